@@ -1,0 +1,4 @@
+package upstream
+
+// IsNode marks Call as an object with a global id.
+func (*Call) IsNode() {}

@@ -1,0 +1,97 @@
+// Package upstream reads calls from the Revox REST endpoint GET /call.
+//
+// The endpoint lists call attempts in numbered pages and tells nothing else: no total, no next page, no look-up by
+// id. What is documented leaves room (is the first page 0 or 1, how does an array travel, may a page size be lowered
+// silently), so everything unproven is a setting of [Client] with a safe default.
+//
+// [Lister] is the one interface to the endpoint. [Client] implements it over HTTP; package pagecache decorates it.
+// Types here speak Revox's language: enum values are spelled as upstream spells them.
+package upstream
+
+import (
+	"context"
+	"time"
+)
+
+// Lister lists calls one page at a time.
+type Lister interface {
+	// ListCalls returns a page that holds at least the rows asked for, as far as the list has them. It may be a larger
+	// page than the one asked for (see [Page.Offset]), never a smaller one. Errors are of type [*Error],
+	// [*PageSizeError] where smaller pages must be asked for, or the context's when the caller gave up. Safe for
+	// concurrent use.
+	ListCalls(ctx context.Context, opts ListCallsOptions) (*Page, error)
+}
+
+// Finder knows some calls without asking upstream.
+type Finder interface {
+	// FindCall returns the call as it was last seen with this credential, and not before the given time; nil when it
+	// has not been seen of late.
+	FindCall(credential Credential, id string, notBefore time.Time) *Call
+}
+
+// List names one list of calls: whose it is, and how it is filtered. Lists are comparable, so whatever is remembered
+// about a list is keyed by it and cannot cross from one credential to another.
+type List struct {
+	Credential Credential
+	Statuses   OrderStatuses
+}
+
+// ListCallsOptions says which rows are wanted: those from Page*PageSize on, PageSize of them.
+type ListCallsOptions struct {
+	List
+	// Page counts from 0, whatever upstream counts from.
+	Page int
+	// PageSize is at least 1.
+	PageSize int
+	// From and To, where To is not 0, narrow down what is needed at once to the rows [From, To) of the list: a page in
+	// memory that holds these will do, and the whole page is only asked for where there is none.
+	From, To int
+	// NotBefore refuses an answer that was asked for earlier; the zero time takes any that is fresh. A walk gives the
+	// time of the answer it started from, so that it never meets an older list than it has already seen.
+	NotBefore time.Time
+}
+
+// Page is one answer of upstream: a slice of the list at one moment. It is immutable and shared.
+type Page struct {
+	// Number counts from 0.
+	Number int
+	// Size is the page size that was asked for, in rows.
+	Size int
+	// Rows are in the list's order, newest first as a rule; fewer than Size only where the list ends.
+	Rows []Row
+	// AskedAt is when the request was sent: the page is the list at that moment or a little later.
+	AskedAt time.Time
+	// Bytes is the length of the answer's body, decompressed.
+	Bytes int
+}
+
+// Row is one element of a page: a call, or why it could not be read. It takes its place in the list either way.
+type Row struct {
+	Call    *Call
+	Problem string
+}
+
+// Offset is the place of the first row in the whole list, from 0.
+func (p *Page) Offset() int { return p.Number * p.Size }
+
+// End is the place after the last row in the whole list.
+func (p *Page) End() int { return p.Offset() + len(p.Rows) }
+
+// Last reports whether the page proves where the list ends: it has fewer rows than were asked for. An empty page proves
+// only that the list ends at Offset or before.
+func (p *Page) Last() bool { return len(p.Rows) < p.Size }
+
+// Covers reports whether the page answers for all rows of [lo, hi) that the list had at its moment.
+func (p *Page) Covers(lo, hi int) bool {
+	return p.Offset() <= lo && (p.Last() || hi <= p.End())
+}
+
+// Find returns the call with this id, nil when the page does not have it.
+func (p *Page) Find(id string) *Call {
+	for _, row := range p.Rows {
+		if row.Call != nil && row.Call.ID == id {
+			return row.Call
+		}
+	}
+	return nil
+}
