@@ -1,0 +1,23 @@
+// Package fake is the Revox `GET /call` endpoint, faked over real HTTP: something to look at in a demo, something to
+// count on in a test and something to push against in a benchmark. It writes its own JSON and shares nothing with the
+// client it serves, because a type used on both sides would hide a wrong tag.
+//
+// # What is kept
+//
+// A call in the list is 16 bytes: its serial number, when it arrived and how long it lives. All the rest follows from
+// these, the seed and the clock, and is rendered when a page asks for it. So a long list costs next to nothing, and a
+// call that is going on has a longer transcript in the next answer without anybody having touched it.
+//
+// The conversations come from scripts/*.txt, whose format is explained in script.go. Every name, number and company
+// in them is invented; phone numbers are from ranges reserved for fiction.
+//
+// # Locking
+//
+// The list is an immutable value behind an atomic pointer. A request loads it once, reads the clock once, and renders
+// its page without any lock: one answer is one consistent snapshot, and slow readers hold nobody up. Writers (Insert,
+// Remove, SetRows) take turns on a mutex. Insert appends in place to the array that older snapshots share, which is
+// safe because a snapshot never looks beyond its own length; Remove builds a new array.
+//
+// The switches are an immutable value behind an atomic pointer too. The record of requests has a mutex of its own,
+// held for one append or one copy. No callback is ever called with a lock held that a request needs.
+package fake

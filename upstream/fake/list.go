@@ -1,0 +1,172 @@
+package fake
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"math"
+	"slices"
+	"time"
+)
+
+// list is one state of the list. It is never changed; see the package comment for why appending does not count.
+type list struct {
+	calls []call            // oldest first, so that a new call is an append
+	rows  []json.RawMessage // served verbatim after the calls, in this order
+}
+
+func (l *list) len() int { return len(l.calls) + len(l.rows) }
+
+// newest returns the i-th call from the head.
+func (l *list) newest(i int) call { return l.calls[len(l.calls)-1-i] }
+
+// IDs returns the ids of the list in its order, of all calls or of those whose order has one of these statuses.
+// Of a row given to SetRows the id is its "id" where that is a string, else "".
+func (u *Upstream) IDs(statuses ...string) []string {
+	var set orderSet
+	for _, name := range statuses {
+		if status, ok := orderNamed(name); ok {
+			set |= 1 << status
+		}
+	}
+	l, now := u.list.Load(), u.now().UnixMilli()
+	all := len(statuses) == 0 || len(l.rows) > 0
+	ids := make([]string, 0, l.len())
+	for i := range l.calls {
+		if c := l.newest(i); all || set.has(c.order(u.seed, now)) {
+			ids = append(ids, string(appendID(nil, u.seed, c.serial)))
+		}
+	}
+	for _, row := range l.rows {
+		ids = append(ids, rowID(row))
+	}
+	return ids
+}
+
+// Insert lets n new calls arrive at the head of the list and returns their ids, newest first. Their life begins now.
+func (u *Upstream) Insert(n int) []string {
+	u.writer.Lock()
+	defer u.writer.Unlock()
+	s := u.scratch.Get().(*scratch) // the pool holds nothing else
+	defer u.scratch.Put(s)
+
+	l, now := *u.list.Load(), u.now().UnixMilli()
+	ids := make([]string, 0, max(n, 0))
+	for range n {
+		c := call{arrived: now, serial: u.next}
+		c.life = u.life(&s.talk, c)
+		u.next++
+		l.calls = append(l.calls, c)
+		ids = append(ids, string(appendID(nil, u.seed, c.serial)))
+	}
+	u.list.Store(&l)
+	slices.Reverse(ids)
+	return ids
+}
+
+// Remove takes calls out of the list and returns how many were in it.
+func (u *Upstream) Remove(ids ...string) int {
+	gone := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		gone[id] = true
+	}
+	u.writer.Lock()
+	defer u.writer.Unlock()
+	l := u.list.Load()
+	left := list{calls: make([]call, 0, len(l.calls)), rows: make([]json.RawMessage, 0, len(l.rows))}
+	var id []byte
+	for _, c := range l.calls {
+		id = appendID(id[:0], u.seed, c.serial)
+		if !gone[string(id)] {
+			left.calls = append(left.calls, c)
+		}
+	}
+	for _, row := range l.rows {
+		if !gone[rowID(row)] {
+			left.rows = append(left.rows, row)
+		}
+	}
+	u.list.Store(&left)
+	return l.len() - left.len()
+}
+
+// SetRows makes the list exactly these rows, to be served verbatim in this order: for rows that no well-behaved
+// endpoint would send. As long as there are any, a filter by status is not applied. Calls that arrive later stand
+// before them.
+func (u *Upstream) SetRows(rows ...json.RawMessage) {
+	l := &list{rows: make([]json.RawMessage, len(rows))}
+	for i, row := range rows {
+		l.rows[i] = bytes.Clone(row)
+	}
+	u.writer.Lock()
+	defer u.writer.Unlock()
+	u.list.Store(l)
+}
+
+// Run gives the list a life of its own until ctx is done: new calls arrive at random moments, perMinute of them in
+// the mean. It blocks; the goroutine is the caller's.
+func (u *Upstream) Run(ctx context.Context, perMinute float64) {
+	if !(perMinute > 0) { // also when it is not a number
+		<-ctx.Done()
+		return
+	}
+	moments := newDice(u.seed, math.MaxUint32)
+	for {
+		gap := moments.exponential() * float64(time.Minute) / perMinute
+		// At least a millisecond, or an absurd rate would be a busy loop; at most an hour, or a tiny one would overflow.
+		if !pause(ctx, time.Duration(min(max(gap, float64(time.Millisecond)), float64(time.Hour)))) {
+			return
+		}
+		u.Insert(1)
+	}
+}
+
+// appendPage appends the rows of the window that is asked for to s.page and returns how many they are. Without a
+// filter it looks at these rows only; with one at every call down to the last of them, though without rendering any
+// that is not in the window.
+func (u *Upstream) appendPage(s *scratch, q query) int {
+	l, now := u.list.Load(), u.now().UnixMilli()
+	if q.statuses == 0 || len(l.rows) > 0 {
+		from := min(q.from, l.len())
+		to := from + min(q.rows, l.len()-from)
+		for i := from; i < to; i++ {
+			if i > from {
+				s.page = append(s.page, ',')
+			}
+			if i < len(l.calls) {
+				s.page = u.appendRow(s.page, &s.talk, l.newest(i), now)
+			} else {
+				s.page = append(s.page, l.rows[i-len(l.calls)]...)
+			}
+		}
+		return to - from
+	}
+
+	skip, rows := q.from, 0
+	for i := 0; i < len(l.calls) && rows < q.rows; i++ {
+		c := l.newest(i)
+		if !q.statuses.has(c.order(u.seed, now)) {
+			continue
+		}
+		if skip > 0 {
+			skip--
+			continue
+		}
+		if rows > 0 {
+			s.page = append(s.page, ',')
+		}
+		s.page = u.appendRow(s.page, &s.talk, c, now)
+		rows++
+	}
+	return rows
+}
+
+// rowID returns the id of a verbatim row, or "" where it has none that is a string.
+func rowID(row json.RawMessage) string {
+	var fields map[string]json.RawMessage
+	var id string
+	if json.Unmarshal(row, &fields) != nil || json.Unmarshal(fields["id"], &id) != nil {
+		return ""
+	}
+	return id
+}

@@ -1,0 +1,152 @@
+package fake
+
+import (
+	"time"
+)
+
+// traits are the small liberties that the endpoint takes with a finished call.
+type traits struct {
+	wholeSeconds bool // times without a fraction
+	noTranscript bool // where there is none: absent rather than null
+	noEnd        bool // where nothing is known of the end: absent rather than null
+	noOutput     bool // where nothing was extracted: absent rather than null
+	unrecorded   bool
+}
+
+func traitsOf(seed uint64, serial uint32) traits {
+	d := newDice(seed, uint64(serial)|1<<41)
+	return traits{
+		wholeSeconds: d.oneIn(8), noTranscript: d.oneIn(2), noEnd: d.oneIn(2), noOutput: d.oneIn(3),
+		unrecorded: d.oneIn(25),
+	}
+}
+
+// appendRow appends the call as it is at now. The keys come in the order of the documentation's example.
+func (u *Upstream) appendRow(dst []byte, t *talk, c call, now int64) []byte {
+	p := planOf(u.seed, c.serial)
+	style := traitsOf(u.seed, c.serial)
+	phase := c.phase(&p, now)
+	t.compose(u.library, u.seed, c, p.kind)
+
+	dialled := c.arrived + p.wait
+	answered := dialled + p.ring
+	ended := answered
+	if p.kind != failed {
+		ended += t.length()
+	}
+	spoken, entries := t.entries(now - answered)
+	if phase == over {
+		spoken, entries = t.entries(ended - answered)
+	}
+	hungUp := phase == over && p.kind != failed
+
+	dst = append(dst, `{"id":"`...)
+	dst = appendID(dst, u.seed, c.serial)
+	dst = append(dst, `","answered_at":`...)
+	dst = appendTime(dst, answered, style, p.kind != failed && phase >= ongoing)
+	dst = append(dst, `,"dial_error":`...)
+	dst = appendText(dst, dialError(&p), phase == over && p.kind == failed)
+	dst = append(dst, `,"ended_at":`...)
+	dst = appendTime(dst, ended, style, phase == over)
+	dst = append(dst, `,"phone_number":"`...)
+	dst = append(dst, t.phone...)
+	dst = append(dst, `","recording_url":`...)
+	dst = u.appendRecording(dst, c.serial, hungUp && !style.unrecorded)
+	dst = append(dst, `,"result":`...)
+	// Who picked up is known once both have said something, or all that there is to be said.
+	dst = appendText(dst, resultName(p.kind), p.kind != failed && (phase == over || phase == ongoing && entries >= 2))
+	dst = append(dst, `,"started_at":`...)
+	dst = appendTime(dst, dialled, style, phase >= ringing && (p.kind != failed || !p.failure.undialled))
+	dst = append(dst, `,"status":"`...)
+	dst = append(dst, statusName(phase, p.kind)...)
+	dst = append(dst, '"')
+	dst = appendEnd(dst, `,"end_reason":`, t.outcome.end, hungUp, style.noEnd)
+	dst = appendEnd(dst, `,"ended_by":`, t.outcome.by, hungUp, style.noEnd)
+	switch {
+	case hungUp && t.outcome.output != nil:
+		dst = append(dst, `,"structured_output":`...)
+		dst = t.expand(dst, t.outcome.output)
+	case !style.noOutput:
+		dst = append(dst, `,"structured_output":null`...)
+	}
+	switch {
+	case p.kind != failed && phase >= ongoing:
+		dst = append(dst, `,"transcript":[`...)
+		dst = append(dst, spoken...)
+		dst = append(dst, ']')
+	case !style.noTranscript:
+		dst = append(dst, `,"transcript":null`...)
+	}
+	return append(dst, '}')
+}
+
+func (u *Upstream) appendRecording(dst []byte, serial uint32, has bool) []byte {
+	if !has {
+		return append(dst, "null"...)
+	}
+	// The token is an id of nothing: it only has to look as secret as the real one is.
+	dst = append(dst, `"https://recordings.example/`...)
+	dst = appendID(dst, u.seed, serial)
+	dst = append(dst, `.mp3?token=`...)
+	dst = appendID(dst, ^u.seed, serial)
+	return append(dst, '"')
+}
+
+func statusName(at phase, k kind) string {
+	switch {
+	case at == queued:
+		return "queued"
+	case at == ringing:
+		return "ringing"
+	case at == ongoing:
+		return "ongoing"
+	case k == failed:
+		return "error"
+	default:
+		return "completed"
+	}
+}
+
+func resultName(k kind) string {
+	if k == failed {
+		return ""
+	}
+	return kindNames[k]
+}
+
+func dialError(p *plan) string {
+	if p.failure == nil {
+		return ""
+	}
+	return p.failure.dialError
+}
+
+func appendTime(dst []byte, millis int64, style traits, has bool) []byte {
+	if !has {
+		return append(dst, "null"...)
+	}
+	layout := `"2006-01-02T15:04:05.000Z"`
+	if style.wholeSeconds {
+		layout = `"2006-01-02T15:04:05Z"`
+	}
+	return time.UnixMilli(millis).UTC().AppendFormat(dst, layout)
+}
+
+// appendText appends text that needs no escaping.
+func appendText(dst []byte, text string, has bool) []byte {
+	if !has {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, '"')
+	dst = append(dst, text...)
+	return append(dst, '"')
+}
+
+// appendEnd appends a field of which nothing may be known, and which is then absent or null.
+func appendEnd(dst []byte, key, text string, has, absent bool) []byte {
+	has = has && text != ""
+	if !has && absent {
+		return dst
+	}
+	return appendText(append(dst, key...), text, has)
+}

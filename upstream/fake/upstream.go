@@ -1,0 +1,150 @@
+package fake
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DefaultCalls is a list of a size that a busy account has after some weeks.
+const DefaultCalls = 20_000
+
+// Config fixes what New generates.
+type Config struct {
+	Seed  uint64           // same seed, same calls
+	Calls int              // how many calls stand in the list at first; may be 0
+	Now   func() time.Time // the clock; nil: time.Now. With a clock that stands still the list does too
+}
+
+// Upstream is the endpoint: an http.Handler, and a list of calls that can be changed while it is served. All methods
+// are safe for concurrent use. Make one with New.
+type Upstream struct {
+	seed    uint64
+	now     func() time.Time
+	library *library
+
+	list   atomic.Pointer[list]
+	writer sync.Mutex // taken by whoever changes the list
+	next   uint32     // the serial number of the next call; guarded by writer
+
+	behaviour atomic.Pointer[Behaviour]
+	behaving  sync.Mutex // taken by whoever changes the switches
+
+	record  record
+	scratch sync.Pool // of *scratch
+}
+
+// scratch is what it takes to render one page. A page of 200 calls is more than a megabyte, so it is used again.
+type scratch struct {
+	page []byte
+	talk talk
+}
+
+// New generates a list of calls that ends now, and serves it.
+func New(cfg Config) *Upstream {
+	u := &Upstream{seed: cfg.Seed, now: cfg.Now, library: loadLibrary()}
+	if u.now == nil {
+		u.now = time.Now
+	}
+	u.scratch.New = func() any { return &scratch{talk: newTalk(u.library)} }
+	u.behaviour.Store(&Behaviour{})
+	u.generate(max(cfg.Calls, 0))
+	return u
+}
+
+// ServeHTTP answers `GET <any prefix>/call`. Other paths are a 404, other methods a 405.
+//
+// The request is recorded first; then Fault is asked, then Latency passes, and only then is the list looked at.
+func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b := u.behaviour.Load()
+	q := readQuery(r.URL.Query(), b)
+	ticket := u.record.arrive(Request{
+		Page: q.page, PageSize: q.pageSize, Statuses: q.names,
+		RawQuery: r.URL.RawQuery, Authorization: r.Header.Get("Authorization"),
+	})
+	var fault *Answer
+	if b.Fault != nil {
+		fault = b.Fault(ticket.n, r)
+	}
+	if !pause(r.Context(), b.Latency) {
+		return // nobody is there to be answered
+	}
+
+	s := u.scratch.Get().(*scratch) // the pool holds nothing else
+	defer u.scratch.Put(s)
+	status, rows := u.answer(s, b, r, q)
+	body, header, truncate := s.page, http.Header(nil), false
+	if fault != nil {
+		header, truncate = fault.Header, fault.Truncate
+		if status = fault.Status; status == 0 {
+			status = http.StatusOK
+		}
+		if fault.Body != nil {
+			body, rows = fault.Body, 0
+		}
+	}
+	// Recorded before it is written: who has read the answer finds it in the record.
+	u.record.answered(ticket, status, rows)
+
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	if status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", http.MethodGet)
+	}
+	for name, values := range header {
+		w.Header()[http.CanonicalHeaderKey(name)] = values
+	}
+	w.WriteHeader(status)
+	if !truncate {
+		_, _ = w.Write(body) // a client that went away is no news
+		return
+	}
+	_, _ = w.Write(body[:len(body)/2])
+	_ = http.NewResponseController(w).Flush() // or the half would never leave
+	panic(http.ErrAbortHandler)
+}
+
+// answer puts the body of the real answer into s.page.
+func (u *Upstream) answer(s *scratch, b *Behaviour, r *http.Request, q query) (status, rows int) {
+	refuse := func(status int, code, message string) (int, int) {
+		s.page = append(s.page[:0], `{"error":{"code":"`...)
+		s.page = append(s.page, code...)
+		s.page = append(s.page, `","message":"`...)
+		s.page = append(s.page, message...)
+		s.page = append(s.page, `"}}`...)
+		return status, 0
+	}
+	switch {
+	case !strings.HasSuffix(r.URL.Path, "/call"):
+		return refuse(http.StatusNotFound, "not_found", "There is nothing here.")
+	case r.Method != http.MethodGet:
+		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "Calls can only be read here.")
+	case b.Key != "" && r.Header.Get("Authorization") != "Bearer "+b.Key:
+		return refuse(http.StatusUnauthorized, "unauthorized", "The API key is missing or not valid.")
+	case q.refusal != "":
+		return refuse(http.StatusUnprocessableEntity, "validation_error", q.refusal)
+	}
+	s.page = append(s.page[:0], `{"calls":[`...)
+	rows = u.appendPage(s, q)
+	s.page = append(s.page, "]}"...)
+	return http.StatusOK, rows
+}
+
+// pause waits for d and reports whether ctx is still alive after it.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
