@@ -1,0 +1,116 @@
+package graph
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime/debug"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
+)
+
+// The values of `extensions.code`.
+const (
+	codeValidationFailed = "GRAPHQL_VALIDATION_FAILED"
+	codeBadUserInput     = "BAD_USER_INPUT"
+	codeQueryTooLarge    = "QUERY_TOO_LARGE"
+	codeInvalidCursor    = "INVALID_CURSOR"
+	codeCursorExpired    = "CURSOR_EXPIRED"
+	codeScanLimitReached = "SCAN_LIMIT_REACHED"
+	codeUnauthenticated  = "UNAUTHENTICATED"
+	codeForbidden        = "FORBIDDEN"
+	codeRateLimited      = "UPSTREAM_RATE_LIMITED"
+	codeTimeout          = "UPSTREAM_TIMEOUT"
+	codeUnavailable      = "UPSTREAM_UNAVAILABLE"
+	codeInvalidResponse  = "UPSTREAM_INVALID_RESPONSE"
+	codeInternal         = "INTERNAL_SERVER_ERROR"
+)
+
+// upstreamErrors says what a client is told of each kind of upstream error.
+var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
+	upstream.KindUnauthenticated: {codeUnauthenticated, "Revox did not accept the API key. Check that it is right and still valid."},
+	upstream.KindForbidden:       {codeForbidden, "Revox does not let this API key list calls. Ask for that permission, or use another key."},
+	upstream.KindRateLimited:     {codeRateLimited, "Revox takes no more requests for now. Try again later."},
+	upstream.KindTimeout:         {codeTimeout, "Revox did not answer in time. Try again, or ask for fewer calls."},
+	upstream.KindUnavailable:     {codeUnavailable, "Revox cannot be reached or is failing. Try again later."},
+	upstream.KindInvalidResponse: {codeInvalidResponse, "Revox gave an answer that cannot be used. Try again; if it stays so, the gateway's operator finds more in its log."},
+}
+
+// unreadableRowError: a row that upstream listed is no edge.
+type unreadableRowError struct {
+	position int
+	problem  string
+}
+
+func (e *unreadableRowError) Error() string {
+	return fmt.Sprintf("The call at place %d of the list could not be read and was left out: %s.", e.position+1, e.problem)
+}
+
+// presenter turns every error into what the client sees.
+type presenter struct{ log *slog.Logger }
+
+// present implements [graphql.ErrorPresenterFunc]. It is the one place that decides on codes; unknown errors are only
+// logged, and the client gets an id to ask about.
+func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
+	out := &gqlerror.Error{Path: graphql.GetPath(ctx), Extensions: map[string]any{}}
+	say := func(code, format string, args ...any) *gqlerror.Error {
+		out.Message = fmt.Sprintf(format, args...)
+		out.Extensions["code"] = code
+		return out
+	}
+	if e, ok := errors.AsType[*relay.ArgumentError](err); ok {
+		out.Extensions["argument"] = e.Argument
+		return say(codeBadUserInput, "%s", e.Message)
+	}
+	if errors.Is(err, relay.ErrInvalidCursor) {
+		return say(codeInvalidCursor, "This is not a cursor of this list. Use a cursor as it came, with the same `statuses`; without one you start anew.")
+	}
+	if errors.Is(err, errCursorExpired) {
+		return say(codeCursorExpired, "The list has changed too much since this cursor was made to go on from it. Start anew without a cursor.")
+	}
+	if e, ok := errors.AsType[*scanLimitError](err); ok {
+		out.Extensions["scannedPages"] = e.pages
+		return say(codeScanLimitReached, "Not found among the newest calls; older ones were not searched. Walk `calls` to find it.")
+	}
+	if e, ok := errors.AsType[*unreadableRowError](err); ok {
+		return say(codeInvalidResponse, "%s", e.Error())
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = &upstream.Error{Kind: upstream.KindTimeout, Reason: "no answer in time"}
+	}
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		p.log.WarnContext(ctx, "upstream failed", "kind", e.Kind.String(), "status", e.Status, "reason", e.Reason)
+		if e.RetryAfter > 0 {
+			out.Extensions["retryAfter"] = math.Ceil(e.RetryAfter.Seconds())
+		}
+		told := upstreamErrors[e.Kind]
+		return say(told.code, "%s", told.message)
+	}
+	// gqlgen's own errors with a code are about the request: it could not be parsed, validated or coerced.
+	if e, ok := errors.AsType[*gqlerror.Error](err); ok && e.Extensions["code"] != nil {
+		return e
+	}
+	if field := graphql.GetFieldContext(ctx); field != nil && strings.HasPrefix(field.Field.Name, "__") {
+		return say(codeValidationFailed, "This gateway does not answer introspection. Read the schema at /schema.graphqls.")
+	}
+	if errors.Is(err, context.Canceled) { // the client has gone and reads no answer
+		return say(codeInternal, "The request was cancelled.")
+	}
+	id := rand.Text()
+	p.log.ErrorContext(ctx, "internal error", "requestId", id, "path", out.Path.String(), "error", err)
+	out.Extensions["requestId"] = id
+	return say(codeInternal, "Something went wrong in the gateway. Its operator finds more in the log, by `requestId`.")
+}
+
+// recovered implements [graphql.RecoverFunc].
+func (p presenter) recovered(_ context.Context, v any) error {
+	return fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+}

@@ -1,0 +1,168 @@
+package graph_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"revox-graphql/graph"
+	"revox-graphql/upstream"
+	"revox-graphql/upstream/fake"
+	"revox-graphql/upstream/pagecache"
+)
+
+// canary is a key that must turn up nowhere but upstream.
+const canary = "sk_canary_7f3a"
+
+// noon is when the fakes of these tests stand still.
+var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+
+// gateway is the real handler over the real cache and client, and the fake over HTTP.
+type gateway struct {
+	*httptest.Server
+	fake *fake.Upstream
+	log  *bytes.Buffer
+}
+
+// gatewayOptions are what tests vary.
+type gatewayOptions struct {
+	calls int
+	ttl   time.Duration
+	graph func(*graph.Options)
+}
+
+func newGateway(t testing.TB, opts gatewayOptions) *gateway {
+	t.Helper()
+	f := fake.New(fake.Config{Seed: 1, Calls: opts.calls, Now: func() time.Time { return noon }})
+	rest := httptest.NewServer(f)
+	t.Cleanup(rest.Close)
+	g := connect(t, rest.URL, opts)
+	t.Cleanup(g.Close)
+	g.fake = f
+	f.ResetRequests()
+	return g
+}
+
+// connect makes a gateway over the endpoint at an address.
+func connect(t testing.TB, address string, opts gatewayOptions) *gateway {
+	t.Helper()
+	base, err := url.Parse(address + "/api")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := upstream.NewClient(upstream.ClientOptions{BaseURL: base})
+	if opts.calls >= 200 { // the client checks page sizes that it has not seen full; that is tested elsewhere
+		if _, err := client.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: 200}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cache := pagecache.New(client, pagecache.Options{
+		TTL: opts.ttl, MaxBytes: 256 << 20, Timeout: 30 * time.Second,
+	})
+	g := &gateway{log: &bytes.Buffer{}}
+	options := graph.Options{
+		Calls: cache, Known: cache, Cached: opts.ttl > 0, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
+		Credential: upstream.NewCredential(canary), Introspection: true, Log: slog.New(slog.NewTextHandler(g.log, nil)),
+	}
+	if opts.graph != nil {
+		opts.graph(&options)
+	}
+	g.Server = httptest.NewServer(graph.NewHandler(options))
+	return g
+}
+
+// answer is a GraphQL answer as a client reads it.
+type answer struct {
+	Data   map[string]any `json:"data"`
+	Errors []struct {
+		Message    string         `json:"message"`
+		Path       []any          `json:"path"`
+		Extensions map[string]any `json:"extensions"`
+	} `json:"errors"`
+}
+
+// code is the code of the one error that is expected.
+func (a answer) code(t testing.TB) string {
+	t.Helper()
+	if len(a.Errors) != 1 {
+		t.Fatalf("%d errors: %+v", len(a.Errors), a.Errors)
+	}
+	code, _ := a.Errors[0].Extensions["code"].(string)
+	return code
+}
+
+// post sends a request body and returns the answer's status, header and body.
+func (g *gateway) post(t testing.TB, body string, header http.Header) (int, http.Header, []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	maps.Copy(req.Header, header)
+	return do(t, req)
+}
+
+func do(t testing.TB, req *http.Request) (int, http.Header, []byte) {
+	t.Helper()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header, body
+}
+
+// query runs a query with variables and reads the answer.
+func (g *gateway) query(t testing.TB, query string, variables map[string]any) answer {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, got := g.post(t, string(body), nil)
+	return decode(t, got)
+}
+
+func decode(t testing.TB, body []byte) answer {
+	t.Helper()
+	var a answer
+	if err := json.Unmarshal(body, &a); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	return a
+}
+
+// at follows a path into decoded JSON.
+func at(t testing.TB, value any, path ...any) any {
+	t.Helper()
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			object, ok := value.(map[string]any)
+			if !ok {
+				t.Fatalf("no object at %v", step)
+			}
+			value = object[step]
+		case int:
+			list, ok := value.([]any)
+			if !ok || step >= len(list) {
+				t.Fatalf("no element %d", step)
+			}
+			value = list[step]
+		}
+	}
+	return value
+}

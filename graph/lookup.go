@@ -1,0 +1,61 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
+)
+
+// scanLimitError: the list goes on beyond the pages that a look-up may read.
+type scanLimitError struct{ pages int }
+
+func (e *scanLimitError) Error() string {
+	return fmt.Sprintf("not found among the newest calls: the list goes on after the %d pages that were read", e.pages)
+}
+
+// lookUp finds calls by id: among the calls that were seen of late, then in one scan of the list from the newest on,
+// through as many rows as maxPages pages of the largest size have. The scan is a walk like any other, so that no call
+// slips past it between two answers. What the whole list does not hold is missing from what is returned; an error of
+// type *scanLimitError comes with what was found before the limit.
+func (r *reader) lookUp(ctx context.Context, known upstream.Finder, ids []string, maxPages int) (map[string]*upstream.Call, error) {
+	found := map[string]*upstream.Call{}
+	missing := map[string]bool{}
+	for _, id := range ids {
+		if id == "" {
+			continue
+		}
+		if call := known.FindCall(r.list.Credential, id, r.notBefore); call != nil {
+			found[id] = call
+		} else {
+			missing[id] = true
+		}
+	}
+	var after *relay.Cursor
+	for rows, most := 0, maxPages*r.largest(); len(missing) > 0; {
+		if rows >= most {
+			return found, &scanLimitError{maxPages}
+		}
+		p, err := r.start(ctx, after, r.largest())
+		if err != nil {
+			return found, lostSeam(err)
+		}
+		for _, row := range p.rows[p.after:] {
+			if row.Call != nil && missing[row.Call.ID] && (rows < most || p.last) {
+				found[row.Call.ID] = row.Call
+				delete(missing, row.Call.ID)
+			}
+			rows++
+		}
+		seam := p.lastReadable()
+		if p.last {
+			break
+		} else if seam < p.after {
+			return found, errListUnsteady
+		}
+		c := p.cursor(r.list, seam)
+		after = &c
+	}
+	return found, nil
+}

@@ -1,0 +1,129 @@
+package graph_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"revox-graphql/graph"
+	"revox-graphql/upstream/fake"
+)
+
+// walk goes through all calls over HTTP, down or up, and returns their ids in the list's order.
+func (g *gateway) walk(t *testing.T, count int, back bool) []string {
+	t.Helper()
+	query := fmt.Sprintf(`query ($c: String) { calls(first: %d, after: $c) { nodes { id } pageInfo { more: hasNextPage cursor: endCursor } } }`, count)
+	if back {
+		query = fmt.Sprintf(`query ($c: String) { calls(last: %d, before: $c) { nodes { id } pageInfo { more: hasPreviousPage cursor: startCursor } } }`, count)
+	}
+	var ids []string
+	var cursor any
+	for {
+		a := g.query(t, query, map[string]any{"c": cursor})
+		if len(a.Errors) > 0 || len(ids) > 10_000 {
+			t.Fatalf("after %d calls: %+v", len(ids), a.Errors)
+		}
+		var page []string
+		for _, node := range at(t, a.Data, "calls", "nodes").([]any) {
+			page = append(page, at(t, node, "id").(string))
+		}
+		if back {
+			ids = append(page, ids...)
+		} else {
+			ids = append(ids, page...)
+		}
+		if !at(t, a.Data, "calls", "pageInfo", "more").(bool) {
+			return ids
+		}
+		cursor = at(t, a.Data, "calls", "pageInfo", "cursor")
+	}
+}
+
+// A server that silently serves smaller pages: noticed, told in the log, and nothing is lost.
+func TestLoweredPages(t *testing.T) {
+	for _, limit := range []int{10, 50, 101, 150} {
+		for _, back := range []bool{false, true} {
+			t.Run(fmt.Sprint(limit, back), func(t *testing.T) {
+				g := newGateway(t, gatewayOptions{ttl: time.Minute})
+				g.fake.Insert(1234)
+				g.fake.Behave(func(b *fake.Behaviour) { b.MaxPageSize = limit })
+				if got := g.walk(t, 100, back); !slices.Equal(got, g.fake.IDs()) {
+					t.Errorf("%d calls walked", len(got))
+				}
+				if a := g.query(t, `{ calls { totalCount } }`, nil); at(t, a.Data, "calls", "totalCount") != 1234.0 {
+					t.Errorf("got %+v", a)
+				}
+				if limit < 100 && !strings.Contains(g.log.String(), fmt.Sprintf("rows=%d", limit)) {
+					t.Errorf("the log does not tell: %s", g.log)
+				}
+			})
+		}
+	}
+}
+
+// A server that ignores the page number gets an error that says so, after few requests.
+func TestIgnoredPages(t *testing.T) {
+	g := newGateway(t, gatewayOptions{calls: 1234})
+	cursor := g.cursor(700)
+	g.fake.Behave(func(b *fake.Behaviour) { b.IgnorePage = true })
+	for query, variables := range map[string]map[string]any{
+		`query ($c: String) { calls(after: $c) { nodes { id } } }`: {"c": cursor},
+		`{ calls(last: 3) { nodes { id } } }`:                      nil,
+	} {
+		g.fake.ResetRequests()
+		a := g.query(t, query, variables)
+		if a.code(t) != "UPSTREAM_INVALID_RESPONSE" || !strings.Contains(g.log.String(), "is `page` ignored?") {
+			t.Errorf("got %+v; log %s", a, g.log)
+		}
+		if n := len(g.fake.Requests()); n > 40 {
+			t.Errorf("%d requests", n)
+		}
+	}
+}
+
+// A page that comes back empty for once, in the middle of the list, is not its end.
+func TestAnEmptyPageInTheMiddle(t *testing.T) {
+	for _, ttl := range []time.Duration{0, time.Minute} {
+		g := newGateway(t, gatewayOptions{calls: 1234, ttl: ttl})
+		g.fake.Behave(func(b *fake.Behaviour) {
+			b.Fault = func(n int, _ *http.Request) *fake.Answer {
+				if n > 1 && n%5 == 0 {
+					return &fake.Answer{Body: []byte(`{"calls": []}`)}
+				}
+				return nil
+			}
+		})
+		if got := g.walk(t, 50, false); !slices.Equal(got, g.fake.IDs()) {
+			t.Errorf("%d calls walked", len(got))
+		}
+	}
+}
+
+// A call that a page lists twice is shown once, and the other is reported.
+func TestRepeatedIDs(t *testing.T) {
+	g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.MaxCount = 3 }})
+	var rows []json.RawMessage
+	for i := range 9 {
+		rows = append(rows, json.RawMessage(fmt.Sprintf(`{"id": "call-%d"}`, i%7)))
+	}
+	g.fake.SetRows(rows...) // 0 1 2 3 4 5 6 0 1
+	a := g.query(t, `{ calls(last: 3) { nodes { id } pageInfo { hasPreviousPage } } }`, nil)
+	if len(at(t, a.Data, "calls", "nodes").([]any)) == 0 {
+		t.Errorf("got %+v", a)
+	}
+	g.fake.SetRows(rows[0], rows[1], rows[0], rows[2])
+	a = g.query(t, `{ calls(first: 3) { nodes { id } pageInfo { hasNextPage endCursor } } }`, nil)
+	if a.code(t) != "UPSTREAM_INVALID_RESPONSE" || len(at(t, a.Data, "calls", "nodes").([]any)) != 2 {
+		t.Errorf("got %+v", a)
+	}
+	a = g.query(t, `query ($c: String) { calls(first: 3, after: $c) { nodes { id } pageInfo { hasNextPage } } }`,
+		map[string]any{"c": at(t, a.Data, "calls", "pageInfo", "endCursor")})
+	nodes := at(t, a.Data, "calls", "nodes").([]any)
+	if len(nodes) == 0 || at(t, nodes[len(nodes)-1], "id") != "call-2" {
+		t.Errorf("got %+v", a)
+	}
+}
