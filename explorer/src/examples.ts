@@ -1,0 +1,95 @@
+import type { GraphiQLProps } from 'graphiql'
+
+type Tab = NonNullable<GraphiQLProps['defaultTabs']>[number]
+
+/**
+ * The tabs of a first visit; later visits find the tabs they left. GraphiQL puts only the query of the first tab into
+ * its editors, so a tab that has variables must not come first. Lines of up to 44 characters fit on a small screen.
+ */
+export const examples: Tab[] = [
+  {
+    query: `# Your newest calls. Ctrl-Enter runs this;
+# Ctrl-Space between the braces shows what
+# else a call can tell you.
+query NewestCalls {
+  calls(first: 10) {
+    nodes {
+      id
+      status
+      phoneNumber
+      startedAt
+      durationSeconds
+      result
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}`,
+  },
+  {
+    query: `# Who said what. A transcript can be cut to
+# what you show: here to people, without the
+# agent's use of tools, and to 6 turns.
+query Transcripts {
+  calls(first: 5, statuses: [COMPLETED]) {
+    nodes {
+      id
+      startedAt
+      transcriptEntryCount
+      transcript(
+        roles: [USER, ASSISTANT]
+        first: 6
+      ) {
+        role
+        content
+      }
+    }
+  }
+}`,
+  },
+  {
+    query: `# Orders given up after failing. "statuses"
+# filters by order; "status" and "dialError"
+# are about one attempt to call.
+query FailedCalls {
+  calls(first: 10, statuses: [ERRORED]) {
+    nodes {
+      id
+      status
+      dialError
+      endReason
+      phoneNumber
+      startedAt
+    }
+  }
+}`,
+  },
+  {
+    query: `# A walk down the whole list. Run it, paste
+# the answer's "endCursor" as "after" in the
+# variables below, and run it again. No call
+# comes twice, even while new ones arrive.
+query Walk($first: Int!, $after: String) {
+  calls(first: $first, after: $after) {
+    edges {
+      cursor
+      node {
+        id
+        status
+        startedAt
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}`,
+    variables: `{
+  "first": 10,
+  "after": null
+}`,
+  },
+]

@@ -1,0 +1,79 @@
+import { useEffect, useMemo, useState } from 'react'
+import { useGraphiQL, useGraphiQLActions } from '@graphiql/react'
+import { createGraphiQLFetcher } from '@graphiql/toolkit'
+import { GraphiQL } from 'graphiql'
+import { examples } from './examples'
+
+export function Explorer() {
+  const [demo, setDemo] = useState(false)
+  const [ready, setReady] = useState(false)
+
+  const fetcher = useMemo(
+    () =>
+      createGraphiQLFetcher({
+        // Relative, so that the page also works behind a proxy that serves it under a prefix.
+        url: new URL('./graphql', document.baseURI).href,
+        headers: { accept: 'application/graphql-response+json, application/json;q=0.9' },
+        // The gateway has no @defer; without this every request would offer to take multipart/mixed.
+        enableIncrementalDelivery: false,
+        async fetch(input, init) {
+          const response = await fetch(input, init)
+          setDemo(response.headers.get('X-Revox-Upstream') === 'demo')
+          return response
+        },
+      }),
+    [],
+  )
+
+  return (
+    <>
+      {/* Always there: a screen reader announces what appears in a status, not a status that appears. */}
+      <div role="status" className="demo">
+        {demo && (
+          <p>
+            <strong>Demo data:</strong> made-up calls that keep arriving. Set <code>REVOX_API_KEY</code> to see your own.
+          </p>
+        )}
+      </div>
+      {/* Before the editors are there, a click on a tab would leave them with the text of another tab. */}
+      <div className="explorer" inert={!ready}>
+        <GraphiQL
+          fetcher={fetcher}
+          defaultTabs={examples}
+          defaultEditorToolsVisibility="variables"
+          inputValueDeprecation
+          isHeadersEditorEnabled
+          // Headers hold tokens: they can be edited, but are never written to the browser's storage.
+          shouldPersistHeaders={false}
+        >
+          <GraphiQL.Logo>Revox GraphQL</GraphiQL.Logo>
+          <OnReady call={setReady} />
+          <FollowSystemTheme />
+        </GraphiQL>
+      </div>
+    </>
+  )
+}
+
+/** Tells when all editors can take a text. */
+function OnReady({ call }: { call: (ready: boolean) => void }) {
+  const ready = useGraphiQL((state) =>
+    Boolean(state.queryEditor && state.variableEditor && state.headerEditor && state.responseEditor),
+  )
+  useEffect(() => call(ready), [call, ready])
+  return null
+}
+
+/** GraphiQL asks the system for its theme only once; its editors would stay light in a page that has turned dark. */
+function FollowSystemTheme() {
+  const theme = useGraphiQL((state) => state.theme)
+  const { setTheme } = useGraphiQLActions()
+  useEffect(() => {
+    if (theme) return // The user chose one.
+    const system = matchMedia('(prefers-color-scheme: dark)')
+    const follow = () => setTheme(null)
+    system.addEventListener('change', follow)
+    return () => system.removeEventListener('change', follow)
+  }, [theme, setTheme])
+  return null
+}
