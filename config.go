@@ -1,0 +1,186 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/dustin/go-humanize"
+
+	"revox-graphql/upstream"
+)
+
+// settings are everything that can be set. A flag comes before its environment variable, and that before the default.
+// The tag `variable` names the environment variable.
+type settings struct {
+	Listen             string        `variable:"GATEWAY_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on. Port 0 picks a free one."`
+	BaseURL            string        `variable:"REVOX_BASE_URL" placeholder:"https://www.getrevox.com/api" help:"Address of the Revox API, without /call. Needs a key, or --credentials=forward."`
+	Credentials        string        `variable:"GATEWAY_CREDENTIALS" default:"server" enum:"server,forward" help:"Whose key goes to Revox: the gateway's own (server), or the bearer token of each request (forward)."`
+	Tokens             []string      `variable:"GATEWAY_TOKENS" placeholder:"TOKEN" help:"Bearer tokens that clients must present, separated by commas. Only with --credentials=server."`
+	AllowAnonymous     bool          `variable:"GATEWAY_ALLOW_ANONYMOUS" help:"Serve your calls beyond this machine to anybody, without tokens."`
+	UpstreamPageSize   int           `variable:"GATEWAY_UPSTREAM_PAGE_SIZE" default:"200" help:"The most calls that one request to Revox asks for: 20 to 1000."`
+	UpstreamFirstPage  string        `variable:"GATEWAY_UPSTREAM_FIRST_PAGE" default:"auto" enum:"auto,0,1" help:"The number of Revox's first page: 0, 1, or auto to find it out at first use."`
+	UpstreamStatuses   string        `name:"upstream-statuses-format" variable:"GATEWAY_UPSTREAM_STATUSES_FORMAT" default:"comma" enum:"comma,repeat,brackets" help:"How statuses are sent to Revox: comma (a,b), repeat (statuses=a&statuses=b) or brackets (statuses[]=a&statuses[]=b)."`
+	UpstreamTimeout    time.Duration `variable:"GATEWAY_UPSTREAM_TIMEOUT" default:"30s" help:"How long one GraphQL request may wait for Revox."`
+	CacheTTL           time.Duration `name:"cache-ttl" variable:"GATEWAY_CACHE_TTL" default:"15s" help:"How long a page from Revox is fresh. 0 turns the cache off."`
+	CacheBytes         byteSize      `variable:"GATEWAY_CACHE_BYTES" default:"256MiB" help:"Memory for cached pages."`
+	MaxPageSize        int           `variable:"GATEWAY_MAX_PAGE_SIZE" default:"100" help:"Largest first or last of a connection: 1 to 1000."`
+	MaxShift           int           `variable:"GATEWAY_MAX_SHIFT" default:"1000" help:"How many places a call may have moved in the list since its cursor was made, before the cursor expires."`
+	MaxScanPages       int           `variable:"GATEWAY_MAX_SCAN_PAGES" default:"20" help:"How many pages a look-up by id may read."`
+	Introspection      bool          `variable:"GATEWAY_INTROSPECTION" default:"true" negatable:"" help:"Let clients read the schema by queries. GraphiQL needs it."`
+	DemoCallsPerMinute float64       `variable:"GATEWAY_DEMO_CALLS_PER_MINUTE" default:"6" help:"How many calls a minute arrive at the demo upstream. 0 lets its list stand still."`
+	apiKey             upstream.Credential
+	demo               bool
+	baseURL            *url.URL
+	firstPage          upstream.FirstPage
+}
+
+const defaultBaseURL = "https://www.getrevox.com/api"
+
+// byteSize is a number of bytes, written like 256MiB.
+type byteSize int
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (b *byteSize) UnmarshalText(text []byte) error {
+	n, err := humanize.ParseBytes(string(text))
+	if err != nil || n > 1<<50 {
+		return fmt.Errorf("%q is not a number of bytes like 256MiB", text)
+	}
+	*b = byteSize(n)
+	return nil
+}
+
+// errHelp says that the usage was asked for, and printed.
+var errHelp = errors.New("help")
+
+// parseSettings reads the settings. An error is one line that names the setting.
+func parseSettings(args []string, getenv func(string) string, stdout io.Writer) (*settings, error) {
+	var s settings
+	helped := false
+	parser, err := kong.New(&s,
+		kong.Name("revox-graphql"),
+		kong.Description("A GraphQL gateway over the calls of Revox.\n\n"+
+			"REVOX_API_KEY, in the environment only, is the key that goes to Revox. Without it, and without "+
+			"--credentials=forward, the gateway serves made-up demo calls."),
+		kong.Writers(stdout, io.Discard),
+		kong.Exit(func(int) { helped = true }),
+		kong.Resolvers(environment(getenv)),
+		kong.ValueFormatter(func(v *kong.Value) string {
+			if variable := v.Tag.Get("variable"); variable != "" {
+				return fmt.Sprintf("%s ($%s)", v.Help, variable)
+			}
+			return v.Help
+		}),
+	)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = parser.Parse(args); helped {
+		return nil, errHelp
+	} else if err != nil {
+		return nil, withVariable(err, parser.Model.Flags)
+	}
+	s.apiKey = upstream.NewCredential(getenv("REVOX_API_KEY"))
+	return &s, s.check(getenv("REVOX_API_KEY") != "")
+}
+
+// environment reads settings from the environment; an empty variable is like none.
+func environment(getenv func(string) string) kong.Resolver {
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if variable := flag.Tag.Get("variable"); variable != "" {
+			if value := getenv(variable); value != "" {
+				return value, nil
+			}
+		}
+		return nil, nil
+	})
+}
+
+// withVariable adds the environment variable to an error that blames a flag: the value may come from either.
+func withVariable(err error, flags []*kong.Flag) error {
+	for _, flag := range flags {
+		if rest, ok := strings.CutPrefix(err.Error(), "--"+flag.Name); ok && strings.ContainsAny(rest[:min(1, len(rest))], ": ") {
+			return fmt.Errorf("--%s (%s)%s", flag.Name, flag.Tag.Get("variable"), rest)
+		}
+	}
+	return err
+}
+
+// check refuses what cannot be served, or not safely.
+func (s *settings) check(hasKey bool) error {
+	forward := s.Credentials == "forward"
+	s.demo = !hasKey && !forward
+	s.firstPage = upstream.FirstPageAuto
+	if n, err := strconv.Atoi(s.UpstreamFirstPage); err == nil {
+		s.firstPage = upstream.FirstPage(n)
+	}
+	host, err := s.listenHost()
+	switch {
+	case err != nil:
+		return err
+	case s.UpstreamPageSize < 20 || s.UpstreamPageSize > 1000:
+		return wrong("upstream-page-size", "GATEWAY_UPSTREAM_PAGE_SIZE", "must be from 20 to 1000, and is %d", s.UpstreamPageSize)
+	case s.MaxPageSize < 1 || s.MaxPageSize > 1000:
+		return wrong("max-page-size", "GATEWAY_MAX_PAGE_SIZE", "must be from 1 to 1000, and is %d", s.MaxPageSize)
+	case s.MaxShift < 1 || s.MaxShift > 1_000_000:
+		return wrong("max-shift", "GATEWAY_MAX_SHIFT", "must be from 1 to 1000000, and is %d", s.MaxShift)
+	case s.MaxScanPages < 1 || s.MaxScanPages > 10_000:
+		return wrong("max-scan-pages", "GATEWAY_MAX_SCAN_PAGES", "must be from 1 to 10000, and is %d", s.MaxScanPages)
+	case s.UpstreamTimeout <= 0:
+		return wrong("upstream-timeout", "GATEWAY_UPSTREAM_TIMEOUT", "must be more than 0, and is %v", s.UpstreamTimeout)
+	case s.CacheTTL < 0:
+		return wrong("cache-ttl", "GATEWAY_CACHE_TTL", "must not be negative, and is %v", s.CacheTTL)
+	case s.DemoCallsPerMinute < 0 || s.DemoCallsPerMinute > 60_000:
+		return wrong("demo-calls-per-minute", "GATEWAY_DEMO_CALLS_PER_MINUTE", "must be from 0 to 60000, and is %v", s.DemoCallsPerMinute)
+	case s.demo && s.BaseURL != "":
+		return wrong("base-url", "REVOX_BASE_URL", "needs a key: set REVOX_API_KEY, or --credentials=forward")
+	case forward && hasKey:
+		return wrong("credentials", "GATEWAY_CREDENTIALS", "is forward, which does not use REVOX_API_KEY: unset one of them")
+	case forward && len(s.Tokens) > 0:
+		return wrong("tokens", "GATEWAY_TOKENS", "go with --credentials=server only")
+	case hasKey && !loopback(host) && len(s.Tokens) == 0 && !s.AllowAnonymous:
+		return wrong("listen", "GATEWAY_LISTEN",
+			"is %s: anybody who reaches it could read your calls; set GATEWAY_TOKENS, or GATEWAY_ALLOW_ANONYMOUS=true", s.Listen)
+	}
+	base := s.BaseURL
+	if base == "" {
+		base = defaultBaseURL
+	}
+	if s.baseURL, err = url.Parse(base); err != nil || s.baseURL.Host == "" ||
+		s.baseURL.Scheme != "https" && s.baseURL.Scheme != "http" || s.baseURL.User != nil || s.baseURL.RawQuery != "" {
+		return wrong("base-url", "REVOX_BASE_URL", "must be an address like %s", defaultBaseURL)
+	}
+	return nil
+}
+
+// listenHost is the host part of the address to listen on.
+func (s *settings) listenHost() (string, error) {
+	host, port, err := net.SplitHostPort(s.Listen)
+	if err != nil {
+		return "", wrong("listen", "GATEWAY_LISTEN", "must be host:port, and is %q", s.Listen)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
+		return "", wrong("listen", "GATEWAY_LISTEN", "has no port from 0 to 65535: %q", s.Listen)
+	}
+	return host, nil
+}
+
+// loopback reports whether only this machine can reach the host. An empty host is every address.
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+func wrong(flag, variable, format string, args ...any) error {
+	return fmt.Errorf("--%s (%s) "+format, append([]any{flag, variable}, args...)...)
+}

@@ -1,0 +1,164 @@
+// Revox-graphql is a GraphQL gateway over the REST endpoint with which Revox lists calls.
+package main
+
+//go:generate go tool gqlgen generate
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"revox-graphql/explorer"
+	"revox-graphql/graph"
+	"revox-graphql/upstream"
+	"revox-graphql/upstream/fake"
+	"revox-graphql/upstream/pagecache"
+)
+
+//go:embed schema.graphqls
+var schema string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "revox-graphql:", err)
+		os.Exit(1)
+	}
+}
+
+// drainTimeout is how long requests under way may take to finish after the signal to stop: a little less than the 10 s
+// and 30 s after which Docker and Kubernetes kill.
+const drainTimeout = 8 * time.Second
+
+// run is the program: it serves until ctx is done, then lets the requests under way finish.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	s, err := parseSettings(args, getenv, stdout)
+	if errors.Is(err, errHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen)
+	if err != nil {
+		return wrong("listen", "GATEWAY_LISTEN", "cannot be used: %w", err)
+	}
+	upstreamName := s.baseURL.Redacted()
+	if s.demo {
+		upstreamName = "demo"
+		stopDemo, err := startDemo(ctx, s)
+		if err != nil {
+			return err
+		}
+		defer stopDemo()
+	}
+	server := &http.Server{
+		Handler:           routes(s, log),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      s.UpstreamTimeout + 30*time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	if s.demo {
+		log.Info("serving made-up demo calls: set REVOX_API_KEY to see your own")
+	}
+	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
+	return serve(ctx, server, listener, log)
+}
+
+// serve serves until ctx is done, and then drains.
+func serve(ctx context.Context, server *http.Server, listener net.Listener, log *slog.Logger) error {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	log.Info("stopping: requests under way may finish", "within", drainTimeout.String())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return fmt.Errorf("requests under way were cut off: %w", err)
+	}
+	return nil
+}
+
+// routes wires the parts together: client, cache, GraphQL, explorer.
+func routes(s *settings, log *slog.Logger) http.Handler {
+	cache := pagecache.New(
+		upstream.NewClient(upstream.ClientOptions{
+			BaseURL:        s.baseURL,
+			StatusesFormat: upstream.StatusesFormat(s.UpstreamStatuses),
+			FirstPage:      s.firstPage,
+		}),
+		pagecache.Options{TTL: s.CacheTTL, MaxBytes: int(s.CacheBytes), Timeout: s.UpstreamTimeout},
+	)
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", graph.NewHandler(graph.Options{
+		Calls:         cache,
+		Known:         cache,
+		Cached:        s.CacheTTL > 0,
+		PageSize:      s.UpstreamPageSize,
+		MaxCount:      s.MaxPageSize,
+		MaxShift:      s.MaxShift,
+		MaxScan:       s.MaxScanPages,
+		Timeout:       s.UpstreamTimeout,
+		Credential:    s.apiKey,
+		Forward:       s.Credentials == "forward",
+		Tokens:        s.Tokens,
+		Introspection: s.Introspection,
+		Demo:          s.demo,
+		Log:           log,
+	}))
+	mux.HandleFunc("GET /schema.graphqls", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, schema)
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "ok\n")
+	})
+	mux.Handle("/", explorer.Handler())
+	return mux
+}
+
+// startDemo serves the demo upstream on a port of its own on loopback, and makes it the upstream: the demo takes the
+// real path, over HTTP. The function that it returns stops it.
+func startDemo(ctx context.Context, s *settings) (stop func(), err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("the demo upstream finds no port: %w", err)
+	}
+	demo := fake.New(fake.Config{Seed: 1, Calls: fake.DefaultCalls})
+	server := &http.Server{Handler: demo, ReadHeaderTimeout: 5 * time.Second}
+	s.baseURL = &url.URL{Scheme: "http", Host: listener.Addr().String(), Path: "/api"}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it answers until the gateway has drained
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if s.DemoCallsPerMinute > 0 {
+			demo.Run(ctx, s.DemoCallsPerMinute)
+		}
+	}()
+	go func() { _ = server.Serve(listener) }()
+	return func() {
+		cancel()
+		_ = server.Close()
+		<-done
+	}, nil
+}
