@@ -1,0 +1,74 @@
+# `make run` starts the gateway, `make test` checks everything. The rest are their parts.
+
+LINT_VERSION := v2.15.0
+LINT := bin/golangci-lint-$(LINT_VERSION)
+# a count, since a time may end a run with "context deadline exceeded"; for a long run: make fuzz FUZZ_TIME=10m
+FUZZ_TIME ?= 100000x
+CHROMIUM ?= /usr/bin/chromium
+# apt as whoever may use it
+APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
+
+EXPLORER := explorer/dist/index.html
+EXPLORER_SOURCES := explorer/index.html explorer/package-lock.json explorer/vite.config.ts $(wildcard explorer/src/*)
+
+.PHONY: run build explorer test generated lint race fuzz acceptance screenshots clean
+
+run: build
+	./bin/revox-graphql
+
+build: explorer
+	go build -o bin/revox-graphql .
+
+# Without npm the binary holds a plain page that says so, and everything else works.
+ifneq ($(shell command -v npm),)
+explorer: $(EXPLORER)
+else
+explorer:
+	@echo 'npm is missing: building without GraphiQL. Install Node 20.19 or newer to have it.'
+endif
+
+$(EXPLORER): $(EXPLORER_SOURCES)
+	cd explorer && npm ci --no-audit --no-fund && npm run build
+
+test: generated lint race fuzz acceptance
+	@echo 'make test: all is well'
+
+# What is generated is what its sources say, and go.mod has what is used.
+generated:
+	go mod tidy -diff
+	@before=$$(cat graph/*.go | cksum); go generate ./... && test "$$before" = "$$(cat graph/*.go | cksum)" || \
+		{ echo 'go generate changed files: run it and commit what it made'; exit 1; }
+
+lint: $(LINT)
+	$(LINT) run ./...
+	@fixes=$$(go fix -diff ./... 2>&1); test -z "$$fixes" || { echo "$$fixes"; echo 'run go fix ./...'; exit 1; }
+
+$(LINT):
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv bin/golangci-lint $@
+
+race:
+	@command -v cc >/dev/null || { $(APT) update && $(APT) install -y --no-install-recommends gcc libc6-dev; }
+	CGO_ENABLED=1 go test -race ./...
+
+# Each fuzz target for a short run; a failure is written to testdata, to be kept as a case.
+fuzz:
+	go test ./upstream -run '^$$' -fuzz FuzzDecodeRows -fuzztime $(FUZZ_TIME)
+	go test ./graph/relay -run '^$$' -fuzz FuzzParseCursor -fuzztime $(FUZZ_TIME)
+	go test ./graph/relay -run '^$$' -fuzz FuzzCover -fuzztime $(FUZZ_TIME)
+	go test ./graph -run '^$$' -fuzz FuzzWindow -fuzztime $(FUZZ_TIME)
+
+# The built gateway against software from elsewhere: relay-compiler, the graphql-http audits, Chromium.
+acceptance: build $(CHROMIUM)
+	cd acceptance && npm ci --no-audit --no-fund && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
+
+/usr/bin/chromium:
+	$(APT) update && $(APT) install -y --no-install-recommends chromium
+
+# Pictures of the explorer, to look at.
+screenshots: build $(CHROMIUM)
+	cd acceptance && npm ci --no-audit --no-fund && SCREENSHOTS=$(CURDIR)/bin/screenshots \
+		GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
+
+clean:
+	rm -rf bin explorer/dist/assets explorer/dist/*.html* explorer/node_modules acceptance/node_modules

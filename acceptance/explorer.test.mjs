@@ -1,0 +1,210 @@
+// GraphiQL as the binary serves it, in a real browser that can reach nothing but the gateway.
+import assert from 'node:assert/strict'
+import { access, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { chromium } from 'playwright-core'
+import { startGateway } from './gateway.mjs'
+
+const browser = process.env.CHROMIUM || '/usr/bin/chromium'
+const screenshots = process.env.SCREENSHOTS
+const patience = 20_000
+
+describe('GraphiQL', { timeout: 180_000 }, () => {
+  let gateway, profile, context, page
+  const foreign = [] // requests to other hosts
+  const complaints = [] // what the page, its workers and its policy complained about
+
+  before(async () => {
+    await access(browser).catch(() => assert.fail(`There is no Chromium at ${browser}. Say where it is with CHROMIUM.`))
+    gateway = await startGateway()
+    profile = await mkdtemp(join(tmpdir(), 'revox-graphql-chromium-'))
+    context = await chromium.launchPersistentContext(profile, {
+      executablePath: browser,
+      headless: true,
+      viewport: { width: 1280, height: 800 },
+      colorScheme: 'light',
+      permissions: ['clipboard-read', 'clipboard-write'],
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    })
+    context.setDefaultTimeout(patience)
+    await watch(context)
+    page = context.pages()[0]
+    await page.goto(gateway.url)
+  })
+  after(async () => {
+    await context?.close()
+    await gateway?.stop()
+    if (profile) await rm(profile, { recursive: true, force: true, maxRetries: 5 })
+  })
+
+  /** Records requests to other hosts, and lets none through; and everything that is not as it should be. */
+  async function watch(context) {
+    const { host } = new URL(gateway.url)
+    await context.route('**/*', (route, request) => {
+      if (new URL(request.url()).host === host) return route.continue()
+      foreign.push(request.url())
+      return route.abort()
+    })
+    await context.exposeFunction('reportViolation', (violation) => complaints.push(violation))
+    await context.addInitScript(() =>
+      document.addEventListener('securitypolicyviolation', (event) =>
+        window.reportViolation(`${event.violatedDirective} forbids ${event.blockedURI}`),
+      ),
+    )
+    context.on('weberror', (error) => complaints.push(String(error.error())))
+    context.on('requestfailed', (request) => complaints.push(`${request.url()} ${request.failure().errorText}`))
+    context.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
+    })
+  }
+
+  it('has our title and icon', async () => {
+    assert.equal(await page.title(), 'Revox GraphQL')
+    const icon = await page.locator('link[rel=icon]').evaluate((link) => link.href)
+    assert.equal((await context.request.get(icon)).headers()['content-type'], 'image/svg+xml')
+  })
+
+  it('loads the schema', async () => {
+    await page.getByRole('button', { name: 'Show Documentation Explorer' }).click()
+    await page.locator('.graphiql-doc-explorer').getByRole('link', { name: 'Query' }).click()
+    await page.locator('.graphiql-doc-explorer').getByRole('link', { name: 'calls' }).waitFor()
+    await page.getByRole('button', { name: 'Hide Documentation Explorer' }).click()
+  })
+
+  it('says that the data is made up', async () => {
+    const status = page.getByRole('status').filter({ hasText: 'Demo data' })
+    await status.waitFor()
+    assert.match(await status.innerText(), /^Demo data: made-up calls that keep arriving\. Set REVOX_API_KEY to see your own\.$/)
+  })
+
+  for (const name of ['NewestCalls', 'Transcripts', 'FailedCalls', 'Walk']) {
+    it(`runs the example ${name}`, async () => {
+      await openTab(name)
+      const { request, answer } = await run()
+      assert.equal(answer.errors, undefined)
+      const { calls } = answer.data
+      const rows = calls.nodes ?? calls.edges.map((edge) => edge.node)
+      assert.ok(rows.length > 0, 'an example has something to show')
+      await shown(rows[0].id)
+
+      if (name === 'Transcripts') assert.ok(rows.some((row) => row.transcript?.length > 0))
+      if (name === 'Walk') assert.deepEqual(request.variables, { first: 10, after: null })
+    })
+  }
+
+  it('walks on from a cursor that was pasted into the variables', async () => {
+    const first = await run()
+    await paste('Variables', JSON.stringify({ first: 10, after: first.answer.data.calls.pageInfo.endCursor }))
+    const second = await run()
+    const ids = [first, second].flatMap(({ answer }) => answer.data.calls.edges.map((edge) => edge.node.id))
+    assert.equal(ids.length, 20)
+    assert.equal(new Set(ids).size, 20)
+  })
+
+  it('sends headers', async () => {
+    await page.getByRole('button', { name: 'Headers' }).click()
+    await paste('Headers', JSON.stringify({ 'x-secret': 'do-not-store' }))
+    const { headers } = await run()
+    assert.equal(headers['x-secret'], 'do-not-store')
+  })
+
+  it('completes a field of the schema', async () => {
+    await page.getByRole('button', { name: 'New tab' }).click()
+    await page.locator('.graphiql-query-editor .monaco-editor').click()
+    await page.keyboard.type('query Completion { calls { nodes { ringing')
+    const suggestion = page.locator('.suggest-widget.visible .monaco-list-row', { hasText: 'ringingSeconds' })
+    await until('the suggestion', async () => {
+      if (await suggestion.isVisible()) return true
+      await page.keyboard.press('Control+Space')
+    })
+    await suggestion.click()
+    await page.locator('.graphiql-query-editor .view-lines', { hasText: 'ringingSeconds' }).waitFor()
+  })
+
+  it('keeps the tabs of the last visit, but not their headers', async () => {
+    // GraphiQL writes the tabs a moment after the query.
+    const tabs = () => page.evaluate(() => localStorage.getItem('graphiql:tabState'))
+    await until('the new tab to be stored', async () => (await tabs()).includes('ringingSeconds'))
+    await page.reload()
+    await page.getByRole('tab', { name: 'Completion' }).waitFor()
+    const names = await page.getByRole('tab').allInnerTexts()
+    assert.deepEqual(names, ['NewestCalls', 'Transcripts', 'FailedCalls', 'Walk', 'Completion'])
+    assert.doesNotMatch(await page.evaluate(() => JSON.stringify(localStorage)), /do-not-store/)
+  })
+
+  it('follows the light and dark theme of the system', async () => {
+    await openTab('NewestCalls')
+    const { answer } = await run()
+    await shown(answer.data.calls.nodes[0].id)
+    const lightness = {}
+    for (const [colorScheme, editorTheme] of Object.entries({ light: 'vs', dark: 'vs-dark' })) {
+      await page.emulateMedia({ colorScheme })
+      await page.locator(`.graphiql-query-editor .monaco-editor.${editorTheme}`).waitFor()
+      lightness[colorScheme] = await page.locator('.graphiql-container').evaluate((container) => {
+        const [red, green, blue] = getComputedStyle(container).backgroundColor.match(/\d+/g).map(Number)
+        return red + green + blue
+      })
+      await screenshot(colorScheme)
+    }
+    assert.ok(lightness.light > 600 && lightness.dark < 200, JSON.stringify(lightness))
+  })
+
+  it('asked no other host and broke no rule of its policy', () => {
+    assert.deepEqual(foreign, [])
+    assert.deepEqual(complaints, [])
+  })
+
+  /** Opens a tab and waits until GraphiQL has read its query: what it runs before is the operation of the old tab. */
+  async function openTab(name) {
+    await page.getByRole('tab', { name }).click()
+    await until(`GraphiQL to read ${name}`, () =>
+      page.evaluate((name) => localStorage.getItem('graphiql:query')?.includes(`query ${name}`), name),
+    )
+  }
+
+  /** Runs the query of the open tab. */
+  async function run() {
+    const answered = page.waitForResponse((response) => response.url() === new URL('graphql', gateway.url).href)
+    await page.getByRole('button', { name: 'Execute query' }).click()
+    const response = await answered
+    const request = response.request()
+    return { request: request.postDataJSON(), headers: await request.allHeaders(), answer: await response.json() }
+  }
+
+  /** Waits until the response pane shows a text. */
+  const shown = (text) => page.locator('.graphiql-response .view-lines').filter({ hasText: text }).waitFor()
+
+  /** Replaces what is in the editor of the variables or the headers, by pasting: typing would close brackets. */
+  async function paste(name, text) {
+    const editor = page.getByRole('region', { name }).locator('.graphiql-editor:not(.hidden)')
+    await editor.locator('.monaco-editor').click()
+    await page.evaluate((text) => navigator.clipboard.writeText(text), text)
+    await page.keyboard.press('Control+A')
+    await page.keyboard.press('Control+V')
+  }
+
+  async function screenshot(name) {
+    if (!screenshots) return
+    await mkdir(screenshots, { recursive: true })
+    await page.screenshot({ path: join(screenshots, `explorer-${name}.png`) })
+  }
+})
+
+/** Waits until a condition holds, looking again and again. */
+async function until(what, condition) {
+  const deadline = Date.now() + patience
+  while (!(await condition())) {
+    if (Date.now() > deadline) assert.fail(`Waited in vain for ${what}.`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}

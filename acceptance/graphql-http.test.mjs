@@ -1,0 +1,22 @@
+// The audits by which the GraphQL over HTTP specification's reference implementation judges a server.
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { serverAudits } from 'graphql-http'
+import { startGateway } from './gateway.mjs'
+
+describe('GraphQL over HTTP', { timeout: 120_000 }, () => {
+  let gateway
+  before(async () => (gateway = await startGateway()))
+  after(() => gateway?.stop())
+
+  const audits = serverAudits({ url: () => new URL('graphql', gateway.url).href })
+
+  it('has all audits', () => assert.equal(audits.length, 61))
+
+  for (const audit of audits) {
+    it(`${audit.id} ${audit.name}`, { timeout: 15_000 }, async () => {
+      const result = await audit.fn()
+      assert.equal(result.status, 'ok', result.reason)
+    })
+  }
+})

@@ -1,0 +1,7 @@
+import { graphql } from 'react-relay'
+
+graphql`
+  query CallsPageQuery($count: Int!, $statuses: [CallOrderStatus!]) {
+    ...CallList_query @arguments(count: $count, statuses: $statuses)
+  }
+`
