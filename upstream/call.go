@@ -1,53 +1,115 @@
 package upstream
 
-import (
-	"time"
+// Call is one attempt to reach somebody by phone: an index into the answer that it comes from, which is kept as text. It
+// is immutable.
+type Call struct {
+	ID string
+	// Status is never 0, the others are where upstream sent null or nothing.
+	Status    CallStatus
+	Result    CallResult
+	DialError DialError
+	EndedBy   CallEndedBy
 
-	"github.com/go-json-experiment/json/jsontext"
+	page       *Page
+	values     [numFields]span
+	moments    [3]moment
+	transcript transcript
+}
+
+// Field names a field of a call whose value is kept as JSON text.
+type Field uint8
+
+// The fields of a call that are JSON text. Texts are as upstream sent them where that is the shortest way to write them;
+// times are RFC 3339 in UTC, with milliseconds where upstream sent a fraction of a second. FieldExtra is an object of
+// everything upstream sent that has no place elsewhere in Call, under upstream's names and in its order. What is unknown
+// in transcript entries comes last there, as a list under "transcript": for each such entry its index and the unknown
+// fields.
+const (
+	FieldID Field = iota
+	FieldStartedAt
+	FieldAnsweredAt
+	FieldEndedAt
+	FieldPhoneNumber
+	FieldEndReason
+	FieldRecordingURL
+	FieldStructuredOutput
+	FieldExtra
+	numFields
 )
 
-// Call is one attempt to reach somebody by phone. It is immutable. Pointers and raw values are nil where upstream sent
-// null, nothing, or something else than documented; the last is kept in [Call.Extra].
-type Call struct {
-	ID           string
-	Status       CallStatus
-	PhoneNumber  *string
-	StartedAt    *Time
-	AnsweredAt   *Time
-	EndedAt      *Time
-	Result       *CallResult
-	DialError    *DialError
-	EndReason    *string
-	EndedBy      *CallEndedBy
-	RecordingURL *string
-	// StructuredOutput is raw: digits and key order are upstream's.
-	StructuredOutput jsontext.Value
+// JSON is the field's value, ready to be written: "null" where upstream sent null, nothing, or something else than
+// documented, which FieldExtra then holds.
+func (c *Call) JSON(field Field) string { return c.page.json(c.values[field]) }
 
-	transcript jsontext.Value // a list or a string; decoded when asked for
-	extra      []member       // in upstream's order
+// Milliseconds is the time from one moment of the call to a later one; ok is false when either is unknown. Both are
+// FieldStartedAt, FieldAnsweredAt or FieldEndedAt.
+func (c *Call) Milliseconds(from, to Field) (ms int64, ok bool) {
+	a, b := c.moments[from-FieldStartedAt], c.moments[to-FieldStartedAt]
+	return b.ms - a.ms, a.known && b.known
 }
 
-// member is one field of an object, with its value raw.
-type member struct {
-	name  string
-	value jsontext.Value
+// moment is a time in milliseconds since 1970.
+type moment struct {
+	ms    int64
+	known bool
 }
 
-// TranscriptEntry is one turn of a conversation.
-type TranscriptEntry struct {
+// transcript is a run of a page's entries.
+type transcript struct {
+	from, to uint32
+	sent     bool
+}
+
+// entry is an index to one turn of a conversation.
+type entry struct {
+	content span
+	tool    uint32 // 1 + the index of a page's tools; 0 where no tool was used
+	role    TranscriptRole
+}
+
+// tool is an index to one use of a tool.
+type tool struct {
+	name, arguments span
+	failed          span // "true" or "false"
+}
+
+// TranscriptLen is the number of entries of the transcript; ok is false where upstream sent none. A transcript that is
+// one text (as the vendor's webhook sends it) is one entry of an unrecognized role.
+func (c *Call) TranscriptLen() (n int, ok bool) {
+	return int(c.transcript.to - c.transcript.from), c.transcript.sent
+}
+
+// Entry is the transcript's entry at index i, from 0.
+func (c *Call) Entry(i int) Entry {
+	return Entry{c.page, &c.page.entries[int(c.transcript.from)+i], i}
+}
+
+// Entry is one turn of a conversation. It is a view into its page.
+type Entry struct {
+	page  *Page
+	entry *entry
 	// Index is the entry's place in the whole transcript, from 0.
-	Index   int
-	Role    TranscriptRole
-	Content string
-	// ToolName, ToolArguments (raw) and ToolIsError are nil where no tool was used.
-	ToolName      *string
-	ToolArguments jsontext.Value
-	ToolIsError   *bool
+	Index int
 }
 
-// Time is a moment as upstream sent it.
-type Time struct {
-	time.Time
-	// Millis says that upstream sent a fraction of a second, if only zeros.
-	Millis bool
+// Role is who spoke; never 0.
+func (e Entry) Role() TranscriptRole { return e.entry.role }
+
+// Content is JSON text: what was said.
+func (e Entry) Content() string { return e.page.json(e.entry.content) }
+
+// ToolName is JSON text, "null" where no tool was used.
+func (e Entry) ToolName() string { return e.page.json(e.tool().name) }
+
+// ToolArguments is JSON text as upstream sent it, "null" where no tool was used.
+func (e Entry) ToolArguments() string { return e.page.json(e.tool().arguments) }
+
+// ToolIsError is JSON text, "null" where no tool was used.
+func (e Entry) ToolIsError() string { return e.page.json(e.tool().failed) }
+
+func (e Entry) tool() tool {
+	if e.entry.tool == 0 {
+		return tool{}
+	}
+	return e.page.tools[e.entry.tool-1]
 }

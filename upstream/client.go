@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -109,6 +111,9 @@ func (c *Client) ListCalls(ctx context.Context, opts ListCallsOptions) (*Page, e
 	return page, nil
 }
 
+// bodies are buffers for answers, of which pages keep nothing.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
 // get asks for the page that upstream itself numbers so.
 func (c *Client) get(ctx context.Context, list List, number, size int) (*Page, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url(list.Statuses, number, size), http.NoBody)
@@ -119,15 +124,18 @@ func (c *Client) get(ctx context.Context, list List, number, size int) (*Page, e
 		req.Header.Set("Authorization", "Bearer "+key)
 	}
 	req.Header.Set("Accept", "application/json")
-	page := &Page{Number: number, Size: size, AskedAt: time.Now()}
-	body, err := c.do(req)
-	if err != nil {
+	askedAt := time.Now()
+	body := bodies.Get().(*bytes.Buffer)
+	defer bodies.Put(body)
+	body.Reset()
+	if err := c.do(req, body); err != nil {
 		return nil, err
 	}
-	page.Bytes = len(body)
-	if page.Rows, err = decodeRows(body); err != nil {
+	page, err := readPage(body.Bytes())
+	if err != nil {
 		return nil, &Error{Kind: KindInvalidResponse, Status: http.StatusOK, Reason: err.Error()}
 	}
+	page.Number, page.Size, page.AskedAt = number, size, askedAt
 	if len(page.Rows) > size {
 		return nil, &Error{
 			Kind: KindInvalidResponse, Status: http.StatusOK,
@@ -154,11 +162,11 @@ func (c *Client) url(statuses OrderStatuses, number, size int) string {
 	return u.String()
 }
 
-// do returns the body of a 200 answer.
-func (c *Client) do(req *http.Request) ([]byte, error) {
+// do reads the body of a 200 answer.
+func (c *Client) do(req *http.Request, body *bytes.Buffer) error {
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, transportError(req.Context(), err)
+		return transportError(req.Context(), err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
@@ -171,19 +179,19 @@ func (c *Client) do(req *http.Request) ([]byte, error) {
 		if resp.StatusCode/100 == 3 {
 			e.Reason = "redirects are not followed; is the base URL right?"
 		}
-		return nil, e
+		return e
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, c.maxAnswerBytes+1))
+	n, err := body.ReadFrom(io.LimitReader(resp.Body, c.maxAnswerBytes+1))
 	if err != nil {
-		return nil, transportError(req.Context(), err)
+		return transportError(req.Context(), err)
 	}
-	if int64(len(body)) > c.maxAnswerBytes {
-		return nil, &Error{
+	if n > c.maxAnswerBytes {
+		return &Error{
 			Kind: KindInvalidResponse, Status: http.StatusOK,
 			Reason: fmt.Sprintf("the answer has more than %d bytes", c.maxAnswerBytes),
 		}
 	}
-	return body, nil
+	return nil
 }
 
 // transportError classes a failure below HTTP. The caller's own end comes first; the error's text is dropped, because

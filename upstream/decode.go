@@ -5,328 +5,422 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// An answer is validated as a whole, and then gone through once. What is kept is its text and an index: where in the text
+// each value of each row lies. Nothing becomes a Go value that is not asked for, and what is asked for is
+// mostly to be written again as it stands. The few texts that are not upstream's own (a time in another form, an escape
+// that need not be one, what is unknown of a row) are put behind the answer's text, so that a span can mean either.
+//
 // Reading is tolerant, because upstream grows: a field or an enum value that this package does not know is kept, never
 // an error, and a row that cannot be read costs that row. Only an answer that is not the documented envelope, an
 // object with a list of calls in well-formed JSON, is refused as a whole: past a syntax error nothing can be trusted
 // to be what it seems.
 //
-// Raw values are slices of the answer's body, which is never written again: digits, key order and escapes stay as
-// upstream sent them.
+// What is legal JSON, if odd, is taken: a repeated name, of which the last counts as in JavaScript, and a lone surrogate
+// escape, which JavaScript writes when a text was cut inside an emoji; it reads as U+FFFD.
 
-// decoder hands out raw values as slices of the body that it reads.
-type decoder struct {
-	*jsontext.Decoder
-	body []byte
-}
+// span is where a JSON value lies in a page's text; zero stands for null.
+type span struct{ start, end uint32 }
 
-// newDecoder takes what is legal JSON, if odd: a repeated name, of which the last counts as in JavaScript, and a lone
-// surrogate escape, which JavaScript writes when a text was cut inside an emoji; it reads as U+FFFD.
-func newDecoder(body []byte) decoder {
-	return decoder{
-		jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
-		body,
-	}
-}
-
-// value reads the value that comes next.
-func (d decoder) value() (jsontext.Value, error) {
-	value, err := d.ReadValue()
-	if err != nil {
-		return nil, syntaxError(err)
-	}
-	end := d.InputOffset()
-	return d.body[end-int64(len(value)) : end : end], nil
-}
-
-// decodeRows reads an answer of GET /call. It keeps slices of body.
-func decodeRows(body []byte) ([]Row, error) {
-	if !utf8.Valid(body) {
-		body = bytes.ToValidUTF8(body, []byte("\uFFFD"))
-	}
-	d := newDecoder(body)
-	var calls jsontext.Value
-	err := readObject(d, func(name string, value jsontext.Value) {
-		if name == "calls" {
-			calls = value
-		}
-	})
-	if err != nil {
+// readPage reads an answer of GET /call. It keeps nothing of body.
+func readPage(body []byte) (*Page, error) {
+	r := pageReaders.Get().(*pageReader)
+	defer pageReaders.Put(r)
+	if err := r.read(body); err != nil {
 		return nil, err
 	}
-	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("the answer goes on after its end")
+	return r.page(), nil
+}
+
+// pageReader reads one answer at a time. Its slices are used again for the next.
+type pageReader struct {
+	decoder *jsontext.Decoder
+	scanner
+	added []byte // the texts behind the answer's
+	empty span   // ""
+
+	rows    []rowIndex
+	entries []entry
+	tools   []tool
+
+	// of the row that is being read
+	row     rowIndex
+	unknown []member
+	odd     []byte // what is unknown in its entries: a JSON list that is still open
+}
+
+// rowIndex is a row as far as it is known before its page has its text.
+type rowIndex struct {
+	Call
+	problem string
+}
+
+// member is one field of an object, as JSON. The name is canonical.
+type member struct{ name, value []byte }
+
+var pageReaders = sync.Pool{New: func() any { return &pageReader{decoder: new(jsontext.Decoder)} }}
+
+func (r *pageReader) read(body []byte) error {
+	if r.validate(body) != nil { // or it has what is odd but legal
+		body = bytes.ToValidUTF8(body, []byte("\uFFFD"))
+		if err := r.validate(body, jsontext.AllowInvalidUTF8(true)); err != nil {
+			return err
+		}
 	}
-	if calls.Kind() != '[' {
-		return nil, errors.New("the answer has no list of calls")
+	r.scanner = scanner{text: body}
+	r.added = append(r.added[:0], `""`...)
+	r.empty = r.behind(0)
+	listed := false
+	for r.enter(); r.more(); {
+		if string(r.name()) != `"calls"` {
+			r.value()
+			continue
+		}
+		r.rows, r.entries, r.tools = r.rows[:0], r.entries[:0], r.tools[:0] // of a repeated name the last counts
+		if listed = r.peek() == '['; !listed {
+			r.value()
+			continue
+		}
+		for r.enter(); r.more(); {
+			r.readRow()
+		}
 	}
-	rows := []Row{}
-	seen := map[string]bool{}
-	err = readArray(calls, func(value jsontext.Value) {
-		call, err := decodeCall(value)
+	if !listed {
+		return errors.New("the answer has no list of calls")
+	}
+	return nil
+}
+
+// validate tells a body that is one JSON object from all others. Its errors do not quote the body.
+func (r *pageReader) validate(body []byte, opts ...jsontext.Options) error {
+	r.decoder.Reset(bytes.NewBuffer(body), append(opts, jsontext.AllowDuplicateNames(true))...)
+	if r.decoder.PeekKind() != '{' {
+		return errors.New("the answer is not a JSON object")
+	}
+	_, err := r.decoder.ReadValue()
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("the answer is not JSON at byte %d", syntactic.ByteOffset)
+	} else if err != nil {
+		return errors.New("the answer is cut short")
+	}
+	if _, err := r.decoder.ReadToken(); !errors.Is(err, io.EOF) {
+		return errors.New("the answer goes on after its end")
+	}
+	return nil
+}
+
+// page makes the page of what was read.
+func (r *pageReader) page() *Page {
+	var text strings.Builder
+	text.Grow(len(r.text) + len(r.added))
+	text.Write(r.text)
+	text.Write(r.added)
+	page := &Page{
+		Rows:    make([]Row, len(r.rows)),
+		text:    text.String(),
+		entries: slices.Clone(r.entries),
+		tools:   slices.Clone(r.tools),
+	}
+	calls := make([]Call, len(r.rows))
+	seen := make(map[string]bool, len(r.rows))
+	for i := range r.rows {
+		call := &calls[i]
+		*call = r.rows[i].Call
+		call.page = page
+		if id := call.values[FieldID]; id != (span{}) {
+			call.ID = Unquote(page.json(id))
+		}
 		switch {
-		case err != nil:
-			rows = append(rows, Row{Problem: err.Error()})
+		case r.rows[i].problem != "":
+			page.Rows[i].Problem = r.rows[i].problem
+		case call.ID == "":
+			page.Rows[i].Problem = "it has no id"
 		case seen[call.ID]: // a second call of this id would break every client's cache, and the walk
-			rows = append(rows, Row{Problem: "it has the id of another call"})
+			page.Rows[i].Problem = "it has the id of another call"
 		default:
 			seen[call.ID] = true
-			rows = append(rows, Row{Call: call})
+			page.Rows[i].Call = call
 		}
-	})
-	return rows, err
+	}
+	page.Bytes = page.size(len(calls))
+	return page
 }
 
-// decodeCall reads one row. The row is well-formed JSON; what is wrong with it can only be its shape.
-func decodeCall(row jsontext.Value) (*Call, error) {
-	if row.Kind() != '{' {
-		return nil, errors.New("it is not an object")
-	}
-	call := &Call{Status: CallStatusUnrecognized}
-	err := readObject(newDecoder(row), func(name string, value jsontext.Value) {
-		if !call.set(name, value) {
-			call.keep(name, value)
+func (r *pageReader) readRow() {
+	r.row = rowIndex{Call: Call{Status: CallStatusUnrecognized}}
+	r.unknown, r.odd = r.unknown[:0], r.odd[:0]
+	if r.peek() == '{' {
+		for r.enter(); r.more(); {
+			r.readField(r.name())
 		}
-	})
-	if err != nil {
-		return nil, err
+		r.finishExtra()
+	} else {
+		r.value()
+		r.row.problem = "it is not an object"
 	}
-	if call.ID == "" {
-		return nil, errors.New("it has no id")
-	}
-	return call, nil
+	r.rows = append(r.rows, r.row)
 }
 
-// set takes a modelled field; false says that the schema has no place for this field or this value. Null is a value of
-// every modelled field, and so is the `{}` that the documentation shows for a time.
-func (c *Call) set(name string, value jsontext.Value) bool {
-	null := value.Kind() == 'n'
-	switch name {
-	case "id":
-		c.ID = text(value)
-		if value.Kind() == '0' {
-			c.ID = string(value)
-		}
-		return true // a row without an id is not a call at all
-	case "status":
-		status := enum(callStatuses, value)
-		if status == nil {
-			c.Status = CallStatusUnrecognized
-			return null
-		}
-		c.Status = *status
-		return true
-	case "result":
-		return setEnum(&c.Result, callResults, CallResultUnrecognized, value)
-	case "dial_error":
-		return setEnum(&c.DialError, dialErrors, DialErrorUnrecognized, value)
-	case "ended_by":
-		return setEnum(&c.EndedBy, callEndedBys, CallEndedByUnrecognized, value)
-	case "phone_number":
-		return setText(&c.PhoneNumber, value)
-	case "end_reason":
-		return setText(&c.EndReason, value)
-	case "recording_url":
-		return setText(&c.RecordingURL, value)
-	case "started_at":
-		return setTime(&c.StartedAt, value)
-	case "answered_at":
-		return setTime(&c.AnsweredAt, value)
-	case "ended_at":
-		return setTime(&c.EndedAt, value)
-	case "structured_output":
-		c.StructuredOutput = nil
-		if !null {
-			c.StructuredOutput = value
-		}
-		return true
-	case "transcript":
-		c.transcript = nil
-		if kind := value.Kind(); kind == '[' || kind == '"' {
-			c.transcript = value
-			return true
-		}
-		return null
+// readField reads a field of a call. Null is a value of every modelled field, and so is the `{}` that the documentation
+// shows for a time.
+func (r *pageReader) readField(name []byte) {
+	c := &r.row.Call
+	if string(name) == `"transcript"` {
+		r.readTranscript(name)
+		return
 	}
-	return false
+	value, ok := r.value(), false
+	switch string(name) {
+	case `"id"`:
+		c.values[FieldID], ok = r.id(value), true // a row without an id is not a call at all
+	case `"status"`:
+		c.Status, ok = enum[CallStatus](callStatuses, value)
+		c.Status = max(c.Status, CallStatusUnrecognized)
+	case `"result"`:
+		c.Result, ok = enum[CallResult](callResults, value)
+	case `"dial_error"`:
+		c.DialError, ok = enum[DialError](dialErrors, value)
+	case `"ended_by"`:
+		c.EndedBy, ok = enum[CallEndedBy](callEndedBys, value)
+	case `"phone_number"`:
+		ok = r.setText(&c.values[FieldPhoneNumber], value)
+	case `"end_reason"`:
+		ok = r.setText(&c.values[FieldEndReason], value)
+	case `"recording_url"`:
+		ok = r.setText(&c.values[FieldRecordingURL], value)
+	case `"started_at"`:
+		ok = r.setTime(FieldStartedAt, value)
+	case `"answered_at"`:
+		ok = r.setTime(FieldAnsweredAt, value)
+	case `"ended_at"`:
+		ok = r.setTime(FieldEndedAt, value)
+	case `"structured_output"`:
+		c.values[FieldStructuredOutput], ok = r.raw(value), true
+	}
+	if !ok {
+		r.keep(name, value)
+	}
 }
 
-// keep remembers a field for [Call.Extra]; the last of a name counts.
-func (c *Call) keep(name string, value jsontext.Value) {
-	for i := range c.extra {
-		if c.extra[i].name == name {
-			c.extra[i].value = value
+func (r *pageReader) readTranscript(name []byte) {
+	t := &r.row.transcript
+	r.entries, r.odd = r.entries[:len(r.entries)-int(t.to-t.from)], r.odd[:0] // of a repeated name the last counts
+	t.from, t.sent = uint32(len(r.entries)), true
+	switch r.peek() {
+	case '[':
+		for r.enter(); r.more(); {
+			r.readEntry()
+		}
+	case '"':
+		r.entries = append(r.entries, entry{content: r.string(r.value()), role: TranscriptRoleUnrecognized})
+	default:
+		t.sent = false
+		if value := r.value(); value[0] != 'n' {
+			r.keep(name, value)
+		}
+	}
+	t.to = uint32(len(r.entries))
+}
+
+// readEntry reads one turn. What is not an object is content of an unrecognized role.
+func (r *pageReader) readEntry() {
+	e := entry{role: TranscriptRoleUnrecognized, content: r.empty}
+	switch r.peek() {
+	case '{':
+		r.readTurn(&e)
+	case '"':
+		e.content = r.string(r.value())
+	default:
+		e.content = r.quote(r.value())
+	}
+	r.entries = append(r.entries, e)
+}
+
+func (r *pageReader) readTurn(e *entry) {
+	var used tool
+	odd := false
+	for r.enter(); r.more(); {
+		name, value, ok := r.name(), r.value(), false
+		switch string(name) {
+		case `"role"`:
+			e.role, ok = enum[TranscriptRole](transcriptRoles, value)
+			e.role = max(e.role, TranscriptRoleUnrecognized)
+		case `"content"`:
+			if ok = r.setText(&e.content, value); e.content == (span{}) {
+				e.content = r.empty
+			}
+		case `"tool_name"`:
+			ok = r.setText(&used.name, value)
+		case `"tool_arguments"`:
+			used.arguments, ok = r.raw(value), true
+		case `"tool_is_error"`:
+			ok = r.setBool(&used.failed, value)
+		}
+		if ok {
+			continue
+		}
+		if !odd {
+			r.odd = append(r.odd, "[,"[min(len(r.odd), 1)])
+			r.odd = append(r.odd, `{"index":`...)
+			r.odd = strconv.AppendInt(r.odd, int64(len(r.entries))-int64(r.row.transcript.from), 10)
+			odd = true
+		}
+		r.odd = append(r.odd, ',')
+		r.odd = append(r.odd, name...)
+		r.odd = append(r.odd, ':')
+		r.odd = append(r.odd, value...)
+	}
+	if odd {
+		r.odd = append(r.odd, '}')
+	}
+	if used != (tool{}) {
+		r.tools = append(r.tools, used)
+		e.tool = uint32(len(r.tools))
+	}
+}
+
+// keep remembers a field for [FieldExtra]; the last of a name counts.
+func (r *pageReader) keep(name, value []byte) {
+	for i := range r.unknown {
+		if bytes.Equal(r.unknown[i].name, name) {
+			r.unknown[i].value = value
 			return
 		}
 	}
-	c.extra = append(c.extra, member{name, value})
+	r.unknown = append(r.unknown, member{name, value})
 }
 
-// setText takes a text, or null as nil.
-func setText(to **string, value jsontext.Value) bool {
-	*to = nil
-	if value.Kind() != '"' {
-		return value.Kind() == 'n'
+// finishExtra writes [FieldExtra] of the row.
+func (r *pageReader) finishExtra() {
+	if len(r.odd) > 0 && r.row.transcript.sent {
+		r.unknown = append(r.unknown, member{[]byte(`"transcript"`), append(r.odd, ']')})
 	}
-	s := text(value)
-	*to = &s
-	return true
+	if len(r.unknown) == 0 {
+		return
+	}
+	start := len(r.added)
+	r.added = appendObject(r.added, r.unknown)
+	r.row.values[FieldExtra] = r.behind(start)
 }
 
-// setEnum takes a known value, null as nil, and anything else as unrecognized.
-func setEnum[E ~string](to **E, known []E, unrecognized E, value jsontext.Value) bool {
-	if value.Kind() == 'n' {
-		*to = nil
+// id takes a text or a number as a JSON string, and anything else as none.
+func (r *pageReader) id(value []byte) span {
+	switch value[0] {
+	case '"':
+		return r.string(value)
+	case '{', '[', 't', 'f', 'n':
+		return span{}
+	default:
+		return r.quote(value)
+	}
+}
+
+// setText takes a text, or null; false says that the schema has no place for the value.
+func (r *pageReader) setText(to *span, value []byte) bool {
+	*to = span{}
+	if value[0] == '"' {
+		*to = r.string(value)
 		return true
 	}
-	*to = enum(known, value)
-	if *to == nil {
-		*to = &unrecognized
+	return value[0] == 'n'
+}
+
+// setBool takes a boolean, or null.
+func (r *pageReader) setBool(to *span, value []byte) bool {
+	*to = span{}
+	if value[0] == 't' || value[0] == 'f' {
+		*to = r.raw(value)
+		return true
+	}
+	return value[0] == 'n'
+}
+
+// setTime takes a time, and null or the documentation's `{}` as null.
+func (r *pageReader) setTime(field Field, value []byte) bool {
+	to, at := &r.row.values[field], &r.row.moments[field-FieldStartedAt]
+	*to, *at = span{}, moment{}
+	var t time.Time
+	var millis, ok bool
+	switch value[0] {
+	case '"':
+		t, millis, ok = parseTime(unquote(value))
+	case '{':
+		return emptyObject(value)
+	case '[', 't', 'f', 'n':
+		return value[0] == 'n'
+	default:
+		t, millis, ok = epochTime(string(value))
+	}
+	if !ok {
 		return false
+	}
+	start := len(r.added)
+	r.added = appendTime(r.added, t, millis)
+	*to, *at = r.behind(start), moment{t.UnixMilli(), true}
+	if bytes.Equal(r.added[start:], value) {
+		*to, r.added = r.raw(value), r.added[:start]
 	}
 	return true
 }
 
-// enum finds a value among the known ones; nil when it is none of them.
-func enum[E ~string](known []E, value jsontext.Value) *E {
-	s := E(text(value))
-	for i := range known {
-		if known[i] == s {
-			return &known[i]
-		}
-	}
-	return nil
-}
-
-// setTime takes a time, and null or the documentation's `{}` as nil.
-func setTime(to **Time, value jsontext.Value) bool {
-	*to = nil
-	switch value.Kind() {
+// enum finds a value among the known ones. Null is none of them; false says that the value is unrecognized.
+func enum[E ~uint8](known []string, value []byte) (E, bool) {
+	switch value[0] {
+	case 'n':
+		return 0, true
 	case '"':
-		*to = parseTime(text(value))
-		return *to != nil
-	case '0':
-		*to = epochTime(string(value))
-		return *to != nil
-	case '{':
-		return len(bytes.Trim(value, "{} \t\r\n")) == 0
-	default:
-		return value.Kind() == 'n'
-	}
-}
-
-// parseTime reads ISO 8601 text as JavaScript and Python write it: with or without a fraction, with `T` or a space;
-// without a zone it is UTC.
-func parseTime(s string) *Time {
-	for _, layout := range []string{
-		time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05",
-	} {
-		if t, err := time.Parse(layout, s); err == nil { // each layout takes a fraction, too
-			return newTime(t, strings.ContainsAny(s, ".,"))
+		text := unquote(value)
+		for i, name := range known[unrecognized+1:] {
+			if string(text) == name {
+				return unrecognized + 1 + E(i), true
+			}
 		}
 	}
-	return nil
+	return unrecognized, false
 }
 
-// epochTime reads seconds or milliseconds since 1970. Beyond 1e11 (the year 5138 in seconds, 1973 in milliseconds)
-// it is milliseconds.
-func epochTime(s string) *Time {
-	n, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		return nil
+// string is a JSON string in canonical form.
+func (r *pageReader) string(value []byte) span {
+	if isCanonical(value) {
+		return r.raw(value)
 	}
-	if math.Abs(n) < 1e11 {
-		return newTime(time.UnixMilli(int64(math.Round(n*1000))), n != math.Trunc(n))
-	}
-	if math.Abs(n) > 1e15 {
-		return nil
-	}
-	return newTime(time.UnixMilli(int64(math.Round(n))), true)
+	return r.quote(unquote(value))
 }
 
-// newTime refuses what RFC 3339 cannot write: years have four digits.
-func newTime(t time.Time, millis bool) *Time {
-	t = t.UTC()
-	if t.Year() < 0 || t.Year() > 9999 {
-		return nil
-	}
-	return &Time{Time: t, Millis: millis}
+// quote is a JSON string of the text.
+func (r *pageReader) quote(text []byte) span {
+	start := len(r.added)
+	r.added = appendString(r.added, text)
+	return r.behind(start)
 }
 
-// text is the decoded string, "" for any other value.
-func text(value jsontext.Value) string {
-	if value.Kind() != '"' {
-		return ""
-	}
-	decoded, _ := jsontext.AppendUnquote(nil, value) // its error is about lone surrogates, which read as U+FFFD
-	return string(decoded)
+// behind is the span of what was put behind the body from start on.
+func (r *pageReader) behind(start int) span {
+	return span{uint32(len(r.text) + start), uint32(len(r.text) + len(r.added))}
 }
 
-// readObject calls field for each member of the object that comes next.
-func readObject(d decoder, field func(name string, value jsontext.Value)) error {
-	if kind := d.PeekKind(); kind != '{' {
-		return errors.New("the answer is not a JSON object")
+// raw is the value that was read last, as it stands; null is the zero span.
+func (r *pageReader) raw(value []byte) span {
+	if value[0] == 'n' {
+		return span{}
 	}
-	if _, err := d.ReadToken(); err != nil {
-		return syntaxError(err)
-	}
-	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
-		if err != nil {
-			return syntaxError(err)
-		}
-		key := name.String()
-		value, err := d.value()
-		if err != nil {
-			return err
-		}
-		field(key, value)
-	}
-	_, err := d.ReadToken()
-	return syntaxError(err)
+	end := uint32(r.at)
+	return span{end - uint32(len(value)), end}
 }
 
-// readArray calls element for each element of the array, which is well-formed JSON or an error.
-func readArray(array jsontext.Value, element func(value jsontext.Value)) error {
-	d := newDecoder(array)
-	if _, err := d.ReadToken(); err != nil {
-		return syntaxError(err)
-	}
-	for d.PeekKind() != ']' {
-		value, err := d.value()
-		if err != nil {
-			return err
-		}
-		element(value)
-	}
-	return nil
-}
-
-// syntaxError drops the decoder's words, which quote the body.
-func syntaxError(err error) error {
-	if err == nil {
-		return nil
-	}
-	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("the answer is not JSON at byte %d", syntactic.ByteOffset)
-	}
-	return errors.New("the answer is cut short")
-}
-
-// appendObject writes an object of at least one member, with raw values.
-func appendObject(dst jsontext.Value, members []member) jsontext.Value {
+// appendObject writes an object of at least one member.
+func appendObject(dst []byte, members []member) []byte {
 	for i, m := range members {
 		dst = append(dst, "{,"[min(i, 1)])
-		dst, _ = jsontext.AppendQuote(dst, m.name) // its error is about invalid UTF-8, which a decoded name cannot hold
+		dst = append(dst, m.name...)
 		dst = append(dst, ':')
 		dst = append(dst, m.value...)
 	}
@@ -334,15 +428,20 @@ func appendObject(dst jsontext.Value, members []member) jsontext.Value {
 }
 
 // KeepMembers returns the object with only the members of these names, in the object's own order, each value as it is.
-func KeepMembers(object jsontext.Value, names []string) jsontext.Value {
+// What is not an object has no members and is returned as it is. The value must be well-formed JSON.
+func KeepMembers(value string, names []string) string {
+	if value[0] != '{' {
+		return value
+	}
+	s := scanner{text: []byte(value)}
 	var kept []member
-	_ = readObject(newDecoder(object), func(name string, value jsontext.Value) { // well-formed: the page was read once
-		if slices.Contains(names, name) {
+	for s.enter(); s.more(); {
+		if name, value := s.name(), s.value(); slices.Contains(names, string(unquote(name))) {
 			kept = append(kept, member{name, value})
 		}
-	})
-	if len(kept) == 0 {
-		return jsontext.Value("{}")
 	}
-	return appendObject(nil, kept)
+	if len(kept) == 0 {
+		return "{}"
+	}
+	return string(appendObject(nil, kept))
 }

@@ -6,87 +6,86 @@ import (
 	"strings"
 )
 
-// Enumerations of the endpoint, spelled as upstream spells them. A value that is none of these is read as
-// "unrecognized" and kept raw in [Call.Extra]: the vendor adds values several times a year.
+// Enumerations of the endpoint. In each, 0 stands for none: upstream sent null or nothing. A value that the documentation
+// does not have is read as unrecognized and kept raw in [FieldExtra]: the vendor adds values several times a year.
 
 // CallStatus is how far one attempt has come.
-type CallStatus string
+type CallStatus uint8
 
 // The documented statuses of an attempt.
 const (
-	CallStatusQueued       CallStatus = "queued"
-	CallStatusRinging      CallStatus = "ringing"
-	CallStatusOngoing      CallStatus = "ongoing"
-	CallStatusCompleted    CallStatus = "completed"
-	CallStatusError        CallStatus = "error"
-	CallStatusUnrecognized CallStatus = "unrecognized"
+	CallStatusUnrecognized CallStatus = iota + 1
+	CallStatusQueued
+	CallStatusRinging
+	CallStatusOngoing
+	CallStatusCompleted
+	CallStatusError
 )
 
 // CallResult is who, or what, picked up.
-type CallResult string
+type CallResult uint8
 
-// The documented results. Mind the spelling of the first and the last.
+// The documented results.
 const (
-	CallResultIVR                CallResult = "IVR"
-	CallResultVoicemail          CallResult = "voicemail"
-	CallResultHuman              CallResult = "human"
-	CallResultUnknown            CallResult = "unknown"
-	CallResultIOSScreeningFilter CallResult = "ios-screening-filter"
-	CallResultUnrecognized       CallResult = "unrecognized"
+	CallResultUnrecognized CallResult = iota + 1
+	CallResultIVR
+	CallResultVoicemail
+	CallResultHuman
+	CallResultUnknown
+	CallResultIOSScreeningFilter
 )
 
 // DialError is why a call could not be put through.
-type DialError string
+type DialError uint8
 
 // The documented dial errors.
 const (
-	DialErrorNumberNonAttributed       DialError = "number_non_attributed"
-	DialErrorTooManyCalls              DialError = "too_many_calls"
-	DialErrorBusy                      DialError = "busy"
-	DialErrorTemporarilyUnavailable    DialError = "temporarily_unavailable"
-	DialErrorNoAnswer                  DialError = "no_answer"
-	DialErrorNoInternationalPermission DialError = "no_international_permission"
-	DialErrorPreconditionFailed        DialError = "precondition_failed"
-	DialErrorNonClassifiedError        DialError = "non_classified_error"
-	DialErrorUnrecognized              DialError = "unrecognized"
+	DialErrorUnrecognized DialError = iota + 1
+	DialErrorNumberNonAttributed
+	DialErrorTooManyCalls
+	DialErrorBusy
+	DialErrorTemporarilyUnavailable
+	DialErrorNoAnswer
+	DialErrorNoInternationalPermission
+	DialErrorPreconditionFailed
+	DialErrorNonClassifiedError
 )
 
 // CallEndedBy is who ended a call.
-type CallEndedBy string
+type CallEndedBy uint8
 
 // The documented enders of a call.
 const (
-	CallEndedByAgent        CallEndedBy = "agent"
-	CallEndedByUser         CallEndedBy = "user"
-	CallEndedBySystem       CallEndedBy = "system"
-	CallEndedByUnrecognized CallEndedBy = "unrecognized"
+	CallEndedByUnrecognized CallEndedBy = iota + 1
+	CallEndedByAgent
+	CallEndedByUser
+	CallEndedBySystem
 )
 
 // TranscriptRole is who speaks in a transcript entry.
-type TranscriptRole string
+type TranscriptRole uint8
 
 // The documented roles.
 const (
-	TranscriptRoleUser         TranscriptRole = "user"
-	TranscriptRoleAssistant    TranscriptRole = "assistant"
-	TranscriptRoleTool         TranscriptRole = "tool"
-	TranscriptRoleUnrecognized TranscriptRole = "unrecognized"
+	TranscriptRoleUnrecognized TranscriptRole = iota + 1
+	TranscriptRoleUser
+	TranscriptRoleAssistant
+	TranscriptRoleTool
 )
 
-// The values that upstream may send; all others are unrecognized.
+// unrecognized is the same in every enumeration.
+const unrecognized = 1
+
+// The values as upstream spells them, each at its constant's place. Mind the spelling of the first and the last result.
 var (
-	callStatuses = []CallStatus{
-		CallStatusQueued, CallStatusRinging, CallStatusOngoing, CallStatusCompleted, CallStatusError,
+	callStatuses = []string{"", "", "queued", "ringing", "ongoing", "completed", "error"}
+	callResults  = []string{"", "", "IVR", "voicemail", "human", "unknown", "ios-screening-filter"}
+	dialErrors   = []string{
+		"", "", "number_non_attributed", "too_many_calls", "busy", "temporarily_unavailable", "no_answer",
+		"no_international_permission", "precondition_failed", "non_classified_error",
 	}
-	callResults = []CallResult{
-		CallResultIVR, CallResultVoicemail, CallResultHuman, CallResultUnknown, CallResultIOSScreeningFilter,
-	}
-	dialErrors = []DialError{
-		DialErrorNumberNonAttributed, DialErrorTooManyCalls, DialErrorBusy, DialErrorTemporarilyUnavailable,
-		DialErrorNoAnswer, DialErrorNoInternationalPermission, DialErrorPreconditionFailed, DialErrorNonClassifiedError,
-	}
-	callEndedBys    = []CallEndedBy{CallEndedByAgent, CallEndedByUser, CallEndedBySystem}
-	transcriptRoles = []TranscriptRole{TranscriptRoleUser, TranscriptRoleAssistant, TranscriptRoleTool}
+	callEndedBys    = []string{"", "", "agent", "user", "system"}
+	transcriptRoles = []string{"", "", "user", "assistant", "tool"}
 )
 
 // OrderStatus is the status of the order that led to an attempt: what the list can be filtered by. It is not the

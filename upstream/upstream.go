@@ -11,6 +11,7 @@ package upstream
 import (
 	"context"
 	"time"
+	"unsafe"
 )
 
 // Lister lists calls one page at a time.
@@ -61,8 +62,27 @@ type Page struct {
 	Rows []Row
 	// AskedAt is when the request was sent: the page is the list at that moment or a little later.
 	AskedAt time.Time
-	// Bytes is the length of the answer's body, decompressed.
+	// Bytes is the memory that the page takes.
 	Bytes int
+
+	text    string // the answer, and behind it what is not written there as it should be
+	entries []entry
+	tools   []tool
+}
+
+// json is the value that lies there.
+func (p *Page) json(s span) string {
+	if s == (span{}) {
+		return "null"
+	}
+	return p.text[s.start:s.end]
+}
+
+// size counts the memory that the page takes with an index of so many calls.
+func (p *Page) size(calls int) int {
+	return int(unsafe.Sizeof(*p)) + len(p.text) +
+		len(p.Rows)*int(unsafe.Sizeof(Row{})) + calls*int(unsafe.Sizeof(Call{})) +
+		len(p.entries)*int(unsafe.Sizeof(entry{})) + len(p.tools)*int(unsafe.Sizeof(tool{}))
 }
 
 // Row is one element of a page: a call, or why it could not be read. It takes its place in the list either way.

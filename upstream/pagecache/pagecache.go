@@ -107,9 +107,7 @@ func New(next upstream.Lister, opts Options) *Cache {
 
 // ListCalls implements [upstream.Lister].
 func (c *Cache) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
-	if now := c.opts.Now(); opts.NotBefore.After(now) {
-		opts.NotBefore = now // another machine's clock: what is asked from now on is new enough
-	}
+	opts.NotBefore = c.past(opts.NotBefore)
 	for {
 		page, f, k := c.find(ctx, opts)
 		if page != nil {
@@ -127,6 +125,22 @@ func (c *Cache) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// Page is the page that ListCalls would return without asking upstream, nil if it would ask.
+func (c *Cache) Page(opts upstream.ListCallsOptions) *upstream.Page {
+	opts.NotBefore = c.past(opts.NotBefore)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.covering(opts)
+}
+
+// past cuts a time down to now: it may come from another machine's clock, and what is asked from now on is new enough.
+func (c *Cache) past(t time.Time) time.Time {
+	if now := c.opts.Now(); t.After(now) {
+		return now
+	}
+	return t
 }
 
 // find returns a page that will do, or a flight that the caller has joined and must leave.

@@ -1,0 +1,104 @@
+package upstream
+
+import (
+	"encoding/json"
+	"io"
+	"net/http/httptest"
+	"runtime"
+	"testing"
+	"time"
+
+	"revox-graphql/upstream/fake"
+)
+
+// fakeAnswer is an answer with so many calls as the fake writes them.
+func fakeAnswer(tb testing.TB, calls string) []byte {
+	tb.Helper()
+	server := fake.New(fake.Config{Seed: 1, Calls: 1000, Now: func() time.Time { return time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC) }})
+	answer := httptest.NewRecorder()
+	server.ServeHTTP(answer, httptest.NewRequestWithContext(tb.Context(), "GET", "/api/call?page=0&page_size="+calls, nil))
+	body, err := io.ReadAll(answer.Body)
+	if err != nil || answer.Code != 200 {
+		tb.Fatal(answer.Code, err)
+	}
+	return body
+}
+
+// BenchmarkReadPage reads an answer of 100 calls.
+func BenchmarkReadPage(b *testing.B) {
+	body := fakeAnswer(b, "100")
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	var page *Page
+	for b.Loop() {
+		var err error
+		if page, err = readPage(body); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(page.Bytes)/float64(len(body)), "B/json-B")
+}
+
+// BenchmarkEncodingJSON reads the same answer into structs with the standard library, for comparison.
+func BenchmarkEncodingJSON(b *testing.B) {
+	body := fakeAnswer(b, "100")
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var answer struct {
+			Calls []struct {
+				ID               string          `json:"id"`
+				Status           string          `json:"status"`
+				PhoneNumber      *string         `json:"phone_number"`
+				StartedAt        *time.Time      `json:"started_at"`
+				AnsweredAt       *time.Time      `json:"answered_at"`
+				EndedAt          *time.Time      `json:"ended_at"`
+				Result           *string         `json:"result"`
+				DialError        *string         `json:"dial_error"`
+				EndReason        *string         `json:"end_reason"`
+				EndedBy          *string         `json:"ended_by"`
+				RecordingURL     *string         `json:"recording_url"`
+				StructuredOutput json.RawMessage `json:"structured_output"`
+				Transcript       []struct {
+					Role          string          `json:"role"`
+					Content       string          `json:"content"`
+					ToolName      *string         `json:"tool_name"`
+					ToolArguments json.RawMessage `json:"tool_arguments"`
+					ToolIsError   *bool           `json:"tool_is_error"`
+				} `json:"transcript"`
+			} `json:"calls"`
+		}
+		if err := json.Unmarshal(body, &answer); err != nil || len(answer.Calls) != 100 {
+			b.Fatal(err)
+		}
+	}
+}
+
+// A page takes hardly more memory than its answer has bytes.
+func TestPageMemory(t *testing.T) {
+	body := fakeAnswer(t, "100")
+	const n = 50
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	pages := make([]*Page, n)
+	counted := 0
+	for i := range pages {
+		page, err := readPage(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages[i] = page
+		counted += page.Bytes
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	heap := float64(after.HeapAlloc - before.HeapAlloc)
+	if ratio := heap / float64(n*len(body)); ratio > 1.3 {
+		t.Errorf("the heap takes %.2f times the answers' bytes", ratio)
+	}
+	if ratio := heap / float64(counted); ratio < 0.9 || ratio > 1.1 {
+		t.Errorf("the heap takes %.2f times what Page.Bytes says", ratio)
+	}
+	runtime.KeepAlive(pages)
+}

@@ -1,0 +1,116 @@
+package upstream
+
+import "bytes"
+
+// scanner goes through JSON that is known to be well-formed, so it only has to find where each value ends. Values are
+// slices of the text. What lies in an object or a list is read so:
+//
+//	for s.enter(); s.more(); {
+//		name, value := s.name(), s.value()
+//	}
+type scanner struct {
+	text []byte
+	at   int // what has been read
+}
+
+// peek is the first byte of what comes next: of a value, or a closing bracket.
+func (s *scanner) peek() byte {
+	text, at := s.text, s.at
+	for at < len(text) && between[text[at]] {
+		at++
+	}
+	s.at = at
+	return text[at]
+}
+
+// between is what may stand between two values or brackets.
+var between = [256]bool{' ': true, '\t': true, '\r': true, '\n': true, ',': true, ':': true}
+
+// enter goes into the object or list that comes next.
+func (s *scanner) enter() {
+	s.peek()
+	s.at++
+}
+
+// more reports whether the object or list goes on, and leaves it if not.
+func (s *scanner) more() bool {
+	if c := s.peek(); c != '}' && c != ']' {
+		return true
+	}
+	s.at++
+	return false
+}
+
+// name reads the name that comes next, as canonical JSON. Names are short, so it looks at each byte.
+func (s *scanner) name() []byte {
+	s.peek()
+	text, at := s.text, s.at+1
+	for text[at] != '"' {
+		if text[at] == '\\' {
+			return canonical(s.value())
+		}
+		at++
+	}
+	name := text[s.at : at+1]
+	s.at = at + 1
+	return name
+}
+
+// value reads the value that comes next.
+func (s *scanner) value() []byte {
+	c := s.peek()
+	start := s.at
+	switch c {
+	case '"':
+		s.skipString()
+	case '{', '[':
+		s.skipNested()
+	default:
+		s.skipWord()
+	}
+	return s.text[start:s.at]
+}
+
+func (s *scanner) skipString() {
+	text, at := s.text, s.at+1
+	for {
+		at += bytes.IndexByte(text[at:], '"')
+		escapes := 0 // a quote after an odd number of backslashes is part of the string
+		for text[at-1-escapes] == '\\' {
+			escapes++
+		}
+		at++
+		if escapes%2 == 0 {
+			s.at = at
+			return
+		}
+	}
+}
+
+func (s *scanner) skipNested() {
+	for depth := 0; ; {
+		switch s.text[s.at] {
+		case '"':
+			s.skipString()
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		s.at++
+		if depth == 0 {
+			return
+		}
+	}
+}
+
+// skipWord skips a number, true, false or null.
+func (s *scanner) skipWord() {
+	for ; s.at < len(s.text); s.at++ {
+		switch s.text[s.at] {
+		case ',', '}', ']', ' ', '\t', '\r', '\n':
+			return
+		}
+	}
+}
