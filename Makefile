@@ -36,7 +36,7 @@ test: generated lint race fuzz acceptance
 # What is generated is what its sources say, and go.mod has what is used.
 generated:
 	go mod tidy -diff
-	@before=$$(cat graph/*.go | cksum); go generate ./... && test "$$before" = "$$(cat graph/*.go | cksum)" || \
+	@before=$$(cat graph/*.go graph/oracle/*.go | cksum); go generate ./... && test "$$before" = "$$(cat graph/*.go graph/oracle/*.go | cksum)" || \
 		{ echo 'go generate changed files: run it and commit what it made'; exit 1; }
 
 lint: $(LINT)
@@ -53,10 +53,11 @@ race:
 
 # Each fuzz target for a short run; a failure is written to testdata, to be kept as a case.
 fuzz:
-	go test ./upstream -run '^$$' -fuzz FuzzDecodeRows -fuzztime $(FUZZ_TIME)
+	go test ./upstream -run '^$$' -fuzz FuzzReadPage -fuzztime $(FUZZ_TIME)
 	go test ./graph/relay -run '^$$' -fuzz FuzzParseCursor -fuzztime $(FUZZ_TIME)
 	go test ./graph/relay -run '^$$' -fuzz FuzzCover -fuzztime $(FUZZ_TIME)
 	go test ./graph -run '^$$' -fuzz FuzzWindow -fuzztime $(FUZZ_TIME)
+	go test ./graph -run '^$$' -fuzz FuzzOracle -fuzztime 5000x
 
 # The built gateway against software from elsewhere: relay-compiler, the graphql-http audits, Chromium.
 acceptance: build $(CHROMIUM)

@@ -31,6 +31,7 @@ type settings struct {
 	UpstreamTimeout    time.Duration `variable:"GATEWAY_UPSTREAM_TIMEOUT" default:"30s" help:"How long one GraphQL request may wait for Revox."`
 	CacheTTL           time.Duration `name:"cache-ttl" variable:"GATEWAY_CACHE_TTL" default:"15s" help:"How long a page from Revox is fresh. 0 turns the cache off."`
 	CacheBytes         byteSize      `variable:"GATEWAY_CACHE_BYTES" default:"256MiB" help:"Memory for cached pages."`
+	AnswerBytes        byteSize      `variable:"GATEWAY_ANSWER_BYTES" default:"64MiB" help:"Memory for remembered answers, which are never older than the pages that they were made from; 0 remembers none."`
 	MaxPageSize        int           `variable:"GATEWAY_MAX_PAGE_SIZE" default:"100" help:"Largest first or last of a connection: 1 to 1000."`
 	MaxShift           int           `variable:"GATEWAY_MAX_SHIFT" default:"1000" help:"How many places a call may have moved in the list since its cursor was made, before the cursor expires."`
 	MaxScanPages       int           `variable:"GATEWAY_MAX_SCAN_PAGES" default:"20" help:"How many pages a look-up by id may read."`

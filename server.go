@@ -114,6 +114,7 @@ func routes(s *settings, log *slog.Logger) http.Handler {
 		Calls:         cache,
 		Known:         cache,
 		Cached:        s.CacheTTL > 0,
+		AnswerBytes:   int(s.AnswerBytes),
 		PageSize:      s.UpstreamPageSize,
 		MaxCount:      s.MaxPageSize,
 		MaxShift:      s.MaxShift,

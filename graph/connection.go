@@ -2,132 +2,111 @@ package graph
 
 import (
 	"context"
-
-	"github.com/99designs/gqlgen/graphql"
+	"errors"
+	"io"
 
 	"revox-graphql/upstream"
 )
 
 // need is what the client selected of a connection, as far as it decides what is asked upstream.
 type need struct {
-	rows, next, previous bool
+	rows, next, previous, total bool
 }
 
-// newNeed reads the selection of the connection that ctx resolves.
-func newNeed(ctx context.Context) need {
-	var n need
-	op := graphql.GetOperationContext(ctx)
-	for _, field := range graphql.CollectFieldsCtx(ctx, nil) {
-		switch field.Name {
-		case "edges", "nodes":
-			n.rows = true
-		case "pageInfo":
-			for _, field := range graphql.CollectFields(op, field.Selections, nil) {
-				switch field.Name {
-				case "startCursor", "endCursor":
-					n.rows = true
-				case "hasNextPage":
-					n.next = true
-				case "hasPreviousPage":
-					n.previous = true
-				}
-			}
-		}
-	}
-	return n
-}
-
-// CallConnection is what `calls` returns: a window of a list.
+// CallConnection is what `calls` returns: a window of a list, which writes itself.
 type CallConnection struct {
-	reader *reader
-	window *window
-	edges  []*CallEdge
+	list     upstream.List
+	window   *window
+	total    int
+	totalErr error
+	plan     *rootPlan
+	args     []arguments
 }
 
-func newCallConnection(r *reader, w *window) *CallConnection {
-	c := &CallConnection{reader: r, window: w, edges: []*CallEdge{}}
-	for i := w.from; i < w.to; i++ {
-		if w.rows[i].Call != nil {
-			c.edges = append(c.edges, &CallEdge{c, i})
-		}
-	}
-	return c
+// MarshalGQLContext implements [graphql.ContextMarshaler].
+func (c *CallConnection) MarshalGQLContext(ctx context.Context, w io.Writer) error {
+	marshal(ctx, w, c.plan.connection, c.args, c)
+	return nil
 }
+
+// UnmarshalGQLContext refuses. gqlgen wants it beside MarshalGQLContext, for types that are also input.
+func (*CallConnection) UnmarshalGQLContext(context.Context, any) error { return errOutputOnly }
+
+var errOutputOnly = errors.New("not an input type")
 
 // problems are the errors of the rows that could not be read, which are no edges.
-func (c *CallConnection) problems() []error {
+func (w *window) problems() []error {
 	var errs []error
-	for i := c.window.from; i < c.window.to; i++ {
-		if row := c.window.rows[i]; row.Call == nil {
-			errs = append(errs, &unreadableRowError{c.window.position + i, row.Problem})
+	for i := w.from; i < w.to; i++ {
+		if row := w.rows[i]; row.Call == nil {
+			errs = append(errs, &unreadableRowError{w.position + i, row.Problem})
 		}
 	}
 	return errs
 }
 
-// Edges are the calls with their cursors.
-func (c *CallConnection) Edges() []*CallEdge { return c.edges }
-
-// Nodes are the calls without their cursors.
-func (c *CallConnection) Nodes() []*upstream.Call {
-	nodes := make([]*upstream.Call, len(c.edges))
-	for i, edge := range c.edges {
-		nodes[i] = edge.Node()
+// firstEdge and lastEdge are the rows of the window's first and last edge, -1 without edges.
+func (w *window) firstEdge() int {
+	for i := w.from; i < w.to; i++ {
+		if w.rows[i].Call != nil {
+			return i
+		}
 	}
-	return nodes
+	return -1
 }
 
-// PageInfo says where the window lies.
-func (c *CallConnection) PageInfo() *PageInfo { return &PageInfo{c} }
+func (w *window) lastEdge() int {
+	for i := w.to - 1; i >= w.from; i-- {
+		if w.rows[i].Call != nil {
+			return i
+		}
+	}
+	return -1
+}
 
-// TotalCount counts the list. It asks upstream only when called, and not even then when the window holds the list's
+// count is the length of the list that the window is of. It asks upstream only where the window does not hold the list's
 // end.
-func (c *CallConnection) TotalCount(ctx context.Context) (*int, error) {
-	if c.window.last && len(c.window.rows) > 0 {
-		return &c.window.end, nil
+func (r *reader) count(ctx context.Context, w *window) (int, error) {
+	if w.last && len(w.rows) > 0 {
+		return w.end, nil
 	}
-	ctx, cancel := withDeadline(ctx)
-	defer cancel()
-	n, err := c.reader.total(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &n, nil
+	return r.total(ctx)
 }
 
-// CallEdge is one call of a connection.
-type CallEdge struct {
+// edge is one call of a connection.
+type edge struct {
 	connection *CallConnection
-	row        int
+	row        int // of the connection's window
 }
 
-// Cursor marks the call's place.
-func (e *CallEdge) Cursor() string {
-	return e.connection.window.cursor(e.connection.reader.list, e.row).String()
+// Call is what `call` returns: a call that writes itself.
+type Call struct {
+	call *upstream.Call
+	plan *rootPlan
+	args []arguments
 }
 
-// Node is the call.
-func (e *CallEdge) Node() *upstream.Call { return e.connection.window.rows[e.row].Call }
-
-// PageInfo says where a connection's window lies. A flag is right only where it was selected.
-type PageInfo struct{ connection *CallConnection }
-
-// HasNextPage reports whether a call follows the window.
-func (p *PageInfo) HasNextPage() bool { return p.connection.window.hasNext() }
-
-// HasPreviousPage reports whether a call comes before the window.
-func (p *PageInfo) HasPreviousPage() bool { return p.connection.window.hasPrevious() }
-
-// StartCursor is the first edge's cursor, nil without edges.
-func (p *PageInfo) StartCursor() *string { return p.cursor(0) }
-
-// EndCursor is the last edge's cursor, nil without edges.
-func (p *PageInfo) EndCursor() *string { return p.cursor(len(p.connection.edges) - 1) }
-
-func (p *PageInfo) cursor(i int) *string {
-	if len(p.connection.edges) == 0 {
-		return nil
-	}
-	c := p.connection.edges[i].Cursor()
-	return &c
+// MarshalGQLContext implements [graphql.ContextMarshaler].
+func (c *Call) MarshalGQLContext(ctx context.Context, w io.Writer) error {
+	marshal(ctx, w, c.plan.call, c.args, c.call)
+	return nil
 }
+
+// UnmarshalGQLContext refuses.
+func (*Call) UnmarshalGQLContext(context.Context, any) error { return errOutputOnly }
+
+// Node is an object with a global id; a call is the only kind.
+type Node interface{ IsNode() }
+
+// IsNode implements [Node].
+func (*Call) IsNode() {}
+
+// node is a call as `node` and `nodes` return it. gqlgen walks a Call that it finds behind an interface, but lets any
+// other type write itself.
+type node struct {
+	*Call
+	ctx context.Context //nolint:containedctx // MarshalGQL is not given one, and errors need its path
+}
+
+// MarshalGQL implements [graphql.Marshaler].
+func (n node) MarshalGQL(w io.Writer) { _ = n.MarshalGQLContext(n.ctx, w) }

@@ -12,6 +12,7 @@ type request struct {
 	credential upstream.Credential
 	notBefore  time.Time // older answers of upstream will not do
 	deadline   time.Time // for all of its upstream work
+	trace      *trace    // what was read for it
 }
 
 type requestKey struct{}

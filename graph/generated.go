@@ -14,7 +14,6 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/introspection"
-	"github.com/go-json-experiment/json/jsontext"
 	gqlparser "github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -30,6 +29,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
 	Call() CallResolver
+	CallConnection() CallConnectionResolver
 	Query() QueryResolver
 }
 
@@ -98,16 +98,33 @@ type ComplexityRoot struct {
 // region    ************************** generated!.gotpl **************************
 
 type CallResolver interface {
-	DurationSeconds(ctx context.Context, obj *upstream.Call) (*float64, error)
-	RingingSeconds(ctx context.Context, obj *upstream.Call) (*float64, error)
-
-	StructuredOutput(ctx context.Context, obj *upstream.Call, keys []string) (jsontext.Value, error)
-	Transcript(ctx context.Context, obj *upstream.Call, roles []upstream.TranscriptRole, search *string, first *int, last *int) ([]*upstream.TranscriptEntry, error)
-	TranscriptEntryCount(ctx context.Context, obj *upstream.Call) (*int, error)
+	ID(ctx context.Context, obj *Call) (string, error)
+	Status(ctx context.Context, obj *Call) (upstream.CallStatus, error)
+	PhoneNumber(ctx context.Context, obj *Call) (*string, error)
+	StartedAt(ctx context.Context, obj *Call) (*string, error)
+	AnsweredAt(ctx context.Context, obj *Call) (*string, error)
+	EndedAt(ctx context.Context, obj *Call) (*string, error)
+	DurationSeconds(ctx context.Context, obj *Call) (*float64, error)
+	RingingSeconds(ctx context.Context, obj *Call) (*float64, error)
+	Result(ctx context.Context, obj *Call) (*upstream.CallResult, error)
+	DialError(ctx context.Context, obj *Call) (*upstream.DialError, error)
+	EndReason(ctx context.Context, obj *Call) (*string, error)
+	EndedBy(ctx context.Context, obj *Call) (*upstream.CallEndedBy, error)
+	RecordingURL(ctx context.Context, obj *Call) (*string, error)
+	StructuredOutput(ctx context.Context, obj *Call, keys []string) (*string, error)
+	Transcript(ctx context.Context, obj *Call, roles []upstream.TranscriptRole, search *string, first *int, last *int) ([]*TranscriptEntry, error)
+	TranscriptEntryCount(ctx context.Context, obj *Call) (*int, error)
+	Extra(ctx context.Context, obj *Call) (*string, error)
+}
+type CallConnectionResolver interface {
+	Edges(ctx context.Context, obj *CallConnection) ([]*CallEdge, error)
+	Nodes(ctx context.Context, obj *CallConnection) ([]*Call, error)
+	PageInfo(ctx context.Context, obj *CallConnection) (*PageInfo, error)
+	TotalCount(ctx context.Context, obj *CallConnection) (*int, error)
 }
 type QueryResolver interface {
 	Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus) (*CallConnection, error)
-	Call(ctx context.Context, id string) (*upstream.Call, error)
+	Call(ctx context.Context, id string) (*Call, error)
 	Node(ctx context.Context, id string) (Node, error)
 	Nodes(ctx context.Context, ids []string) ([]Node, error)
 }
@@ -1186,7 +1203,7 @@ func (ec *executionContext) field___Type_inputFields_args(ctx context.Context, r
 
 // region    **************************** field.gotpl *****************************
 
-func (ec *executionContext) _Call_id(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_id(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1195,7 +1212,7 @@ func (ec *executionContext) _Call_id(ctx context.Context, field graphql.Collecte
 			return ec.fieldContext_Call_id(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID, nil
+			return ec.Resolvers.Call().ID(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -1206,10 +1223,10 @@ func (ec *executionContext) _Call_id(ctx context.Context, field graphql.Collecte
 	)
 }
 func (ec *executionContext) fieldContext_Call_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Call", field, false, false, "ID")
+	return graphql.NewScalarFieldContext("Call", field, true, true, "ID")
 }
 
-func (ec *executionContext) _Call_status(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_status(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1218,7 +1235,7 @@ func (ec *executionContext) _Call_status(ctx context.Context, field graphql.Coll
 			return ec.fieldContext_Call_status(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Status, nil
+			return ec.Resolvers.Call().Status(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v upstream.CallStatus) graphql.Marshaler {
@@ -1229,10 +1246,10 @@ func (ec *executionContext) _Call_status(ctx context.Context, field graphql.Coll
 	)
 }
 func (ec *executionContext) fieldContext_Call_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Call", field, false, false, "CallStatus")
+	return graphql.NewScalarFieldContext("Call", field, true, true, "CallStatus")
 }
 
-func (ec *executionContext) _Call_phoneNumber(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_phoneNumber(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1241,7 +1258,7 @@ func (ec *executionContext) _Call_phoneNumber(ctx context.Context, field graphql
 			return ec.fieldContext_Call_phoneNumber(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PhoneNumber, nil
+			return ec.Resolvers.Call().PhoneNumber(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -1252,10 +1269,10 @@ func (ec *executionContext) _Call_phoneNumber(ctx context.Context, field graphql
 	)
 }
 func (ec *executionContext) fieldContext_Call_phoneNumber(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Call", field, false, false, "String")
+	return graphql.NewScalarFieldContext("Call", field, true, true, "String")
 }
 
-func (ec *executionContext) _Call_startedAt(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_startedAt(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1264,21 +1281,21 @@ func (ec *executionContext) _Call_startedAt(ctx context.Context, field graphql.C
 			return ec.fieldContext_Call_startedAt(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.StartedAt, nil
+			return ec.Resolvers.Call().StartedAt(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *upstream.Time) graphql.Marshaler {
-			return ec.marshalODateTime2ᚖrevoxᚑgraphqlᚋupstreamᚐTime(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖstring(ctx, selections, v)
 		},
 		true,
 		false,
 	)
 }
 func (ec *executionContext) fieldContext_Call_startedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Call", field, false, false, "DateTime")
+	return graphql.NewScalarFieldContext("Call", field, true, true, "DateTime")
 }
 
-func (ec *executionContext) _Call_answeredAt(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_answeredAt(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1287,21 +1304,21 @@ func (ec *executionContext) _Call_answeredAt(ctx context.Context, field graphql.
 			return ec.fieldContext_Call_answeredAt(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.AnsweredAt, nil
+			return ec.Resolvers.Call().AnsweredAt(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *upstream.Time) graphql.Marshaler {
-			return ec.marshalODateTime2ᚖrevoxᚑgraphqlᚋupstreamᚐTime(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖstring(ctx, selections, v)
 		},
 		true,
 		false,
 	)
 }
 func (ec *executionContext) fieldContext_Call_answeredAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Call", field, false, false, "DateTime")
+	return graphql.NewScalarFieldContext("Call", field, true, true, "DateTime")
 }
 
-func (ec *executionContext) _Call_endedAt(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_endedAt(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1310,21 +1327,21 @@ func (ec *executionContext) _Call_endedAt(ctx context.Context, field graphql.Col
 			return ec.fieldContext_Call_endedAt(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.EndedAt, nil
+			return ec.Resolvers.Call().EndedAt(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *upstream.Time) graphql.Marshaler {
-			return ec.marshalODateTime2ᚖrevoxᚑgraphqlᚋupstreamᚐTime(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖstring(ctx, selections, v)
 		},
 		true,
 		false,
 	)
 }
 func (ec *executionContext) fieldContext_Call_endedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Call", field, false, false, "DateTime")
+	return graphql.NewScalarFieldContext("Call", field, true, true, "DateTime")
 }
 
-func (ec *executionContext) _Call_durationSeconds(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_durationSeconds(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1347,7 +1364,7 @@ func (ec *executionContext) fieldContext_Call_durationSeconds(_ context.Context,
 	return graphql.NewScalarFieldContext("Call", field, true, true, "Float")
 }
 
-func (ec *executionContext) _Call_ringingSeconds(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_ringingSeconds(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1370,7 +1387,7 @@ func (ec *executionContext) fieldContext_Call_ringingSeconds(_ context.Context, 
 	return graphql.NewScalarFieldContext("Call", field, true, true, "Float")
 }
 
-func (ec *executionContext) _Call_result(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_result(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1379,7 +1396,7 @@ func (ec *executionContext) _Call_result(ctx context.Context, field graphql.Coll
 			return ec.fieldContext_Call_result(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Result, nil
+			return ec.Resolvers.Call().Result(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *upstream.CallResult) graphql.Marshaler {
@@ -1390,10 +1407,10 @@ func (ec *executionContext) _Call_result(ctx context.Context, field graphql.Coll
 	)
 }
 func (ec *executionContext) fieldContext_Call_result(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Call", field, false, false, "CallResult")
+	return graphql.NewScalarFieldContext("Call", field, true, true, "CallResult")
 }
 
-func (ec *executionContext) _Call_dialError(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_dialError(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1402,7 +1419,7 @@ func (ec *executionContext) _Call_dialError(ctx context.Context, field graphql.C
 			return ec.fieldContext_Call_dialError(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.DialError, nil
+			return ec.Resolvers.Call().DialError(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *upstream.DialError) graphql.Marshaler {
@@ -1413,10 +1430,10 @@ func (ec *executionContext) _Call_dialError(ctx context.Context, field graphql.C
 	)
 }
 func (ec *executionContext) fieldContext_Call_dialError(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Call", field, false, false, "DialError")
+	return graphql.NewScalarFieldContext("Call", field, true, true, "DialError")
 }
 
-func (ec *executionContext) _Call_endReason(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_endReason(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1425,7 +1442,7 @@ func (ec *executionContext) _Call_endReason(ctx context.Context, field graphql.C
 			return ec.fieldContext_Call_endReason(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.EndReason, nil
+			return ec.Resolvers.Call().EndReason(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -1436,10 +1453,10 @@ func (ec *executionContext) _Call_endReason(ctx context.Context, field graphql.C
 	)
 }
 func (ec *executionContext) fieldContext_Call_endReason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Call", field, false, false, "String")
+	return graphql.NewScalarFieldContext("Call", field, true, true, "String")
 }
 
-func (ec *executionContext) _Call_endedBy(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_endedBy(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1448,7 +1465,7 @@ func (ec *executionContext) _Call_endedBy(ctx context.Context, field graphql.Col
 			return ec.fieldContext_Call_endedBy(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.EndedBy, nil
+			return ec.Resolvers.Call().EndedBy(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *upstream.CallEndedBy) graphql.Marshaler {
@@ -1459,10 +1476,10 @@ func (ec *executionContext) _Call_endedBy(ctx context.Context, field graphql.Col
 	)
 }
 func (ec *executionContext) fieldContext_Call_endedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Call", field, false, false, "CallEndedBy")
+	return graphql.NewScalarFieldContext("Call", field, true, true, "CallEndedBy")
 }
 
-func (ec *executionContext) _Call_recordingUrl(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_recordingUrl(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1471,7 +1488,7 @@ func (ec *executionContext) _Call_recordingUrl(ctx context.Context, field graphq
 			return ec.fieldContext_Call_recordingUrl(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.RecordingURL, nil
+			return ec.Resolvers.Call().RecordingURL(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -1482,10 +1499,10 @@ func (ec *executionContext) _Call_recordingUrl(ctx context.Context, field graphq
 	)
 }
 func (ec *executionContext) fieldContext_Call_recordingUrl(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Call", field, false, false, "String")
+	return graphql.NewScalarFieldContext("Call", field, true, true, "String")
 }
 
-func (ec *executionContext) _Call_structuredOutput(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_structuredOutput(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1498,8 +1515,8 @@ func (ec *executionContext) _Call_structuredOutput(ctx context.Context, field gr
 			return ec.Resolvers.Call().StructuredOutput(ctx, obj, fc.Args["keys"].([]string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v jsontext.Value) graphql.Marshaler {
-			return ec.marshalOJSON2githubᚗcomᚋgoᚑjsonᚑexperimentᚋjsonᚋjsontextᚐValue(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOJSON2ᚖstring(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1529,7 +1546,7 @@ func (ec *executionContext) fieldContext_Call_structuredOutput(ctx context.Conte
 	return fc, nil
 }
 
-func (ec *executionContext) _Call_transcript(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_transcript(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1542,8 +1559,8 @@ func (ec *executionContext) _Call_transcript(ctx context.Context, field graphql.
 			return ec.Resolvers.Call().Transcript(ctx, obj, fc.Args["roles"].([]upstream.TranscriptRole), fc.Args["search"].(*string), fc.Args["first"].(*int), fc.Args["last"].(*int))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*upstream.TranscriptEntry) graphql.Marshaler {
-			return ec.marshalOTranscriptEntry2ᚕᚖrevoxᚑgraphqlᚋupstreamᚐTranscriptEntryᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*TranscriptEntry) graphql.Marshaler {
+			return ec.marshalOTranscriptEntry2ᚕᚖrevoxᚑgraphqlᚋgraphᚐTranscriptEntryᚄ(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1573,7 +1590,7 @@ func (ec *executionContext) fieldContext_Call_transcript(ctx context.Context, fi
 	return fc, nil
 }
 
-func (ec *executionContext) _Call_transcriptEntryCount(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_transcriptEntryCount(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1596,7 +1613,7 @@ func (ec *executionContext) fieldContext_Call_transcriptEntryCount(_ context.Con
 	return graphql.NewScalarFieldContext("Call", field, true, true, "Int")
 }
 
-func (ec *executionContext) _Call_extra(ctx context.Context, field graphql.CollectedField, obj *upstream.Call) (ret graphql.Marshaler) {
+func (ec *executionContext) _Call_extra(ctx context.Context, field graphql.CollectedField, obj *Call) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1605,18 +1622,18 @@ func (ec *executionContext) _Call_extra(ctx context.Context, field graphql.Colle
 			return ec.fieldContext_Call_extra(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Extra(), nil
+			return ec.Resolvers.Call().Extra(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v jsontext.Value) graphql.Marshaler {
-			return ec.marshalOJSON2githubᚗcomᚋgoᚑjsonᚑexperimentᚋjsonᚋjsontextᚐValue(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOJSON2ᚖstring(ctx, selections, v)
 		},
 		true,
 		false,
 	)
 }
 func (ec *executionContext) fieldContext_Call_extra(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Call", field, true, false, "JSON")
+	return graphql.NewScalarFieldContext("Call", field, true, true, "JSON")
 }
 
 func (ec *executionContext) _CallConnection_edges(ctx context.Context, field graphql.CollectedField, obj *CallConnection) (ret graphql.Marshaler) {
@@ -1628,7 +1645,7 @@ func (ec *executionContext) _CallConnection_edges(ctx context.Context, field gra
 			return ec.fieldContext_CallConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges(), nil
+			return ec.Resolvers.CallConnection().Edges(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*CallEdge) graphql.Marshaler {
@@ -1643,7 +1660,7 @@ func (ec *executionContext) fieldContext_CallConnection_edges(_ context.Context,
 		Object:     "CallConnection",
 		Field:      field,
 		IsMethod:   true,
-		IsResolver: false,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_CallEdge(ctx, field)
 		},
@@ -1660,11 +1677,11 @@ func (ec *executionContext) _CallConnection_nodes(ctx context.Context, field gra
 			return ec.fieldContext_CallConnection_nodes(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Nodes(), nil
+			return ec.Resolvers.CallConnection().Nodes(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*upstream.Call) graphql.Marshaler {
-			return ec.marshalNCall2ᚕᚖrevoxᚑgraphqlᚋupstreamᚐCallᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*Call) graphql.Marshaler {
+			return ec.marshalNCall2ᚕᚖrevoxᚑgraphqlᚋgraphᚐCallᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1675,7 +1692,7 @@ func (ec *executionContext) fieldContext_CallConnection_nodes(_ context.Context,
 		Object:     "CallConnection",
 		Field:      field,
 		IsMethod:   true,
-		IsResolver: false,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Call(ctx, field)
 		},
@@ -1692,7 +1709,7 @@ func (ec *executionContext) _CallConnection_pageInfo(ctx context.Context, field 
 			return ec.fieldContext_CallConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo(), nil
+			return ec.Resolvers.CallConnection().PageInfo(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
@@ -1707,7 +1724,7 @@ func (ec *executionContext) fieldContext_CallConnection_pageInfo(_ context.Conte
 		Object:     "CallConnection",
 		Field:      field,
 		IsMethod:   true,
-		IsResolver: false,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)
 		},
@@ -1724,7 +1741,7 @@ func (ec *executionContext) _CallConnection_totalCount(ctx context.Context, fiel
 			return ec.fieldContext_CallConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount(ctx)
+			return ec.Resolvers.CallConnection().TotalCount(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
@@ -1735,7 +1752,7 @@ func (ec *executionContext) _CallConnection_totalCount(ctx context.Context, fiel
 	)
 }
 func (ec *executionContext) fieldContext_CallConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("CallConnection", field, true, false, "Int")
+	return graphql.NewScalarFieldContext("CallConnection", field, true, true, "Int")
 }
 
 func (ec *executionContext) _CallEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *CallEdge) (ret graphql.Marshaler) {
@@ -1747,7 +1764,7 @@ func (ec *executionContext) _CallEdge_cursor(ctx context.Context, field graphql.
 			return ec.fieldContext_CallEdge_cursor(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Cursor(), nil
+			return obj.Cursor, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -1758,7 +1775,7 @@ func (ec *executionContext) _CallEdge_cursor(ctx context.Context, field graphql.
 	)
 }
 func (ec *executionContext) fieldContext_CallEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("CallEdge", field, true, false, "String")
+	return graphql.NewScalarFieldContext("CallEdge", field, false, false, "String")
 }
 
 func (ec *executionContext) _CallEdge_node(ctx context.Context, field graphql.CollectedField, obj *CallEdge) (ret graphql.Marshaler) {
@@ -1770,11 +1787,11 @@ func (ec *executionContext) _CallEdge_node(ctx context.Context, field graphql.Co
 			return ec.fieldContext_CallEdge_node(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Node(), nil
+			return obj.Node, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *upstream.Call) graphql.Marshaler {
-			return ec.marshalNCall2ᚖrevoxᚑgraphqlᚋupstreamᚐCall(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *Call) graphql.Marshaler {
+			return ec.marshalNCall2ᚖrevoxᚑgraphqlᚋgraphᚐCall(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1784,7 +1801,7 @@ func (ec *executionContext) fieldContext_CallEdge_node(_ context.Context, field 
 	fc = &graphql.FieldContext{
 		Object:     "CallEdge",
 		Field:      field,
-		IsMethod:   true,
+		IsMethod:   false,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Call(ctx, field)
@@ -1802,7 +1819,7 @@ func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field gra
 			return ec.fieldContext_PageInfo_hasNextPage(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.HasNextPage(), nil
+			return obj.HasNextPage, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
@@ -1813,7 +1830,7 @@ func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field gra
 	)
 }
 func (ec *executionContext) fieldContext_PageInfo_hasNextPage(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("PageInfo", field, true, false, "Boolean")
+	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "Boolean")
 }
 
 func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
@@ -1825,7 +1842,7 @@ func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field
 			return ec.fieldContext_PageInfo_hasPreviousPage(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.HasPreviousPage(), nil
+			return obj.HasPreviousPage, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
@@ -1836,7 +1853,7 @@ func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field
 	)
 }
 func (ec *executionContext) fieldContext_PageInfo_hasPreviousPage(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("PageInfo", field, true, false, "Boolean")
+	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "Boolean")
 }
 
 func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
@@ -1848,7 +1865,7 @@ func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field gra
 			return ec.fieldContext_PageInfo_startCursor(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.StartCursor(), nil
+			return obj.StartCursor, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -1859,7 +1876,7 @@ func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field gra
 	)
 }
 func (ec *executionContext) fieldContext_PageInfo_startCursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("PageInfo", field, true, false, "String")
+	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "String")
 }
 
 func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
@@ -1871,7 +1888,7 @@ func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graph
 			return ec.fieldContext_PageInfo_endCursor(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.EndCursor(), nil
+			return obj.EndCursor, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -1882,7 +1899,7 @@ func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graph
 	)
 }
 func (ec *executionContext) fieldContext_PageInfo_endCursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("PageInfo", field, true, false, "String")
+	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "String")
 }
 
 func (ec *executionContext) _Query_calls(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
@@ -1942,8 +1959,8 @@ func (ec *executionContext) _Query_call(ctx context.Context, field graphql.Colle
 			return ec.Resolvers.Query().Call(ctx, fc.Args["id"].(string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *upstream.Call) graphql.Marshaler {
-			return ec.marshalOCall2ᚖrevoxᚑgraphqlᚋupstreamᚐCall(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *Call) graphql.Marshaler {
+			return ec.marshalOCall2ᚖrevoxᚑgraphqlᚋgraphᚐCall(ctx, selections, v)
 		},
 		true,
 		false,
@@ -2137,7 +2154,7 @@ func (ec *executionContext) fieldContext_Query___schema(_ context.Context, field
 	return fc, nil
 }
 
-func (ec *executionContext) _TranscriptEntry_index(ctx context.Context, field graphql.CollectedField, obj *upstream.TranscriptEntry) (ret graphql.Marshaler) {
+func (ec *executionContext) _TranscriptEntry_index(ctx context.Context, field graphql.CollectedField, obj *TranscriptEntry) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2160,7 +2177,7 @@ func (ec *executionContext) fieldContext_TranscriptEntry_index(_ context.Context
 	return graphql.NewScalarFieldContext("TranscriptEntry", field, false, false, "Int")
 }
 
-func (ec *executionContext) _TranscriptEntry_role(ctx context.Context, field graphql.CollectedField, obj *upstream.TranscriptEntry) (ret graphql.Marshaler) {
+func (ec *executionContext) _TranscriptEntry_role(ctx context.Context, field graphql.CollectedField, obj *TranscriptEntry) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2183,7 +2200,7 @@ func (ec *executionContext) fieldContext_TranscriptEntry_role(_ context.Context,
 	return graphql.NewScalarFieldContext("TranscriptEntry", field, false, false, "TranscriptRole")
 }
 
-func (ec *executionContext) _TranscriptEntry_content(ctx context.Context, field graphql.CollectedField, obj *upstream.TranscriptEntry) (ret graphql.Marshaler) {
+func (ec *executionContext) _TranscriptEntry_content(ctx context.Context, field graphql.CollectedField, obj *TranscriptEntry) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2206,7 +2223,7 @@ func (ec *executionContext) fieldContext_TranscriptEntry_content(_ context.Conte
 	return graphql.NewScalarFieldContext("TranscriptEntry", field, false, false, "String")
 }
 
-func (ec *executionContext) _TranscriptEntry_toolName(ctx context.Context, field graphql.CollectedField, obj *upstream.TranscriptEntry) (ret graphql.Marshaler) {
+func (ec *executionContext) _TranscriptEntry_toolName(ctx context.Context, field graphql.CollectedField, obj *TranscriptEntry) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2229,7 +2246,7 @@ func (ec *executionContext) fieldContext_TranscriptEntry_toolName(_ context.Cont
 	return graphql.NewScalarFieldContext("TranscriptEntry", field, false, false, "String")
 }
 
-func (ec *executionContext) _TranscriptEntry_toolArguments(ctx context.Context, field graphql.CollectedField, obj *upstream.TranscriptEntry) (ret graphql.Marshaler) {
+func (ec *executionContext) _TranscriptEntry_toolArguments(ctx context.Context, field graphql.CollectedField, obj *TranscriptEntry) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2241,8 +2258,8 @@ func (ec *executionContext) _TranscriptEntry_toolArguments(ctx context.Context, 
 			return obj.ToolArguments, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v jsontext.Value) graphql.Marshaler {
-			return ec.marshalOJSON2githubᚗcomᚋgoᚑjsonᚑexperimentᚋjsonᚋjsontextᚐValue(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOJSON2ᚖstring(ctx, selections, v)
 		},
 		true,
 		false,
@@ -2252,7 +2269,7 @@ func (ec *executionContext) fieldContext_TranscriptEntry_toolArguments(_ context
 	return graphql.NewScalarFieldContext("TranscriptEntry", field, false, false, "JSON")
 }
 
-func (ec *executionContext) _TranscriptEntry_toolIsError(ctx context.Context, field graphql.CollectedField, obj *upstream.TranscriptEntry) (ret graphql.Marshaler) {
+func (ec *executionContext) _TranscriptEntry_toolIsError(ctx context.Context, field graphql.CollectedField, obj *TranscriptEntry) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3356,7 +3373,7 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 	switch obj := (obj).(type) {
 	case nil:
 		return graphql.Null
-	case *upstream.Call:
+	case *Call:
 		if obj == nil {
 			return graphql.Null
 		}
@@ -3376,7 +3393,7 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 
 var callImplementors = []string{"Call", "Node"}
 
-func (ec *executionContext) _Call(ctx context.Context, sel ast.SelectionSet, obj *upstream.Call) graphql.Marshaler {
+func (ec *executionContext) _Call(ctx context.Context, sel ast.SelectionSet, obj *Call) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, callImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -3386,35 +3403,41 @@ func (ec *executionContext) _Call(ctx context.Context, sel ast.SelectionSet, obj
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Call")
 		case "id":
-			out.Values[i] = ec._Call_id(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Call_id(ctx, field, obj)
+				})
 		case "status":
-			out.Values[i] = ec._Call_status(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Call_status(ctx, field, obj)
+				})
 		case "phoneNumber":
-			out.Values[i] = ec._Call_phoneNumber(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Call_phoneNumber(ctx, field, obj)
+				})
 		case "startedAt":
-			out.Values[i] = ec._Call_startedAt(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Call_startedAt(ctx, field, obj)
+				})
 		case "answeredAt":
-			out.Values[i] = ec._Call_answeredAt(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Call_answeredAt(ctx, field, obj)
+				})
 		case "endedAt":
-			out.Values[i] = ec._Call_endedAt(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Call_endedAt(ctx, field, obj)
+				})
 		case "durationSeconds":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, false,
@@ -3428,30 +3451,35 @@ func (ec *executionContext) _Call(ctx context.Context, sel ast.SelectionSet, obj
 					return ec._Call_ringingSeconds(ctx, field, obj)
 				})
 		case "result":
-			out.Values[i] = ec._Call_result(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Call_result(ctx, field, obj)
+				})
 		case "dialError":
-			out.Values[i] = ec._Call_dialError(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Call_dialError(ctx, field, obj)
+				})
 		case "endReason":
-			out.Values[i] = ec._Call_endReason(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Call_endReason(ctx, field, obj)
+				})
 		case "endedBy":
-			out.Values[i] = ec._Call_endedBy(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Call_endedBy(ctx, field, obj)
+				})
 		case "recordingUrl":
-			out.Values[i] = ec._Call_recordingUrl(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Call_recordingUrl(ctx, field, obj)
+				})
 		case "structuredOutput":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, false,
@@ -3471,10 +3499,11 @@ func (ec *executionContext) _Call(ctx context.Context, sel ast.SelectionSet, obj
 					return ec._Call_transcriptEntryCount(ctx, field, obj)
 				})
 		case "extra":
-			out.Values[i] = ec._Call_extra(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Call_extra(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -3504,20 +3533,23 @@ func (ec *executionContext) _CallConnection(ctx context.Context, sel ast.Selecti
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("CallConnection")
 		case "edges":
-			out.Values[i] = ec._CallConnection_edges(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._CallConnection_edges(ctx, field, obj)
+				})
 		case "nodes":
-			out.Values[i] = ec._CallConnection_nodes(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._CallConnection_nodes(ctx, field, obj)
+				})
 		case "pageInfo":
-			out.Values[i] = ec._CallConnection_pageInfo(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._CallConnection_pageInfo(ctx, field, obj)
+				})
 		case "totalCount":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, false,
@@ -3703,7 +3735,7 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 
 var transcriptEntryImplementors = []string{"TranscriptEntry"}
 
-func (ec *executionContext) _TranscriptEntry(ctx context.Context, sel ast.SelectionSet, obj *upstream.TranscriptEntry) graphql.Marshaler {
+func (ec *executionContext) _TranscriptEntry(ctx context.Context, sel ast.SelectionSet, obj *TranscriptEntry) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, transcriptEntryImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -4135,11 +4167,11 @@ func (ec *executionContext) marshalNBoolean2bool(ctx context.Context, sel ast.Se
 	return res
 }
 
-func (ec *executionContext) marshalNCall2ᚕᚖrevoxᚑgraphqlᚋupstreamᚐCallᚄ(ctx context.Context, sel ast.SelectionSet, v []*upstream.Call) graphql.Marshaler {
+func (ec *executionContext) marshalNCall2ᚕᚖrevoxᚑgraphqlᚋgraphᚐCallᚄ(ctx context.Context, sel ast.SelectionSet, v []*Call) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNCall2ᚖrevoxᚑgraphqlᚋupstreamᚐCall(ctx, sel, v[i])
+		return ec.marshalNCall2ᚖrevoxᚑgraphqlᚋgraphᚐCall(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -4151,12 +4183,12 @@ func (ec *executionContext) marshalNCall2ᚕᚖrevoxᚑgraphqlᚋupstreamᚐCall
 	return ret
 }
 
-func (ec *executionContext) marshalNCall2ᚖrevoxᚑgraphqlᚋupstreamᚐCall(ctx context.Context, sel ast.SelectionSet, v *upstream.Call) graphql.Marshaler {
+func (ec *executionContext) marshalNCall2ᚖrevoxᚑgraphqlᚋgraphᚐCall(ctx context.Context, sel ast.SelectionSet, v *Call) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "Call!")
 		return graphql.Null
 	}
-	return ec._Call(ctx, sel, v)
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) marshalNCallEdge2ᚕᚖrevoxᚑgraphqlᚋgraphᚐCallEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*CallEdge) graphql.Marshaler {
@@ -4342,7 +4374,7 @@ func (ec *executionContext) marshalNString2string(ctx context.Context, sel ast.S
 	return res
 }
 
-func (ec *executionContext) marshalNTranscriptEntry2ᚖrevoxᚑgraphqlᚋupstreamᚐTranscriptEntry(ctx context.Context, sel ast.SelectionSet, v *upstream.TranscriptEntry) graphql.Marshaler {
+func (ec *executionContext) marshalNTranscriptEntry2ᚖrevoxᚑgraphqlᚋgraphᚐTranscriptEntry(ctx context.Context, sel ast.SelectionSet, v *TranscriptEntry) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "TranscriptEntry!")
 		return graphql.Null
@@ -4552,18 +4584,18 @@ func (ec *executionContext) marshalOBoolean2ᚖbool(ctx context.Context, sel ast
 	return res
 }
 
-func (ec *executionContext) marshalOCall2ᚖrevoxᚑgraphqlᚋupstreamᚐCall(ctx context.Context, sel ast.SelectionSet, v *upstream.Call) graphql.Marshaler {
+func (ec *executionContext) marshalOCall2ᚖrevoxᚑgraphqlᚋgraphᚐCall(ctx context.Context, sel ast.SelectionSet, v *Call) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
-	return ec._Call(ctx, sel, v)
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) marshalOCallConnection2ᚖrevoxᚑgraphqlᚋgraphᚐCallConnection(ctx context.Context, sel ast.SelectionSet, v *CallConnection) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
-	return ec._CallConnection(ctx, sel, v)
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) unmarshalOCallEndedBy2ᚖrevoxᚑgraphqlᚋupstreamᚐCallEndedBy(ctx context.Context, v any) (*upstream.CallEndedBy, error) {
@@ -4674,21 +4706,21 @@ var (
 	}
 )
 
-func (ec *executionContext) unmarshalODateTime2ᚖrevoxᚑgraphqlᚋupstreamᚐTime(ctx context.Context, v any) (*upstream.Time, error) {
+func (ec *executionContext) unmarshalODateTime2ᚖstring(ctx context.Context, v any) (*string, error) {
 	if v == nil {
 		return nil, nil
 	}
-	res, err := UnmarshalDateTime(v)
+	res, err := graphql.UnmarshalString(v)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalODateTime2ᚖrevoxᚑgraphqlᚋupstreamᚐTime(ctx context.Context, sel ast.SelectionSet, v *upstream.Time) graphql.Marshaler {
+func (ec *executionContext) marshalODateTime2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	_ = sel
 	_ = ctx
-	res := MarshalDateTime(*v)
+	res := graphql.MarshalString(*v)
 	return res
 }
 
@@ -4771,21 +4803,21 @@ func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.Sele
 	return res
 }
 
-func (ec *executionContext) unmarshalOJSON2githubᚗcomᚋgoᚑjsonᚑexperimentᚋjsonᚋjsontextᚐValue(ctx context.Context, v any) (jsontext.Value, error) {
+func (ec *executionContext) unmarshalOJSON2ᚖstring(ctx context.Context, v any) (*string, error) {
 	if v == nil {
 		return nil, nil
 	}
-	res, err := UnmarshalJSON(v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	res, err := graphql.UnmarshalString(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalOJSON2githubᚗcomᚋgoᚑjsonᚑexperimentᚋjsonᚋjsontextᚐValue(ctx context.Context, sel ast.SelectionSet, v jsontext.Value) graphql.Marshaler {
+func (ec *executionContext) marshalOJSON2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	_ = sel
 	_ = ctx
-	res := MarshalJSON(v)
+	res := graphql.MarshalString(*v)
 	return res
 }
 
@@ -4849,14 +4881,14 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	return res
 }
 
-func (ec *executionContext) marshalOTranscriptEntry2ᚕᚖrevoxᚑgraphqlᚋupstreamᚐTranscriptEntryᚄ(ctx context.Context, sel ast.SelectionSet, v []*upstream.TranscriptEntry) graphql.Marshaler {
+func (ec *executionContext) marshalOTranscriptEntry2ᚕᚖrevoxᚑgraphqlᚋgraphᚐTranscriptEntryᚄ(ctx context.Context, sel ast.SelectionSet, v []*TranscriptEntry) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNTranscriptEntry2ᚖrevoxᚑgraphqlᚋupstreamᚐTranscriptEntry(ctx, sel, v[i])
+		return ec.marshalNTranscriptEntry2ᚖrevoxᚑgraphqlᚋgraphᚐTranscriptEntry(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {

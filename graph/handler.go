@@ -1,21 +1,22 @@
 // Package graph is the GraphQL side: the handler, the resolvers, and the connections that walk a moving list.
 //
-// gqlgen generates generated.go from the schema, and keeps schema.resolvers.go in step with it. The resolvers only
-// delegate: to connection.go for windows of a list, which are read as walk.go explains, to count.go for its length, and
-// to lookup.go for single calls. errors.go decides what a client is told.
+// gqlgen generates generated.go from the schema. A request comes in at handler.go, is executed by gqlgen and resolved in
+// resolver.go: window.go reads windows of a list as walk.go explains, count.go its length, lookup.go single calls. What
+// comes out writes itself, which writer.go explains, and the answer is remembered for a while, which remember.go does.
+// errors.go decides what a client is told.
 package graph
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
+	"bytes"
+	"context"
 	"log/slog"
-	"maps"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -25,13 +26,15 @@ import (
 
 // Options are the settings of the GraphQL handler.
 type Options struct {
-	// Calls lists upstream's calls, and Known finds those that were seen of late. Usually both are the page cache.
+	// Calls lists upstream's calls, and Known tells what of them is in memory. Usually both are the page cache.
 	Calls upstream.Lister
-	Known upstream.Finder
+	Known Memory
 	// Cached says that Calls remembers pages for a while, so that it pays to read ahead.
 	Cached bool
 	// PageSize is the most rows that one upstream request asks for; at least 20, see [relay.Cover].
 	PageSize int
+	// AnswerBytes bounds the memory for remembered answers; 0 remembers none, and so does Cached being false.
+	AnswerBytes int
 	// MaxCount is the largest `first` or `last` of a connection.
 	MaxCount int
 	// MaxShift is how many rows a list may have shifted by since a cursor was made, before the cursor expires.
@@ -59,99 +62,136 @@ const cachedDocuments = 500
 func NewHandler(opts Options) http.Handler {
 	pages := newPages(opts.Calls, opts.PageSize, opts.MaxShift, opts.Log)
 	pages.cached = opts.Cached
-	schema := NewExecutableSchema(Config{Resolvers: &Resolver{
+	exec := executor.New(newExecutable(Config{Resolvers: roots{&Resolver{
 		pages:    pages,
 		known:    opts.Known,
 		maxCount: opts.MaxCount,
 		maxScan:  opts.MaxScan,
-	}})
-	srv := handler.New(withoutDefer{schema, schemaWithoutDefer(schema.Schema())})
+		plans:    newPlans(),
+	}}}))
 	p := presenter{opts.Log}
-	srv.SetErrorPresenter(p.present)
-	srv.SetRecoverFunc(p.recovered)
-	srv.SetQueryCache(lru.New[*ast.QueryDocument](cachedDocuments))
+	exec.SetErrorPresenter(p.present)
+	exec.SetRecoverFunc(p.recovered)
+	exec.SetQueryCache(lru.New[*ast.QueryDocument](cachedDocuments))
 	if opts.Introspection {
-		srv.Use(extension.Introspection{})
+		exec.Use(extension.Introspection{})
 	}
-	srv.AddTransport(transport{})
-	h := &gate{next: srv, opts: opts}
-	for _, token := range opts.Tokens {
-		h.tokens = append(h.tokens, sha256.Sum256([]byte(token)))
+	h := &handler{exec: exec, presenter: p, gate: newGate(opts), timeout: opts.Timeout, demo: opts.Demo}
+	if opts.Cached && opts.AnswerBytes > 0 {
+		h.answers = newAnswers(opts.Known, opts.AnswerBytes)
 	}
 	return h
 }
 
-// withoutDefer is a schema that does not know @defer, which gqlgen adds to every schema and answers in a form that
-// clients show as complete while fields are still missing. An unknown directive is a clear error.
-type withoutDefer struct {
-	graphql.ExecutableSchema
-	schema *ast.Schema
+// handler answers GraphQL requests over HTTP. A request that is no GraphQL request is answered with 400. A GraphQL request
+// that fails before it is executed is answered with 400 where the client takes application/graphql-response+json, and with
+// 200 where it takes application/json, because older clients read the errors only then.
+type handler struct {
+	exec      *executor.Executor
+	presenter presenter
+	gate      gate
+	answers   *answers // nil: none are remembered
+	timeout   time.Duration
+	demo      bool
 }
 
-// Schema implements [graphql.ExecutableSchema].
-func (s withoutDefer) Schema() *ast.Schema { return s.schema }
-
-func schemaWithoutDefer(schema *ast.Schema) *ast.Schema {
-	s := *schema
-	s.Directives = maps.Clone(s.Directives)
-	delete(s.Directives, "defer")
-	return &s
-}
-
-// gate decides whose calls a request is about, and sets what holds for every answer.
-type gate struct {
-	next   http.Handler
-	opts   Options
-	tokens [][sha256.Size]byte
-}
-
-func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	header.Set("Cache-Control", "private, no-store")
-	header.Add("Vary", "Authorization")
-	header.Add("Vary", "Accept")
-	header.Set("X-Content-Type-Options", "nosniff")
-	if g.opts.Demo {
-		header.Set("X-Revox-Upstream", "demo")
-	}
-	req := request{credential: g.opts.Credential, deadline: time.Now().Add(g.opts.Timeout)}
-	token := bearer(r)
-	if g.opts.Forward {
-		if token == "" {
-			unauthorized(w, r, "Send your Revox API key as `Authorization: Bearer …`.")
-			return
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.describe(w.Header())
+	contentType, acceptable := negotiate(r.Header.Values("Accept"))
+	defer func() {
+		if v := recover(); v != nil {
+			h.recovered(w, r, contentType, v)
 		}
-		req.credential = upstream.NewCredential(token)
-	} else if !g.accepts(token) {
-		unauthorized(w, r, "Send a token of this gateway as `Authorization: Bearer …`.")
+	}()
+	credential, refusal := h.gate.admit(r)
+	if refusal != "" {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		fail(w, contentType, http.StatusUnauthorized, codeUnauthenticated, refusal, nil)
 		return
 	}
-	if noCache(r.Header) {
+	if !acceptable {
+		fail(w, contentType, http.StatusNotAcceptable, codeBadUserInput,
+			"Accept application/graphql-response+json or application/json.", nil)
+		return
+	}
+	text, bad := readText(w, r)
+	if bad != nil {
+		fail(w, contentType, bad.status, bad.code, bad.message, bad.extensions)
+		return
+	}
+	key := answerKey{credential, r.Method, text, negotiateEncoding(r.Header.Values("Accept-Encoding"))}
+	req := request{credential: credential, deadline: time.Now().Add(h.timeout), trace: &trace{}}
+	if wantsFresh(r.Header) {
 		req.notBefore = time.Now()
+	} else if h.answers != nil {
+		if known := h.answers.get(key); known != nil {
+			known.send(w, r, contentType)
+			return
+		}
 	}
-	g.next.ServeHTTP(w, r.WithContext(withRequest(r.Context(), req)))
+	params, bad := parseText(r.Method, text)
+	if bad != nil {
+		fail(w, contentType, bad.status, bad.code, bad.message, bad.extensions)
+		return
+	}
+	params.Headers = r.Header
+	h.execute(withRequest(r.Context(), req), w, r, params, contentType, key)
 }
 
-// accepts compares hashes, so that the time it takes says nothing about a token, not even its length.
-func (g *gate) accepts(token string) bool {
-	hash, ok := sha256.Sum256([]byte(token)), len(g.tokens) == 0
-	for _, known := range g.tokens {
-		ok = subtle.ConstantTimeCompare(hash[:], known[:]) == 1 || ok
+// execute runs the operation and writes its answer.
+func (h *handler) execute(ctx context.Context, w http.ResponseWriter, r *http.Request, params *graphql.RawParams, contentType string, key answerKey) {
+	buffer := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(buffer)
+	buffer.Reset()
+	buffer.WriteString(openData)
+	ctx = withBuffer(graphql.StartOperationTrace(ctx), buffer)
+
+	op, errs := h.exec.CreateOperationContext(ctx, params)
+	if errs != nil {
+		status := http.StatusOK
+		if contentType == applicationResponse {
+			status = http.StatusBadRequest
+		}
+		response := h.exec.DispatchError(graphql.WithOperationContext(ctx, op), errs)
+		send(w, contentType, status, encodeResponse(response))
+		return
 	}
-	return ok
+	respond, ctx := h.exec.DispatchOperation(ctx, op)
+	response := respond(ctx)
+	if response == nil {
+		return // the client has gone
+	}
+	if len(response.Errors) > 0 || len(response.Extensions) > 0 {
+		send(w, contentType, http.StatusOK, encodeResponse(response))
+		return
+	}
+	buffer.WriteByte('}')
+	made := &answer{body: buffer.Bytes(), trace: requestOf(ctx).trace}
+	if r.Method == http.MethodGet {
+		made.tag = entityTag(made.body)
+	}
+	if key.encoding != "" && len(made.body) >= minCompressed {
+		packed := buffers.Get().(*bytes.Buffer)
+		defer buffers.Put(packed)
+		packed.Reset()
+		compress(packed, key.encoding, made.body)
+		made.body, made.encoding = packed.Bytes(), key.encoding
+	}
+	if h.answers != nil {
+		h.answers.put(key, made)
+	}
+	made.send(w, r, contentType)
 }
 
-// bearer is the token of the Authorization header, "" without one.
-func bearer(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(token)
+// recovered answers for a panic outside of the resolvers.
+func (h *handler) recovered(w http.ResponseWriter, r *http.Request, contentType string, v any) {
+	ctx := graphql.WithResponseContext(r.Context(), h.presenter.present, h.presenter.recovered)
+	graphql.AddError(ctx, h.presenter.recovered(ctx, v))
+	send(w, contentType, http.StatusInternalServerError, encodeResponse(&graphql.Response{Errors: graphql.GetErrors(ctx)}))
 }
 
-// noCache reports whether the client wants to see upstream afresh (RFC 9111 §5.2.1.4).
-func noCache(header http.Header) bool {
+// wantsFresh reports whether the client wants to see upstream afresh (RFC 9111 §5.2.1.4).
+func wantsFresh(header http.Header) bool {
 	for _, value := range header.Values("Cache-Control") {
 		for directive := range strings.SplitSeq(value, ",") {
 			if strings.EqualFold(strings.TrimSpace(directive), "no-cache") {
@@ -162,11 +202,26 @@ func noCache(header http.Header) bool {
 	return false
 }
 
-func unauthorized(w http.ResponseWriter, r *http.Request, message string) {
-	w.Header().Set("WWW-Authenticate", "Bearer")
-	contentType, ok := negotiate(r.Header.Values("Accept"))
-	if !ok {
-		contentType = applicationJSON
+// openData stands in the buffer before the data is written behind it.
+const openData = `{"data":`
+
+// buffers are for answers.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// describe sets what holds for every answer.
+func (h *handler) describe(header http.Header) {
+	header["Cache-Control"] = noStore
+	header["Vary"] = varying
+	header["X-Content-Type-Options"] = noSniff
+	if h.demo {
+		header.Set("X-Revox-Upstream", "demo")
 	}
-	writeError(w, contentType, http.StatusUnauthorized, codeUnauthenticated, message, nil)
 }
+
+// Values of headers, which are never written to.
+var (
+	noStore    = []string{"private, no-store"}
+	revalidate = []string{"private, no-cache"}
+	varying    = []string{"Authorization, Accept, Accept-Encoding"}
+	noSniff    = []string{"nosniff"}
+)

@@ -318,7 +318,7 @@ func TestHeaders(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 5, graph: func(o *graph.Options) { o.Demo = true }})
 	_, header, body := g.post(t, typename, nil)
 	if header.Get("X-Revox-Upstream") != "demo" || header.Get("Cache-Control") != "private, no-store" ||
-		strings.Join(header.Values("Vary"), ", ") != "Authorization, Accept" || header.Get("Content-Length") != fmt.Sprint(len(body)) {
+		strings.Join(header.Values("Vary"), ", ") != "Authorization, Accept, Accept-Encoding" || header.Get("Content-Length") != fmt.Sprint(len(body)) {
 		t.Errorf("got %v", header)
 	}
 	if _, header, _ := newGateway(t, gatewayOptions{}).post(t, typename, nil); header.Get("X-Revox-Upstream") != "" {

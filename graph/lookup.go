@@ -26,7 +26,9 @@ func (r *reader) lookUp(ctx context.Context, known upstream.Finder, ids []string
 		if id == "" {
 			continue
 		}
-		if call := known.FindCall(r.list.Credential, id, r.notBefore); call != nil {
+		call := known.FindCall(r.list.Credential, id, r.notBefore)
+		r.trace.readCall(callRead{r.list.Credential, id, r.notBefore, call})
+		if call != nil {
 			found[id] = call
 		} else {
 			missing[id] = true

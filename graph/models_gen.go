@@ -2,5 +2,45 @@
 
 package graph
 
+import (
+	"revox-graphql/upstream"
+)
+
+// One call of a page, with its place in the list.
+type CallEdge struct {
+	// Marks this call's place in the list, for `after` and `before`. Opaque: store it, but do not read or build one.
+	Cursor string `json:"cursor"`
+	// The call at this place of the list.
+	Node *Call `json:"node"`
+}
+
+// Where a page lies in the list. Both flags are exact, whichever way you walk.
+type PageInfo struct {
+	// True when the list has a call after the last one of this page.
+	HasNextPage bool `json:"hasNextPage"`
+	// True when the list has a call before the first one of this page.
+	HasPreviousPage bool `json:"hasPreviousPage"`
+	// The cursor of the first call of this page, for `before`. Null when the page is empty.
+	StartCursor *string `json:"startCursor,omitempty"`
+	// The cursor of the last call of this page, for `after`. Null when the page is empty.
+	EndCursor *string `json:"endCursor,omitempty"`
+}
+
 type Query struct {
+}
+
+// One turn of a conversation: something said, or a use of a tool by the agent.
+type TranscriptEntry struct {
+	// The place of this entry in the whole transcript, from 0, whatever arguments `transcript` was given.
+	Index int `json:"index"`
+	// Who spoke.
+	Role upstream.TranscriptRole `json:"role"`
+	// What was said; for a tool, what it answered.
+	Content string `json:"content"`
+	// The name of the tool that was used. Null when none was.
+	ToolName *string `json:"toolName,omitempty"`
+	// What the tool was given: usually an object, sometimes a text. Null when no tool was used.
+	ToolArguments *string `json:"toolArguments,omitempty"`
+	// True when the tool failed. Null when no tool was used.
+	ToolIsError *bool `json:"toolIsError,omitempty"`
 }

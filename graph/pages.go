@@ -64,6 +64,7 @@ type reader struct {
 	*pages
 	list      upstream.List
 	notBefore time.Time
+	trace     *trace // records what is read; may be nil
 }
 
 // get asks for the page that holds row anchor and as many rows of [lo, hi) as one answer can.
@@ -86,10 +87,14 @@ func (r *reader) getAhead(ctx context.Context, anchor, lo, hi, above, below int)
 			r.lower(tooLarge.Max)
 			continue
 		}
-		if err == nil && provesEnd(page) {
+		if err != nil {
+			return nil, err
+		}
+		r.trace.readPage(opts, page)
+		if provesEnd(page) {
 			r.totals.Add(r.list, page.End())
 		}
-		return page, err
+		return page, nil
 	}
 }
 

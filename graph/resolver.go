@@ -10,68 +10,105 @@ import (
 	"revox-graphql/upstream"
 )
 
-// Resolver is the root of the resolvers, which only delegate.
+// Resolver resolves the fields of Query. What they return writes itself, so there is nothing else to resolve.
 type Resolver struct {
 	pages    *pages
 	known    upstream.Finder
 	maxCount int // largest `first` or `last`
 	maxScan  int // pages that a look-up by id may read
-}
-
-// Node is the interface of objects with a global id; a call is the only kind.
-type Node interface {
-	IsNode()
+	plans    plans
 }
 
 // reader reads one of the lists of whoever asks.
 func (r *Resolver) reader(ctx context.Context, statuses upstream.OrderStatuses) *reader {
 	req := requestOf(ctx)
-	return r.pages.of(upstream.List{Credential: req.credential, Statuses: statuses}, req.notBefore)
+	reader := r.pages.of(upstream.List{Credential: req.credential, Statuses: statuses}, req.notBefore)
+	reader.trace = req.trace
+	return reader
 }
 
-// connection resolves `calls`.
-func (r *Resolver) connection(ctx context.Context, args relay.Arguments, statuses []upstream.OrderStatus) (*CallConnection, error) {
+// Calls resolves `calls`.
+func (r *Resolver) Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus) (*CallConnection, error) {
+	plan := r.plans.of(ctx)
+	ctx, cancel := withDeadline(ctx)
+	defer cancel()
+	args := relay.Arguments{First: first, After: after, Last: last, Before: before}
+	reader, window, err := r.window(ctx, args, statuses, plan.need)
+	if err != nil {
+		return nil, err
+	}
+	for _, problem := range window.problems() {
+		graphql.AddError(ctx, problem)
+	}
+	c := &CallConnection{list: reader.list, window: window, plan: plan, args: plan.bind(ctx)}
+	if plan.need.total {
+		c.total, c.totalErr = reader.count(ctx, window)
+	}
+	return c, nil
+}
+
+// window reads the window of a list that the arguments ask for.
+func (r *Resolver) window(ctx context.Context, args relay.Arguments, statuses []upstream.OrderStatus, n need) (*reader, *window, error) {
 	reader := r.reader(ctx, upstream.NewOrderStatuses(statuses...))
 	rng, err := relay.NewRange(args, uint16(reader.list.Statuses), r.maxCount)
 	if err != nil {
+		return nil, nil, err
+	}
+	w, err := reader.window(ctx, rng, n)
+	return reader, w, err
+}
+
+// Call resolves `call`.
+func (r *Resolver) Call(ctx context.Context, id string) (*Call, error) {
+	calls, err := r.find(ctx, id)
+	return r.writeable(ctx)(calls[id]), err
+}
+
+// Node resolves `node`.
+func (r *Resolver) Node(ctx context.Context, id string) (Node, error) {
+	call, err := r.Call(ctx, id)
+	if call == nil {
 		return nil, err
 	}
-	deadline, cancel := withDeadline(ctx)
-	defer cancel()
-	w, err := reader.window(deadline, rng, newNeed(ctx))
-	if err != nil {
-		return nil, err
-	}
-	c := newCallConnection(reader, w)
-	for _, problem := range c.problems() {
-		graphql.AddError(ctx, problem)
-	}
-	return c, nil
+	return node{call, ctx}, err
 }
 
 // maxIDs is the largest number of ids that `nodes` takes.
 const maxIDs = 100
 
-// nodes resolves `nodes`. The field cannot be null without taking the whole answer with it, so an error comes beside
+// Nodes resolves `nodes`. The field cannot be null without taking the whole answer with it, so an error comes beside
 // the nulls that it explains.
-func (r *Resolver) nodes(ctx context.Context, ids []string) []Node {
+func (r *Resolver) Nodes(ctx context.Context, ids []string) ([]Node, error) {
 	nodes := make([]Node, len(ids))
 	if len(ids) > maxIDs {
 		graphql.AddError(ctx, &relay.ArgumentError{
 			Argument: "ids", Message: fmt.Sprintf("`ids` has %d ids, and may have at most %d.", len(ids), maxIDs),
 		})
-		return nodes
+		return nodes, nil
 	}
 	calls, err := r.find(ctx, ids...)
 	if err != nil {
 		graphql.AddError(ctx, err)
 	}
+	writeable := r.writeable(ctx)
 	for i, id := range ids {
 		if call := calls[id]; call != nil {
-			nodes[i] = call
+			nodes[i] = node{writeable(call), graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))}
 		}
 	}
-	return nodes
+	return nodes, nil
+}
+
+// writeable makes calls that write themselves as the root field of ctx selects them; nil stays nil.
+func (r *Resolver) writeable(ctx context.Context) func(*upstream.Call) *Call {
+	plan := r.plans.of(ctx)
+	args := plan.bind(ctx)
+	return func(call *upstream.Call) *Call {
+		if call == nil {
+			return nil
+		}
+		return &Call{call: call, plan: plan, args: args}
+	}
 }
 
 // find looks calls up by id, see [reader.lookUp].
@@ -80,3 +117,15 @@ func (r *Resolver) find(ctx context.Context, ids ...string) (map[string]*upstrea
 	defer cancel()
 	return r.reader(ctx, 0).lookUp(ctx, r.known, ids, r.maxScan)
 }
+
+// roots is what the generated executor asks for resolvers. It never asks for those of types that write themselves.
+type roots struct{ *Resolver }
+
+// Query implements [ResolverRoot].
+func (r roots) Query() QueryResolver { return r.Resolver }
+
+// Call implements [ResolverRoot].
+func (roots) Call() CallResolver { return nil }
+
+// CallConnection implements [ResolverRoot].
+func (roots) CallConnection() CallConnectionResolver { return nil }

@@ -55,6 +55,9 @@ const (
 //
 // A place farther than bound from where the call stood is none.
 func (s *span) match(c *relay.Cursor, towards direction, bound int) (place, sureness) {
+	if i := c.Position - s.position; i >= 0 && i < len(s.rows) && s.rows[i].Call != nil && relay.NewHash(s.rows[i].Call.ID) == c.Element {
+		return place{*s, i, i + 1}, sure // the list stood still, as it mostly does
+	}
 	index := make(map[relay.Hash]int, len(s.rows))
 	for i, row := range s.rows {
 		if row.Call != nil {

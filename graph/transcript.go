@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/text/cases"
 
 	"revox-graphql/graph/relay"
@@ -14,27 +13,27 @@ import (
 // transcriptFilter is the arguments of Call.transcript.
 type transcriptFilter struct {
 	roles       []upstream.TranscriptRole // nil: every role
-	search      *string
+	search      string                    // folded; "": any content
 	first, last *int
+	fold        cases.Caser
 }
 
-// apply keeps the entries that pass; nil stays nil.
-func (f transcriptFilter) apply(entries []upstream.TranscriptEntry) ([]*upstream.TranscriptEntry, error) {
-	if err := relay.CheckCounts(f.first, f.last); err != nil {
-		return nil, err
+func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
+	f := &transcriptFilter{fold: cases.Fold()}
+	f.roles, _ = args["roles"].([]upstream.TranscriptRole)
+	f.first, _ = args["first"].(*int)
+	f.last, _ = args["last"].(*int)
+	if search, _ := args["search"].(*string); search != nil {
+		f.search = f.fold.String(*search)
 	}
-	if entries == nil {
-		return nil, nil
-	}
-	kept := []*upstream.TranscriptEntry{}
-	fold := cases.Fold()
-	search := ""
-	if f.search != nil {
-		search = fold.String(*f.search)
-	}
-	for i := range entries {
-		e := &entries[i]
-		if (f.roles == nil || slices.Contains(f.roles, e.Role)) && (search == "" || strings.Contains(fold.String(e.Content), search)) {
+	return f, relay.CheckCounts(f.first, f.last)
+}
+
+// keep returns those of a call's n entries that pass.
+func (f *transcriptFilter) keep(c *upstream.Call, n int) []upstream.Entry {
+	var kept []upstream.Entry
+	for i := range n {
+		if e := c.Entry(i); f.passes(e) {
 			kept = append(kept, e)
 		}
 	}
@@ -44,23 +43,12 @@ func (f transcriptFilter) apply(entries []upstream.TranscriptEntry) ([]*upstream
 	if f.last != nil {
 		kept = kept[max(0, len(kept)-*f.last):]
 	}
-	return kept, nil
+	return kept
 }
 
-// keepKeys keeps the members of a JSON object with these names, in the object's order; nil keys keep all. What is not
-// an object has no keys and stays as it is.
-func keepKeys(value jsontext.Value, keys []string) jsontext.Value {
-	if keys == nil || value.Kind() != '{' {
-		return value
+func (f *transcriptFilter) passes(e upstream.Entry) bool {
+	if f.roles != nil && !slices.Contains(f.roles, e.Role()) {
+		return false
 	}
-	return upstream.KeepMembers(value, keys)
-}
-
-// seconds is the time from one moment to another, nil when either is unknown.
-func seconds(from, to *upstream.Time) *float64 {
-	if from == nil || to == nil {
-		return nil
-	}
-	s := float64(to.Sub(from.Time).Milliseconds()) / 1000
-	return &s
+	return f.search == "" || strings.Contains(f.fold.String(upstream.Unquote(e.Content())), f.search)
 }

@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,57 +16,12 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// transport is GraphQL over HTTP (the working draft of the GraphQL Foundation) for queries by GET and POST. gqlgen's own
-// transports echo a bad request in the error, match Accept by substring, read bodies of any size, and encode the encoded
-// answer once more.
-//
-// A request that is no GraphQL request is answered with 400. A GraphQL request that fails before it is executed is
-// answered with 400 where the client takes application/graphql-response+json, and with 200 where it takes
-// application/json, because older clients read the errors only then.
-type transport struct{}
-
-// The two media types of an answer.
-const (
-	applicationJSON     = "application/json"
-	applicationResponse = "application/graphql-response+json"
-)
+// GraphQL over HTTP (the working draft of the GraphQL Foundation) for queries by GET and POST. gqlgen's own transports
+// echo a bad request in the error, match Accept by substring, read bodies of any size, and encode the encoded answer once
+// more.
 
 // maxRequestBytes bounds a request's body, and so do 16 KiB of headers for GET (net/http's default is 1 MiB).
 const maxRequestBytes = 256 << 10
-
-// Supports implements [graphql.Transport]: every request is answered here.
-func (transport) Supports(*http.Request) bool { return true }
-
-// Do implements [graphql.Transport].
-func (transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	contentType, ok := negotiate(r.Header.Values("Accept"))
-	if !ok {
-		writeError(w, applicationJSON, http.StatusNotAcceptable, codeBadUserInput,
-			"Accept application/graphql-response+json or application/json.", nil)
-		return
-	}
-	params, failure := read(w, r)
-	if failure != nil {
-		writeError(w, contentType, failure.status, failure.code, failure.message, failure.extensions)
-		return
-	}
-	ctx := r.Context()
-	op, errs := exec.CreateOperationContext(ctx, params)
-	if errs != nil {
-		status := http.StatusOK
-		if contentType == applicationResponse {
-			status = http.StatusBadRequest
-		}
-		write(w, contentType, status, exec.DispatchError(graphql.WithOperationContext(ctx, op), errs))
-		return
-	}
-	answers, ctx := exec.DispatchOperation(ctx, op)
-	answer := answers(ctx)
-	if answer == nil {
-		return // the client has gone
-	}
-	write(w, contentType, http.StatusOK, answer)
-}
 
 // badRequest is why a request is not a GraphQL request.
 type badRequest struct {
@@ -81,34 +35,67 @@ func malformed(message string) *badRequest {
 	return &badRequest{status: http.StatusBadRequest, code: codeBadUserInput, message: message}
 }
 
-// read takes the GraphQL request from an HTTP request.
-func read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *badRequest) {
-	var params *graphql.RawParams
-	var bad *badRequest
-	start := graphql.Now()
+// readText takes from an HTTP request what says all about the GraphQL request: the query string or the body.
+func readText(w http.ResponseWriter, r *http.Request) (string, *badRequest) {
 	switch r.Method {
 	case http.MethodGet:
-		params, bad = readQuery(r.URL.RawQuery)
+		return r.URL.RawQuery, nil
 	case http.MethodPost:
-		params, bad = readBody(w, r)
+		return readBody(w, r)
 	default:
 		w.Header().Set("Allow", "GET, POST")
-		return nil, &badRequest{
-			status: http.StatusMethodNotAllowed, code: codeBadUserInput, message: "Use GET or POST.",
+		return "", &badRequest{status: http.StatusMethodNotAllowed, code: codeBadUserInput, message: "Use GET or POST."}
+	}
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) (string, *badRequest) {
+	if contentType := r.Header.Get("Content-Type"); contentType != applicationJSON {
+		mediaType, attributes, err := mime.ParseMediaType(contentType)
+		if charset := attributes["charset"]; err != nil || mediaType != applicationJSON ||
+			charset != "" && !strings.EqualFold(charset, "utf-8") {
+			return "", &badRequest{
+				status: http.StatusUnsupportedMediaType, code: codeBadUserInput,
+				message: "Send the request as application/json, in UTF-8.",
+			}
 		}
 	}
+	var body strings.Builder
+	if 0 < r.ContentLength && r.ContentLength <= maxRequestBytes {
+		body.Grow(int(r.ContentLength))
+	}
+	_, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, maxRequestBytes))
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return "", &badRequest{
+			status: http.StatusRequestEntityTooLarge, code: codeQueryTooLarge,
+			message:    fmt.Sprintf("The request has more than %d bytes.", tooLarge.Limit),
+			extensions: map[string]any{"limit": tooLarge.Limit, "actual": max(r.ContentLength, tooLarge.Limit+1)},
+		}
+	}
+	if err != nil {
+		return "", malformed("The request's body could not be read.")
+	}
+	return body.String(), nil
+}
+
+// parseText reads the GraphQL request.
+func parseText(method, text string) (*graphql.RawParams, *badRequest) {
+	parse := parseBody
+	if method == http.MethodGet {
+		parse = parseQuery
+	}
+	start := graphql.Now()
+	params, bad := parse(text)
 	if bad == nil && params.Query == "" {
 		bad = malformed("The parameter `query` is missing: it holds the GraphQL document.")
 	}
 	if bad != nil {
 		return nil, bad
 	}
-	params.Headers = r.Header
 	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
 	return params, nil
 }
 
-func readQuery(rawQuery string) (*graphql.RawParams, *badRequest) {
+func parseQuery(rawQuery string) (*graphql.RawParams, *badRequest) {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return nil, malformed("The query string of the URL is malformed.")
@@ -122,27 +109,8 @@ func readQuery(rawQuery string) (*graphql.RawParams, *badRequest) {
 	return params, nil
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *badRequest) {
-	mediaType, attributes, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if charset := attributes["charset"]; err != nil || mediaType != applicationJSON ||
-		charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return nil, &badRequest{
-			status: http.StatusUnsupportedMediaType, code: codeBadUserInput,
-			message: "Send the request as application/json, in UTF-8.",
-		}
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, &badRequest{
-			status: http.StatusRequestEntityTooLarge, code: codeQueryTooLarge,
-			message:    fmt.Sprintf("The request has more than %d bytes.", tooLarge.Limit),
-			extensions: map[string]any{"limit": tooLarge.Limit, "actual": max(r.ContentLength, tooLarge.Limit+1)},
-		}
-	}
-	if err != nil {
-		return nil, malformed("The request's body could not be read.")
-	}
-	if trimmed := bytes.TrimSpace(body); len(trimmed) > 0 && trimmed[0] == '[' {
+func parseBody(body string) (*graphql.RawParams, *badRequest) {
+	if strings.HasPrefix(strings.TrimLeft(body, " \t\r\n"), "[") {
 		return nil, malformed("Batches are not supported: send one operation a request.")
 	}
 	var fields struct {
@@ -151,7 +119,7 @@ func readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *badR
 		Variables     map[string]any `json:"variables"`
 		Extensions    map[string]any `json:"extensions"`
 	}
-	err = decodeJSON(bytes.NewReader(body), &fields)
+	err := decodeJSON(strings.NewReader(body), &fields)
 	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return nil, malformed(fmt.Sprintf("The parameter `%s` is of the wrong type.", mismatch.Field))
 	}
@@ -184,76 +152,35 @@ func deref(s *string) string {
 	return *s
 }
 
-// negotiate chooses the media type of the answer by the client's preference (RFC 9110 §12.5.1). Media types that are not
-// served do not matter: urql lists text/event-stream with every query. Between equals it is the one that the client
-// names first, and for wildcards application/json, as the draft asks.
-func negotiate(accept []string) (contentType string, ok bool) {
-	if len(accept) == 0 {
-		return applicationJSON, true
-	}
-	quality := map[string]float64{}
-	specificity := map[string]int{}
-	first := ""
-	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
-		mediaType, attributes, err := mime.ParseMediaType(part)
-		if err != nil {
-			continue
-		}
-		q := 1.0
-		if text, given := attributes["q"]; given {
-			if q, err = strconv.ParseFloat(text, 64); err != nil {
-				continue
-			}
-		}
-		specific := 2 - strings.Count(mediaType, "*")
-		for _, served := range []string{applicationJSON, applicationResponse} {
-			matches := mediaType == served || mediaType == "application/*" || mediaType == "*/*"
-			if !matches || specific < specificity[served] {
-				continue
-			}
-			quality[served], specificity[served] = q, specific
-			if first == "" && mediaType == served {
-				first = served
-			}
-		}
-	}
-	json, response := quality[applicationJSON], quality[applicationResponse]
-	switch {
-	case json <= 0 && response <= 0:
-		return "", false
-	case response > json, response == json && first == applicationResponse:
-		return applicationResponse, true
-	default:
-		return applicationJSON, true
-	}
-}
-
-// writeError answers a request that was not executed.
-func writeError(w http.ResponseWriter, contentType string, status int, code, message string, extensions map[string]any) {
+// fail answers a request that was not executed.
+func fail(w http.ResponseWriter, contentType string, status int, code, message string, extensions map[string]any) {
 	err := &gqlerror.Error{Message: message, Extensions: map[string]any{"code": code}}
 	maps.Copy(err.Extensions, extensions)
-	write(w, contentType, status, &graphql.Response{Errors: gqlerror.List{err}})
+	send(w, contentType, status, encodeResponse(&graphql.Response{Errors: gqlerror.List{err}}))
 }
 
-// write writes an answer: errors first, so that a reader of a stream sees them first; data is encoded already.
-func write(w http.ResponseWriter, contentType string, status int, answer *graphql.Response) {
-	b := make([]byte, 0, len(answer.Data)+256)
-	b = append(b, '{')
-	if len(answer.Errors) > 0 {
-		b = appendMember(b, "errors", answer.Errors)
-	}
-	if answer.Data != nil {
-		b = appendMember(b, "data", nil)
-		b = append(b, answer.Data...)
-	}
-	if len(answer.Extensions) > 0 {
-		b = appendMember(b, "extensions", answer.Extensions)
-	}
-	b = append(b, '}')
+// send writes an answer, whole and at once.
+func send(w http.ResponseWriter, contentType string, status int, body []byte) {
 	w.Header().Set("Content-Type", contentType+"; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(b) //nolint:gosec // JSON, and never sniffed as anything else
+	_, _ = w.Write(body) //nolint:gosec // JSON, and never sniffed as anything else
+}
+
+// encodeResponse encodes a response: errors first, so that a reader of a stream sees them first; data is encoded already.
+func encodeResponse(response *graphql.Response) []byte {
+	b := append(make([]byte, 0, len(response.Data)+256), '{')
+	if len(response.Errors) > 0 {
+		b = appendMember(b, "errors", response.Errors)
+	}
+	if response.Data != nil {
+		b = appendMember(b, "data", nil)
+		b = append(b, response.Data...)
+	}
+	if len(response.Extensions) > 0 {
+		b = appendMember(b, "extensions", response.Extensions)
+	}
+	return append(b, '}')
 }
 
 // appendMember appends a name, and its value unless that is nil.

@@ -52,10 +52,12 @@ func NewHash(id string) Hash {
 	return Hash(h.Sum64() & (1<<(8*hashBytes) - 1))
 }
 
-// String is the cursor's text form, about 70 characters of URL-safe base64.
-func (c Cursor) String() string {
-	b := make([]byte, 0, 96)
-	b = append(b, cursorVersion)
+// String is the cursor's text form.
+func (c Cursor) String() string { return string(c.Append(nil)) }
+
+// Append appends the cursor's text form: about 70 characters of URL-safe base64.
+func (c Cursor) Append(dst []byte) []byte {
+	b := append(make([]byte, 0, 96), cursorVersion)
 	b = binary.AppendUvarint(b, uint64(c.List))
 	b = binary.AppendUvarint(b, uint64(c.Position))
 	b = binary.AppendUvarint(b, uint64(max(0, c.Since.UnixMilli())))
@@ -68,7 +70,7 @@ func (c Cursor) String() string {
 		b = appendHash(b, h)
 	}
 	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
-	return base64.RawURLEncoding.EncodeToString(b)
+	return base64.RawURLEncoding.AppendEncode(dst, b)
 }
 
 // ParseCursor reads the text form. Its only error is [ErrInvalidCursor].

@@ -1,0 +1,39 @@
+package graph
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Every field of every type that writes itself has something to write, and nothing else has.
+func TestEveryFieldIsWritten(t *testing.T) {
+	schema := newExecutable(Config{}).Schema()
+	for name, fields := range map[string][]string{
+		connectionObject.name: slices.Collect(maps.Keys(connectionObject.fields)),
+		edgeObject.name:       slices.Collect(maps.Keys(edgeObject.fields)),
+		pageInfoObject.name:   slices.Collect(maps.Keys(pageInfoObject.fields)),
+		callObject.name:       slices.Collect(maps.Keys(callObject.fields)),
+		entryObject.name:      slices.Collect(maps.Keys(entryObject.fields)),
+	} {
+		var want []string
+		for _, field := range schema.Types[name].Fields {
+			want = append(want, field.Name)
+		}
+		slices.Sort(fields)
+		slices.Sort(want)
+		if !slices.Equal(fields, want) {
+			t.Errorf("%s writes %v, and has %v", name, fields, want)
+		}
+	}
+	for _, def := range schema.Types {
+		known := []string{"Query", connectionObject.name, edgeObject.name, pageInfoObject.name, callObject.name, entryObject.name}
+		if def.Kind == "OBJECT" && !strings.HasPrefix(def.Name, "__") && !slices.Contains(known, def.Name) {
+			t.Errorf("%s does not write itself", def.Name)
+		}
+	}
+	if got := schema.Types[callObject.name].Interfaces; !slices.Equal(got, callObject.interfaces) {
+		t.Errorf("Call implements %v", got)
+	}
+}

@@ -1,0 +1,138 @@
+// Package oracle answers the gateway's schema the way gqlgen generates it: field by field, over plain structs that
+// encoding/json has read. It is slow and plain, and shares nothing with the gateway's own way of reading and writing; tests
+// hold the one against the other, and the benchmark measures the one beside the other. Nothing else imports it.
+package oracle
+
+//go:generate go tool gqlgen generate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"golang.org/x/text/cases"
+)
+
+// Source is where the calls come from.
+type Source interface {
+	Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []CallOrderStatus) (*CallConnection, error)
+	// Find returns the calls with these ids, nil for each that there is not. An error may come beside some calls.
+	Find(ctx context.Context, ids []string) ([]*Call, error)
+	// CheckCounts is the error of `first` and `last` of a transcript.
+	CheckCounts(first, last *int) error
+}
+
+// CallConnection is what a source answers.
+type CallConnection struct {
+	Edges    []*CallEdge
+	Nodes    []*Call
+	PageInfo *PageInfo
+	Count    func(ctx context.Context) (*int, error)
+}
+
+// TotalCount counts the list.
+func (c *CallConnection) TotalCount(ctx context.Context) (*int, error) { return c.Count(ctx) }
+
+// New makes the schema over a source.
+func New(source Source) graphql.ExecutableSchema {
+	return NewExecutableSchema(Config{Resolvers: resolver{source}})
+}
+
+type resolver struct{ Source }
+
+// Query implements [ResolverRoot].
+func (r resolver) Query() QueryResolver { return queryResolver(r) }
+
+// Call implements [ResolverRoot].
+func (r resolver) Call() CallResolver { return callResolver(r) }
+
+type queryResolver resolver
+
+// Calls resolves `calls`.
+func (r queryResolver) Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []CallOrderStatus) (*CallConnection, error) {
+	return r.Source.Calls(ctx, first, after, last, before, statuses)
+}
+
+// Call resolves `call`.
+func (r queryResolver) Call(ctx context.Context, id string) (*Call, error) {
+	calls, err := r.Find(ctx, []string{id})
+	return calls[0], err
+}
+
+// Node resolves `node`.
+func (r queryResolver) Node(ctx context.Context, id string) (Node, error) {
+	call, err := r.Call(ctx, id)
+	if call == nil {
+		return nil, err
+	}
+	return call, err
+}
+
+// Nodes resolves `nodes`.
+func (r queryResolver) Nodes(ctx context.Context, ids []string) ([]Node, error) {
+	nodes := make([]Node, len(ids))
+	calls, err := r.Find(ctx, ids)
+	if err != nil {
+		graphql.AddError(ctx, err)
+	}
+	for i, call := range calls {
+		if call != nil {
+			nodes[i] = call
+		}
+	}
+	return nodes, nil
+}
+
+type callResolver resolver
+
+// StructuredOutput resolves the field with its argument.
+func (callResolver) StructuredOutput(_ context.Context, call *Call, keys []string) (json.RawMessage, error) {
+	if keys == nil || call.StructuredOutput == nil || call.StructuredOutput[0] != '{' {
+		return call.StructuredOutput, nil
+	}
+	var kept []member
+	for _, m := range members(call.StructuredOutput) {
+		if slices.Contains(keys, m.name) {
+			kept = append(kept, m)
+		}
+	}
+	return object(kept), nil
+}
+
+// Transcript resolves the field with its arguments.
+func (r callResolver) Transcript(_ context.Context, call *Call, roles []TranscriptRole, search *string, first, last *int) ([]*TranscriptEntry, error) {
+	if err := r.CheckCounts(first, last); err != nil {
+		return nil, err
+	}
+	if call.Transcript == nil {
+		return nil, nil
+	}
+	kept := []*TranscriptEntry{}
+	fold := cases.Fold()
+	for _, e := range call.Transcript {
+		if roles != nil && !slices.Contains(roles, e.Role) ||
+			search != nil && !strings.Contains(fold.String(e.Content), fold.String(*search)) {
+			continue
+		}
+		kept = append(kept, e)
+	}
+	if first != nil && *first < len(kept) {
+		kept = kept[:*first]
+	}
+	if last != nil && *last < len(kept) {
+		kept = kept[len(kept)-*last:]
+	}
+	return kept, nil
+}
+
+// MarshalRaw writes a JSON value as it is.
+func MarshalRaw(value json.RawMessage) graphql.Marshaler {
+	return graphql.WriterFunc(func(w io.Writer) { _, _ = w.Write(value) })
+}
+
+// UnmarshalRaw refuses: no argument of the schema is JSON.
+func UnmarshalRaw(any) (json.RawMessage, error) { return nil, errors.New("not an input type") }

@@ -1,0 +1,409 @@
+package graph
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+
+	"revox-graphql/graph/oracle"
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
+	"revox-graphql/upstream/fake"
+	"revox-graphql/upstream/pagecache"
+)
+
+// The oracle is gqlgen's generated execution of the same schema, over plain structs that encoding/json has read. Both sides
+// walk the list with the same code, which other tests are for. What is held against one another, byte for byte, is how
+// answers of upstream are read and how answers to clients are written.
+
+var operations = flag.Int("operations", 20_000, "how many random operations TestOracle compares")
+
+// rival is one list of calls behind both ways of answering.
+type rival struct {
+	http.Handler // the gateway's, which also remembers answers
+	oracle       *executor.Executor
+	resolver     *Resolver // walks the list for the oracle
+	plain        map[string]*oracle.Call
+	ids, cursors []string
+}
+
+func newRival(tb testing.TB, rows []json.RawMessage) *rival {
+	tb.Helper()
+	rest := fake.New(fake.Config{})
+	rest.SetRows(rows...)
+	cache := pagecache.New(failing{upstream.NewClient(upstream.ClientOptions{
+		BaseURL: &url.URL{Scheme: "http", Host: "upstream.test", Path: "/api"}, Transport: inProcess{rest},
+	})}, pagecache.Options{TTL: time.Hour, MaxBytes: 64 << 20})
+	// Every window comes from one answer, whatever was asked before: cursors tell the answer's time and neighbours.
+	for _, statuses := range operationStatuses {
+		_, _ = cache.ListCalls(tb.Context(), upstream.ListCallsOptions{
+			List: upstream.List{Statuses: upstream.NewOrderStatuses(statuses...)}, PageSize: 200,
+		})
+	}
+	opts := Options{
+		Calls: cache, Known: cache, Cached: true, AnswerBytes: 1 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20,
+		Timeout: time.Minute, Introspection: true, Log: slog.New(slog.DiscardHandler),
+	}
+	r := &rival{Handler: NewHandler(opts), plain: map[string]*oracle.Call{}}
+	pages := newPages(cache, opts.PageSize, opts.MaxShift, opts.Log)
+	pages.cached = true
+	r.resolver = &Resolver{pages: pages, known: cache, maxCount: opts.MaxCount, maxScan: opts.MaxScan}
+	r.oracle = executor.New(oracle.New(r))
+	p := presenter{opts.Log}
+	r.oracle.SetErrorPresenter(p.present)
+	r.oracle.SetRecoverFunc(p.recovered)
+	r.oracle.Use(extension.Introspection{})
+
+	texts := make([]string, len(rows))
+	for i := range rows {
+		texts[i] = string(rows[i])
+	}
+	for _, row := range oracle.Read([]byte(`{"calls": [` + strings.Join(texts, ",") + `]}`)) {
+		if row.Call != nil {
+			r.plain[row.Call.ID] = row.Call
+			r.ids = append(r.ids, row.Call.ID)
+		}
+	}
+	var first struct {
+		Data struct {
+			Calls struct{ Edges []struct{ Cursor string } }
+		}
+	}
+	_, body := r.ask(tb, `{"query": "{ calls(first: 100) { edges { cursor } } }"}`)
+	if err := json.Unmarshal(body, &first); err != nil || len(first.Data.Calls.Edges) != len(r.ids) {
+		tb.Fatalf("%d edges for %d calls: %s", len(first.Data.Calls.Edges), len(r.ids), body)
+	}
+	for _, edge := range first.Data.Calls.Edges {
+		r.cursors = append(r.cursors, edge.Cursor)
+	}
+	return r
+}
+
+// inProcess asks a handler without a network.
+type inProcess struct{ http.Handler }
+
+func (h inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer := httptest.NewRecorder()
+	h.ServeHTTP(answer, r)
+	return answer.Result(), nil
+}
+
+// failing fails for one filter.
+type failing struct{ upstream.Lister }
+
+func (l failing) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
+	if opts.Statuses == upstream.NewOrderStatuses(upstream.OrderStatusErrored) {
+		return nil, &upstream.Error{Kind: upstream.KindRateLimited, RetryAfter: 7 * time.Second}
+	}
+	return l.Lister.ListCalls(ctx, opts)
+}
+
+// ask asks the gateway.
+func (r *rival) ask(tb testing.TB, request string) (status int, body []byte) {
+	tb.Helper()
+	req := httptest.NewRequestWithContext(tb.Context(), http.MethodPost, "/graphql", strings.NewReader(request))
+	req.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	r.ServeHTTP(answer, req)
+	return answer.Code, answer.Body.Bytes()
+}
+
+// askOracle asks gqlgen's generated execution.
+func (r *rival) askOracle(tb testing.TB, text string) []byte {
+	tb.Helper()
+	params, bad := parseText(http.MethodPost, text)
+	if bad != nil {
+		tb.Fatal(bad.message)
+	}
+	ctx := graphql.StartOperationTrace(withRequest(tb.Context(), request{deadline: time.Now().Add(time.Minute)}))
+	op, errs := r.oracle.CreateOperationContext(ctx, params)
+	if errs != nil {
+		return encodeResponse(r.oracle.DispatchError(graphql.WithOperationContext(ctx, op), errs))
+	}
+	respond, ctx := r.oracle.DispatchOperation(ctx, op)
+	return encodeResponse(respond(ctx))
+}
+
+// Calls implements [oracle.Source].
+func (r *rival) Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []oracle.CallOrderStatus) (*oracle.CallConnection, error) {
+	var orders []upstream.OrderStatus
+	for _, status := range statuses {
+		orders = append(orders, upstream.OrderStatus(strings.ToLower(string(status))))
+	}
+	list, w, err := r.resolver.window(ctx, relay.Arguments{First: first, After: after, Last: last, Before: before}, orders, needOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	c := &oracle.CallConnection{
+		Edges: []*oracle.CallEdge{}, Nodes: []*oracle.Call{},
+		PageInfo: &oracle.PageInfo{HasNextPage: w.hasNext(), HasPreviousPage: w.hasPrevious()},
+		Count: func(ctx context.Context) (*int, error) {
+			n, err := list.count(ctx, w)
+			if err != nil {
+				return nil, err
+			}
+			return &n, nil
+		},
+	}
+	for i := w.from; i < w.to; i++ {
+		if w.rows[i].Call == nil {
+			graphql.AddError(ctx, &unreadableRowError{w.position + i, w.rows[i].Problem})
+			continue
+		}
+		cursor, call := w.cursor(list.list, i).String(), r.plain[w.rows[i].Call.ID]
+		c.Edges = append(c.Edges, &oracle.CallEdge{Cursor: cursor, Node: call})
+		c.Nodes = append(c.Nodes, call)
+		c.PageInfo.EndCursor = &cursor
+	}
+	if len(c.Edges) > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+	}
+	return c, nil
+}
+
+// needOf is what is selected of the connection, read off once more.
+func needOf(ctx context.Context) need {
+	var n need
+	op := graphql.GetOperationContext(ctx)
+	for _, field := range graphql.CollectFieldsCtx(ctx, nil) {
+		switch field.Name {
+		case "edges", "nodes":
+			n.rows = true
+		case "pageInfo":
+			for _, field := range graphql.CollectFields(op, field.Selections, nil) {
+				n.rows = n.rows || field.Name == "startCursor" || field.Name == "endCursor"
+				n.next = n.next || field.Name == "hasNextPage"
+				n.previous = n.previous || field.Name == "hasPreviousPage"
+			}
+		}
+	}
+	return n
+}
+
+// Find implements [oracle.Source].
+func (r *rival) Find(_ context.Context, ids []string) ([]*oracle.Call, error) {
+	calls := make([]*oracle.Call, len(ids))
+	if len(ids) > maxIDs {
+		return calls, &relay.ArgumentError{
+			Argument: "ids", Message: fmt.Sprintf("`ids` has %d ids, and may have at most %d.", len(ids), maxIDs),
+		}
+	}
+	for i, id := range ids {
+		calls[i] = r.plain[id]
+	}
+	return calls, nil
+}
+
+// CheckCounts implements [oracle.Source].
+func (*rival) CheckCounts(first, last *int) error { return relay.CheckCounts(first, last) }
+
+// compare asks both, and the gateway once more for what it may have remembered. It reports whether the operation was
+// executed, and not refused.
+func (r *rival) compare(tb testing.TB, request string) (executed bool) {
+	tb.Helper()
+	_, got := r.ask(tb, request)
+	want := r.askOracle(tb, request)
+	gotErrors, gotData := takeApart(tb, got)
+	wantErrors, wantData := takeApart(tb, want)
+	if !bytes.Equal(gotData, wantData) || !slices.EqualFunc(gotErrors, wantErrors, bytes.Equal) {
+		tb.Fatalf("%s\n\ngateway: %s\n\noracle:  %s", request, got, want)
+	}
+	if _, again := r.ask(tb, request); len(gotErrors) == 0 && !bytes.Equal(again, got) {
+		tb.Fatalf("%s\n\nfirst:  %s\n\nagain: %s", request, got, again)
+	}
+	return gotData != nil
+}
+
+// takeApart is the answer's data as it is, and its errors in an order that does not depend on which came first.
+func takeApart(tb testing.TB, answer []byte) (errors [][]byte, data []byte) {
+	tb.Helper()
+	var parts struct {
+		Errors []json.RawMessage
+		Data   json.RawMessage
+	}
+	if err := json.Unmarshal(answer, &parts); err != nil {
+		tb.Fatalf("%v: %s", err, answer)
+	}
+	for _, err := range parts.Errors {
+		errors = append(errors, err)
+	}
+	slices.SortFunc(errors, bytes.Compare)
+	return errors, parts.Data
+}
+
+// oddRows are rows with every oddity that the reader knows of, and calls of the fake with a few entries each.
+func oddRows(tb testing.TB, c *choices) []json.RawMessage {
+	tb.Helper()
+	var rows []json.RawMessage
+	add := func(answer []byte) {
+		var page struct{ Calls []json.RawMessage }
+		if err := json.Unmarshal(answer, &page); err != nil {
+			tb.Fatal(err)
+		}
+		rows = append(rows, page.Calls...)
+	}
+	files, err := filepath.Glob("testdata/rows/*.json")
+	if err != nil || len(files) == 0 {
+		tb.Fatal("no rows: ", err)
+	}
+	for _, file := range files {
+		answer, err := os.ReadFile(file)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		add(answer)
+	}
+	rest := httptest.NewRecorder()
+	fake.New(fake.Config{Seed: uint64(c.n(256)), Calls: 5, Now: func() time.Time { return time.Unix(1773480413, 0) }}).ServeHTTP(
+		rest, httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "/api/call?page=0&page_size=5", nil))
+	add(rest.Body.Bytes())
+	for i := range 12 {
+		rows = append(rows, json.RawMessage(oddRow(c, i)))
+	}
+	return rows
+}
+
+// oddRow makes a row of values that fit and that do not.
+func oddRow(c *choices, i int) string {
+	texts := []string{
+		`null`, `"plain"`, `"caf\u00e9 \ud83d\ude00"`, `"\ud83d"`, `"\b\f\n\r\t\/\\\"\u0001\u007f\u2028"`, `"É 😀"`, `""`, `5`, `true`, `{"a": [1.0]}`, `[ "x" ]`,
+	}
+	enums := []string{`"completed"`, `"human"`, `"ios-screening-filter"`, `"busy"`, `"agent"`, `"HUMAN"`, `"h\u0075man"`, `null`, `7`, `"unrecognized"`}
+	times := []string{
+		`"2026-03-14T09:26:53.589Z"`, `"2026-03-14T10:26:53+01:00"`, `1773480413`, `1773480413589`, `{}`, `{ }`, `null`, `"soon"`,
+		`"2026-03-14 09:26:53,5"`, `"2026-03-14T09:26:53.5894Z"`, `1e15`, `-1e3`, `"0000-01-01T00:00:00+10:00"`,
+	}
+	values := []string{`null`, `{"b": 1.50, "a": [ 1e400, {"x": null} ], "caf\u00e9": 2}`, `"text"`, `[1, 2]`, `0.10`, `{}`, `{"nps": 9, "nps": 10}`}
+	roles := []string{`"user"`, `"assistant"`, `"tool"`, `"narrator"`, `null`, `3`}
+	pick := func(of []string) string { return of[c.n(len(of))] }
+	entry := func() string {
+		switch c.n(8) {
+		case 0:
+			return pick(texts)
+		case 1:
+			return `{}`
+		}
+		fields := []string{`"role": ` + pick(roles), `"content": ` + pick(texts)}
+		for _, name := range []string{"tool_name", "tool_arguments", "tool_is_error", "at", "caf\\u00e9", "role"} {
+			switch c.n(4) {
+			case 1:
+				fields = append(fields, `"`+name+`":`+pick(values))
+			case 2:
+				fields = append(fields, `"`+name+`" : `+pick(texts))
+			}
+		}
+		return "{" + strings.Join(fields, " , ") + "}"
+	}
+	fields := []string{fmt.Sprintf(`"id": "odd-%d"`, i)}
+	if c.n(8) == 1 {
+		fields[0] = `"id": ` + pick([]string{`null`, `12`, `1.50`, `"caf\u00e9"`, `""`, `{}`, `"odd-0"`, `-3e2`})
+	}
+	for _, field := range []struct {
+		name   string
+		values []string
+	}{
+		{"status", enums},
+		{"result", enums},
+		{"dial_error", enums},
+		{"ended_by", enums},
+		{"phone_number", texts},
+		{"end_reason", texts},
+		{"recording_url", texts},
+		{"started_at", times},
+		{"answered_at", times},
+		{"ended_at", times},
+		{"structured_output", values},
+		{"new", values},
+		{"n\\\"ew\\u0001", texts},
+		{"result", enums},
+		{"new", texts},
+		{"ended_at", times},
+	} {
+		if c.n(3) > 0 {
+			fields = append(fields, `"`+field.name+`": `+pick(field.values))
+		}
+	}
+	for range c.n(3) {
+		transcript := pick(texts)
+		if c.n(4) > 0 {
+			var entries []string
+			for range c.n(6) {
+				entries = append(entries, entry())
+			}
+			transcript = "[" + strings.Join(entries, ",") + " ]"
+		}
+		fields = append(fields, `"transcript":`+transcript)
+	}
+	return "{" + strings.Join(fields, ", ") + "}"
+}
+
+// TestOracle compares random operations. For a long run:
+//
+//	go test ./graph -run TestOracle -operations 1000000 -timeout 1h
+func TestOracle(t *testing.T) {
+	const each = 500 // operations over one list
+	executed := 0
+	random := rand.New(rand.NewPCG(1, uint64(*operations)))
+	for done := 0; done < *operations; done += each {
+		r := newRival(t, oddRows(t, randomChoices(random, 4096)))
+		for range each {
+			if r.compare(t, newOperation(randomChoices(random, 256), r)) {
+				executed++
+			}
+		}
+	}
+	if executed < *operations/2 {
+		t.Errorf("only %d of %d operations were executed", executed, *operations)
+	}
+	t.Logf("%d operations, %d of them executed, no difference", *operations, executed)
+}
+
+// TestOracleOnQueries compares the queries of the golden files.
+func TestOracleOnQueries(t *testing.T) {
+	r := newRival(t, oddRows(t, &choices{}))
+	files, err := filepath.Glob("testdata/queries/*.graphql")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no queries: ", err)
+	}
+	for _, file := range files {
+		query, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request, err := json.Marshal(map[string]any{"query": string(query)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.compare(t, string(request))
+	}
+}
+
+// FuzzOracle lets the fuzzer choose the rows and the operation.
+func FuzzOracle(f *testing.F) {
+	f.Add([]byte{}, []byte{})
+	random := rand.New(rand.NewPCG(2, 3))
+	for range 20 {
+		f.Add(randomChoices(random, 512).rest, randomChoices(random, 128).rest)
+	}
+	f.Fuzz(func(t *testing.T, rows, operation []byte) {
+		r := newRival(t, oddRows(t, &choices{rows}))
+		r.compare(t, newOperation(&choices{operation}, r))
+	})
+}

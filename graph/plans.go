@@ -1,0 +1,101 @@
+package graph
+
+import (
+	"context"
+
+	"github.com/99designs/gqlgen/graphql"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"revox-graphql/upstream"
+)
+
+// rootPlan is the plan of one root field: of `calls`, or of those that return calls as they are.
+type rootPlan struct {
+	connection plan[*CallConnection]
+	call       plan[*upstream.Call]
+	need       need
+	args       []*ast.Field
+}
+
+// plans remembers what was compiled. Documents are parsed once and kept, so the operation's address stands for its text.
+type plans struct{ *lru.Cache[planKey, *rootPlan] }
+
+// planKey is all that a plan depends on.
+type planKey struct {
+	operation *ast.OperationDefinition
+	field     *ast.Field
+	booleans  uint64 // the values of the operation's Boolean variables: @include and @skip take no others
+}
+
+func newPlans() plans {
+	cache, _ := lru.New[planKey, *rootPlan](4 * cachedDocuments) // its one error is a size below 1
+	return plans{cache}
+}
+
+// of is the plan of the root field that ctx resolves.
+func (p plans) of(ctx context.Context) *rootPlan {
+	op, root := graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field
+	key := planKey{operation: op.Operation, field: root.Field}
+	cacheable := true
+	for i, variable := range op.Operation.VariableDefinitions {
+		if variable.Type.NamedType != "Boolean" {
+			continue
+		}
+		if value, _ := op.Variables[variable.Variable].(bool); value {
+			key.booleans |= 1 << i
+		}
+		cacheable = cacheable && i < 64
+	}
+	if known, ok := p.Get(key); ok && cacheable {
+		return known
+	}
+	made := newRootPlan(op, root)
+	if cacheable {
+		p.Add(key, made)
+	}
+	return made
+}
+
+func newRootPlan(op *graphql.OperationContext, root graphql.CollectedField) *rootPlan {
+	c := &compiler{op: op}
+	p := &rootPlan{}
+	if root.Name == "calls" {
+		p.connection = compile(c, selection{CollectedField: root}, connectionObject)
+	} else {
+		p.call = compile(c, selection{CollectedField: root}, callObject)
+	}
+	p.need, p.args = c.need, c.args
+	return p
+}
+
+// arguments are those of a field inside the selection.
+type arguments struct {
+	filter *transcriptFilter // of Call.transcript
+	keys   []string          // of Call.structuredOutput
+	err    error
+}
+
+// bind fills in the arguments of this request. Only their types have been checked before.
+func (p *rootPlan) bind(ctx context.Context) []arguments {
+	if len(p.args) == 0 {
+		return nil
+	}
+	ec := executionContext{} // the generated functions that coerce arguments need nothing of it
+	variables := graphql.GetOperationContext(ctx).Variables
+	bound := make([]arguments, len(p.args))
+	for i, field := range p.args {
+		b := &bound[i]
+		if field.Name == "structuredOutput" {
+			var args map[string]any
+			args, b.err = ec.field_Call_structuredOutput_args(ctx, field.ArgumentMap(variables))
+			b.keys, _ = args["keys"].([]string)
+			continue
+		}
+		args, err := ec.field_Call_transcript_args(ctx, field.ArgumentMap(variables))
+		if b.err = err; err == nil {
+			b.filter, b.err = newTranscriptFilter(args)
+		}
+	}
+	return bound
+}

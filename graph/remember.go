@@ -1,0 +1,190 @@
+package graph
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"revox-graphql/upstream"
+)
+
+// Remembered answers
+//
+// An answer is a function of the request and of the pages it was made from. Pages never change, so while every look-up
+// that the answer took would still find the very same page in memory, the answer is the one that executing would give,
+// and its bytes are sent as they are. That check is the whole invalidation: a page that has gone stale is not found any
+// more, and a newer one is another page. It costs one look-up for each page, as executing would.
+//
+// What is remembered is keyed by the request's own bytes, the credential and the encoding. Only answers without errors are.
+
+// Memory tells whether pages are still what a request would be given.
+type Memory interface {
+	upstream.Finder
+	// Page is the page in memory that ListCalls would return without asking upstream; nil if it would ask.
+	Page(opts upstream.ListCallsOptions) *upstream.Page
+}
+
+// trace records what was read for one request; nil records nothing. Root fields are resolved side by side, hence the lock.
+type trace struct {
+	mu    sync.Mutex
+	pages []pageRead
+	calls []callRead
+}
+
+type pageRead struct {
+	opts upstream.ListCallsOptions
+	page *upstream.Page
+}
+
+type callRead struct {
+	credential upstream.Credential
+	id         string
+	notBefore  time.Time
+	call       *upstream.Call
+}
+
+// maxReads bounds the look-ups that an answer may have taken, and so what it costs to check it.
+const maxReads = 8
+
+func (t *trace) readPage(opts upstream.ListCallsOptions, page *upstream.Page) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pages = append(t.pages, pageRead{opts, page})
+}
+
+func (t *trace) readCall(read callRead) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.calls = append(t.calls, read)
+}
+
+// holds reports whether every look-up would find now what it found then.
+func (t *trace) holds(memory Memory) bool {
+	for _, read := range t.pages {
+		if memory.Page(read.opts) != read.page {
+			return false
+		}
+	}
+	for _, read := range t.calls {
+		if memory.FindCall(read.credential, read.id, read.notBefore) != read.call {
+			return false
+		}
+	}
+	return true
+}
+
+// answers remembers answers, the least recently used leaving first.
+type answers struct {
+	memory   Memory
+	maxBytes int
+
+	mu    sync.Mutex
+	known *simplelru.LRU[answerKey, *answer]
+	bytes int
+}
+
+// answerKey names a request. Its text is the query string or the body, whose forms overlap.
+type answerKey struct {
+	credential upstream.Credential
+	method     string
+	text       string
+	encoding   string
+}
+
+// answer is a body as it is sent, and what it was made from.
+type answer struct {
+	body     []byte
+	encoding string // "" for none
+	tag      string // the entity tag, for GET
+	trace    *trace
+}
+
+// send writes the answer, or that the client has it.
+func (a *answer) send(w http.ResponseWriter, r *http.Request, contentType string) {
+	header := w.Header()
+	if a.tag != "" {
+		header["Cache-Control"] = revalidate
+		header["Etag"] = []string{a.tag}
+		if hasTag(r.Header.Values("If-None-Match"), a.tag) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	if a.encoding != "" {
+		header["Content-Encoding"] = []string{a.encoding}
+	}
+	send(w, contentType, http.StatusOK, a.body)
+}
+
+// entityTag is a weak tag: the same for every encoding and media type of the body.
+func entityTag(body []byte) string {
+	hash := sha256.Sum256(body)
+	return `W/"` + base64.RawURLEncoding.EncodeToString(hash[:16]) + `"`
+}
+
+// hasTag reports whether the client has an answer with this weak tag (RFC 9110 §13.1.2).
+func hasTag(ifNoneMatch []string, tag string) bool {
+	for part := range strings.SplitSeq(strings.Join(ifNoneMatch, ","), ",") {
+		if part = strings.TrimSpace(part); part == "*" || strings.TrimPrefix(part, "W/") == strings.TrimPrefix(tag, "W/") {
+			return true
+		}
+	}
+	return false
+}
+
+// size is about what it takes to remember an answer.
+func (a *answer) size(key answerKey) int {
+	const rest = 1 << 10 // keys, reads, and the LRU's own
+	return len(a.body) + len(key.text) + rest
+}
+
+// maxAnswers bounds the number of answers whatever their bytes.
+const maxAnswers = 1 << 16
+
+func newAnswers(memory Memory, maxBytes int) *answers {
+	a := &answers{memory: memory, maxBytes: maxBytes}
+	a.known, _ = simplelru.NewLRU(maxAnswers, func(key answerKey, dropped *answer) { // its one error is a size below 1
+		a.bytes -= dropped.size(key)
+	})
+	return a
+}
+
+// get is the answer to a request, nil when it has to be made.
+func (a *answers) get(key answerKey) *answer {
+	a.mu.Lock()
+	known, ok := a.known.Get(key)
+	a.mu.Unlock()
+	if !ok || !known.trace.holds(a.memory) {
+		return nil
+	}
+	return known
+}
+
+// put remembers an answer. It takes a copy of the body.
+func (a *answers) put(key answerKey, made *answer) {
+	kept := *made
+	size := kept.size(key)
+	if size > a.maxBytes || len(made.trace.pages)+len(made.trace.calls) > maxReads {
+		return
+	}
+	kept.body = bytes.Clone(kept.body)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known.Remove(key) // so that the bytes of an older answer are given back
+	a.known.Add(key, &kept)
+	for a.bytes += size; a.bytes > a.maxBytes; {
+		a.known.RemoveOldest()
+	}
+}
