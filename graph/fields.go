@@ -11,33 +11,32 @@ import (
 var connectionObject = object[*CallConnection]{
 	name: "CallConnection",
 	fields: map[string]field[*CallConnection]{
-		"edges": func(c *compiler, s selection) func(*writer, *CallConnection) {
+		"edges": func(c *compiler, s selection) value[*CallConnection] {
 			c.need.rows = true
 			s.path = s.below(rowIndex)
 			p := compile(c, s, edgeObject)
-			return func(w *writer, v *CallConnection) {
-				w.edges(v, func(row int) { p.run(w, edge{v, row}) })
+			return func(b []byte, r *run, v *CallConnection) []byte {
+				return appendRows(b, r, v.window, func(b []byte, row int) []byte { return p.write(b, r, edge{v, row}) })
 			}
 		},
-		"nodes": func(c *compiler, s selection) func(*writer, *CallConnection) {
+		"nodes": func(c *compiler, s selection) value[*CallConnection] {
 			c.need.rows = true
 			s.path = s.below(rowIndex)
 			p := compile(c, s, callObject)
-			return func(w *writer, v *CallConnection) {
-				w.edges(v, func(row int) { p.run(w, v.window.rows[row].Call) })
+			return func(b []byte, r *run, v *CallConnection) []byte {
+				return appendRows(b, r, v.window, func(b []byte, row int) []byte { return p.write(b, r, v.window.rows[row].Call) })
 			}
 		},
-		"pageInfo": func(c *compiler, s selection) func(*writer, *CallConnection) {
-			return compile(c, s, pageInfoObject).run
+		"pageInfo": func(c *compiler, s selection) value[*CallConnection] {
+			return compile(c, s, pageInfoObject).write
 		},
-		"totalCount": func(c *compiler, s selection) func(*writer, *CallConnection) {
+		"totalCount": func(c *compiler, s selection) value[*CallConnection] {
 			c.need.total = true
-			return func(w *writer, v *CallConnection) {
+			return func(b []byte, r *run, v *CallConnection) []byte {
 				if v.totalErr != nil {
-					w.fail(s.path, v.totalErr)
-				} else {
-					w.int(v.total)
+					return r.fail(b, s.path, v.totalErr)
 				}
+				return appendInt(b, v.total)
 			}
 		},
 	},
@@ -46,10 +45,10 @@ var connectionObject = object[*CallConnection]{
 var edgeObject = object[edge]{
 	name: "CallEdge",
 	fields: map[string]field[edge]{
-		"cursor": always(func(w *writer, e edge) { w.cursor(e.connection, e.row) }),
-		"node": func(c *compiler, s selection) func(*writer, edge) {
+		"cursor": always(func(b []byte, _ *run, e edge) []byte { return e.connection.appendCursor(b, e.row) }),
+		"node": func(c *compiler, s selection) value[edge] {
 			p := compile(c, s, callObject)
-			return func(w *writer, e edge) { p.run(w, e.connection.window.rows[e.row].Call) }
+			return func(b []byte, r *run, e edge) []byte { return p.write(b, r, e.connection.window.rows[e.row].Call) }
 		},
 	},
 }
@@ -57,22 +56,22 @@ var edgeObject = object[edge]{
 var pageInfoObject = object[*CallConnection]{
 	name: "PageInfo",
 	fields: map[string]field[*CallConnection]{
-		"hasNextPage": func(c *compiler, _ selection) func(*writer, *CallConnection) {
-			c.need.next = true
-			return func(w *writer, v *CallConnection) { w.bool(v.window.hasNext()) }
-		},
-		"hasPreviousPage": func(c *compiler, _ selection) func(*writer, *CallConnection) {
-			c.need.previous = true
-			return func(w *writer, v *CallConnection) { w.bool(v.window.hasPrevious()) }
-		},
-		"startCursor": func(c *compiler, _ selection) func(*writer, *CallConnection) {
-			c.need.rows = true
-			return func(w *writer, v *CallConnection) { w.cursor(v, v.window.firstEdge()) }
-		},
-		"endCursor": func(c *compiler, _ selection) func(*writer, *CallConnection) {
-			c.need.rows = true
-			return func(w *writer, v *CallConnection) { w.cursor(v, v.window.lastEdge()) }
-		},
+		"hasNextPage": needing(
+			func(n *need) { n.next = true },
+			func(b []byte, _ *run, v *CallConnection) []byte { return strconv.AppendBool(b, v.window.hasNext()) },
+		),
+		"hasPreviousPage": needing(
+			func(n *need) { n.previous = true },
+			func(b []byte, _ *run, v *CallConnection) []byte { return strconv.AppendBool(b, v.window.hasPrevious()) },
+		),
+		"startCursor": needing(
+			func(n *need) { n.rows = true },
+			func(b []byte, _ *run, v *CallConnection) []byte { return v.appendCursor(b, v.window.firstEdge()) },
+		),
+		"endCursor": needing(
+			func(n *need) { n.rows = true },
+			func(b []byte, _ *run, v *CallConnection) []byte { return v.appendCursor(b, v.window.lastEdge()) },
+		),
 	},
 }
 
@@ -81,54 +80,53 @@ var callObject = object[*upstream.Call]{
 	interfaces: []string{"Node"},
 	fields: map[string]field[*upstream.Call]{
 		"id":              text(upstream.FieldID),
-		"status":          always(func(w *writer, c *upstream.Call) { w.string(callStatuses[c.Status]) }),
+		"status":          always(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callStatuses[c.Status]...) }),
 		"phoneNumber":     text(upstream.FieldPhoneNumber),
 		"startedAt":       text(upstream.FieldStartedAt),
 		"answeredAt":      text(upstream.FieldAnsweredAt),
 		"endedAt":         text(upstream.FieldEndedAt),
 		"durationSeconds": seconds(upstream.FieldAnsweredAt, upstream.FieldEndedAt),
 		"ringingSeconds":  seconds(upstream.FieldStartedAt, upstream.FieldAnsweredAt),
-		"result":          always(func(w *writer, c *upstream.Call) { w.string(callResults[c.Result]) }),
-		"dialError":       always(func(w *writer, c *upstream.Call) { w.string(dialErrors[c.DialError]) }),
+		"result":          always(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callResults[c.Result]...) }),
+		"dialError":       always(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, dialErrors[c.DialError]...) }),
 		"endReason":       text(upstream.FieldEndReason),
-		"endedBy":         always(func(w *writer, c *upstream.Call) { w.string(callEndedBys[c.EndedBy]) }),
+		"endedBy":         always(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callEndedBys[c.EndedBy]...) }),
 		"recordingUrl":    text(upstream.FieldRecordingURL),
-		"structuredOutput": func(c *compiler, s selection) func(*writer, *upstream.Call) {
+		"structuredOutput": func(c *compiler, s selection) value[*upstream.Call] {
 			if len(s.Arguments) == 0 {
 				return text(upstream.FieldStructuredOutput)(c, s)
 			}
 			number := c.arguments(s)
-			return func(w *writer, c *upstream.Call) {
-				value := c.JSON(upstream.FieldStructuredOutput)
-				if args := &w.args[number]; args.err != nil {
-					w.fail(s.path, args.err)
-				} else if args.keys == nil {
-					w.string(value)
-				} else {
-					w.string(upstream.KeepMembers(value, args.keys))
+			return func(b []byte, r *run, c *upstream.Call) []byte {
+				args, value := &r.args[number], c.JSON(upstream.FieldStructuredOutput)
+				switch {
+				case args.err != nil:
+					return r.fail(b, s.path, args.err)
+				case args.keys != nil:
+					value = upstream.KeepMembers(value, args.keys)
 				}
+				return append(b, value...)
 			}
 		},
-		"transcript": func(c *compiler, s selection) func(*writer, *upstream.Call) {
+		"transcript": func(c *compiler, s selection) value[*upstream.Call] {
 			p := compile(c, s, entryObject)
 			if len(s.Arguments) == 0 {
-				return func(w *writer, c *upstream.Call) { w.transcript(c, nil, p) }
+				return func(b []byte, r *run, c *upstream.Call) []byte { return appendTranscript(b, r, c, p, nil) }
 			}
 			number := c.arguments(s)
-			return func(w *writer, c *upstream.Call) {
-				if args := &w.args[number]; args.err != nil {
-					w.fail(s.path, args.err)
-				} else {
-					w.transcript(c, args.filter, p)
+			return func(b []byte, r *run, c *upstream.Call) []byte {
+				args := &r.args[number]
+				if args.err != nil {
+					return r.fail(b, s.path, args.err)
 				}
+				return appendTranscript(b, r, c, p, args.filter)
 			}
 		},
-		"transcriptEntryCount": always(func(w *writer, c *upstream.Call) {
+		"transcriptEntryCount": always(func(b []byte, _ *run, c *upstream.Call) []byte {
 			if n, ok := c.TranscriptLen(); ok {
-				w.int(n)
-			} else {
-				w.string("null")
+				return appendInt(b, n)
 			}
+			return append(b, null...)
 		}),
 		"extra": text(upstream.FieldExtra),
 	},
@@ -137,33 +135,40 @@ var callObject = object[*upstream.Call]{
 var entryObject = object[upstream.Entry]{
 	name: "TranscriptEntry",
 	fields: map[string]field[upstream.Entry]{
-		"index":         always(func(w *writer, e upstream.Entry) { w.int(e.Index) }),
-		"role":          always(func(w *writer, e upstream.Entry) { w.string(transcriptRoles[e.Role()]) }),
-		"content":       always(func(w *writer, e upstream.Entry) { w.string(e.Content()) }),
-		"toolName":      always(func(w *writer, e upstream.Entry) { w.string(e.ToolName()) }),
-		"toolArguments": always(func(w *writer, e upstream.Entry) { w.string(e.ToolArguments()) }),
-		"toolIsError":   always(func(w *writer, e upstream.Entry) { w.string(e.ToolIsError()) }),
+		"index":         always(func(b []byte, _ *run, e upstream.Entry) []byte { return appendInt(b, e.Index) }),
+		"role":          always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, transcriptRoles[e.Role()]...) }),
+		"content":       always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.Content()...) }),
+		"toolName":      always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.ToolName()...) }),
+		"toolArguments": always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.ToolArguments()...) }),
+		"toolIsError":   always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.ToolIsError()...) }),
 	},
 }
 
 // always is a field that is written the same way however it was selected.
-func always[T any](write func(*writer, T)) field[T] {
-	return func(*compiler, selection) func(*writer, T) { return write }
+func always[T any](v value[T]) field[T] {
+	return func(*compiler, selection) value[T] { return v }
+}
+
+// needing is always for a field that needs something of the connection.
+func needing(mark func(*need), v value[*CallConnection]) field[*CallConnection] {
+	return func(c *compiler, _ selection) value[*CallConnection] {
+		mark(&c.need)
+		return v
+	}
 }
 
 // text is a field that lies ready as JSON.
 func text(field upstream.Field) field[*upstream.Call] {
-	return always(func(w *writer, c *upstream.Call) { w.string(c.JSON(field)) })
+	return always(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, c.JSON(field)...) })
 }
 
 // seconds is the time from one moment of a call to another.
 func seconds(from, to upstream.Field) field[*upstream.Call] {
-	return always(func(w *writer, c *upstream.Call) {
+	return always(func(b []byte, _ *run, c *upstream.Call) []byte {
 		if ms, ok := c.Milliseconds(from, to); ok {
-			w.b = strconv.AppendFloat(w.b, float64(ms)/1000, 'g', -1, 64)
-		} else {
-			w.string("null")
+			return strconv.AppendFloat(b, float64(ms)/1000, 'g', -1, 64)
 		}
+		return append(b, null...)
 	})
 }
 
@@ -178,67 +183,63 @@ var (
 
 func enumNames[E ~uint8](generated map[E]string) []string {
 	names := make([]string, len(generated)+1)
-	names[0] = "null"
+	names[0] = null
 	for value, name := range generated {
 		names[value] = strconv.Quote(name)
 	}
 	return names
 }
 
-func (w *writer) int(n int) { w.b = strconv.AppendInt(w.b, int64(n), 10) }
+func appendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 10) }
 
-func (w *writer) bool(v bool) { w.b = strconv.AppendBool(w.b, v) }
-
-// cursor appends the cursor of a row of the connection's window, null for row -1.
-func (w *writer) cursor(c *CallConnection, row int) {
+// appendCursor appends the cursor of a row of the window, null for row -1.
+func (c *CallConnection) appendCursor(b []byte, row int) []byte {
 	if row < 0 {
-		w.string("null")
-		return
+		return append(b, null...)
 	}
-	w.b = append(w.b, '"')
-	w.b = c.window.cursor(c.list, row).Append(w.b)
-	w.b = append(w.b, '"')
+	b = append(b, '"')
+	b = c.window.cursor(c.list, row).Append(b)
+	return append(b, '"')
 }
 
-// edges appends a list with an element for each edge.
-func (w *writer) edges(c *CallConnection, element func(row int)) {
-	w.b = append(w.b, '[')
-	w.row = 0
-	for i := c.window.from; i < c.window.to; i++ {
-		if c.window.rows[i].Call == nil {
+// appendRows appends a list with an element for each readable row of the window.
+func appendRows(b []byte, r *run, w *window, element func(b []byte, row int) []byte) []byte {
+	b = append(b, '[')
+	r.row = 0
+	for i := w.from; i < w.to; i++ {
+		if w.rows[i].Call == nil {
 			continue
 		}
-		if w.row > 0 {
-			w.b = append(w.b, ',')
+		if r.row > 0 {
+			b = append(b, ',')
 		}
-		element(i)
-		w.row++
+		b = element(b, i)
+		r.row++
 	}
-	w.b = append(w.b, ']')
+	return append(b, ']')
 }
 
-// transcript appends the entries of a call that pass the filter.
-func (w *writer) transcript(c *upstream.Call, f *transcriptFilter, p plan[upstream.Entry]) {
+// appendTranscript appends the entries of a call that pass the filter; nil lets all pass.
+func appendTranscript(b []byte, r *run, c *upstream.Call, p plan[upstream.Entry], f *transcriptFilter) []byte {
 	n, ok := c.TranscriptLen()
 	if !ok {
-		w.string("null")
-		return
+		return append(b, null...)
 	}
-	w.b = append(w.b, '[')
+	b = append(b, '[')
 	if f == nil {
 		for i := range n {
 			if i > 0 {
-				w.b = append(w.b, ',')
+				b = append(b, ',')
 			}
-			p.run(w, c.Entry(i))
+			b = p.write(b, r, c.Entry(i))
 		}
 	} else {
 		for i, entry := range f.keep(c, n) {
 			if i > 0 {
-				w.b = append(w.b, ',')
+				b = append(b, ',')
 			}
-			p.run(w, entry)
+			b = p.write(b, r, entry)
 		}
 	}
-	w.b = append(w.b, ']')
+	return append(b, ']')
 }

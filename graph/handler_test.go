@@ -69,7 +69,7 @@ func connect(t testing.TB, address string, opts gatewayOptions) *gateway {
 	})
 	g := &gateway{log: &bytes.Buffer{}}
 	options := graph.Options{
-		Calls: cache, Known: cache, Cached: opts.ttl > 0, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
+		Calls: cache, Known: cache, Cached: opts.ttl > 0, AnswerBytes: 64 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
 		Credential: upstream.NewCredential(canary), Introspection: true, Log: slog.New(slog.NewTextHandler(g.log, nil)),
 	}
 	if opts.graph != nil {
@@ -107,6 +107,17 @@ func (g *gateway) post(t testing.TB, body string, header http.Header) (int, http
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	maps.Copy(req.Header, header)
+	return do(t, req)
+}
+
+// get asks by a query string.
+func (g *gateway) get(t testing.TB, query string, header http.Header) (int, http.Header, []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.URL+"?"+query, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
 	maps.Copy(req.Header, header)
 	return do(t, req)
 }

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,11 +60,10 @@ func readBody(w http.ResponseWriter, r *http.Request) (string, *badRequest) {
 			}
 		}
 	}
-	var body strings.Builder
-	if 0 < r.ContentLength && r.ContentLength <= maxRequestBytes {
-		body.Grow(int(r.ContentLength))
-	}
-	_, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, maxRequestBytes))
+	body := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(body)
+	body.Reset()
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxRequestBytes))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return "", &badRequest{
 			status: http.StatusRequestEntityTooLarge, code: codeQueryTooLarge,

@@ -31,58 +31,59 @@ type plan[T any] []step[T]
 // step writes one field.
 type step[T any] struct {
 	name  string // as JSON, with the brace or comma before it and the colon behind
-	write func(w *writer, v T)
+	write value[T]
 }
 
-// run appends the object.
-func (p plan[T]) run(w *writer, v T) {
+// value appends the value of a field of v.
+type value[T any] func(b []byte, r *run, v T) []byte
+
+// write appends the object.
+func (p plan[T]) write(b []byte, r *run, v T) []byte {
 	if len(p) == 0 {
-		w.string("{")
+		b = append(b, '{')
 	}
 	for i := range p {
-		w.string(p[i].name)
-		p[i].write(w, v)
+		b = append(b, p[i].name...)
+		b = p[i].write(b, r, v)
 	}
-	w.string("}")
+	return append(b, '}')
 }
 
-// writer is one run of a plan.
-type writer struct {
-	b    []byte
-	ctx  context.Context //nolint:containedctx // a writer lives within one call of MarshalGQLContext
+// run is one run of a plan.
+type run struct {
+	ctx  context.Context //nolint:containedctx // a run lives within one call of MarshalGQLContext
 	args []arguments     // by their number in the plan
 	row  int             // the index of the edge or node that is being written
 }
 
-// marshal runs a plan, into the free space of w if it is a buffer that has some.
+// marshal runs a plan, in the free space of w if it is a buffer that has some.
 func marshal[T any](ctx context.Context, w io.Writer, p plan[T], args []arguments, v T) {
-	run := writer{ctx: ctx, args: args}
+	var b []byte
 	if buffer, ok := w.(*bytes.Buffer); ok {
-		run.b = buffer.AvailableBuffer()
+		b = buffer.AvailableBuffer()
 	}
-	p.run(&run, v)
-	_, _ = w.Write(run.b)
+	_, _ = w.Write(p.write(b, &run{ctx: ctx, args: args}, v))
 }
 
-func (w *writer) string(s string) { w.b = append(w.b, s...) }
-
-// fail writes null for the field at the path, and reports why.
-func (w *writer) fail(path []string, err error) {
-	graphql.AddError(w.at(w.ctx, path), err)
-	w.string("null")
+// fail appends null for the field at the path, and reports why.
+func (r *run) fail(b []byte, path []string, err error) []byte {
+	graphql.AddError(r.at(r.ctx, path), err)
+	return append(b, null...)
 }
 
 // at is the context of what lies at the path.
-func (w *writer) at(ctx context.Context, path []string) context.Context {
+func (r *run) at(ctx context.Context, path []string) context.Context {
 	if len(path) == 0 {
 		return ctx
 	}
 	step := graphql.NewPathWithField(path[0])
 	if path[0] == rowIndex {
-		step = graphql.NewPathWithIndex(w.row)
+		step = graphql.NewPathWithIndex(r.row)
 	}
-	return w.at(graphql.WithPathContext(ctx, step), path[1:])
+	return r.at(graphql.WithPathContext(ctx, step), path[1:])
 }
+
+const null = "null"
 
 // rowIndex stands in a path for the index of an edge or node.
 const rowIndex = ""
@@ -111,7 +112,7 @@ type object[T any] struct {
 }
 
 // field makes the function that writes the field as it was selected.
-type field[T any] func(c *compiler, s selection) func(w *writer, v T)
+type field[T any] func(c *compiler, s selection) value[T]
 
 // compile makes the plan for what is selected of an object.
 func compile[T any](c *compiler, s selection, o object[T]) plan[T] {
@@ -128,7 +129,7 @@ func compile[T any](c *compiler, s selection, o object[T]) plan[T] {
 		}
 		if selected.Name == "__typename" {
 			name := `"` + o.name + `"`
-			next.write = func(w *writer, _ T) { w.string(name) }
+			next.write = func(b []byte, _ *run, _ T) []byte { return append(b, name...) }
 		} else {
 			next.write = o.fields[selected.Name](c, selection{selected, s.below(selected.Alias)})
 		}

@@ -1,0 +1,131 @@
+package graph
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"revox-graphql/upstream"
+	"revox-graphql/upstream/fake"
+)
+
+// The work that is measured everywhere: S1 scalars of 20 calls, S2 their whole transcripts, S3 the roles alone, S5 the
+// transcripts of 100 calls.
+var benchmarks = []struct{ name, query string }{
+	{"S1", `{ calls(first: 20) { nodes { id status phoneNumber startedAt answeredAt endedAt durationSeconds result endReason endedBy } pageInfo { hasNextPage endCursor } } }`},
+	{"S2", `{ calls(first: 20) { nodes { id status transcript { index role content toolName toolArguments toolIsError } } pageInfo { hasNextPage endCursor } } }`},
+	{"S3", `{ calls(first: 20) { nodes { id transcript { role } } pageInfo { hasNextPage endCursor } } }`},
+	{"S5", `{ calls(first: 100) { nodes { id status transcript { index role content toolName toolArguments toolIsError } } pageInfo { hasNextPage endCursor } } }`},
+}
+
+// newBenchRival is 100 calls as the fake writes them.
+func newBenchRival(b *testing.B) *rival {
+	b.Helper()
+	rest := httptest.NewRecorder()
+	fake.New(fake.Config{Seed: 1, Calls: 100, Now: func() time.Time { return time.Unix(1773480413, 0) }}).ServeHTTP(
+		rest, httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/api/call?page=0&page_size=100", http.NoBody))
+	var page struct{ Calls []json.RawMessage }
+	if err := json.Unmarshal(rest.Body.Bytes(), &page); err != nil {
+		b.Fatal(err)
+	}
+	return newRival(b, page.Calls)
+}
+
+// discard is a ResponseWriter that counts.
+type discard struct {
+	header http.Header
+	n      int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) WriteHeader(int)             {}
+func (d *discard) Write(p []byte) (int, error) { d.n += len(p); return len(p), nil }
+
+// BenchmarkAnswer answers one request, without the network: executing, from memory, and by gqlgen's generated execution.
+func BenchmarkAnswer(b *testing.B) {
+	r := newBenchRival(b)
+	remembering := r.Handler.(*handler)
+	executing := *remembering
+	executing.answers = nil
+	for _, work := range benchmarks {
+		request, err := json.Marshal(map[string]string{"query": work.query})
+		if err != nil {
+			b.Fatal(err)
+		}
+		serve := func(b *testing.B, h http.Handler) {
+			b.ReportAllocs()
+			w := &discard{header: http.Header{}}
+			for b.Loop() {
+				w.n = 0
+				req := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/graphql", bytes.NewReader(request))
+				req.Header["Content-Type"] = []string{applicationJSON}
+				h.ServeHTTP(w, req)
+			}
+			b.SetBytes(int64(w.n))
+		}
+		b.Run(work.name+"/executing", func(b *testing.B) { serve(b, &executing) })
+		b.Run(work.name+"/remembered", func(b *testing.B) { serve(b, remembering) })
+		b.Run(work.name+"/generated", func(b *testing.B) {
+			b.ReportAllocs()
+			var body []byte
+			for b.Loop() {
+				body = r.askOracle(b, string(request))
+			}
+			b.SetBytes(int64(len(body)))
+		})
+	}
+}
+
+// BenchmarkPlan compiles the selection of S2, which is done once for each operation.
+func BenchmarkPlan(b *testing.B) {
+	r := newBenchRival(b)
+	op, root := r.rootField(b, benchmarks[1].query)
+	b.ReportAllocs()
+	for b.Loop() {
+		// A new context, because CollectFields remembers.
+		newRootPlan(&graphql.OperationContext{Doc: op.Doc, Operation: op.Operation, Variables: op.Variables}, root)
+	}
+}
+
+// BenchmarkWrite runs the plans over a window that lies ready.
+func BenchmarkWrite(b *testing.B) {
+	r := newBenchRival(b)
+	for _, work := range benchmarks {
+		b.Run(work.name, func(b *testing.B) {
+			op, root := r.rootField(b, work.query)
+			plan := newRootPlan(op, root)
+			page, err := r.resolver.pages.of(upstream.List{}, time.Time{}).get(b.Context(), 0, 0, 100)
+			if err != nil {
+				b.Fatal(err)
+			}
+			count := 20 + 80*strings.Count(work.query, "100")
+			c := &CallConnection{window: &window{span: spanOf(page), to: count}, plan: plan}
+			var buffer bytes.Buffer
+			b.ReportAllocs()
+			for b.Loop() {
+				buffer.Reset()
+				if err := c.MarshalGQLContext(b.Context(), &buffer); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.SetBytes(int64(buffer.Len()))
+		})
+	}
+}
+
+// rootField parses a query and returns its one root field.
+func (r *rival) rootField(b *testing.B, query string) (*graphql.OperationContext, graphql.CollectedField) {
+	b.Helper()
+	ctx := graphql.StartOperationTrace(b.Context())
+	op, errs := r.Handler.(*handler).exec.CreateOperationContext(ctx, &graphql.RawParams{Query: query})
+	if errs != nil {
+		b.Fatal(errs)
+	}
+	return op, graphql.CollectFields(op, op.Operation.SelectionSet, []string{"Query"})[0]
+}
