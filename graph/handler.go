@@ -98,6 +98,9 @@ type handler struct {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.describe(w.Header())
 	contentType, acceptable := negotiate(r.Header.Values("Accept"))
+	if !acceptable {
+		contentType = applicationJSON
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			h.recovered(w, r, contentType, v)

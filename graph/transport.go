@@ -159,10 +159,17 @@ func fail(w http.ResponseWriter, contentType string, status int, code, message s
 	send(w, contentType, status, encodeResponse(&graphql.Response{Errors: gqlerror.List{err}}))
 }
 
+// inUTF8 is the Content-Type of each media type. As a value of a header it is never written to.
+var inUTF8 = map[string][]string{
+	applicationJSON:     {applicationJSON + "; charset=utf-8"},
+	applicationResponse: {applicationResponse + "; charset=utf-8"},
+}
+
 // send writes an answer, whole and at once.
 func send(w http.ResponseWriter, contentType string, status int, body []byte) {
-	w.Header().Set("Content-Type", contentType+"; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	header := w.Header()
+	header["Content-Type"] = inUTF8[contentType]
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) //nolint:gosec // JSON, and never sniffed as anything else
 }

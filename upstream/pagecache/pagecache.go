@@ -170,7 +170,9 @@ func (c *Cache) covering(opts upstream.ListCallsOptions) *upstream.Page {
 	var best *upstream.Page
 	var bestKey key
 	for i := max(0, lo-c.largest+1) / stretchRows; i <= lo/stretchRows; i++ {
-		for _, k := range slices.Clone(c.starts[stretch{opts.List, i}]) {
+		keys := c.starts[stretch{opts.List, i}]
+		for j := len(keys) - 1; j >= 0; j-- { // backward, because removing one shifts those behind it
+			k := keys[j]
 			page, _ := c.pages.Peek(k)
 			switch {
 			case !page.AskedAt.After(fresh):
