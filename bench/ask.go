@@ -1,0 +1,48 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// newClient is a client as servers have them: it keeps connections, and takes bodies as they are, as wrk does.
+func newClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil
+	transport.DisableCompression = true
+	return &http.Client{Transport: transport, Timeout: time.Minute}
+}
+
+// get asks and reads the whole answer.
+func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
+	return ask(ctx, client, http.MethodGet, url, http.NoBody)
+}
+
+// post asks a GraphQL question and reads the whole answer.
+func post(ctx context.Context, client *http.Client, url string, question []byte) ([]byte, error) {
+	return ask(ctx, client, http.MethodPost, url, bytes.NewReader(question))
+}
+
+func ask(ctx context.Context, client *http.Client, method, url string, body io.Reader) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, body) //nolint:gosec // of servers started here
+	if err != nil {
+		return nil, err
+	}
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := client.Do(req) //nolint:gosec // as above
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %.500s", url, resp.Status, answer)
+	}
+	return answer, err
+}

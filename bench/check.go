@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"revox-graphql/graph/relay"
+)
+
+// said is an entry of a transcript, as the gateway and upstream both have it.
+type said struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+// connection is what is looked at of an answer.
+type connection struct {
+	Nodes []struct {
+		ID         string `json:"id"`
+		Transcript []said `json:"transcript"`
+	} `json:"nodes"`
+	PageInfo struct {
+		HasNextPage bool   `json:"hasNextPage"`
+		EndCursor   string `json:"endCursor"`
+	} `json:"pageInfo"`
+}
+
+// readAnswer reads an answer without errors.
+func readAnswer(body []byte) (*connection, error) {
+	var a struct {
+		Data struct {
+			Calls *connection `json:"calls"`
+		} `json:"data"`
+		Errors json.RawMessage `json:"errors"`
+	}
+	if err := json.Unmarshal(body, &a); err != nil {
+		return nil, fmt.Errorf("an answer is no JSON: %w: %.500s", err, body)
+	}
+	if a.Errors != nil || a.Data.Calls == nil {
+		return nil, fmt.Errorf("an answer has errors: %.500s", body)
+	}
+	return a.Data.Calls, nil
+}
+
+// checkGateways asks both gateways all questions of a workload and checks the answers against one another and against
+// upstream's own. It returns the questions with these answers. Both are asked the same in the same order, so that they
+// ask the same pages upstream and hold the same in memory.
+func checkGateways(ctx context.Context, client *http.Client, executing, remembered *child, rest *upstream, w workload) (*questions, error) {
+	if _, err := walk(ctx, client, remembered, w); err != nil {
+		return nil, fmt.Errorf("%s: %w", remembered.name, err)
+	}
+	q, err := walk(ctx, client, executing, w)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", executing.name, err)
+	}
+	for i := range q.requests {
+		if q.answers[i], err = post(ctx, client, q.url(executing, i), q.requests[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", executing.name, err)
+		}
+		if err := q.checkUpstream(ctx, client, rest, i); err != nil {
+			return nil, fmt.Errorf("window %d: %w", i, err)
+		}
+		if err := q.checkRemembered(ctx, client, remembered, i); err != nil {
+			return nil, fmt.Errorf("%s: window %d: %w", remembered.name, i, err)
+		}
+	}
+	return q, nil
+}
+
+// checkUpstream checks an answer against upstream's own.
+func (q *questions) checkUpstream(ctx context.Context, client *http.Client, rest *upstream, i int) error {
+	got, err := readAnswer(q.answers[i])
+	if err != nil {
+		return err
+	}
+	page, err := rest.page(ctx, client, i, q.calls)
+	if err != nil {
+		return err
+	}
+	var want struct {
+		Calls []struct {
+			ID         string `json:"id"`
+			Transcript []said `json:"transcript"`
+		} `json:"calls"`
+	}
+	if err := json.Unmarshal(page, &want); err != nil {
+		return fmt.Errorf("upstream's answer: %w", err)
+	}
+	if len(got.Nodes) != q.calls || len(want.Calls) != q.calls || !got.PageInfo.HasNextPage {
+		return fmt.Errorf("%d calls, upstream has %d, and %d were asked for; a page follows: %v",
+			len(got.Nodes), len(want.Calls), q.calls, got.PageInfo.HasNextPage)
+	}
+	for n, node := range got.Nodes {
+		call := want.Calls[n]
+		if node.ID != call.ID {
+			return fmt.Errorf("call %d is %s, upstream's is %s", n, node.ID, call.ID)
+		}
+		if !strings.Contains(q.fields, "transcript") {
+			continue
+		}
+		for e := range call.Transcript {
+			call.Transcript[e].Role = strings.ToUpper(call.Transcript[e].Role)
+			if !strings.Contains(q.fields, "content") {
+				call.Transcript[e].Content = ""
+			}
+		}
+		if !slices.Equal(node.Transcript, call.Transcript) {
+			return fmt.Errorf("the transcript of %s is not upstream's", node.ID)
+		}
+	}
+	return nil
+}
+
+// checkRemembered asks the gateway that remembers twice: the first answer is executed, the second remembered.
+func (q *questions) checkRemembered(ctx context.Context, client *http.Client, remembered *child, i int) error {
+	first, err := post(ctx, client, q.url(remembered, i), q.requests[i])
+	if err != nil {
+		return err
+	}
+	second, err := post(ctx, client, q.url(remembered, i), q.requests[i])
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(first, second) {
+		return errors.New("the second answer is not the first")
+	}
+	want, err := timeless(q.answers[i])
+	if err != nil {
+		return err
+	}
+	got, err := timeless(first)
+	if err == nil && !bytes.Equal(got, want) {
+		err = fmt.Errorf("the answer is not that of %s", executingServer)
+	}
+	return err
+}
+
+// timeless is an answer without the time in its cursor. That is when the gateway asked upstream, the one thing in which
+// two gateways may differ.
+func timeless(body []byte) ([]byte, error) {
+	a, err := readAnswer(body)
+	if err != nil {
+		return nil, err
+	}
+	cursor, err := relay.ParseCursor(a.PageInfo.EndCursor)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", a.PageInfo.EndCursor, err)
+	}
+	cursor.Since = time.UnixMilli(0)
+	return bytes.ReplaceAll(body, []byte(a.PageInfo.EndCursor), []byte(cursor.String())), nil
+}
+
+// checkPlain checks that a server sends the very bytes.
+func (q *questions) checkPlain(ctx context.Context, client *http.Client, c *child) error {
+	for i := range q.requests {
+		body, err := post(ctx, client, q.url(c, i), q.requests[i])
+		if err == nil && !bytes.Equal(body, q.answers[i]) {
+			err = errors.New("the bytes are others")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: window %d: %w", c.name, i, err)
+		}
+	}
+	return nil
+}
+
+// checkCalls checks that a server sends the same calls. Its cursors are of the same rows, but may remember other neighbours
+// of them, as a gateway's own do where it has come to hold other pages.
+func (q *questions) checkCalls(ctx context.Context, client *http.Client, c *child) error {
+	for i := range q.requests {
+		body, err := post(ctx, client, q.url(c, i), q.requests[i])
+		if err == nil {
+			err = sameNodes(body, q.answers[i])
+		}
+		if err != nil {
+			return fmt.Errorf("%s: window %d: %w", c.name, i, err)
+		}
+	}
+	return nil
+}
+
+func sameNodes(got, want []byte) error {
+	a, err := readAnswer(got)
+	if err != nil {
+		return err
+	}
+	b, err := readAnswer(want)
+	if err != nil {
+		return err
+	}
+	cursorA, errA := relay.ParseCursor(a.PageInfo.EndCursor)
+	cursorB, errB := relay.ParseCursor(b.PageInfo.EndCursor)
+	if err := errors.Join(errA, errB); err != nil {
+		return err
+	}
+	nodesA, errA := nodes(got)
+	nodesB, errB := nodes(want)
+	if err := errors.Join(errA, errB); err != nil {
+		return err
+	}
+	if !bytes.Equal(nodesA, nodesB) || a.PageInfo.HasNextPage != b.PageInfo.HasNextPage || cursorA.Element != cursorB.Element {
+		return fmt.Errorf("the calls are not those of %s", executingServer)
+	}
+	return nil
+}
+
+// nodes is the JSON of an answer's calls, without spaces and with the characters escaped that encoding/json escapes, as
+// gqlgen's own transport has them.
+func nodes(body []byte) ([]byte, error) {
+	var a struct {
+		Data struct {
+			Calls struct {
+				Nodes json.RawMessage `json:"nodes"`
+			} `json:"calls"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(body, &a); err != nil {
+		return nil, fmt.Errorf("an answer is no JSON: %w", err)
+	}
+	var compact, escaped bytes.Buffer
+	if err := json.Compact(&compact, a.Data.Calls.Nodes); err != nil {
+		return nil, fmt.Errorf("an answer is no JSON: %w", err)
+	}
+	json.HTMLEscape(&escaped, compact.Bytes())
+	return escaped.Bytes(), nil
+}
