@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"maps"
 	"strconv"
 
 	"revox-graphql/upstream"
@@ -11,28 +12,28 @@ import (
 var connectionObject = object[*CallConnection]{
 	name: "CallConnection",
 	fields: map[string]field[*CallConnection]{
-		"edges": func(c *compiler, s selection) value[*CallConnection] {
+		"edges": func(c *compiler, s selection) (string, value[*CallConnection]) {
 			c.need.rows = true
 			s.path = s.below(rowIndex)
 			p := compile(c, s, edgeObject)
-			return func(b []byte, r *run, v *CallConnection) []byte {
+			return "", func(b []byte, r *run, v *CallConnection) []byte {
 				return appendRows(b, r, v.window, func(b []byte, row int) []byte { return p.write(b, r, edge{v, row}) })
 			}
 		},
-		"nodes": func(c *compiler, s selection) value[*CallConnection] {
+		"nodes": func(c *compiler, s selection) (string, value[*CallConnection]) {
 			c.need.rows = true
 			s.path = s.below(rowIndex)
 			p := compile(c, s, callObject)
-			return func(b []byte, r *run, v *CallConnection) []byte {
+			return "", func(b []byte, r *run, v *CallConnection) []byte {
 				return appendRows(b, r, v.window, func(b []byte, row int) []byte { return p.write(b, r, v.window.rows[row].Call) })
 			}
 		},
-		"pageInfo": func(c *compiler, s selection) value[*CallConnection] {
-			return compile(c, s, pageInfoObject).write
+		"pageInfo": func(c *compiler, s selection) (string, value[*CallConnection]) {
+			return "", compile(c, s, pageInfoObject).write
 		},
-		"totalCount": func(c *compiler, s selection) value[*CallConnection] {
+		"totalCount": func(c *compiler, s selection) (string, value[*CallConnection]) {
 			c.need.total = true
-			return func(b []byte, r *run, v *CallConnection) []byte {
+			return "", func(b []byte, r *run, v *CallConnection) []byte {
 				if v.totalErr != nil {
 					return r.fail(b, s.path, v.totalErr)
 				}
@@ -46,9 +47,9 @@ var edgeObject = object[edge]{
 	name: "CallEdge",
 	fields: map[string]field[edge]{
 		"cursor": always(func(b []byte, _ *run, e edge) []byte { return e.connection.appendCursor(b, e.row) }),
-		"node": func(c *compiler, s selection) value[edge] {
+		"node": func(c *compiler, s selection) (string, value[edge]) {
 			p := compile(c, s, callObject)
-			return func(b []byte, r *run, e edge) []byte { return p.write(b, r, e.connection.window.rows[e.row].Call) }
+			return "", func(b []byte, r *run, e edge) []byte { return p.write(b, r, e.connection.window.rows[e.row].Call) }
 		},
 	},
 }
@@ -92,12 +93,12 @@ var callObject = object[*upstream.Call]{
 		"endReason":       text(upstream.FieldEndReason),
 		"endedBy":         always(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callEndedBys[c.EndedBy]...) }),
 		"recordingUrl":    text(upstream.FieldRecordingURL),
-		"structuredOutput": func(c *compiler, s selection) value[*upstream.Call] {
+		"structuredOutput": func(c *compiler, s selection) (string, value[*upstream.Call]) {
 			if len(s.Arguments) == 0 {
 				return text(upstream.FieldStructuredOutput)(c, s)
 			}
 			number := c.arguments(s)
-			return func(b []byte, r *run, c *upstream.Call) []byte {
+			return "", func(b []byte, r *run, c *upstream.Call) []byte {
 				args, value := &r.args[number], c.JSON(upstream.FieldStructuredOutput)
 				switch {
 				case args.err != nil:
@@ -108,13 +109,13 @@ var callObject = object[*upstream.Call]{
 				return append(b, value...)
 			}
 		},
-		"transcript": func(c *compiler, s selection) value[*upstream.Call] {
-			p := compile(c, s, entryObject)
+		"transcript": func(c *compiler, s selection) (string, value[*upstream.Call]) {
+			p := compileTranscript(c, s)
 			if len(s.Arguments) == 0 {
-				return func(b []byte, r *run, c *upstream.Call) []byte { return appendTranscript(b, r, c, p, nil) }
+				return "", func(b []byte, r *run, c *upstream.Call) []byte { return appendTranscript(b, r, c, p, nil) }
 			}
 			number := c.arguments(s)
-			return func(b []byte, r *run, c *upstream.Call) []byte {
+			return "", func(b []byte, r *run, c *upstream.Call) []byte {
 				args := &r.args[number]
 				if args.err != nil {
 					return r.fail(b, s.path, args.err)
@@ -132,28 +133,65 @@ var callObject = object[*upstream.Call]{
 	},
 }
 
-var entryObject = object[upstream.Entry]{
-	name: "TranscriptEntry",
-	fields: map[string]field[upstream.Entry]{
-		"index":         always(func(b []byte, _ *run, e upstream.Entry) []byte { return appendInt(b, e.Index) }),
-		"role":          always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, transcriptRoles[e.Role()]...) }),
-		"content":       always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.Content()...) }),
-		"toolName":      always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.ToolName()...) }),
-		"toolArguments": always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.ToolArguments()...) }),
-		"toolIsError":   always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.ToolIsError()...) }),
-	},
+// entryObjects are what the entries of each role write, without and with a tool. Most entries have no tool, and those who
+// speak are few: knowing both beforehand leaves little to write but what was said.
+var entryObjects = func() (objects [][2]object[upstream.Entry]) {
+	for _, role := range transcriptRoles {
+		with := object[upstream.Entry]{
+			name: "TranscriptEntry",
+			fields: map[string]field[upstream.Entry]{
+				"index":         always(func(b []byte, _ *run, e upstream.Entry) []byte { return appendInt(b, e.Index) }),
+				"role":          constant[upstream.Entry](role),
+				"content":       always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.Content()...) }),
+				"toolName":      always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.ToolName()...) }),
+				"toolArguments": always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.ToolArguments()...) }),
+				"toolIsError":   always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.ToolIsError()...) }),
+			},
+		}
+		without := with
+		without.fields = maps.Clone(with.fields)
+		for _, name := range []string{"toolName", "toolArguments", "toolIsError"} {
+			without.fields[name] = constant[upstream.Entry](null)
+		}
+		objects = append(objects, [2]object[upstream.Entry]{without, with})
+	}
+	return objects
+}()
+
+// transcriptPlan has a plan for each kind of entry, like entryObjects.
+type transcriptPlan [][2]*plan[upstream.Entry]
+
+func compileTranscript(c *compiler, s selection) transcriptPlan {
+	plans := make(transcriptPlan, len(entryObjects))
+	for role, o := range entryObjects {
+		plans[role] = [2]*plan[upstream.Entry]{compile(c, s, o[0]), compile(c, s, o[1])}
+	}
+	return plans
+}
+
+// write appends an entry.
+func (p transcriptPlan) write(b []byte, r *run, e upstream.Entry) []byte {
+	if e.UsesTool() {
+		return p[e.Role()][1].write(b, r, e)
+	}
+	return p[e.Role()][0].write(b, r, e)
 }
 
 // always is a field that is written the same way however it was selected.
 func always[T any](v value[T]) field[T] {
-	return func(*compiler, selection) value[T] { return v }
+	return func(*compiler, selection) (string, value[T]) { return "", v }
+}
+
+// constant is a field that is the same for every object.
+func constant[T any](text string) field[T] {
+	return func(*compiler, selection) (string, value[T]) { return text, nil }
 }
 
 // needing is always for a field that needs something of the connection.
 func needing(mark func(*need), v value[*CallConnection]) field[*CallConnection] {
-	return func(c *compiler, _ selection) value[*CallConnection] {
+	return func(c *compiler, _ selection) (string, value[*CallConnection]) {
 		mark(&c.need)
-		return v
+		return "", v
 	}
 }
 
@@ -220,7 +258,7 @@ func appendRows(b []byte, r *run, w *window, element func(b []byte, row int) []b
 }
 
 // appendTranscript appends the entries of a call that pass the filter; nil lets all pass.
-func appendTranscript(b []byte, r *run, c *upstream.Call, p plan[upstream.Entry], f *transcriptFilter) []byte {
+func appendTranscript(b []byte, r *run, c *upstream.Call, p transcriptPlan, f *transcriptFilter) []byte {
 	n, ok := c.TranscriptLen()
 	if !ok {
 		return append(b, null...)

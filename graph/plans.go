@@ -12,8 +12,8 @@ import (
 
 // rootPlan is the plan of one root field: of `calls`, or of those that return calls as they are.
 type rootPlan struct {
-	connection plan[*CallConnection]
-	call       plan[*upstream.Call]
+	connection *plan[*CallConnection]
+	call       *plan[*upstream.Call]
 	need       need
 	args       []*ast.Field
 }

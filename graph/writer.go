@@ -25,28 +25,28 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// plan is how to write the selected fields of a T.
-type plan[T any] []step[T]
+// plan is how to write the selected fields of a T: values, and the text that stands before each and after the last.
+type plan[T any] struct {
+	steps []step[T]
+	end   string
+}
 
-// step writes one field.
+// step writes some text that is the same for every object, and then a value.
 type step[T any] struct {
-	name  string // as JSON, with the brace or comma before it and the colon behind
-	write value[T]
+	text  string
+	value value[T]
 }
 
 // value appends the value of a field of v.
 type value[T any] func(b []byte, r *run, v T) []byte
 
 // write appends the object.
-func (p plan[T]) write(b []byte, r *run, v T) []byte {
-	if len(p) == 0 {
-		b = append(b, '{')
+func (p *plan[T]) write(b []byte, r *run, v T) []byte {
+	for i := range p.steps {
+		b = append(b, p.steps[i].text...)
+		b = p.steps[i].value(b, r, v)
 	}
-	for i := range p {
-		b = append(b, p[i].name...)
-		b = p[i].write(b, r, v)
-	}
-	return append(b, '}')
+	return append(b, p.end...)
 }
 
 // run is one run of a plan.
@@ -57,7 +57,7 @@ type run struct {
 }
 
 // marshal runs a plan, in the free space of w if it is a buffer that has some.
-func marshal[T any](ctx context.Context, w io.Writer, p plan[T], args []arguments, v T) {
+func marshal[T any](ctx context.Context, w io.Writer, p *plan[T], args []arguments, v T) {
 	var b []byte
 	if buffer, ok := w.(*bytes.Buffer); ok {
 		b = buffer.AvailableBuffer()
@@ -111,30 +111,36 @@ type object[T any] struct {
 	fields     map[string]field[T]
 }
 
-// field makes the function that writes the field as it was selected.
-type field[T any] func(c *compiler, s selection) value[T]
+// field makes of a field as it was selected the value that it writes, or the text if that is always the same.
+type field[T any] func(c *compiler, s selection) (text string, v value[T])
 
 // compile makes the plan for what is selected of an object.
-func compile[T any](c *compiler, s selection, o object[T]) plan[T] {
-	var p plan[T]
+func compile[T any](c *compiler, s selection, o object[T]) *plan[T] {
+	p := &plan[T]{}
+	text := "{"
 	written := map[string]bool{}
 	for _, selected := range graphql.CollectFields(c.op, s.Selections, append([]string{o.name}, o.interfaces...)) {
 		if written[selected.Alias] { // once through the type and once through its interface
 			continue
 		}
+		if len(written) > 0 {
+			text += ","
+		}
 		written[selected.Alias] = true
-		next := step[T]{name: `,"` + selected.Alias + `":`}
-		if len(p) == 0 {
-			next.name = `{"` + selected.Alias + `":`
-		}
+		text += `"` + selected.Alias + `":`
 		if selected.Name == "__typename" {
-			name := `"` + o.name + `"`
-			next.write = func(b []byte, _ *run, _ T) []byte { return append(b, name...) }
-		} else {
-			next.write = o.fields[selected.Name](c, selection{selected, s.below(selected.Alias)})
+			text += `"` + o.name + `"`
+			continue
 		}
-		p = append(p, next)
+		same, v := o.fields[selected.Name](c, selection{selected, s.below(selected.Alias)})
+		if v == nil {
+			text += same
+			continue
+		}
+		p.steps = append(p.steps, step[T]{text, v})
+		text = ""
 	}
+	p.end = text + "}"
 	return p
 }
 

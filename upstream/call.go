@@ -98,6 +98,9 @@ func (e Entry) Role() TranscriptRole { return e.entry.role }
 // Content is JSON text: what was said.
 func (e Entry) Content() string { return e.page.json(e.entry.content) }
 
+// UsesTool reports whether the entry has anything of a tool.
+func (e Entry) UsesTool() bool { return e.entry.tool > 0 }
+
 // ToolName is JSON text, "null" where no tool was used.
 func (e Entry) ToolName() string { return e.page.json(e.tool().name) }
 
