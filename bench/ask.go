@@ -27,22 +27,33 @@ func post(ctx context.Context, client *http.Client, url string, question []byte)
 	return ask(ctx, client, http.MethodPost, url, bytes.NewReader(question))
 }
 
+// postHeader asks a GraphQL question and returns the header of the answer.
+func postHeader(ctx context.Context, client *http.Client, url string, question []byte) (http.Header, error) {
+	_, header, err := exchange(ctx, client, http.MethodPost, url, bytes.NewReader(question))
+	return header, err
+}
+
 func ask(ctx context.Context, client *http.Client, method, url string, body io.Reader) ([]byte, error) {
+	answer, _, err := exchange(ctx, client, method, url, body)
+	return answer, err
+}
+
+func exchange(ctx context.Context, client *http.Client, method, url string, body io.Reader) ([]byte, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, body) //nolint:gosec // of servers started here
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := client.Do(req) //nolint:gosec // as above
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %s: %.500s", url, resp.Status, answer)
 	}
-	return answer, err
+	return answer, resp.Header, err
 }

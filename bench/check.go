@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -157,8 +158,21 @@ func timeless(body []byte) ([]byte, error) {
 	return bytes.ReplaceAll(body, []byte(a.PageInfo.EndCursor), []byte(cursor.String())), nil
 }
 
-// checkPlain checks that a server sends the very bytes.
-func (q *questions) checkPlain(ctx context.Context, client *http.Client, c *child) error {
+// checkPlain checks that a server sends the very bytes that the gateway does.
+func (q *questions) checkPlain(ctx context.Context, client *http.Client, c, gateway *child) error {
+	got, err := postHeader(ctx, client, q.url(c, 0), q.requests[0])
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.name, err)
+	}
+	want, err := postHeader(ctx, client, q.url(gateway, 0), q.requests[0])
+	if err != nil {
+		return fmt.Errorf("%s: %w", gateway.name, err)
+	}
+	got.Del("Date")
+	want.Del("Date")
+	if !reflect.DeepEqual(got, want) {
+		return fmt.Errorf("%s: the headers are %v, and the gateway's %v", c.name, got, want)
+	}
 	for i := range q.requests {
 		body, err := post(ctx, client, q.url(c, i), q.requests[i])
 		if err == nil && !bytes.Equal(body, q.answers[i]) {

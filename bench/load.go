@@ -90,7 +90,7 @@ func startAll(ctx context.Context, client *http.Client, f *fleet, o *options, di
 		return nil, nil, err
 	}
 	for _, q := range all {
-		if err := errors.Join(q.checkPlain(ctx, client, plain), q.checkCalls(ctx, client, generated)); err != nil {
+		if err := errors.Join(q.checkPlain(ctx, client, plain, executing), q.checkCalls(ctx, client, generated)); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", q.name, errors.Join(err, plain.err(), generated.err()))
 		}
 	}

@@ -24,7 +24,8 @@ type finished struct {
 }
 
 // plain answers every request with the body whose key is the query string. It looks at nothing else, and does nothing
-// for a request that could have been done before: this is what net/http itself costs.
+// for a request that could have been done before: this is what net/http itself costs. Its headers are the gateway's,
+// because they are bytes of its answers, too.
 type plain map[string]finished
 
 func (p plain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -34,7 +35,10 @@ func (p plain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	header := w.Header()
-	header.Set("Content-Type", "application/json; charset=utf-8")
+	header["Cache-Control"] = []string{"private, no-store"}
+	header["Vary"] = []string{"Authorization, Accept, Accept-Encoding"}
+	header["X-Content-Type-Options"] = []string{"nosniff"}
+	header["Content-Type"] = []string{"application/json; charset=utf-8"}
 	header["Content-Length"] = f.length
 	_, _ = w.Write(f.body)
 }

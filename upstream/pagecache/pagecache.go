@@ -56,7 +56,7 @@ type Cache struct {
 	mu      sync.Mutex
 	pages   *simplelru.LRU[key, *upstream.Page]
 	bytes   int
-	starts  map[stretch][]key
+	starts  map[stretch][]*upstream.Page
 	largest int // the largest page size seen, in rows
 	flights map[key]*flight
 }
@@ -98,7 +98,7 @@ func New(next upstream.Lister, opts Options) *Cache {
 	c := &Cache{
 		next:    next,
 		opts:    opts,
-		starts:  map[stretch][]key{},
+		starts:  map[stretch][]*upstream.Page{},
 		flights: map[key]*flight{},
 	}
 	c.pages, _ = simplelru.NewLRU(maxPages, c.forget) // its one error is a size below 1
@@ -168,23 +168,21 @@ func (c *Cache) covering(opts upstream.ListCallsOptions) *upstream.Page {
 	}
 	fresh := c.opts.Now().Add(-c.opts.TTL)
 	var best *upstream.Page
-	var bestKey key
 	for i := max(0, lo-c.largest+1) / stretchRows; i <= lo/stretchRows; i++ {
-		keys := c.starts[stretch{opts.List, i}]
-		for j := len(keys) - 1; j >= 0; j-- { // backward, because removing one shifts those behind it
-			k := keys[j]
-			page, _ := c.pages.Peek(k)
+		pages := c.starts[stretch{opts.List, i}]
+		for j := len(pages) - 1; j >= 0; j-- { // backward, because removing one shifts those behind it
+			page := pages[j]
 			switch {
 			case !page.AskedAt.After(fresh):
-				c.pages.Remove(k)
+				c.pages.Remove(key{opts.List, page.Number, page.Size})
 			case page.AskedAt.Before(opts.NotBefore) || !page.Covers(lo, hi):
 			case best == nil || page.AskedAt.After(best.AskedAt):
-				best, bestKey = page, k
+				best = page
 			}
 		}
 	}
 	if best != nil {
-		c.pages.Get(bestKey) // marks it as used
+		c.pages.Get(key{opts.List, best.Number, best.Size}) // marks it as used
 	}
 	return best
 }
@@ -248,7 +246,7 @@ func (c *Cache) keep(k key, page *upstream.Page) {
 	c.pages.Remove(k) // so that the bytes of an older answer are given back
 	c.pages.Add(k, page)
 	c.bytes += page.Bytes
-	c.starts[k.stretch()] = append(c.starts[k.stretch()], k)
+	c.starts[k.stretch()] = append(c.starts[k.stretch()], page)
 	c.largest = max(c.largest, k.size)
 	for c.bytes > c.opts.MaxBytes {
 		c.pages.RemoveOldest()
@@ -259,7 +257,7 @@ func (c *Cache) keep(k key, page *upstream.Page) {
 func (c *Cache) forget(k key, page *upstream.Page) {
 	c.bytes -= page.Bytes
 	s := k.stretch()
-	rest := slices.DeleteFunc(c.starts[s], func(other key) bool { return other == k })
+	rest := slices.DeleteFunc(c.starts[s], func(other *upstream.Page) bool { return other == page })
 	if len(rest) == 0 {
 		delete(c.starts, s)
 	} else {
