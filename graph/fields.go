@@ -228,7 +228,17 @@ func enumNames[E ~uint8](generated map[E]string) []string {
 	return names
 }
 
-func appendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 10) }
+// appendInt has a short way for the small numbers that count entries.
+func appendInt(b []byte, n int) []byte {
+	switch {
+	case uint(n) < 10:
+		return append(b, byte('0'+n))
+	case uint(n) < 100:
+		return append(b, byte('0'+n/10), byte('0'+n%10))
+	default:
+		return strconv.AppendInt(b, int64(n), 10)
+	}
+}
 
 // appendCursor appends the cursor of a row of the window, null for row -1.
 func (c *CallConnection) appendCursor(b []byte, row int) []byte {

@@ -111,6 +111,8 @@ func (s *span) cursor(list upstream.List, i int) relay.Cursor {
 	c := relay.Cursor{
 		List: uint16(list.Statuses), Position: s.position + i, Since: s.asked,
 		Element: relay.NewHash(s.rows[i].Call.ID),
+		Before:  make([]relay.Hash, 0, relay.Neighbours),
+		After:   make([]relay.Hash, 0, relay.Neighbours),
 	}
 	for j := i - 1; j >= 0 && len(c.Before) < relay.Neighbours; j-- {
 		if call := s.rows[j].Call; call != nil {
