@@ -1,21 +1,20 @@
 package graph
 
 import (
-	"maps"
 	"strconv"
 
 	"revox-graphql/upstream"
 )
 
-// The tables of what each field of each type writes.
+// The tables of what each field of each type writes; transcript.go has that of TranscriptEntry.
 
-var connectionObject = object[*CallConnection]{
+var connectionObject = object[value[*CallConnection]]{
 	name: "CallConnection",
-	fields: map[string]field[*CallConnection]{
+	fields: map[string]field[value[*CallConnection]]{
 		"edges": func(c *compiler, s selection) (string, value[*CallConnection]) {
 			c.need.rows = true
 			s.path = s.below(rowIndex)
-			p := compile(c, s, edgeObject)
+			p := compileObject(c, s, edgeObject)
 			return "", func(b []byte, r *run, v *CallConnection) []byte {
 				return appendRows(b, r, v.window, func(b []byte, row int) []byte { return p.write(b, r, edge{v, row}) })
 			}
@@ -23,13 +22,13 @@ var connectionObject = object[*CallConnection]{
 		"nodes": func(c *compiler, s selection) (string, value[*CallConnection]) {
 			c.need.rows = true
 			s.path = s.below(rowIndex)
-			p := compile(c, s, callObject)
+			p := compileObject(c, s, callObject)
 			return "", func(b []byte, r *run, v *CallConnection) []byte {
 				return appendRows(b, r, v.window, func(b []byte, row int) []byte { return p.write(b, r, v.window.rows[row].Call) })
 			}
 		},
 		"pageInfo": func(c *compiler, s selection) (string, value[*CallConnection]) {
-			return "", compile(c, s, pageInfoObject).write
+			return "", compileObject(c, s, pageInfoObject).write
 		},
 		"totalCount": func(c *compiler, s selection) (string, value[*CallConnection]) {
 			c.need.total = true
@@ -43,20 +42,20 @@ var connectionObject = object[*CallConnection]{
 	},
 }
 
-var edgeObject = object[edge]{
+var edgeObject = object[value[edge]]{
 	name: "CallEdge",
-	fields: map[string]field[edge]{
-		"cursor": always(func(b []byte, _ *run, e edge) []byte { return e.connection.appendCursor(b, e.row) }),
+	fields: map[string]field[value[edge]]{
+		"cursor": always[value[edge]](func(b []byte, _ *run, e edge) []byte { return e.connection.appendCursor(b, e.row) }),
 		"node": func(c *compiler, s selection) (string, value[edge]) {
-			p := compile(c, s, callObject)
+			p := compileObject(c, s, callObject)
 			return "", func(b []byte, r *run, e edge) []byte { return p.write(b, r, e.connection.window.rows[e.row].Call) }
 		},
 	},
 }
 
-var pageInfoObject = object[*CallConnection]{
+var pageInfoObject = object[value[*CallConnection]]{
 	name: "PageInfo",
-	fields: map[string]field[*CallConnection]{
+	fields: map[string]field[value[*CallConnection]]{
 		"hasNextPage": needing(
 			func(n *need) { n.next = true },
 			func(b []byte, _ *run, v *CallConnection) []byte { return strconv.AppendBool(b, v.window.hasNext()) },
@@ -76,22 +75,22 @@ var pageInfoObject = object[*CallConnection]{
 	},
 }
 
-var callObject = object[*upstream.Call]{
+var callObject = object[value[*upstream.Call]]{
 	name:       "Call",
 	interfaces: []string{"Node"},
-	fields: map[string]field[*upstream.Call]{
+	fields: map[string]field[value[*upstream.Call]]{
 		"id":              text(upstream.FieldID),
-		"status":          always(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callStatuses[c.Status]...) }),
+		"status":          always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callStatuses[c.Status]...) }),
 		"phoneNumber":     text(upstream.FieldPhoneNumber),
 		"startedAt":       text(upstream.FieldStartedAt),
 		"answeredAt":      text(upstream.FieldAnsweredAt),
 		"endedAt":         text(upstream.FieldEndedAt),
 		"durationSeconds": seconds(upstream.FieldAnsweredAt, upstream.FieldEndedAt),
 		"ringingSeconds":  seconds(upstream.FieldStartedAt, upstream.FieldAnsweredAt),
-		"result":          always(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callResults[c.Result]...) }),
-		"dialError":       always(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, dialErrors[c.DialError]...) }),
+		"result":          always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callResults[c.Result]...) }),
+		"dialError":       always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, dialErrors[c.DialError]...) }),
 		"endReason":       text(upstream.FieldEndReason),
-		"endedBy":         always(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callEndedBys[c.EndedBy]...) }),
+		"endedBy":         always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callEndedBys[c.EndedBy]...) }),
 		"recordingUrl":    text(upstream.FieldRecordingURL),
 		"structuredOutput": func(c *compiler, s selection) (string, value[*upstream.Call]) {
 			if len(s.Arguments) == 0 {
@@ -112,7 +111,7 @@ var callObject = object[*upstream.Call]{
 		"transcript": func(c *compiler, s selection) (string, value[*upstream.Call]) {
 			p := compileTranscript(c, s)
 			if len(s.Arguments) == 0 {
-				return "", func(b []byte, r *run, c *upstream.Call) []byte { return appendTranscript(b, r, c, p, nil) }
+				return "", func(b []byte, _ *run, c *upstream.Call) []byte { return p.write(b, c, nil) }
 			}
 			number := c.arguments(s)
 			return "", func(b []byte, r *run, c *upstream.Call) []byte {
@@ -120,10 +119,10 @@ var callObject = object[*upstream.Call]{
 				if args.err != nil {
 					return r.fail(b, s.path, args.err)
 				}
-				return appendTranscript(b, r, c, p, args.filter)
+				return p.write(b, c, args.filter)
 			}
 		},
-		"transcriptEntryCount": always(func(b []byte, _ *run, c *upstream.Call) []byte {
+		"transcriptEntryCount": always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte {
 			if n, ok := c.TranscriptLen(); ok {
 				return appendInt(b, n)
 			}
@@ -133,62 +132,13 @@ var callObject = object[*upstream.Call]{
 	},
 }
 
-// entryObjects are what the entries of each role write, without and with a tool. Most entries have no tool, and those who
-// speak are few: knowing both beforehand leaves little to write but what was said.
-var entryObjects = func() (objects [][2]object[upstream.Entry]) {
-	for _, role := range transcriptRoles {
-		with := object[upstream.Entry]{
-			name: "TranscriptEntry",
-			fields: map[string]field[upstream.Entry]{
-				"index":         always(func(b []byte, _ *run, e upstream.Entry) []byte { return appendInt(b, e.Index) }),
-				"role":          constant[upstream.Entry](role),
-				"content":       always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.Content()...) }),
-				"toolName":      always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.ToolName()...) }),
-				"toolArguments": always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.ToolArguments()...) }),
-				"toolIsError":   always(func(b []byte, _ *run, e upstream.Entry) []byte { return append(b, e.ToolIsError()...) }),
-			},
-		}
-		without := with
-		without.fields = maps.Clone(with.fields)
-		for _, name := range []string{"toolName", "toolArguments", "toolIsError"} {
-			without.fields[name] = constant[upstream.Entry](null)
-		}
-		objects = append(objects, [2]object[upstream.Entry]{without, with})
-	}
-	return objects
-}()
-
-// transcriptPlan has a plan for each kind of entry, like entryObjects.
-type transcriptPlan [][2]*plan[upstream.Entry]
-
-func compileTranscript(c *compiler, s selection) transcriptPlan {
-	plans := make(transcriptPlan, len(entryObjects))
-	for role, o := range entryObjects {
-		plans[role] = [2]*plan[upstream.Entry]{compile(c, s, o[0]), compile(c, s, o[1])}
-	}
-	return plans
-}
-
-// write appends an entry.
-func (p transcriptPlan) write(b []byte, r *run, e upstream.Entry) []byte {
-	if e.UsesTool() {
-		return p[e.Role()][1].write(b, r, e)
-	}
-	return p[e.Role()][0].write(b, r, e)
-}
-
 // always is a field that is written the same way however it was selected.
-func always[T any](v value[T]) field[T] {
-	return func(*compiler, selection) (string, value[T]) { return "", v }
-}
-
-// constant is a field that is the same for every object.
-func constant[T any](text string) field[T] {
-	return func(*compiler, selection) (string, value[T]) { return text, nil }
+func always[V any](v V) field[V] {
+	return func(*compiler, selection) (string, V) { return "", v }
 }
 
 // needing is always for a field that needs something of the connection.
-func needing(mark func(*need), v value[*CallConnection]) field[*CallConnection] {
+func needing(mark func(*need), v value[*CallConnection]) field[value[*CallConnection]] {
 	return func(c *compiler, _ selection) (string, value[*CallConnection]) {
 		mark(&c.need)
 		return "", v
@@ -196,13 +146,13 @@ func needing(mark func(*need), v value[*CallConnection]) field[*CallConnection] 
 }
 
 // text is a field that lies ready as JSON.
-func text(field upstream.Field) field[*upstream.Call] {
-	return always(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, c.JSON(field)...) })
+func text(field upstream.Field) field[value[*upstream.Call]] {
+	return always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, c.JSON(field)...) })
 }
 
 // seconds is the time from one moment of a call to another.
-func seconds(from, to upstream.Field) field[*upstream.Call] {
-	return always(func(b []byte, _ *run, c *upstream.Call) []byte {
+func seconds(from, to upstream.Field) field[value[*upstream.Call]] {
+	return always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte {
 		if ms, ok := c.Milliseconds(from, to); ok {
 			return strconv.AppendFloat(b, float64(ms)/1000, 'g', -1, 64)
 		}
@@ -263,31 +213,6 @@ func appendRows(b []byte, r *run, w *window, element func(b []byte, row int) []b
 		}
 		b = element(b, i)
 		r.row++
-	}
-	return append(b, ']')
-}
-
-// appendTranscript appends the entries of a call that pass the filter; nil lets all pass.
-func appendTranscript(b []byte, r *run, c *upstream.Call, p transcriptPlan, f *transcriptFilter) []byte {
-	n, ok := c.TranscriptLen()
-	if !ok {
-		return append(b, null...)
-	}
-	b = append(b, '[')
-	if f == nil {
-		for i := range n {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = p.write(b, r, c.Entry(i))
-		}
-	} else {
-		for i, entry := range f.keep(c, n) {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = p.write(b, r, entry)
-		}
 	}
 	return append(b, ']')
 }

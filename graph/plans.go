@@ -12,8 +12,8 @@ import (
 
 // rootPlan is the plan of one root field: of `calls`, or of those that return calls as they are.
 type rootPlan struct {
-	connection *plan[*CallConnection]
-	call       *plan[*upstream.Call]
+	connection *objectPlan[*CallConnection]
+	call       *objectPlan[*upstream.Call]
 	need       need
 	args       []*ast.Field
 }
@@ -61,9 +61,9 @@ func newRootPlan(op *graphql.OperationContext, root graphql.CollectedField) *roo
 	c := &compiler{op: op}
 	p := &rootPlan{}
 	if root.Name == "calls" {
-		p.connection = compile(c, selection{CollectedField: root}, connectionObject)
+		p.connection = compileObject(c, selection{CollectedField: root}, connectionObject)
 	} else {
-		p.call = compile(c, selection{CollectedField: root}, callObject)
+		p.call = compileObject(c, selection{CollectedField: root}, callObject)
 	}
 	p.need, p.args = c.need, c.args
 	return p

@@ -10,6 +10,109 @@ import (
 	"revox-graphql/upstream"
 )
 
+// Transcripts are most of what is written, so their plan knows beforehand what it can: most entries have no tool, and
+// those who speak are few. With that, little is left of an entry but its index and what was said.
+
+// entryValue is what an entry writes that differs from one to the next.
+type entryValue uint8
+
+const (
+	entryIndex entryValue = iota
+	entryContent
+	entryToolName
+	entryToolArguments
+	entryToolIsError
+)
+
+// entryObject is what the entries of a role write, without or with a tool.
+func entryObject(role string, tool bool) object[entryValue] {
+	ofTool := func(v entryValue) field[entryValue] {
+		if tool {
+			return always(v)
+		}
+		return constant[entryValue](null)
+	}
+	return object[entryValue]{
+		name: "TranscriptEntry",
+		fields: map[string]field[entryValue]{
+			"index":         always(entryIndex),
+			"role":          constant[entryValue](role),
+			"content":       always(entryContent),
+			"toolName":      ofTool(entryToolName),
+			"toolArguments": ofTool(entryToolArguments),
+			"toolIsError":   ofTool(entryToolIsError),
+		},
+	}
+}
+
+// constant is a field that is the same for every object.
+func constant[V any](text string) field[V] {
+	return func(*compiler, selection) (string, V) {
+		var none V
+		return text, none
+	}
+}
+
+// transcriptPlan has a plan for the entries of each role, without and with a tool.
+type transcriptPlan [][2]plan[entryValue]
+
+func compileTranscript(c *compiler, s selection) transcriptPlan {
+	plans := make(transcriptPlan, len(transcriptRoles))
+	for i, role := range transcriptRoles {
+		plans[i] = [2]plan[entryValue]{compile(c, s, entryObject(role, false)), compile(c, s, entryObject(role, true))}
+	}
+	return plans
+}
+
+// write appends the entries of a call that pass the filter; nil lets all pass.
+func (p transcriptPlan) write(b []byte, c *upstream.Call, f *transcriptFilter) []byte {
+	n, ok := c.TranscriptLen()
+	if !ok {
+		return append(b, null...)
+	}
+	b = append(b, '[')
+	if f == nil {
+		for i := range n {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = p.writeEntry(b, c.Entry(i))
+		}
+	} else {
+		for i, entry := range f.keep(c, n) {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = p.writeEntry(b, entry)
+		}
+	}
+	return append(b, ']')
+}
+
+func (p transcriptPlan) writeEntry(b []byte, e upstream.Entry) []byte {
+	tool := 0
+	if e.UsesTool() {
+		tool = 1
+	}
+	plan := &p[e.Role()][tool]
+	for i := range plan.steps {
+		b = append(b, plan.steps[i].text...)
+		switch plan.steps[i].value {
+		case entryIndex:
+			b = appendInt(b, e.Index)
+		case entryContent:
+			b = append(b, e.Content()...)
+		case entryToolName:
+			b = append(b, e.ToolName()...)
+		case entryToolArguments:
+			b = append(b, e.ToolArguments()...)
+		case entryToolIsError:
+			b = append(b, e.ToolIsError()...)
+		}
+	}
+	return append(b, plan.end...)
+}
+
 // transcriptFilter is the arguments of Call.transcript.
 type transcriptFilter struct {
 	roles       []upstream.TranscriptRole // nil: every role

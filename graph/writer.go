@@ -25,23 +25,27 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// plan is how to write the selected fields of a T: values, and the text that stands before each and after the last.
-type plan[T any] struct {
-	steps []step[T]
+// plan is how to write the selected fields of an object: values of some kind V, and the text that stands before each and
+// after the last.
+type plan[V any] struct {
+	steps []step[V]
 	end   string
 }
 
-// step writes some text that is the same for every object, and then a value.
-type step[T any] struct {
+// step is some text that is the same for every object, and then a value.
+type step[V any] struct {
 	text  string
-	value value[T]
+	value V
 }
 
 // value appends the value of a field of v.
 type value[T any] func(b []byte, r *run, v T) []byte
 
+// objectPlan is a plan whose values write themselves.
+type objectPlan[T any] struct{ plan[value[T]] }
+
 // write appends the object.
-func (p *plan[T]) write(b []byte, r *run, v T) []byte {
+func (p *objectPlan[T]) write(b []byte, r *run, v T) []byte {
 	for i := range p.steps {
 		b = append(b, p.steps[i].text...)
 		b = p.steps[i].value(b, r, v)
@@ -57,7 +61,7 @@ type run struct {
 }
 
 // marshal runs a plan, in the free space of w if it is a buffer that has some.
-func marshal[T any](ctx context.Context, w io.Writer, p *plan[T], args []arguments, v T) {
+func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []arguments, v T) {
 	var b []byte
 	if buffer, ok := w.(*bytes.Buffer); ok {
 		b = buffer.AvailableBuffer()
@@ -104,19 +108,19 @@ type selection struct {
 // below is the path of what lies in the field.
 func (s selection) below(name string) []string { return append(slices.Clip(s.path), name) }
 
-// object says what the fields of a type write.
-type object[T any] struct {
+// object says what the fields of a type write, as values of some kind V.
+type object[V any] struct {
 	name       string
 	interfaces []string
-	fields     map[string]field[T]
+	fields     map[string]field[V]
 }
 
-// field makes of a field as it was selected the value that it writes, or the text if that is always the same.
-type field[T any] func(c *compiler, s selection) (text string, v value[T])
+// field makes of a field as it was selected the text that it writes if that is the same for every object, or the value.
+type field[V any] func(c *compiler, s selection) (text string, v V)
 
 // compile makes the plan for what is selected of an object.
-func compile[T any](c *compiler, s selection, o object[T]) *plan[T] {
-	p := &plan[T]{}
+func compile[V any](c *compiler, s selection, o object[V]) plan[V] {
+	var p plan[V]
 	text := "{"
 	written := map[string]bool{}
 	for _, selected := range graphql.CollectFields(c.op, s.Selections, append([]string{o.name}, o.interfaces...)) {
@@ -130,18 +134,19 @@ func compile[T any](c *compiler, s selection, o object[T]) *plan[T] {
 		text += `"` + selected.Alias + `":`
 		if selected.Name == "__typename" {
 			text += `"` + o.name + `"`
-			continue
-		}
-		same, v := o.fields[selected.Name](c, selection{selected, s.below(selected.Alias)})
-		if v == nil {
+		} else if same, v := o.fields[selected.Name](c, selection{selected, s.below(selected.Alias)}); same != "" {
 			text += same
-			continue
+		} else {
+			p.steps = append(p.steps, step[V]{text, v})
+			text = ""
 		}
-		p.steps = append(p.steps, step[T]{text, v})
-		text = ""
 	}
 	p.end = text + "}"
 	return p
+}
+
+func compileObject[T any](c *compiler, s selection, o object[value[T]]) *objectPlan[T] {
+	return &objectPlan[T]{compile(c, s, o)}
 }
 
 // arguments numbers a field's arguments, which are bound anew for each request.
