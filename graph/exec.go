@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"bytes"
 	"context"
 	"maps"
 
@@ -11,8 +10,7 @@ import (
 
 // executable is the generated schema with two differences. It does not know @defer, which gqlgen adds to every schema and
 // answers in a form that clients show as complete while fields are still missing; an unknown directive is a clear error.
-// And it writes its data into the buffer that waits for it in the context, behind what that holds already, instead of
-// a new one.
+// And it writes its data into the buffer of the request, behind what that holds already, instead of a new one.
 type executable struct {
 	*executableSchema
 	schema *ast.Schema
@@ -35,19 +33,9 @@ func (e executable) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(op, e.executableSchema, nil)
 	return func(ctx context.Context) *graphql.Response {
 		data := ec._Query(ctx, op.Operation.SelectionSet)
-		buffer := bufferOf(ctx)
+		buffer := requestOf(ctx).buffer
 		start := buffer.Len()
 		data.MarshalGQL(buffer)
 		return &graphql.Response{Data: buffer.Bytes()[start:]}
 	}
-}
-
-type bufferKey struct{}
-
-func withBuffer(ctx context.Context, buffer *bytes.Buffer) context.Context {
-	return context.WithValue(ctx, bufferKey{}, buffer)
-}
-
-func bufferOf(ctx context.Context) *bytes.Buffer {
-	return ctx.Value(bufferKey{}).(*bytes.Buffer)
 }

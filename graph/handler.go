@@ -8,7 +8,6 @@ package graph
 
 import (
 	"bytes"
-	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -123,10 +122,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key := answerKey{credential, r.Method, text, negotiateEncoding(r.Header.Values("Accept-Encoding"))}
-	req := request{credential: credential, deadline: time.Now().Add(h.timeout), trace: &trace{}}
-	if wantsFresh(r.Header) {
-		req.notBefore = time.Now()
-	} else if h.answers != nil {
+	fresh := wantsFresh(r.Header)
+	if h.answers != nil && !fresh {
 		if known := h.answers.get(key); known != nil {
 			known.send(w, r, contentType)
 			return
@@ -138,16 +135,22 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	params.Headers = r.Header
-	h.execute(withRequest(r.Context(), req), w, r, params, contentType, key)
+	now := time.Now()
+	req := &request{credential: credential, deadline: now.Add(h.timeout), trace: &trace{}}
+	if fresh {
+		req.notBefore = now
+	}
+	h.execute(req, w, r, params, contentType, key)
 }
 
 // execute runs the operation and writes its answer.
-func (h *handler) execute(ctx context.Context, w http.ResponseWriter, r *http.Request, params *graphql.RawParams, contentType string, key answerKey) {
+func (h *handler) execute(req *request, w http.ResponseWriter, r *http.Request, params *graphql.RawParams, contentType string, key answerKey) {
 	buffer := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(buffer)
 	buffer.Reset()
 	buffer.WriteString(openData)
-	ctx = withBuffer(graphql.StartOperationTrace(ctx), buffer)
+	req.buffer = buffer
+	ctx := withRequest(graphql.StartOperationTrace(r.Context()), req)
 
 	op, errs := h.exec.CreateOperationContext(ctx, params)
 	if errs != nil {
@@ -169,7 +172,7 @@ func (h *handler) execute(ctx context.Context, w http.ResponseWriter, r *http.Re
 		return
 	}
 	buffer.WriteByte('}')
-	made := &answer{body: buffer.Bytes(), trace: requestOf(ctx).trace}
+	made := &answer{body: buffer.Bytes(), trace: req.trace}
 	if r.Method == http.MethodGet {
 		made.tag = entityTag(made.body)
 	}

@@ -132,7 +132,7 @@ func (r *rival) askOracle(tb testing.TB, text string) []byte {
 	if bad != nil {
 		tb.Fatal(bad.message)
 	}
-	ctx := graphql.StartOperationTrace(withRequest(tb.Context(), request{deadline: time.Now().Add(time.Minute)}))
+	ctx := graphql.StartOperationTrace(withRequest(tb.Context(), &request{deadline: time.Now().Add(time.Minute)}))
 	op, errs := r.oracle.CreateOperationContext(ctx, params)
 	if errs != nil {
 		return encodeResponse(r.oracle.DispatchError(graphql.WithOperationContext(ctx, op), errs))

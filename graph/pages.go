@@ -64,7 +64,8 @@ type reader struct {
 	*pages
 	list      upstream.List
 	notBefore time.Time
-	trace     *trace // records what is read; may be nil
+	deadline  time.Time // zero: none
+	trace     *trace    // records what is read; may be nil
 }
 
 // get asks for the page that holds row anchor and as many rows of [lo, hi) as one answer can.
@@ -75,7 +76,7 @@ func (r *reader) get(ctx context.Context, anchor, lo, hi int) (*upstream.Page, e
 // getAhead is get, but where upstream has to be asked it asks for some more rows above and below.
 func (r *reader) getAhead(ctx context.Context, anchor, lo, hi, above, below int) (*upstream.Page, error) {
 	for {
-		opts := upstream.ListCallsOptions{List: r.list, NotBefore: r.notBefore}
+		opts := upstream.ListCallsOptions{List: r.list, NotBefore: r.notBefore, Deadline: r.deadline}
 		number, size := relay.Cover(anchor, lo, hi, r.largest())
 		opts.Page, opts.PageSize = number, size
 		if above+below > 0 {

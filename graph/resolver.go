@@ -23,15 +23,13 @@ type Resolver struct {
 func (r *Resolver) reader(ctx context.Context, statuses upstream.OrderStatuses) *reader {
 	req := requestOf(ctx)
 	reader := r.pages.of(upstream.List{Credential: req.credential, Statuses: statuses}, req.notBefore)
-	reader.trace = req.trace
+	reader.deadline, reader.trace = req.deadline, req.trace
 	return reader
 }
 
 // Calls resolves `calls`.
 func (r *Resolver) Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus) (*CallConnection, error) {
 	plan := r.plans.of(ctx)
-	ctx, cancel := withDeadline(ctx)
-	defer cancel()
 	args := relay.Arguments{First: first, After: after, Last: last, Before: before}
 	reader, window, err := r.window(ctx, args, statuses, plan.need)
 	if err != nil {
@@ -113,8 +111,6 @@ func (r *Resolver) writeable(ctx context.Context) func(*upstream.Call) *Call {
 
 // find looks calls up by id, see [reader.lookUp].
 func (r *Resolver) find(ctx context.Context, ids ...string) (map[string]*upstream.Call, error) {
-	ctx, cancel := withDeadline(ctx)
-	defer cancel()
 	return r.reader(ctx, 0).lookUp(ctx, r.known, ids, r.maxScan)
 }
 

@@ -204,7 +204,9 @@ func (r *reader) settle(ctx context.Context, c *relay.Cursor, towards direction,
 func (r *reader) explain(ctx context.Context) error {
 	var ids [3]string
 	for i, row := range []int{0, 2, 0} { // the third shows that the list stood still
-		page, err := r.calls.ListCalls(ctx, upstream.ListCallsOptions{List: r.list, Page: row / 2, PageSize: 2, NotBefore: r.now()})
+		page, err := r.calls.ListCalls(ctx, upstream.ListCallsOptions{
+			List: r.list, Page: row / 2, PageSize: 2, NotBefore: r.now(), Deadline: r.deadline,
+		})
 		if err != nil {
 			return err
 		}

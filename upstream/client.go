@@ -90,6 +90,11 @@ func (c *Client) ListCalls(ctx context.Context, opts ListCallsOptions) (*Page, e
 	if err := c.pageSize.known(opts.PageSize); err != nil {
 		return nil, err
 	}
+	if !opts.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, opts.Deadline)
+		defer cancel()
+	}
 	everything := List{Credential: opts.Credential}
 	first, err := c.firstPage.number(ctx, func(ctx context.Context, number int) (*Page, error) {
 		return c.get(ctx, everything, number, probeRows)

@@ -50,6 +50,8 @@ type ListCallsOptions struct {
 	// NotBefore refuses an answer that was asked for earlier; the zero time takes any that is fresh. A walk gives the
 	// time of the answer it started from, so that it never meets an older list than it has already seen.
 	NotBefore time.Time
+	// Deadline is when the asker gives up; the zero time is never. What lies ready comes even then.
+	Deadline time.Time
 }
 
 // Page is one answer of upstream: a slice of the list at one moment. It is immutable and shared.

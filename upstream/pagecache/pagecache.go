@@ -113,17 +113,27 @@ func (c *Cache) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 		if page != nil {
 			return page, nil
 		}
-		select {
-		case <-f.done:
-			c.leave(k, f)
-			if f.err == nil && f.page.AskedAt.Before(opts.NotBefore) {
-				continue // joined a flight that had started too early; the next one cannot have
-			}
-			return f.page, f.err
-		case <-ctx.Done():
-			c.leave(k, f)
-			return nil, context.Cause(ctx)
+		page, err := f.wait(ctx, opts.Deadline)
+		c.leave(k, f)
+		if err == nil && page.AskedAt.Before(opts.NotBefore) {
+			continue // joined a flight that had started too early; the next one cannot have
 		}
+		return page, err
+	}
+}
+
+// wait waits for the flight to end, or for the asker to give up.
+func (f *flight) wait(ctx context.Context, deadline time.Time) (*upstream.Page, error) {
+	if !deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+	}
+	select {
+	case <-f.done:
+		return f.page, f.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
 }
 
