@@ -11,7 +11,7 @@ APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 EXPLORER := explorer/dist/index.html
 EXPLORER_SOURCES := explorer/index.html explorer/package-lock.json explorer/vite.config.ts $(wildcard explorer/src/*)
 
-.PHONY: run build explorer test generated lint race fuzz acceptance screenshots clean
+.PHONY: run build explorer test generated lint race fuzz acceptance screenshots bench clean
 
 run: build
 	./bin/revox-graphql
@@ -70,6 +70,14 @@ acceptance: build $(CHROMIUM)
 screenshots: build $(CHROMIUM)
 	cd acceptance && npm ci --no-audit --no-fund && SCREENSHOTS=$(CURDIR)/bin/screenshots \
 		GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
+
+# The table of ratios in README.md, and the parts of it; on a quiet machine.
+bench: build /usr/bin/wrk
+	go run ./bench -gateway bin/revox-graphql -rounds 5
+	go test ./upstream ./graph -run '^$$' -bench . -benchmem
+
+/usr/bin/wrk:
+	$(APT) update && $(APT) install -y --no-install-recommends wrk
 
 clean:
 	rm -rf bin explorer/dist/assets explorer/dist/*.html* explorer/node_modules acceptance/node_modules

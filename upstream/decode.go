@@ -362,12 +362,14 @@ func (r *pageReader) setTime(field Field, value []byte) bool {
 	if !ok {
 		return false
 	}
+	*at = moment{t.UnixMilli(), true}
+	if value[0] == '"' && isCanonicalTime(value[1:len(value)-1]) {
+		*to = r.raw(value)
+		return true
+	}
 	start := len(r.added)
 	r.added = appendTime(r.added, t, millis)
-	*to, *at = r.behind(start), moment{t.UnixMilli(), true}
-	if bytes.Equal(r.added[start:], value) {
-		*to, r.added = r.raw(value), r.added[:start]
-	}
+	*to = r.behind(start)
 	return true
 }
 

@@ -22,6 +22,12 @@ func appendTime(dst []byte, t time.Time, millis bool) []byte {
 	return t.AppendFormat(dst, secondsLayout)
 }
 
+// isCanonicalTime reports whether a text that is a time is already as [appendTime] writes it.
+func isCanonicalTime(text []byte) bool {
+	last := len(text) - 1
+	return text[last] == 'Z' && text[10] == 'T' && (last == len("2006-01-02T15:04:05") || last == len("2006-01-02T15:04:05.000") && text[19] == '.')
+}
+
 // parseTime reads ISO 8601 text as JavaScript and Python write it: with or without a fraction, with `T` or a space;
 // without a zone it is UTC.
 func parseTime(text []byte) (t time.Time, millis, ok bool) {
