@@ -1,0 +1,64 @@
+package pagecache
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"runtime"
+	"testing"
+	"time"
+
+	"revox-graphql/upstream"
+	"revox-graphql/upstream/fake"
+)
+
+// counting asks a handler without a network, and counts the bytes of its answers.
+type counting struct {
+	http.Handler
+	bytes int
+}
+
+func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer := httptest.NewRecorder()
+	c.ServeHTTP(answer, r)
+	c.bytes += answer.Body.Len()
+	return answer.Result(), nil
+}
+
+// A thousand pages in memory take hardly more than their JSON has bytes, and as much as the cache believes.
+func TestMemory(t *testing.T) {
+	noon := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+	rest := &counting{Handler: fake.New(fake.Config{Seed: 1, Calls: 20_000, Now: func() time.Time { return noon }})}
+	cache := New(upstream.NewClient(upstream.ClientOptions{
+		BaseURL: &url.URL{Scheme: "http", Host: "upstream.test", Path: "/api"}, Transport: rest,
+	}), Options{TTL: time.Hour, MaxBytes: 1 << 30})
+	heap := func() float64 {
+		runtime.GC()
+		runtime.GC() // what was pooled goes with the second
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return float64(stats.HeapAlloc)
+	}
+	read := func(size int) {
+		for number := range 200 {
+			if page, err := cache.ListCalls(t.Context(), ask(number, size)); err != nil || page.Size != size {
+				t.Fatalf("page %d of size %d: %v", number, size, err)
+			}
+		}
+	}
+	read(95) // now the fake and the client have what they keep
+	before, believed := heap(), cache.bytes
+	rest.bytes = 0
+	for size := 96; size <= 100; size++ { // none of these pages covers a larger one
+		read(size)
+	}
+	grown := heap() - before
+	t.Logf("%d pages: %.3f times the bytes of their JSON", cache.pages.Len()-200, grown/float64(rest.bytes))
+	if ratio := grown / float64(rest.bytes); ratio > 1.3 {
+		t.Errorf("the heap takes %.2f times the JSON", ratio)
+	}
+	if ratio := grown / float64(cache.bytes-believed); ratio < 0.9 || ratio > 1.1 {
+		t.Errorf("the heap takes %.2f times what the cache counts", ratio)
+	}
+	runtime.KeepAlive(cache)
+}
