@@ -59,6 +59,7 @@ func BenchmarkAnswer(b *testing.B) {
 			b.Fatal(err)
 		}
 		serve := func(b *testing.B, h http.Handler) {
+			b.Helper()
 			b.ReportAllocs()
 			w := &discard{header: http.Header{}}
 			for b.Loop() {

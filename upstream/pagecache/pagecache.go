@@ -179,9 +179,7 @@ func (c *Cache) covering(opts upstream.ListCallsOptions) *upstream.Page {
 	fresh := c.opts.Now().Add(-c.opts.TTL)
 	var best *upstream.Page
 	for i := max(0, lo-c.largest+1) / stretchRows; i <= lo/stretchRows; i++ {
-		pages := c.starts[stretch{opts.List, i}]
-		for j := len(pages) - 1; j >= 0; j-- { // backward, because removing one shifts those behind it
-			page := pages[j]
+		for _, page := range slices.Backward(c.starts[stretch{opts.List, i}]) { // removing one shifts those behind it
 			switch {
 			case !page.AskedAt.After(fresh):
 				c.pages.Remove(key{opts.List, page.Number, page.Size})
