@@ -29,8 +29,14 @@ type settings struct {
 	UpstreamFirstPage  string        `variable:"GATEWAY_UPSTREAM_FIRST_PAGE" default:"auto" enum:"auto,0,1" help:"The number of Revox's first page: 0, 1, or auto to find it out at first use."`
 	UpstreamStatuses   string        `name:"upstream-statuses-format" variable:"GATEWAY_UPSTREAM_STATUSES_FORMAT" default:"comma" enum:"comma,repeat,brackets" help:"How statuses are sent to Revox: comma (a,b), repeat (statuses=a&statuses=b) or brackets (statuses[]=a&statuses[]=b)."`
 	UpstreamTimeout    time.Duration `variable:"GATEWAY_UPSTREAM_TIMEOUT" default:"30s" help:"How long one GraphQL request may wait for Revox."`
+	UpstreamAttempt    time.Duration `name:"upstream-attempt-timeout" variable:"GATEWAY_UPSTREAM_ATTEMPT_TIMEOUT" default:"10s" help:"How long one request to Revox may take, before it is given up and perhaps tried again."`
+	UpstreamRequests   int           `name:"upstream-max-requests" variable:"GATEWAY_UPSTREAM_MAX_REQUESTS" default:"100" help:"How many requests to Revox one GraphQL request may cause, retries included."`
+	UpstreamConcurrent int           `name:"upstream-concurrency" variable:"GATEWAY_UPSTREAM_CONCURRENCY" default:"32" help:"How many requests to Revox may be under way at once; with --credentials=forward half of them for one credential."`
+	UpstreamQueue      int           `variable:"GATEWAY_UPSTREAM_QUEUE" default:"256" help:"How many requests to Revox may wait for others to finish."`
 	CacheTTL           time.Duration `name:"cache-ttl" variable:"GATEWAY_CACHE_TTL" default:"15s" help:"How long a page from Revox is fresh. 0 turns the cache off."`
+	CacheStale         time.Duration `variable:"GATEWAY_CACHE_STALE" default:"5m" help:"How long after that a page may still be served, while it is asked for anew or while Revox is failing."`
 	CacheBytes         byteSize      `variable:"GATEWAY_CACHE_BYTES" default:"256MiB" help:"Memory for cached pages."`
+	CacheTenantBytes   byteSize      `variable:"GATEWAY_CACHE_TENANT_BYTES" default:"64MiB" help:"With --credentials=forward: the most of that memory that pages of one credential may take."`
 	AnswerBytes        byteSize      `variable:"GATEWAY_ANSWER_BYTES" default:"64MiB" help:"Memory for remembered answers, which are never older than the pages that they were made from; 0 remembers none."`
 	MaxPageSize        int           `variable:"GATEWAY_MAX_PAGE_SIZE" default:"100" help:"Largest first or last of a connection: 1 to 1000."`
 	MaxShift           int           `variable:"GATEWAY_MAX_SHIFT" default:"1000" help:"How many places a call may have moved in the list since its cursor was made, before the cursor expires."`
@@ -136,6 +142,16 @@ func (s *settings) check(hasKey bool) error {
 		return wrong("max-scan-pages", "GATEWAY_MAX_SCAN_PAGES", "must be from 1 to 10000, and is %d", s.MaxScanPages)
 	case s.UpstreamTimeout <= 0:
 		return wrong("upstream-timeout", "GATEWAY_UPSTREAM_TIMEOUT", "must be more than 0, and is %v", s.UpstreamTimeout)
+	case s.UpstreamAttempt <= 0:
+		return wrong("upstream-attempt-timeout", "GATEWAY_UPSTREAM_ATTEMPT_TIMEOUT", "must be more than 0, and is %v", s.UpstreamAttempt)
+	case s.UpstreamRequests < 1 || s.UpstreamRequests > 10_000:
+		return wrong("upstream-max-requests", "GATEWAY_UPSTREAM_MAX_REQUESTS", "must be from 1 to 10000, and is %d", s.UpstreamRequests)
+	case s.UpstreamConcurrent < 1 || s.UpstreamConcurrent > 1000:
+		return wrong("upstream-concurrency", "GATEWAY_UPSTREAM_CONCURRENCY", "must be from 1 to 1000, and is %d", s.UpstreamConcurrent)
+	case s.UpstreamQueue < 0 || s.UpstreamQueue > 100_000:
+		return wrong("upstream-queue", "GATEWAY_UPSTREAM_QUEUE", "must be from 0 to 100000, and is %d", s.UpstreamQueue)
+	case s.CacheStale < 0:
+		return wrong("cache-stale", "GATEWAY_CACHE_STALE", "must not be negative, and is %v", s.CacheStale)
 	case s.CacheTTL < 0:
 		return wrong("cache-ttl", "GATEWAY_CACHE_TTL", "must not be negative, and is %v", s.CacheTTL)
 	case s.DemoCallsPerMinute < 0 || s.DemoCallsPerMinute > 60_000:

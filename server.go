@@ -18,8 +18,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"revox-graphql/explorer"
 	"revox-graphql/graph"
+	"revox-graphql/metrics"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
 	"revox-graphql/upstream/pagecache"
@@ -65,8 +70,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		defer stopDemo()
 	}
+	handler, stop := routes(s, log)
+	defer stop()
 	server := &http.Server{
-		Handler:           routes(s, log),
+		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      s.UpstreamTimeout + 30*time.Second,
@@ -99,16 +106,31 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, log 
 	return nil
 }
 
-// routes wires the parts together: client, cache, GraphQL, explorer.
-func routes(s *settings, log *slog.Logger) http.Handler {
-	cache := pagecache.New(
-		upstream.NewClient(upstream.ClientOptions{
-			BaseURL:        s.baseURL,
-			StatusesFormat: upstream.StatusesFormat(s.UpstreamStatuses),
-			FirstPage:      s.firstPage,
-		}),
-		pagecache.Options{TTL: s.CacheTTL, MaxBytes: int(s.CacheBytes), Timeout: s.UpstreamTimeout},
-	)
+// routes wires the parts together: client, cache, GraphQL, explorer. What they do in the background ends with stop.
+func routes(s *settings, log *slog.Logger) (handler http.Handler, stop func()) {
+	forward := s.Credentials == "forward"
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	clientOptions := upstream.ClientOptions{
+		BaseURL:        s.baseURL,
+		StatusesFormat: upstream.StatusesFormat(s.UpstreamStatuses),
+		FirstPage:      s.firstPage,
+		CheckStatuses:  true,
+		AttemptTimeout: s.UpstreamAttempt,
+		MaxConcurrent:  s.UpstreamConcurrent,
+		MaxWaiting:     s.UpstreamQueue,
+		Observer:       metrics.NewUpstream(registry, log),
+	}
+	cacheOptions := pagecache.Options{
+		TTL: s.CacheTTL, Stale: s.CacheStale, MaxBytes: int(s.CacheBytes), Timeout: s.UpstreamTimeout,
+	}
+	if forward {
+		clientOptions.MaxTenantConcurrent = max(1, s.UpstreamConcurrent/2)
+		cacheOptions.MaxTenantBytes = int(s.CacheTenantBytes)
+	}
+	client := upstream.NewClient(clientOptions)
+	cache := pagecache.New(client, cacheOptions)
+	metrics.RegisterCache(registry, cache.Stats)
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", graph.NewHandler(graph.Options{
 		Calls:         cache,
@@ -120,8 +142,9 @@ func routes(s *settings, log *slog.Logger) http.Handler {
 		MaxShift:      s.MaxShift,
 		MaxScan:       s.MaxScanPages,
 		Timeout:       s.UpstreamTimeout,
+		MaxRequests:   s.UpstreamRequests,
 		Credential:    s.apiKey,
-		Forward:       s.Credentials == "forward",
+		Forward:       forward,
 		Tokens:        s.Tokens,
 		Introspection: s.Introspection,
 		Demo:          s.demo,
@@ -134,8 +157,12 @@ func routes(s *settings, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "ok\n")
 	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.Handle("/", explorer.Handler())
-	return mux
+	return mux, func() {
+		cache.Close()
+		client.Close()
+	}
 }
 
 // startDemo serves the demo upstream on a port of its own on loopback, and makes it the upstream: the demo takes the

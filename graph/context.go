@@ -11,10 +11,11 @@ import (
 // request is what the resolvers need to know of the HTTP request.
 type request struct {
 	credential upstream.Credential
-	notBefore  time.Time     // older answers of upstream will not do
-	deadline   time.Time     // for all of its upstream work
-	trace      *trace        // what was read for it
-	buffer     *bytes.Buffer // where the data of the answer goes, behind what is there already
+	notBefore  time.Time           // older answers of upstream will not do
+	deadline   time.Time           // for all of its upstream work
+	allowance  *upstream.Allowance // for all of its upstream work
+	trace      *trace              // what was read for it
+	buffer     *bytes.Buffer       // where the data of the answer goes, behind what is there already
 }
 
 type requestKey struct{}

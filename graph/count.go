@@ -23,7 +23,7 @@ const maxRows = math.MaxInt32
 // total counts the rows of the list.
 func (r *reader) total(ctx context.Context) (int, error) {
 	there, beyond := 0, 0 // the list has a row at there, if any at all, and none at beyond; beyond 0 is unknown
-	if hint, ok := r.totals.Get(r.list); ok {
+	if hint, ok := r.totals.Get(r.key); ok {
 		page, err := r.get(ctx, max(0, hint-1), max(0, hint-totalMargin), hint+totalMargin)
 		switch {
 		case err != nil:
@@ -50,7 +50,7 @@ func (r *reader) total(ctx context.Context) (int, error) {
 		case r.largest() != size: // upstream serves smaller pages: this one may not reach the end
 			there, beyond = first, 0
 		case page.End() > first, first == 0:
-			r.totals.Add(r.list, page.End())
+			r.totals.Add(r.key, page.End())
 			return page.End(), nil
 		default: // rows left the list meanwhile, or the answers are of different ages
 			there, beyond, r.notBefore = 0, 0, r.now()

@@ -31,6 +31,8 @@ const (
 	codeTimeout          = "UPSTREAM_TIMEOUT"
 	codeUnavailable      = "UPSTREAM_UNAVAILABLE"
 	codeInvalidResponse  = "UPSTREAM_INVALID_RESPONSE"
+	codeTooComplex       = "QUERY_TOO_COMPLEX"
+	codeOverloaded       = "OVERLOADED"
 	codeInternal         = "INTERNAL_SERVER_ERROR"
 )
 
@@ -41,6 +43,7 @@ var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
 	upstream.KindRateLimited:     {codeRateLimited, "Revox takes no more requests for now. Try again later."},
 	upstream.KindTimeout:         {codeTimeout, "Revox did not answer in time. Try again, or ask for fewer calls."},
 	upstream.KindUnavailable:     {codeUnavailable, "Revox cannot be reached or is failing. Try again later."},
+	upstream.KindOverloaded:      {codeOverloaded, "The gateway has more to ask Revox than it can at present. Try again in a moment."},
 	upstream.KindInvalidResponse: {codeInvalidResponse, "Revox gave an answer that cannot be used. Try again; if it stays so, the gateway's operator finds more in its log."},
 }
 
@@ -79,6 +82,10 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	if e, ok := errors.AsType[*scanLimitError](err); ok {
 		out.Extensions["scannedPages"] = e.pages
 		return say(codeScanLimitReached, "Not found among the newest calls; older ones were not searched. Walk `calls` to find it.")
+	}
+	if e, ok := errors.AsType[*upstream.AllowanceError](err); ok {
+		out.Extensions["limit"], out.Extensions["actual"] = e.Limit, e.Limit+1
+		return say(codeTooComplex, "This query takes more than %d requests to Revox. Ask for less at once.", e.Limit)
 	}
 	if e, ok := errors.AsType[*unreadableRowError](err); ok {
 		return say(codeInvalidResponse, "%s", e.Error())

@@ -9,6 +9,7 @@ package graph
 import (
 	"bytes"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -40,8 +41,10 @@ type Options struct {
 	MaxShift int
 	// MaxScan is how many pages a look-up by id may read.
 	MaxScan int
-	// Timeout bounds the upstream work of one GraphQL request.
-	Timeout time.Duration
+	// Timeout bounds the upstream work of one GraphQL request, and MaxRequests the requests to upstream that it may cause;
+	// 0 is as many as it takes.
+	Timeout     time.Duration
+	MaxRequests int
 	// Credential goes upstream, unless Forward is set: then each request's own bearer token does.
 	Credential upstream.Credential
 	Forward    bool
@@ -75,7 +78,7 @@ func NewHandler(opts Options) http.Handler {
 	if opts.Introspection {
 		exec.Use(extension.Introspection{})
 	}
-	h := &handler{exec: exec, presenter: p, gate: newGate(opts), timeout: opts.Timeout, demo: opts.Demo}
+	h := &handler{exec: exec, presenter: p, gate: newGate(opts), timeout: opts.Timeout, maxRequests: opts.MaxRequests, demo: opts.Demo}
 	if opts.Cached && opts.AnswerBytes > 0 {
 		h.answers = newAnswers(opts.Known, opts.AnswerBytes)
 	}
@@ -86,12 +89,13 @@ func NewHandler(opts Options) http.Handler {
 // that fails before it is executed is answered with 400 where the client takes application/graphql-response+json, and with
 // 200 where it takes application/json, because older clients read the errors only then.
 type handler struct {
-	exec      *executor.Executor
-	presenter presenter
-	gate      gate
-	answers   *answers // nil: none are remembered
-	timeout   time.Duration
-	demo      bool
+	exec        *executor.Executor
+	presenter   presenter
+	gate        gate
+	answers     *answers // nil: none are remembered
+	timeout     time.Duration
+	maxRequests int
+	demo        bool
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -121,7 +125,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, contentType, bad.status, bad.code, bad.message, bad.extensions)
 		return
 	}
-	key := answerKey{credential, r.Method, text, negotiateEncoding(r.Header.Values("Accept-Encoding"))}
+	key := answerKey{credential.Tenant(), r.Method, text, negotiateEncoding(r.Header.Values("Accept-Encoding"))}
 	fresh := wantsFresh(r.Header)
 	if h.answers != nil && !fresh {
 		if known := h.answers.get(key); known != nil {
@@ -137,6 +141,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	params.Headers = r.Header
 	now := time.Now()
 	req := &request{credential: credential, deadline: now.Add(h.timeout), trace: &trace{}}
+	if h.maxRequests > 0 {
+		req.allowance = upstream.NewAllowance(h.maxRequests)
+	}
 	if fresh {
 		req.notBefore = now
 	}
@@ -166,6 +173,12 @@ func (h *handler) execute(req *request, w http.ResponseWriter, r *http.Request, 
 	response := respond(ctx)
 	if response == nil {
 		return // the client has gone
+	}
+	if since := req.trace.stale; !since.IsZero() {
+		if response.Extensions == nil {
+			response.Extensions = map[string]any{}
+		}
+		response.Extensions["stale"] = math.Ceil(time.Since(since).Seconds())
 	}
 	if len(response.Errors) > 0 || len(response.Extensions) > 0 {
 		send(w, contentType, http.StatusOK, encodeResponse(response))

@@ -58,9 +58,11 @@ func connect(t testing.TB, address string, opts gatewayOptions) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := upstream.NewClient(upstream.ClientOptions{BaseURL: base})
+	client := upstream.NewClient(upstream.ClientOptions{BaseURL: base, RetryDelay: time.Millisecond})
 	if opts.calls >= 200 { // the client checks page sizes that it has not seen full; that is tested elsewhere
-		if _, err := client.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: 200}); err != nil {
+		if _, err := client.ListCalls(t.Context(), upstream.ListCallsOptions{
+			List: upstream.List{Credential: upstream.NewCredential(canary)}, PageSize: 200,
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}

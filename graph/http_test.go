@@ -189,9 +189,14 @@ func TestUpstreamFailures(t *testing.T) {
 					t.Errorf("tells too much: %s", text)
 				}
 			}
-			// Errors are not cached.
 			g.fake.Behave(func(b *fake.Behaviour) { b.Fault = nil })
-			if a := g.query(t, `{ calls { nodes { id } } }`, nil); len(a.Errors) > 0 {
+			asked := len(g.fake.Requests())
+			a = g.query(t, `{ calls { nodes { id } } }`, nil)
+			if test.code == "UNAUTHENTICATED" || test.retryAfter != nil { // upstream is left alone for a while
+				if a.code(t) != test.code || len(g.fake.Requests()) != asked {
+					t.Errorf("%d requests: %+v", len(g.fake.Requests())-asked, a.Errors)
+				}
+			} else if len(a.Errors) > 0 { // errors are not cached
 				t.Errorf("still failing: %+v", a.Errors)
 			}
 		})

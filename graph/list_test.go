@@ -44,7 +44,9 @@ func (l *memoryList) ListCalls(_ context.Context, opts upstream.ListCallsOptions
 	return page, nil
 }
 
-func (*memoryList) FindCall(upstream.Credential, string, time.Time) *upstream.Call { return nil }
+func (*memoryList) FindCall(upstream.Tenant, string, time.Time) (*upstream.Call, *upstream.Page) {
+	return nil, nil
+}
 
 func (l *memoryList) insert(ids ...string) { l.ids = slices.Insert(l.ids, 0, ids...) }
 

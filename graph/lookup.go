@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"revox-graphql/graph/relay"
@@ -22,26 +23,45 @@ func (e *scanLimitError) Error() string {
 func (r *reader) lookUp(ctx context.Context, known upstream.Finder, ids []string, maxPages int) (map[string]*upstream.Call, error) {
 	found := map[string]*upstream.Call{}
 	missing := map[string]bool{}
-	for _, id := range ids {
-		if id == "" {
-			continue
-		}
-		call := known.FindCall(r.list.Credential, id, r.notBefore)
-		r.trace.readCall(callRead{r.list.Credential, id, r.notBefore, call})
+	remember := func(id string) {
+		call, page := known.FindCall(r.key.Tenant, id, r.notBefore)
+		r.trace.readCall(callRead{r.key.Tenant, id, r.notBefore, call}, page)
 		if call != nil {
 			found[id] = call
-		} else {
-			missing[id] = true
+			delete(missing, id)
 		}
 	}
+	for _, id := range ids {
+		if id != "" {
+			missing[id] = true
+			remember(id)
+		}
+	}
+	if len(missing) == 0 {
+		return found, nil
+	}
+	err := r.scan(ctx, missing, found, maxPages)
+	if failure, ok := errors.AsType[*upstream.Error](err); ok && failure.Kind.Passing() {
+		for id := range missing { // now that upstream is known to fail, what was seen a while ago will do
+			remember(id)
+		}
+		if len(missing) == 0 {
+			return found, nil
+		}
+	}
+	return found, err
+}
+
+// scan moves calls from missing to found.
+func (r *reader) scan(ctx context.Context, missing map[string]bool, found map[string]*upstream.Call, maxPages int) error {
 	var after *relay.Cursor
 	for rows, most := 0, maxPages*r.largest(); len(missing) > 0; {
 		if rows >= most {
-			return found, &scanLimitError{maxPages}
+			return &scanLimitError{maxPages}
 		}
 		p, err := r.start(ctx, after, r.largest())
 		if err != nil {
-			return found, lostSeam(err)
+			return lostSeam(err)
 		}
 		for _, row := range p.rows[p.after:] {
 			if row.Call != nil && missing[row.Call.ID] && (rows < most || p.last) {
@@ -54,10 +74,10 @@ func (r *reader) lookUp(ctx context.Context, known upstream.Finder, ids []string
 		if p.last {
 			break
 		} else if seam < p.after {
-			return found, errListUnsteady
+			return errListUnsteady
 		}
 		c := p.cursor(r.list, seam)
 		after = &c
 	}
-	return found, nil
+	return nil
 }

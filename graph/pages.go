@@ -22,50 +22,67 @@ var errPageIgnored = &upstream.Error{Kind: upstream.KindInvalidResponse, Reason:
 // pages reads lists through an [upstream.Lister].
 type pages struct {
 	calls   upstream.Lister
-	maxSize atomic.Int64                       // rows of the largest page to ask for; lowered where upstream serves fewer
-	bound   int                                // rows a list may have shifted by since a cursor was made
-	cached  bool                               // answers are remembered for a while
-	totals  *lru.Cache[upstream.List, int]     // the last known length, a hint
-	drifts  *lru.Cache[upstream.List, float64] // rows a second by which calls were last seen to move down, a hint
+	maxSize int                                     // rows of the largest page to ask for
+	bound   int                                     // rows a list may have shifted by since a cursor was made
+	cached  bool                                    // answers are remembered for a while
+	sizes   *lru.Cache[upstream.ListKey, *pageSize] // of those lists of which upstream serves smaller pages
+	totals  *lru.Cache[upstream.ListKey, int]       // the last known length, a hint
+	drifts  *lru.Cache[upstream.ListKey, float64]   // rows a second by which calls were last seen to move down, a hint
 	now     func() time.Time
 	log     *slog.Logger
 }
+
+// pageSize is the rows of the largest page that upstream serves of a list.
+type pageSize struct{ rows atomic.Int64 }
 
 // rememberedLists bounds the lists about which something is remembered: sets of statuses times credentials.
 const rememberedLists = 1024
 
 func newPages(calls upstream.Lister, maxSize, bound int, log *slog.Logger) *pages {
-	totals, _ := lru.New[upstream.List, int](rememberedLists) // its one error is a size below 1
-	drifts, _ := lru.New[upstream.List, float64](rememberedLists)
-	p := &pages{calls: calls, bound: bound, totals: totals, drifts: drifts, now: time.Now, log: log}
-	p.maxSize.Store(int64(maxSize))
-	return p
-}
-
-// largest is the size of the largest page to ask for.
-func (p *pages) largest() int { return int(p.maxSize.Load()) }
-
-// lower keeps to what upstream serves from now on.
-func (p *pages) lower(size int) {
-	for old := p.maxSize.Load(); int64(size) < old; old = p.maxSize.Load() {
-		if p.maxSize.CompareAndSwap(old, int64(size)) {
-			p.log.Warn("upstream serves smaller pages than it is asked for: asking for no more from now on", "rows", size)
-		}
+	sizes, _ := lru.New[upstream.ListKey, *pageSize](rememberedLists) // its one error is a size below 1
+	totals, _ := lru.New[upstream.ListKey, int](rememberedLists)
+	drifts, _ := lru.New[upstream.ListKey, float64](rememberedLists)
+	return &pages{
+		calls: calls, maxSize: maxSize, bound: bound, sizes: sizes, totals: totals, drifts: drifts, now: time.Now, log: log,
 	}
 }
 
 // of reads one list, through answers asked for at notBefore at the earliest.
 func (p *pages) of(list upstream.List, notBefore time.Time) *reader {
-	return &reader{pages: p, list: list, notBefore: notBefore}
+	r := &reader{pages: p, list: list, key: list.Key(), notBefore: notBefore}
+	var known bool
+	if r.size, known = p.sizes.Get(r.key); !known {
+		r.size = &pageSize{}
+		r.size.rows.Store(int64(p.maxSize))
+	}
+	return r
 }
 
 // reader reads one list for one client request.
 type reader struct {
 	*pages
 	list      upstream.List
+	key       upstream.ListKey
+	size      *pageSize
 	notBefore time.Time
-	deadline  time.Time // zero: none
-	trace     *trace    // records what is read; may be nil
+	deadline  time.Time           // zero: none
+	allowance *upstream.Allowance // nil: endless
+	trace     *trace              // records what is read; may be nil
+}
+
+// largest is the size of the largest page to ask for.
+func (r *reader) largest() int { return int(r.size.rows.Load()) }
+
+// lower keeps to what upstream serves of the list from now on. This is per list, because it may be the calls of one list
+// that are too long for large pages, and because what one tenant meets must not touch another.
+func (r *reader) lower(rows int) {
+	for old := r.size.rows.Load(); int64(rows) < old; old = r.size.rows.Load() {
+		if r.size.rows.CompareAndSwap(old, int64(rows)) {
+			r.sizes.Add(r.key, r.size)
+			r.log.Warn("upstream serves smaller pages than it is asked for: asking for no more from now on",
+				"rows", rows, "tenant", r.key.Tenant.String(), "statuses", r.key.Statuses.String())
+		}
+	}
 }
 
 // get asks for the page that holds row anchor and as many rows of [lo, hi) as one answer can.
@@ -76,7 +93,7 @@ func (r *reader) get(ctx context.Context, anchor, lo, hi int) (*upstream.Page, e
 // getAhead is get, but where upstream has to be asked it asks for some more rows above and below.
 func (r *reader) getAhead(ctx context.Context, anchor, lo, hi, above, below int) (*upstream.Page, error) {
 	for {
-		opts := upstream.ListCallsOptions{List: r.list, NotBefore: r.notBefore, Deadline: r.deadline}
+		opts := r.question()
 		number, size := relay.Cover(anchor, lo, hi, r.largest())
 		opts.Page, opts.PageSize = number, size
 		if above+below > 0 {
@@ -93,10 +110,15 @@ func (r *reader) getAhead(ctx context.Context, anchor, lo, hi, above, below int)
 		}
 		r.trace.readPage(opts, page)
 		if provesEnd(page) {
-			r.totals.Add(r.list, page.End())
+			r.totals.Add(r.key, page.End())
 		}
 		return page, nil
 	}
+}
+
+// question is what holds for all that the reader asks.
+func (r *reader) question() upstream.ListCallsOptions {
+	return upstream.ListCallsOptions{List: r.list, NotBefore: r.notBefore, Deadline: r.deadline, Allowance: r.allowance}
 }
 
 // whole asks for the page of the largest size that holds the row.

@@ -35,6 +35,7 @@ type trace struct {
 	mu    sync.Mutex
 	pages []pageRead
 	calls []callRead
+	stale time.Time // when the oldest stale page was asked for; zero where none was read
 }
 
 type pageRead struct {
@@ -43,10 +44,10 @@ type pageRead struct {
 }
 
 type callRead struct {
-	credential upstream.Credential
-	id         string
-	notBefore  time.Time
-	call       *upstream.Call
+	tenant    upstream.Tenant
+	id        string
+	notBefore time.Time
+	call      *upstream.Call
 }
 
 // maxReads bounds the look-ups that an answer may have taken, and so what it costs to check it.
@@ -58,16 +59,26 @@ func (t *trace) readPage(opts upstream.ListCallsOptions, page *upstream.Page) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	opts.Allowance = nil // it is of this request, and what is remembered outlives that
 	t.pages = append(t.pages, pageRead{opts, page})
+	t.readStale(page)
 }
 
-func (t *trace) readCall(read callRead) {
+// readCall records a look-up, and the page that has the call, if one has.
+func (t *trace) readCall(read callRead, page *upstream.Page) {
 	if t == nil {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.calls = append(t.calls, read)
+	t.readStale(page)
+}
+
+func (t *trace) readStale(page *upstream.Page) {
+	if page != nil && page.Stale && (t.stale.IsZero() || page.AskedAt.Before(t.stale)) {
+		t.stale = page.AskedAt
+	}
 }
 
 // holds reports whether every look-up would find now what it found then.
@@ -78,7 +89,7 @@ func (t *trace) holds(memory Memory) bool {
 		}
 	}
 	for _, read := range t.calls {
-		if memory.FindCall(read.credential, read.id, read.notBefore) != read.call {
+		if call, page := memory.FindCall(read.tenant, read.id, read.notBefore); call != read.call || page != nil && page.Stale {
 			return false
 		}
 	}
@@ -97,10 +108,10 @@ type answers struct {
 
 // answerKey names a request. Its text is the query string or the body, whose forms overlap.
 type answerKey struct {
-	credential upstream.Credential
-	method     string
-	text       string
-	encoding   string
+	tenant   upstream.Tenant
+	method   string
+	text     string
+	encoding string
 }
 
 // answer is a body as it is sent, and what it was made from.

@@ -23,7 +23,7 @@ type Resolver struct {
 func (r *Resolver) reader(ctx context.Context, statuses upstream.OrderStatuses) *reader {
 	req := requestOf(ctx)
 	reader := r.pages.of(upstream.List{Credential: req.credential, Statuses: statuses}, req.notBefore)
-	reader.deadline, reader.trace = req.deadline, req.trace
+	reader.deadline, reader.allowance, reader.trace = req.deadline, req.allowance, req.trace
 	return reader
 }
 

@@ -35,7 +35,6 @@ import (
 	"errors"
 
 	"revox-graphql/graph/relay"
-	"revox-graphql/upstream"
 )
 
 // errCursorExpired: the cursor's place is lost.
@@ -103,7 +102,7 @@ func (r *reader) couldReach(p place, behind, ahead int) bool {
 
 // expect guesses where a cursor's call stands by now, from how the list has moved of late, give or take slack rows.
 func (r *reader) expect(c *relay.Cursor) (position, slack int) {
-	drift, ok := r.drifts.Get(r.list)
+	drift, ok := r.drifts.Get(r.key)
 	if !ok {
 		return c.Position, 0
 	}
@@ -126,7 +125,7 @@ func (r *reader) readAhead(wanted int) int {
 func (r *reader) observe(c *relay.Cursor, p place) {
 	const shortest = 0.1 // seconds; what moves in less says little
 	if seconds := p.asked.Sub(c.Since).Seconds(); seconds > shortest && !p.gone() {
-		r.drifts.Add(r.list, float64(p.position+p.before-c.Position)/seconds)
+		r.drifts.Add(r.key, float64(p.position+p.before-c.Position)/seconds)
 	}
 }
 
@@ -204,9 +203,9 @@ func (r *reader) settle(ctx context.Context, c *relay.Cursor, towards direction,
 func (r *reader) explain(ctx context.Context) error {
 	var ids [3]string
 	for i, row := range []int{0, 2, 0} { // the third shows that the list stood still
-		page, err := r.calls.ListCalls(ctx, upstream.ListCallsOptions{
-			List: r.list, Page: row / 2, PageSize: 2, NotBefore: r.now(), Deadline: r.deadline,
-		})
+		opts := r.question()
+		opts.Page, opts.PageSize, opts.NotBefore = row/2, 2, r.now()
+		page, err := r.calls.ListCalls(ctx, opts)
 		if err != nil {
 			return err
 		}

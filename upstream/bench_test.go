@@ -32,7 +32,7 @@ func BenchmarkReadPage(b *testing.B) {
 	var page *Page
 	for b.Loop() {
 		var err error
-		if page, err = readPage(body); err != nil {
+		if page, _, err = readPage(body); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -84,7 +84,7 @@ func TestPageMemory(t *testing.T) {
 	pages := make([]*Page, n)
 	counted := 0
 	for i := range pages {
-		page, err := readPage(body)
+		page, _, err := readPage(body)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,9 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -47,85 +47,151 @@ type ClientOptions struct {
 	StatusesFormat StatusesFormat
 	// FirstPage; the zero value is FirstPageZero.
 	FirstPage FirstPage
+	// CheckStatuses tries out, once for each credential that filters by several statuses, whether upstream understands
+	// the format. It takes a few small requests in the background.
+	CheckStatuses bool
 	// MaxAnswerBytes caps an answer's body after decompression; 0 is the constant of that name.
 	MaxAnswerBytes int64
+	// AttemptTimeout bounds one request; 0 is 10 s.
+	AttemptTimeout time.Duration
+	// RetryDelay is the time after which a failed request is tried again for the first time; 0 is 500 ms.
+	RetryDelay time.Duration
+	// MaxConcurrent is how many requests are under way at once; 0 is 32. MaxTenantConcurrent is how many of one
+	// credential are; 0 is all of them.
+	MaxConcurrent, MaxTenantConcurrent int
+	// MaxWaiting is how many requests wait for that; 0 is 256.
+	MaxWaiting int
+	// Observer is told what happens; nil is nobody.
+	Observer Observer
 	// Transport; nil is one of its own that keeps enough idle connections to one host.
 	Transport http.RoundTripper
 }
 
-// Client is the [Lister] that asks upstream itself. Each ListCalls is one request, and a few more where the number of the
-// first page or the largest page size has to be found out. Nothing else is remembered, and nothing retried.
+// Client is the [Lister] that asks upstream itself. Each ListCalls is one question, which may take several attempts (see
+// attempts.go), and a few more questions where the number of the first page or the largest page size has to be found out.
 type Client struct {
-	endpoint       url.URL
-	statusesFormat StatusesFormat
-	maxAnswerBytes int64
-	http           *http.Client
-	firstPage      *firstPage
-	pageSize       pageSize
+	opts     ClientOptions
+	endpoint url.URL
+	http     *http.Client
+	tenants  *tenants
+	checks   *checks
 }
 
-// NewClient makes a client. It asks nothing yet.
+// NewClient makes a client. It asks nothing yet. Close it when it is not needed any more.
 func NewClient(opts ClientOptions) *Client {
-	transport := opts.Transport
-	if transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConnsPerHost = 64 // Go's default of 2 closes connections under load only to dial them again
-		transport = t
+	opts.MaxAnswerBytes = cmp.Or(opts.MaxAnswerBytes, MaxAnswerBytes)
+	opts.AttemptTimeout = cmp.Or(opts.AttemptTimeout, 10*time.Second)
+	opts.RetryDelay = cmp.Or(opts.RetryDelay, retryDelay)
+	opts.MaxConcurrent = cmp.Or(opts.MaxConcurrent, 32)
+	opts.MaxWaiting = cmp.Or(opts.MaxWaiting, 256)
+	if opts.Observer == nil {
+		opts.Observer = Unobserved{}
 	}
-	return &Client{
-		endpoint:       *opts.BaseURL.JoinPath("call"),
-		statusesFormat: opts.StatusesFormat,
-		maxAnswerBytes: cmp.Or(opts.MaxAnswerBytes, MaxAnswerBytes),
+	if opts.Transport == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.MaxIdleConnsPerHost = opts.MaxConcurrent // Go's default of 2 closes connections under load only to dial them again
+		opts.Transport = t
+	}
+	c := &Client{
+		opts:     opts,
+		checks:   newChecks(),
+		endpoint: *opts.BaseURL.JoinPath("call"),
 		http: &http.Client{
-			Transport: transport,
+			Transport: opts.Transport,
 			// A redirect is an answer like any other: following it would carry the key elsewhere.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		firstPage: newFirstPage(opts.FirstPage),
 	}
+	c.tenants = newTenants(&c.opts)
+	return c
+}
+
+// Close ends what the client does in the background, and closes idle connections.
+func (c *Client) Close() {
+	c.checks.close()
+	c.http.CloseIdleConnections()
 }
 
 // ListCalls implements [Lister]. It always asks upstream, so NotBefore has no effect.
 func (c *Client) ListCalls(ctx context.Context, opts ListCallsOptions) (*Page, error) {
-	if err := c.pageSize.known(opts.PageSize); err != nil {
-		return nil, err
-	}
 	if !opts.Deadline.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, opts.Deadline)
 		defer cancel()
 	}
-	everything := List{Credential: opts.Credential}
-	first, err := c.firstPage.number(ctx, func(ctx context.Context, number int) (*Page, error) {
-		return c.get(ctx, everything, number, probeRows)
+	q := question{Client: c, list: opts.List, tenant: c.tenants.of(opts.Credential), allowance: opts.Allowance}
+	page, err := q.page(ctx, opts.Page, opts.PageSize)
+	if err == nil {
+		c.checkStatuses(q)
+	}
+	return page, err
+}
+
+// question is who asks for what, while it is asked.
+type question struct {
+	*Client
+	list      List
+	tenant    *tenant
+	allowance *Allowance
+}
+
+// everything is the same question about the list without a filter.
+func (q question) everything() question {
+	q.list = List{Credential: q.list.Credential}
+	return q
+}
+
+// page asks for a page, counted from 0, and judges what comes.
+func (q question) page(ctx context.Context, number, size int) (*Page, error) {
+	if err := q.tenant.pageSize.known(size); err != nil {
+		return nil, err
+	}
+	whole := q.everything()
+	first, found, err := q.tenant.firstPage.number(ctx, func(ctx context.Context, number int) (*Page, error) {
+		return whole.get(ctx, number, probeRows)
 	})
 	if err != nil {
 		return nil, err
 	}
-	page, err := c.get(ctx, opts.List, opts.Page+first, opts.PageSize)
+	if found {
+		q.opts.Observer.FirstPage(q.tenant.id, first)
+	}
+	page, err := q.get(ctx, number+first, size)
 	if err != nil {
 		return nil, err
 	}
-	page.Number = opts.Page
-	err = c.pageSize.check(ctx, page, opts.List == everything, func(ctx context.Context, number, size int) (*Page, error) {
-		return c.get(ctx, everything, number+first, size)
+	page.Number = number
+	err = q.tenant.pageSize.check(ctx, page, q.list == whole.list, func(ctx context.Context, number, size int) (*Page, error) {
+		return whole.get(ctx, number+first, size)
 	})
+	if tooLarge, ok := errors.AsType[*PageSizeError](err); ok {
+		q.opts.Observer.PageSize(q.tenant.id, tooLarge.Max)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return page, nil
 }
 
+// get asks for the page that upstream itself numbers so, in as many attempts as it takes.
+func (q question) get(ctx context.Context, number, size int) (*Page, error) {
+	return q.tenants.ask(ctx, q.tenant, q.allowance, func(ctx context.Context) (*Page, error) {
+		return q.attempt(ctx, number, size)
+	})
+}
+
 // bodies are buffers for answers, of which pages keep nothing.
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// get asks for the page that upstream itself numbers so.
-func (c *Client) get(ctx context.Context, list List, number, size int) (*Page, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url(list.Statuses, number, size), http.NoBody)
+// attempt asks once.
+func (q question) attempt(ctx context.Context, number, size int) (*Page, error) {
+	ctx, stop := q.watch(ctx)
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, q.url(q.list.Statuses, number, size), http.NoBody)
 	if err != nil {
 		return nil, &Error{Kind: KindInvalidResponse, Reason: "the base URL cannot be asked"}
 	}
-	if key := list.Credential.secret(); key != "" {
+	if key := q.list.Credential.secret(); key != "" {
 		req.Header.Set("Authorization", "Bearer "+key)
 	}
 	req.Header.Set("Accept", "application/json")
@@ -133,10 +199,12 @@ func (c *Client) get(ctx context.Context, list List, number, size int) (*Page, e
 	body := bodies.Get().(*bytes.Buffer)
 	defer bodies.Put(body)
 	body.Reset()
-	if err := c.do(req, body); err != nil {
+	if err := q.do(req, body); errors.Is(err, errTooLarge) && size > 1 {
+		return nil, &PageSizeError{size / 2}
+	} else if err != nil {
 		return nil, err
 	}
-	page, err := readPage(body.Bytes())
+	page, unknown, err := readPage(body.Bytes())
 	if err != nil {
 		return nil, &Error{Kind: KindInvalidResponse, Status: http.StatusOK, Reason: err.Error()}
 	}
@@ -147,13 +215,42 @@ func (c *Client) get(ctx context.Context, list List, number, size int) (*Page, e
 			Reason: fmt.Sprintf("%d rows were asked for and %d came", size, len(page.Rows)),
 		}
 	}
+	for _, u := range unknown {
+		q.opts.Observer.Unrecognized(u.field, u.value)
+	}
 	return page, nil
+}
+
+// watch counts what net/http makes of one request. When an idle connection dies under a GET it sends the GET again by
+// itself, over the next idle connection, and so on through all of them: fifty requests for one, if upstream dies on each.
+// One such replay is welcome, since a connection may always have just been closed. It is paid for like any other
+// request, and the other idle connections are closed with it, because they may well be dead too. A second one is the end
+// of the attempt.
+func (q question) watch(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	connections := 0
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+		connections++
+		if connections == 1 {
+			return
+		}
+		q.http.CloseIdleConnections()
+		err := q.allowance.take()
+		if connections > 2 {
+			err = &Error{Kind: KindUnavailable, Reason: "its connections end without an answer"}
+		}
+		if err != nil {
+			cancel(err)
+			return
+		}
+		q.opts.Observer.Replayed()
+	}}), func() { cancel(nil) }
 }
 
 func (c *Client) url(statuses OrderStatuses, number, size int) string {
 	query := url.Values{"page": {strconv.Itoa(number)}, "page_size": {strconv.Itoa(size)}}
 	if statuses != 0 {
-		switch c.statusesFormat {
+		switch c.opts.StatusesFormat {
 		case StatusesRepeat:
 			query["statuses"] = statuses.Values()
 		case StatusesBrackets:
@@ -167,6 +264,9 @@ func (c *Client) url(statuses OrderStatuses, number, size int) string {
 	return u.String()
 }
 
+// errTooLarge: the answer has more bytes than are read.
+var errTooLarge = &Error{Kind: KindInvalidResponse, Status: http.StatusOK, Reason: "the answer is too large"}
+
 // do reads the body of a 200 answer.
 func (c *Client) do(req *http.Request, body *bytes.Buffer) error {
 	resp, err := c.http.Do(req)
@@ -177,33 +277,26 @@ func (c *Client) do(req *http.Request, body *bytes.Buffer) error {
 	if resp.StatusCode != http.StatusOK {
 		// Reading a little lets the connection be used again; what the body says is upstream's own.
 		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
-		e := &Error{
-			Kind: kindOfStatus(resp.StatusCode), Status: resp.StatusCode,
-			RetryAfter: retryAfter(resp.Header, time.Now()),
-		}
-		if resp.StatusCode/100 == 3 {
-			e.Reason = "redirects are not followed; is the base URL right?"
-		}
-		return e
+		return statusError(resp.StatusCode, resp.Header, time.Now())
 	}
-	n, err := body.ReadFrom(io.LimitReader(resp.Body, c.maxAnswerBytes+1))
+	if resp.ContentLength > c.opts.MaxAnswerBytes {
+		return errTooLarge
+	}
+	n, err := body.ReadFrom(io.LimitReader(resp.Body, c.opts.MaxAnswerBytes+1))
 	if err != nil {
 		return transportError(req.Context(), err)
 	}
-	if n > c.maxAnswerBytes {
-		return &Error{
-			Kind: KindInvalidResponse, Status: http.StatusOK,
-			Reason: fmt.Sprintf("the answer has more than %d bytes", c.maxAnswerBytes),
-		}
+	if n > c.opts.MaxAnswerBytes {
+		return errTooLarge
 	}
 	return nil
 }
 
-// transportError classes a failure below HTTP. The caller's own end comes first; the error's text is dropped, because
-// it holds the URL.
+// transportError classes a failure below HTTP. Why the request was stopped comes first; the error's text is dropped,
+// because it holds the URL.
 func transportError(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return ctx.Err()
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
 	}
 	if netErr, ok := errors.AsType[net.Error](err); ctx.Err() != nil || ok && netErr.Timeout() {
 		return &Error{Kind: KindTimeout, Reason: "no answer in time"}
@@ -216,20 +309,4 @@ func transportError(ctx context.Context, err error) error {
 		reason = "the answer was cut short"
 	}
 	return &Error{Kind: KindUnavailable, Reason: reason}
-}
-
-// retryAfter reads how long upstream asks to wait, as the vendor's SDK does: `retry-after-ms` before `Retry-After`,
-// which is seconds or a date. 0 is unknown.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	if ms, err := strconv.ParseFloat(header.Get("Retry-After-Ms"), 64); err == nil && ms > 0 && ms < 1e9 {
-		return time.Duration(ms * float64(time.Millisecond))
-	}
-	value := strings.TrimSpace(header.Get("Retry-After"))
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds > 0 && seconds < 1e6 {
-		return time.Duration(seconds * float64(time.Second))
-	}
-	if at, err := http.ParseTime(value); err == nil && at.After(now) {
-		return at.Sub(now)
-	}
-	return 0
 }

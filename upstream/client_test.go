@@ -210,27 +210,28 @@ func TestErrors(t *testing.T) {
 		answer fake.Answer
 		kind   upstream.Kind
 		retry  time.Duration
+		again  int // requests after the first
 	}{
-		"400":               {fake.Answer{Status: 400}, upstream.KindInvalidResponse, 0},
-		"401":               {fake.Answer{Status: 401}, upstream.KindUnauthenticated, 0},
-		"403":               {fake.Answer{Status: 403}, upstream.KindForbidden, 0},
-		"404":               {fake.Answer{Status: 404}, upstream.KindInvalidResponse, 0},
-		"408":               {fake.Answer{Status: 408}, upstream.KindTimeout, 0},
-		"409":               {fake.Answer{Status: 409}, upstream.KindUnavailable, 0},
-		"422":               {fake.Answer{Status: 422}, upstream.KindInvalidResponse, 0},
-		"429":               {fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, upstream.KindRateLimited, 7 * time.Second},
-		"429 to the ms":     {fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"7"}, "Retry-After-Ms": {"1500"}}}, upstream.KindRateLimited, 1500 * time.Millisecond},
-		"429, nonsense":     {fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"soon"}}}, upstream.KindRateLimited, 0},
-		"500":               {fake.Answer{Status: 500}, upstream.KindUnavailable, 0},
-		"503":               {fake.Answer{Status: 503, Header: http.Header{"Retry-After": {"3"}}}, upstream.KindUnavailable, 3 * time.Second},
-		"204":               {fake.Answer{Status: 204, Body: []byte{}}, upstream.KindInvalidResponse, 0},
-		"redirect":          {fake.Answer{Status: 302, Header: http.Header{"Location": {"/elsewhere/call"}}}, upstream.KindInvalidResponse, 0},
-		"truncated":         {fake.Answer{Truncate: true}, upstream.KindUnavailable, 0},
-		"malformed":         {fake.Answer{Body: []byte(`{"calls": [{"id": "` + canary)}, upstream.KindInvalidResponse, 0},
-		"HTML":              {fake.Answer{Header: http.Header{"Content-Type": {"text/html"}}, Body: []byte("<p>" + canary)}, upstream.KindInvalidResponse, 0},
-		"too many rows":     {fake.Answer{Body: []byte(`{"calls": [{"id":"1"},{"id":"2"},{"id":"3"},{"id":"4"},{"id":"5"},{"id":"6"}]}`)}, upstream.KindInvalidResponse, 0},
-		"too many bytes":    {fake.Answer{Body: []byte(strings.Repeat(" ", 1000))}, upstream.KindInvalidResponse, 0},
-		"error with a body": {fake.Answer{Status: 500, Body: []byte(canary)}, upstream.KindUnavailable, 0},
+		"400":               {fake.Answer{Status: 400}, upstream.KindInvalidResponse, 0, 0},
+		"401":               {fake.Answer{Status: 401}, upstream.KindUnauthenticated, 0, 0},
+		"403":               {fake.Answer{Status: 403}, upstream.KindForbidden, 0, 0},
+		"404":               {fake.Answer{Status: 404}, upstream.KindInvalidResponse, 0, 0},
+		"408":               {fake.Answer{Status: 408}, upstream.KindTimeout, 0, 2},
+		"409":               {fake.Answer{Status: 409}, upstream.KindUnavailable, 0, 2},
+		"422":               {fake.Answer{Status: 422}, upstream.KindInvalidResponse, 0, 0},
+		"429":               {fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, upstream.KindRateLimited, 7 * time.Second, 0},
+		"429 to the ms":     {fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"7"}, "Retry-After-Ms": {"1500"}}}, upstream.KindRateLimited, 1500 * time.Millisecond, 0},
+		"429, nonsense":     {fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"soon"}}}, upstream.KindRateLimited, 0, 2},
+		"500":               {fake.Answer{Status: 500}, upstream.KindUnavailable, 0, 2},
+		"503":               {fake.Answer{Status: 503, Header: http.Header{"Retry-After": {"3"}}}, upstream.KindUnavailable, 3 * time.Second, 0},
+		"204":               {fake.Answer{Status: 204, Body: []byte{}}, upstream.KindInvalidResponse, 0, 0},
+		"redirect":          {fake.Answer{Status: 302, Header: http.Header{"Location": {"/elsewhere/call"}}}, upstream.KindInvalidResponse, 0, 0},
+		"truncated":         {fake.Answer{Truncate: true}, upstream.KindUnavailable, 0, 2},
+		"malformed":         {fake.Answer{Body: []byte(`{"calls": [{"id": "` + canary)}, upstream.KindInvalidResponse, 0, 0},
+		"HTML":              {fake.Answer{Header: http.Header{"Content-Type": {"text/html"}}, Body: []byte("<p>" + canary)}, upstream.KindInvalidResponse, 0, 0},
+		"too many rows":     {fake.Answer{Body: []byte(`{"calls": [{"id":"1"},{"id":"2"},{"id":"3"},{"id":"4"},{"id":"5"},{"id":"6"}]}`)}, upstream.KindInvalidResponse, 0, 0},
+		"too many bytes":    {fake.Answer{Body: []byte(strings.Repeat(" ", 1000))}, upstream.KindInvalidResponse, 0, 0},
+		"error with a body": {fake.Answer{Status: 500, Body: []byte(canary)}, upstream.KindUnavailable, 0, 2},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -238,9 +239,9 @@ func TestErrors(t *testing.T) {
 			f.Behave(func(b *fake.Behaviour) {
 				b.Fault = func(int, *http.Request) *fake.Answer { return &test.answer }
 			})
-			c := upstream.NewClient(upstream.ClientOptions{BaseURL: base, MaxAnswerBytes: 999})
+			c := upstream.NewClient(upstream.ClientOptions{BaseURL: base, MaxAnswerBytes: 999, RetryDelay: time.Millisecond})
 			_, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{
-				List: upstream.List{Credential: upstream.NewCredential(canary)}, PageSize: 5,
+				List: upstream.List{Credential: upstream.NewCredential(canary)}, PageSize: 1,
 			})
 			e, ok := errors.AsType[*upstream.Error](err)
 			if !ok {
@@ -252,7 +253,7 @@ func TestErrors(t *testing.T) {
 			if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, canary) || strings.Contains(text, base.Host) {
 				t.Errorf("the error tells too much: %s", text)
 			}
-			if n := len(f.Requests()); n != 1 {
+			if n := len(f.Requests()); n != 1+test.again {
 				t.Errorf("%d requests", n)
 			}
 		})

@@ -1,6 +1,10 @@
 package upstream
 
 import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
 	"unique"
 )
@@ -10,15 +14,21 @@ import (
 //
 // Methods do not protect it inside an unexported field of a struct that is printed: fmt does not call them there. A
 // handle does, which shows as an address.
-type Credential struct{ key unique.Handle[string] }
+type Credential struct {
+	key    unique.Handle[string]
+	tenant Tenant
+}
 
 // NewCredential wraps a bearer key. The empty key is the zero Credential, for an endpoint that asks for none.
 func NewCredential(key string) Credential {
 	if key == "" {
 		return Credential{}
 	}
-	return Credential{unique.Make(key)}
+	return Credential{unique.Make(key), newTenant(key)}
 }
+
+// Tenant stands for the credential wherever something is remembered, limited or counted.
+func (c Credential) Tenant() Tenant { return c.tenant }
 
 // secret is the key itself.
 func (c Credential) secret() string {
@@ -41,3 +51,24 @@ func (Credential) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // LogValue implements [slog.LogValuer] without the key.
 func (Credential) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Tenant is whose data something is: half of the SHA-256 of a credential, keyed with a number that this process has made
+// up. So nothing that is kept for long holds a key, and what is kept can neither be turned back into one nor compared
+// with that of another process. The zero Tenant is that of the zero Credential.
+type Tenant [16]byte
+
+func newTenant(key string) Tenant {
+	mac := hmac.New(sha256.New, tenantKey)
+	_, _ = mac.Write([]byte(key))
+	return Tenant(mac.Sum(nil)[:len(Tenant{})])
+}
+
+// tenantKey never changes.
+var tenantKey = func() []byte {
+	key := make([]byte, sha256.Size)
+	_, _ = rand.Read(key) // it never fails
+	return key
+}()
+
+// String is enough of it to tell tenants apart in a log.
+func (t Tenant) String() string { return hex.EncodeToString(t[:4]) }

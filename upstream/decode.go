@@ -30,14 +30,14 @@ import (
 // span is where a JSON value lies in a page's text; zero stands for null.
 type span struct{ start, end uint32 }
 
-// readPage reads an answer of GET /call. It keeps nothing of body.
-func readPage(body []byte) (*Page, error) {
+// readPage reads an answer of GET /call, and tells what it met that it does not know. It keeps nothing of body.
+func readPage(body []byte) (*Page, []stranger, error) {
 	r := pageReaders.Get().(*pageReader)
 	defer pageReaders.Put(r)
 	if err := r.read(body); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return r.page(), nil
+	return r.page(), slices.Clone(r.strangers), nil
 }
 
 // pageReader reads one answer at a time. Its slices are used again for the next.
@@ -50,6 +50,8 @@ type pageReader struct {
 	rows    []rowIndex
 	entries []entry
 	tools   []tool
+
+	strangers []stranger
 
 	// of the row that is being read
 	row     rowIndex
@@ -78,6 +80,7 @@ func (r *pageReader) read(body []byte) error {
 	r.scanner = scanner{text: body}
 	r.added = append(r.added[:0], `""`...)
 	r.empty = r.behind(0)
+	r.strangers = r.strangers[:0]
 	listed := false
 	for r.enter(); r.more(); {
 		if string(r.name()) != `"calls"` {
@@ -267,6 +270,7 @@ func (r *pageReader) readTurn(e *entry) {
 		if ok {
 			continue
 		}
+		r.meet(entryFields, "transcript.", name, value)
 		if !odd {
 			r.odd = append(r.odd, "[,"[min(len(r.odd), 1)])
 			r.odd = append(r.odd, `{"index":`...)
@@ -289,6 +293,7 @@ func (r *pageReader) readTurn(e *entry) {
 
 // keep remembers a field for [FieldExtra]; the last of a name counts.
 func (r *pageReader) keep(name, value []byte) {
+	r.meet(callFields, "", name, value)
 	for i := range r.unknown {
 		if bytes.Equal(r.unknown[i].name, name) {
 			r.unknown[i].value = value

@@ -12,7 +12,7 @@ import (
 
 func readRows(t *testing.T, body string) []Row {
 	t.Helper()
-	page, err := readPage([]byte(body))
+	page, _, err := readPage([]byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func TestRefusedAnswers(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			page, err := readPage([]byte(test.body))
+			page, _, err := readPage([]byte(test.body))
 			if err == nil {
 				t.Fatalf("taken: %+v", page.Rows)
 			}
@@ -321,7 +321,7 @@ func FuzzReadPage(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		valid := json.Valid(body)
-		page, err := readPage(slices.Clone(body))
+		page, _, err := readPage(slices.Clone(body))
 		if err == nil && !valid {
 			t.Fatal("took what is not JSON")
 		}

@@ -134,5 +134,14 @@ func (s OrderStatuses) Values() []string {
 	return values
 }
 
+// each lists the set as sets of one status.
+func (s OrderStatuses) each() []OrderStatuses {
+	var sets []OrderStatuses
+	for rest := s; rest != 0; rest &= rest - 1 {
+		sets = append(sets, rest&-rest)
+	}
+	return sets
+}
+
 // String is the set as upstream takes it with [StatusesComma].
 func (s OrderStatuses) String() string { return strings.Join(s.Values(), ",") }

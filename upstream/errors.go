@@ -3,6 +3,8 @@ package upstream
 import (
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -24,35 +26,48 @@ const (
 	KindTimeout
 	// KindUnavailable: no connection, a connection lost on the way, 409, or 5xx.
 	KindUnavailable
+	// KindOverloaded: the gateway has so many requests waiting for upstream that it takes no more.
+	KindOverloaded
 )
 
-func (k Kind) String() string {
-	switch k {
-	case KindUnauthenticated:
-		return "unauthenticated"
-	case KindForbidden:
-		return "forbidden"
-	case KindRateLimited:
-		return "rate limited"
-	case KindTimeout:
-		return "timeout"
-	case KindUnavailable:
-		return "unavailable"
-	default:
-		return "invalid response"
-	}
+var kindNames = [...]string{
+	KindInvalidResponse: "invalid response",
+	KindUnauthenticated: "unauthenticated",
+	KindForbidden:       "forbidden",
+	KindRateLimited:     "rate limited",
+	KindTimeout:         "timeout",
+	KindUnavailable:     "unavailable",
+	KindOverloaded:      "overloaded",
 }
+
+func (k Kind) String() string { return kindNames[k] }
+
+// Passing reports whether the trouble is upstream's and may pass: what is known from before may be served meanwhile. A
+// credential that is refused is no such trouble.
+func (k Kind) Passing() bool { return k != KindUnauthenticated && k != KindForbidden }
 
 // Error is every failure of upstream. Its text holds no URL, no key and nothing of the answer's body.
 type Error struct {
 	Kind Kind
 	// Status is the HTTP status; 0 where there was no answer.
 	Status int
-	// RetryAfter is how long upstream asked to wait; 0 where it did not say.
+	// RetryAfter is how long to wait before asking again, as upstream told or the gateway knows; 0 where nobody does.
 	RetryAfter time.Duration
 	// Reason says more, for the log.
 	Reason string
+
+	advice advice
+	unsent bool // upstream was not asked
 }
+
+// advice is what an answer's header x-should-retry says.
+type advice int8
+
+const (
+	noAdvice advice = iota
+	shouldRetry
+	shouldNotRetry
+)
 
 func (e *Error) Error() string {
 	switch {
@@ -63,6 +78,33 @@ func (e *Error) Error() string {
 	default:
 		return fmt.Sprintf("upstream: %s: HTTP %d: %s", e.Kind, e.Status, e.Reason)
 	}
+}
+
+// mayPass reports whether asking again may help. The vendor's SDKs ask again after the same failures.
+func (e *Error) mayPass() bool {
+	switch e.advice {
+	case shouldRetry:
+		return true
+	case shouldNotRetry:
+		return false
+	default:
+		return e.Kind == KindTimeout || e.Kind == KindUnavailable || e.Kind == KindRateLimited
+	}
+}
+
+// statusError is the error of an answer other than 200.
+func statusError(status int, header http.Header, now time.Time) *Error {
+	e := &Error{Kind: kindOfStatus(status), Status: status, RetryAfter: retryAfter(header, now)}
+	switch header.Get("X-Should-Retry") {
+	case "true":
+		e.advice = shouldRetry
+	case "false":
+		e.advice = shouldNotRetry
+	}
+	if status/100 == 3 {
+		e.Reason = "redirects are not followed; is the base URL right?"
+	}
+	return e
 }
 
 // kindOfStatus classes an HTTP status other than 200, as the vendor's SDK does.
@@ -81,4 +123,20 @@ func kindOfStatus(status int) Kind {
 	default:
 		return KindInvalidResponse
 	}
+}
+
+// retryAfter reads how long upstream asks to wait, as the vendor's SDK does: `retry-after-ms` before `Retry-After`,
+// which is seconds or a date. 0 is unknown.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	if ms, err := strconv.ParseFloat(header.Get("Retry-After-Ms"), 64); err == nil && ms > 0 && ms < 1e9 {
+		return time.Duration(ms * float64(time.Millisecond))
+	}
+	value := strings.TrimSpace(header.Get("Retry-After"))
+	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds > 0 && seconds < 1e6 {
+		return time.Duration(seconds * float64(time.Second))
+	}
+	if at, err := http.ParseTime(value); err == nil && at.After(now) {
+		return at.Sub(now)
+	}
+	return 0
 }

@@ -28,25 +28,26 @@ func newFirstPage(set FirstPage) *firstPage {
 	return p
 }
 
-// number returns the number of the first page. get asks for a page as upstream numbers it.
-func (p *firstPage) number(ctx context.Context, get func(context.Context, int) (*Page, error)) (int, error) {
+// number returns the number of the first page, and whether it was found out just now. get asks for a page as upstream
+// numbers it.
+func (p *firstPage) number(ctx context.Context, get func(context.Context, int) (*Page, error)) (number int, found bool, err error) {
 	if n := FirstPage(p.known.Load()); n != FirstPageAuto {
-		return int(n), nil
+		return int(n), false, nil
 	}
 	select {
 	case p.probing <- struct{}{}:
 		defer func() { <-p.probing }()
 	case <-ctx.Done():
-		return 0, transportError(ctx, ctx.Err())
+		return 0, false, transportError(ctx, ctx.Err())
 	}
 	if n := FirstPage(p.known.Load()); n != FirstPageAuto { // somebody else found it out meanwhile
-		return int(n), nil
+		return int(n), false, nil
 	}
 	n, sure, err := probeFirstPage(ctx, get)
 	if sure {
 		p.known.Store(int32(n))
 	}
-	return int(n), err
+	return int(n), sure, err
 }
 
 func probeFirstPage(ctx context.Context, get func(context.Context, int) (*Page, error)) (n FirstPage, sure bool, err error) {

@@ -18,24 +18,33 @@ import (
 type Lister interface {
 	// ListCalls returns a page that holds at least the rows asked for, as far as the list has them. It may be a larger
 	// page than the one asked for (see [Page.Offset]), never a smaller one. Errors are of type [*Error],
-	// [*PageSizeError] where smaller pages must be asked for, or the context's when the caller gave up. Safe for
-	// concurrent use.
+	// [*PageSizeError] where smaller pages must be asked for, [*AllowanceError] where the asker may ask no more, or the
+	// context's when the caller gave up. Safe for concurrent use.
 	ListCalls(ctx context.Context, opts ListCallsOptions) (*Page, error)
 }
 
 // Finder knows some calls without asking upstream.
 type Finder interface {
-	// FindCall returns the call as it was last seen with this credential, and not before the given time; nil when it
-	// has not been seen of late.
-	FindCall(credential Credential, id string, notBefore time.Time) *Call
+	// FindCall returns the call as the tenant last saw it, and not before the given time, and the page that has it; nil
+	// when it has not been seen of late. While upstream is failing that may be longer ago, and then the page is stale.
+	FindCall(tenant Tenant, id string, notBefore time.Time) (*Call, *Page)
 }
 
-// List names one list of calls: whose it is, and how it is filtered. Lists are comparable, so whatever is remembered
-// about a list is keyed by it and cannot cross from one credential to another.
+// List names one list of calls: whose it is, and how it is filtered.
 type List struct {
 	Credential Credential
 	Statuses   OrderStatuses
 }
+
+// ListKey is what stands for a list wherever something is remembered about it: nothing crosses from one credential to
+// another, and no key is kept.
+type ListKey struct {
+	Tenant   Tenant
+	Statuses OrderStatuses
+}
+
+// Key is the list's key.
+func (l List) Key() ListKey { return ListKey{l.Credential.Tenant(), l.Statuses} }
 
 // ListCallsOptions says which rows are wanted: those from Page*PageSize on, PageSize of them.
 type ListCallsOptions struct {
@@ -52,6 +61,8 @@ type ListCallsOptions struct {
 	NotBefore time.Time
 	// Deadline is when the asker gives up; the zero time is never. What lies ready comes even then.
 	Deadline time.Time
+	// Allowance is what the asker may still ask upstream; nil is anything.
+	Allowance *Allowance
 }
 
 // Page is one answer of upstream: a slice of the list at one moment. It is immutable and shared.
@@ -66,6 +77,8 @@ type Page struct {
 	AskedAt time.Time
 	// Bytes is the memory that the page takes.
 	Bytes int
+	// Stale says that the page is older than a page in memory should be, and served because upstream is failing.
+	Stale bool
 
 	text    string // the answer, and behind it what is not written there as it should be
 	entries []entry

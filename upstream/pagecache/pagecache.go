@@ -2,19 +2,27 @@
 //
 // # What is served from memory
 //
-// Any page that covers the rows asked for, was asked for less than the freshness time ago and not before
-// [upstream.ListCallsOptions.NotBefore]: pages of different sizes lie over one another, and a small window of a large
-// page costs nothing. A page is one consistent answer of upstream and is never cut or joined with another.
+// Any page that covers the rows asked for and was not asked for before [upstream.ListCallsOptions.NotBefore]: pages of
+// different sizes lie over one another, and a small window of a large page costs nothing. A page is one consistent answer
+// of upstream and is never cut or joined with another.
 //
-// Lists with different credentials are different lists, in memory and in flight.
+// A page is fresh for a time. After that it is served for another time all the same, while it is asked for anew in
+// the background (stale-while-revalidate and stale-if-error of RFC 5861). As long as that fails, what is served is marked
+// as stale. A credential that upstream refuses loses its pages at once.
 //
 // [Cache.FindCall] looks for one call among the same pages.
+//
+// # Tenants
+//
+// Lists with different credentials are different lists, in memory and in flight. Pages are bounded by bytes, those of all
+// tenants together and those of each, so that one tenant cannot push out all others; what was not used for the longest
+// goes first.
 //
 // # One request for many askers
 //
 // Askers of the same page of the same list wait for one flight. The flight belongs to all of them: it is cancelled when
 // the last one has gone, not when the one that started it has, and it never lasts longer than its timeout. Errors reach
-// everyone who waited and are not remembered.
+// everyone who waited and are not remembered. A flight in the background belongs to the cache, and ends with it.
 //
 // # Locking
 //
@@ -25,6 +33,7 @@ package pagecache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -40,8 +49,12 @@ import (
 type Options struct {
 	// TTL is how long after it was asked for a page is fresh; 0 remembers nothing, and askers still share flights.
 	TTL time.Duration
-	// MaxBytes bounds the sum of the answers' lengths. A page larger than that is not kept.
+	// Stale is how long after that it may still be served.
+	Stale time.Duration
+	// MaxBytes bounds the memory that pages take. A page larger than that is not kept.
 	MaxBytes int
+	// MaxTenantBytes bounds the memory that one tenant's pages take; 0 is MaxBytes.
+	MaxTenantBytes int
 	// Timeout bounds a flight; 0 leaves that to the decorated Lister.
 	Timeout time.Duration
 	// Now is the clock; nil is time.Now.
@@ -53,30 +66,23 @@ type Cache struct {
 	next upstream.Lister
 	opts Options
 
+	ctx        context.Context //nolint:containedctx // of the flights in the background, until Close
+	stop       context.CancelFunc
+	background sync.WaitGroup
+
 	mu      sync.Mutex
-	pages   *simplelru.LRU[key, *upstream.Page]
+	pages   *simplelru.LRU[key, *upstream.Page] // of all tenants
 	bytes   int
-	starts  map[stretch][]*upstream.Page
-	largest int // the largest page size seen, in rows
+	shelves map[upstream.Tenant]*shelf // of those that have pages
 	flights map[key]*flight
+	stats   Stats
 }
 
 // key names a page.
 type key struct {
-	list         upstream.List
+	list         upstream.ListKey
 	number, size int
 }
-
-// stretch is a run of stretchRows places of a list. Each page is found under the one in which it starts, so that a
-// look-up reads a few candidates however many pages there are.
-type stretch struct {
-	list  upstream.List
-	index int
-}
-
-const stretchRows = 256
-
-func (k key) stretch() stretch { return stretch{k.list, k.number * k.size / stretchRows} }
 
 // flight is one request that any number of askers wait for.
 type flight struct {
@@ -90,19 +96,26 @@ type flight struct {
 // maxPages bounds the number of pages whatever their bytes: an empty page has hardly any.
 const maxPages = 1 << 16
 
-// New decorates next.
+// New decorates next. Close the cache when it is not needed any more.
 func New(next upstream.Lister, opts Options) *Cache {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	c := &Cache{
-		next:    next,
-		opts:    opts,
-		starts:  map[stretch][]*upstream.Page{},
-		flights: map[key]*flight{},
+	if opts.MaxTenantBytes == 0 {
+		opts.MaxTenantBytes = opts.MaxBytes
 	}
+	c := &Cache{next: next, opts: opts, shelves: map[upstream.Tenant]*shelf{}, flights: map[key]*flight{}}
+	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.pages, _ = simplelru.NewLRU(maxPages, c.forget) // its one error is a size below 1
 	return c
+}
+
+// Close ends what the cache does in the background.
+func (c *Cache) Close() {
+	c.mu.Lock()
+	c.stop() // no flight starts after this
+	c.mu.Unlock()
+	c.background.Wait()
 }
 
 // ListCalls implements [upstream.Lister].
@@ -117,6 +130,9 @@ func (c *Cache) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 		c.leave(k, f)
 		if err == nil && page.AskedAt.Before(opts.NotBefore) {
 			continue // joined a flight that had started too early; the next one cannot have
+		}
+		if refused, ok := errors.AsType[*upstream.AllowanceError](err); ok && !opts.Allowance.Refused(refused) {
+			continue // joined a flight of somebody who could not pay for it
 		}
 		return page, err
 	}
@@ -137,12 +153,17 @@ func (f *flight) wait(ctx context.Context, deadline time.Time) (*upstream.Page, 
 	}
 }
 
-// Page is the page that ListCalls would return without asking upstream, nil if it would ask.
+// Page is the page that ListCalls would return without asking upstream, also in the background; nil if it would ask.
 func (c *Cache) Page(opts upstream.ListCallsOptions) *upstream.Page {
 	opts.NotBefore = c.past(opts.NotBefore)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.covering(opts)
+	page, _ := c.covering(opts)
+	if page == nil || !c.fresh(page) {
+		return nil
+	}
+	c.stats.Hits++
+	return page
 }
 
 // past cuts a time down to now: it may come from another machine's clock, and what is asked from now on is new enough.
@@ -153,50 +174,99 @@ func (c *Cache) past(t time.Time) time.Time {
 	return t
 }
 
+// fresh reports whether a page may be served without further ado.
+func (c *Cache) fresh(page *upstream.Page) bool {
+	return page.AskedAt.After(c.opts.Now().Add(-c.opts.TTL))
+}
+
 // find returns a page that will do, or a flight that the caller has joined and must leave.
 func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, *flight, key) {
-	k := key{opts.List, opts.Page, opts.PageSize}
+	k := key{opts.Key(), opts.Page, opts.PageSize}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if page := c.covering(opts); page != nil {
+	page, s := c.covering(opts)
+	switch {
+	case page != nil && c.fresh(page):
+		c.stats.Hits++
+		return page, nil, k
+	case page != nil:
+		c.refresh(opts.List, k, s)
+		if s.failing {
+			c.stats.Stale++
+			return marked(page), nil, k
+		}
+		c.stats.Revalidated++
 		return page, nil, k
 	}
 	f := c.flights[k]
 	if f == nil {
-		f = c.start(ctx, k)
+		f = c.start(ctx, opts.List, k, opts.Allowance)
+	} else {
+		c.stats.Shared++
 	}
 	f.askers++
 	return nil, f, k
 }
 
-// covering returns the newest page that will do, and drops the stale ones that it passes.
-func (c *Cache) covering(opts upstream.ListCallsOptions) *upstream.Page {
+// marked is the page, marked as stale.
+func marked(page *upstream.Page) *upstream.Page {
+	stale := *page
+	stale.Stale = true
+	return &stale
+}
+
+// covering returns the newest page that will do, and the shelf that it stands on. It drops those that it passes that have
+// had their time.
+func (c *Cache) covering(opts upstream.ListCallsOptions) (*upstream.Page, *shelf) {
+	s := c.shelves[opts.Credential.Tenant()]
+	if s == nil {
+		return nil, nil
+	}
 	lo, hi := opts.From, opts.To
 	if hi == 0 {
 		lo = opts.Page * opts.PageSize
 		hi = lo + opts.PageSize
 	}
-	fresh := c.opts.Now().Add(-c.opts.TTL)
+	list, oldest := opts.Key(), c.opts.Now().Add(-c.opts.TTL-c.opts.Stale)
 	var best *upstream.Page
-	for i := max(0, lo-c.largest+1) / stretchRows; i <= lo/stretchRows; i++ {
-		for _, page := range slices.Backward(c.starts[stretch{opts.List, i}]) { // removing one shifts those behind it
+	for i := max(0, lo-s.largest+1) / stretchRows; i <= lo/stretchRows; i++ {
+		for _, page := range slices.Backward(s.starts[stretch{opts.Statuses, i}]) { // removing one shifts those behind it
 			switch {
-			case !page.AskedAt.After(fresh):
-				c.pages.Remove(key{opts.List, page.Number, page.Size})
+			case !page.AskedAt.After(oldest):
+				c.pages.Remove(key{list, page.Number, page.Size})
 			case page.AskedAt.Before(opts.NotBefore) || !page.Covers(lo, hi):
 			case best == nil || page.AskedAt.After(best.AskedAt):
 				best = page
 			}
 		}
 	}
-	if best != nil {
-		c.pages.Get(key{opts.List, best.Number, best.Size}) // marks it as used
+	if best != nil { // marks it as used
+		k := key{list, best.Number, best.Size}
+		c.pages.Get(k)
+		s.pages.Get(k)
 	}
-	return best
+	return best, s
+}
+
+// refreshPause is how long after a failure nothing is refreshed in the background.
+const refreshPause = time.Second
+
+// refresh starts a flight in the background, unless there is one or the last has just failed.
+func (c *Cache) refresh(list upstream.List, k key, s *shelf) {
+	if c.flights[k] != nil || c.ctx.Err() != nil || s.failing && c.opts.Now().Sub(s.failedAt) < refreshPause {
+		return
+	}
+	f := c.start(c.ctx, list, k, nil)
+	f.askers++ // the cache is one
+	c.background.Go(func() {
+		_, _ = f.wait(c.ctx, time.Time{})
+		c.leave(k, f)
+	})
 }
 
 // start begins a flight, which outlives the caller's context but keeps its values.
-func (c *Cache) start(ctx context.Context, k key) *flight {
+func (c *Cache) start(ctx context.Context, list upstream.List, k key, allowance *upstream.Allowance) *flight {
+	c.stats.Misses++
 	ctx = context.WithoutCancel(ctx)
 	var cancel context.CancelFunc
 	if c.opts.Timeout > 0 {
@@ -208,29 +278,47 @@ func (c *Cache) start(ctx context.Context, k key) *flight {
 	c.flights[k] = f
 	go func() {
 		defer cancel()
-		page, err := c.ask(ctx, k)
+		page, err := c.ask(ctx, upstream.ListCallsOptions{List: list, Page: k.number, PageSize: k.size, Allowance: allowance})
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		f.page, f.err = page, err
 		if c.flights[k] == f {
 			delete(c.flights, k)
 		}
-		if err == nil {
-			c.keep(k, page)
-		}
+		c.land(k, page, err)
 		close(f.done)
 	}()
 	return f
 }
 
 // ask turns a panic into an error: it happens in nobody's request.
-func (c *Cache) ask(ctx context.Context, k key) (page *upstream.Page, err error) {
+func (c *Cache) ask(ctx context.Context, opts upstream.ListCallsOptions) (page *upstream.Page, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("panic while asking upstream: %v\n%s", v, debug.Stack())
 		}
 	}()
-	return c.next.ListCalls(ctx, upstream.ListCallsOptions{List: k.list, Page: k.number, PageSize: k.size})
+	return c.next.ListCalls(ctx, opts)
+}
+
+// land keeps what a flight has brought, or learns from its failure.
+func (c *Cache) land(k key, page *upstream.Page, err error) {
+	s := c.shelves[k.list.Tenant]
+	failure, failed := errors.AsType[*upstream.Error](err)
+	switch {
+	case err == nil:
+		c.keep(k, page)
+		if s != nil {
+			s.failing = false
+		}
+	case s == nil || !failed:
+	case failure.Kind.Passing():
+		s.failing, s.failedAt = true, c.opts.Now()
+	default:
+		for _, k := range s.pages.Keys() {
+			c.pages.Remove(k)
+		}
+	}
 }
 
 // leave says that the caller no longer waits. A flight without askers is cancelled, and cannot be joined any more.
@@ -246,52 +334,96 @@ func (c *Cache) leave(k key, f *flight) {
 	}
 }
 
-// keep stores a page and evicts the least recently used until the bytes fit.
+// keep stores a page, and evicts the least recently used until its tenant's bytes fit, and all bytes do.
 func (c *Cache) keep(k key, page *upstream.Page) {
-	if c.opts.TTL <= 0 || page.Bytes > c.opts.MaxBytes {
+	if c.opts.TTL <= 0 || page.Bytes > min(c.opts.MaxBytes, c.opts.MaxTenantBytes) {
 		return
 	}
 	c.pages.Remove(k) // so that the bytes of an older answer are given back
-	c.pages.Add(k, page)
+	s := c.shelves[k.list.Tenant]
+	if s == nil {
+		s = newShelf()
+		c.shelves[k.list.Tenant] = s
+	}
 	c.bytes += page.Bytes
-	c.starts[k.stretch()] = append(c.starts[k.stretch()], page)
-	c.largest = max(c.largest, k.size)
+	s.put(k, page)
+	c.pages.Add(k, page)
+	for s.bytes > c.opts.MaxTenantBytes {
+		oldest, _, _ := s.pages.GetOldest()
+		c.pages.Remove(oldest)
+		c.stats.Evictions++
+	}
 	for c.bytes > c.opts.MaxBytes {
 		c.pages.RemoveOldest()
+		c.stats.Evictions++
 	}
 }
 
 // forget is called by the LRU for each page that leaves it.
 func (c *Cache) forget(k key, page *upstream.Page) {
 	c.bytes -= page.Bytes
-	s := k.stretch()
-	rest := slices.DeleteFunc(c.starts[s], func(other *upstream.Page) bool { return other == page })
-	if len(rest) == 0 {
-		delete(c.starts, s)
-	} else {
-		c.starts[s] = rest
+	s := c.shelves[k.list.Tenant]
+	s.take(k, page)
+	if s.pages.Len() == 0 {
+		delete(c.shelves, k.list.Tenant)
 	}
 }
 
-// FindCall implements [upstream.Finder]: it looks among the fresh pages of the credential, whatever their filter.
-func (c *Cache) FindCall(credential upstream.Credential, id string, notBefore time.Time) *upstream.Call {
-	c.mu.Lock()
-	pages := make([]*upstream.Page, 0, c.pages.Len())
-	fresh := c.opts.Now().Add(-c.opts.TTL)
-	for _, k := range c.pages.Keys() {
-		if page, _ := c.pages.Peek(k); k.list.Credential == credential && page.AskedAt.After(fresh) && !page.AskedAt.Before(notBefore) {
-			pages = append(pages, page)
-		}
-	}
-	c.mu.Unlock()
-	var found *upstream.Call
-	var foundAt time.Time
+// FindCall implements [upstream.Finder]: it looks among the tenant's pages, whatever their filter.
+func (c *Cache) FindCall(tenant upstream.Tenant, id string, notBefore time.Time) (*upstream.Call, *upstream.Page) {
+	pages, failing := c.candidates(tenant, notBefore)
+	var call *upstream.Call
+	var found *upstream.Page
 	for _, page := range pages {
-		if page.AskedAt.After(foundAt) {
-			if call := page.Find(id); call != nil {
-				found, foundAt = call, page.AskedAt
+		if found == nil || page.AskedAt.After(found.AskedAt) {
+			if seen := page.Find(id); seen != nil {
+				call, found = seen, page
 			}
 		}
 	}
-	return found
+	if found != nil && failing && !c.fresh(found) {
+		found = marked(found)
+	}
+	return call, found
+}
+
+// candidates are the pages that may be looked through: the fresh ones, and while upstream is failing the others.
+func (c *Cache) candidates(tenant upstream.Tenant, notBefore time.Time) (pages []*upstream.Page, failing bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.shelves[tenant]
+	if s == nil {
+		return nil, false
+	}
+	oldest := c.opts.Now().Add(-c.opts.TTL)
+	if s.failing {
+		oldest = oldest.Add(-c.opts.Stale)
+	}
+	for _, page := range s.pages.Values() {
+		if page.AskedAt.After(oldest) && !page.AskedAt.Before(notBefore) {
+			pages = append(pages, page)
+		}
+	}
+	return pages, s.failing
+}
+
+// Stats are counts since the start, and what there is now.
+type Stats struct {
+	// Hits were served fresh, Revalidated older while they were refreshed, Stale older because upstream was failing.
+	Hits, Revalidated, Stale uint64
+	// Misses are flights that started, Shared those that were joined.
+	Misses, Shared uint64
+	// Evictions are pages that had to go before their time.
+	Evictions uint64
+	// Pages, their Bytes, and the Tenants that have some.
+	Pages, Bytes, Tenants int
+}
+
+// Stats is what the cache has done so far.
+func (c *Cache) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stats := c.stats
+	stats.Pages, stats.Bytes, stats.Tenants = c.pages.Len(), c.bytes, len(c.shelves)
+	return stats
 }

@@ -128,8 +128,8 @@ func TestFreshness(t *testing.T) {
 		time.Sleep(time.Second)
 		late.NotBefore = time.Now().Add(time.Hour)
 		step("a clock that is ahead", late, 4)
-		if len(c.starts) != 1 || c.pages.Len() != 1 || c.bytes != 2000 {
-			t.Errorf("left behind: %d stretches, %d pages, %d bytes", len(c.starts), c.pages.Len(), c.bytes)
+		if shelf := c.shelves[upstream.Tenant{}]; len(shelf.starts) != 1 || c.pages.Len() != 1 || c.bytes != 2000 {
+			t.Errorf("left behind: %d stretches, %d pages, %d bytes", len(shelf.starts), c.pages.Len(), c.bytes)
 		}
 	})
 }
@@ -310,7 +310,7 @@ func TestFindCall(t *testing.T) {
 		}
 		find := func(what string, credential upstream.Credential, id string, notBefore time.Time, want bool) {
 			t.Helper()
-			if got := c.FindCall(credential, id, notBefore); (got != nil) != want {
+			if got, _ := c.FindCall(credential.Tenant(), id, notBefore); (got != nil) != want {
 				t.Errorf("%s: %v", what, got)
 			}
 		}

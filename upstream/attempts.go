@@ -1,0 +1,338 @@
+package upstream
+
+// Asking an upstream that has trouble
+//
+// A question to upstream is up to three attempts. What decides whether there is another is what the vendor's SDKs do: a
+// connection that fails, 408, 409, 429 and 5xx are worth another after half a second, then one after a whole second;
+// `retry-after-ms` and `Retry-After` name the time, `x-should-retry` overrules everything. No attempt is made that would
+// come after the asker's deadline, and none later than in two seconds: the asker is a person in front of a page, who
+// is better told how long to wait.
+//
+// Retries make a bad hour worse, so they are paid for: each question pays in a fifth of a retry, and a second passing
+// pays in one.
+//
+// What is known about a credential's trouble is kept in its tenant, and spares upstream the attempt:
+//
+//   - After five failures in a row the circuit breaker opens: for five seconds nothing is asked, then one question
+//     decides whether that was long enough.
+//   - While a `Retry-After` lasts nothing is asked, but for no longer than a minute. A 401 counts as one of two seconds.
+//   - A 429 halves the rate at which upstream is asked, measured when it came; answers raise it again.
+//
+// Only so many questions are under way at once, and only so many wait, first come, first served. A tenant's own limit is
+// half of all, where there are several, so that one of them cannot keep the others waiting for long.
+//
+// Everything here is the tenant's own: what one credential meets never touches another.
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+const (
+	// maxAttempts at one question: the vendor's SDKs retry twice, and Google's SRE book allows three attempts.
+	maxAttempts = 3
+	// retryDelay is the time from a first attempt to a second, of which a quarter is random; the next takes twice as
+	// long. These are the vendor's SDKs' numbers.
+	retryDelay = 500 * time.Millisecond
+	// longestRetry is how many times retryDelay an attempt may be off, when upstream names the time.
+	longestRetry = 4
+	// longestPause bounds how long a `Retry-After` is honoured: the vendor's SDKs' number.
+	longestPause = time.Minute
+	// refusedPause is how long a credential that was refused is not tried again.
+	refusedPause = 2 * time.Second
+	// breakerFailures in a row open the breaker: Envoy's default.
+	breakerFailures = 5
+	// breakerDelay is how long it stays open. Envoy's 30 s are for one of many hosts; there is only one upstream.
+	breakerDelay = 5 * time.Second
+	// maxTenants bounds how many tenants are remembered; the ones not seen for the longest are forgotten.
+	maxTenants = 4096
+)
+
+// tenant is what is known about upstream as seen with one credential.
+type tenant struct {
+	id        Tenant
+	firstPage *firstPage
+	pageSize  pageSize
+	statuses  statusesCheck
+
+	slots   *slots
+	breaker circuitbreaker.CircuitBreaker[any]
+	budget  retryBudget
+	pace    *pace
+
+	mu      sync.Mutex
+	until   time.Time // upstream is not asked before,
+	because *Error    // and this is why
+}
+
+// tenants are remembered while they ask.
+type tenants struct {
+	*lru.Cache[Tenant, *tenant]
+	opts  *ClientOptions
+	slots *slots // of all together
+}
+
+func newTenants(opts *ClientOptions) *tenants {
+	known, _ := lru.New[Tenant, *tenant](maxTenants) // its one error is a size below 1
+	return &tenants{known, opts, newSlots(opts.MaxConcurrent, opts.MaxWaiting)}
+}
+
+func (ts *tenants) of(c Credential) *tenant {
+	id := c.Tenant()
+	if known, ok := ts.Get(id); ok {
+		return known
+	}
+	observer := ts.opts.Observer
+	made := &tenant{
+		id:        id,
+		firstPage: newFirstPage(ts.opts.FirstPage),
+		slots:     newSlots(cmp.Or(ts.opts.MaxTenantConcurrent, ts.opts.MaxConcurrent), ts.opts.MaxWaiting),
+		breaker: circuitbreaker.NewBuilder[any]().
+			WithFailureThreshold(breakerFailures).WithSuccessThreshold(1).WithDelay(breakerDelay).
+			OnOpen(func(circuitbreaker.StateChangedEvent) { observer.Opened(id) }).
+			OnClose(func(circuitbreaker.StateChangedEvent) { observer.Closed(id) }).
+			Build(),
+		pace: newPace(func(perSecond float64) { observer.Paced(id, perSecond) }),
+	}
+	if other, ok, _ := ts.PeekOrAdd(id, made); ok {
+		return other
+	}
+	return made
+}
+
+// ask makes attempts until one brings a page, or no other may be made.
+func (ts *tenants) ask(ctx context.Context, t *tenant, allowance *Allowance, attempt func(context.Context) (*Page, error)) (*Page, error) {
+	t.budget.payIn(time.Now())
+	page, err := ts.attempt(ctx, t, allowance, attempt)
+	for n := 1; err != nil; n++ {
+		delay, again := t.retry(ctx, n, err, ts.opts.RetryDelay)
+		if !again || allowance.spent() {
+			return nil, err
+		}
+		ts.opts.Observer.Retried(kindOf(err))
+		if err := pause(ctx, delay); err != nil {
+			return nil, err
+		}
+		page, err = ts.attempt(ctx, t, allowance, attempt)
+	}
+	return page, nil
+}
+
+// attempt asks upstream once, if it may.
+func (ts *tenants) attempt(ctx context.Context, t *tenant, allowance *Allowance, ask func(context.Context) (*Page, error)) (page *Page, err error) {
+	refuse := func(err error) (*Page, error) {
+		if ctx.Err() == nil {
+			ts.opts.Observer.Refused(kindOf(err))
+		}
+		return nil, err
+	}
+	for _, s := range []*slots{t.slots, ts.slots} {
+		if err := s.take(ctx); err != nil {
+			return refuse(err)
+		}
+		defer s.free()
+	}
+	if err := t.pace.wait(ctx); err != nil {
+		return refuse(err)
+	}
+	if err := allowance.take(); err != nil {
+		return nil, err
+	}
+	if err := t.admit(time.Now()); err != nil {
+		return refuse(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, ts.opts.AttemptTimeout)
+	defer cancel()
+	start := time.Now()
+	page, err = ask(ctx)
+	took := time.Since(start)
+	t.learn(err, start.Add(took))
+	ts.opts.Observer.Attempted(outcome(err), took)
+	return page, err
+}
+
+// kindOf is the kind of an error that is an [*Error].
+func kindOf(err error) Kind {
+	e, _ := errors.AsType[*Error](err)
+	return e.Kind
+}
+
+// outcome names what came of an attempt, in few words for all that can come.
+func outcome(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind.String()
+	}
+	if _, ok := errors.AsType[*PageSizeError](err); ok {
+		return "too large"
+	}
+	if err != nil {
+		return "given up"
+	}
+	return "ok"
+}
+
+// admit says why upstream should not be asked at present. Who is admitted must learn.
+func (t *tenant) admit(now time.Time) error {
+	t.mu.Lock()
+	until, because := t.until, t.because
+	t.mu.Unlock()
+	if left := until.Sub(now); left > 0 {
+		e := *because
+		e.unsent = true
+		if e.Kind.Passing() {
+			e.RetryAfter = left
+		}
+		return &e
+	}
+	if !t.breaker.TryAcquirePermit() {
+		return &Error{
+			Kind: KindUnavailable, Reason: "it has failed too often of late to be asked again at once",
+			RetryAfter: max(time.Millisecond, t.breaker.RemainingDelay()), unsent: true,
+		}
+	}
+	return nil
+}
+
+// learn draws the consequences of an attempt.
+func (t *tenant) learn(err error, now time.Time) {
+	e, failed := errors.AsType[*Error](err)
+	_, tooLarge := errors.AsType[*PageSizeError](err)
+	switch {
+	case failed && (e.Kind == KindUnavailable || e.Kind == KindTimeout):
+		t.breaker.RecordFailure()
+	case failed:
+		t.breaker.RecordSuccess() // it answers, if not as it should
+	case err == nil, tooLarge:
+		t.breaker.RecordSuccess()
+		t.pace.raise()
+	case t.breaker.IsHalfOpen(): // the attempt that was to decide was given up; there must be another
+		t.breaker.RecordFailure()
+	}
+	if !failed {
+		return
+	}
+	wait := min(e.RetryAfter, longestPause)
+	switch e.Kind {
+	case KindUnauthenticated:
+		wait = refusedPause
+	case KindRateLimited:
+		t.pace.lower(now)
+	}
+	if wait > 0 {
+		t.mu.Lock()
+		t.until, t.because = now.Add(wait), e
+		t.mu.Unlock()
+	}
+}
+
+// retry says whether the n-th attempt should be followed by another, and when.
+func (t *tenant) retry(ctx context.Context, n int, err error, first time.Duration) (delay time.Duration, again bool) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || n == maxAttempts || !e.mayPass() || t.breaker.IsOpen() {
+		return 0, false
+	}
+	if delay = e.RetryAfter; delay == 0 {
+		delay = first << (n - 1)
+		delay -= time.Duration(rand.Float64() / 4 * float64(delay)) //nolint:gosec // so that not all come back at once
+	}
+	if deadline, ok := ctx.Deadline(); delay > longestRetry*first || ok && time.Until(deadline) <= delay {
+		return 0, false
+	}
+	return delay, t.budget.take()
+}
+
+// pause lets time pass.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return transportError(ctx, ctx.Err())
+	}
+}
+
+// retryBudget bounds retries by the questions that are asked. It is the tenant's own, as a tenant whose questions fail
+// must not take the retries of others.
+//
+// Envoy and failsafe-go bound the retries that are under way by the requests under way. That says little where a retry
+// takes 20 ms and comes after 500: nearly all are let through. This one counts.
+type retryBudget struct {
+	mu     sync.Mutex
+	spent  float64 // what is left is mostRetries less this, so that the zero value is full
+	paidAt time.Time
+}
+
+const (
+	retriesPerQuestion = 0.2 // Envoy's and Linkerd's default
+	retriesPerSecond   = 1   // so that a quiet gateway may retry at all
+	mostRetries        = 10  // at once
+)
+
+// payIn adds what a question pays in.
+func (b *retryBudget) payIn(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	paid := retriesPerQuestion
+	if !b.paidAt.IsZero() {
+		paid += retriesPerSecond * now.Sub(b.paidAt).Seconds()
+	}
+	b.paidAt = now
+	b.spent = max(0, b.spent-paid)
+}
+
+// take takes one retry, if there is one.
+func (b *retryBudget) take() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.spent+1 > mostRetries {
+		return false
+	}
+	b.spent++
+	return true
+}
+
+// slots bound how many questions are under way and how many wait for that. Go's channels wake those that wait in the
+// order in which they came.
+type slots struct {
+	taken   chan struct{}
+	waiting atomic.Int64
+	most    int64
+}
+
+func newSlots(n, waiting int) *slots {
+	return &slots{taken: make(chan struct{}, n), most: int64(waiting)}
+}
+
+// take waits for a slot, which must be freed.
+func (s *slots) take(ctx context.Context) error {
+	select {
+	case s.taken <- struct{}{}:
+		return nil
+	default:
+	}
+	defer s.waiting.Add(-1)
+	if s.waiting.Add(1) > s.most {
+		return &Error{
+			Kind: KindOverloaded, Reason: "too many requests wait for upstream already",
+			RetryAfter: time.Second, unsent: true,
+		}
+	}
+	select {
+	case s.taken <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return transportError(ctx, ctx.Err())
+	}
+}
+
+func (s *slots) free() { <-s.taken }

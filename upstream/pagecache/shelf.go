@@ -1,0 +1,58 @@
+package pagecache
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"revox-graphql/upstream"
+)
+
+// shelf is one tenant's pages. Each of them is also among the pages of all, and leaves with it.
+type shelf struct {
+	pages   *simplelru.LRU[key, *upstream.Page]
+	bytes   int
+	starts  map[stretch][]*upstream.Page
+	largest int // the largest page size seen, in rows
+
+	failing  bool      // the last flight to land failed
+	failedAt time.Time // when it did
+}
+
+// stretch is a run of stretchRows places of a list. Each page is found under the one in which it starts, so that a
+// look-up reads a few candidates however many pages there are.
+type stretch struct {
+	statuses upstream.OrderStatuses
+	index    int
+}
+
+const stretchRows = 256
+
+func (k key) stretch() stretch { return stretch{k.list.Statuses, k.number * k.size / stretchRows} }
+
+func newShelf() *shelf {
+	pages, _ := simplelru.NewLRU[key, *upstream.Page](maxPages, nil) // its one error is a size below 1
+	return &shelf{pages: pages, starts: map[stretch][]*upstream.Page{}}
+}
+
+// put stores a page that is not there yet.
+func (s *shelf) put(k key, page *upstream.Page) {
+	s.pages.Add(k, page)
+	s.bytes += page.Bytes
+	s.starts[k.stretch()] = append(s.starts[k.stretch()], page)
+	s.largest = max(s.largest, k.size)
+}
+
+// take removes a page.
+func (s *shelf) take(k key, page *upstream.Page) {
+	s.pages.Remove(k)
+	s.bytes -= page.Bytes
+	at := k.stretch()
+	rest := slices.DeleteFunc(s.starts[at], func(other *upstream.Page) bool { return other == page })
+	if len(rest) == 0 {
+		delete(s.starts, at)
+	} else {
+		s.starts[at] = rest
+	}
+}
