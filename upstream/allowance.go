@@ -28,8 +28,8 @@ func (e *AllowanceError) Error() string {
 // Refused reports whether the error is about this allowance: who shares a request with others may be told of theirs.
 func (a *Allowance) Refused(e *AllowanceError) bool { return e.owner == a }
 
-// take takes one request out of the allowance.
-func (a *Allowance) take() error {
+// Take takes one request out of the allowance. Its error is an [*AllowanceError].
+func (a *Allowance) Take() error {
 	if a != nil && a.used.Add(1) > int64(a.limit) {
 		return &AllowanceError{a.limit, a}
 	}

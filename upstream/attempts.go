@@ -143,7 +143,7 @@ func (ts *tenants) attempt(ctx context.Context, t *tenant, allowance *Allowance,
 	if err := t.pace.wait(ctx); err != nil {
 		return refuse(err)
 	}
-	if err := allowance.take(); err != nil {
+	if err := allowance.Take(); err != nil {
 		return nil, err
 	}
 	if err := t.admit(time.Now()); err != nil {

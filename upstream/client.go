@@ -235,7 +235,7 @@ func (q question) watch(ctx context.Context) (context.Context, context.CancelFun
 			return
 		}
 		q.http.CloseIdleConnections()
-		err := q.allowance.take()
+		err := q.allowance.Take()
 		if connections > 2 {
 			err = &Error{Kind: KindUnavailable, Reason: "its connections end without an answer"}
 		}

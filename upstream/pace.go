@@ -9,9 +9,9 @@ import (
 )
 
 // pace is a rate limiter that learns from upstream's 429. At first it lets everything pass. A 429 halves the rate that
-// there was when it came, at most once a second, because many come together; each answer raises it a little, by a twentieth
-// a second in all, or by one request a second where that is more. So the rate keeps close below what upstream takes, and
-// is gone when it is far above what is asked for.
+// there was when it came, but only once until those that had their turn at the old rate are through; each answer raises it
+// a little, by a twentieth a second in all, or by one request a second where that is more. So the rate keeps close below
+// what upstream takes, and is gone when it is far above what is asked for.
 type pace struct {
 	lowered func(perSecond float64)
 
@@ -26,7 +26,7 @@ type pace struct {
 const (
 	slowest      = 0.5  // requests a second
 	unlimited    = 1000 // requests a second: as good as no limit for one gateway
-	longestQueue = 5 * time.Second
+	longestQueue = time.Second
 )
 
 func newPace(lowered func(perSecond float64)) *pace {
@@ -71,7 +71,7 @@ func (p *pace) count(now time.Time) {
 func (p *pace) lower(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now.Sub(p.loweredAt) < time.Second {
+	if now.Sub(p.loweredAt) < 2*longestQueue {
 		return
 	}
 	p.loweredAt = now
