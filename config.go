@@ -148,8 +148,8 @@ func (s *settings) check(hasKey bool) error {
 		return wrong("upstream-max-requests", "GATEWAY_UPSTREAM_MAX_REQUESTS", "must be from 1 to 10000, and is %d", s.UpstreamRequests)
 	case s.UpstreamConcurrent < 1 || s.UpstreamConcurrent > 1000:
 		return wrong("upstream-concurrency", "GATEWAY_UPSTREAM_CONCURRENCY", "must be from 1 to 1000, and is %d", s.UpstreamConcurrent)
-	case s.UpstreamQueue < 0 || s.UpstreamQueue > 100_000:
-		return wrong("upstream-queue", "GATEWAY_UPSTREAM_QUEUE", "must be from 0 to 100000, and is %d", s.UpstreamQueue)
+	case s.UpstreamQueue < 1 || s.UpstreamQueue > 100_000:
+		return wrong("upstream-queue", "GATEWAY_UPSTREAM_QUEUE", "must be from 1 to 100000, and is %d", s.UpstreamQueue)
 	case s.CacheStale < 0:
 		return wrong("cache-stale", "GATEWAY_CACHE_STALE", "must not be negative, and is %v", s.CacheStale)
 	case s.CacheTTL < 0:

@@ -34,9 +34,11 @@ type gateway struct {
 
 // gatewayOptions are what tests vary.
 type gatewayOptions struct {
-	calls int
-	ttl   time.Duration
-	graph func(*graph.Options)
+	calls  int
+	ttl    time.Duration
+	stale  time.Duration
+	client func(*upstream.ClientOptions)
+	graph  func(*graph.Options)
 }
 
 func newGateway(t testing.TB, opts gatewayOptions) *gateway {
@@ -58,7 +60,11 @@ func connect(t testing.TB, address string, opts gatewayOptions) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := upstream.NewClient(upstream.ClientOptions{BaseURL: base, RetryDelay: time.Millisecond})
+	clientOptions := upstream.ClientOptions{BaseURL: base, RetryDelay: time.Millisecond}
+	if opts.client != nil {
+		opts.client(&clientOptions)
+	}
+	client := upstream.NewClient(clientOptions)
 	if opts.calls >= 200 { // the client checks page sizes that it has not seen full; that is tested elsewhere
 		if _, err := client.ListCalls(t.Context(), upstream.ListCallsOptions{
 			List: upstream.List{Credential: upstream.NewCredential(canary)}, PageSize: 200,
@@ -67,7 +73,7 @@ func connect(t testing.TB, address string, opts gatewayOptions) *gateway {
 		}
 	}
 	cache := pagecache.New(client, pagecache.Options{
-		TTL: opts.ttl, MaxBytes: 256 << 20, Timeout: 30 * time.Second,
+		TTL: opts.ttl, Stale: opts.stale, MaxBytes: 256 << 20, Timeout: 30 * time.Second,
 	})
 	g := &gateway{log: &bytes.Buffer{}}
 	options := graph.Options{
@@ -89,6 +95,7 @@ type answer struct {
 		Path       []any          `json:"path"`
 		Extensions map[string]any `json:"extensions"`
 	} `json:"errors"`
+	Extensions map[string]any `json:"extensions"`
 }
 
 // code is the code of the one error that is expected.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -28,6 +29,10 @@ import (
 //   - at its end, every call that has been in the list ever since the walk's first answer;
 //   - CURSOR_EXPIRED only where the cursor's call and all its neighbours have left, or shifted beyond the bound.
 //
+// Upstream fails for a while now and then, and replicas serve pages that are no longer fresh, as they do then and while they
+// ask anew in the background. All goroutines of a test are in one bubble, so that the background is through before the test
+// goes on, and a schedule can be repeated.
+//
 // One thousand schedules run with the tests; -rapid.checks=10000 runs 100,000. `go test` prints how to repeat a failure,
 // shrunk to the steps that matter.
 
@@ -37,6 +42,7 @@ type world struct {
 	rows   []*worldRow
 	next   int
 	oldest time.Time                                       // when the oldest answer was asked for that a request has used
+	down   bool                                            // upstream fails
 	move   func()                                          // called while a request is under way
 	since  map[upstream.OrderStatuses]map[string]time.Time // since when a call has been in a list
 }
@@ -130,6 +136,9 @@ func (w *world) String() string {
 // ListCalls implements [upstream.Lister]: the list moves after the request was sent, and before it is read.
 func (w *world) ListCalls(_ context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
 	page := &upstream.Page{Number: opts.Page, Size: opts.PageSize, AskedAt: w.now}
+	if w.down {
+		return nil, &upstream.Error{Kind: upstream.KindUnavailable}
+	}
 	if w.move != nil {
 		w.move()
 	}
@@ -162,6 +171,7 @@ type ageing struct {
 
 func (a ageing) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
 	page, err := a.Lister.ListCalls(ctx, opts)
+	synctest.Wait() // for what was asked in the background
 	if err == nil && page.AskedAt.Before(a.w.oldest) {
 		a.w.oldest = page.AskedAt
 	}
@@ -169,8 +179,8 @@ func (a ageing) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 }
 
 // replica is a gateway with nothing in memory.
-func (w *world) replica(pageSize int, ttl time.Duration) *pages {
-	cache := pagecache.New(w, pagecache.Options{TTL: ttl, MaxBytes: 1 << 30, Now: func() time.Time { return w.now }})
+func (w *world) replica(pageSize int, ttl, stale time.Duration) *pages {
+	cache := pagecache.New(w, pagecache.Options{TTL: ttl, Stale: stale, MaxBytes: 1 << 30, Now: func() time.Time { return w.now }})
 	p := newPages(ageing{cache, w}, pageSize, modelBound, slog.New(slog.DiscardHandler))
 	p.now, p.cached = func() time.Time { return w.now }, ttl > 0
 	return p
@@ -202,7 +212,7 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *pages, movin
 		}
 		return
 	case err != nil:
-		if !moving {
+		if !moving && !w.down {
 			t.Fatal(err)
 		}
 		return // it may try again
@@ -262,7 +272,7 @@ func lost(w *world, list upstream.OrderStatuses, c *relay.Cursor) bool {
 
 // change is one way in which the list moves.
 func change(t *rapid.T, w *world) {
-	switch rapid.IntRange(0, 4).Draw(t, "change") {
+	switch rapid.IntRange(0, 5).Draw(t, "change") {
 	case 0, 1:
 		w.insert(rapid.IntRange(1, 25).Draw(t, "calls"))
 	case 2:
@@ -271,15 +281,19 @@ func change(t *rapid.T, w *world) {
 		w.flip(rapid.IntRange(0, len(w.rows)).Draw(t, "from"), rapid.IntRange(1, 30).Draw(t, "calls"), rapid.IntRange(1, 4).Draw(t, "step"))
 	case 4:
 		w.now = w.now.Add(time.Duration(rapid.IntRange(1, 20).Draw(t, "seconds")) * time.Second)
+	case 5:
+		w.down = !w.down
 	}
-	t.Logf("the list is now %v", w)
+	t.Logf("the list is now %v, down %v", w, w.down)
 }
 
 func modelProperty(t *rapid.T) {
+	time.Sleep(10 * time.Millisecond) // of the bubble's: rapid gives itself 30 s to shrink a failure
 	w := newWorld(rapid.IntRange(0, 200).Draw(t, "rows"))
 	pageSize := rapid.IntRange(20, 70).Draw(t, "page size")
 	ttl := time.Duration(rapid.SampledFrom([]int{0, 5, 15, 3600}).Draw(t, "ttl")) * time.Second
-	replicas := []*pages{w.replica(pageSize, ttl), w.replica(pageSize, ttl)}
+	stale := time.Duration(rapid.SampledFrom([]int{0, 60}).Draw(t, "stale")) * time.Second
+	replicas := []*pages{w.replica(pageSize, ttl, stale), w.replica(pageSize, ttl, stale)}
 	// Some schedules also move the list in the middle of requests.
 	moves := 0
 	if rapid.Bool().Draw(t, "moves during requests") {
@@ -305,7 +319,7 @@ func modelProperty(t *rapid.T) {
 			change(t, w)
 		case 2:
 			i := rapid.IntRange(0, 1).Draw(t, "replica")
-			replicas[i] = w.replica(pageSize, ttl)
+			replicas[i] = w.replica(pageSize, ttl, stale)
 		default:
 			k := walkers[rapid.IntRange(0, len(walkers)-1).Draw(t, "walker")]
 			if !k.ended {
@@ -320,6 +334,7 @@ func modelProperty(t *rapid.T) {
 		}
 	}
 	// Whoever has not arrived goes on without further ado.
+	w.down = false
 	for _, k := range walkers {
 		for tries := 0; !k.ended; tries++ {
 			if tries > 10_000 {
@@ -330,9 +345,14 @@ func modelProperty(t *rapid.T) {
 	}
 }
 
+// bubbled is a test in a bubble, which has no deadline to be asked for.
+type bubbled struct{ testing.TB }
+
 func TestModel(t *testing.T) {
 	for i := range 10 {
-		t.Run(strconv.Itoa(i), func(t *testing.T) { rapid.Check(t, modelProperty) })
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { rapid.Check(bubbled{t}, modelProperty) })
+		})
 	}
 }
 
@@ -351,53 +371,61 @@ func TestFoundByTheModel(t *testing.T) {
 		}
 	}
 	t.Run("a neighbour at the end of an answer does not say that the call has left", func(t *testing.T) {
-		w := newWorld(3)
-		p := w.replica(20, 0)
-		k := newWalker(0, 1, false)
-		k.step(t.Context(), t, w, p, false)
-		k.step(t.Context(), t, w, p, false)
-		moves := []int{1, 3}
-		w.move = func() {
-			if len(moves) > 0 {
-				w.insert(moves[0])
-				moves = moves[1:]
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(3)
+			p := w.replica(20, 0, 0)
+			k := newWalker(0, 1, false)
+			k.step(t.Context(), t, w, p, false)
+			k.step(t.Context(), t, w, p, false)
+			moves := []int{1, 3}
+			w.move = func() {
+				if len(moves) > 0 {
+					w.insert(moves[0])
+					moves = moves[1:]
+				}
 			}
-		}
-		k.step(t.Context(), t, w, p, true)
-		finish(t, w, p, k)
+			k.step(t.Context(), t, w, p, true)
+			finish(t, w, p, k)
+		})
 	})
 	t.Run("an end that was cached, and has moved since", func(t *testing.T) {
-		w := newWorld(25)
-		p := w.replica(24, 5*time.Second)
-		k := newWalker(0, 1, true)
-		k.step(t.Context(), t, w, p, false)
-		w.insert(1)
-		k.step(t.Context(), t, w, p, false)
-		finish(t, w, p, k)
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(25)
+			p := w.replica(24, 5*time.Second, 0)
+			k := newWalker(0, 1, true)
+			k.step(t.Context(), t, w, p, false)
+			w.insert(1)
+			k.step(t.Context(), t, w, p, false)
+			finish(t, w, p, k)
+		})
 	})
 	t.Run("an answer that is older than what the walk has seen", func(t *testing.T) {
-		w := newWorld(25)
-		old, fresh := w.replica(20, time.Hour), w.replica(20, 0)
-		newWalker(statusA, 25, false).step(t.Context(), t, w, old, false) // fills one cache
-		w.flip(15, 1, 1)                                                  // call-9 enters the middle of the list
-		k := newWalker(statusA, 1, true)
-		for !slices.Contains(slices.Collect(maps.Keys(k.seen)), "call-9") {
-			k.step(t.Context(), t, w, fresh, false)
-		}
-		k.step(t.Context(), t, w, old, false)
-		w.flip(0, 15, 1) // what comes next leaves
-		finish(t, w, old, k)
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(25)
+			old, fresh := w.replica(20, time.Hour, 0), w.replica(20, 0, 0)
+			newWalker(statusA, 25, false).step(t.Context(), t, w, old, false) // fills one cache
+			w.flip(15, 1, 1)                                                  // call-9 enters the middle of the list
+			k := newWalker(statusA, 1, true)
+			for !slices.Contains(slices.Collect(maps.Keys(k.seen)), "call-9") {
+				k.step(t.Context(), t, w, fresh, false)
+			}
+			k.step(t.Context(), t, w, old, false)
+			w.flip(0, 15, 1) // what comes next leaves
+			finish(t, w, old, k)
+		})
 	})
 	t.Run("the call is beyond the bound, and a neighbour just within", func(t *testing.T) {
-		w := newWorld(100)
-		p := w.replica(70, 0)
-		k := newWalker(0, 3, true)
-		k.step(t.Context(), t, w, p, false)
-		w.remove(98, 1) // the neighbour below has moved by one row less
-		w.insert(modelBound + 1)
-		k.step(t.Context(), t, w, p, false)
-		if !k.ended {
-			t.Error("the cursor has not expired")
-		}
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(100)
+			p := w.replica(70, 0, 0)
+			k := newWalker(0, 3, true)
+			k.step(t.Context(), t, w, p, false)
+			w.remove(98, 1) // the neighbour below has moved by one row less
+			w.insert(modelBound + 1)
+			k.step(t.Context(), t, w, p, false)
+			if !k.ended {
+				t.Error("the cursor has not expired")
+			}
+		})
 	})
 }

@@ -103,20 +103,20 @@ func TestRetries(t *testing.T) {
 		answer   func(int, *http.Request) (int, http.Header)
 		deadline time.Duration
 		err      any
-		waits    [][2]time.Duration // before each request after the first: at least and at most
+		waits    [][2]int64 // milliseconds before each request after the first: at least and at most
 	}{
 		"not what will stay": {answer: always(422, nil), err: upstream.KindInvalidResponse},
 		"twice": {
 			answer: always(500, nil), err: upstream.KindUnavailable,
-			waits: [][2]time.Duration{{375, 500}, {750, 1000}},
+			waits: [][2]int64{{375, 500}, {750, 1000}},
 		},
-		"until it answers":       {answer: first(1, 503, nil), waits: [][2]time.Duration{{375, 500}}},
-		"when upstream says":     {answer: first(1, 429, http.Header{"Retry-After-Ms": {"1200"}, "Retry-After": {"9"}}), waits: [][2]time.Duration{{1200, 1200}}},
+		"until it answers":       {answer: first(1, 503, nil), waits: [][2]int64{{375, 500}}},
+		"when upstream says":     {answer: first(1, 429, http.Header{"Retry-After-Ms": {"1200"}, "Retry-After": {"9"}}), waits: [][2]int64{{1200, 1200}}},
 		"not when that is long":  {answer: always(429, http.Header{"Retry-After": {"3"}}), err: upstream.KindRateLimited},
-		"although it is a 400":   {answer: first(1, 400, http.Header{"X-Should-Retry": {"true"}}), waits: [][2]time.Duration{{375, 500}}},
+		"although it is a 400":   {answer: first(1, 400, http.Header{"X-Should-Retry": {"true"}}), waits: [][2]int64{{375, 500}}},
 		"not if upstream says":   {answer: always(500, http.Header{"X-Should-Retry": {"false"}}), err: upstream.KindUnavailable},
 		"not past the deadline":  {answer: always(500, nil), deadline: 300 * time.Millisecond, err: upstream.KindUnavailable},
-		"as far as the deadline": {answer: always(500, nil), deadline: time.Second, err: upstream.KindUnavailable, waits: [][2]time.Duration{{375, 500}}},
+		"as far as the deadline": {answer: always(500, nil), deadline: time.Second, err: upstream.KindUnavailable, waits: [][2]int64{{375, 500}}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -138,7 +138,7 @@ func TestRetries(t *testing.T) {
 					t.Fatalf("requests after %v", waits)
 				}
 				for i, bounds := range test.waits {
-					if got := waits[i+1]; got < bounds[0]*time.Millisecond || got > bounds[1]*time.Millisecond {
+					if got := waits[i+1]; got.Milliseconds() < bounds[0] || got.Milliseconds() > bounds[1] {
 						t.Errorf("request %d came after %v", i+2, got)
 					}
 				}

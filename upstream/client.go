@@ -59,7 +59,7 @@ type ClientOptions struct {
 	// MaxConcurrent is how many requests are under way at once; 0 is 32. MaxTenantConcurrent is how many of one
 	// credential are; 0 is all of them.
 	MaxConcurrent, MaxTenantConcurrent int
-	// MaxWaiting is how many requests wait for that; 0 is 256.
+	// MaxWaiting is how many requests wait for that; 0 is 256, and less is none.
 	MaxWaiting int
 	// Observer is told what happens; nil is nobody.
 	Observer Observer
