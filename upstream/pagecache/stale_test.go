@@ -17,15 +17,13 @@ func (l *lister) fail(err error) {
 	l.err = err
 }
 
-// bubble runs a test with a cache of pages that are fresh for 15 s, and may be served for a minute after that.
-func bubble(t *testing.T, test func(t *testing.T, l *lister, c *Cache)) {
+// newStale is a cache of pages that are fresh for 15 s, and may be served for a minute after that.
+func newStale(t *testing.T) (*lister, *Cache) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		l := &lister{rows: 50}
-		c := New(l, Options{TTL: 15 * time.Second, Stale: time.Minute, MaxBytes: 1 << 20})
-		defer c.Close()
-		test(t, l, c)
-	})
+	l := &lister{rows: 50}
+	c := New(l, Options{TTL: 15 * time.Second, Stale: time.Minute, MaxBytes: 1 << 20})
+	t.Cleanup(c.Close)
+	return l, c
 }
 
 // list asks, and lets what that started in the background finish.
@@ -40,7 +38,8 @@ func list(t *testing.T, c *Cache, opts upstream.ListCallsOptions) *upstream.Page
 }
 
 func TestServedWhileRefreshed(t *testing.T) {
-	bubble(t, func(t *testing.T, l *lister, c *Cache) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := newStale(t)
 		old := list(t, c, ask(0, 20))
 		time.Sleep(16 * time.Second)
 		l.hold = make(chan struct{})
@@ -61,7 +60,8 @@ func TestServedWhileRefreshed(t *testing.T) {
 }
 
 func TestServedWhileUpstreamFails(t *testing.T) {
-	bubble(t, func(t *testing.T, l *lister, c *Cache) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := newStale(t)
 		old := list(t, c, ask(0, 20))
 		l.fail(&upstream.Error{Kind: upstream.KindUnavailable})
 		time.Sleep(16 * time.Second)
@@ -92,7 +92,8 @@ func TestServedWhileUpstreamFails(t *testing.T) {
 }
 
 func TestNotServedForEver(t *testing.T) {
-	bubble(t, func(t *testing.T, l *lister, c *Cache) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := newStale(t)
 		list(t, c, ask(0, 20))
 		l.fail(&upstream.Error{Kind: upstream.KindTimeout})
 		time.Sleep(74 * time.Second)
@@ -109,7 +110,8 @@ func TestNotServedForEver(t *testing.T) {
 
 // Whoever has seen a newer answer is not given an older one, however upstream is.
 func TestStaleIsNeverOlderThanAsked(t *testing.T) {
-	bubble(t, func(t *testing.T, l *lister, c *Cache) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := newStale(t)
 		list(t, c, ask(0, 20))
 		l.fail(&upstream.Error{Kind: upstream.KindUnavailable})
 		time.Sleep(16 * time.Second)
@@ -124,7 +126,8 @@ func TestStaleIsNeverOlderThanAsked(t *testing.T) {
 func TestRefusedCredentialsLoseTheirPages(t *testing.T) {
 	for _, kind := range []upstream.Kind{upstream.KindUnauthenticated, upstream.KindForbidden} {
 		t.Run(kind.String(), func(t *testing.T) {
-			bubble(t, func(t *testing.T, l *lister, c *Cache) {
+			synctest.Test(t, func(t *testing.T) {
+				l, c := newStale(t)
 				mine, yours := ask(0, 20), ask(0, 20)
 				mine.Credential, yours.Credential = upstream.NewCredential("mine"), upstream.NewCredential("yours")
 				list(t, c, mine)
@@ -153,7 +156,8 @@ func TestRefusedCredentialsLoseTheirPages(t *testing.T) {
 }
 
 func TestFindCallWhileUpstreamFails(t *testing.T) {
-	bubble(t, func(t *testing.T, l *lister, c *Cache) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := newStale(t)
 		list(t, c, ask(0, 20))
 		time.Sleep(16 * time.Second)
 		if call, _ := c.FindCall(upstream.Tenant{}, "7", time.Time{}); call != nil {
@@ -246,7 +250,8 @@ func TestWhoCannotPay(t *testing.T) {
 
 // What is refreshed in the background ends with the cache.
 func TestClose(t *testing.T) {
-	bubble(t, func(t *testing.T, l *lister, c *Cache) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := newStale(t)
 		list(t, c, ask(0, 20))
 		time.Sleep(16 * time.Second)
 		l.hold = make(chan struct{})
