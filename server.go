@@ -123,6 +123,13 @@ func routes(s *settings, log *slog.Logger) (handler http.Handler, stop func()) {
 	}
 	cacheOptions := pagecache.Options{
 		TTL: s.CacheTTL, Stale: s.CacheStale, MaxBytes: int(s.CacheBytes), Timeout: s.UpstreamTimeout,
+		Failing: func(tenant upstream.Tenant, err error) {
+			if err != nil {
+				log.Warn("upstream is failing: serving the pages in memory", "tenant", tenant.String(), "error", err)
+			} else {
+				log.Info("upstream answers again: its pages are fresh", "tenant", tenant.String())
+			}
+		},
 	}
 	if forward {
 		clientOptions.MaxTenantConcurrent = max(1, s.UpstreamConcurrent/2)

@@ -43,7 +43,7 @@ func main() {
 	}
 }
 
-// run is the benchmark, or one of the servers that it starts from its own binary.
+// run is the benchmark, its subcommand, or one of the servers that it starts from its own binary.
 func run(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		switch args[0] {
@@ -51,6 +51,8 @@ func run(ctx context.Context, args []string) error {
 			return servePlain(ctx, args[1:])
 		case generatedCommand:
 			return serveGenerated(ctx, args[1:])
+		case troubleCommand:
+			return trouble(ctx, args[1:])
 		}
 	}
 	o, err := parseOptions(args)

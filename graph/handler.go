@@ -9,7 +9,6 @@ package graph
 import (
 	"bytes"
 	"log/slog"
-	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -178,7 +177,7 @@ func (h *handler) execute(req *request, w http.ResponseWriter, r *http.Request, 
 		if response.Extensions == nil {
 			response.Extensions = map[string]any{}
 		}
-		response.Extensions["stale"] = math.Ceil(time.Since(since).Seconds())
+		response.Extensions["stale"] = max(1, int(time.Since(since).Seconds()))
 	}
 	if len(response.Errors) > 0 || len(response.Extensions) > 0 {
 		send(w, contentType, http.StatusOK, encodeResponse(response))

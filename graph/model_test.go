@@ -70,47 +70,49 @@ func newWorld(rows int) *world {
 	return w
 }
 
-// changed brings the history up to date.
-func (w *world) changed() {
-	w.now = w.now.Add(time.Millisecond)
+// changed brings the history of a row up to date; it is in no list any more if it has gone.
+func (w *world) changed(row *worldRow, gone bool) {
 	for _, list := range modelLists {
-		in := map[string]time.Time{}
-		for _, row := range w.rows {
-			if row.in(list) {
-				in[row.id] = w.now
-				if since, ok := w.since[list][row.id]; ok {
-					in[row.id] = since
-				}
-			}
+		since := w.since[list]
+		if gone || !row.in(list) {
+			delete(since, row.id)
+		} else if _, ok := since[row.id]; !ok {
+			since[row.id] = w.now
 		}
-		w.since[list] = in
 	}
 }
 
 func (w *world) insert(n int) {
+	w.now = w.now.Add(time.Millisecond)
 	for range n {
 		status := statusA
 		if w.next%3 == 0 {
 			status = statusB
 		}
-		w.rows = slices.Insert(w.rows, 0, &worldRow{"call-" + strconv.Itoa(w.next), status})
+		row := &worldRow{"call-" + strconv.Itoa(w.next), status}
+		w.rows = slices.Insert(w.rows, 0, row)
+		w.changed(row, false)
 		w.next++
 	}
-	w.changed()
 }
 
 func (w *world) remove(from, n int) {
+	w.now = w.now.Add(time.Millisecond)
 	from = min(from, len(w.rows))
-	w.rows = slices.Delete(w.rows, from, min(from+n, len(w.rows)))
-	w.changed()
+	to := min(from+n, len(w.rows))
+	for _, row := range w.rows[from:to] {
+		w.changed(row, true)
+	}
+	w.rows = slices.Delete(w.rows, from, to)
 }
 
 // flip changes the status of every step-th of n rows: they leave one filtered list and enter the middle of another.
 func (w *world) flip(from, n, step int) {
+	w.now = w.now.Add(time.Millisecond)
 	for i := from; i < min(from+n, len(w.rows)); i += step {
 		w.rows[i].status ^= statusA | statusB
+		w.changed(w.rows[i], false)
 	}
-	w.changed()
 }
 
 func (w *world) ids(list upstream.OrderStatuses) []string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -22,24 +21,31 @@ var errPageIgnored = &upstream.Error{Kind: upstream.KindInvalidResponse, Reason:
 // pages reads lists through an [upstream.Lister].
 type pages struct {
 	calls   upstream.Lister
-	maxSize int                                     // rows of the largest page to ask for
-	bound   int                                     // rows a list may have shifted by since a cursor was made
-	cached  bool                                    // answers are remembered for a while
-	sizes   *lru.Cache[upstream.ListKey, *pageSize] // of those lists of which upstream serves smaller pages
-	totals  *lru.Cache[upstream.ListKey, int]       // the last known length, a hint
-	drifts  *lru.Cache[upstream.ListKey, float64]   // rows a second by which calls were last seen to move down, a hint
+	maxSize int                                   // rows of the largest page to ask for
+	bound   int                                   // rows a list may have shifted by since a cursor was made
+	cached  bool                                  // answers are remembered for a while
+	sizes   *lru.Cache[upstream.ListKey, lowered] // of those lists of which upstream serves smaller pages
+	totals  *lru.Cache[upstream.ListKey, int]     // the last known length, a hint
+	drifts  *lru.Cache[upstream.ListKey, float64] // rows a second by which calls were last seen to move down, a hint
 	now     func() time.Time
 	log     *slog.Logger
 }
 
-// pageSize is the rows of the largest page that upstream serves of a list.
-type pageSize struct{ rows atomic.Int64 }
+// lowered is the rows of the largest page that upstream serves of a list, as far as that is known.
+type lowered struct {
+	rows  int
+	until time.Time
+}
+
+// sizesLast is how long it is remembered that upstream serves smaller pages of a list: it may only have been a few long
+// calls, or a bad hour. Finding out again takes one request, or none where upstream always serves smaller pages.
+const sizesLast = 10 * time.Minute
 
 // rememberedLists bounds the lists about which something is remembered: sets of statuses times credentials.
 const rememberedLists = 1024
 
 func newPages(calls upstream.Lister, maxSize, bound int, log *slog.Logger) *pages {
-	sizes, _ := lru.New[upstream.ListKey, *pageSize](rememberedLists) // its one error is a size below 1
+	sizes, _ := lru.New[upstream.ListKey, lowered](rememberedLists) // its one error is a size below 1
 	totals, _ := lru.New[upstream.ListKey, int](rememberedLists)
 	drifts, _ := lru.New[upstream.ListKey, float64](rememberedLists)
 	return &pages{
@@ -49,13 +55,11 @@ func newPages(calls upstream.Lister, maxSize, bound int, log *slog.Logger) *page
 
 // of reads one list, through answers asked for at notBefore at the earliest.
 func (p *pages) of(list upstream.List, notBefore time.Time) *reader {
-	r := &reader{pages: p, list: list, key: list.Key(), notBefore: notBefore}
-	var known bool
-	if r.size, known = p.sizes.Get(r.key); !known {
-		r.size = &pageSize{}
-		r.size.rows.Store(int64(p.maxSize))
+	key, size := list.Key(), p.maxSize
+	if known, ok := p.sizes.Get(key); ok && p.now().Before(known.until) {
+		size = known.rows
 	}
-	return r
+	return &reader{pages: p, list: list, key: key, size: &size, notBefore: notBefore}
 }
 
 // reader reads one list for one client request.
@@ -63,7 +67,7 @@ type reader struct {
 	*pages
 	list      upstream.List
 	key       upstream.ListKey
-	size      *pageSize
+	size      *int // rows of the largest page to ask for; copies of the reader share it
 	notBefore time.Time
 	deadline  time.Time           // zero: none
 	allowance *upstream.Allowance // nil: endless
@@ -71,18 +75,15 @@ type reader struct {
 }
 
 // largest is the size of the largest page to ask for.
-func (r *reader) largest() int { return int(r.size.rows.Load()) }
+func (r *reader) largest() int { return *r.size }
 
-// lower keeps to what upstream serves of the list from now on. This is per list, because it may be the calls of one list
-// that are too long for large pages, and because what one tenant meets must not touch another.
+// lower keeps to what upstream serves of the list. This is per list, because it may be the calls of one list that are too
+// long for large pages, and because what one tenant meets must not touch another.
 func (r *reader) lower(rows int) {
-	for old := r.size.rows.Load(); int64(rows) < old; old = r.size.rows.Load() {
-		if r.size.rows.CompareAndSwap(old, int64(rows)) {
-			r.sizes.Add(r.key, r.size)
-			r.log.Warn("upstream serves smaller pages than it is asked for: asking for no more from now on",
-				"rows", rows, "tenant", r.key.Tenant.String(), "statuses", r.key.Statuses.String())
-		}
-	}
+	*r.size = rows
+	r.sizes.Add(r.key, lowered{rows, r.now().Add(sizesLast)})
+	r.log.Info("upstream serves smaller pages than it is asked for: asking for no more for a while",
+		"rows", rows, "tenant", r.key.Tenant.String(), "statuses", r.key.Statuses.String())
 }
 
 // get asks for the page that holds row anchor and as many rows of [lo, hi) as one answer can.

@@ -13,8 +13,9 @@ package upstream
 //
 // What is known about a credential's trouble is kept in its tenant, and spares upstream the attempt:
 //
-//   - After five failures in a row the circuit breaker opens: for five seconds nothing is asked, then one question
-//     decides whether that was long enough.
+//   - After five failures in a row, in which no answer has come for a second, the circuit breaker opens: for five seconds
+//     nothing is asked, then one question decides whether that was long enough. (Without the second, an upstream that
+//     fails every other request would be cut off whenever a busy gateway has a streak of bad luck, which is all the time.)
 //   - While a `Retry-After` lasts nothing is asked, but for no longer than a minute. A 401 counts as one of two seconds.
 //   - A 429 halves the rate at which upstream is asked, measured when it came; answers raise it again.
 //
@@ -48,8 +49,9 @@ const (
 	longestPause = time.Minute
 	// refusedPause is how long a credential that was refused is not tried again.
 	refusedPause = 2 * time.Second
-	// breakerFailures in a row open the breaker: Envoy's default.
+	// breakerFailures in a row open the breaker: Envoy's default. Those in the breakerGrace after an answer do not count.
 	breakerFailures = 5
+	breakerGrace    = time.Second
 	// breakerDelay is how long it stays open. Envoy's 30 s are for one of many hosts; there is only one upstream.
 	breakerDelay = 5 * time.Second
 	// maxTenants bounds how many tenants are remembered; the ones not seen for the longest are forgotten.
@@ -68,9 +70,10 @@ type tenant struct {
 	budget  retryBudget
 	pace    *pace
 
-	mu      sync.Mutex
-	until   time.Time // upstream is not asked before,
-	because *Error    // and this is why
+	mu         sync.Mutex
+	until      time.Time // upstream is not asked before,
+	because    *Error    // and this is why
+	answeredAt time.Time
 }
 
 // tenants are remembered while they ask.
@@ -117,11 +120,14 @@ func (ts *tenants) ask(ctx context.Context, t *tenant, allowance *Allowance, att
 		if !again || allowance.spent() {
 			return nil, err
 		}
-		ts.opts.Observer.Retried(kindOf(err))
 		if err := pause(ctx, delay); err != nil {
 			return nil, err
 		}
-		page, err = ts.attempt(ctx, t, allowance, attempt)
+		because := kindOf(err)
+		page, err = ts.attempt(ctx, t, allowance, func(ctx context.Context) (*Page, error) {
+			ts.opts.Observer.Retried(because)
+			return attempt(ctx)
+		})
 	}
 	return page, nil
 }
@@ -207,10 +213,14 @@ func (t *tenant) learn(err error, now time.Time) {
 	_, tooLarge := errors.AsType[*PageSizeError](err)
 	switch {
 	case failed && (e.Kind == KindUnavailable || e.Kind == KindTimeout):
-		t.breaker.RecordFailure()
-	case failed:
-		t.breaker.RecordSuccess() // it answers, if not as it should
+		if t.breaker.IsHalfOpen() || now.Sub(t.answered(time.Time{})) >= breakerGrace {
+			t.breaker.RecordFailure()
+		}
+	case failed: // it answers, if not as it should
+		t.answered(now)
+		t.breaker.RecordSuccess()
 	case err == nil, tooLarge:
+		t.answered(now)
 		t.breaker.RecordSuccess()
 		t.pace.raise()
 	case t.breaker.IsHalfOpen(): // the attempt that was to decide was given up; there must be another
@@ -231,6 +241,16 @@ func (t *tenant) learn(err error, now time.Time) {
 		t.until, t.because = now.Add(wait), e
 		t.mu.Unlock()
 	}
+}
+
+// answered notes when upstream has answered, and returns when it last has.
+func (t *tenant) answered(at time.Time) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if at.After(t.answeredAt) {
+		t.answeredAt = at
+	}
+	return t.answeredAt
 }
 
 // retry says whether the n-th attempt should be followed by another, and when.

@@ -199,6 +199,27 @@ func TestBreaker(t *testing.T) {
 	})
 }
 
+// An upstream that fails often is not cut off while it answers now and then, however unlucky the streak.
+func TestBreakerForgivesStreaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answer: func(n int, _ *http.Request) (int, http.Header) {
+			if n%20 == 1 {
+				return http.StatusOK, nil
+			}
+			return http.StatusInternalServerError, http.Header{"X-Should-Retry": {"false"}}
+		}}
+		c := s.client(upstream.ClientOptions{})
+		defer c.Close()
+		for range 200 {
+			_, _ = c.ListCalls(t.Context(), as(""))
+			time.Sleep(10 * time.Millisecond)
+		}
+		if len(s.came) != 200 {
+			t.Errorf("%d of 200 questions were asked", len(s.came))
+		}
+	})
+}
+
 // The question that is to close the breaker is given up by its asker: the next one may ask.
 func TestBreakerIsNotLeftHalfOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -24,7 +24,7 @@ type pace struct {
 }
 
 const (
-	slowest      = 0.5  // requests a second
+	slowest      = 2    // requests a second: who asks seldom has told little about what is too often
 	unlimited    = 1000 // requests a second: as good as no limit for one gateway
 	longestQueue = time.Second
 )
@@ -39,7 +39,7 @@ func (p *pace) wait(ctx context.Context) error {
 	turn := p.limiter.ReserveN(now, 1)
 	delay := turn.DelayFrom(now)
 	deadline, ok := ctx.Deadline()
-	if delay > longestQueue || ok && deadline.Sub(now) <= delay {
+	if delay > longestQueue || delay > 0 && ok && deadline.Sub(now) <= delay {
 		turn.CancelAt(now)
 		return &Error{Kind: KindRateLimited, Reason: "it takes fewer requests than there are", RetryAfter: delay, unsent: true}
 	}

@@ -57,6 +57,9 @@ type Options struct {
 	MaxTenantBytes int
 	// Timeout bounds a flight; 0 leaves that to the decorated Lister.
 	Timeout time.Duration
+	// Failing is told when upstream begins to fail a tenant whose pages are in memory, with the first error, and when it
+	// ceases, with nil; nil is nobody.
+	Failing func(tenant upstream.Tenant, err error)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -101,6 +104,9 @@ func New(next upstream.Lister, opts Options) *Cache {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	if opts.Failing == nil {
+		opts.Failing = func(upstream.Tenant, error) {}
+	}
 	if opts.MaxTenantBytes == 0 {
 		opts.MaxTenantBytes = opts.MaxBytes
 	}
@@ -122,11 +128,11 @@ func (c *Cache) Close() {
 func (c *Cache) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
 	opts.NotBefore = c.past(opts.NotBefore)
 	for {
-		page, f, k := c.find(ctx, opts)
-		if page != nil {
-			return page, nil
+		page, f, k, err := c.find(ctx, opts)
+		if page != nil || err != nil {
+			return page, err
 		}
-		page, err := f.wait(ctx, opts.Deadline)
+		page, err = f.wait(ctx, opts.Deadline)
 		c.leave(k, f)
 		if err == nil && page.AskedAt.Before(opts.NotBefore) {
 			continue // joined a flight that had started too early; the next one cannot have
@@ -179,8 +185,9 @@ func (c *Cache) fresh(page *upstream.Page) bool {
 	return page.AskedAt.After(c.opts.Now().Add(-c.opts.TTL))
 }
 
-// find returns a page that will do, or a flight that the caller has joined and must leave.
-func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, *flight, key) {
+// find returns a page that will do, or a flight that the caller has joined and must leave. Its error is that of a flight in
+// the background.
+func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, *flight, key, error) {
 	k := key{opts.Key(), opts.Page, opts.PageSize}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -188,15 +195,21 @@ func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upst
 	switch {
 	case page != nil && c.fresh(page):
 		c.stats.Hits++
-		return page, nil, k
+		return page, nil, k, nil
 	case page != nil:
-		c.refresh(opts.List, k, s)
+		again := key{k.list, page.Number, page.Size} // the same page, which others look for too,
+		if most, limited := s.most(opts.Statuses, c.opts.Now()); limited && page.Size > most {
+			if again = k; k.size > most { // unless that has become too large
+				return nil, nil, k, &upstream.PageSizeError{Max: most}
+			}
+		}
+		c.refresh(opts.List, again, s)
 		if s.failing {
 			c.stats.Stale++
-			return marked(page), nil, k
+			return marked(page), nil, k, nil
 		}
 		c.stats.Revalidated++
-		return page, nil, k
+		return page, nil, k, nil
 	}
 	f := c.flights[k]
 	if f == nil {
@@ -205,7 +218,7 @@ func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upst
 		c.stats.Shared++
 	}
 	f.askers++
-	return nil, f, k
+	return nil, f, k, nil
 }
 
 // marked is the page, marked as stale.
@@ -279,14 +292,9 @@ func (c *Cache) start(ctx context.Context, list upstream.List, k key, allowance 
 	go func() {
 		defer cancel()
 		page, err := c.ask(ctx, upstream.ListCallsOptions{List: list, Page: k.number, PageSize: k.size, Allowance: allowance})
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		f.page, f.err = page, err
-		if c.flights[k] == f {
-			delete(c.flights, k)
+		if c.land(k, f, page, err) {
+			c.opts.Failing(k.list.Tenant, err)
 		}
-		c.land(k, page, err)
-		close(f.done)
 	}()
 	return f
 }
@@ -301,24 +309,39 @@ func (c *Cache) ask(ctx context.Context, opts upstream.ListCallsOptions) (page *
 	return c.next.ListCalls(ctx, opts)
 }
 
-// land keeps what a flight has brought, or learns from its failure.
-func (c *Cache) land(k key, page *upstream.Page, err error) {
+// land ends a flight: it keeps what that has brought, or learns from its failure. It reports whether upstream has begun
+// or ceased to fail the tenant, as far as there are pages to bridge that.
+func (c *Cache) land(k key, f *flight, page *upstream.Page, err error) (changed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer close(f.done)
+	f.page, f.err = page, err
+	if c.flights[k] == f {
+		delete(c.flights, k)
+	}
+	if err == nil {
+		c.keep(k, page)
+	}
 	s := c.shelves[k.list.Tenant]
+	if s == nil {
+		return false
+	}
+	before := s.failing
 	failure, failed := errors.AsType[*upstream.Error](err)
+	large, isLarge := errors.AsType[*upstream.PageSizeError](err)
 	switch {
 	case err == nil:
-		c.keep(k, page)
-		if s != nil {
-			s.failing = false
-		}
-	case s == nil || !failed:
-	case failure.Kind.Passing():
+		s.failing = false
+	case failed && failure.Kind.Passing():
 		s.failing, s.failedAt = true, c.opts.Now()
-	default:
+	case failed:
 		for _, k := range s.pages.Keys() {
 			c.pages.Remove(k)
 		}
+	case isLarge:
+		s.tooLarge[k.list.Statuses] = tooLarge{large.Max, c.opts.Now().Add(tooLargeLasts)}
 	}
+	return s.failing != before
 }
 
 // leave says that the caller no longer waits. A flight without askers is cancelled, and cannot be joined any more.

@@ -18,6 +18,25 @@ type shelf struct {
 
 	failing  bool      // the last flight to land failed
 	failedAt time.Time // when it did
+
+	// tooLarge are lists of which a flight has brought too large an answer. It may have been a flight in the background,
+	// so that nobody was told.
+	tooLarge map[upstream.OrderStatuses]tooLarge
+}
+
+// tooLarge is how many rows of a list may be asked for at once.
+type tooLarge struct {
+	most  int
+	until time.Time // then more may be tried again
+}
+
+// tooLargeLasts is how long it is believed that a list's answers are too large: it may have been a few long calls.
+const tooLargeLasts = 10 * time.Minute
+
+// most is how many rows of a list may be asked for at once; ok is false where there is no such limit.
+func (s *shelf) most(statuses upstream.OrderStatuses, now time.Time) (rows int, ok bool) {
+	limit, ok := s.tooLarge[statuses]
+	return limit.most, ok && now.Before(limit.until)
 }
 
 // stretch is a run of stretchRows places of a list. Each page is found under the one in which it starts, so that a
@@ -33,7 +52,7 @@ func (k key) stretch() stretch { return stretch{k.list.Statuses, k.number * k.si
 
 func newShelf() *shelf {
 	pages, _ := simplelru.NewLRU[key, *upstream.Page](maxPages, nil) // its one error is a size below 1
-	return &shelf{pages: pages, starts: map[stretch][]*upstream.Page{}}
+	return &shelf{pages: pages, starts: map[stretch][]*upstream.Page{}, tooLarge: map[upstream.OrderStatuses]tooLarge{}}
 }
 
 // put stores a page that is not there yet.

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"revox-graphql/upstream/fake"
+)
+
+const (
+	herdSize    = maxUnderWay
+	herdCalls   = 50
+	herdLatency = 500 * time.Millisecond // of the upstream that is slow
+	herdLeaves  = 100 * time.Millisecond // after which the leader goes
+)
+
+// measureHerd measures how often upstream is asked for one page that a crowd asks for at once.
+func measureHerd(ctx context.Context, o *troubleOptions, t *table) error {
+	if err := checkFiles(herdSize + 100); err != nil {
+		return err
+	}
+	fmt.Fprintf(&t.text, "\n## Herd\n\n%d questions at once for a page of %d calls that is not in memory.\n", herdSize, herdCalls)
+	t.head("herd", "questions", "upstream requests", "answers", "p50, ms", "p99, ms")
+	slow := fmt.Sprintf("upstream takes %v, and whoever asked first goes after %v", herdLatency, herdLeaves)
+	return errors.Join(
+		o.runHerd(ctx, t, "all wait", 0, (*scene).stay),
+		o.runHerd(ctx, t, slow, herdLatency, (*scene).loseLeader),
+	)
+}
+
+// runHerd lets a herd come in its own way, and checks what must hold.
+func (o *troubleOptions) runHerd(ctx context.Context, t *table, name string, latency time.Duration, come func(*scene, context.Context) (*herd, error)) error {
+	progress("herd: %s", name)
+	s, err := o.start(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	// The gateway finds out how upstream counts its pages. The page that it then holds is not the herd's.
+	if _, err := post(ctx, s.client, s.gateway.url+"graphql", encodeQuestion("{ calls(first: 1) { nodes { id } } }", nil)); err != nil {
+		return errors.Join(err, s.gateway.err())
+	}
+	s.rest.ResetRequests()
+	s.rest.Behave(func(b *fake.Behaviour) { b.Latency = latency })
+	h, err := come(s, ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, errors.Join(err, s.gateway.err()))
+	}
+	requests := len(s.rest.Requests())
+	t.row(name, strconv.Itoa(herdSize), strconv.Itoa(requests), strconv.Itoa(h.answers),
+		milliseconds(percentile(h.took, 50)), milliseconds(percentile(h.took, 99)))
+	if requests != 1 {
+		h.err = errors.Join(h.err, fmt.Errorf("%d requests to upstream, not 1", requests))
+	}
+	if h.err != nil {
+		return fmt.Errorf("%s: %w", name, errors.Join(h.err, s.gateway.err()))
+	}
+	return nil
+}
+
+// stay is a herd of which all wait.
+func (s *scene) stay(ctx context.Context) (*herd, error) { return s.herd(ctx, herdSize), nil }
+
+// loseLeader is a herd that comes when one has asked already, who goes before there is an answer.
+func (s *scene) loseLeader(ctx context.Context) (*herd, error) {
+	asked := make(chan struct{}, 1)
+	s.rest.Behave(func(b *fake.Behaviour) {
+		b.Fault = func(int, *http.Request) *fake.Answer {
+			select {
+			case asked <- struct{}{}:
+			default:
+			}
+			return nil
+		}
+	})
+	leading, leave := context.WithCancel(ctx)
+	defer leave()
+	left := make(chan error, 1)
+	go func() {
+		_, err := s.askHerd(leading)
+		left <- err
+	}()
+	select {
+	case <-asked:
+	case err := <-left:
+		return nil, fmt.Errorf("the leader did not get as far as upstream: %w", cmp.Or(err, errAnswered))
+	}
+	leaving := time.AfterFunc(herdLeaves, leave)
+	defer leaving.Stop()
+	h := s.herd(ctx, herdSize-1)
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		return nil, fmt.Errorf("the leader was to go unanswered: %w", cmp.Or(err, errAnswered))
+	}
+	return h, nil
+}
+
+var errAnswered = errors.New("it was answered")
+
+// askHerd asks what the herd asks.
+func (s *scene) askHerd(ctx context.Context) ([]byte, error) {
+	return post(ctx, s.client, s.gateway.url+"graphql",
+		encodeQuestion(fmt.Sprintf("{ calls(first: %d) { nodes { id status } pageInfo { endCursor } } }", herdCalls), nil))
+}
+
+// herd is what came of many questions for the same.
+type herd struct {
+	took    []time.Duration // sorted
+	answers int             // that were right
+	err     error           // why the first of the others were not
+}
+
+// herd asks the same so many times at once.
+func (s *scene) herd(ctx context.Context, n int) *herd {
+	h := &herd{took: make([]time.Duration, n)}
+	answers, errs := make([][]byte, n), make([]error, n)
+	ready := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			<-ready
+			start := time.Now()
+			answers[i], errs[i] = s.askHerd(ctx)
+			h.took[i] = time.Since(start)
+		})
+	}
+	close(ready)
+	all.Wait()
+	slices.Sort(h.took)
+	for i := range n {
+		err := errs[i]
+		if err == nil {
+			err = checkHerd(answers[i])
+		}
+		if err == nil {
+			h.answers++
+		} else if h.err == nil {
+			h.err = fmt.Errorf("one of %d has no right answer: %w", n, err)
+		}
+	}
+	return h
+}
+
+// checkHerd checks an answer.
+func checkHerd(body []byte) error {
+	a, err := readAnswer(body)
+	if err == nil && len(a.Nodes) != herdCalls {
+		err = fmt.Errorf("%d calls came, not %d", len(a.Nodes), herdCalls)
+	}
+	return err
+}
+
+// checkFiles checks that this process may have so many files open, which are mostly connections. The gateway may have as
+// many as this process, at the other ends.
+func checkFiles(least int) error {
+	limits, err := readProc(os.Getpid(), "limits")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(limits) {
+		if limit, ok := strings.CutPrefix(line, "Max open files"); ok {
+			// What is no number is "unlimited".
+			if n, err := strconv.Atoi(strings.Fields(limit)[0]); err == nil && n < least {
+				return fmt.Errorf("only %d files may be open at once, and it takes %d: ulimit -n %d", n, least, least)
+			}
+		}
+	}
+	return nil
+}

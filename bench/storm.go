@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"revox-graphql/upstream/fake"
+)
+
+const (
+	stormCalls     = 5 // in a page: so few that the list has a page of its own for every question
+	stormPerSecond = 100
+)
+
+// What the gateway promises of its retries.
+const (
+	promisedAttempts    = 3 // at one question, the first included
+	promisedPerQuestion = 0.2
+	promisedPerSecond   = 1
+	promisedAtOnce      = 10
+)
+
+// measureStorm measures how much more an upstream is asked that fails half of its requests. Every second one shows the
+// bound on retries; a coin fails several in a row now and then, after which the gateway asks nothing for a while.
+func measureStorm(ctx context.Context, o *troubleOptions, t *table) error {
+	fmt.Fprintf(&t.text, "\n## Storm\n\n%d questions a second for %v, each for a page of its own, with the cache off.\n", stormPerSecond, o.storm)
+	t.head("upstream fails", "questions", "of them sent", "upstream requests", "most for one", "extra", "extra / questions", "allowed extra",
+		"answers", "errors", "p50, ms", "p99, ms")
+	var failed []error
+	for _, kind := range []struct {
+		name  string
+		fails func(n int) bool
+	}{
+		{"every second request", func(n int) bool { return n%2 == 1 }},
+		{"by a coin", func(n int) bool { return rand.New(rand.NewPCG(1, uint64(n))).IntN(2) == 0 }}, //nolint:gosec // the same coin each time
+	} {
+		progress("storm: upstream fails %s for %v", kind.name, o.storm)
+		storm, err := o.runStorm(ctx, kind.fails)
+		if err != nil {
+			return fmt.Errorf("%s: %w", kind.name, err)
+		}
+		storm.report(t, kind.name)
+		if err := storm.check(); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", kind.name, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// storm is what came of one.
+type storm struct {
+	replies  []reply
+	requests map[string]int // to upstream, by the page: that is by the question
+	took     time.Duration  // to the last reply
+}
+
+// runStorm finds the pages while upstream is well, and then asks for them.
+func (o *troubleOptions) runStorm(ctx context.Context, fails func(n int) bool) (*storm, error) {
+	s, err := o.start(ctx, "GATEWAY_CACHE_TTL=0")
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	// Kept are pages that take one request to upstream, and one that no other page takes.
+	m := &storm{requests: map[string]int{}}
+	pages, err := s.walk(ctx, stormCalls, int(o.storm.Seconds()*stormPerSecond), func() bool {
+		all := s.rest.Requests()
+		s.rest.ResetRequests()
+		if len(all) != 1 {
+			return false
+		}
+		if _, known := m.requests[all[0].RawQuery]; known {
+			return false
+		}
+		m.requests[all[0].RawQuery] = 0
+		return true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("pages for all questions of -storm: %w", err)
+	}
+	s.rest.Behave(func(b *fake.Behaviour) {
+		b.Fault = func(n int, _ *http.Request) *fake.Answer {
+			if fails(n) {
+				return &fake.Answer{Status: http.StatusInternalServerError, Body: []byte(`{"error":{}}`)}
+			}
+			return nil
+		}
+	})
+	start := time.Now()
+	m.replies = s.pour(ctx, pages, stormPerSecond, o.storm)
+	m.took = time.Since(start)
+	for _, r := range s.rest.Requests() {
+		if _, known := m.requests[r.RawQuery]; !known {
+			return nil, fmt.Errorf("upstream was asked for what no question needs: %+v", r)
+		}
+		m.requests[r.RawQuery]++
+	}
+	return m, errors.Join(s.gateway.err(), ctx.Err())
+}
+
+// attempts are how many questions were sent to upstream, the requests for them, and the most for one.
+func (m *storm) attempts() (sent, requests, most int) {
+	for _, n := range m.requests {
+		if n > 0 {
+			sent++
+		}
+		requests += n
+		most = max(most, n)
+	}
+	return sent, requests, most
+}
+
+// allowed is how many extra attempts there may be.
+func (m *storm) allowed() float64 {
+	return promisedPerQuestion*float64(len(m.replies)) + promisedAtOnce + promisedPerSecond*m.took.Seconds()
+}
+
+func (m *storm) report(t *table, name string) {
+	sent, requests, most := m.attempts()
+	y := newTally(m.replies)
+	t.row(name, strconv.Itoa(len(m.replies)), strconv.Itoa(sent), strconv.Itoa(requests), strconv.Itoa(most),
+		strconv.Itoa(requests-sent), decimals(3)(float64(requests-sent)/float64(len(m.replies))), decimals(0)(m.allowed()),
+		strconv.Itoa(y.fresh), y.errors(), y.latency(50), y.latency(99))
+}
+
+// check checks what must hold.
+func (m *storm) check() error {
+	sent, requests, most := m.attempts()
+	if extra := requests - sent; float64(extra) > m.allowed() {
+		return fmt.Errorf("%d extra attempts, and %.0f are allowed", extra, m.allowed())
+	}
+	if most > promisedAttempts {
+		return fmt.Errorf("%d attempts at one question, and %d are allowed", most, promisedAttempts)
+	}
+	return checkReplies(m.replies)
+}
