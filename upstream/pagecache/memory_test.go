@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector takes memory of its own.
+
 package pagecache
 
 import (
@@ -25,20 +29,56 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer.Result(), nil
 }
 
-// A thousand pages in memory take hardly more than their JSON has bytes, and as much as the cache believes.
-func TestMemory(t *testing.T) {
+// newMeasured is a cache over a client that asks the fake without a network.
+func newMeasured(maxBytes int) (*Cache, *counting) {
 	noon := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 	rest := &counting{Handler: fake.New(fake.Config{Seed: 1, Calls: 20_000, Now: func() time.Time { return noon }})}
-	cache := New(upstream.NewClient(upstream.ClientOptions{
+	return New(upstream.NewClient(upstream.ClientOptions{
 		BaseURL: &url.URL{Scheme: "http", Host: "upstream.test", Path: "/api"}, Transport: rest,
-	}), Options{TTL: time.Hour, MaxBytes: 1 << 30})
-	heap := func() float64 {
-		runtime.GC()
-		runtime.GC() // what was pooled goes with the second
-		var stats runtime.MemStats
-		runtime.ReadMemStats(&stats)
-		return float64(stats.HeapAlloc)
+	}), Options{TTL: time.Hour, MaxBytes: maxBytes}), rest
+}
+
+// heap is what lives, in bytes.
+func heap() float64 {
+	runtime.GC()
+	runtime.GC() // what was pooled goes with the second
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return float64(stats.HeapAlloc)
+}
+
+// However many pages pass through the cache, what it keeps stays within its bound, and nothing is left of what it has
+// evicted.
+func TestHeapStaysWithinTheBound(t *testing.T) {
+	const bound = 64 << 20
+	cache, _ := newMeasured(bound)
+	defer cache.Close()
+	before, most := heap(), 0.0
+	read := 0
+	for size := 20; read < 10_000; size++ { // none of these pages covers a larger one
+		for number := range 20_000 / size {
+			if _, err := cache.ListCalls(t.Context(), ask(number, size)); err != nil {
+				t.Fatal(err)
+			}
+			if read++; read%200 == 0 {
+				most = max(most, heap()-before)
+			}
+		}
 	}
+	stats := cache.Stats()
+	t.Logf("%d pages: %.2f times the bound at most, %d evictions, %d left", read, most/bound, stats.Evictions, stats.Pages)
+	if most > 1.1*bound || most < 0.9*bound {
+		t.Errorf("the heap takes %.2f times the bound", most/bound)
+	}
+	if int(stats.Evictions)+stats.Pages != read {
+		t.Errorf("%d pages were read, %d evicted, and %d are left", read, stats.Evictions, stats.Pages)
+	}
+}
+
+// A thousand pages in memory take hardly more than their JSON has bytes, and as much as the cache believes.
+func TestMemory(t *testing.T) {
+	cache, rest := newMeasured(1 << 30)
+	defer cache.Close()
 	read := func(size int) {
 		for number := range 200 {
 			if page, err := cache.ListCalls(t.Context(), ask(number, size)); err != nil || page.Size != size {
@@ -60,5 +100,4 @@ func TestMemory(t *testing.T) {
 	if ratio := grown / float64(cache.bytes-believed); ratio < 0.9 || ratio > 1.1 {
 		t.Errorf("the heap takes %.2f times what the cache counts", ratio)
 	}
-	runtime.KeepAlive(cache)
 }
