@@ -154,7 +154,7 @@ func text(field upstream.Field) field[value[*upstream.Call]] {
 func seconds(from, to upstream.Field) field[value[*upstream.Call]] {
 	return always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte {
 		if ms, ok := c.Milliseconds(from, to); ok {
-			return strconv.AppendFloat(b, float64(ms)/1000, 'g', -1, 64)
+			return appendSeconds(b, ms)
 		}
 		return append(b, null...)
 	})
@@ -188,6 +188,22 @@ func appendInt(b []byte, n int) []byte {
 	default:
 		return strconv.AppendInt(b, int64(n), 10)
 	}
+}
+
+// appendSeconds appends milliseconds as seconds, as gqlgen writes a Float. Durations of calls have a short way.
+func appendSeconds(b []byte, ms int64) []byte {
+	if ms < 0 || ms >= 1e9 {
+		return strconv.AppendFloat(b, float64(ms)/1000, 'g', -1, 64)
+	}
+	b = strconv.AppendInt(b, ms/1000, 10)
+	if ms %= 1000; ms == 0 {
+		return b
+	}
+	b = append(b, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
+	for b[len(b)-1] == '0' {
+		b = b[:len(b)-1]
+	}
+	return b
 }
 
 // appendCursor appends the cursor of a row of the window, null for row -1.

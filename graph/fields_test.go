@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/99designs/gqlgen/graphql"
 )
 
 // Every field of every type that writes itself has something to write, and nothing else has.
@@ -36,5 +38,16 @@ func TestEveryFieldIsWritten(t *testing.T) {
 	}
 	if got := schema.Types[callObject.name].Interfaces; !slices.Equal(got, callObject.interfaces) {
 		t.Errorf("Call implements %v", got)
+	}
+}
+
+// Seconds are written as gqlgen does.
+func TestSeconds(t *testing.T) {
+	for _, ms := range []int64{0, 1, 10, 99, 100, 120, 123, 1000, 1001, 1500, 59_990, 61_000, 999_999_999, 1e9, 1e12 + 1, -1, -1500} {
+		var want strings.Builder
+		graphql.MarshalFloat(float64(ms) / 1000).MarshalGQL(&want)
+		if got := string(appendSeconds(nil, ms)); got != want.String() {
+			t.Errorf("%d ms: %s, want %s", ms, got, want.String())
+		}
 	}
 }

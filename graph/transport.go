@@ -12,8 +12,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -109,27 +111,78 @@ func parseQuery(rawQuery string) (*graphql.RawParams, *badRequest) {
 	return params, nil
 }
 
+// bodyParser reads bodies. Its parts are used again for the next.
+type bodyParser struct {
+	text    bytes.Buffer
+	decoder jsontext.Decoder
+}
+
+var bodyParsers = sync.Pool{New: func() any { return new(bodyParser) }}
+
 func parseBody(body string) (*graphql.RawParams, *badRequest) {
 	if strings.HasPrefix(strings.TrimLeft(body, " \t\r\n"), "[") {
 		return nil, malformed("Batches are not supported: send one operation a request.")
 	}
-	var fields struct {
-		Query         *string        `json:"query"`
-		OperationName *string        `json:"operationName"`
-		Variables     map[string]any `json:"variables"`
-		Extensions    map[string]any `json:"extensions"`
+	p := bodyParsers.Get().(*bodyParser)
+	defer bodyParsers.Put(p)
+	p.text.Reset()
+	p.text.WriteString(body)
+	p.decoder.Reset(&p.text)
+	params := &graphql.RawParams{}
+	if start, err := p.decoder.ReadToken(); err != nil || start.Kind() != '{' {
+		return nil, errNoObject
 	}
-	err := decodeJSON(strings.NewReader(body), &fields)
-	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return nil, malformed(fmt.Sprintf("The parameter `%s` is of the wrong type.", mismatch.Field))
+	for p.decoder.PeekKind() == '"' {
+		if bad := p.member(params); bad != nil {
+			return nil, bad
+		}
 	}
+	if end, err := p.decoder.ReadToken(); err != nil || end.Kind() != '}' {
+		return nil, errNoObject
+	}
+	if _, err := p.decoder.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, errNoObject
+	}
+	return params, nil
+}
+
+var errNoObject = malformed("The request's body is not a JSON object.")
+
+// member reads one member of the body. Those that GraphQL over HTTP does not know mean nothing.
+func (p *bodyParser) member(params *graphql.RawParams) *badRequest {
+	token, err := p.decoder.ReadToken()
 	if err != nil {
-		return nil, malformed("The request's body is not a JSON object.")
+		return errNoObject
 	}
-	return &graphql.RawParams{
-		Query: deref(fields.Query), OperationName: deref(fields.OperationName),
-		Variables: fields.Variables, Extensions: fields.Extensions,
-	}, nil
+	name := token.String()
+	value, err := p.decoder.ReadValue()
+	if err != nil {
+		return errNoObject
+	}
+	var text *string
+	var object *map[string]any
+	switch name {
+	case "query":
+		text = &params.Query
+	case "operationName":
+		text = &params.OperationName
+	case "variables":
+		object = &params.Variables
+	case "extensions":
+		object = &params.Extensions
+	default:
+		return nil
+	}
+	switch kind := value.Kind(); {
+	case kind == 'n', string(value) == "{}":
+	case kind == '"' && text != nil:
+		unquoted, _ := jsontext.AppendUnquote(nil, value) // it has been read as a JSON string
+		*text = string(unquoted)
+	case kind == '{' && object != nil && decodeJSON(bytes.NewReader(value), object) == nil:
+	default:
+		return malformed(fmt.Sprintf("The parameter `%s` is of the wrong type.", name))
+	}
+	return nil
 }
 
 // decodeJSON reads one JSON value and nothing else. Numbers stay as written: an Int variable must not become a float.
@@ -143,13 +196,6 @@ func decodeJSON(r io.Reader, to any) error {
 		return errors.New("trailing data")
 	}
 	return nil
-}
-
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }
 
 // fail answers a request that was not executed.

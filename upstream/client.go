@@ -282,6 +282,9 @@ func (c *Client) do(req *http.Request, body *bytes.Buffer) error {
 	if resp.ContentLength > c.opts.MaxAnswerBytes {
 		return errTooLarge
 	}
+	if resp.ContentLength > 0 {
+		body.Grow(int(resp.ContentLength) + bytes.MinRead)
+	}
 	n, err := body.ReadFrom(io.LimitReader(resp.Body, c.opts.MaxAnswerBytes+1))
 	if err != nil {
 		return transportError(req.Context(), err)
