@@ -1,0 +1,116 @@
+package metrics
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"revox-graphql/upstream"
+	"revox-graphql/upstream/pagecache"
+)
+
+// gathered are the values of all metrics by name and labels; of a histogram its count.
+func gathered(t *testing.T, registry *prometheus.Registry) map[string]float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			name := strings.TrimPrefix(family.GetName(), namespace+"_")
+			for _, label := range metric.GetLabel() {
+				name += " " + label.GetName() + "=" + label.GetValue()
+			}
+			values[name] = metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount())
+		}
+	}
+	return values
+}
+
+func TestUpstreamIsCounted(t *testing.T) {
+	var log bytes.Buffer
+	registry := prometheus.NewRegistry()
+	u := NewUpstream(registry, slog.New(slog.NewTextHandler(&log, nil)))
+	mine, yours := upstream.NewCredential("mine").Tenant(), upstream.NewCredential("yours").Tenant()
+	for range 2 {
+		u.Attempted("ok", time.Second)
+		u.Retried(upstream.KindTimeout)
+		u.Replayed()
+		u.Refused(upstream.KindOverloaded)
+		u.FirstPage(mine, 1)
+		u.PageSize(yours, 50)
+		u.StatusesChecked(mine, false)
+		u.Unrecognized("result", "robot")
+		u.Unrecognized("mood", "")
+	}
+	u.Opened(mine)
+	u.Opened(yours)
+	u.Closed(mine)
+	u.Paced(mine, 7)
+	got := gathered(t, registry)
+	for name, want := range map[string]float64{
+		"upstream_request_duration_seconds outcome=ok":         2,
+		"upstream_retries_total because=timeout":               2,
+		"upstream_replays_total":                               2,
+		"upstream_refused_total because=overloaded":            2,
+		"upstream_first_page":                                  1,
+		"upstream_page_size_limit":                             50,
+		"upstream_statuses_applied":                            0,
+		"upstream_unrecognized_total field=result value=robot": 2,
+		"upstream_unrecognized_total field=mood value=":        2,
+		"upstream_breakers_open":                               1,
+		"upstream_paced_total":                                 1,
+	} {
+		if value, ok := got[name]; !ok || value != want {
+			t.Errorf("%s: %v, want %v", name, value, want)
+		}
+	}
+	for text, times := range map[string]int{"robot": 1, "mood": 1, "first page": 1, "page_size": 1, "GATEWAY_UPSTREAM_STATUSES_FORMAT": 1, "perSecond=7": 1} {
+		if n := strings.Count(log.String(), text); n != times {
+			t.Errorf("%q is logged %d times", text, n)
+		}
+	}
+}
+
+// Names from outside are bounded, and none is lost from the count.
+func TestStrangersAreBounded(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	u := NewUpstream(registry, slog.New(slog.DiscardHandler))
+	for i := range 3 * maxNames {
+		u.Unrecognized(fmt.Sprint("field ", i), "")
+	}
+	series, sum := 0, 0.0
+	for name, value := range gathered(t, registry) {
+		if strings.HasPrefix(name, "upstream_unrecognized_total ") {
+			series++
+			sum += value
+		}
+	}
+	if series != maxNames+1 || sum != 3*maxNames {
+		t.Errorf("%d series of %v", series, sum)
+	}
+}
+
+func TestCacheIsCounted(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	RegisterCache(registry, func() pagecache.Stats {
+		return pagecache.Stats{Hits: 1, Revalidated: 2, Stale: 3, Misses: 4, Shared: 5, Evictions: 6, Pages: 7, Bytes: 8, Tenants: 9}
+	})
+	got := gathered(t, registry)
+	for name, want := range map[string]float64{
+		"cache_served_total as=fresh": 1, "cache_served_total as=revalidated": 2, "cache_served_total as=stale": 3,
+		"cache_missed_total and=asked": 4, "cache_missed_total and=shared": 5, "cache_evictions_total": 6,
+		"cache_pages": 7, "cache_bytes": 8, "cache_tenants": 9,
+	} {
+		if got[name] != want {
+			t.Errorf("%s: %v, want %v", name, got[name], want)
+		}
+	}
+}
