@@ -24,11 +24,12 @@ func gathered(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	values := map[string]float64{}
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
-			name := strings.TrimPrefix(family.GetName(), namespace+"_")
+			var name strings.Builder
+			name.WriteString(strings.TrimPrefix(family.GetName(), namespace+"_"))
 			for _, label := range metric.GetLabel() {
-				name += " " + label.GetName() + "=" + label.GetValue()
+				name.WriteString(" " + label.GetName() + "=" + label.GetValue())
 			}
-			values[name] = metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount())
+			values[name.String()] = metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount())
 		}
 	}
 	return values
