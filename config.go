@@ -41,6 +41,15 @@ type settings struct {
 	MaxPageSize        int           `variable:"GATEWAY_MAX_PAGE_SIZE" default:"100" help:"Largest first or last of a connection: 1 to 1000."`
 	MaxShift           int           `variable:"GATEWAY_MAX_SHIFT" default:"1000" help:"How many places a call may have moved in the list since its cursor was made, before the cursor expires."`
 	MaxScanPages       int           `variable:"GATEWAY_MAX_SCAN_PAGES" default:"20" help:"How many pages a look-up by id may read."`
+	MaxRequestBytes    byteSize      `variable:"GATEWAY_MAX_REQUEST_BYTES" default:"256KiB" help:"The most bytes that one GraphQL request may have: 1KiB to 16MiB."`
+	MaxTokens          int           `variable:"GATEWAY_MAX_TOKENS" default:"1000" help:"The most tokens that a document may have, without comments, and the most fields with its fragments expanded: 1 to 100000."`
+	MaxDepth           int           `variable:"GATEWAY_MAX_DEPTH" default:"16" help:"How deep fields may be nested: 1 to 100. Introspection by GraphiQL takes 15."`
+	MaxAliases         int           `variable:"GATEWAY_MAX_ALIASES" default:"30" help:"The most aliases in one operation: 1 to 1000."`
+	MaxRootFields      int           `variable:"GATEWAY_MAX_ROOT_FIELDS" default:"10" help:"The most fields of Query in one operation: 1 to 1000."`
+	MaxCost            int           `variable:"GATEWAY_MAX_COST" default:"5000" help:"The most that one GraphQL request may cost: 1 for each call, 10 for its transcript, 20 for each total and each look-up by id. 1 to 100000000."`
+	MaxAnswerBytes     byteSize      `variable:"GATEWAY_MAX_ANSWER_BYTES" default:"64MiB" help:"The most bytes that an answer may have, 1KiB to 4GiB. A field of Query that goes beyond is null, with an error."`
+	APQBytes           byteSize      `name:"apq-bytes" variable:"GATEWAY_APQ_BYTES" default:"16MiB" help:"Memory for automatic persisted queries. 0 turns them off."`
+	TrustedDocuments   string        `variable:"GATEWAY_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"A manifest of persisted operations, by Apollo, graphql-codegen or Relay. When set, nothing else runs."`
 	Introspection      bool          `variable:"GATEWAY_INTROSPECTION" default:"true" negatable:"" help:"Let clients read the schema by queries. GraphiQL needs it."`
 	DemoCallsPerMinute float64       `variable:"GATEWAY_DEMO_CALLS_PER_MINUTE" default:"6" help:"How many calls a minute arrive at the demo upstream. 0 lets its list stand still."`
 	apiKey             upstream.Credential
@@ -140,6 +149,20 @@ func (s *settings) check(hasKey bool) error {
 		return wrong("max-shift", "GATEWAY_MAX_SHIFT", "must be from 1 to 1000000, and is %d", s.MaxShift)
 	case s.MaxScanPages < 1 || s.MaxScanPages > 10_000:
 		return wrong("max-scan-pages", "GATEWAY_MAX_SCAN_PAGES", "must be from 1 to 10000, and is %d", s.MaxScanPages)
+	case s.MaxRequestBytes < 1<<10 || s.MaxRequestBytes > 16<<20:
+		return wrong("max-request-bytes", "GATEWAY_MAX_REQUEST_BYTES", "must be from 1KiB to 16MiB, and is %d bytes", s.MaxRequestBytes)
+	case s.MaxTokens < 1 || s.MaxTokens > 100_000:
+		return wrong("max-tokens", "GATEWAY_MAX_TOKENS", "must be from 1 to 100000, and is %d", s.MaxTokens)
+	case s.MaxDepth < 1 || s.MaxDepth > 100:
+		return wrong("max-depth", "GATEWAY_MAX_DEPTH", "must be from 1 to 100, and is %d", s.MaxDepth)
+	case s.MaxAliases < 1 || s.MaxAliases > 1000:
+		return wrong("max-aliases", "GATEWAY_MAX_ALIASES", "must be from 1 to 1000, and is %d", s.MaxAliases)
+	case s.MaxRootFields < 1 || s.MaxRootFields > 1000:
+		return wrong("max-root-fields", "GATEWAY_MAX_ROOT_FIELDS", "must be from 1 to 1000, and is %d", s.MaxRootFields)
+	case s.MaxCost < 1 || s.MaxCost > 100_000_000:
+		return wrong("max-cost", "GATEWAY_MAX_COST", "must be from 1 to 100000000, and is %d", s.MaxCost)
+	case s.MaxAnswerBytes < 1<<10 || s.MaxAnswerBytes > 4<<30:
+		return wrong("max-answer-bytes", "GATEWAY_MAX_ANSWER_BYTES", "must be from 1KiB to 4GiB, and is %d bytes", s.MaxAnswerBytes)
 	case s.UpstreamTimeout <= 0:
 		return wrong("upstream-timeout", "GATEWAY_UPSTREAM_TIMEOUT", "must be more than 0, and is %v", s.UpstreamTimeout)
 	case s.UpstreamAttempt <= 0:

@@ -70,7 +70,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		defer stopDemo()
 	}
-	handler, stop := routes(s, log)
+	handler, stop, err := routes(s, log)
+	if err != nil {
+		return err
+	}
 	defer stop()
 	server := &http.Server{
 		Handler:           handler,
@@ -107,7 +110,7 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, log 
 }
 
 // routes wires the parts together: client, cache, GraphQL, explorer. What they do in the background ends with stop.
-func routes(s *settings, log *slog.Logger) (handler http.Handler, stop func()) {
+func routes(s *settings, log *slog.Logger) (handler http.Handler, stop func(), err error) {
 	forward := s.Credentials == "forward"
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -138,8 +141,11 @@ func routes(s *settings, log *slog.Logger) (handler http.Handler, stop func()) {
 	client := upstream.NewClient(clientOptions)
 	cache := pagecache.New(client, cacheOptions)
 	metrics.RegisterCache(registry, cache.Stats)
-	mux := http.NewServeMux()
-	mux.Handle("/graphql", graph.NewHandler(graph.Options{
+	stop = func() {
+		cache.Close()
+		client.Close()
+	}
+	gateway, err := graph.NewHandler(graph.Options{
 		Calls:         cache,
 		Known:         cache,
 		Cached:        s.CacheTTL > 0,
@@ -156,7 +162,24 @@ func routes(s *settings, log *slog.Logger) (handler http.Handler, stop func()) {
 		Introspection: s.Introspection,
 		Demo:          s.demo,
 		Log:           log,
-	}))
+		Limits: graph.Limits{
+			RequestBytes: int(s.MaxRequestBytes),
+			Tokens:       s.MaxTokens,
+			Depth:        s.MaxDepth,
+			Aliases:      s.MaxAliases,
+			RootFields:   s.MaxRootFields,
+			Cost:         s.MaxCost,
+			AnswerBytes:  int(s.MaxAnswerBytes),
+		},
+		PersistedBytes:   int(s.APQBytes),
+		TrustedDocuments: s.TrustedDocuments,
+	})
+	if err != nil { // the one thing that it reads is the manifest
+		stop()
+		return nil, nil, wrong("trusted-documents", "GATEWAY_TRUSTED_DOCUMENTS", "cannot be used: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", gateway)
 	mux.HandleFunc("GET /schema.graphqls", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, schema)
@@ -166,10 +189,7 @@ func routes(s *settings, log *slog.Logger) (handler http.Handler, stop func()) {
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.Handle("/", explorer.Handler())
-	return mux, func() {
-		cache.Close()
-		client.Close()
-	}
+	return mux, stop, nil
 }
 
 // startDemo serves the demo upstream on a port of its own on loopback, and makes it the upstream: the demo takes the

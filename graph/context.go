@@ -15,6 +15,9 @@ type request struct {
 	deadline   time.Time           // for all of its upstream work
 	allowance  *upstream.Allowance // for all of its upstream work
 	trace      *trace              // what was read for it
+	document   *document           // what is executed
+	wantsCost  bool                // the answer tells the cost
+	maxBytes   int                 // of the answer; 0 is no limit
 	buffer     *bytes.Buffer       // where the data of the answer goes, behind what is there already
 }
 

@@ -19,21 +19,24 @@ import (
 
 // The values of `extensions.code`.
 const (
-	codeValidationFailed = "GRAPHQL_VALIDATION_FAILED"
-	codeBadUserInput     = "BAD_USER_INPUT"
-	codeQueryTooLarge    = "QUERY_TOO_LARGE"
-	codeInvalidCursor    = "INVALID_CURSOR"
-	codeCursorExpired    = "CURSOR_EXPIRED"
-	codeScanLimitReached = "SCAN_LIMIT_REACHED"
-	codeUnauthenticated  = "UNAUTHENTICATED"
-	codeForbidden        = "FORBIDDEN"
-	codeRateLimited      = "UPSTREAM_RATE_LIMITED"
-	codeTimeout          = "UPSTREAM_TIMEOUT"
-	codeUnavailable      = "UPSTREAM_UNAVAILABLE"
-	codeInvalidResponse  = "UPSTREAM_INVALID_RESPONSE"
-	codeTooComplex       = "QUERY_TOO_COMPLEX"
-	codeOverloaded       = "OVERLOADED"
-	codeInternal         = "INTERNAL_SERVER_ERROR"
+	codeValidationFailed      = "GRAPHQL_VALIDATION_FAILED"
+	codeBadUserInput          = "BAD_USER_INPUT"
+	codeQueryTooLarge         = "QUERY_TOO_LARGE"
+	codePersistedNotFound     = "PERSISTED_QUERY_NOT_FOUND"
+	codePersistedNotSupported = "PERSISTED_QUERY_NOT_SUPPORTED"
+	codePersistedRequired     = "PERSISTED_QUERY_REQUIRED"
+	codeInvalidCursor         = "INVALID_CURSOR"
+	codeCursorExpired         = "CURSOR_EXPIRED"
+	codeScanLimitReached      = "SCAN_LIMIT_REACHED"
+	codeUnauthenticated       = "UNAUTHENTICATED"
+	codeForbidden             = "FORBIDDEN"
+	codeRateLimited           = "UPSTREAM_RATE_LIMITED"
+	codeTimeout               = "UPSTREAM_TIMEOUT"
+	codeUnavailable           = "UPSTREAM_UNAVAILABLE"
+	codeInvalidResponse       = "UPSTREAM_INVALID_RESPONSE"
+	codeTooComplex            = "QUERY_TOO_COMPLEX"
+	codeOverloaded            = "OVERLOADED"
+	codeInternal              = "INTERNAL_SERVER_ERROR"
 )
 
 // upstreamErrors says what a client is told of each kind of upstream error.
@@ -55,6 +58,13 @@ type unreadableRowError struct {
 
 func (e *unreadableRowError) Error() string {
 	return fmt.Sprintf("The call at place %d of the list could not be read and was left out: %s.", e.position+1, e.problem)
+}
+
+// answerSizeError: an answer has become too large.
+type answerSizeError struct{ limit, actual int }
+
+func (e *answerSizeError) Error() string {
+	return fmt.Sprintf("an answer of %d bytes, and %d are allowed", e.actual, e.limit)
 }
 
 // presenter turns every error into what the client sees.
@@ -86,6 +96,10 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	if e, ok := errors.AsType[*upstream.AllowanceError](err); ok {
 		out.Extensions["limit"], out.Extensions["actual"] = e.Limit, e.Limit+1
 		return say(codeTooComplex, "This query takes more than %d requests to Revox. Ask for less at once.", e.Limit)
+	}
+	if e, ok := errors.AsType[*answerSizeError](err); ok {
+		out.Extensions["limit"], out.Extensions["actual"] = e.limit, e.actual
+		return say(codeTooComplex, "The answer has more than %d bytes with this field. Ask for fewer calls at once.", e.limit)
 	}
 	if e, ok := errors.AsType[*unreadableRowError](err); ok {
 		return say(codeInvalidResponse, "%s", e.Error())

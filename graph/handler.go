@@ -17,8 +17,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
-	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"revox-graphql/upstream"
 )
@@ -44,6 +43,12 @@ type Options struct {
 	// 0 is as many as it takes.
 	Timeout     time.Duration
 	MaxRequests int
+	// Limits bound what one request may ask for.
+	Limits Limits
+	// PersistedBytes bounds the memory for automatic persisted queries; 0 turns them off.
+	PersistedBytes int
+	// TrustedDocuments is the path of a manifest of the only documents that may run; without one, every document may.
+	TrustedDocuments string
 	// Credential goes upstream, unless Forward is set: then each request's own bearer token does.
 	Credential upstream.Credential
 	Forward    bool
@@ -56,32 +61,40 @@ type Options struct {
 	Log  *slog.Logger
 }
 
-// cachedDocuments is how many parsed and validated documents are kept.
-const cachedDocuments = 500
-
-// NewHandler serves GraphQL over HTTP, at whatever path it is mounted.
-func NewHandler(opts Options) http.Handler {
+// NewHandler serves GraphQL over HTTP, at whatever path it is mounted. An error is about the trusted documents.
+func NewHandler(opts Options) (http.Handler, error) {
 	pages := newPages(opts.Calls, opts.PageSize, opts.MaxShift, opts.Log)
 	pages.cached = opts.Cached
-	exec := executor.New(newExecutable(Config{Resolvers: roots{&Resolver{
+	schema := newExecutable(Config{Resolvers: roots{&Resolver{
 		pages:    pages,
 		known:    opts.Known,
 		maxCount: opts.MaxCount,
 		maxScan:  opts.MaxScan,
-		plans:    newPlans(),
-	}}}))
+	}}})
+	exec := executor.New(schema)
 	p := presenter{opts.Log}
 	exec.SetErrorPresenter(p.present)
 	exec.SetRecoverFunc(p.recovered)
-	exec.SetQueryCache(lru.New[*ast.QueryDocument](cachedDocuments))
+	exec.SetQueryCache(checkedDocuments{})
 	if opts.Introspection {
 		exec.Use(extension.Introspection{})
 	}
-	h := &handler{exec: exec, presenter: p, gate: newGate(opts), timeout: opts.Timeout, maxRequests: opts.MaxRequests, demo: opts.Demo}
+	c := newChecker(schema.Schema(), opts.Limits, opts.MaxCount, opts.Introspection)
+	h := &handler{
+		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, timeout: opts.Timeout, maxRequests: opts.MaxRequests, demo: opts.Demo,
+		finder: finder{documents: newDocuments(c), persisted: newPersistedQueries(opts.PersistedBytes)},
+	}
+	if opts.TrustedDocuments != "" {
+		trusted, err := openTrustedDocuments(opts.TrustedDocuments, c, opts.Log)
+		if err != nil {
+			return nil, err
+		}
+		h.finder.trusted = trusted
+	}
 	if opts.Cached && opts.AnswerBytes > 0 {
 		h.answers = newAnswers(opts.Known, opts.AnswerBytes)
 	}
-	return h
+	return h, nil
 }
 
 // handler answers GraphQL requests over HTTP. A request that is no GraphQL request is answered with 400. A GraphQL request
@@ -91,6 +104,8 @@ type handler struct {
 	exec        *executor.Executor
 	presenter   presenter
 	gate        gate
+	finder      finder
+	limits      Limits
 	answers     *answers // nil: none are remembered
 	timeout     time.Duration
 	maxRequests int
@@ -119,14 +134,18 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"Accept application/graphql-response+json or application/json.", nil)
 		return
 	}
-	text, bad := readText(w, r)
+	text, bad := readText(w, r, h.limits.RequestBytes)
 	if bad != nil {
-		fail(w, contentType, bad.status, bad.code, bad.message, bad.extensions)
+		bad.refusal().send(w, contentType)
 		return
 	}
-	key := answerKey{credential.Tenant(), r.Method, text, negotiateEncoding(r.Header.Values("Accept-Encoding"))}
-	fresh := wantsFresh(r.Header)
-	if h.answers != nil && !fresh {
+	key := answerKey{tenant: credential.Tenant(), method: r.Method, text: text, encoding: negotiateEncoding(r.Header.Values("Accept-Encoding"))}
+	trusted := h.finder.trusted.current()
+	if trusted != nil {
+		key.trusted = trusted.version
+	}
+	fresh, wantsCost := wantsFresh(r.Header), r.Header.Get(costHeader) == "true"
+	if h.answers != nil && !fresh && !wantsCost {
 		if known := h.answers.get(key); known != nil {
 			known.send(w, r, contentType)
 			return
@@ -134,19 +153,27 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	params, bad := parseText(r.Method, text)
 	if bad != nil {
-		fail(w, contentType, bad.status, bad.code, bad.message, bad.extensions)
+		bad.refusal().send(w, contentType)
 		return
 	}
+	document, refused := h.finder.find(params, trusted)
+	if refused != nil {
+		refused.send(w, contentType)
+		return
+	}
+	params.Query = document.text
 	params.Headers = r.Header
 	now := time.Now()
-	req := &request{credential: credential, deadline: now.Add(h.timeout), trace: &trace{}}
+	req := &request{
+		credential: credential, deadline: now.Add(h.timeout), trace: &trace{}, document: document, maxBytes: h.limits.AnswerBytes, wantsCost: wantsCost,
+	}
 	if h.maxRequests > 0 {
 		req.allowance = upstream.NewAllowance(h.maxRequests)
 	}
 	if fresh {
 		req.notBefore = now
 	}
-	h.execute(req, w, r, params, contentType, key)
+	h.execute(req, w, r, &params.RawParams, contentType, key)
 }
 
 // execute runs the operation and writes its answer.
@@ -160,12 +187,13 @@ func (h *handler) execute(req *request, w http.ResponseWriter, r *http.Request, 
 
 	op, errs := h.exec.CreateOperationContext(ctx, params)
 	if errs != nil {
-		status := http.StatusOK
-		if contentType == applicationResponse {
-			status = http.StatusBadRequest
-		}
 		response := h.exec.DispatchError(graphql.WithOperationContext(ctx, op), errs)
-		send(w, contentType, status, encodeResponse(response))
+		send(w, contentType, notExecuted(contentType), encodeResponse(response))
+		return
+	}
+	cost := req.document.costs[op.Operation]
+	if err := cost.check(op.Variables, h.limits.Cost); err != nil {
+		(&refusal{errors: gqlerror.List{err}}).send(w, contentType)
 		return
 	}
 	respond, ctx := h.exec.DispatchOperation(ctx, op)
@@ -174,10 +202,10 @@ func (h *handler) execute(req *request, w http.ResponseWriter, r *http.Request, 
 		return // the client has gone
 	}
 	if since := req.trace.stale; !since.IsZero() {
-		if response.Extensions == nil {
-			response.Extensions = map[string]any{}
-		}
-		response.Extensions["stale"] = max(1, int(time.Since(since).Seconds()))
+		extend(response, "stale", max(1, int(time.Since(since).Seconds())))
+	}
+	if req.wantsCost {
+		extend(response, "cost", map[string]int{"requested": cost.of(op.Variables), "limit": h.limits.Cost})
 	}
 	if len(response.Errors) > 0 || len(response.Extensions) > 0 {
 		send(w, contentType, http.StatusOK, encodeResponse(response))
@@ -200,6 +228,17 @@ func (h *handler) execute(req *request, w http.ResponseWriter, r *http.Request, 
 	}
 	made.send(w, r, contentType)
 }
+
+// extend puts something into an answer's extensions. An answer that has some is not remembered.
+func extend(response *graphql.Response, name string, value any) {
+	if response.Extensions == nil {
+		response.Extensions = map[string]any{}
+	}
+	response.Extensions[name] = value
+}
+
+// costHeader asks for the cost of a query in the answer's extensions, by the value `true`.
+const costHeader = "X-Query-Cost"
 
 // recovered answers for a panic outside of the resolvers.
 func (h *handler) recovered(w http.ResponseWriter, r *http.Request, contentType string, v any) {

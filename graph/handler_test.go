@@ -25,6 +25,11 @@ const canary = "sk_canary_7f3a"
 // noon is when the fakes of these tests stand still.
 var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 
+// limits are the defaults of the settings.
+var limits = graph.Limits{
+	RequestBytes: 256 << 10, Tokens: 1000, Depth: 16, Aliases: 30, RootFields: 10, Cost: 5000, AnswerBytes: 64 << 20,
+}
+
 // gateway is the real handler over the real cache and client, and the fake over HTTP.
 type gateway struct {
 	*httptest.Server
@@ -79,11 +84,16 @@ func connect(t testing.TB, address string, opts gatewayOptions) *gateway {
 	options := graph.Options{
 		Calls: cache, Known: cache, Cached: opts.ttl > 0, AnswerBytes: 64 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
 		Credential: upstream.NewCredential(canary), Introspection: true, Log: slog.New(slog.NewTextHandler(g.log, nil)),
+		Limits: limits, PersistedBytes: 16 << 20,
 	}
 	if opts.graph != nil {
 		opts.graph(&options)
 	}
-	g.Server = httptest.NewServer(graph.NewHandler(options))
+	handler, err := graph.NewHandler(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Server = httptest.NewServer(handler)
 	return g
 }
 

@@ -61,7 +61,11 @@ func newRival(tb testing.TB, rows []json.RawMessage) *rival {
 		Calls: cache, Known: cache, Cached: true, AnswerBytes: 1 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20,
 		Timeout: time.Minute, Introspection: true, Log: slog.New(slog.DiscardHandler),
 	}
-	r := &rival{Handler: NewHandler(opts), plain: map[string]*oracle.Call{}}
+	handler, err := NewHandler(opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r := &rival{Handler: handler, plain: map[string]*oracle.Call{}}
 	pages := newPages(cache, opts.PageSize, opts.MaxShift, opts.Log)
 	pages.cached = true
 	r.resolver = &Resolver{pages: pages, known: cache, maxCount: opts.MaxCount, maxScan: opts.MaxScan}
@@ -133,7 +137,7 @@ func (r *rival) askOracle(tb testing.TB, text string) []byte {
 		tb.Fatal(bad.message)
 	}
 	ctx := graphql.StartOperationTrace(withRequest(tb.Context(), &request{deadline: time.Now().Add(time.Minute)}))
-	op, errs := r.oracle.CreateOperationContext(ctx, params)
+	op, errs := r.oracle.CreateOperationContext(ctx, &params.RawParams)
 	if errs != nil {
 		return encodeResponse(r.oracle.DispatchError(graphql.WithOperationContext(ctx, op), errs))
 	}

@@ -2,9 +2,9 @@ package graph
 
 import (
 	"context"
+	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
-	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"revox-graphql/upstream"
@@ -18,8 +18,11 @@ type rootPlan struct {
 	args       []*ast.Field
 }
 
-// plans remembers what was compiled. Documents are parsed once and kept, so the operation's address stands for its text.
-type plans struct{ *lru.Cache[planKey, *rootPlan] }
+// plans remembers what was compiled of a document. They go when the document goes.
+type plans struct {
+	mu    sync.RWMutex
+	known map[planKey]*rootPlan
+}
 
 // planKey is all that a plan depends on.
 type planKey struct {
@@ -28,13 +31,12 @@ type planKey struct {
 	booleans  uint64 // the values of the operation's Boolean variables: @include and @skip take no others
 }
 
-func newPlans() plans {
-	cache, _ := lru.New[planKey, *rootPlan](4 * cachedDocuments) // its one error is a size below 1
-	return plans{cache}
-}
+// maxPlans bounds the plans of one document, whose Boolean variables may have any values. Beyond it they are made each time.
+const maxPlans = 32
 
-// of is the plan of the root field that ctx resolves.
-func (p plans) of(ctx context.Context) *rootPlan {
+// planOf is the plan of the root field that ctx resolves.
+func planOf(ctx context.Context) *rootPlan {
+	p := &requestOf(ctx).document.plans
 	op, root := graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field
 	key := planKey{operation: op.Operation, field: root.Field}
 	cacheable := true
@@ -47,12 +49,20 @@ func (p plans) of(ctx context.Context) *rootPlan {
 		}
 		cacheable = cacheable && i < 64
 	}
-	if known, ok := p.Get(key); ok && cacheable {
+	p.mu.RLock()
+	known, full := p.known[key], len(p.known) >= maxPlans
+	p.mu.RUnlock()
+	if known != nil && cacheable {
 		return known
 	}
 	made := newRootPlan(op, root)
-	if cacheable {
-		p.Add(key, made)
+	if cacheable && !full {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.known == nil {
+			p.known = map[planKey]*rootPlan{}
+		}
+		p.known[key] = made
 	}
 	return made
 }

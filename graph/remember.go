@@ -112,6 +112,7 @@ type answerKey struct {
 	method   string
 	text     string
 	encoding string
+	trusted  int // the version of the trusted documents
 }
 
 // answer is a body as it is sent, and what it was made from.

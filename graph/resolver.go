@@ -16,7 +16,6 @@ type Resolver struct {
 	known    upstream.Finder
 	maxCount int // largest `first` or `last`
 	maxScan  int // pages that a look-up by id may read
-	plans    plans
 }
 
 // reader reads one of the lists of whoever asks.
@@ -29,7 +28,7 @@ func (r *Resolver) reader(ctx context.Context, statuses upstream.OrderStatuses) 
 
 // Calls resolves `calls`.
 func (r *Resolver) Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus) (*CallConnection, error) {
-	plan := r.plans.of(ctx)
+	plan := planOf(ctx)
 	args := relay.Arguments{First: first, After: after, Last: last, Before: before}
 	reader, window, err := r.window(ctx, args, statuses, plan.need)
 	if err != nil {
@@ -59,7 +58,7 @@ func (r *Resolver) window(ctx context.Context, args relay.Arguments, statuses []
 // Call resolves `call`.
 func (r *Resolver) Call(ctx context.Context, id string) (*Call, error) {
 	calls, err := r.find(ctx, id)
-	return r.writeable(ctx)(calls[id]), err
+	return writeable(ctx)(calls[id]), err
 }
 
 // Node resolves `node`.
@@ -88,18 +87,18 @@ func (r *Resolver) Nodes(ctx context.Context, ids []string) ([]Node, error) {
 	if err != nil {
 		graphql.AddError(ctx, err)
 	}
-	writeable := r.writeable(ctx)
+	write := writeable(ctx)
 	for i, id := range ids {
 		if call := calls[id]; call != nil {
-			nodes[i] = node{writeable(call), graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))}
+			nodes[i] = node{write(call), graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))}
 		}
 	}
 	return nodes, nil
 }
 
 // writeable makes calls that write themselves as the root field of ctx selects them; nil stays nil.
-func (r *Resolver) writeable(ctx context.Context) func(*upstream.Call) *Call {
-	plan := r.plans.of(ctx)
+func writeable(ctx context.Context) func(*upstream.Call) *Call {
+	plan := planOf(ctx)
 	args := plan.bind(ctx)
 	return func(call *upstream.Call) *Call {
 		if call == nil {

@@ -204,11 +204,14 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 		Timeout:        30 * time.Second,
 	})
 	t.Cleanup(g.cache.Close)
-	handler := graph.NewHandler(graph.Options{
+	handler, err := graph.NewHandler(graph.Options{
 		Calls: g.cache, Known: g.cache, Cached: true, AnswerBytes: pick(random, []int{20 << 10, 500 << 10}),
 		PageSize: 20, MaxCount: 20, MaxShift: 100, MaxScan: 2, Timeout: 30 * time.Second, Forward: true,
 		Log: slog.New(slog.DiscardHandler),
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), asker{}, r.Header.Get("Authorization"))))
 	}))

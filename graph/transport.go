@@ -2,6 +2,7 @@ package graph
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,9 +24,6 @@ import (
 // echo a bad request in the error, match Accept by substring, read bodies of any size, and encode the encoded answer once
 // more.
 
-// maxRequestBytes bounds a request's body, and so do 16 KiB of headers for GET (net/http's default is 1 MiB).
-const maxRequestBytes = 256 << 10
-
 // badRequest is why a request is not a GraphQL request.
 type badRequest struct {
 	status     int
@@ -34,24 +32,70 @@ type badRequest struct {
 	extensions map[string]any
 }
 
+// refusal is why a request is not executed. A status of 0 is 200 or 400, as the media type wants it.
+type refusal struct {
+	status int
+	errors gqlerror.List
+}
+
+func (b *badRequest) refusal() *refusal {
+	err := &gqlerror.Error{Message: b.message, Extensions: map[string]any{"code": b.code}}
+	maps.Copy(err.Extensions, b.extensions)
+	return &refusal{b.status, gqlerror.List{err}}
+}
+
+// send answers with the errors.
+func (f *refusal) send(w http.ResponseWriter, contentType string) {
+	status := f.status
+	if status == 0 {
+		status = notExecuted(contentType)
+	}
+	send(w, contentType, status, encodeResponse(&graphql.Response{Errors: f.errors}))
+}
+
+// notExecuted is the status of a GraphQL request that fails before it is executed.
+func notExecuted(contentType string) int {
+	if contentType == applicationResponse {
+		return http.StatusBadRequest
+	}
+	return http.StatusOK
+}
+
+// params are those of a GraphQL request.
+type params struct {
+	graphql.RawParams
+	documentID string // of a trusted document
+}
+
 func malformed(message string) *badRequest {
 	return &badRequest{status: http.StatusBadRequest, code: codeBadUserInput, message: message}
 }
 
 // readText takes from an HTTP request what says all about the GraphQL request: the query string or the body.
-func readText(w http.ResponseWriter, r *http.Request) (string, *badRequest) {
+func readText(w http.ResponseWriter, r *http.Request, maxBytes int) (string, *badRequest) {
 	switch r.Method {
 	case http.MethodGet:
+		if n := len(r.URL.RawQuery); exceeds(n, maxBytes) {
+			return "", tooManyBytes(maxBytes, n)
+		}
 		return r.URL.RawQuery, nil
 	case http.MethodPost:
-		return readBody(w, r)
+		return readBody(w, r, maxBytes)
 	default:
 		w.Header().Set("Allow", "GET, POST")
 		return "", &badRequest{status: http.StatusMethodNotAllowed, code: codeBadUserInput, message: "Use GET or POST."}
 	}
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) (string, *badRequest) {
+func tooManyBytes(limit, actual int) *badRequest {
+	return &badRequest{
+		status: http.StatusRequestEntityTooLarge, code: codeQueryTooLarge,
+		message:    fmt.Sprintf("The request has more than %d bytes.", limit),
+		extensions: map[string]any{"limit": limit, "actual": actual},
+	}
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, maxBytes int) (string, *badRequest) {
 	if contentType := r.Header.Get("Content-Type"); contentType != applicationJSON {
 		mediaType, attributes, err := mime.ParseMediaType(contentType)
 		if charset := attributes["charset"]; err != nil || mediaType != applicationJSON ||
@@ -65,50 +109,46 @@ func readBody(w http.ResponseWriter, r *http.Request) (string, *badRequest) {
 	body := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(body)
 	body.Reset()
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxRequestBytes))
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return "", &badRequest{
-			status: http.StatusRequestEntityTooLarge, code: codeQueryTooLarge,
-			message:    fmt.Sprintf("The request has more than %d bytes.", tooLarge.Limit),
-			extensions: map[string]any{"limit": tooLarge.Limit, "actual": max(r.ContentLength, tooLarge.Limit+1)},
-		}
+	reader := r.Body
+	if maxBytes > 0 {
+		reader = http.MaxBytesReader(w, reader, int64(maxBytes))
 	}
-	if err != nil {
+	if _, err := body.ReadFrom(reader); errors.As(err, new(*http.MaxBytesError)) {
+		return "", tooManyBytes(maxBytes, max(int(r.ContentLength), maxBytes+1))
+	} else if err != nil {
 		return "", malformed("The request's body could not be read.")
 	}
 	return body.String(), nil
 }
 
 // parseText reads the GraphQL request.
-func parseText(method, text string) (*graphql.RawParams, *badRequest) {
+func parseText(method, text string) (*params, *badRequest) {
 	parse := parseBody
 	if method == http.MethodGet {
 		parse = parseQuery
 	}
 	start := graphql.Now()
-	params, bad := parse(text)
-	if bad == nil && params.Query == "" {
-		bad = malformed("The parameter `query` is missing: it holds the GraphQL document.")
-	}
+	p, bad := parse(text)
 	if bad != nil {
 		return nil, bad
 	}
-	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
-	return params, nil
+	p.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
+	return p, nil
 }
 
-func parseQuery(rawQuery string) (*graphql.RawParams, *badRequest) {
+func parseQuery(rawQuery string) (*params, *badRequest) {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return nil, malformed("The query string of the URL is malformed.")
 	}
-	params := &graphql.RawParams{Query: query.Get("query"), OperationName: query.Get("operationName")}
-	for name, to := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
+	p := &params{documentID: cmp.Or(query.Get("documentId"), query.Get("doc_id"))}
+	p.Query, p.OperationName = query.Get("query"), query.Get("operationName")
+	for name, to := range map[string]*map[string]any{"variables": &p.Variables, "extensions": &p.Extensions} {
 		if text := query.Get(name); text != "" && decodeJSON(strings.NewReader(text), to) != nil {
 			return nil, malformed(fmt.Sprintf("The parameter `%s` is not a JSON object.", name))
 		}
 	}
-	return params, nil
+	return p, nil
 }
 
 // bodyParser reads bodies. Its parts are used again for the next.
@@ -119,7 +159,7 @@ type bodyParser struct {
 
 var bodyParsers = sync.Pool{New: func() any { return new(bodyParser) }}
 
-func parseBody(body string) (*graphql.RawParams, *badRequest) {
+func parseBody(body string) (*params, *badRequest) {
 	if strings.HasPrefix(strings.TrimLeft(body, " \t\r\n"), "[") {
 		return nil, malformed("Batches are not supported: send one operation a request.")
 	}
@@ -128,12 +168,12 @@ func parseBody(body string) (*graphql.RawParams, *badRequest) {
 	p.text.Reset()
 	p.text.WriteString(body)
 	p.decoder.Reset(&p.text)
-	params := &graphql.RawParams{}
+	read := &params{}
 	if start, err := p.decoder.ReadToken(); err != nil || start.Kind() != '{' {
 		return nil, errNoObject
 	}
 	for p.decoder.PeekKind() == '"' {
-		if bad := p.member(params); bad != nil {
+		if bad := p.member(read); bad != nil {
 			return nil, bad
 		}
 	}
@@ -143,13 +183,13 @@ func parseBody(body string) (*graphql.RawParams, *badRequest) {
 	if _, err := p.decoder.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, errNoObject
 	}
-	return params, nil
+	return read, nil
 }
 
 var errNoObject = malformed("The request's body is not a JSON object.")
 
 // member reads one member of the body. Those that GraphQL over HTTP does not know mean nothing.
-func (p *bodyParser) member(params *graphql.RawParams) *badRequest {
+func (p *bodyParser) member(read *params) *badRequest {
 	token, err := p.decoder.ReadToken()
 	if err != nil {
 		return errNoObject
@@ -163,13 +203,15 @@ func (p *bodyParser) member(params *graphql.RawParams) *badRequest {
 	var object *map[string]any
 	switch name {
 	case "query":
-		text = &params.Query
+		text = &read.Query
 	case "operationName":
-		text = &params.OperationName
+		text = &read.OperationName
+	case "documentId", "doc_id":
+		text = &read.documentID
 	case "variables":
-		object = &params.Variables
+		object = &read.Variables
 	case "extensions":
-		object = &params.Extensions
+		object = &read.Extensions
 	default:
 		return nil
 	}
@@ -200,9 +242,7 @@ func decodeJSON(r io.Reader, to any) error {
 
 // fail answers a request that was not executed.
 func fail(w http.ResponseWriter, contentType string, status int, code, message string, extensions map[string]any) {
-	err := &gqlerror.Error{Message: message, Extensions: map[string]any{"code": code}}
-	maps.Copy(err.Extensions, extensions)
-	send(w, contentType, status, encodeResponse(&graphql.Response{Errors: gqlerror.List{err}}))
+	(&badRequest{status, code, message, extensions}).refusal().send(w, contentType)
 }
 
 // inUTF8 is the Content-Type of each media type. As a value of a header it is never written to.

@@ -66,7 +66,13 @@ func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []a
 	if buffer, ok := w.(*bytes.Buffer); ok {
 		b = buffer.AvailableBuffer()
 	}
-	_, _ = w.Write(p.write(b, &run{ctx: ctx, args: args}, v))
+	start := len(b)
+	b = p.write(b, &run{ctx: ctx, args: args}, v)
+	if req := requestOf(ctx); exceeds(req.buffer.Len()+len(b), req.maxBytes) {
+		graphql.AddError(ctx, &answerSizeError{req.maxBytes, req.buffer.Len() + len(b)})
+		b = append(b[:start], null...)
+	}
+	_, _ = w.Write(b)
 }
 
 // fail appends null for the field at the path, and reports why.

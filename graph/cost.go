@@ -1,0 +1,209 @@
+package graph
+
+import (
+	"encoding/json"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"revox-graphql/graph/relay"
+)
+
+// The cost of a request is about the number of calls that it reads and writes. A call costs 1, and each transcript of it 10
+// more, since a transcript weighs about ten times the rest of its call. `calls` costs that for each call of its page, and 20
+// for `totalCount`; `nodes` for each of its ids, and 20 for the scan; `call` and `node` once, and 20 for the scan. What
+// @include and @skip leave out is counted all the same, so that a document's cost depends on counts alone.
+const (
+	callCost       = 1
+	transcriptCost = 10
+	scanCost       = 20
+	countCost      = 20
+)
+
+// costPlan is what an operation costs as far as its document tells. What is left to a request are the counts.
+type costPlan struct {
+	fixed    int
+	parts    []costPart
+	most     int // whatever the variables
+	maxCount int
+}
+
+// costPart costs something for each call: of `calls`, or of `nodes` if there are ids.
+type costPart struct {
+	each             int
+	first, last, ids *ast.Value
+}
+
+// newCostPlan makes the plan of an operation that has been validated.
+func newCostPlan(operation *ast.OperationDefinition, maxCount int) *costPlan {
+	p := &costPlan{maxCount: maxCount}
+	for _, field := range mergeFields(operation.SelectionSet) {
+		switch field.name {
+		case "calls":
+			p.parts = append(p.parts, costPart{
+				each: max(callCost, p.connection(field)), first: field.argument("first"), last: field.argument("last"),
+			})
+		case "nodes":
+			p.fixed += scanCost
+			p.parts = append(p.parts, costPart{each: costOfCall(field), ids: field.argument("ids")})
+		case "call", "node":
+			p.fixed += scanCost + costOfCall(field)
+		}
+	}
+	p.most = p.fixed
+	for i := range p.parts {
+		p.most += p.parts[i].each * p.parts[i].most(maxCount)
+	}
+	return p
+}
+
+// connection is what each call of a connection costs.
+func (p *costPlan) connection(connection mergedField) (each int) {
+	for _, field := range mergeFields(connection.selections...) {
+		switch field.name {
+		case "nodes":
+			each += costOfCall(field)
+		case "edges":
+			for _, node := range mergeFields(field.selections...) {
+				if node.name == "node" {
+					each += costOfCall(node)
+				}
+			}
+		case "totalCount":
+			p.fixed += countCost
+		}
+	}
+	return each
+}
+
+func costOfCall(call mergedField) int {
+	cost := callCost
+	for _, field := range mergeFields(call.selections...) {
+		if field.name == "transcript" {
+			cost += transcriptCost
+		}
+	}
+	return cost
+}
+
+// of is what a request costs.
+func (p *costPlan) of(variables map[string]any) int {
+	cost := p.fixed
+	for i := range p.parts {
+		cost += p.parts[i].each * p.parts[i].count(variables, p.maxCount)
+	}
+	return cost
+}
+
+// check refuses a request that costs too much.
+func (p *costPlan) check(variables map[string]any, limit int) *gqlerror.Error {
+	if !exceeds(p.most, limit) {
+		return nil
+	}
+	if cost := p.of(variables); cost > limit {
+		return beyond(codeTooComplex, limit, cost,
+			"This query costs %d, and may cost %d: 1 for each call and 10 for its transcript. Ask for fewer calls at once.", cost, limit)
+	}
+	return nil
+}
+
+// count is the number of calls. What is beyond the largest number that is served is refused later, or cheaply, so it does not
+// count beyond it.
+func (p *costPart) count(variables map[string]any, maxCount int) int {
+	if p.ids != nil {
+		ids, err := p.ids.Value(variables)
+		if list, ok := ids.([]any); ok && err == nil {
+			return min(len(list), maxIDs)
+		}
+		return 1 // a single value is a list of one
+	}
+	n := -1
+	for _, argument := range []*ast.Value{p.first, p.last} {
+		if argument == nil {
+			continue
+		}
+		if value, err := argument.Value(variables); err != nil {
+			n = maxCount
+		} else if value != nil {
+			n = max(n, asCount(value, maxCount))
+		}
+	}
+	if n < 0 {
+		n = relay.DefaultCount
+	}
+	return max(1, min(n, maxCount))
+}
+
+// most is the largest count whatever the variables.
+func (p *costPart) most(maxCount int) int {
+	switch {
+	case p.ids != nil && p.ids.Kind == ast.Variable:
+		return maxIDs
+	case p.first != nil && p.first.Kind == ast.Variable, p.last != nil && p.last.Kind == ast.Variable:
+		return max(1, maxCount)
+	default:
+		return p.count(nil, maxCount)
+	}
+}
+
+// asCount reads a coerced Int; one that is none counts as the most.
+func asCount(value any, most int) int {
+	switch n := value.(type) {
+	case int64:
+		return int(max(0, min(n, int64(most))))
+	case int:
+		return max(0, min(n, most))
+	case json.Number:
+		if i, err := n.Int64(); err == nil {
+			return int(max(0, min(i, int64(most))))
+		}
+	}
+	return most
+}
+
+// mergedField is what all fields of one response name select together.
+type mergedField struct {
+	name       string
+	first      *ast.Field
+	selections []ast.SelectionSet
+}
+
+func (f *mergedField) argument(name string) *ast.Value {
+	if argument := f.first.Arguments.ForName(name); argument != nil {
+		return argument.Value
+	}
+	return nil
+}
+
+// mergeFields merges selections as executing does, going into each fragment once. Types are not looked at: everything that
+// costs something is selected of one type.
+func mergeFields(sets ...ast.SelectionSet) []mergedField {
+	var merged []mergedField
+	places, seen := map[string]int{}, map[string]bool{}
+	var collect func(set ast.SelectionSet)
+	collect = func(set ast.SelectionSet) {
+		for _, selection := range set {
+			switch selection := selection.(type) {
+			case *ast.Field:
+				place, known := places[selection.Alias]
+				if !known {
+					place = len(merged)
+					places[selection.Alias] = place
+					merged = append(merged, mergedField{name: selection.Name, first: selection})
+				}
+				merged[place].selections = append(merged[place].selections, selection.SelectionSet)
+			case *ast.InlineFragment:
+				collect(selection.SelectionSet)
+			case *ast.FragmentSpread:
+				if !seen[selection.Name] {
+					seen[selection.Name] = true
+					collect(selection.Definition.SelectionSet)
+				}
+			}
+		}
+	}
+	for _, set := range sets {
+		collect(set)
+	}
+	return merged
+}

@@ -1,0 +1,140 @@
+package graph
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// Persisted operations
+//
+// Automatic persisted queries (Apollo's protocol): a client sends the SHA-256 of its document; a gateway that does not know
+// it says so, and the client sends both, once. Trusted documents: the operator gives a manifest of all that may run, and
+// clients send ids. Either way what is found is a text or a document that has passed every check that others pass.
+
+// finder finds the document that a request means.
+type finder struct {
+	documents *documents
+	persisted *persistedQueries // nil: turned off
+	trusted   *trustedDocuments // nil: everything may run
+}
+
+// find is the document of a request. With trusted documents it is one of the manifest.
+func (f *finder) find(p *params, trusted *manifest) (*document, *refusal) {
+	hash, given, refused := persistedHash(p.Extensions)
+	switch {
+	case refused != nil:
+		return nil, refused
+	case trusted != nil:
+		return trusted.find(hash, p)
+	case given && f.persisted == nil:
+		return nil, refusePersisted(codePersistedNotSupported, "PersistedQueryNotSupported")
+	case given && p.Query == "":
+		text, known := f.persisted.get(hash)
+		if !known {
+			return nil, refusePersisted(codePersistedNotFound, "PersistedQueryNotFound")
+		}
+		return f.check(text)
+	case p.Query == "" && p.documentID != "":
+		return nil, refusePersisted(codePersistedNotSupported, "This gateway has no trusted documents: send the document as `query`.")
+	case p.Query == "":
+		return nil, malformed("The parameter `query` is missing: it holds the GraphQL document.").refusal()
+	case !given:
+		return f.check(p.Query)
+	}
+	if sum := sha256.Sum256([]byte(p.Query)); !strings.EqualFold(hash, hex.EncodeToString(sum[:])) {
+		return nil, malformed("The `sha256Hash` is not that of `query`. Hash the document's bytes as they are sent.").refusal()
+	}
+	document, refused := f.check(p.Query)
+	if refused == nil {
+		f.persisted.add(hash, document.text)
+	}
+	return document, refused
+}
+
+func (f *finder) check(text string) (*document, *refusal) {
+	document, errs := f.documents.get(text)
+	if errs != nil {
+		return nil, &refusal{errors: errs}
+	}
+	return document, nil
+}
+
+// refusePersisted answers as Apollo's protocol wants it: with 200 for every media type.
+func refusePersisted(code, message string) *refusal {
+	return &refusal{http.StatusOK, gqlerror.List{{Message: message, Extensions: map[string]any{"code": code}}}}
+}
+
+// persistedHash is the hash that a request gives by Apollo's protocol. With trusted documents it may be any id.
+func persistedHash(extensions map[string]any) (hash string, given bool, refused *refusal) {
+	value, given := extensions["persistedQuery"]
+	if !given || value == nil {
+		return "", false, nil
+	}
+	object, _ := value.(map[string]any)
+	hash, _ = object["sha256Hash"].(string)
+	if hash == "" {
+		return "", true, malformed("`extensions.persistedQuery` has no `sha256Hash`.").refusal()
+	}
+	if version, ok := object["version"]; ok && fmt.Sprint(version) != "1" {
+		return "", true, malformed("`extensions.persistedQuery.version` must be 1.").refusal()
+	}
+	return hash, true, nil
+}
+
+// persistedQueries are documents by their hash, the least recently used leaving first. Only what parsed and validated gets in.
+type persistedQueries struct {
+	maxBytes int
+
+	mu    sync.Mutex
+	known *simplelru.LRU[string, string]
+	bytes int
+}
+
+// maxPersisted bounds their number whatever their bytes.
+const maxPersisted = 1 << 16
+
+func newPersistedQueries(maxBytes int) *persistedQueries {
+	if maxBytes <= 0 {
+		return nil
+	}
+	p := &persistedQueries{maxBytes: maxBytes}
+	p.known, _ = simplelru.NewLRU(maxPersisted, func(_, dropped string) { // its one error is a size below 1
+		p.bytes -= persistedSize(dropped)
+	})
+	return p
+}
+
+func persistedSize(text string) int {
+	const rest = 256 // the hash, and the LRU's own
+	return len(text) + rest
+}
+
+func (p *persistedQueries) get(hash string) (text string, known bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known.Get(strings.ToLower(hash))
+}
+
+func (p *persistedQueries) add(hash, text string) {
+	size := persistedSize(text)
+	if size > p.maxBytes {
+		return
+	}
+	hash = strings.ToLower(hash)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, known := p.known.Get(hash); known {
+		return
+	}
+	p.known.Add(strings.Clone(hash), text)
+	for p.bytes += size; p.bytes > p.maxBytes; {
+		p.known.RemoveOldest()
+	}
+}
