@@ -196,3 +196,18 @@ func at(t testing.TB, value any, path ...any) any {
 	}
 	return value
 }
+
+// serve asks without a connection: any bytes may be a query string.
+func (g *gateway) serve(t testing.TB, method, text string) (int, []byte) {
+	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), method, "/graphql", nil)
+	if method == http.MethodGet {
+		req.URL.RawQuery = text
+	} else {
+		req.Body = io.NopCloser(strings.NewReader(text))
+		req.Header.Set("Content-Type", "application/json")
+	}
+	w := httptest.NewRecorder()
+	g.Config.Handler.ServeHTTP(w, req)
+	return w.Code, w.Body.Bytes()
+}

@@ -71,18 +71,18 @@ func (t *trustedDocuments) current() *manifest {
 
 func (t *trustedDocuments) look() {
 	info, err := os.Stat(t.path)
-	if err == nil && info.ModTime().Equal(t.modified) && info.Size() == t.size {
+	if err != nil {
+		if !t.modified.IsZero() { // said once
+			t.log.Error("the trusted documents cannot be read: those from before stay", "error", err)
+		}
+		t.modified = time.Time{}
 		return
 	}
-	var documents map[string]*document
-	if err == nil {
-		t.modified, t.size = info.ModTime(), info.Size()
-		documents, err = t.read()
-	} else if t.modified.IsZero() {
-		return // missing, and said so
-	} else {
-		t.modified = time.Time{}
+	if info.ModTime().Equal(t.modified) && info.Size() == t.size {
+		return
 	}
+	t.modified, t.size = info.ModTime(), info.Size()
+	documents, err := t.read()
 	if err != nil {
 		t.log.Error("the trusted documents cannot be used: those from before stay", "error", err)
 		return

@@ -1,0 +1,333 @@
+package graph_test
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"revox-graphql/graph"
+)
+
+//go:embed testdata/limits/introspection.graphql
+var introspection string // graphql-js 16, with everything that it can ask for
+
+// doubling are fragments that double n times, and end in a selection.
+func doubling(n int, on, end string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, " fragment F%d on %s { ...F%d ...F%d }", i, on, i+1, i+1)
+	}
+	fmt.Fprintf(&b, " fragment F%d on %s { %s }", n, on, end)
+	return b.String()
+}
+
+// numbered are n texts, each with its number in the place of %d.
+func numbered(format string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, strings.ReplaceAll(format, "%d", "%[1]d"), i)
+	}
+	return b.String()
+}
+
+// Each limit at its bound and one past it. What is refused asks upstream nothing.
+func TestLimits(t *testing.T) {
+	transcripts := func(first any) string {
+		return fmt.Sprintf("calls(first: %v) { nodes { transcript { role } } }", first)
+	}
+	tests := map[string]struct {
+		limits          graph.Limits
+		good, bad       string
+		code            string
+		limit, actual   float64
+		status          int // of bad, for the older media type
+		goodVar, badVar map[string]any
+	}{
+		"bytes":                {limits: graph.Limits{RequestBytes: 100}, good: "{ __typename }" + strings.Repeat(" ", 74), bad: "{ __typename }" + strings.Repeat(" ", 75), code: "QUERY_TOO_LARGE", limit: 100, actual: 101, status: 413},
+		"tokens":               {limits: graph.Limits{Tokens: 5}, good: "# one\n{ a: __typename } # two # three", bad: "{ a: __typename __typename }", code: "QUERY_TOO_LARGE", limit: 5, actual: 6},
+		"comments":             {good: strings.Repeat("#\n", 10_000) + "{ __typename }", bad: strings.Repeat("#\n", 10_001) + "{ __typename }", code: "QUERY_TOO_LARGE", limit: 10_000, actual: 10_001},
+		"depth":                {limits: graph.Limits{Depth: 3}, good: "{ calls { nodes { id } } }", bad: "{ calls { edges { node { id } } } }", code: "QUERY_TOO_COMPLEX", limit: 3, actual: 4},
+		"depth in fragments":   {limits: graph.Limits{Depth: 3}, good: "{ calls { ...F } } fragment F on CallConnection { ... { nodes { id } } }", bad: "{ calls { ...F } } fragment F on CallConnection { edges { node { ...G } } } fragment G on Call { id }", code: "QUERY_TOO_COMPLEX", limit: 3, actual: 4},
+		"aliases":              {limits: graph.Limits{Aliases: 2}, good: "{ a: __typename b: __typename __typename }", bad: "{ a: __typename b: __typename c: __typename }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
+		"aliases in fragments": {limits: graph.Limits{Aliases: 2}, good: "{ calls { nodes { ...F } edges { node { ...F } } } } fragment F on Call { a: id }", bad: "{ calls { nodes { ...F ...F } edges { node { ...F } } } } fragment F on Call { a: id }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
+		"aliases that double":  {limits: graph.Limits{Aliases: 1 << 20}, good: "{ ...F0 }" + doubling(20, "Query", "a: __typename"), bad: "{ ...F0 }" + doubling(21, "Query", "a: __typename"), code: "QUERY_TOO_COMPLEX", limit: 1 << 20, actual: 1 << 21},
+		"root fields":          {limits: graph.Limits{RootFields: 2}, good: "{ __typename ...F ...F } fragment F on Query { a: __typename __typename }", bad: "{ __typename ...F } fragment F on Query { a: __typename ... { b: __typename } }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
+		"fields expanded":      {limits: graph.Limits{Tokens: 128}, good: "{ ...F0 }" + doubling(7, "Query", "__typename"), bad: "{ ...F0 }" + doubling(7, "Query", "__typename") + " query Q { __typename ...F0 }", code: "QUERY_TOO_COMPLEX", limit: 128, actual: 129},
+		"cost":                 {limits: graph.Limits{Cost: 1100}, good: "{ " + transcripts(100) + " }", bad: "{ " + transcripts(100) + " b: calls(last: 1) { pageInfo { endCursor } } }", code: "QUERY_TOO_COMPLEX", limit: 1100, actual: 1101},
+		"cost of variables": {
+			limits: graph.Limits{Cost: 110}, good: "query ($n: Int) { " + transcripts("$n") + " }", bad: "query ($n: Int) { " + transcripts("$n") + " }",
+			goodVar: map[string]any{"n": 10}, badVar: map[string]any{"n": 11}, code: "QUERY_TOO_COMPLEX", limit: 110, actual: 121,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			g := newGateway(t, gatewayOptions{calls: 150, graph: func(o *graph.Options) { o.Limits = test.limits }})
+			body := func(query string, variables map[string]any) string {
+				request := map[string]any{"query": query}
+				if variables != nil {
+					request["variables"] = variables
+				}
+				b, err := json.Marshal(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return string(b)
+			}
+			if status, _, got := g.post(t, body(test.good, test.goodVar), nil); status != 200 {
+				t.Errorf("at the bound: %d %s", status, got)
+			} else if a := decode(t, got); len(a.Errors) > 0 && name != "fields expanded" { // which has operations without names
+				t.Errorf("at the bound: %s", got)
+			}
+			g.fake.ResetRequests()
+			status, _, got := g.post(t, body(test.bad, test.badVar), nil)
+			a := decode(t, got)
+			if code := a.code(t); code != test.code || a.Errors[0].Extensions["limit"] != test.limit || a.Errors[0].Extensions["actual"] != test.actual {
+				t.Errorf("past the bound: %s", got)
+			}
+			if status != max(200, test.status) || a.Data != nil || len(g.fake.Requests()) > 0 {
+				t.Errorf("past the bound: %d %s, %d upstream requests", status, got, len(g.fake.Requests()))
+			}
+		})
+	}
+	// A query string has the same bound as a body.
+	g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Limits.RequestBytes = 30 }})
+	for query, want := range map[string]int{"query=%7B__typename%7D&xxxxxxx=": 413, "query=%7B__typename%7D&xxxxxx=": 200} {
+		if status, _, got := g.get(t, query, nil); status != want {
+			t.Errorf("%d bytes: %d %s", len(query), status, got)
+		}
+	}
+}
+
+// What clients send today is far from the limits.
+func TestLimitsLetThrough(t *testing.T) {
+	g := newGateway(t, gatewayOptions{calls: 150})
+	if a := g.query(t, introspection, nil); len(a.Errors) > 0 {
+		t.Errorf("introspection: %+v", a.Errors)
+	}
+	g = newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Limits.Depth = 1 }})
+	if a := g.query(t, introspection, nil); a.Errors[0].Extensions["actual"].(float64) != 15 {
+		t.Errorf("introspection by GraphiQL, which --help says takes 15: %+v", a.Errors)
+	}
+}
+
+// The costs that the README tells.
+func TestCosts(t *testing.T) {
+	tests := map[string]struct {
+		query     string
+		variables map[string]any
+		want      float64
+	}{
+		"no calls":                  {"{ __typename }", nil, 0},
+		"the default":               {"{ calls { nodes { id } } }", nil, 20},
+		"a null":                    {"{ calls(first: null) { nodes { id } } }", nil, 20},
+		"first":                     {"{ calls(first: 7) { nodes { id } } }", nil, 7},
+		"last":                      {"{ calls(last: 8) { edges { cursor node { id } } } }", nil, 8},
+		"first: 0 still asks":       {"{ calls(first: 0) { pageInfo { hasNextPage } } }", nil, 1},
+		"too large counts the most": {"{ calls(first: 2000000000) { nodes { id } } }", nil, 100},
+		"negative":                  {"{ calls(first: -5) { nodes { id } } }", nil, 1},
+		"both":                      {"{ calls(first: 5, last: 6) { nodes { id } } }", nil, 6},
+		"a variable":                {"query ($n: Int) { calls(first: $n) { nodes { id } } }", map[string]any{"n": 9}, 9},
+		"a variable left out":       {"query ($n: Int) { calls(first: $n) { nodes { id } } }", nil, 20},
+		"a variable's default":      {"query ($n: Int = 3) { calls(last: $n) { nodes { id } } }", nil, 3},
+		"a variable too large":      {"query ($n: Int) { calls(last: $n) { nodes { id } } }", map[string]any{"n": 1 << 40}, 100},
+		"transcripts":               {"{ calls(first: 10) { nodes { id transcript { role } } } }", nil, 110},
+		"a short transcript":        {"{ calls(first: 10) { nodes { transcript(first: 1) { role } } } }", nil, 110},
+		"a transcript twice over":   {"{ calls(first: 10) { nodes { transcript { role } ...F } } } fragment F on Call { transcript { index } }", nil, 110},
+		"two transcripts":           {"{ calls(first: 10) { nodes { transcript { role } a: transcript { role } } } }", nil, 210},
+		"nodes and edges":           {"{ calls(first: 10) { nodes { id } edges { node { transcript { role } } } } }", nil, 120},
+		"transcripts in fragments":  {"{ ...Q } fragment Q on Query { calls(first: 10) { ...C } } fragment C on CallConnection { edges { node { ... on Node { ... on Call { transcript { role } } } } } }", nil, 110},
+		"left out by @skip":         {"{ calls(first: 10) { nodes { id transcript @skip(if: true) { role } } } }", nil, 110},
+		"a total":                   {"{ calls(first: 1) { totalCount } }", nil, 21},
+		"call":                      {`{ call(id: "a") { id } }`, nil, 21},
+		"node":                      {`{ node(id: "a") { id ... on Call { transcript { role } } } }`, nil, 31},
+		"nodes":                     {`{ nodes(ids: ["a", "b"]) { ... on Call { transcript { role } } } }`, nil, 42},
+		"nodes by a variable":       {`query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": []string{"a", "b", "c"}}, 23},
+		"nodes by one id":           {`query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": "a"}, 21},
+		"nodes by too many":         {`query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": make([]string, 5000)}, 120},
+		"two root fields":           {"{ a: calls(first: 2) { nodes { id } } b: calls(first: 3) { nodes { id } } }", nil, 5},
+	}
+	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Hour})
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			body, err := json.Marshal(map[string]any{"query": test.query, "variables": test.variables})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _, plain := g.post(t, string(body), nil) // remembered, and without the cost
+			if a := decode(t, plain); a.Extensions != nil {
+				t.Errorf("got %s", plain)
+			}
+			_, _, got := g.post(t, string(body), http.Header{"X-Query-Cost": {"true"}})
+			cost, _ := decode(t, got).Extensions["cost"].(map[string]any)
+			if cost["requested"] != test.want || cost["limit"] != 5000.0 {
+				t.Errorf("want %v: %s", test.want, got)
+			}
+			if _, _, again := g.post(t, string(body), nil); string(again) != string(plain) {
+				t.Errorf("got %s", again)
+			}
+		})
+	}
+}
+
+func TestAnswerBytes(t *testing.T) {
+	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Hour, graph: func(o *graph.Options) { o.Limits.AnswerBytes = 3000 }})
+	const query = `{ first: calls(first: 1) { nodes { id } } large: calls(first: 30) { nodes { extra transcript { content } } } last: calls(last: 1) { nodes { id } } }`
+	a := g.query(t, query, nil)
+	if a.code(t) != "QUERY_TOO_COMPLEX" || a.Errors[0].Extensions["limit"] != 3000.0 || fmt.Sprint(a.Errors[0].Path) != "[large]" || a.Data["large"] != nil {
+		t.Errorf("got %+v", a)
+	}
+	at(t, a.Data, "first", "nodes", 0, "id")
+	at(t, a.Data, "last", "nodes", 0, "id")
+}
+
+// The attacks of the table in DESIGN.md. None reaches upstream. How long each takes is logged, and nothing depends on it but
+// the patience of whoever runs the test: without the limits, most of these take longer than a test may.
+func TestAttacks(t *testing.T) {
+	const selection = "{ nodes { id transcript { content } } }"
+	attacks := []struct{ name, query, code string }{
+		{"10,000 aliases", "{" + numbered(" a%d: calls { nodes { id } }", 10_000) + " }", "QUERY_TOO_LARGE"},
+		{"31 aliases of one field", "{ calls { nodes {" + numbered(" a%d: transcript { content }", 31) + " } } }", "QUERY_TOO_COMPLEX"},
+		{"100 root aliases of calls(first: 100)", "{" + numbered(" a%d: calls(first: 100) { nodes { id } }", 70) + " }", "QUERY_TOO_COMPLEX"},
+		{"5 of calls(first: 100) with transcripts", "{" + numbered(" a%d: calls(first: 100) "+selection, 5) + " }", "QUERY_TOO_COMPLEX"},
+		{"2,000 fields that conflict", "{" + numbered(" calls(first: %d) { totalCount }", 2000) + " }", "QUERY_TOO_LARGE"},
+		{"fields that conflict, 1,000 tokens", "{" + numbered(" call(id: %d) { id }", 110) + " }", "GRAPHQL_VALIDATION_FAILED"},
+		{"fields that conflict deeper", "{ calls { nodes {" + numbered(" transcript(first: %d) { role }", 100) + " } } }", "GRAPHQL_VALIDATION_FAILED"},
+		{"one field repeated, 250 KB", "{" + strings.Repeat(" __typename", 23_000) + " }", "QUERY_TOO_LARGE"},
+		{"1 MB of one field", "{" + strings.Repeat(" __typename", 95_000) + " }", "QUERY_TOO_LARGE"},
+		{"a chain of 5,000 fragments", "{ ...F0 }" + numbered(" fragment F%d on Query { ...F }", 5000), "QUERY_TOO_LARGE"},
+		{"fragments that double 40 times", "{ ...F0 }" + doubling(40, "Query", "calls "+selection), "QUERY_TOO_COMPLEX"},
+		{"fragments that double 40 times in calls", "{ calls { nodes { ...F0 } } }" + doubling(40, "Call", "id"), "QUERY_TOO_COMPLEX"},
+		{"fragments in a cycle", "{ ...A } fragment A on Query { ...B ...B __typename } fragment B on Query { ...A ...A }", "GRAPHQL_VALIDATION_FAILED"},
+		{"a fragment of itself, in fields", "{ __schema { types { ...A } } } fragment A on __Type { ofType { ...A } }", "GRAPHQL_VALIDATION_FAILED"},
+		{"80,000 unknown directives", "{ __typename " + strings.Repeat("@a ", 80_000) + "}", "QUERY_TOO_LARGE"},
+		{"490 unknown directives", "{ __typename " + strings.Repeat("@a ", 490) + "}", "GRAPHQL_VALIDATION_FAILED"},
+		{"980 unknown fields", "{" + strings.Repeat(" calk", 980) + " }", "GRAPHQL_VALIDATION_FAILED"},
+		{"an unknown field of 250 KB", "{ " + strings.Repeat("calk", 63_000) + " }", "GRAPHQL_VALIDATION_FAILED"},
+		{"an enum value of 250 KB", `{ calls(statuses: "` + strings.Repeat("calk", 63_000) + `") { nodes { id } } }`, "GRAPHQL_VALIDATION_FAILED"},
+		{"120,000 comments", "{ __typename }" + strings.Repeat("#\n", 120_000), "QUERY_TOO_LARGE"},
+		{"a value 100,000 lists deep", "{ nodes(ids: " + strings.Repeat("[", 100_000) + ") { id } }", "QUERY_TOO_LARGE"},
+		{"a value 900 lists deep", "{ nodes(ids: " + strings.Repeat("[", 480) + strings.Repeat("]", 480) + ") { id } }", "GRAPHQL_VALIDATION_FAILED"},
+		{"introspection in a circle", "{ __schema { types {" + strings.Repeat(" fields { type {", 30) + " name" + strings.Repeat(" } }", 30) + " } } }", "QUERY_TOO_COMPLEX"},
+	}
+	g := newGateway(t, gatewayOptions{calls: 10, ttl: time.Hour})
+	for _, attack := range attacks {
+		t.Run(attack.name, func(t *testing.T) {
+			body, err := json.Marshal(map[string]string{"query": attack.query})
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			_, _, got := g.post(t, string(body), nil)
+			t.Logf("%d bytes, %d µs, %d bytes back: %s", len(attack.query), time.Since(start).Microseconds(), len(got), attack.code)
+			a := decode(t, got)
+			if len(a.Errors) == 0 || len(a.Errors) > 20 || a.Data != nil {
+				t.Fatalf("%d errors: %.1000s", len(a.Errors), got)
+			}
+			for _, err := range a.Errors {
+				if err.Extensions["code"] != attack.code || len(err.Message) > 510 {
+					t.Errorf("got %.1000s", got)
+				}
+			}
+		})
+	}
+	if n := len(g.fake.Requests()); n > 0 {
+		t.Errorf("%d upstream requests", n)
+	}
+}
+
+// With introspection off no error tells a name that the client did not.
+func TestSuggestions(t *testing.T) {
+	mistakes := []struct{ query, suggested string }{
+		{"{ callz { nodes { id } } }", `Did you mean "calls"`},
+		{"{ calls(frist: 1) { nodes { id } } }", `Did you mean "first"`},
+		{"{ calls { nodes { idd } } }", `Did you mean "id"`},
+		{"{ node(id: 1) { status } }", `Did you mean to use an inline fragment on "Call"`},
+		{"{ calls(statuses: [COMPLETE]) { nodes { id } } }", `Did you mean the enum value "COMPLETED"`},
+		{`{ calls(statuses: ["COMPLETED"]) { nodes { id } } }`, "Did you mean the enum value"},
+		{"query ($x: Strin!) { call(id: $x) { id } }", ""}, // gqlparser suggests no type here
+		{"{ node(id: 1) { ... on Cal { id } } }", ""},
+		{"{ __typename @skip(iff: true) }", `Did you mean "if"`},
+		{"{ calls }", `Did you mean "calls { ... }"`},
+	}
+	for _, introspection := range []bool{true, false} {
+		g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Introspection = introspection }})
+		for _, mistake := range mistakes {
+			text := ""
+			for _, err := range g.query(t, mistake.query, nil).Errors {
+				text += err.Message + " "
+			}
+			if text == "" || introspection && !strings.Contains(text, mistake.suggested) || !introspection && strings.Contains(text, "Did you mean") {
+				t.Errorf("introspection %v, %s: %s", introspection, mistake.query, text)
+			}
+		}
+	}
+}
+
+// Documents of comments, each a little different, leave no more than a bound in memory; see TestDocumentsAreBounded too.
+func TestDocumentsWithCommentsAreServed(t *testing.T) {
+	g := newGateway(t, gatewayOptions{})
+	for i := range 20 {
+		if a := g.query(t, fmt.Sprintf("{ __typename } # %d %s", i, strings.Repeat("x", 200<<10)), nil); len(a.Errors) > 0 {
+			t.Fatalf("got %+v", a.Errors)
+		}
+	}
+}
+
+// FuzzRequest sends anything as a body or a query string. Whatever it is, the answer is GraphQL's: JSON with data or errors,
+// every error with a code, under a status that is known.
+func FuzzRequest(f *testing.F) {
+	for _, query := range []string{"{ __typename }", "{ calls { nodes { id } } }", "{ ...F0 }" + doubling(3, "Query", "__typename"), introspection} {
+		body, _ := json.Marshal(map[string]any{
+			"query": query, "variables": map[string]any{"n": 1}, "operationName": nil,
+			"extensions": map[string]any{"persistedQuery": map[string]any{"version": 1, "sha256Hash": strings.Repeat("0", 64)}},
+		})
+		f.Add(string(body), false)
+		f.Add(`{"query": `+string(must(json.Marshal(query)))+`}`, false)
+		f.Add("query="+url.QueryEscape(query), true)
+	}
+	f.Add(`{"documentId": "a"}`, false)
+	f.Add(`{"query": "query ($n: Int, $s: [CallOrderStatus!], $ids: [ID!]! = [1]) { calls(first: $n, statuses: $s) { totalCount } nodes(ids: $ids) { id } }", "variables": {"n": 1e3, "s": [null], "ids": [[1]]}}`, false)
+	f.Add(`query=%7Bcalls%7Bnodes%7Bid%7D%7D%7D&extensions={"persistedQuery":1}&variables={"a":[]}`, true)
+	f.Add(`[]`, false)
+	g := newGateway(f, gatewayOptions{calls: 30, ttl: time.Hour})
+	f.Fuzz(func(t *testing.T, text string, byGet bool) {
+		var status int
+		var got []byte
+		if byGet {
+			status, got = g.serve(t, http.MethodGet, text)
+		} else {
+			status, got = g.serve(t, http.MethodPost, text)
+		}
+		if !slices.Contains([]int{200, 400, 413}, status) {
+			t.Errorf("status %d", status)
+		}
+		var a struct {
+			answer
+			Data json.RawMessage `json:"data"`
+		}
+		if err := json.Unmarshal(got, &a); err != nil {
+			t.Fatalf("%v: %s", err, got)
+		}
+		if len(a.Errors) == 0 && len(a.Data) == 0 {
+			t.Errorf("neither data nor errors: %s", got)
+		}
+		for _, err := range a.Errors {
+			if code, _ := err.Extensions["code"].(string); code == "" || code == "INTERNAL_SERVER_ERROR" || err.Message == "" {
+				t.Errorf("got %s", got)
+			}
+		}
+	})
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
