@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -275,6 +276,53 @@ func TestREADMESettings(t *testing.T) {
 		if flag != "credentials" && !row.MatchString(readme(t)) {
 			t.Errorf("the README does not give --%s the default %s", flag, value)
 		}
+	}
+}
+
+// A manifest that cannot be used stops the start with one line that names the setting and the document.
+func TestBadTrustedDocuments(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "manifest.json")
+	if err := os.WriteFile(path, []byte(`{"old": "{ calls { rows } }"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"GATEWAY_TRUSTED_DOCUMENTS": path, "GATEWAY_LISTEN": "127.0.0.1:0"}
+	err := run(t.Context(), nil, func(name string) string { return env[name] }, io.Discard, io.Discard)
+	if err == nil || !strings.HasPrefix(err.Error(), "--trusted-documents (GATEWAY_TRUSTED_DOCUMENTS) cannot be used: ") ||
+		!strings.Contains(err.Error(), `"old"`) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The settings of limits and persisted operations reach the handler.
+func TestLimitsAreSettings(t *testing.T) {
+	for env, want := range map[string]string{
+		"GATEWAY_MAX_REQUEST_BYTES=1KiB": `{"query": "{ __typename }` + strings.Repeat(" ", 1024) + `"}`,
+		"GATEWAY_MAX_TOKENS=4":           `{"query": "{ a: __typename }"}`,
+		"GATEWAY_MAX_DEPTH=2":            `{"query": "{ calls { nodes { id } } }"}`,
+		"GATEWAY_MAX_ALIASES=1":          `{"query": "{ a: __typename b: __typename }"}`,
+		"GATEWAY_MAX_ROOT_FIELDS=1":      `{"query": "{ __typename a: __typename }"}`,
+		"GATEWAY_MAX_COST=19":            `{"query": "{ calls { nodes { id } } }"}`,
+		"GATEWAY_MAX_ANSWER_BYTES=1KiB":  `{"query": "{ calls { nodes { id extra } } }"}`,
+		"GATEWAY_APQ_BYTES=0":            `{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "x"}}}`,
+	} {
+		t.Run(env, func(t *testing.T) {
+			for _, set := range []bool{true, false} {
+				variables := map[string]string{}
+				if name, value, _ := strings.Cut(env, "="); set {
+					variables[name] = value
+				}
+				resp, err := http.Post(start(t, variables).url+"graphql", "application/json", strings.NewReader(want))
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				refused := strings.Contains(string(body), `"code":"QUERY_TOO_`) || strings.Contains(string(body), "NOT_SUPPORTED")
+				if err != nil || refused != set {
+					t.Errorf("set %v: %s", set, body)
+				}
+			}
+		})
 	}
 }
 

@@ -108,10 +108,11 @@ func BenchmarkWrite(b *testing.B) {
 			count := 20 + 80*strings.Count(work.query, "100")
 			c := &CallConnection{window: &window{span: spanOf(page), to: count}, plan: plan}
 			var buffer bytes.Buffer
+			ctx := withRequest(b.Context(), &request{buffer: &buffer})
 			b.ReportAllocs()
 			for b.Loop() {
 				buffer.Reset()
-				if err := c.MarshalGQLContext(b.Context(), &buffer); err != nil {
+				if err := c.MarshalGQLContext(ctx, &buffer); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -123,8 +124,13 @@ func BenchmarkWrite(b *testing.B) {
 // rootField parses a query and returns its one root field.
 func (r *rival) rootField(b *testing.B, query string) (*graphql.OperationContext, graphql.CollectedField) {
 	b.Helper()
-	ctx := graphql.StartOperationTrace(b.Context())
-	op, errs := r.Handler.(*handler).exec.CreateOperationContext(ctx, &graphql.RawParams{Query: query})
+	h := r.Handler.(*handler)
+	document, errs := h.finder.documents.get(query)
+	if errs != nil {
+		b.Fatal(errs)
+	}
+	ctx := graphql.StartOperationTrace(withRequest(b.Context(), &request{document: document}))
+	op, errs := h.exec.CreateOperationContext(ctx, &graphql.RawParams{Query: query})
 	if errs != nil {
 		b.Fatal(errs)
 	}

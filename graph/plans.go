@@ -32,7 +32,7 @@ type planKey struct {
 }
 
 // maxPlans bounds the plans of one document, whose Boolean variables may have any values. Beyond it they are made each time.
-const maxPlans = 32
+const maxPlans = 64
 
 // planOf is the plan of the root field that ctx resolves.
 func planOf(ctx context.Context) *rootPlan {
@@ -49,22 +49,31 @@ func planOf(ctx context.Context) *rootPlan {
 		}
 		cacheable = cacheable && i < 64
 	}
-	p.mu.RLock()
-	known, full := p.known[key], len(p.known) >= maxPlans
-	p.mu.RUnlock()
-	if known != nil && cacheable {
+	if known := p.get(key); known != nil && cacheable {
 		return known
 	}
 	made := newRootPlan(op, root)
-	if cacheable && !full {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.known == nil {
-			p.known = map[planKey]*rootPlan{}
-		}
-		p.known[key] = made
+	if cacheable {
+		p.add(key, made)
 	}
 	return made
+}
+
+func (p *plans) get(key planKey) *rootPlan {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.known[key]
+}
+
+func (p *plans) add(key planKey, made *rootPlan) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil {
+		p.known = map[planKey]*rootPlan{}
+	}
+	if len(p.known) < maxPlans {
+		p.known[key] = made
+	}
 }
 
 func newRootPlan(op *graphql.OperationContext, root graphql.CollectedField) *rootPlan {
