@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +16,8 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/dustin/go-humanize"
 
+	"revox-graphql/door"
+	"revox-graphql/graph"
 	"revox-graphql/upstream"
 )
 
@@ -24,6 +28,7 @@ type settings struct {
 	BaseURL            string        `variable:"REVOX_BASE_URL" placeholder:"https://www.getrevox.com/api" help:"Address of the Revox API, without /call. Needs a key, or --credentials=forward."`
 	Credentials        string        `variable:"GATEWAY_CREDENTIALS" default:"server" enum:"server,forward" help:"Whose key goes to Revox: the gateway's own (server), or the bearer token of each request (forward)."`
 	Tokens             []string      `variable:"GATEWAY_TOKENS" placeholder:"TOKEN" help:"Bearer tokens that clients must present, separated by commas. Only with --credentials=server."`
+	TokensFile         string        `variable:"GATEWAY_TOKENS_FILE" placeholder:"FILE" help:"A file of such tokens, one a line, with comments after #. It is read again when it changes."`
 	AllowAnonymous     bool          `variable:"GATEWAY_ALLOW_ANONYMOUS" help:"Serve your calls beyond this machine to anybody, without tokens."`
 	UpstreamPageSize   int           `variable:"GATEWAY_UPSTREAM_PAGE_SIZE" default:"200" help:"The most calls that one request to Revox asks for: 20 to 1000."`
 	UpstreamFirstPage  string        `variable:"GATEWAY_UPSTREAM_FIRST_PAGE" default:"auto" enum:"auto,0,1" help:"The number of Revox's first page: 0, 1, or auto to find it out at first use."`
@@ -50,9 +55,17 @@ type settings struct {
 	MaxAnswerBytes     byteSize      `variable:"GATEWAY_MAX_ANSWER_BYTES" default:"64MiB" help:"The most bytes that an answer may have, 1KiB to 4GiB. A field of Query that goes beyond is null, with an error."`
 	APQBytes           byteSize      `name:"apq-bytes" variable:"GATEWAY_APQ_BYTES" default:"16MiB" help:"Memory for automatic persisted queries. 0 turns them off."`
 	TrustedDocuments   string        `variable:"GATEWAY_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"A manifest of persisted operations, by Apollo, graphql-codegen or Relay. When set, nothing else runs."`
+	Hosts              []string      `variable:"GATEWAY_HOSTS" placeholder:"NAME" help:"Further names of this gateway in the Host header, separated by commas. On loopback no others are answered, and with this set nowhere."`
+	CORSOrigins        []string      `name:"cors-origins" variable:"GATEWAY_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may read answers, separated by commas, like https://app.example.com."`
+	MaxConcurrent      int           `name:"max-concurrent-requests" variable:"GATEWAY_MAX_CONCURRENT_REQUESTS" default:"512" help:"How many GraphQL requests may be under way at once; those beyond are refused."`
+	DrainDelay         time.Duration `variable:"GATEWAY_DRAIN_DELAY" default:"0s" help:"How long to go on accepting requests after the signal to stop, while /readyz already says no."`
 	Introspection      bool          `variable:"GATEWAY_INTROSPECTION" default:"true" negatable:"" help:"Let clients read the schema by queries. GraphiQL needs it."`
 	DemoCallsPerMinute float64       `variable:"GATEWAY_DEMO_CALLS_PER_MINUTE" default:"6" help:"How many calls a minute arrive at the demo upstream. 0 lets its list stand still."`
+	Check              bool          `help:"Check the settings, and do nothing else."`
+	Version            bool          `help:"Show the version."`
 	apiKey             upstream.Credential
+	tokensFile         *graph.TokensFile
+	host               string // to listen on
 	demo               bool
 	baseURL            *url.URL
 	firstPage          upstream.FirstPage
@@ -76,8 +89,24 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 // errHelp says that the usage was asked for, and printed.
 var errHelp = errors.New("help")
 
-// parseSettings reads the settings. An error is one line that names the setting.
+// parseSettings reads the settings. An error is a line for each setting that is wrong, which it names.
 func parseSettings(args []string, getenv func(string) string, stdout io.Writer) (*settings, error) {
+	s, err := parseOnce(args, getenv, stdout)
+	if errors.Is(err, errHelp) {
+		return nil, err
+	}
+	if err != nil {
+		s, err = parseApart(args, getenv)
+	}
+	if s == nil || s.Version {
+		return s, err
+	}
+	s.apiKey = upstream.NewCredential(getenv("REVOX_API_KEY"))
+	return s, errors.Join(err, s.check(getenv("REVOX_API_KEY") != ""))
+}
+
+// parseOnce reads the settings up to the first that cannot be read.
+func parseOnce(args []string, getenv func(string) string, stdout io.Writer) (*settings, error) {
 	var s settings
 	helped := false
 	parser, err := kong.New(&s,
@@ -103,8 +132,51 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 	} else if err != nil {
 		return nil, withVariable(err, parser.Model.Flags)
 	}
-	s.apiKey = upstream.NewCredential(getenv("REVOX_API_KEY"))
-	return &s, s.check(getenv("REVOX_API_KEY") != "")
+	return &s, nil
+}
+
+// parseApart reads each argument and each variable by itself, to find all that are wrong: kong stops at the first. The
+// settings that it returns are made from the others.
+func parseApart(args []string, getenv func(string) string) (*settings, error) {
+	nothing := func(string) string { return "" }
+	var wrong []error
+	var good []string
+	for len(args) > 0 {
+		n := 1 // a flag, and what follows until the next
+		for n < len(args) && !strings.HasPrefix(args[n], "-") {
+			n++
+		}
+		if _, err := parseOnce(args[:n], nothing, io.Discard); err != nil {
+			wrong = append(wrong, err)
+		} else {
+			good = append(good, args[:n]...)
+		}
+		args = args[n:]
+	}
+	bad := map[string]bool{}
+	for field := range reflect.TypeFor[settings]().Fields() {
+		variable := field.Tag.Get("variable")
+		only := func(name string) string {
+			if name == variable {
+				return getenv(name)
+			}
+			return ""
+		}
+		if _, err := parseOnce(good, only, io.Discard); err != nil {
+			wrong = append(wrong, err)
+			bad[variable] = true
+		}
+	}
+	s, err := parseOnce(good, func(name string) string {
+		if bad[name] {
+			return ""
+		}
+		return getenv(name)
+	}, io.Discard)
+	if err != nil && len(wrong) > 0 { // it has been said
+		err = nil
+	}
+	return s, errors.Join(append(wrong, err)...)
 }
 
 // environment reads settings from the environment; an empty variable is like none.
@@ -129,7 +201,7 @@ func withVariable(err error, flags []*kong.Flag) error {
 	return err
 }
 
-// check refuses what cannot be served, or not safely.
+// check refuses what cannot be served, or not safely. It finds all that is wrong.
 func (s *settings) check(hasKey bool) error {
 	forward := s.Credentials == "forward"
 	s.demo = !hasKey && !forward
@@ -137,67 +209,73 @@ func (s *settings) check(hasKey bool) error {
 	if n, err := strconv.Atoi(s.UpstreamFirstPage); err == nil {
 		s.firstPage = upstream.FirstPage(n)
 	}
-	host, err := s.listenHost()
-	switch {
-	case err != nil:
-		return err
-	case s.UpstreamPageSize < 20 || s.UpstreamPageSize > 1000:
-		return wrong("upstream-page-size", "GATEWAY_UPSTREAM_PAGE_SIZE", "must be from 20 to 1000, and is %d", s.UpstreamPageSize)
-	case s.MaxPageSize < 1 || s.MaxPageSize > 1000:
-		return wrong("max-page-size", "GATEWAY_MAX_PAGE_SIZE", "must be from 1 to 1000, and is %d", s.MaxPageSize)
-	case s.MaxShift < 1 || s.MaxShift > 1_000_000:
-		return wrong("max-shift", "GATEWAY_MAX_SHIFT", "must be from 1 to 1000000, and is %d", s.MaxShift)
-	case s.MaxScanPages < 1 || s.MaxScanPages > 10_000:
-		return wrong("max-scan-pages", "GATEWAY_MAX_SCAN_PAGES", "must be from 1 to 10000, and is %d", s.MaxScanPages)
-	case s.MaxRequestBytes < 1<<10 || s.MaxRequestBytes > 16<<20:
-		return wrong("max-request-bytes", "GATEWAY_MAX_REQUEST_BYTES", "must be from 1KiB to 16MiB, and is %d bytes", s.MaxRequestBytes)
-	case s.MaxTokens < 1 || s.MaxTokens > 100_000:
-		return wrong("max-tokens", "GATEWAY_MAX_TOKENS", "must be from 1 to 100000, and is %d", s.MaxTokens)
-	case s.MaxDepth < 1 || s.MaxDepth > 100:
-		return wrong("max-depth", "GATEWAY_MAX_DEPTH", "must be from 1 to 100, and is %d", s.MaxDepth)
-	case s.MaxAliases < 1 || s.MaxAliases > 1000:
-		return wrong("max-aliases", "GATEWAY_MAX_ALIASES", "must be from 1 to 1000, and is %d", s.MaxAliases)
-	case s.MaxRootFields < 1 || s.MaxRootFields > 1000:
-		return wrong("max-root-fields", "GATEWAY_MAX_ROOT_FIELDS", "must be from 1 to 1000, and is %d", s.MaxRootFields)
-	case s.MaxCost < 1 || s.MaxCost > 100_000_000:
-		return wrong("max-cost", "GATEWAY_MAX_COST", "must be from 1 to 100000000, and is %d", s.MaxCost)
-	case s.MaxAnswerBytes < 1<<10 || s.MaxAnswerBytes > 4<<30:
-		return wrong("max-answer-bytes", "GATEWAY_MAX_ANSWER_BYTES", "must be from 1KiB to 4GiB, and is %d bytes", s.MaxAnswerBytes)
-	case s.UpstreamTimeout <= 0:
-		return wrong("upstream-timeout", "GATEWAY_UPSTREAM_TIMEOUT", "must be more than 0, and is %v", s.UpstreamTimeout)
-	case s.UpstreamAttempt <= 0:
-		return wrong("upstream-attempt-timeout", "GATEWAY_UPSTREAM_ATTEMPT_TIMEOUT", "must be more than 0, and is %v", s.UpstreamAttempt)
-	case s.UpstreamRequests < 1 || s.UpstreamRequests > 10_000:
-		return wrong("upstream-max-requests", "GATEWAY_UPSTREAM_MAX_REQUESTS", "must be from 1 to 10000, and is %d", s.UpstreamRequests)
-	case s.UpstreamConcurrent < 1 || s.UpstreamConcurrent > 1000:
-		return wrong("upstream-concurrency", "GATEWAY_UPSTREAM_CONCURRENCY", "must be from 1 to 1000, and is %d", s.UpstreamConcurrent)
-	case s.UpstreamQueue < 1 || s.UpstreamQueue > 100_000:
-		return wrong("upstream-queue", "GATEWAY_UPSTREAM_QUEUE", "must be from 1 to 100000, and is %d", s.UpstreamQueue)
-	case s.CacheStale < 0:
-		return wrong("cache-stale", "GATEWAY_CACHE_STALE", "must not be negative, and is %v", s.CacheStale)
-	case s.CacheTTL < 0:
-		return wrong("cache-ttl", "GATEWAY_CACHE_TTL", "must not be negative, and is %v", s.CacheTTL)
-	case s.DemoCallsPerMinute < 0 || s.DemoCallsPerMinute > 60_000:
-		return wrong("demo-calls-per-minute", "GATEWAY_DEMO_CALLS_PER_MINUTE", "must be from 0 to 60000, and is %v", s.DemoCallsPerMinute)
-	case s.demo && s.BaseURL != "":
-		return wrong("base-url", "REVOX_BASE_URL", "needs a key: set REVOX_API_KEY, or --credentials=forward")
-	case forward && hasKey:
-		return wrong("credentials", "GATEWAY_CREDENTIALS", "is forward, which does not use REVOX_API_KEY: unset one of them")
-	case forward && len(s.Tokens) > 0:
-		return wrong("tokens", "GATEWAY_TOKENS", "go with --credentials=server only")
-	case hasKey && !loopback(host) && len(s.Tokens) == 0 && !s.AllowAnonymous:
-		return wrong("listen", "GATEWAY_LISTEN",
-			"is %s: anybody who reaches it could read your calls; set GATEWAY_TOKENS, or GATEWAY_ALLOW_ANONYMOUS=true", s.Listen)
+	var errs []error
+	refuse := func(bad bool, flag, variable, format string, args ...any) {
+		if bad {
+			errs = append(errs, wrong(flag, variable, format, args...))
+		}
 	}
+	host, err := s.listenHost()
+	listens := err == nil
+	if !listens {
+		errs = append(errs, err)
+	}
+	s.host = host
+	refuse(s.UpstreamPageSize < 20 || s.UpstreamPageSize > 1000, "upstream-page-size", "GATEWAY_UPSTREAM_PAGE_SIZE", "must be from 20 to 1000, and is %d", s.UpstreamPageSize)
+	refuse(s.MaxPageSize < 1 || s.MaxPageSize > 1000, "max-page-size", "GATEWAY_MAX_PAGE_SIZE", "must be from 1 to 1000, and is %d", s.MaxPageSize)
+	refuse(s.MaxShift < 1 || s.MaxShift > 1_000_000, "max-shift", "GATEWAY_MAX_SHIFT", "must be from 1 to 1000000, and is %d", s.MaxShift)
+	refuse(s.MaxScanPages < 1 || s.MaxScanPages > 10_000, "max-scan-pages", "GATEWAY_MAX_SCAN_PAGES", "must be from 1 to 10000, and is %d", s.MaxScanPages)
+	refuse(s.MaxRequestBytes < 1<<10 || s.MaxRequestBytes > 16<<20, "max-request-bytes", "GATEWAY_MAX_REQUEST_BYTES", "must be from 1KiB to 16MiB, and is %d bytes", s.MaxRequestBytes)
+	refuse(s.MaxTokens < 1 || s.MaxTokens > 100_000, "max-tokens", "GATEWAY_MAX_TOKENS", "must be from 1 to 100000, and is %d", s.MaxTokens)
+	refuse(s.MaxDepth < 1 || s.MaxDepth > 100, "max-depth", "GATEWAY_MAX_DEPTH", "must be from 1 to 100, and is %d", s.MaxDepth)
+	refuse(s.MaxAliases < 1 || s.MaxAliases > 1000, "max-aliases", "GATEWAY_MAX_ALIASES", "must be from 1 to 1000, and is %d", s.MaxAliases)
+	refuse(s.MaxRootFields < 1 || s.MaxRootFields > 1000, "max-root-fields", "GATEWAY_MAX_ROOT_FIELDS", "must be from 1 to 1000, and is %d", s.MaxRootFields)
+	refuse(s.MaxCost < 1 || s.MaxCost > 100_000_000, "max-cost", "GATEWAY_MAX_COST", "must be from 1 to 100000000, and is %d", s.MaxCost)
+	refuse(s.MaxAnswerBytes < 1<<10 || s.MaxAnswerBytes > 4<<30, "max-answer-bytes", "GATEWAY_MAX_ANSWER_BYTES", "must be from 1KiB to 4GiB, and is %d bytes", s.MaxAnswerBytes)
+	refuse(s.MaxConcurrent < 1 || s.MaxConcurrent > 100_000, "max-concurrent-requests", "GATEWAY_MAX_CONCURRENT_REQUESTS", "must be from 1 to 100000, and is %d", s.MaxConcurrent)
+	refuse(s.DrainDelay < 0 || s.DrainDelay > time.Hour, "drain-delay", "GATEWAY_DRAIN_DELAY", "must be from 0s to 1h, and is %v", s.DrainDelay)
+	for i, name := range s.Hosts {
+		s.Hosts[i] = strings.TrimSpace(name)
+		err := door.CheckHost(s.Hosts[i])
+		refuse(err != nil, "hosts", "GATEWAY_HOSTS", "%v; %q is none", err, name)
+	}
+	for i, origin := range s.CORSOrigins {
+		s.CORSOrigins[i] = strings.TrimSpace(origin)
+		err := door.CheckOrigin(s.CORSOrigins[i])
+		refuse(err != nil, "cors-origins", "GATEWAY_CORS_ORIGINS", "%v; %q is none", err, origin)
+	}
+	refuse(s.UpstreamTimeout <= 0, "upstream-timeout", "GATEWAY_UPSTREAM_TIMEOUT", "must be more than 0, and is %v", s.UpstreamTimeout)
+	refuse(s.UpstreamAttempt <= 0, "upstream-attempt-timeout", "GATEWAY_UPSTREAM_ATTEMPT_TIMEOUT", "must be more than 0, and is %v", s.UpstreamAttempt)
+	refuse(s.UpstreamRequests < 1 || s.UpstreamRequests > 10_000, "upstream-max-requests", "GATEWAY_UPSTREAM_MAX_REQUESTS", "must be from 1 to 10000, and is %d", s.UpstreamRequests)
+	refuse(s.UpstreamConcurrent < 1 || s.UpstreamConcurrent > 1000, "upstream-concurrency", "GATEWAY_UPSTREAM_CONCURRENCY", "must be from 1 to 1000, and is %d", s.UpstreamConcurrent)
+	refuse(s.UpstreamQueue < 1 || s.UpstreamQueue > 100_000, "upstream-queue", "GATEWAY_UPSTREAM_QUEUE", "must be from 1 to 100000, and is %d", s.UpstreamQueue)
+	refuse(s.CacheStale < 0, "cache-stale", "GATEWAY_CACHE_STALE", "must not be negative, and is %v", s.CacheStale)
+	refuse(s.CacheTTL < 0, "cache-ttl", "GATEWAY_CACHE_TTL", "must not be negative, and is %v", s.CacheTTL)
+	refuse(s.DemoCallsPerMinute < 0 || s.DemoCallsPerMinute > 60_000, "demo-calls-per-minute", "GATEWAY_DEMO_CALLS_PER_MINUTE", "must be from 0 to 60000, and is %v", s.DemoCallsPerMinute)
+	refuse(s.demo && s.BaseURL != "", "base-url", "REVOX_BASE_URL", "needs a key: set REVOX_API_KEY, or --credentials=forward")
+	refuse(forward && hasKey, "credentials", "GATEWAY_CREDENTIALS", "is forward, which does not use REVOX_API_KEY: unset one of them")
+	refuse(forward && len(s.Tokens) > 0, "tokens", "GATEWAY_TOKENS", "go with --credentials=server only")
+	refuse(forward && s.TokensFile != "", "tokens-file", "GATEWAY_TOKENS_FILE", "goes with --credentials=server only")
+	for i, token := range s.Tokens {
+		s.Tokens[i] = strings.TrimSpace(token)
+	}
+	refuse(slices.ContainsFunc(s.Tokens, func(token string) bool { return !graph.IsToken(token) }),
+		"tokens", "GATEWAY_TOKENS", "must be visible characters without spaces, separated by single commas")
+	if s.TokensFile != "" {
+		s.tokensFile, err = graph.NewTokensFile(s.TokensFile)
+		refuse(err != nil, "tokens-file", "GATEWAY_TOKENS_FILE", "cannot be used: %v", err)
+	}
+	secured := len(s.Tokens) > 0 || s.TokensFile != "" || s.AllowAnonymous
+	refuse(listens && hasKey && !forward && !loopback(host) && !secured, "listen", "GATEWAY_LISTEN",
+		"is %s: anybody who reaches it could read your calls; set GATEWAY_TOKENS or GATEWAY_TOKENS_FILE, or GATEWAY_ALLOW_ANONYMOUS=true", s.Listen)
 	base := s.BaseURL
 	if base == "" {
 		base = defaultBaseURL
 	}
-	if s.baseURL, err = url.Parse(base); err != nil || s.baseURL.Host == "" ||
-		s.baseURL.Scheme != "https" && s.baseURL.Scheme != "http" || s.baseURL.User != nil || s.baseURL.RawQuery != "" {
-		return wrong("base-url", "REVOX_BASE_URL", "must be an address like %s", defaultBaseURL)
-	}
-	return nil
+	s.baseURL, err = url.Parse(base)
+	refuse(err != nil || s.baseURL.Host == "" || s.baseURL.Scheme != "https" && s.baseURL.Scheme != "http" || s.baseURL.User != nil || s.baseURL.RawQuery != "",
+		"base-url", "REVOX_BASE_URL", "must be an address like %s", defaultBaseURL)
+	return errors.Join(errs...)
 }
 
 // listenHost is the host part of the address to listen on.

@@ -4,6 +4,7 @@ package main
 //go:generate go tool gqlgen generate
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -15,6 +16,11 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,6 +28,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"revox-graphql/door"
 	"revox-graphql/explorer"
 	"revox-graphql/graph"
 	"revox-graphql/metrics"
@@ -33,14 +40,28 @@ import (
 //go:embed schema.graphqls
 var schema string
 
+// version may be set by the linker: -ldflags "-X main.version=v1.2.3". Else it is what Go has noted in the binary.
+var version string
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "revox-graphql:", err)
+		for line := range strings.Lines(err.Error()) { // one for each wrong setting
+			fmt.Fprintln(os.Stderr, "revox-graphql:", strings.TrimSuffix(line, "\n"))
+		}
 		os.Exit(1)
 	}
+}
+
+// versionLine names the program, its version and Go's.
+func versionLine() string {
+	v := version
+	if info, ok := debug.ReadBuildInfo(); ok && v == "" {
+		v = info.Main.Version
+	}
+	return fmt.Sprintf("revox-graphql %s %s", cmp.Or(v, "(devel)"), runtime.Version())
 }
 
 // drainTimeout is how long requests under way may take to finish after the signal to stop: a little less than the 10 s
@@ -55,7 +76,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	} else if err != nil {
 		return err
 	}
+	if s.Version {
+		_, err := fmt.Fprintln(stdout, versionLine())
+		return err
+	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
+	if s.Check {
+		return check(s, stdout, log)
+	}
 
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
@@ -70,13 +98,35 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		defer stopDemo()
 	}
-	handler, stop, err := routes(s, log)
+	var draining atomic.Bool
+	handler, stop, err := routes(s, &draining, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	if s.demo {
+		log.Info("serving made-up demo calls: set REVOX_API_KEY to see your own")
+	}
+	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
+	return serve(ctx, newServer(s, handler, log), listener, &draining, s.DrainDelay, log)
+}
+
+// check puts the parts together, which reads the trusted documents, and does no more.
+func check(s *settings, stdout io.Writer, log *slog.Logger) error {
+	_, stop, err := routes(s, new(atomic.Bool), log)
+	if err != nil {
+		return err
+	}
+	stop()
+	_, err = fmt.Fprintln(stdout, "The settings are valid.")
+	return err
+}
+
+// newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end.
+func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server {
 	server := &http.Server{
 		Handler:           handler,
+		Protocols:         new(http.Protocols),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      s.UpstreamTimeout + 30*time.Second,
@@ -84,21 +134,29 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	if s.demo {
-		log.Info("serving made-up demo calls: set REVOX_API_KEY to see your own")
-	}
-	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
-	return serve(ctx, server, listener, log)
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	return server
 }
 
-// serve serves until ctx is done, and then drains.
-func serve(ctx context.Context, server *http.Server, listener net.Listener, log *slog.Logger) error {
+// serve serves until ctx is done, and then drains: it goes on for the delay, in which balancers see that it is not ready,
+// takes no more connections, and lets the requests under way finish.
+func serve(ctx context.Context, server *http.Server, listener net.Listener, draining *atomic.Bool, delay time.Duration, log *slog.Logger) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
+	}
+	draining.Store(true)
+	if delay > 0 {
+		log.Info("stopping: not ready any more, and accepting requests for a while yet", "for", delay.String())
+		select {
+		case err := <-failed:
+			return err
+		case <-time.After(delay):
+		}
 	}
 	log.Info("stopping: requests under way may finish", "within", drainTimeout.String())
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
@@ -110,10 +168,11 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, log 
 }
 
 // routes wires the parts together: client, cache, GraphQL, explorer. What they do in the background ends with stop.
-func routes(s *settings, log *slog.Logger) (handler http.Handler, stop func(), err error) {
+func routes(s *settings, draining *atomic.Bool, log *slog.Logger) (handler http.Handler, stop func(), err error) {
 	forward := s.Credentials == "forward"
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	observer := metrics.NewUpstream(registry, log)
 	clientOptions := upstream.ClientOptions{
 		BaseURL:        s.baseURL,
 		StatusesFormat: upstream.StatusesFormat(s.UpstreamStatuses),
@@ -122,7 +181,7 @@ func routes(s *settings, log *slog.Logger) (handler http.Handler, stop func(), e
 		AttemptTimeout: s.UpstreamAttempt,
 		MaxConcurrent:  s.UpstreamConcurrent,
 		MaxWaiting:     s.UpstreamQueue,
-		Observer:       metrics.NewUpstream(registry, log),
+		Observer:       observer,
 	}
 	cacheOptions := pagecache.Options{
 		TTL: s.CacheTTL, Stale: s.CacheStale, MaxBytes: int(s.CacheBytes), Timeout: s.UpstreamTimeout,
@@ -141,11 +200,13 @@ func routes(s *settings, log *slog.Logger) (handler http.Handler, stop func(), e
 	client := upstream.NewClient(clientOptions)
 	cache := pagecache.New(client, cacheOptions)
 	metrics.RegisterCache(registry, cache.Stats)
+	limit := door.NewLimit(s.MaxConcurrent)
+	metrics.RegisterRequests(registry, limit.Inside, limit.Shed)
 	stop = func() {
 		cache.Close()
 		client.Close()
 	}
-	gateway, err := graph.NewHandler(graph.Options{
+	graphQL, err := graph.NewHandler(graph.Options{
 		Calls:         cache,
 		Known:         cache,
 		Cached:        s.CacheTTL > 0,
@@ -159,6 +220,7 @@ func routes(s *settings, log *slog.Logger) (handler http.Handler, stop func(), e
 		Credential:    s.apiKey,
 		Forward:       forward,
 		Tokens:        s.Tokens,
+		TokensFile:    s.tokensFile,
 		Introspection: s.Introspection,
 		Demo:          s.demo,
 		Log:           log,
@@ -179,17 +241,34 @@ func routes(s *settings, log *slog.Logger) (handler http.Handler, stop func(), e
 		return nil, nil, wrong("trusted-documents", "GATEWAY_TRUSTED_DOCUMENTS", "cannot be used: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", gateway)
-	mux.HandleFunc("GET /schema.graphqls", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = io.WriteString(w, schema)
-	})
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "ok\n")
-	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle(door.GraphQL, door.CORS(s.CORSOrigins, door.CrossSite(s.CORSOrigins, limit.Wrap(graphQL))))
+	mux.Handle("/schema.graphqls", door.CORS(s.CORSOrigins, door.ReadOnly(text(schema))))
+	mux.Handle("/healthz", door.ReadOnly(text("ok\n")))
+	mux.Handle("/readyz", door.ReadOnly(&readiness{draining: draining, failing: observer.Failing, client: client, credential: s.apiKey, forward: forward}))
+	mux.Handle("/metrics", door.ReadOnly(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
 	mux.Handle("/", explorer.Handler())
-	return mux, stop, nil
+	return door.RequestID(guardHosts(s, mux)), stop, nil
+}
+
+// guardHosts is for who listens on loopback, where all that a foreign page lacks is a name; elsewhere the operator decides.
+func guardHosts(s *settings, next http.Handler) http.Handler {
+	local := loopback(s.host)
+	if !local && len(s.Hosts) == 0 {
+		return next
+	}
+	names := s.Hosts
+	if s.host != "" {
+		names = append(slices.Clone(names), s.host)
+	}
+	return door.Hosts(door.HostOptions{Names: names, Addresses: !local}, next)
+}
+
+// text serves a fixed text.
+func text(content string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, content)
+	})
 }
 
 // startDemo serves the demo upstream on a port of its own on loopback, and makes it the upstream: the demo takes the

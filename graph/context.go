@@ -10,6 +10,7 @@ import (
 
 // request is what the resolvers need to know of the HTTP request.
 type request struct {
+	id         string // as in the answer's header; "" where nobody has given it one
 	credential upstream.Credential
 	notBefore  time.Time           // older answers of upstream will not do
 	deadline   time.Time           // for all of its upstream work

@@ -3,6 +3,7 @@ package graph
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -13,11 +14,16 @@ import (
 type gate struct {
 	credential upstream.Credential
 	forward    bool
-	tokens     [][sha256.Size]byte
+	tokens     []tokenHash
+	file       *TokensFile // may be nil
+	log        *slog.Logger
 }
 
+// tokenHash is what is kept of a token.
+type tokenHash = [sha256.Size]byte
+
 func newGate(opts Options) gate {
-	g := gate{credential: opts.Credential, forward: opts.Forward}
+	g := gate{credential: opts.Credential, forward: opts.Forward, file: opts.TokensFile, log: opts.Log}
 	for _, token := range opts.Tokens {
 		g.tokens = append(g.tokens, sha256.Sum256([]byte(token)))
 	}
@@ -26,7 +32,7 @@ func newGate(opts Options) gate {
 
 // admit returns the credential that goes upstream, or what to tell whoever has none.
 func (g *gate) admit(r *http.Request) (credential upstream.Credential, refusal string) {
-	if !g.forward && len(g.tokens) == 0 {
+	if !g.forward && len(g.tokens) == 0 && g.file == nil {
 		return g.credential, ""
 	}
 	token := bearer(r)
@@ -44,8 +50,17 @@ func (g *gate) admit(r *http.Request) (credential upstream.Credential, refusal s
 
 // accepts compares hashes, so that the time it takes says nothing about a token, not even its length.
 func (g *gate) accepts(token string) bool {
-	hash, ok := sha256.Sum256([]byte(token)), false
-	for _, known := range g.tokens {
+	hash := sha256.Sum256([]byte(token))
+	ok := contains(g.tokens, hash)
+	if g.file != nil {
+		ok = contains(g.file.current(g.log), hash) || ok
+	}
+	return ok
+}
+
+func contains(tokens []tokenHash, hash tokenHash) bool {
+	ok := false
+	for _, known := range tokens {
 		ok = subtle.ConstantTimeCompare(hash[:], known[:]) == 1 || ok
 	}
 	return ok

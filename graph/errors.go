@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -108,7 +109,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		err = &upstream.Error{Kind: upstream.KindTimeout, Reason: "no answer in time"}
 	}
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
-		p.log.WarnContext(ctx, "upstream failed", "kind", e.Kind.String(), "status", e.Status, "reason", e.Reason)
+		p.log.WarnContext(ctx, "upstream failed", "requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status, "reason", e.Reason)
 		if e.RetryAfter > 0 {
 			out.Extensions["retryAfter"] = math.Ceil(e.RetryAfter.Seconds())
 		}
@@ -125,7 +126,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	if errors.Is(err, context.Canceled) { // the client has gone and reads no answer
 		return say(codeInternal, "The request was cancelled.")
 	}
-	id := rand.Text()
+	id := cmp.Or(requestOf(ctx).id, rand.Text())
 	p.log.ErrorContext(ctx, "internal error", "requestId", id, "path", out.Path.String(), "error", err)
 	out.Extensions["requestId"] = id
 	return say(codeInternal, "Something went wrong in the gateway. Its operator finds more in the log, by `requestId`.")

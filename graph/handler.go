@@ -52,8 +52,10 @@ type Options struct {
 	// Credential goes upstream, unless Forward is set: then each request's own bearer token does.
 	Credential upstream.Credential
 	Forward    bool
-	// Tokens are the bearer tokens that clients may present; none lets everybody in. Not with Forward.
-	Tokens []string
+	// Tokens are the bearer tokens that clients may present, and so are those of TokensFile, unless that is nil; without
+	// either everybody is let in. Not with Forward.
+	Tokens     []string
+	TokensFile *TokensFile
 	// Introspection lets clients read the schema by queries.
 	Introspection bool
 	// Demo marks every answer as made up, by the header X-Revox-Upstream.
@@ -165,7 +167,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	params.Headers = r.Header
 	now := time.Now()
 	req := &request{
-		credential: credential, deadline: now.Add(h.timeout), trace: &trace{}, document: document, maxBytes: h.limits.AnswerBytes, wantsCost: wantsCost,
+		id: requestID(w.Header()), credential: credential, deadline: now.Add(h.timeout), trace: &trace{},
+		document: document, maxBytes: h.limits.AnswerBytes, wantsCost: wantsCost,
 	}
 	if h.maxRequests > 0 {
 		req.allowance = upstream.NewAllowance(h.maxRequests)
@@ -242,7 +245,8 @@ const costHeader = "X-Query-Cost"
 
 // recovered answers for a panic outside of the resolvers.
 func (h *handler) recovered(w http.ResponseWriter, r *http.Request, contentType string, v any) {
-	ctx := graphql.WithResponseContext(r.Context(), h.presenter.present, h.presenter.recovered)
+	ctx := withRequest(r.Context(), &request{id: requestID(w.Header())})
+	ctx = graphql.WithResponseContext(ctx, h.presenter.present, h.presenter.recovered)
 	graphql.AddError(ctx, h.presenter.recovered(ctx, v))
 	send(w, contentType, http.StatusInternalServerError, encodeResponse(&graphql.Response{Errors: graphql.GetErrors(ctx)}))
 }
@@ -268,12 +272,19 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // describe sets what holds for every answer.
 func (h *handler) describe(header http.Header) {
 	header["Cache-Control"] = noStore
-	header["Vary"] = varying
+	if others := header["Vary"]; len(others) > 0 {
+		header["Vary"] = append(others, varying...)
+	} else {
+		header["Vary"] = varying
+	}
 	header["X-Content-Type-Options"] = noSniff
 	if h.demo {
 		header.Set("X-Revox-Upstream", "demo")
 	}
 }
+
+// requestID is the id that the answer carries, if it has one.
+func requestID(header http.Header) string { return header.Get("X-Request-Id") }
 
 // Values of headers, which are never written to.
 var (

@@ -33,9 +33,10 @@ type Upstream struct {
 	statuses     *prometheus.GaugeVec
 	unrecognized *prometheus.CounterVec
 
-	mu   sync.Mutex
-	seen map[[2]string]bool // names and values that have a label of their own
-	told map[string]bool    // what has been logged
+	mu     sync.Mutex
+	seen   map[[2]string]bool       // names and values that have a label of their own
+	told   map[string]bool          // what has been logged
+	opened map[upstream.Tenant]bool // whose circuit breaker has opened and not closed since
 }
 
 // maxNames is how many names and values that the gateway does not know are told apart; the rest is counted as "other".
@@ -70,6 +71,7 @@ func NewUpstream(registry prometheus.Registerer, log *slog.Logger) *Upstream {
 		unrecognized: counter("unrecognized_total", "Pages from Revox with a field, or a value of a field, that the gateway does not know.", "field", "value"),
 		seen:         map[[2]string]bool{},
 		told:         map[string]bool{},
+		opened:       map[upstream.Tenant]bool{},
 	}
 	registry.MustRegister(u.attempts, u.retries, u.replays, u.refused, u.open, u.paced, u.firstPage, u.pageSize, u.statuses, u.unrecognized)
 	return u
@@ -98,16 +100,35 @@ func (u *Upstream) Replayed() { u.replays.Inc() }
 // Refused implements [upstream.Observer].
 func (u *Upstream) Refused(because upstream.Kind) { u.refused.WithLabelValues(because.String()).Inc() }
 
-// Opened implements [upstream.Observer].
+// maxOpened bounds the breakers that are told apart: a tenant that the client forgets never closes its own.
+const maxOpened = 10_000
+
+// Opened implements [upstream.Observer]. A breaker that stays open opens anew after each attempt that was to close it.
 func (u *Upstream) Opened(tenant upstream.Tenant) {
-	u.open.Inc()
+	u.mu.Lock()
+	if len(u.opened) < maxOpened {
+		u.opened[tenant] = true
+	}
+	u.open.Set(float64(len(u.opened)))
+	u.mu.Unlock()
 	u.log.Warn("upstream keeps failing: it is not asked for some seconds", "tenant", tenant.String())
 }
 
 // Closed implements [upstream.Observer].
 func (u *Upstream) Closed(tenant upstream.Tenant) {
-	u.open.Dec()
+	u.mu.Lock()
+	delete(u.opened, tenant)
+	u.open.Set(float64(len(u.opened)))
+	u.mu.Unlock()
 	u.log.Info("upstream answers again", "tenant", tenant.String())
+}
+
+// Failing reports whether upstream keeps failing for a tenant: its circuit breaker has opened, and nothing has been answered
+// since.
+func (u *Upstream) Failing(tenant upstream.Tenant) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.opened[tenant]
 }
 
 // Paced implements [upstream.Observer].

@@ -1,0 +1,56 @@
+// Package door is what an HTTP request passes before it is read as GraphQL: its id, the host that it names, the origin of
+// the page that sent it, and how many others are inside already. It knows nothing of GraphQL but the form of an error.
+//
+// The gateway has no cookies. What is guarded here is a browser inside of the network, or on the same machine, that is made
+// to ask by a foreign page: such a page must neither read calls nor cause work upstream.
+package door
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// GraphQL is the path whose refusals are GraphQL errors; those of other paths are plain text.
+const GraphQL = "/graphql"
+
+// Codes of GraphQL errors.
+const (
+	badUserInput = "BAD_USER_INPUT"
+	overloaded   = "OVERLOADED"
+)
+
+// refuse answers a request that is not let in.
+func refuse(w http.ResponseWriter, r *http.Request, status int, message string, extensions map[string]any) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	if r.URL.Path != GraphQL {
+		http.Error(w, message, status)
+		return
+	}
+	body, err := json.Marshal(map[string]any{"errors": []any{map[string]any{"message": message, "extensions": extensions}}})
+	if err != nil { // extensions are texts and numbers
+		panic(err)
+	}
+	contentType := "application/json"
+	if accept := "application/graphql-response+json"; strings.Contains(strings.Join(r.Header.Values("Accept"), ","), accept) {
+		contentType = accept
+	}
+	header.Set("Content-Type", contentType+"; charset=utf-8")
+	header.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// ReadOnly lets GET and HEAD in. The patterns of [http.ServeMux] do not tell them apart from a path that does not exist,
+// once another pattern takes all paths.
+func ReadOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "Only GET and HEAD are answered here.", http.StatusMethodNotAllowed)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
