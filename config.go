@@ -261,7 +261,7 @@ func (s *settings) check(hasKey bool) error {
 	}
 	refuse(slices.ContainsFunc(s.Tokens, func(token string) bool { return !graph.IsToken(token) }),
 		"tokens", "GATEWAY_TOKENS", "must be visible characters without spaces, separated by single commas")
-	if s.TokensFile != "" {
+	if s.TokensFile != "" && !forward {
 		s.tokensFile, err = graph.NewTokensFile(s.TokensFile)
 		refuse(err != nil, "tokens-file", "GATEWAY_TOKENS_FILE", "cannot be used: %v", err)
 	}

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +83,27 @@ func TestWrongSettings(t *testing.T) {
 		{"GATEWAY_MAX_SHIFT=0", "--max-shift (GATEWAY_MAX_SHIFT)", "1 to 1000000"},
 		{"GATEWAY_MAX_SCAN_PAGES=0", "--max-scan-pages (GATEWAY_MAX_SCAN_PAGES)", "1 to 10000"},
 		{"GATEWAY_INTROSPECTION=maybe", "--introspection (GATEWAY_INTROSPECTION)", "maybe"},
+		{"GATEWAY_CREDENTIALS=forward GATEWAY_TOKENS_FILE=config.go", "--tokens-file (GATEWAY_TOKENS_FILE)", "server"},
+		{"GATEWAY_TOKENS=,", "--tokens (GATEWAY_TOKENS)", "visible"},
+		{"GATEWAY_TOKENS=a,,b", "--tokens (GATEWAY_TOKENS)", "visible"},
+		{"GATEWAY_TOKENS=é", "--tokens (GATEWAY_TOKENS)", "visible"},
+		{"GATEWAY_TOKENS_FILE=no/such/file", "--tokens-file (GATEWAY_TOKENS_FILE)", "no such file"},
+		{"GATEWAY_TOKENS_FILE=door", "--tokens-file (GATEWAY_TOKENS_FILE)", "not a file"},
+		{"GATEWAY_TOKENS_FILE=config.go", "--tokens-file (GATEWAY_TOKENS_FILE)", "no token in line 1"},
+		{"GATEWAY_CORS_ORIGINS=*", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
+		{"GATEWAY_CORS_ORIGINS=https://*.example", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
+		{"GATEWAY_CORS_ORIGINS=app.example", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
+		{"GATEWAY_CORS_ORIGINS=https://app.example/", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
+		{"GATEWAY_CORS_ORIGINS=https://app.example/x", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
+		{"GATEWAY_CORS_ORIGINS=https://a.example,null", "--cors-origins (GATEWAY_CORS_ORIGINS)", `"null"`},
+		{"GATEWAY_CORS_ORIGINS=https://App.example", "--cors-origins (GATEWAY_CORS_ORIGINS)", "as browsers send them"},
+		{"GATEWAY_CORS_ORIGINS=https://app.example:443", "--cors-origins (GATEWAY_CORS_ORIGINS)", "as browsers send them"},
+		{"GATEWAY_CORS_ORIGINS=https://u@app.example", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
+		{"GATEWAY_HOSTS=https://calls.example", "--hosts (GATEWAY_HOSTS)", "without scheme"},
+		{"GATEWAY_HOSTS=calls.example:80", "--hosts (GATEWAY_HOSTS)", "port"},
+		{"GATEWAY_HOSTS=*", "--hosts (GATEWAY_HOSTS)", "names like"},
+		{"GATEWAY_MAX_CONCURRENT_REQUESTS=0", "--max-concurrent-requests (GATEWAY_MAX_CONCURRENT_REQUESTS)", "1 to 100000"},
+		{"GATEWAY_DRAIN_DELAY=-1s", "--drain-delay (GATEWAY_DRAIN_DELAY)", "0s to 1h"},
 		{"GATEWAY_DEMO_CALLS_PER_MINUTE=-1", "--demo-calls-per-minute (GATEWAY_DEMO_CALLS_PER_MINUTE)", "0 to 60000"},
 	} {
 		t.Run(test.env, func(t *testing.T) {
@@ -102,7 +128,59 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
+// All wrong settings are told at once, a line for each, wherever they come from; the start stops as well as --check.
+func TestAllWrongSettingsAreTold(t *testing.T) {
+	env := map[string]string{
+		"GATEWAY_CACHE_TTL": "banana", "GATEWAY_CACHE_BYTES": "lots", "GATEWAY_MAX_SHIFT": "0", "GATEWAY_MAX_PAGE_SIZE": "many",
+		"GATEWAY_CORS_ORIGINS": "*,nowhere", "GATEWAY_LISTEN": "nowhere", "GATEWAY_CREDENTIALS": "server",
+	}
+	args := []string{"--upstream-timeout", "soon", "--max-page-size=7", "--upstream-queue=0", "--nothing"}
+	want := []string{
+		"--upstream-timeout (GATEWAY_UPSTREAM_TIMEOUT)", "unknown flag --nothing", "--cache-ttl (GATEWAY_CACHE_TTL)", "--cache-bytes (GATEWAY_CACHE_BYTES)",
+		"--listen (GATEWAY_LISTEN)", "--max-shift (GATEWAY_MAX_SHIFT)", "--cors-origins (GATEWAY_CORS_ORIGINS)", "--cors-origins (GATEWAY_CORS_ORIGINS)",
+		"--upstream-queue (GATEWAY_UPSTREAM_QUEUE)",
+	}
+	for _, more := range [][]string{nil, {"--check"}} {
+		err := run(t.Context(), append(more, args...), func(name string) string { return env[name] }, io.Discard, io.Discard)
+		if err == nil {
+			t.Fatal("taken")
+		}
+		lines := strings.Split(err.Error(), "\n")
+		if len(lines) != len(want) {
+			t.Fatalf("%d lines:\n%v", len(lines), err)
+		}
+		for i, line := range lines {
+			if !strings.HasPrefix(line, want[i]) {
+				t.Errorf("line %d is %q and not of %s", i, line, want[i])
+			}
+		}
+	}
+}
+
+func TestCheckAndVersion(t *testing.T) {
+	for flag, want := range map[string]string{"--check": "The settings are valid.\n", "--version": versionLine() + "\n"} {
+		var out, log bytes.Buffer
+		// Nothing listens: the port would be in use.
+		taken, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = run(t.Context(), []string{flag, "--listen", taken.Addr().String()}, func(string) string { return "" }, &out, &log)
+		if err != nil || out.String() != want || log.Len() > 0 {
+			t.Errorf("%s: %q, %q, %v", flag, &out, &log, err)
+		}
+		_ = taken.Close()
+	}
+	if line := versionLine(); !regexp.MustCompile(`^revox-graphql \S+ go1\.\S+`).MatchString(line) {
+		t.Errorf("got %q", line)
+	}
+}
+
 func TestSettingsThatAreGood(t *testing.T) {
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(tokens, []byte("one\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, env := range []map[string]string{
 		{"REVOX_API_KEY": "sk"},
 		{"REVOX_API_KEY": "sk", "GATEWAY_LISTEN": "localhost:0"},
@@ -111,6 +189,8 @@ func TestSettingsThatAreGood(t *testing.T) {
 		{"REVOX_API_KEY": "sk", "GATEWAY_LISTEN": ":80", "GATEWAY_ALLOW_ANONYMOUS": "true"},
 		{"REVOX_API_KEY": "sk", "REVOX_BASE_URL": "http://127.0.0.1:9000/api"},
 		{"GATEWAY_CREDENTIALS": "forward", "REVOX_BASE_URL": "https://x.example/api", "GATEWAY_LISTEN": ":80"},
+		{"REVOX_API_KEY": "sk", "GATEWAY_LISTEN": ":80", "GATEWAY_TOKENS_FILE": tokens},
+		{"GATEWAY_CORS_ORIGINS": "https://app.example:8443, http://localhost:5173,http://[::1]:3000", "GATEWAY_HOSTS": "a.example, b,[::1],10.0.0.1"},
 		{"GATEWAY_LISTEN": ":80"},
 		{"GATEWAY_CACHE_TTL": "0"},
 	} {
