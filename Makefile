@@ -64,7 +64,7 @@ fuzz:
 	go test ./graph/relay -run '^$$' -fuzz FuzzCover -fuzztime $(FUZZ_TIME)
 	go test ./graph -run '^$$' -fuzz FuzzWindow -fuzztime $(FUZZ_TIME)
 	go test ./graph -run '^$$' -fuzz FuzzRequest -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
-	go test ./graph -run '^$$' -fuzz FuzzOracle -fuzztime 2000x
+	go test ./graph -run '^$$' -fuzz FuzzOracle -fuzztime 2000x -fuzzminimizetime 10x
 
 # The built gateway against software from elsewhere: relay-compiler, the graphql-http audits, Chromium.
 acceptance: build $(CHROMIUM)

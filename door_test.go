@@ -536,7 +536,10 @@ func TestSlowClients(t *testing.T) {
 					t.Fatal(err)
 				}
 				log := quiet()
-				handler, stop := routes(s, new(atomic.Bool), log)
+				handler, stop, err := routes(s, new(atomic.Bool), log)
+				if err != nil {
+					t.Fatal(err)
+				}
 				defer stop()
 				listener := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 				server := newServer(s, handler, log)

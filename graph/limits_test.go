@@ -258,12 +258,12 @@ func TestSuggestions(t *testing.T) {
 	for _, introspection := range []bool{true, false} {
 		g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Introspection = introspection }})
 		for _, mistake := range mistakes {
-			text := ""
+			var text strings.Builder
 			for _, err := range g.query(t, mistake.query, nil).Errors {
-				text += err.Message + " "
+				text.WriteString(err.Message + " ")
 			}
-			if text == "" || introspection && !strings.Contains(text, mistake.suggested) || !introspection && strings.Contains(text, "Did you mean") {
-				t.Errorf("introspection %v, %s: %s", introspection, mistake.query, text)
+			if text.String() == "" || introspection && !strings.Contains(text.String(), mistake.suggested) || !introspection && strings.Contains(text.String(), "Did you mean") {
+				t.Errorf("introspection %v, %s: %s", introspection, mistake.query, text.String())
 			}
 		}
 	}
