@@ -36,6 +36,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, message string, 
 	if accept := "application/graphql-response+json"; strings.Contains(strings.Join(r.Header.Values("Accept"), ","), accept) {
 		contentType = accept
 	}
+	header.Add("Vary", "Authorization") // as with every answer there
 	header.Set("Content-Type", contentType+"; charset=utf-8")
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
