@@ -35,19 +35,19 @@ type costPart struct {
 }
 
 // newCostPlan makes the plan of an operation that has been validated.
-func newCostPlan(operation *ast.OperationDefinition, maxCount int) *costPlan {
+func newCostPlan(operation *ast.OperationDefinition, fragments fragments, maxCount int) *costPlan {
 	p := &costPlan{maxCount: maxCount}
-	for _, field := range mergeFields(operation.SelectionSet) {
+	for _, field := range fragments.merge(operation.SelectionSet) {
 		switch field.name {
 		case "calls":
 			p.parts = append(p.parts, costPart{
-				each: max(callCost, p.connection(field)), first: field.argument("first"), last: field.argument("last"),
+				each: max(callCost, p.connection(field, fragments)), first: field.argument("first"), last: field.argument("last"),
 			})
 		case "nodes":
 			p.fixed += scanCost
-			p.parts = append(p.parts, costPart{each: costOfCall(field), ids: field.argument("ids")})
+			p.parts = append(p.parts, costPart{each: costOfCall(field, fragments), ids: field.argument("ids")})
 		case "call", "node":
-			p.fixed += scanCost + costOfCall(field)
+			p.fixed += scanCost + costOfCall(field, fragments)
 		}
 	}
 	p.most = p.fixed
@@ -58,15 +58,15 @@ func newCostPlan(operation *ast.OperationDefinition, maxCount int) *costPlan {
 }
 
 // connection is what each call of a connection costs.
-func (p *costPlan) connection(connection mergedField) (each int) {
-	for _, field := range mergeFields(connection.selections...) {
+func (p *costPlan) connection(connection mergedField, fragments fragments) (each int) {
+	for _, field := range fragments.merge(connection.selections...) {
 		switch field.name {
 		case "nodes":
-			each += costOfCall(field)
+			each += costOfCall(field, fragments)
 		case "edges":
-			for _, node := range mergeFields(field.selections...) {
+			for _, node := range fragments.merge(field.selections...) {
 				if node.name == "node" {
-					each += costOfCall(node)
+					each += costOfCall(node, fragments)
 				}
 			}
 		case "totalCount":
@@ -76,9 +76,9 @@ func (p *costPlan) connection(connection mergedField) (each int) {
 	return each
 }
 
-func costOfCall(call mergedField) int {
+func costOfCall(call mergedField, fragments fragments) int {
 	cost := callCost
-	for _, field := range mergeFields(call.selections...) {
+	for _, field := range fragments.merge(call.selections...) {
 		if field.name == "transcript" {
 			cost += transcriptCost
 		}
@@ -159,51 +159,4 @@ func asCount(value any, most int) int {
 		}
 	}
 	return most
-}
-
-// mergedField is what all fields of one response name select together.
-type mergedField struct {
-	name       string
-	first      *ast.Field
-	selections []ast.SelectionSet
-}
-
-func (f *mergedField) argument(name string) *ast.Value {
-	if argument := f.first.Arguments.ForName(name); argument != nil {
-		return argument.Value
-	}
-	return nil
-}
-
-// mergeFields merges selections as executing does, going into each fragment once. Types are not looked at: everything that
-// costs something is selected of one type.
-func mergeFields(sets ...ast.SelectionSet) []mergedField {
-	var merged []mergedField
-	places, seen := map[string]int{}, map[string]bool{}
-	var collect func(set ast.SelectionSet)
-	collect = func(set ast.SelectionSet) {
-		for _, selection := range set {
-			switch selection := selection.(type) {
-			case *ast.Field:
-				place, known := places[selection.Alias]
-				if !known {
-					place = len(merged)
-					places[selection.Alias] = place
-					merged = append(merged, mergedField{name: selection.Name, first: selection})
-				}
-				merged[place].selections = append(merged[place].selections, selection.SelectionSet)
-			case *ast.InlineFragment:
-				collect(selection.SelectionSet)
-			case *ast.FragmentSpread:
-				if !seen[selection.Name] {
-					seen[selection.Name] = true
-					collect(selection.Definition.SelectionSet)
-				}
-			}
-		}
-	}
-	for _, set := range sets {
-		collect(set)
-	}
-	return merged
 }

@@ -95,8 +95,9 @@ func (c *checker) check(text string) (*document, gqlerror.List) {
 		return nil, toldErrors(errs, errcode.ValidationFailed)
 	}
 	checked := &document{text: text, ast: doc, costs: map[*ast.OperationDefinition]*costPlan{}}
+	fragments := fragmentsOf(doc)
 	for _, operation := range doc.Operations {
-		checked.costs[operation] = newCostPlan(operation, c.maxCount)
+		checked.costs[operation] = newCostPlan(operation, fragments, c.maxCount)
 	}
 	const rest, token = 4 << 10, 256 // measured roughly: a field of the tree has some 250 bytes, a comment about 100
 	checked.size = rest + len(text) + token*(counted.tokens+counted.comments)
