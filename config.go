@@ -57,7 +57,7 @@ type settings struct {
 	TrustedDocuments   string        `variable:"GATEWAY_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"A manifest of persisted operations, by Apollo, graphql-codegen or Relay. When set, nothing else runs."`
 	Hosts              []string      `variable:"GATEWAY_HOSTS" placeholder:"NAME" help:"Further names of this gateway in the Host header, separated by commas. On loopback no others are answered, and with this set nowhere."`
 	CORSOrigins        []string      `name:"cors-origins" variable:"GATEWAY_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may read answers, separated by commas, like https://app.example.com."`
-	MaxConcurrent      int           `name:"max-concurrent-requests" variable:"GATEWAY_MAX_CONCURRENT_REQUESTS" default:"512" help:"How many GraphQL requests may be under way at once; those beyond are refused."`
+	MaxConcurrent      int           `name:"max-concurrent-requests" variable:"GATEWAY_MAX_CONCURRENT_REQUESTS" default:"1024" help:"How many GraphQL requests may be under way at once; those beyond are refused."`
 	DrainDelay         time.Duration `variable:"GATEWAY_DRAIN_DELAY" default:"0s" help:"How long to go on accepting requests after the signal to stop, while /readyz already says no."`
 	Introspection      bool          `variable:"GATEWAY_INTROSPECTION" default:"true" negatable:"" help:"Let clients read the schema by queries. GraphiQL needs it."`
 	DemoCallsPerMinute float64       `variable:"GATEWAY_DEMO_CALLS_PER_MINUTE" default:"6" help:"How many calls a minute arrive at the demo upstream. 0 lets its list stand still."`
