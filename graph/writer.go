@@ -128,15 +128,10 @@ type field[V any] func(c *compiler, s selection) (text string, v V)
 func compile[V any](c *compiler, s selection, o object[V]) plan[V] {
 	var p plan[V]
 	text := "{"
-	written := map[string]bool{}
-	for _, selected := range graphql.CollectFields(c.op, s.Selections, append([]string{o.name}, o.interfaces...)) {
-		if written[selected.Alias] { // once through the type and once through its interface
-			continue
-		}
-		if len(written) > 0 {
+	for i, selected := range graphql.CollectFields(c.op, s.Selections, append([]string{o.name}, o.interfaces...)) {
+		if i > 0 {
 			text += ","
 		}
-		written[selected.Alias] = true
 		text += `"` + selected.Alias + `":`
 		if selected.Name == "__typename" {
 			text += `"` + o.name + `"`
