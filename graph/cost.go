@@ -24,7 +24,6 @@ const (
 type costPlan struct {
 	fixed    int
 	parts    []costPart
-	most     int // whatever the variables
 	maxCount int
 }
 
@@ -49,10 +48,6 @@ func newCostPlan(operation *ast.OperationDefinition, fragments fragments, maxCou
 		case "call", "node":
 			p.fixed += scanCost + costOfCall(field, fragments)
 		}
-	}
-	p.most = p.fixed
-	for i := range p.parts {
-		p.most += p.parts[i].each * p.parts[i].most(maxCount)
 	}
 	return p
 }
@@ -95,16 +90,13 @@ func (p *costPlan) of(variables map[string]any) int {
 	return cost
 }
 
-// check refuses a request that costs too much.
-func (p *costPlan) check(variables map[string]any, limit int) *gqlerror.Error {
-	if !exceeds(p.most, limit) {
+// checkCost refuses a request that costs too much.
+func checkCost(cost, limit int) *gqlerror.Error {
+	if !exceeds(cost, limit) {
 		return nil
 	}
-	if cost := p.of(variables); cost > limit {
-		return beyond(codeTooComplex, limit, cost,
-			"This query costs %d, and may cost %d: 1 for each call and 10 for its transcript. Ask for fewer calls at once.", cost, limit)
-	}
-	return nil
+	return beyond("cost", codeTooComplex, limit, cost,
+		"This query costs %d, and may cost %d: 1 for each call and 10 for its transcript. Ask for fewer calls at once.", cost, limit)
 }
 
 // count is the number of calls. What is beyond the largest number that is served is refused later, or cheaply, so it does not
@@ -132,18 +124,6 @@ func (p *costPart) count(variables map[string]any, maxCount int) int {
 		n = relay.DefaultCount
 	}
 	return max(1, min(n, maxCount))
-}
-
-// most is the largest count whatever the variables.
-func (p *costPart) most(maxCount int) int {
-	switch {
-	case p.ids != nil && p.ids.Kind == ast.Variable:
-		return maxIDs
-	case p.first != nil && p.first.Kind == ast.Variable, p.last != nil && p.last.Kind == ast.Variable:
-		return max(1, maxCount)
-	default:
-		return p.count(nil, maxCount)
-	}
 }
 
 // asCount reads a coerced Int; one that is none counts as the most.

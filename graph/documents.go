@@ -2,6 +2,8 @@ package graph
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
 	"slices"
 	"strings"
@@ -20,6 +22,7 @@ import (
 // document is a document that was checked, with what is worked out once for all of its requests.
 type document struct {
 	text  string
+	hash  string // SHA-256 of the text, in hexadecimal digits
 	ast   *ast.QueryDocument
 	costs map[*ast.OperationDefinition]*costPlan
 	plans plans
@@ -94,7 +97,8 @@ func (c *checker) check(text string) (*document, gqlerror.List) {
 	if errs := c.validate(doc, rules); len(errs) > 0 {
 		return nil, toldErrors(errs, errcode.ValidationFailed)
 	}
-	checked := &document{text: text, ast: doc, costs: map[*ast.OperationDefinition]*costPlan{}}
+	sum := sha256.Sum256([]byte(text))
+	checked := &document{text: text, hash: hex.EncodeToString(sum[:]), ast: doc, costs: map[*ast.OperationDefinition]*costPlan{}}
 	fragments := fragmentsOf(doc)
 	for _, operation := range doc.Operations {
 		checked.costs[operation] = newCostPlan(operation, fragments, c.maxCount)

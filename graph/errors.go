@@ -95,11 +95,11 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		return say(codeScanLimitReached, "Not found among the newest calls; older ones were not searched. Walk `calls` to find it.")
 	}
 	if e, ok := errors.AsType[*upstream.AllowanceError](err); ok {
-		out.Extensions["limit"], out.Extensions["actual"] = e.Limit, e.Limit+1
+		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "upstream requests", e.Limit, e.Limit+1
 		return say(codeTooComplex, "This query takes more than %d requests to Revox. Ask for less at once.", e.Limit)
 	}
 	if e, ok := errors.AsType[*answerSizeError](err); ok {
-		out.Extensions["limit"], out.Extensions["actual"] = e.limit, e.actual
+		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "answer bytes", e.limit, e.actual
 		return say(codeTooComplex, "The answer has more than %d bytes with this field. Ask for fewer calls at once.", e.limit)
 	}
 	if e, ok := errors.AsType[*unreadableRowError](err); ok {

@@ -4,7 +4,7 @@
 // documents.go checks it as limits.go explains, and cost.go says what it costs. It is executed by gqlgen and resolved in
 // resolver.go: window.go reads windows of a list as walk.go explains, count.go its length, lookup.go single calls. What comes
 // out writes itself, which writer.go explains, and the answer is remembered for a while, which remember.go does. errors.go
-// decides what a client is told.
+// decides what a client is told, and report.go tells the operator.
 package graph
 
 import (
@@ -115,31 +115,45 @@ type handler struct {
 	demo        bool
 }
 
+// exchange is a request and what its answer goes to.
+type exchange struct {
+	w           http.ResponseWriter
+	r           *http.Request
+	contentType string // of the answer
+	report      *Report
+}
+
+// refuse answers with errors.
+func (x *exchange) refuse(f *refusal) {
+	x.report.failed(f.errors)
+	f.send(x.w, x.contentType)
+}
+
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.describe(w.Header())
 	contentType, acceptable := negotiate(r.Header.Values("Accept"))
 	if !acceptable {
 		contentType = applicationJSON
 	}
+	x := &exchange{w, r, contentType, reportOf(r.Context())}
 	defer func() {
 		if v := recover(); v != nil {
-			h.recovered(w, r, contentType, v)
+			h.recovered(x, v)
 		}
 	}()
-	credential, refusal := h.gate.admit(r)
-	if refusal != "" {
+	credential, denial := h.gate.admit(r)
+	if denial != "" {
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		fail(w, contentType, http.StatusUnauthorized, codeUnauthenticated, refusal, nil)
+		x.refuse(refuse(http.StatusUnauthorized, codeUnauthenticated, denial))
 		return
 	}
 	if !acceptable {
-		fail(w, contentType, http.StatusNotAcceptable, codeBadUserInput,
-			"Accept application/graphql-response+json or application/json.", nil)
+		x.refuse(refuse(http.StatusNotAcceptable, codeBadUserInput, "Accept application/graphql-response+json or application/json."))
 		return
 	}
 	text, bad := readText(w, r, h.limits.RequestBytes)
 	if bad != nil {
-		bad.refusal().send(w, contentType)
+		x.refuse(bad)
 		return
 	}
 	key := answerKey{tenant: credential.Tenant(), method: r.Method, text: text, encoding: negotiateEncoding(r.Header.Values("Accept-Encoding"))}
@@ -150,18 +164,19 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fresh, wantsCost := wantsFresh(r.Header), r.Header.Get(costHeader) == "true"
 	if h.answers != nil && !fresh && !wantsCost {
 		if known := h.answers.get(key); known != nil {
-			known.send(w, r, contentType)
+			x.report.Remembered, x.report.Operation = true, known.operation
+			known.send(x)
 			return
 		}
 	}
 	params, bad := parseText(r.Method, text)
 	if bad != nil {
-		bad.refusal().send(w, contentType)
+		x.refuse(bad)
 		return
 	}
 	document, refused := h.finder.find(params, trusted)
 	if refused != nil {
-		refused.send(w, contentType)
+		x.refuse(refused)
 		return
 	}
 	params.Query = document.text
@@ -177,47 +192,52 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if fresh {
 		req.notBefore = now
 	}
-	h.execute(req, w, r, &params.RawParams, contentType, key)
+	h.execute(req, x, &params.RawParams, key)
 }
 
 // execute runs the operation and writes its answer.
-func (h *handler) execute(req *request, w http.ResponseWriter, r *http.Request, params *graphql.RawParams, contentType string, key answerKey) {
+func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, key answerKey) {
 	buffer := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(buffer)
 	buffer.Reset()
 	buffer.WriteString(openData)
 	req.buffer = buffer
-	ctx := withRequest(graphql.StartOperationTrace(r.Context()), req)
+	ctx := withRequest(graphql.StartOperationTrace(x.r.Context()), req)
 
 	op, errs := h.exec.CreateOperationContext(ctx, params)
 	if errs != nil {
+		x.report.Operation.Hash = req.document.hash
 		response := h.exec.DispatchError(graphql.WithOperationContext(ctx, op), errs)
-		send(w, contentType, notExecuted(contentType), encodeResponse(response))
+		x.refuse(&refusal{errors: response.Errors})
 		return
 	}
-	cost := req.document.costs[op.Operation]
-	if err := cost.check(op.Variables, h.limits.Cost); err != nil {
-		(&refusal{errors: gqlerror.List{err}}).send(w, contentType)
+	cost := req.document.costs[op.Operation].of(op.Variables)
+	x.report.Operation = Operation{op.Operation.Name, req.document.hash, cost}
+	if err := checkCost(cost, h.limits.Cost); err != nil {
+		x.refuse(&refusal{errors: gqlerror.List{err}})
 		return
 	}
+	x.report.Executed = true
 	respond, ctx := h.exec.DispatchOperation(ctx, op)
 	response := respond(ctx)
+	x.report.read(req.trace, req.allowance.Used())
 	if response == nil {
 		return // the client has gone
 	}
-	if since := req.trace.stale; !since.IsZero() {
-		extend(response, "stale", max(1, int(time.Since(since).Seconds())))
+	x.report.failed(response.Errors)
+	if x.report.Stale > 0 {
+		extend(response, "stale", int(x.report.Stale.Seconds()))
 	}
 	if req.wantsCost {
-		extend(response, "cost", map[string]int{"requested": cost.of(op.Variables), "limit": h.limits.Cost})
+		extend(response, "cost", map[string]int{"requested": cost, "limit": h.limits.Cost})
 	}
 	if len(response.Errors) > 0 || len(response.Extensions) > 0 {
-		send(w, contentType, http.StatusOK, encodeResponse(response))
+		send(x.w, x.contentType, http.StatusOK, encodeResponse(response))
 		return
 	}
 	buffer.WriteByte('}')
-	made := &answer{body: buffer.Bytes(), trace: req.trace}
-	if r.Method == http.MethodGet {
+	made := &answer{operation: x.report.Operation, body: buffer.Bytes(), trace: req.trace}
+	if x.r.Method == http.MethodGet {
 		made.tag = entityTag(made.body)
 	}
 	if key.encoding != "" && len(made.body) >= minCompressed {
@@ -230,7 +250,7 @@ func (h *handler) execute(req *request, w http.ResponseWriter, r *http.Request, 
 	if h.answers != nil {
 		h.answers.put(key, made)
 	}
-	made.send(w, r, contentType)
+	made.send(x)
 }
 
 // extend puts something into an answer's extensions. An answer that has some is not remembered.
@@ -245,11 +265,11 @@ func extend(response *graphql.Response, name string, value any) {
 const costHeader = "X-Query-Cost"
 
 // recovered answers for a panic outside of the resolvers.
-func (h *handler) recovered(w http.ResponseWriter, r *http.Request, contentType string, v any) {
-	ctx := withRequest(r.Context(), &request{id: requestID(w.Header())})
+func (h *handler) recovered(x *exchange, v any) {
+	ctx := withRequest(x.r.Context(), &request{id: requestID(x.w.Header())})
 	ctx = graphql.WithResponseContext(ctx, h.presenter.present, h.presenter.recovered)
 	graphql.AddError(ctx, h.presenter.recovered(ctx, v))
-	send(w, contentType, http.StatusInternalServerError, encodeResponse(&graphql.Response{Errors: graphql.GetErrors(ctx)}))
+	x.refuse(&refusal{http.StatusInternalServerError, graphql.GetErrors(ctx)})
 }
 
 // wantsFresh reports whether the client wants to see upstream afresh (RFC 9111 §5.2.1.4).

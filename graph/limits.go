@@ -36,9 +36,10 @@ type Limits struct {
 // exceeds reports whether n is beyond a limit.
 func exceeds(n, limit int) bool { return limit > 0 && n > limit }
 
-// beyond is the error of a request that is beyond a limit.
-func beyond(code string, limit, actual int, format string, args ...any) *gqlerror.Error {
+// beyond is the error of a request that is beyond a limit. The limit's name, a short text out of few, is for the operator.
+func beyond(name, code string, limit, actual int, format string, args ...any) *gqlerror.Error {
 	return &gqlerror.Error{
+		Rule:       name, // which clients do not see
 		Message:    fmt.Sprintf(format, args...),
 		Extensions: map[string]any{"code": code, "limit": limit, "actual": actual},
 	}
@@ -75,9 +76,9 @@ func countTokens(text string, limit int) count {
 func (l *Limits) checkSize(c count) *gqlerror.Error {
 	switch {
 	case exceeds(c.tokens, l.Tokens):
-		return beyond(codeQueryTooLarge, l.Tokens, c.tokens, "The document has more than %d tokens. Split it into several requests.", l.Tokens)
+		return beyond("tokens", codeQueryTooLarge, l.Tokens, c.tokens, "The document has more than %d tokens. Split it into several requests.", l.Tokens)
 	case c.comments > maxComments:
-		return beyond(codeQueryTooLarge, maxComments, c.comments, "The document has more than %d comments. Send it without them.", maxComments)
+		return beyond("comments", codeQueryTooLarge, maxComments, c.comments, "The document has more than %d comments. Send it without them.", maxComments)
 	}
 	return nil
 }
@@ -218,19 +219,19 @@ func (l *Limits) checkExtent(doc *ast.QueryDocument) *gqlerror.Error {
 		e := s.extent(operation.SelectionSet)
 		switch {
 		case exceeds(e.depth, l.Depth):
-			return beyond(codeTooComplex, l.Depth, e.depth, "The document nests fields deeper than %d.", l.Depth)
+			return beyond("depth", codeTooComplex, l.Depth, e.depth, "The document nests fields deeper than %d.", l.Depth)
 		case exceeds(e.aliases, l.Aliases):
-			return beyond(codeTooComplex, l.Aliases, e.aliases, "The document has more than %d aliases. Split it into several requests.", l.Aliases)
+			return beyond("aliases", codeTooComplex, l.Aliases, e.aliases, "The document has more than %d aliases. Split it into several requests.", l.Aliases)
 		case exceeds(e.fields, l.Tokens):
-			return beyond(codeTooComplex, l.Tokens, e.fields, "The document has more than %d fields once its fragments are expanded.", l.Tokens)
+			return beyond("fields", codeTooComplex, l.Tokens, e.fields, "The document has more than %d fields once its fragments are expanded.", l.Tokens)
 		}
 		if n := len(s.merge(operation.SelectionSet)); exceeds(n, l.RootFields) {
-			return beyond(codeTooComplex, l.RootFields, n, "The document has more than %d fields of `Query`. Split it into several requests.", l.RootFields)
+			return beyond("root fields", codeTooComplex, l.RootFields, n, "The document has more than %d fields of `Query`. Split it into several requests.", l.RootFields)
 		}
 	}
 	for _, fragment := range doc.Fragments { // validation goes through unused ones too
 		if e := s.fragment(fragment.Name); exceeds(e.fields, l.Tokens) {
-			return beyond(codeTooComplex, l.Tokens, e.fields, "The document has more than %d fields once its fragments are expanded.", l.Tokens)
+			return beyond("fields", codeTooComplex, l.Tokens, e.fields, "The document has more than %d fields once its fragments are expanded.", l.Tokens)
 		}
 	}
 	if s.cycle != "" {
@@ -251,7 +252,7 @@ func (f fragments) checkPairs(doc *ast.QueryDocument) *gqlerror.Error {
 		pairs += f.pairs(fragment.SelectionSet)
 	}
 	if pairs > maxPairs {
-		return beyond(codeTooComplex, maxPairs, pairs, "The document selects the same fields too many times. Select each of them once.")
+		return beyond("same fields", codeTooComplex, maxPairs, pairs, "The document selects the same fields too many times. Select each of them once.")
 	}
 	return nil
 }

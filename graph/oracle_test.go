@@ -134,7 +134,7 @@ func (r *rival) askOracle(tb testing.TB, text string) []byte {
 	tb.Helper()
 	params, bad := parseText(http.MethodPost, text)
 	if bad != nil {
-		tb.Fatal(bad.message)
+		tb.Fatal(bad.errors)
 	}
 	ctx := graphql.StartOperationTrace(withRequest(tb.Context(), &request{deadline: time.Now().Add(time.Minute)}))
 	op, errs := r.oracle.CreateOperationContext(ctx, &params.RawParams)

@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // Persisted operations
@@ -44,12 +43,12 @@ func (f *finder) find(p *params, trusted *manifest) (*document, *refusal) {
 	case p.Query == "" && p.documentID != "":
 		return nil, refusePersisted(codePersistedNotSupported, "This gateway has no trusted documents: send the document as `query`.")
 	case p.Query == "":
-		return nil, malformed("The parameter `query` is missing: it holds the GraphQL document.").refusal()
+		return nil, malformed("The parameter `query` is missing: it holds the GraphQL document.")
 	case !given:
 		return f.check(p.Query)
 	}
 	if sum := sha256.Sum256([]byte(p.Query)); !strings.EqualFold(hash, hex.EncodeToString(sum[:])) {
-		return nil, malformed("The `sha256Hash` is not that of `query`. Hash the document's bytes as they are sent.").refusal()
+		return nil, malformed("The `sha256Hash` is not that of `query`. Hash the document's bytes as they are sent.")
 	}
 	document, refused := f.check(p.Query)
 	if refused == nil {
@@ -68,7 +67,7 @@ func (f *finder) check(text string) (*document, *refusal) {
 
 // refusePersisted answers as Apollo's protocol wants it: with 200 for every media type.
 func refusePersisted(code, message string) *refusal {
-	return &refusal{http.StatusOK, gqlerror.List{{Message: message, Extensions: map[string]any{"code": code}}}}
+	return refuse(http.StatusOK, code, message)
 }
 
 // persistedHash is the hash that a request gives by Apollo's protocol. With trusted documents it may be any id.
@@ -80,10 +79,10 @@ func persistedHash(extensions map[string]any) (hash string, given bool, refused 
 	object, _ := value.(map[string]any)
 	hash, _ = object["sha256Hash"].(string)
 	if hash == "" {
-		return "", true, malformed("`extensions.persistedQuery` has no `sha256Hash`.").refusal()
+		return "", true, malformed("`extensions.persistedQuery` has no `sha256Hash`.")
 	}
 	if version, ok := object["version"]; ok && fmt.Sprint(version) != "1" {
-		return "", true, malformed("`extensions.persistedQuery.version` must be 1.").refusal()
+		return "", true, malformed("`extensions.persistedQuery.version` must be 1.")
 	}
 	return hash, true, nil
 }

@@ -36,6 +36,9 @@ type trace struct {
 	pages []pageRead
 	calls []callRead
 	stale time.Time // when the oldest stale page was asked for; zero where none was read
+
+	walked bool // a cursor was followed
+	drift  int  // rows by which its call had moved
 }
 
 type pageRead struct {
@@ -81,6 +84,19 @@ func (t *trace) readStale(page *upstream.Page) {
 	}
 }
 
+// moved records that a cursor's call has moved by so many rows.
+func (t *trace) moved(rows int) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.walked = true
+	if max(rows, -rows) > max(t.drift, -t.drift) {
+		t.drift = rows
+	}
+}
+
 // holds reports whether every look-up would find now what it found then.
 func (t *trace) holds(memory Memory) bool {
 	for _, read := range t.pages {
@@ -117,27 +133,28 @@ type answerKey struct {
 
 // answer is a body as it is sent, and what it was made from.
 type answer struct {
-	body     []byte
-	encoding string // "" for none
-	tag      string // the entity tag, for GET
-	trace    *trace
+	operation Operation
+	body      []byte
+	encoding  string // "" for none
+	tag       string // the entity tag, for GET
+	trace     *trace
 }
 
 // send writes the answer, or that the client has it.
-func (a *answer) send(w http.ResponseWriter, r *http.Request, contentType string) {
-	header := w.Header()
+func (a *answer) send(x *exchange) {
+	header := x.w.Header()
 	if a.tag != "" {
 		header["Cache-Control"] = revalidate
 		header["Etag"] = []string{a.tag}
-		if hasTag(r.Header.Values("If-None-Match"), a.tag) {
-			w.WriteHeader(http.StatusNotModified)
+		if hasTag(x.r.Header.Values("If-None-Match"), a.tag) {
+			x.w.WriteHeader(http.StatusNotModified)
 			return
 		}
 	}
 	if a.encoding != "" {
 		header["Content-Encoding"] = []string{a.encoding}
 	}
-	send(w, contentType, http.StatusOK, a.body)
+	send(x.w, x.contentType, http.StatusOK, a.body)
 }
 
 // entityTag is a weak tag: the same for every encoding and media type of the body.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -24,24 +23,15 @@ import (
 // echo a bad request in the error, match Accept by substring, read bodies of any size, and encode the encoded answer once
 // more.
 
-// badRequest is why a request is not a GraphQL request.
-type badRequest struct {
-	status     int
-	code       string
-	message    string
-	extensions map[string]any
-}
-
 // refusal is why a request is not executed. A status of 0 is 200 or 400, as the media type wants it.
 type refusal struct {
 	status int
 	errors gqlerror.List
 }
 
-func (b *badRequest) refusal() *refusal {
-	err := &gqlerror.Error{Message: b.message, Extensions: map[string]any{"code": b.code}}
-	maps.Copy(err.Extensions, b.extensions)
-	return &refusal{b.status, gqlerror.List{err}}
+// refuse is a refusal for one reason.
+func refuse(status int, code, message string) *refusal {
+	return &refusal{status, gqlerror.List{{Message: message, Extensions: map[string]any{"code": code}}}}
 }
 
 // send answers with the errors.
@@ -67,12 +57,12 @@ type params struct {
 	documentID string // of a trusted document
 }
 
-func malformed(message string) *badRequest {
-	return &badRequest{status: http.StatusBadRequest, code: codeBadUserInput, message: message}
+func malformed(message string) *refusal {
+	return refuse(http.StatusBadRequest, codeBadUserInput, message)
 }
 
 // readText takes from an HTTP request what says all about the GraphQL request: the query string or the body.
-func readText(w http.ResponseWriter, r *http.Request, maxBytes int) (string, *badRequest) {
+func readText(w http.ResponseWriter, r *http.Request, maxBytes int) (string, *refusal) {
 	switch r.Method {
 	case http.MethodGet:
 		if n := len(r.URL.RawQuery); exceeds(n, maxBytes) {
@@ -83,27 +73,22 @@ func readText(w http.ResponseWriter, r *http.Request, maxBytes int) (string, *ba
 		return readBody(w, r, maxBytes)
 	default:
 		w.Header().Set("Allow", "GET, POST")
-		return "", &badRequest{status: http.StatusMethodNotAllowed, code: codeBadUserInput, message: "Use GET or POST."}
+		return "", refuse(http.StatusMethodNotAllowed, codeBadUserInput, "Use GET or POST.")
 	}
 }
 
-func tooManyBytes(limit, actual int) *badRequest {
-	return &badRequest{
-		status: http.StatusRequestEntityTooLarge, code: codeQueryTooLarge,
-		message:    fmt.Sprintf("The request has more than %d bytes.", limit),
-		extensions: map[string]any{"limit": limit, "actual": actual},
-	}
+func tooManyBytes(limit, actual int) *refusal {
+	return &refusal{http.StatusRequestEntityTooLarge, gqlerror.List{
+		beyond("request bytes", codeQueryTooLarge, limit, actual, "The request has more than %d bytes.", limit),
+	}}
 }
 
-func readBody(w http.ResponseWriter, r *http.Request, maxBytes int) (string, *badRequest) {
+func readBody(w http.ResponseWriter, r *http.Request, maxBytes int) (string, *refusal) {
 	if contentType := r.Header.Get("Content-Type"); contentType != applicationJSON {
 		mediaType, attributes, err := mime.ParseMediaType(contentType)
 		if charset := attributes["charset"]; err != nil || mediaType != applicationJSON ||
 			charset != "" && !strings.EqualFold(charset, "utf-8") {
-			return "", &badRequest{
-				status: http.StatusUnsupportedMediaType, code: codeBadUserInput,
-				message: "Send the request as application/json, in UTF-8.",
-			}
+			return "", refuse(http.StatusUnsupportedMediaType, codeBadUserInput, "Send the request as application/json, in UTF-8.")
 		}
 	}
 	body := buffers.Get().(*bytes.Buffer)
@@ -122,7 +107,7 @@ func readBody(w http.ResponseWriter, r *http.Request, maxBytes int) (string, *ba
 }
 
 // parseText reads the GraphQL request.
-func parseText(method, text string) (*params, *badRequest) {
+func parseText(method, text string) (*params, *refusal) {
 	parse := parseBody
 	if method == http.MethodGet {
 		parse = parseQuery
@@ -136,7 +121,7 @@ func parseText(method, text string) (*params, *badRequest) {
 	return p, nil
 }
 
-func parseQuery(rawQuery string) (*params, *badRequest) {
+func parseQuery(rawQuery string) (*params, *refusal) {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return nil, malformed("The query string of the URL is malformed.")
@@ -159,7 +144,7 @@ type bodyParser struct {
 
 var bodyParsers = sync.Pool{New: func() any { return new(bodyParser) }}
 
-func parseBody(body string) (*params, *badRequest) {
+func parseBody(body string) (*params, *refusal) {
 	if strings.HasPrefix(strings.TrimLeft(body, " \t\r\n"), "[") {
 		return nil, malformed("Batches are not supported: send one operation a request.")
 	}
@@ -189,7 +174,7 @@ func parseBody(body string) (*params, *badRequest) {
 var errNoObject = malformed("The request's body is not a JSON object.")
 
 // member reads one member of the body. Those that GraphQL over HTTP does not know mean nothing.
-func (p *bodyParser) member(read *params) *badRequest {
+func (p *bodyParser) member(read *params) *refusal {
 	token, err := p.decoder.ReadToken()
 	if err != nil {
 		return errNoObject
@@ -238,11 +223,6 @@ func decodeJSON(r io.Reader, to any) error {
 		return errors.New("trailing data")
 	}
 	return nil
-}
-
-// fail answers a request that was not executed.
-func fail(w http.ResponseWriter, contentType string, status int, code, message string, extensions map[string]any) {
-	(&badRequest{status, code, message, extensions}).refusal().send(w, contentType)
 }
 
 // inUTF8 is the Content-Type of each media type. As a value of a header it is never written to.

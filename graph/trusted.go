@@ -154,7 +154,7 @@ func (m *manifest) find(hash string, p *params) (*document, *refusal) {
 		id = p.documentID
 	}
 	if id == "" {
-		return nil, (&badRequest{code: codePersistedRequired, message: "This gateway runs trusted documents only: send the id of one, not its text."}).refusal()
+		return nil, refuse(0, codePersistedRequired, "This gateway runs trusted documents only: send the id of one, not its text.")
 	}
 	if document := m.documents[strings.TrimPrefix(id, "sha256:")]; document != nil {
 		return document, nil

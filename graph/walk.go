@@ -123,9 +123,14 @@ func (r *reader) readAhead(wanted int) int {
 
 // observe remembers how far a cursor's call has moved since the cursor was made.
 func (r *reader) observe(c *relay.Cursor, p place) {
+	if p.gone() {
+		return
+	}
+	moved := p.position + p.before - c.Position
+	r.trace.moved(moved)
 	const shortest = 0.1 // seconds; what moves in less says little
-	if seconds := p.asked.Sub(c.Since).Seconds(); seconds > shortest && !p.gone() {
-		r.drifts.Add(r.key, float64(p.position+p.before-c.Position)/seconds)
+	if seconds := p.asked.Sub(c.Since).Seconds(); seconds > shortest {
+		r.drifts.Add(r.key, float64(moved)/seconds)
 	}
 }
 

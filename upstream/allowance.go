@@ -38,3 +38,11 @@ func (a *Allowance) Take() error {
 
 // spent reports whether nothing is left.
 func (a *Allowance) spent() bool { return a != nil && a.used.Load() >= int64(a.limit) }
+
+// Used is how many requests were taken.
+func (a *Allowance) Used() int {
+	if a == nil {
+		return 0
+	}
+	return int(min(a.used.Load(), int64(a.limit)))
+}
