@@ -66,12 +66,16 @@ fuzz:
 	go test ./graph -run '^$$' -fuzz FuzzRequest -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
 	go test ./graph -run '^$$' -fuzz FuzzOracle -fuzztime 2000x -fuzzminimizetime 10x
 
-# The built gateway against software from elsewhere: relay-compiler, the graphql-http audits, Chromium.
-acceptance: build $(CHROMIUM)
+# The built gateway against software from elsewhere: relay-compiler, the graphql-http audits, Chromium, Prometheus.
+acceptance: build $(CHROMIUM) /usr/bin/prometheus
 	cd acceptance && npm ci --no-audit --no-fund && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
 
 /usr/bin/chromium:
 	$(APT) update && $(APT) install -y --no-install-recommends chromium
+
+# It brings promtool, and a service, which is not started.
+/usr/bin/prometheus:
+	$(APT) update && RUNLEVEL=1 $(APT) install -y --no-install-recommends prometheus
 
 # Pictures of the explorer, to look at.
 screenshots: build $(CHROMIUM)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
@@ -60,6 +61,12 @@ type settings struct {
 	MaxConcurrent      int           `name:"max-concurrent-requests" variable:"GATEWAY_MAX_CONCURRENT_REQUESTS" default:"1024" help:"How many GraphQL requests may be under way at once; those beyond are refused."`
 	DrainDelay         time.Duration `variable:"GATEWAY_DRAIN_DELAY" default:"0s" help:"How long to go on accepting requests after the signal to stop, while /readyz already says no."`
 	Introspection      bool          `variable:"GATEWAY_INTROSPECTION" default:"true" negatable:"" help:"Let clients read the schema by queries. GraphiQL needs it."`
+	LogFormat          string        `variable:"GATEWAY_LOG_FORMAT" default:"text" enum:"text,json" help:"How the log is written to standard error: text or json."`
+	LogLevel           string        `variable:"GATEWAY_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"The least that is logged: debug, info (a line for each request), warn (slow requests, and trouble) or error."`
+	SlowRequest        time.Duration `variable:"GATEWAY_SLOW_REQUEST" default:"1s" help:"From when on a GraphQL request is logged as slow."`
+	OTLPEndpoint       string        `name:"otlp-endpoint" variable:"OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"An OpenTelemetry collector for traces, by OTLP over HTTP, like http://localhost:4318. Without one nothing is traced."`
+	TraceSample        float64       `variable:"GATEWAY_TRACE_SAMPLE" default:"1" help:"The share of requests that are traced, 0 to 1, where the client has not decided that in traceparent."`
+	PprofListen        string        `variable:"GATEWAY_PPROF_LISTEN" placeholder:"127.0.0.1:6060" help:"An address on this machine at which to serve profiles of the gateway."`
 	DemoCallsPerMinute float64       `variable:"GATEWAY_DEMO_CALLS_PER_MINUTE" default:"6" help:"How many calls a minute arrive at the demo upstream. 0 lets its list stand still."`
 	Check              bool          `help:"Check the settings, and do nothing else."`
 	Version            bool          `help:"Show the version."`
@@ -252,6 +259,13 @@ func (s *settings) check(hasKey bool) error {
 	refuse(s.CacheStale < 0, "cache-stale", "GATEWAY_CACHE_STALE", "must not be negative, and is %v", s.CacheStale)
 	refuse(s.CacheTTL < 0, "cache-ttl", "GATEWAY_CACHE_TTL", "must not be negative, and is %v", s.CacheTTL)
 	refuse(s.DemoCallsPerMinute < 0 || s.DemoCallsPerMinute > 60_000, "demo-calls-per-minute", "GATEWAY_DEMO_CALLS_PER_MINUTE", "must be from 0 to 60000, and is %v", s.DemoCallsPerMinute)
+	refuse(s.SlowRequest <= 0, "slow-request", "GATEWAY_SLOW_REQUEST", "must be more than 0, and is %v", s.SlowRequest)
+	refuse(!(s.TraceSample >= 0 && s.TraceSample <= 1), "trace-sample", "GATEWAY_TRACE_SAMPLE", "must be from 0 to 1, and is %v", s.TraceSample)
+	s.OTLPEndpoint = strings.TrimSuffix(s.OTLPEndpoint, "/")
+	refuse(s.OTLPEndpoint != "" && !isAddress(s.OTLPEndpoint), "otlp-endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "must be an address like http://localhost:4318")
+	pprofHost, _, err := net.SplitHostPort(s.PprofListen)
+	refuse(s.PprofListen != "" && (err != nil || !loopback(pprofHost)), "pprof-listen", "GATEWAY_PPROF_LISTEN",
+		"must be host:port on this machine, like 127.0.0.1:6060, and is %q", s.PprofListen)
 	refuse(s.demo && s.BaseURL != "", "base-url", "REVOX_BASE_URL", "needs a key: set REVOX_API_KEY, or --credentials=forward")
 	refuse(forward && hasKey, "credentials", "GATEWAY_CREDENTIALS", "is forward, which does not use REVOX_API_KEY: unset one of them")
 	refuse(forward && len(s.Tokens) > 0, "tokens", "GATEWAY_TOKENS", "go with --credentials=server only")
@@ -272,10 +286,28 @@ func (s *settings) check(hasKey bool) error {
 	if base == "" {
 		base = defaultBaseURL
 	}
-	s.baseURL, err = url.Parse(base)
-	refuse(err != nil || s.baseURL.Host == "" || s.baseURL.Scheme != "https" && s.baseURL.Scheme != "http" || s.baseURL.User != nil || s.baseURL.RawQuery != "",
-		"base-url", "REVOX_BASE_URL", "must be an address like %s", defaultBaseURL)
+	s.baseURL, _ = url.Parse(base)
+	refuse(!isAddress(base), "base-url", "REVOX_BASE_URL", "must be an address like %s", defaultBaseURL)
 	return errors.Join(errs...)
+}
+
+// isAddress reports whether a text is the address of a server, and holds no secret.
+func isAddress(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && u.User == nil && u.RawQuery == ""
+}
+
+// logger writes the log as it is set.
+func (s *settings) logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.LogLevel)); err == nil { // kong knows only these four
+		options.Level = level
+	}
+	if s.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
 }
 
 // listenHost is the host part of the address to listen on.

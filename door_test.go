@@ -226,7 +226,7 @@ func TestHostsBeyondLoopback(t *testing.T) {
 		}
 		r, w := httptest.NewRequest(http.MethodGet, "/healthz", http.NoBody), httptest.NewRecorder()
 		r.Host = test.host
-		guardHosts(s, text("ok")).ServeHTTP(w, r)
+		hostGuard(s)(text("ok")).ServeHTTP(w, r)
 		if w.Code != test.status {
 			t.Errorf("%+v: %d", test, w.Code)
 		}
@@ -536,7 +536,7 @@ func TestSlowClients(t *testing.T) {
 					t.Fatal(err)
 				}
 				log := quiet()
-				handler, stop, err := routes(s, new(atomic.Bool), log)
+				handler, stop, err := routes(s, nil, new(atomic.Bool), log)
 				if err != nil {
 					t.Fatal(err)
 				}

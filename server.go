@@ -31,7 +31,7 @@ import (
 	"revox-graphql/door"
 	"revox-graphql/explorer"
 	"revox-graphql/graph"
-	"revox-graphql/metrics"
+	"revox-graphql/telemetry"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
 	"revox-graphql/upstream/pagecache"
@@ -57,11 +57,15 @@ func main() {
 
 // versionLine names the program, its version and Go's.
 func versionLine() string {
+	return fmt.Sprintf("revox-graphql %s %s", programVersion(), runtime.Version())
+}
+
+func programVersion() string {
 	v := version
 	if info, ok := debug.ReadBuildInfo(); ok && v == "" {
 		v = info.Main.Version
 	}
-	return fmt.Sprintf("revox-graphql %s %s", cmp.Or(v, "(devel)"), runtime.Version())
+	return cmp.Or(v, "(devel)")
 }
 
 // drainTimeout is how long requests under way may take to finish after the signal to stop: a little less than the 10 s
@@ -80,7 +84,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		_, err := fmt.Fprintln(stdout, versionLine())
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
+	log := s.logger(stderr)
 	if s.Check {
 		return check(s, stdout, log)
 	}
@@ -98,12 +102,24 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		defer stopDemo()
 	}
+	traces, err := telemetry.NewTraces(ctx, telemetry.TraceOptions{Endpoint: s.OTLPEndpoint, Sample: s.TraceSample, Version: programVersion(), Log: log})
+	if err != nil {
+		return err
+	}
+	defer closeTraces(ctx, traces, log)
 	var draining atomic.Bool
-	handler, stop, err := routes(s, &draining, log)
+	handler, stop, err := routes(s, traces, &draining, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	if s.PprofListen != "" {
+		stopPprof, err := servePprof(ctx, s.PprofListen, log)
+		if err != nil {
+			return err
+		}
+		defer stopPprof()
+	}
 	if s.demo {
 		log.Info("serving made-up demo calls: set REVOX_API_KEY to see your own")
 	}
@@ -113,13 +129,22 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 
 // check puts the parts together, which reads the trusted documents, and does no more.
 func check(s *settings, stdout io.Writer, log *slog.Logger) error {
-	_, stop, err := routes(s, new(atomic.Bool), log)
+	_, stop, err := routes(s, nil, new(atomic.Bool), log)
 	if err != nil {
 		return err
 	}
 	stop()
 	_, err = fmt.Fprintln(stdout, "The settings are valid.")
 	return err
+}
+
+// closeTraces sends what is left of the traces, within the second that is left until the process is killed.
+func closeTraces(ctx context.Context, traces *telemetry.Traces, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := traces.Close(ctx); err != nil {
+		log.Warn("the last traces could not be sent", "error", err)
+	}
 }
 
 // newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end.
@@ -168,11 +193,11 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, drai
 }
 
 // routes wires the parts together: client, cache, GraphQL, explorer. What they do in the background ends with stop.
-func routes(s *settings, draining *atomic.Bool, log *slog.Logger) (handler http.Handler, stop func(), err error) {
+func routes(s *settings, traces *telemetry.Traces, draining *atomic.Bool, log *slog.Logger) (handler http.Handler, stop func(), err error) {
 	forward := s.Credentials == "forward"
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	observer := metrics.NewUpstream(registry, log)
+	observer := telemetry.NewUpstream(registry, log)
 	clientOptions := upstream.ClientOptions{
 		BaseURL:        s.baseURL,
 		StatusesFormat: upstream.StatusesFormat(s.UpstreamStatuses),
@@ -182,6 +207,7 @@ func routes(s *settings, draining *atomic.Bool, log *slog.Logger) (handler http.
 		MaxConcurrent:  s.UpstreamConcurrent,
 		MaxWaiting:     s.UpstreamQueue,
 		Observer:       observer,
+		Wrap:           traces.Transport,
 	}
 	cacheOptions := pagecache.Options{
 		TTL: s.CacheTTL, Stale: s.CacheStale, MaxBytes: int(s.CacheBytes), Timeout: s.UpstreamTimeout,
@@ -199,9 +225,11 @@ func routes(s *settings, draining *atomic.Bool, log *slog.Logger) (handler http.
 	}
 	client := upstream.NewClient(clientOptions)
 	cache := pagecache.New(client, cacheOptions)
-	metrics.RegisterCache(registry, cache.Stats)
+	telemetry.RegisterCache(registry, cache.Stats)
 	limit := door.NewLimit(s.MaxConcurrent)
-	metrics.RegisterRequests(registry, limit.Inside, limit.Shed)
+	telemetry.RegisterClient(registry, client.Load)
+	telemetry.RegisterBuild(registry, programVersion())
+	requests := telemetry.NewRequests(registry, telemetry.RequestOptions{Log: log, Slow: s.SlowRequest, Inside: limit.Inside, Shed: limit.Shed})
 	stop = func() {
 		cache.Close()
 		client.Close()
@@ -240,27 +268,31 @@ func routes(s *settings, draining *atomic.Bool, log *slog.Logger) (handler http.
 		stop()
 		return nil, nil, wrong("trusted-documents", "GATEWAY_TRUSTED_DOCUMENTS", "cannot be used: %w", err)
 	}
-	mux := http.NewServeMux()
-	mux.Handle(door.GraphQL, door.CORS(s.CORSOrigins, door.CrossSite(s.CORSOrigins, limit.Wrap(graphQL))))
-	mux.Handle("/schema.graphqls", door.CORS(s.CORSOrigins, door.ReadOnly(text(schema))))
-	mux.Handle("/healthz", door.ReadOnly(text("ok\n")))
-	mux.Handle("/readyz", door.ReadOnly(&readiness{draining: draining, failing: observer.Failing, client: client, credential: s.apiKey, forward: forward}))
-	mux.Handle("/metrics", door.ReadOnly(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
-	mux.Handle("/", explorer.Handler())
-	return door.RequestID(guardHosts(s, mux)), stop, nil
+	mux, guard := http.NewServeMux(), hostGuard(s)
+	handle := func(path string, handler http.Handler) { mux.Handle(path, guard(handler)) }
+	mux.Handle(door.GraphQL, traces.Handler(requests.Wrap(guard(
+		door.CORS(s.CORSOrigins, door.CrossSite(s.CORSOrigins, limit.Wrap(graphQL)))))))
+	handle("/schema.graphqls", door.CORS(s.CORSOrigins, door.ReadOnly(text(schema))))
+	handle("/healthz", door.ReadOnly(text("ok\n")))
+	handle("/readyz", door.ReadOnly(&readiness{draining: draining, failing: observer.Failing, client: client, credential: s.apiKey, forward: forward}))
+	handle("/metrics", door.ReadOnly(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
+	handle("/", explorer.Handler())
+	return door.RequestID(mux), stop, nil
 }
 
-// guardHosts is for who listens on loopback, where all that a foreign page lacks is a name; elsewhere the operator decides.
-func guardHosts(s *settings, next http.Handler) http.Handler {
+// hostGuard is for who listens on loopback, where all that a foreign page lacks is a name; elsewhere the operator decides.
+func hostGuard(s *settings) func(http.Handler) http.Handler {
 	local := loopback(s.host)
-	if !local && len(s.Hosts) == 0 {
-		return next
-	}
 	names := s.Hosts
 	if s.host != "" {
 		names = append(slices.Clone(names), s.host)
 	}
-	return door.Hosts(door.HostOptions{Names: names, Addresses: !local}, next)
+	return func(next http.Handler) http.Handler {
+		if !local && len(s.Hosts) == 0 {
+			return next
+		}
+		return door.Hosts(door.HostOptions{Names: names, Addresses: !local}, next)
+	}
 }
 
 // text serves a fixed text.

@@ -46,7 +46,8 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-var listening = regexp.MustCompile(`msg=listening url=(\S+) upstream=(\S+)`)
+// listening is the line that tells the address, as text or as JSON.
+var listening = regexp.MustCompile(`msg"?[=:]"?listening"?[ ,]"?url"?[=:]"?([^" ]+)`)
 
 // start runs the program on a free port with an environment, and waits for the line that tells its address.
 func start(t *testing.T, env map[string]string) *program {
@@ -237,7 +238,7 @@ func TestHelpShowsEverySetting(t *testing.T) {
 func settingsInREADME(t *testing.T) []string {
 	t.Helper()
 	var settings []string
-	for _, match := range regexp.MustCompile("(?m)^\\| `((?:GATEWAY|REVOX)_[A-Z_]+)` \\|").FindAllStringSubmatch(readme(t), -1) {
+	for _, match := range regexp.MustCompile("(?m)^\\| `((?:GATEWAY|REVOX|OTEL)_[A-Z_]+)` \\|").FindAllStringSubmatch(readme(t), -1) {
 		settings = append(settings, match[1])
 	}
 	if len(settings) < 10 {
@@ -262,7 +263,7 @@ func TestREADMESettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	documented := strings.Join(settingsInREADME(t), " ") + " "
-	for _, match := range regexp.MustCompile(`\$((?:GATEWAY|REVOX)_[A-Z_]+)`).FindAllStringSubmatch(help.String(), -1) {
+	for _, match := range regexp.MustCompile(`\$((?:GATEWAY|REVOX|OTEL)_[A-Z_]+)`).FindAllStringSubmatch(help.String(), -1) {
 		if !strings.Contains(documented, match[1]+" ") {
 			t.Errorf("the README does not document %s", match[1])
 		}

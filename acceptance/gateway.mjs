@@ -11,14 +11,16 @@ if (!binary) {
 }
 
 /**
- * Starts the gateway with its demo upstream on a free port of the loopback interface.
+ * Starts the gateway on a free port of the loopback interface: with its demo upstream, unless the settings name another.
  *
- * @returns {Promise<{url: string, query: typeof query, stop: () => Promise<void>}>} `url` ends in a slash
+ * @param {Record<string, string>} settings environment variables, such as GATEWAY_CACHE_TTL
+ * @returns {Promise<{url: string, graphql: string, query: typeof query, stop: () => Promise<void>}>} `url` ends in a slash,
+ *   and `graphql` is where queries go
  */
-export async function startGateway() {
-  // Without a key, and with no other setting from here, it makes up its data.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(GATEWAY|REVOX)_/.test(name)))
-  const child = spawn(binary, ['--listen', '127.0.0.1:0'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+export async function startGateway(settings = {}) {
+  const others = Object.entries(process.env).filter(([name]) => !/^(GATEWAY|REVOX)_/.test(name))
+  const env = { GATEWAY_LISTEN: '127.0.0.1:0', ...Object.fromEntries(others), ...settings }
+  const child = spawn(binary, [], { env, stdio: ['ignore', 'ignore', 'pipe'] })
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill) // Should the tests end without stop.
 
@@ -26,8 +28,8 @@ export async function startGateway() {
   child.stderr.setEncoding('utf8').on('data', (chunk) => (log.text += chunk))
   const exited = once(child, 'exit')
 
-  const url = await listening(child, log)
-  return { url, query: (text, variables) => query(url, text, variables), stop }
+  const url = await listening(child, log, settings.REVOX_API_KEY ? /\bupstream="?http/ : /\bupstream="?demo"?/)
+  return { url, graphql: new URL('graphql', url).href, query: (text, variables) => query(url, text, variables), stop }
 
   async function stop() {
     child.kill('SIGTERM')
@@ -37,8 +39,8 @@ export async function startGateway() {
   }
 }
 
-/** Waits for the log line that tells the address, and checks that the gateway serves made-up data. */
-async function listening(child, log) {
+/** Waits for the log line that tells the address, and checks that the gateway asks the upstream that it should. */
+async function listening(child, log, upstream) {
   const found = new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('exit', (code) => reject(new Error(`The gateway ended with code ${code} before it listened.\n${log.text}`)))
@@ -49,7 +51,7 @@ async function listening(child, log) {
     })
   })
   const { line, url } = await within(startTimeout, found, () => `The gateway has not logged its address.\n${log.text}`)
-  assert.match(line, /\bupstream="?demo"?/)
+  assert.match(line, upstream)
   return url.endsWith('/') ? url : `${url}/`
 }
 

@@ -66,6 +66,15 @@ func (r *Report) failed(errs gqlerror.List) {
 	}
 }
 
+// Failed says that the gateway or Revox is to blame for the answer's first error, not the client.
+func (r *Report) Failed() bool {
+	switch r.Code {
+	case codeRateLimited, codeTimeout, codeUnavailable, codeInvalidResponse, codeOverloaded, codeInternal:
+		return true
+	}
+	return false
+}
+
 // read notes what was read.
 func (r *Report) read(t *trace, requests int) {
 	if !t.stale.IsZero() {

@@ -65,6 +65,13 @@ func (r *reader) locate(ctx context.Context, c *relay.Cursor, towards direction,
 	return p, nil
 }
 
+// followed records for the operator how far the call of a client's cursor has moved.
+func (r *reader) followed(c *relay.Cursor, p place) {
+	if c != nil && !p.gone() {
+		r.trace.moved(p.position + p.before - c.Position)
+	}
+}
+
 // reach searches for the cursor's place, and asks once more for the rows around it if they did not come with it.
 func (r *reader) reach(ctx context.Context, c *relay.Cursor, towards direction, behind, ahead int) (place, sureness, error) {
 	p, how, err := r.search(ctx, c, towards, behind, ahead)
@@ -123,14 +130,9 @@ func (r *reader) readAhead(wanted int) int {
 
 // observe remembers how far a cursor's call has moved since the cursor was made.
 func (r *reader) observe(c *relay.Cursor, p place) {
-	if p.gone() {
-		return
-	}
-	moved := p.position + p.before - c.Position
-	r.trace.moved(moved)
 	const shortest = 0.1 // seconds; what moves in less says little
-	if seconds := p.asked.Sub(c.Since).Seconds(); seconds > shortest {
-		r.drifts.Add(r.key, float64(moved)/seconds)
+	if seconds := p.asked.Sub(c.Since).Seconds(); seconds > shortest && !p.gone() {
+		r.drifts.Add(r.key, float64(p.position+p.before-c.Position)/seconds)
 	}
 }
 

@@ -57,6 +57,9 @@ func (r *reader) find(ctx context.Context, w *window, c *relay.Cursor, towards d
 		return p, nil
 	}
 	p, err := r.locate(ctx, c, towards, 0, 0)
+	if err == nil {
+		r.followed(c, p)
+	}
 	p.before += p.position - w.position
 	p.after += p.position - w.position
 	return p, err
@@ -94,6 +97,7 @@ func (r *reader) forward(ctx context.Context, after *relay.Cursor, count int, lo
 	if err != nil {
 		return nil, err
 	}
+	r.followed(after, p)
 	w := &window{span: p.span, from: p.after}
 	if err := r.extendDown(ctx, &w.span, w.from+ahead-len(w.rows)); err != nil {
 		return nil, err
@@ -125,6 +129,7 @@ func (r *reader) backward(ctx context.Context, before *relay.Cursor, count int, 
 	if err != nil {
 		return nil, err
 	}
+	r.followed(before, p)
 	w := &window{span: p.span, to: p.before}
 	added, err := r.extendUp(ctx, &w.span, count-w.to)
 	if err != nil {

@@ -79,13 +79,14 @@ type tenant struct {
 // tenants are remembered while they ask.
 type tenants struct {
 	*lru.Cache[Tenant, *tenant]
-	opts  *ClientOptions
-	slots *slots // of all together
+	opts    *ClientOptions
+	slots   *slots       // of all together
+	waiting atomic.Int64 // for a slot, also for one of their own tenant
 }
 
 func newTenants(opts *ClientOptions) *tenants {
 	known, _ := lru.New[Tenant, *tenant](maxTenants) // its one error is a size below 1
-	return &tenants{known, opts, newSlots(opts.MaxConcurrent, opts.MaxWaiting)}
+	return &tenants{Cache: known, opts: opts, slots: newSlots(opts.MaxConcurrent, opts.MaxWaiting)}
 }
 
 func (ts *tenants) of(c Credential) *tenant {
@@ -141,7 +142,10 @@ func (ts *tenants) attempt(ctx context.Context, t *tenant, allowance *Allowance,
 		return nil, err
 	}
 	for _, s := range []*slots{t.slots, ts.slots} {
-		if err := s.take(ctx); err != nil {
+		ts.waiting.Add(1)
+		err := s.take(ctx)
+		ts.waiting.Add(-1)
+		if err != nil {
 			return refuse(err)
 		}
 		defer s.free()

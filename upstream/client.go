@@ -65,6 +65,8 @@ type ClientOptions struct {
 	Observer Observer
 	// Transport; nil is one of its own that keeps enough idle connections to one host.
 	Transport http.RoundTripper
+	// Wrap, if it is not nil, puts something before the transport that sees every request.
+	Wrap func(http.RoundTripper) http.RoundTripper
 }
 
 // Client is the [Lister] that asks upstream itself. Each ListCalls is one question, which may take several attempts (see
@@ -92,12 +94,15 @@ func NewClient(opts ClientOptions) *Client {
 		t.MaxIdleConnsPerHost = opts.MaxConcurrent // Go's default of 2 closes connections under load only to dial them again
 		opts.Transport = t
 	}
+	if opts.Wrap == nil {
+		opts.Wrap = func(transport http.RoundTripper) http.RoundTripper { return transport }
+	}
 	c := &Client{
 		opts:     opts,
 		checks:   newChecks(),
 		endpoint: *opts.BaseURL.JoinPath("call"),
 		http: &http.Client{
-			Transport: opts.Transport,
+			Transport: opts.Wrap(opts.Transport),
 			// A redirect is an answer like any other: following it would carry the key elsewhere.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
@@ -109,7 +114,15 @@ func NewClient(opts ClientOptions) *Client {
 // Close ends what the client does in the background, and closes idle connections.
 func (c *Client) Close() {
 	c.checks.close()
-	c.http.CloseIdleConnections()
+	c.closeIdle()
+}
+
+// closeIdle closes idle connections. It asks the transport itself, since what is before it may not know how.
+func (c *Client) closeIdle() { (&http.Client{Transport: c.opts.Transport}).CloseIdleConnections() }
+
+// Load is how many requests to upstream are under way, and how many wait for one of those to end.
+func (c *Client) Load() (underWay, waiting int) {
+	return len(c.tenants.slots.taken), int(c.tenants.waiting.Load())
 }
 
 // ListCalls implements [Lister]. It always asks upstream, so NotBefore has no effect.
@@ -234,7 +247,7 @@ func (q question) watch(ctx context.Context) (context.Context, context.CancelFun
 		if connections == 1 {
 			return
 		}
-		q.http.CloseIdleConnections()
+		q.closeIdle()
 		err := q.allowance.Take()
 		if connections > 2 {
 			err = &Error{Kind: KindUnavailable, Reason: "its connections end without an answer"}

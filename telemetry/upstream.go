@@ -1,8 +1,8 @@
-// Package metrics counts for Prometheus what the gateway does, and logs once what its operator should know.
+// Package telemetry counts for Prometheus what the gateway does, and logs once what its operator should know.
 //
 // All label sets are bounded: what comes from outside (names and values that the gateway does not know) is counted under
 // its own name only so many times, and no label holds a tenant.
-package metrics
+package telemetry
 
 import (
 	"log/slog"
@@ -33,8 +33,9 @@ type Upstream struct {
 	statuses     *prometheus.GaugeVec
 	unrecognized *prometheus.CounterVec
 
+	strangers *names[[2]string] // fields, and values of fields
+
 	mu     sync.Mutex
-	seen   map[[2]string]bool       // names and values that have a label of their own
 	told   map[string]bool          // what has been logged
 	opened map[upstream.Tenant]bool // whose circuit breaker has opened and not closed since
 }
@@ -69,7 +70,7 @@ func NewUpstream(registry prometheus.Registerer, log *slog.Logger) *Upstream {
 		pageSize:     gauge("page_size_limit", "The most calls that Revox serves a page, if that is less than it is asked for; else 0."),
 		statuses:     prometheus.NewGaugeVec(prometheus.GaugeOpts(options("statuses_applied", "1 if Revox was found to apply a filter by several statuses, 0 if not.")), nil),
 		unrecognized: counter("unrecognized_total", "Pages from Revox with a field, or a value of a field, that the gateway does not know.", "field", "value"),
-		seen:         map[[2]string]bool{},
+		strangers:    newNames[[2]string](maxNames),
 		told:         map[string]bool{},
 		opened:       map[upstream.Tenant]bool{},
 	}
@@ -167,20 +168,31 @@ func (u *Upstream) StatusesChecked(_ upstream.Tenant, applied bool) {
 
 // Unrecognized implements [upstream.Observer].
 func (u *Upstream) Unrecognized(field, value string) {
-	name := [2]string{field, value}
-	u.mu.Lock()
-	first := !u.seen[name]
-	full := len(u.seen) == maxNames
-	if first && !full {
-		u.seen[name] = true
-	}
-	u.mu.Unlock()
-	switch {
-	case first && full:
-		u.unrecognized.WithLabelValues("other", "").Inc()
-		return
-	case first:
+	ok, first := u.strangers.admit([2]string{field, value})
+	if !ok {
+		field, value = "other", ""
+	} else if first {
 		u.log.Warn("upstream sent what this gateway does not know; clients find it in `extra`", "field", field, "value", value)
 	}
 	u.unrecognized.WithLabelValues(field, value).Inc()
+}
+
+// RegisterClient registers how much of an upstream client is under way.
+func RegisterClient(registry prometheus.Registerer, load func() (underWay, waiting int)) {
+	gauge := func(name, help string, value func() int) {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "upstream", Name: name, Help: help,
+		}, func() float64 { return float64(value()) }))
+	}
+	gauge("requests_in_flight", "Requests to Revox under way.", func() int { n, _ := load(); return n })
+	gauge("requests_waiting", "Requests to Revox that wait for others to end.", func() int { _, n := load(); return n })
+}
+
+// RegisterBuild registers the version of the program.
+func RegisterBuild(registry prometheus.Registerer, version string) {
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "build_info", Help: "1, with the version of the gateway.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	registry.MustRegister(build)
 }

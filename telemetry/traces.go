@@ -1,0 +1,128 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Traces sends traces to an OpenTelemetry collector, by OTLP over HTTP. A trace goes on from the client's `traceparent`;
+// it has a span for the GraphQL request, and one for every request to Revox, which is told the trace too. A nil Traces
+// traces nothing, at no cost.
+//
+// What an operation is given and what it answers is in no span: names, sizes and numbers are.
+type Traces struct {
+	provider *sdktrace.TracerProvider
+	options  []otelhttp.Option
+}
+
+// TraceOptions are about traces.
+type TraceOptions struct {
+	// Endpoint is the collector's address without the path for traces, like http://localhost:4318; "" is none.
+	Endpoint string
+	// Sample is the share of requests, 0 to 1, that are traced where the client has not decided that.
+	Sample float64
+	// Version is the gateway's.
+	Version string
+	// Log is told when spans cannot be sent.
+	Log *slog.Logger
+}
+
+// NewTraces sends nothing yet. Close it in the end. It reads the variables that OpenTelemetry has for resources
+// (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES), exporters (OTEL_EXPORTER_OTLP_HEADERS and the like) and batches (OTEL_BSP_*).
+func NewTraces(ctx context.Context, opts TraceOptions) (*Traces, error) {
+	if opts.Endpoint == "" {
+		return nil, nil
+	}
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(opts.Endpoint+"/v1/traces"))
+	if err != nil {
+		return nil, fmt.Errorf("traces cannot be sent: %w", err)
+	}
+	about, err := resource.New(ctx, resource.WithTelemetrySDK(),
+		resource.WithAttributes(attribute.String("service.name", "revox-graphql"), attribute.String("service.version", opts.Version)),
+		resource.WithFromEnv())
+	if err != nil {
+		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES cannot be used: %w", err)
+	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { // there is only one for all
+		opts.Log.Warn("traces cannot be sent", "error", err)
+	}))
+	provider := sdktrace.NewTracerProvider(
+		sdktrace.WithBatcher(exporter), sdktrace.WithResource(about),
+		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(opts.Sample))),
+	)
+	return &Traces{provider, []otelhttp.Option{
+		otelhttp.WithTracerProvider(provider),
+		otelhttp.WithPropagators(propagation.TraceContext{}),
+		otelhttp.WithMeterProvider(noop.NewMeterProvider()), // Prometheus has the metrics
+	}}, nil
+}
+
+// Handler traces requests.
+func (t *Traces) Handler(next http.Handler) http.Handler {
+	if t == nil {
+		return next
+	}
+	return otelhttp.NewHandler(next, "graphql", append(slices.Clip(t.options), otelhttp.WithSpanNameFormatter(spanName))...)
+}
+
+// spanName is the name of a request's span until the operation is known. It is asked for again in the end.
+func spanName(_ string, r *http.Request) string {
+	if span, ok := trace.SpanFromContext(r.Context()).(sdktrace.ReadOnlySpan); ok {
+		return span.Name()
+	}
+	return r.Method + " " + r.URL.Path
+}
+
+// Transport traces requests to Revox.
+func (t *Traces) Transport(base http.RoundTripper) http.RoundTripper {
+	if t == nil {
+		return base
+	}
+	return otelhttp.NewTransport(base, append(slices.Clip(t.options), otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
+		return r.Method + " /call"
+	}))...)
+}
+
+// Close sends what is left.
+func (t *Traces) Close(ctx context.Context) error {
+	if t == nil {
+		return nil
+	}
+	return t.provider.Shutdown(ctx)
+}
+
+// describe tells the span of a request what has become of it, in the terms of OpenTelemetry where it has some.
+func describe(span trace.Span, operation string, o *outcome) {
+	if operation != none {
+		span.SetName("query " + operation)
+		span.SetAttributes(
+			attribute.String("graphql.operation.type", "query"), attribute.String("graphql.operation.name", o.Operation.Name),
+			attribute.String("revox_graphql.document.sha256", o.Operation.Hash), attribute.Int("revox_graphql.cost", o.Operation.Cost),
+			attribute.String("revox_graphql.answer", o.how()), attribute.Int("revox_graphql.upstream_requests", o.UpstreamRequests),
+		)
+	}
+	span.SetAttributes(attribute.String("revox_graphql.code", o.code))
+	if o.Stale > 0 {
+		span.SetAttributes(attribute.Int("revox_graphql.stale_seconds", int(o.Stale.Seconds())))
+	}
+	if o.Walked {
+		span.SetAttributes(attribute.Int("revox_graphql.drift_rows", o.Drift))
+	}
+	if o.Failed() {
+		span.SetStatus(codes.Error, o.code)
+	}
+}
