@@ -192,11 +192,42 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, drai
 	return nil
 }
 
-// routes wires the parts together: client, cache, GraphQL, explorer. What they do in the background ends with stop.
+// routes wires the parts together: the engine, the door before it, explorer. What they do in the background ends with stop.
 func routes(s *settings, traces *telemetry.Traces, draining *atomic.Bool, log *slog.Logger) (handler http.Handler, stop func(), err error) {
-	forward := s.Credentials == "forward"
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	telemetry.RegisterBuild(registry, programVersion())
+	engine, err := newEngine(s, traces, registry, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	limit := door.NewLimit(s.MaxConcurrent)
+	requests := telemetry.NewRequests(registry, telemetry.RequestOptions{Log: log, Slow: s.SlowRequest, Inside: limit.Inside, Shed: limit.Shed})
+	mux, guard := http.NewServeMux(), hostGuard(s)
+	handle := func(path string, handler http.Handler) { mux.Handle(path, guard(handler)) }
+	mux.Handle(door.GraphQL, traces.Handler(requests.Wrap(guard(
+		door.CORS(s.CORSOrigins, door.CrossSite(s.CORSOrigins, limit.Wrap(engine.graphQL)))))))
+	handle("/schema.graphqls", door.CORS(s.CORSOrigins, door.ReadOnly(text(schema))))
+	handle("/healthz", door.ReadOnly(text("ok\n")))
+	handle("/readyz", door.ReadOnly(&readiness{
+		draining: draining, failing: engine.observer.Failing, client: engine.client, credential: s.apiKey, forward: s.Credentials == "forward",
+	}))
+	handle("/metrics", door.ReadOnly(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
+	handle("/", explorer.Handler())
+	return door.RequestID(mux), engine.stop, nil
+}
+
+// engine is what answers GraphQL: the client, the cache over it, and GraphQL over that.
+type engine struct {
+	graphQL  http.Handler
+	client   *upstream.Client
+	observer *telemetry.Upstream
+	stop     func() // ends what it does in the background
+}
+
+// newEngine wires the engine. What it counts is in the registry.
+func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Registry, log *slog.Logger) (*engine, error) {
+	forward := s.Credentials == "forward"
 	observer := telemetry.NewUpstream(registry, log)
 	clientOptions := upstream.ClientOptions{
 		BaseURL:        s.baseURL,
@@ -226,11 +257,8 @@ func routes(s *settings, traces *telemetry.Traces, draining *atomic.Bool, log *s
 	client := upstream.NewClient(clientOptions)
 	cache := pagecache.New(client, cacheOptions)
 	telemetry.RegisterCache(registry, cache.Stats)
-	limit := door.NewLimit(s.MaxConcurrent)
 	telemetry.RegisterClient(registry, client.Load)
-	telemetry.RegisterBuild(registry, programVersion())
-	requests := telemetry.NewRequests(registry, telemetry.RequestOptions{Log: log, Slow: s.SlowRequest, Inside: limit.Inside, Shed: limit.Shed})
-	stop = func() {
+	stop := func() {
 		cache.Close()
 		client.Close()
 	}
@@ -266,18 +294,9 @@ func routes(s *settings, traces *telemetry.Traces, draining *atomic.Bool, log *s
 	})
 	if err != nil { // the one thing that it reads is the manifest
 		stop()
-		return nil, nil, wrong("trusted-documents", "GATEWAY_TRUSTED_DOCUMENTS", "cannot be used: %w", err)
+		return nil, wrong("trusted-documents", "GATEWAY_TRUSTED_DOCUMENTS", "cannot be used: %w", err)
 	}
-	mux, guard := http.NewServeMux(), hostGuard(s)
-	handle := func(path string, handler http.Handler) { mux.Handle(path, guard(handler)) }
-	mux.Handle(door.GraphQL, traces.Handler(requests.Wrap(guard(
-		door.CORS(s.CORSOrigins, door.CrossSite(s.CORSOrigins, limit.Wrap(graphQL)))))))
-	handle("/schema.graphqls", door.CORS(s.CORSOrigins, door.ReadOnly(text(schema))))
-	handle("/healthz", door.ReadOnly(text("ok\n")))
-	handle("/readyz", door.ReadOnly(&readiness{draining: draining, failing: observer.Failing, client: client, credential: s.apiKey, forward: forward}))
-	handle("/metrics", door.ReadOnly(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
-	handle("/", explorer.Handler())
-	return door.RequestID(mux), stop, nil
+	return &engine{graphQL, client, observer, stop}, nil
 }
 
 // hostGuard is for who listens on loopback, where all that a foreign page lacks is a name; elsewhere the operator decides.
