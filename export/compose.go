@@ -1,0 +1,97 @@
+package export
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// Compose writes the document that selects just some columns of the calls, and no more of each than they need; without
+// columns all fields of a call that are no objects. It takes a variable `statuses`, as `calls` does.
+func Compose(schema *ast.Schema, columns []string) (string, error) {
+	call := schema.Types["Call"]
+	selections := leaves(schema, call)
+	if len(columns) > 0 {
+		selections = nil
+		paths := map[string][][]string{}
+		var order []string
+		for _, column := range columns {
+			path := strings.Split(column, ".")
+			if paths[path[0]] == nil {
+				order = append(order, path[0])
+			}
+			paths[path[0]] = append(paths[path[0]], path[1:])
+		}
+		for _, name := range order {
+			selection, err := selectField(schema, call, name, paths[name])
+			if err != nil {
+				return "", err
+			}
+			selections = append(selections, selection)
+		}
+	}
+	return "query ($statuses: [CallOrderStatus!]) { calls(statuses: $statuses) { nodes { " + strings.Join(selections, " ") + " } } }", nil
+}
+
+// selectField selects a field for the paths that lead on from it.
+func selectField(schema *ast.Schema, of *ast.Definition, name string, paths [][]string) (string, error) {
+	field := of.Fields.ForName(name)
+	if field == nil {
+		all := fieldNames(of, func(*ast.FieldDefinition) bool { return true })
+		return "", fmt.Errorf("there is no column %q: a %s has %s", name, of.Name, strings.Join(all, ", "))
+	}
+	inner := schema.Types[field.Type.Name()]
+	if inner.IsLeafType() {
+		return name + keysArgument(field, paths), nil
+	}
+	var selections []string
+	for _, path := range paths {
+		if field.Type.Elem != nil && len(path) > 0 { // the place in the list
+			path = path[1:]
+		}
+		if len(path) == 0 {
+			selections = append(selections, leaves(schema, inner)...)
+			continue
+		}
+		selection, err := selectField(schema, inner, path[0], [][]string{path[1:]})
+		if err != nil {
+			return "", err
+		}
+		selections = append(selections, selection)
+	}
+	return name + " { " + strings.Join(selections, " ") + " }", nil
+}
+
+// keysArgument asks for some keys of an object only, where the field can do that, and all paths name one.
+func keysArgument(field *ast.FieldDefinition, paths [][]string) string {
+	var keys []string
+	for _, path := range paths {
+		if len(path) == 0 {
+			return ""
+		}
+		if key := string(quote(path[0])); !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	if field.Arguments.ForName("keys") == nil {
+		return ""
+	}
+	return "(keys: [" + strings.Join(keys, ", ") + "])"
+}
+
+// leaves are the fields of a type that have no fields of their own.
+func leaves(schema *ast.Schema, of *ast.Definition) []string {
+	return fieldNames(of, func(field *ast.FieldDefinition) bool { return schema.Types[field.Type.Name()].IsLeafType() })
+}
+
+func fieldNames(of *ast.Definition, wanted func(*ast.FieldDefinition) bool) []string {
+	var names []string
+	for _, field := range of.Fields {
+		if !strings.HasPrefix(field.Name, "__") && wanted(field) {
+			names = append(names, field.Name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,22 @@
+// Package export walks a connection of calls to its end, and writes a line for each call: NDJSON or CSV.
+//
+// # Resuming a walk
+//
+// A walk may be interrupted at any moment: by a signal, by kill -9, by the power, by upstream. Then nothing may be
+// lost and nothing come twice, and the next run should go on where this one got to. The gateway's cursors make that
+// easy: one cursor says all about where a walk is, for any process and at any later time, however much the list has
+// moved. What is left is to keep the cursor and the lines in step, although no file system changes two files at once:
+//
+//   - Lines are appended to FILE.part. Only after they are on the disk is FILE.state replaced, atomically, by one that
+//     has the cursor behind them and the length of FILE.part.
+//   - So the state is never ahead of the lines. It may be behind them: whatever FILE.part has beyond the noted length
+//     was written after the state, perhaps not even a whole line. Resuming cuts it off, and asks for it again.
+//   - At the end FILE.part is renamed to FILE, and FILE.state removed. The state says before that all is written, so a
+//     run that finds it so, and no FILE.part, has only to remove it.
+//
+// FILE therefore is always complete: the former one until the new one takes its place. The state also holds a digest
+// of all that decides about the lines, so that no walk goes on in the middle of another one's file.
+//
+// document.go makes a document ready to be walked, and compose.go one from the names of columns. walk.go asks for page
+// after page, rows.go turns calls into lines, and file.go keeps the lines and the state.
+package export

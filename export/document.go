@@ -1,0 +1,198 @@
+package export
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/formatter"
+	"github.com/vektah/gqlparser/v2/validator/rules"
+)
+
+// Names that the walk adds to a document. No document is likely to have them, and the engine refuses one that does.
+const (
+	pageAlias     = "_exportPage"
+	totalAlias    = "_exportTotal"
+	totalVariable = "_exportTotal"
+	afterVariable = "_exportAfter"
+	firstVariable = "_exportFirst"
+)
+
+// Request is a GraphQL request, as it travels.
+type Request struct {
+	Query         string                    `json:"query"`
+	OperationName string                    `json:"operationName,omitempty"`
+	Variables     map[string]jsontext.Value `json:"variables,omitempty"`
+}
+
+// document is a request for one page of `calls`, made ready to be asked again and again.
+type document struct {
+	request    Request
+	connection string   // what `calls` is called in the answer
+	rows       string   // and its `nodes`, or its `edges`
+	node       string   // the `node` of an edge; empty where rows are nodes
+	fields     []string // what is selected of a call, in that order
+	after      string   // the variable that takes the cursor
+	first      string   // the variable that takes the size of a page; empty where the document says it
+}
+
+// prepare finds the connection that an operation selects, and adds what a walk needs. All that it asks of the document
+// is to select `calls` and nothing else, going down.
+func prepare(schema *ast.Schema, r Request, pageSize int) (*document, error) {
+	query, errs := gqlparser.LoadQueryWithRules(schema, r.Query, rules.NewDefaultRules())
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("the document: %w", errs)
+	}
+	op := query.Operations.ForName(r.OperationName)
+	if op == nil {
+		return nil, fmt.Errorf("the document has no operation %q, or several to choose from", r.OperationName)
+	}
+	for name := range r.Variables {
+		if op.VariableDefinitions.ForName(name) == nil {
+			return nil, fmt.Errorf("the operation has no variable $%s", name)
+		}
+	}
+	calls, ok := op.SelectionSet[0].(*ast.Field)
+	if !ok || len(op.SelectionSet) > 1 || calls.Name != "calls" {
+		return nil, errors.New("walking the list takes an operation that selects `calls`, and nothing beside it")
+	}
+	d := &document{request: r, connection: calls.Alias}
+	d.request.Variables = maps.Clone(r.Variables)
+	if d.request.Variables == nil {
+		d.request.Variables = map[string]jsontext.Value{}
+	}
+	if err := d.findRows(calls.SelectionSet); err != nil {
+		return nil, err
+	}
+	if err := d.addArguments(op, calls, pageSize); err != nil {
+		return nil, err
+	}
+	d.addFields(op, calls)
+	var text bytes.Buffer
+	formatter.NewFormatter(&text, formatter.WithCompacted()).FormatQueryDocument(query)
+	d.request.Query = text.String()
+	return d, nil
+}
+
+// findRows finds the selection that has the calls.
+func (d *document) findRows(connection ast.SelectionSet) error {
+	found := 0
+	for _, selection := range connection {
+		field, ok := selection.(*ast.Field)
+		if !ok {
+			return errors.New("`calls` must not select by fragments, though its nodes may")
+		}
+		switch field.Name {
+		case "nodes":
+			d.rows, d.fields = field.Alias, names(field.SelectionSet, nil)
+			found++
+		case "edges":
+			for _, selection := range field.SelectionSet {
+				if node, ok := selection.(*ast.Field); ok && node.Name == "node" {
+					d.rows, d.node, d.fields = field.Alias, node.Alias, names(node.SelectionSet, nil)
+					found++
+				}
+			}
+		}
+	}
+	if found != 1 {
+		return fmt.Errorf("`calls` must select either `nodes { … }` or `edges { node { … } }`, and does so %d times", found)
+	}
+	return nil
+}
+
+// names are the names that a selection's fields have in the answer, in order, with fragments in their places.
+func names(set ast.SelectionSet, before []string) []string {
+	for _, selection := range set {
+		switch s := selection.(type) {
+		case *ast.Field:
+			if !slices.Contains(before, s.Alias) {
+				before = append(before, s.Alias)
+			}
+		case *ast.InlineFragment:
+			before = names(s.SelectionSet, before)
+		case *ast.FragmentSpread:
+			before = names(s.Definition.SelectionSet, before)
+		}
+	}
+	return before
+}
+
+// addArguments lets the connection begin at a cursor that is a variable, and gives it a size. A document that has
+// variables for them keeps these.
+func (d *document) addArguments(op *ast.OperationDefinition, calls *ast.Field, pageSize int) error {
+	for _, name := range []string{"last", "before"} {
+		if calls.Arguments.ForName(name) != nil {
+			return fmt.Errorf("`calls` is walked from its first call on, so it cannot have %q", name)
+		}
+	}
+	switch after := argument(calls, "after"); after.Kind {
+	case ast.Variable:
+		d.after = after.Raw
+	default:
+		if after.Kind != ast.NullValue {
+			d.request.Variables[afterVariable] = quote(after.Raw)
+		}
+		d.after = define(op, after, afterVariable, "String")
+	}
+	switch first := argument(calls, "first"); first.Kind {
+	case ast.Variable:
+		given, ok := d.request.Variables[first.Raw]
+		if ok && given.Kind() == 'n' || !ok && op.VariableDefinitions.ForName(first.Raw).DefaultValue == nil {
+			d.first = first.Raw
+		}
+	case ast.NullValue:
+		d.first = define(op, first, firstVariable, "Int")
+	}
+	if d.first != "" {
+		d.request.Variables[d.first] = jsontext.Value(strconv.Itoa(pageSize))
+	}
+	return nil
+}
+
+// argument is an argument's value: null where it is not given yet.
+func argument(field *ast.Field, name string) *ast.Value {
+	if arg := field.Arguments.ForName(name); arg != nil {
+		return arg.Value
+	}
+	arg := &ast.Argument{Name: name, Value: &ast.Value{Kind: ast.NullValue, Raw: "null"}}
+	field.Arguments = append(field.Arguments, arg)
+	return arg.Value
+}
+
+// define lets a value be that of a new variable.
+func define(op *ast.OperationDefinition, value *ast.Value, variable, t string) string {
+	op.VariableDefinitions = append(op.VariableDefinitions, &ast.VariableDefinition{Variable: variable, Type: ast.NamedType(t, nil)})
+	*value = ast.Value{Kind: ast.Variable, Raw: variable}
+	return variable
+}
+
+// addFields selects where the page ends, and how many calls there are when that is wanted: whatever the document itself
+// selects of them, and under whatever names.
+func (d *document) addFields(op *ast.OperationDefinition, calls *ast.Field) {
+	op.VariableDefinitions = append(op.VariableDefinitions, &ast.VariableDefinition{Variable: totalVariable, Type: ast.NonNullNamedType("Boolean", nil)})
+	wanted := &ast.Directive{Name: "include", Arguments: ast.ArgumentList{{Name: "if", Value: &ast.Value{Kind: ast.Variable, Raw: totalVariable}}}}
+	calls.SelectionSet = append(calls.SelectionSet,
+		&ast.Field{Alias: pageAlias, Name: "pageInfo", SelectionSet: ast.SelectionSet{
+			&ast.Field{Alias: "hasNextPage", Name: "hasNextPage"}, &ast.Field{Alias: "endCursor", Name: "endCursor"},
+		}},
+		&ast.Field{Alias: totalAlias, Name: "totalCount", Directives: ast.DirectiveList{wanted}})
+}
+
+// at is the request for the page behind a cursor.
+func (d *document) at(cursor string, total bool) ([]byte, error) {
+	r := d.request
+	r.Variables = maps.Clone(r.Variables)
+	if cursor != "" {
+		r.Variables[d.after] = quote(cursor)
+	}
+	r.Variables[totalVariable] = jsontext.Value(strconv.FormatBool(total))
+	return json.Marshal(r)
+}

@@ -1,0 +1,236 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// lines is what a walk of so many calls comes to.
+func lines(t *testing.T, calls int) string {
+	t.Helper()
+	var out strings.Builder
+	if err := Walk(t.Context(), (&engine{calls: calls}).options(t), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func content(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// names are the files of a folder.
+func filesOf(t *testing.T, folder string) string {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return strings.Join(names, " ")
+}
+
+// interrupt walks into a file until the n-th request, and leaves what there is then.
+func interrupt(t *testing.T, path string, calls, n int) {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	e := &engine{calls: calls, stop: func(request int) {
+		if request == n {
+			cancel(errors.New("enough"))
+		}
+	}}
+	err := WalkFile(ctx, e.options(t), path)
+	if err == nil || !strings.HasSuffix(err.Error(), "enough; run it again to go on") {
+		t.Fatalf("it ended with %v", err)
+	}
+}
+
+// Wherever a walk is interrupted, the next run goes on, asks for nothing twice, and the file is as if nothing had been.
+func TestResume(t *testing.T) {
+	const calls = 9
+	want := lines(t, calls)
+	for n := 1; n <= 5; n++ {
+		folder := t.TempDir()
+		path := filepath.Join(folder, "calls")
+		interrupt(t, path, calls, n)
+		e := &engine{calls: calls}
+		if err := WalkFile(t.Context(), e.options(t), path); err != nil {
+			t.Fatal(err)
+		}
+		if got := content(t, path); got != want || len(e.requests) != 5-(n-1) || filesOf(t, folder) != "calls" {
+			t.Errorf("interrupted at %d: %d requests, files %s\n%s", n, len(e.requests), filesOf(t, folder), got)
+		}
+	}
+}
+
+// A process or a machine that stops dead leaves files as they were at some moment. Each of these moments is made by hand.
+func TestResumeAfterACrash(t *testing.T) {
+	const calls = 9
+	want := lines(t, calls)
+	extend := func(t *testing.T, path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(content(t, path)+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		name  string
+		leave func(t *testing.T, path string)
+	}{
+		{"before the first state", func(t *testing.T, path string) {
+			t.Helper()
+			if err := os.WriteFile(path+".part", []byte(`{"id":`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"lines without their state", func(t *testing.T, path string) {
+			t.Helper()
+			interrupt(t, path, calls, 3)
+			extend(t, path+".part", `{"id":"4"}`+"\n"+`{"i`)
+		}},
+		{"half of the next state", func(t *testing.T, path string) {
+			t.Helper()
+			interrupt(t, path, calls, 3)
+			extend(t, path+".part", `{"id":"4"}`+"\n")
+			if err := os.WriteFile(path+".state.new", []byte(`{"dig`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"all written, not yet named", func(t *testing.T, path string) { t.Helper(); almostFinish(t, path, calls, false) }},
+		{"named, and the state is left", func(t *testing.T, path string) { t.Helper(); almostFinish(t, path, calls, true) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			folder := t.TempDir()
+			path := filepath.Join(folder, "calls")
+			if err := os.WriteFile(path, []byte("the former file"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			test.leave(t, path)
+			if err := WalkFile(t.Context(), (&engine{calls: calls}).options(t), path); err != nil {
+				t.Fatal(err)
+			}
+			if got := content(t, path); got != want || filesOf(t, folder) != "calls" {
+				t.Errorf("files %s\n%s", filesOf(t, folder), got)
+			}
+		})
+	}
+}
+
+// almostFinish walks to the end, and stops before the state is removed, or before the file has its name.
+func almostFinish(t *testing.T, path string, calls int, named bool) {
+	t.Helper()
+	w, err := newWalk((&engine{calls: calls}).options(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := openFile(path, w.digest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.run(t.Context(), unfinished{f}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.close(); err != nil {
+		t.Fatal(err)
+	}
+	if named {
+		if err := os.Rename(path+".part", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+type unfinished struct{ *file }
+
+func (unfinished) finish() error { return nil }
+
+// While a walk is unfinished the former file stays, and no other query and no other process gets at it.
+func TestOthersAreKeptOut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "calls")
+	if err := os.WriteFile(path, []byte("the former file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	interrupt(t, path, 9, 3)
+	before := content(t, path+".part") + content(t, path+".state")
+	for name, change := range map[string]func(*Options){
+		"document":  func(o *Options) { o.Request.Query = "{ calls { nodes { extra id } } }" },
+		"variables": func(o *Options) { o.Request.Query = `{ calls(after: "2") { nodes { id extra } } }` },
+		"format":    func(o *Options) { o.Rows.Format = CSV },
+		"columns":   func(o *Options) { o.Rows.Columns = []string{"id"} },
+		"source":    func(o *Options) { o.Source = "another" },
+	} {
+		o := (&engine{calls: 9}).options(t)
+		change(o)
+		err := WalkFile(t.Context(), o, path)
+		if _, ok := errors.AsType[*UsageError](err); !ok || !strings.Contains(err.Error(), "of another query") || content(t, path+".part")+content(t, path+".state") != before {
+			t.Errorf("another %s: %v", name, err)
+		}
+	}
+	f, err := openFile(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("two at once: %v", err)
+	}
+	if err := f.close(); err != nil || content(t, path) != "the former file" {
+		t.Errorf("%v; the former file is now %s", err, content(t, path))
+	}
+	// How many calls come at once is no difference.
+	o := (&engine{calls: 9}).options(t)
+	o.PageSize = 3
+	if err := WalkFile(t.Context(), o, path); err != nil || content(t, path) != lines(t, 9) {
+		t.Errorf("%v\n%s", err, content(t, path))
+	}
+}
+
+// Files that do not belong together are left alone.
+func TestStateThatIsWrong(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"cannot be read": func(path string) error { return os.WriteFile(path+".state", []byte("{"), 0o600) },
+		"tells of":       func(path string) error { return os.Truncate(path+".part", 10) },
+	} {
+		path := filepath.Join(t.TempDir(), "calls")
+		interrupt(t, path, 9, 3)
+		if err := spoil(path); err != nil {
+			t.Fatal(err)
+		}
+		err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path)
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "to start anew, remove") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// An empty list makes an empty file, and a symbolic link keeps pointing where it did.
+func TestFilesOfAllKinds(t *testing.T) {
+	folder := t.TempDir()
+	path, link := filepath.Join(folder, "calls"), filepath.Join(folder, "link")
+	if err := WalkFile(t.Context(), (&engine{}).options(t), path); err != nil || content(t, path) != "" || filesOf(t, folder) != "calls" {
+		t.Errorf("%v, files %s", err, filesOf(t, folder))
+	}
+	if err := os.Symlink("calls", link); err != nil {
+		t.Fatal(err)
+	}
+	if err := WalkFile(t.Context(), (&engine{calls: 3}).options(t), link); err != nil || content(t, path) != lines(t, 3) || filesOf(t, folder) != "calls link" {
+		t.Errorf("%v, files %s", err, filesOf(t, folder))
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if err := WalkFile(t.Context(), (&engine{}).options(t), filepath.Join(folder, "no", "folder")); err == nil {
+		t.Error("a folder that is not there was taken")
+	}
+}

@@ -1,0 +1,199 @@
+package export
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Format is what lines look like.
+type Format string
+
+// NDJSON is an object a line. CSV is as RFC 4180 has it, except that lines end without a carriage return.
+const (
+	NDJSON Format = "ndjson"
+	CSV    Format = "csv"
+)
+
+// RowOptions say what a call's line has.
+type RowOptions struct {
+	Format Format
+	// Columns are paths into the call: names that the document selects, and behind a dot keys of objects or places in
+	// lists. Without any the line has all that the document selects.
+	Columns []string
+	// Header lets CSV begin with the names of the columns.
+	Header bool
+}
+
+// rows turns calls into lines.
+type rows struct {
+	RowOptions
+	paths  [][]string
+	buffer bytes.Buffer
+}
+
+// newRows checks the columns against what the document selects.
+func newRows(o RowOptions, fields []string) (*rows, error) {
+	r := &rows{RowOptions: o}
+	if o.Format == CSV && len(o.Columns) == 0 {
+		r.Columns = fields
+	}
+	for i, column := range r.Columns {
+		path := strings.Split(column, ".")
+		if !slices.Contains(fields, path[0]) {
+			return nil, fmt.Errorf("there is no column %q: the document selects %s", column, strings.Join(fields, ", "))
+		}
+		if slices.Contains(r.Columns[:i], column) {
+			return nil, fmt.Errorf("column %q comes twice", column)
+		}
+		r.paths = append(r.paths, path)
+	}
+	return r, nil
+}
+
+// lines are the lines of some calls, good until the next call of lines. The header goes before the first ones.
+func (r *rows) lines(calls []jsontext.Value, first bool) ([]byte, error) {
+	r.buffer.Reset()
+	write := r.ndjson
+	if r.Format == CSV {
+		write = r.csv
+	}
+	err := write(calls, first && r.Header)
+	return r.buffer.Bytes(), err
+}
+
+// ndjson writes calls as NDJSON, which has no header.
+func (r *rows) ndjson(calls []jsontext.Value, _ bool) error {
+	for _, call := range calls {
+		if err := r.object(call); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// object writes a call as one line of JSON, its values as they came but for the space between them, of which it also rids
+// the call.
+func (r *rows) object(call jsontext.Value) error {
+	line := call
+	if len(r.paths) > 0 {
+		fields, err := object(call)
+		if err != nil {
+			return err
+		}
+		line = jsontext.Value{'{'}
+		for i, path := range r.paths {
+			if i > 0 {
+				line = append(line, ',')
+			}
+			line = append(append(append(line, quote(r.Columns[i])...), ':'), find(fields[path[0]], path[1:])...)
+		}
+		line = append(line, '}')
+	}
+	if err := line.Compact(); err != nil { // upstream may have sent a value on several lines
+		return err
+	}
+	r.buffer.Write(line)
+	return r.buffer.WriteByte('\n')
+}
+
+// csv writes calls as CSV.
+func (r *rows) csv(calls []jsontext.Value, header bool) error {
+	w := csv.NewWriter(&r.buffer)
+	if header {
+		_ = w.Write(r.Columns) // to memory
+	}
+	record := make([]string, len(r.paths))
+	for _, call := range calls {
+		fields, err := object(call)
+		if err != nil {
+			return err
+		}
+		for i, path := range r.paths {
+			if record[i], err = cell(find(fields[path[0]], path[1:])); err != nil {
+				return err
+			}
+		}
+		if len(record) == 1 && record[0] == "" { // readers skip empty lines
+			w.Flush()
+			r.buffer.WriteString("\"\"\n")
+			continue
+		}
+		_ = w.Write(record)
+	}
+	w.Flush()
+	return w.Error()
+}
+
+// find follows a path into a value: keys of objects, and places in lists. Where it leads nowhere the value is null.
+func find(value jsontext.Value, path []string) jsontext.Value {
+	for _, step := range path {
+		switch value.Kind() {
+		case '{':
+			fields, err := object(value)
+			if err != nil {
+				return jsontext.Value("null")
+			}
+			value = fields[step]
+		case '[':
+			var items []jsontext.Value
+			i, err := strconv.Atoi(step)
+			if err != nil || json.Unmarshal(value, &items, asItCame()) != nil || i < 0 || i >= len(items) {
+				return jsontext.Value("null")
+			}
+			value = items[i]
+		default:
+			return jsontext.Value("null")
+		}
+	}
+	if value == nil {
+		return jsontext.Value("null")
+	}
+	return value
+}
+
+func object(value jsontext.Value) (fields map[string]jsontext.Value, err error) {
+	err = json.Unmarshal(value, &fields, asItCame())
+	return fields, err
+}
+
+// cell is a value in CSV: texts as they are, nothing for null, and JSON for the rest.
+func cell(value jsontext.Value) (string, error) {
+	switch value.Kind() {
+	case 'n':
+		return "", nil
+	case '"':
+		text, err := jsontext.AppendUnquote(nil, value)
+		return harmless(string(text)), err
+	default:
+		value = value.Clone()
+		err := value.Compact()
+		return string(value), err
+	}
+}
+
+// plain is a number, also one to call, and what looks like it.
+var plain = regexp.MustCompile(`^[+-]?[0-9 ().-]+$`)
+
+// harmless keeps spreadsheets from taking a text for a formula. What people say on the phone comes to be a cell here, and
+// OWASP has the first characters by which a formula is known; a quote before them makes it a text again. Phone numbers,
+// which begin with a plus, are left alone: they can do no harm. NDJSON has everything as it is.
+func harmless(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) && !plain.MatchString(text) {
+		return "'" + text
+	}
+	return text
+}
+
+// quote makes a JSON string of a text; GraphQL takes it too.
+func quote(text string) []byte {
+	quoted, _ := jsontext.AppendQuote(nil, text) // the error is about invalid UTF-8, which it replaces
+	return quoted
+}

@@ -1,0 +1,214 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// Options say what is walked, and what becomes of it.
+type Options struct {
+	// Ask answers a GraphQL request: JSON to JSON. Every request of the walk goes through it, one after the other.
+	Ask    func(ctx context.Context, request []byte) (answer []byte, err error)
+	Schema *ast.Schema
+	// Request selects `calls`.
+	Request Request
+	// After is the cursor to begin behind; else that is the request's own, or the list's beginning.
+	After string
+	// PageSize is how many calls are asked for at once, where the request does not say.
+	PageSize int
+	Rows     RowOptions
+	// Source tells lists apart: a walk of another source does not resume this one.
+	Source string
+	// MaxWait is how long one page may keep the walk waiting, while upstream takes no requests or is failing.
+	MaxWait time.Duration
+	// Progress is told of the walk; nil: nobody is.
+	Progress Progress
+	// Notify is told, a line each time, what went wrong without ending the walk.
+	Notify func(line string)
+}
+
+// Progress is who shows how far a walk is.
+type Progress interface {
+	// Begin comes with the first page: how many calls a run before has written, and how many there will be in all, -1
+	// where that is not known.
+	Begin(done, total int)
+	// Add comes with every page.
+	Add(calls int)
+}
+
+// UsageError says that what was asked for cannot be done, whatever upstream does.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// ErrIncomplete says that a walk came to its end, and that something on its way could not be read.
+var ErrIncomplete = errors.New("not all could be read")
+
+// position is how far a walk is.
+type position struct {
+	Cursor   string `json:"cursor"`   // behind the last call that was written
+	Calls    int    `json:"calls"`    // written
+	Problems int    `json:"problems"` // met
+	Done     bool   `json:"done"`     // that was the end of the list
+}
+
+// sink is where lines go.
+type sink interface {
+	// begin tells how far an earlier run got.
+	begin() (position, error)
+	// write keeps lines, and that the position is behind them, before it returns.
+	write(lines []byte, p position) error
+	// finish is for the list's end.
+	finish() error
+	// advice tells how to go on after the walk has stopped, or to start anew if its place is lost.
+	advice(p position, lost bool) string
+}
+
+// Walk writes the calls from the request's cursor on to w, a page at a time.
+func Walk(ctx context.Context, o *Options, w io.Writer) error {
+	walk, err := newWalk(o)
+	if err != nil {
+		return err
+	}
+	return walk.run(ctx, &stream{w})
+}
+
+// WalkFile writes all calls to a file, going on where an earlier run has been interrupted.
+func WalkFile(ctx context.Context, o *Options, path string) error {
+	walk, err := newWalk(o)
+	if err != nil {
+		return err
+	}
+	file, err := openFile(path, walk.digest())
+	if err != nil {
+		return err
+	}
+	return errors.Join(walk.run(ctx, file), file.close())
+}
+
+// walk is a walk under way.
+type walk struct {
+	*Options
+	document *document
+	rows     *rows
+	at       position
+	header   bool // it begins here
+	reported int
+}
+
+func newWalk(o *Options) (*walk, error) {
+	document, err := prepare(o.Schema, o.Request, o.PageSize)
+	if err != nil {
+		return nil, &UsageError{err}
+	}
+	rows, err := newRows(o.Rows, document.fields)
+	if err != nil {
+		return nil, &UsageError{err}
+	}
+	return &walk{Options: o, document: document, rows: rows}, nil
+}
+
+func (w *walk) run(ctx context.Context, to sink) error {
+	var err error
+	if w.at, err = to.begin(); err != nil {
+		return err
+	}
+	if w.at == (position{}) {
+		w.at.Cursor, w.header = w.After, true
+	} else {
+		w.Notify(fmt.Sprintf("going on after %d calls", w.at.Calls))
+	}
+	for first := true; !w.at.Done; first = false {
+		if err := w.page(ctx, to, first); err != nil {
+			lost := isCode(err, codeCursorExpired, codeInvalidCursor)
+			return fmt.Errorf("stopped after %d calls: %w; %s", w.at.Calls, err, to.advice(w.at, lost))
+		}
+	}
+	if err := to.finish(); err != nil {
+		return err
+	}
+	if w.at.Problems > 0 {
+		return fmt.Errorf("%w: %d errors on the way, and %d calls", ErrIncomplete, w.at.Problems, w.at.Calls)
+	}
+	return nil
+}
+
+// page asks for a page and writes it; first is the first one of this run.
+func (w *walk) page(ctx context.Context, to sink, first bool) error {
+	request, err := w.document.at(w.at.Cursor, first && w.Progress != nil)
+	if err != nil {
+		return err
+	}
+	page, err := w.ask(ctx, request)
+	if err != nil {
+		return err
+	}
+	next := position{Cursor: page.endCursor, Calls: w.at.Calls + len(page.calls), Problems: w.at.Problems + len(page.problems), Done: !page.more}
+	if page.more && (page.endCursor == "" || page.endCursor == w.at.Cursor) {
+		return errors.New("a page without a cursor to go on from: `first` is 0, or none of its calls could be read; try another --page-size")
+	}
+	lines, err := w.rows.lines(page.calls, w.header && first)
+	if err != nil {
+		return err
+	}
+	if err := to.write(lines, next); err != nil {
+		return err
+	}
+	for _, problem := range page.problems {
+		w.report(problem)
+	}
+	if w.Progress != nil {
+		if first {
+			w.Progress.Begin(w.at.Calls, page.total)
+		}
+		w.Progress.Add(len(page.calls))
+	}
+	w.at = next
+	return nil
+}
+
+// maxReported is how many errors are told; further ones are counted.
+const maxReported = 20
+
+func (w *walk) report(problem *answerError) {
+	switch w.reported++; {
+	case w.reported <= maxReported:
+		w.Notify(problem.Error())
+	case w.reported == maxReported+1:
+		w.Notify("further errors are only counted")
+	}
+}
+
+// ask asks until there is an answer with calls in it, or no hope of one.
+func (w *walk) ask(ctx context.Context, request []byte) (*page, error) {
+	const atFirst, atMost = time.Second, 30 * time.Second
+	for waited, wait := time.Duration(0), atFirst; ; wait = min(2*wait, atMost) {
+		answer, err := w.Ask(ctx, request)
+		if err != nil {
+			return nil, err
+		}
+		page, err := w.document.read(answer)
+		problem, told := errors.AsType[*answerError](err)
+		if !told || !problem.passes() {
+			return page, err
+		}
+		pause := max(wait, problem.retryAfter())
+		if waited += pause; waited > w.MaxWait {
+			return nil, err
+		}
+		w.Notify(fmt.Sprintf("%v Asking again in %v.", err, pause))
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
