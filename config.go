@@ -18,6 +18,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"revox-graphql/door"
+	"revox-graphql/export"
 	"revox-graphql/graph"
 	"revox-graphql/upstream"
 )
@@ -76,6 +77,7 @@ type settings struct {
 	demo               bool
 	baseURL            *url.URL
 	firstPage          upstream.FirstPage
+	query              *queryCommand // nil: it is to be served
 }
 
 const defaultBaseURL = "https://www.getrevox.com/api"
@@ -98,6 +100,14 @@ var errHelp = errors.New("help")
 
 // parseSettings reads the settings. An error is a line for each setting that is wrong, which it names.
 func parseSettings(args []string, getenv func(string) string, stdout io.Writer) (*settings, error) {
+	s, err := readSettings(args, getenv, stdout)
+	if err != nil && !errors.Is(err, errHelp) && slices.Contains(args, queryName) {
+		err = &export.UsageError{Err: err}
+	}
+	return s, err
+}
+
+func readSettings(args []string, getenv func(string) string, stdout io.Writer) (*settings, error) {
 	s, err := parseOnce(args, getenv, stdout)
 	if errors.Is(err, errHelp) {
 		return nil, err
@@ -109,20 +119,25 @@ func parseSettings(args []string, getenv func(string) string, stdout io.Writer) 
 		return s, err
 	}
 	s.apiKey = upstream.NewCredential(getenv("REVOX_API_KEY"))
-	return s, errors.Join(err, s.check(getenv("REVOX_API_KEY") != ""))
+	err = errors.Join(err, s.check(getenv("REVOX_API_KEY") != ""))
+	if s.query != nil {
+		err = errors.Join(err, s.query.check())
+	}
+	return s, err
 }
 
 // parseOnce reads the settings up to the first that cannot be read.
 func parseOnce(args []string, getenv func(string) string, stdout io.Writer) (*settings, error) {
-	var s settings
+	var line commandLine
 	helped := false
-	parser, err := kong.New(&s,
+	parser, err := kong.New(&line,
 		kong.Name("revox-graphql"),
 		kong.Description("A GraphQL gateway over the calls of Revox.\n\n"+
 			"REVOX_API_KEY, in the environment only, is the key that goes to Revox. Without it, and without "+
 			"--credentials=forward, the gateway serves made-up demo calls."),
 		kong.Writers(stdout, io.Discard),
 		kong.Exit(func(int) { helped = true }),
+		kong.Help(printHelp),
 		kong.Resolvers(environment(getenv)),
 		kong.ValueFormatter(func(v *kong.Value) string {
 			if variable := v.Tag.Get("variable"); variable != "" {
@@ -134,12 +149,16 @@ func parseOnce(args []string, getenv func(string) string, stdout io.Writer) (*se
 	if err != nil {
 		return nil, err
 	}
-	if _, err = parser.Parse(args); helped {
+	parsed, err := parser.Parse(args)
+	if helped {
 		return nil, errHelp
 	} else if err != nil {
 		return nil, withVariable(err, parser.Model.Flags)
 	}
-	return &s, nil
+	if isQuery(parsed) {
+		line.query = &line.Query
+	}
+	return &line.settings, strayFlag(parsed)
 }
 
 // parseApart reads each argument and each variable by itself, to find all that are wrong: kong stops at the first. The
@@ -148,12 +167,16 @@ func parseApart(args []string, getenv func(string) string) (*settings, error) {
 	nothing := func(string) string { return "" }
 	var wrong []error
 	var good []string
+	if i := slices.Index(args, queryName); i >= 0 { // it decides what the others mean
+		good, args = []string{queryName}, slices.Delete(slices.Clone(args), i, i+1)
+	}
+	command := len(good)
 	for len(args) > 0 {
 		n := 1 // a flag, and what follows until the next
 		for n < len(args) && !strings.HasPrefix(args[n], "-") {
 			n++
 		}
-		if _, err := parseOnce(args[:n], nothing, io.Discard); err != nil {
+		if _, err := parseOnce(slices.Concat(good[:command], args[:n]), nothing, io.Discard); err != nil {
 			wrong = append(wrong, err)
 		} else {
 			good = append(good, args[:n]...)
@@ -188,8 +211,8 @@ func parseApart(args []string, getenv func(string) string) (*settings, error) {
 
 // environment reads settings from the environment; an empty variable is like none.
 func environment(getenv func(string) string) kong.Resolver {
-	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if variable := flag.Tag.Get("variable"); variable != "" {
+	return kong.ResolverFunc(func(c *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if variable := flag.Tag.Get("variable"); variable != "" && (!isQuery(c) || settingOfQuery(variable)) {
 			if value := getenv(variable); value != "" {
 				return value, nil
 			}

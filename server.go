@@ -30,6 +30,7 @@ import (
 
 	"revox-graphql/door"
 	"revox-graphql/explorer"
+	"revox-graphql/export"
 	"revox-graphql/graph"
 	"revox-graphql/telemetry"
 	"revox-graphql/upstream"
@@ -51,8 +52,16 @@ func main() {
 		for line := range strings.Lines(err.Error()) { // one for each wrong setting
 			fmt.Fprintln(os.Stderr, "revox-graphql:", strings.TrimSuffix(line, "\n"))
 		}
-		os.Exit(1)
+		os.Exit(exitStatus(err))
 	}
+}
+
+// exitStatus is 2 for a query that is wrongly asked, as help says, and 1 for all else that is wrong.
+func exitStatus(err error) int {
+	if _, ok := errors.AsType[*export.UsageError](err); ok {
+		return 2
+	}
+	return 1
 }
 
 // versionLine names the program, its version and Go's.
@@ -72,7 +81,7 @@ func programVersion() string {
 // and 30 s after which Docker and Kubernetes kill.
 const drainTimeout = 8 * time.Second
 
-// run is the program: it serves until ctx is done, then lets the requests under way finish.
+// run is the program: it serves until ctx is done, then lets the requests under way finish; or it answers a query.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	s, err := parseSettings(args, getenv, stdout)
 	if errors.Is(err, errHelp) {
@@ -83,6 +92,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if s.Version {
 		_, err := fmt.Fprintln(stdout, versionLine())
 		return err
+	}
+	if s.query != nil && !s.Check {
+		return query(ctx, s, stdout, stderr)
 	}
 	log := s.logger(stderr)
 	if s.Check {
