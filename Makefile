@@ -5,19 +5,31 @@ LINT := bin/golangci-lint-$(LINT_VERSION)
 # a count, since a time may end a run with "context deadline exceeded"; for a long run: make fuzz FUZZ_TIME=10m
 FUZZ_TIME ?= 100000x
 CHROMIUM ?= /usr/bin/chromium
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+# Static, and without the paths of the machine that builds. An empty version leaves the one that Go itself has noted.
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+IMAGE ?= revox-graphql:$(or $(VERSION),latest)
+# The first of these that works here.
+BUILDER ?= $(firstword $(foreach builder,docker podman buildah,$(shell $(builder) info >/dev/null 2>&1 && echo $(builder))))
 # apt as whoever may use it
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
 EXPLORER := explorer/dist/index.html
 EXPLORER_SOURCES := explorer/index.html explorer/package-lock.json explorer/vite.config.ts $(wildcard explorer/src/*)
 
-.PHONY: run build explorer test generated lint unit race fuzz acceptance screenshots bench clean
+.PHONY: run build image explorer test generated lint unit race fuzz deploy acceptance screenshots bench clean
 
 run: build
 	./bin/revox-graphql
 
 build: explorer
-	go build -o bin/revox-graphql .
+	$(GO_BUILD) -o bin/revox-graphql .
+
+# From scratch, so nothing is pulled. For other machines: make image GOARCH=arm64.
+image: explorer
+	GOOS=linux $(GO_BUILD) -o bin/image/revox-graphql .
+	@test -n '$(BUILDER)' || { echo 'make image needs docker, podman or buildah'; exit 1; }
+	$(BUILDER) build --platform linux/$$(go env GOARCH) --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
 
 # Without npm the binary holds a plain page that says so, and everything else works.
 ifneq ($(shell command -v npm),)
@@ -30,7 +42,7 @@ endif
 $(EXPLORER): $(EXPLORER_SOURCES)
 	cd explorer && npm ci --no-audit --no-fund && npm run build
 
-test: generated lint unit race fuzz acceptance
+test: generated lint unit race fuzz deploy acceptance
 	@echo 'make test: all is well'
 
 # What is generated is what its sources say, and go.mod has what is used.
@@ -66,6 +78,17 @@ fuzz:
 	go test ./graph -run '^$$' -fuzz FuzzRequest -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
 	go test ./graph -run '^$$' -fuzz FuzzOracle -fuzztime 2000x -fuzzminimizetime 10x
 
+# The image, the systemd unit and the manifests, as far as they can be tried without their hosts.
+deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze
+	cd deploy/tests && go mod tidy -diff && $(CURDIR)/$(LINT) run ./... && \
+		GATEWAY_BIN=$(CURDIR)/bin/revox-graphql VERSION=$(VERSION) go test -count 1 ./...
+
+/usr/bin/buildah:
+	$(APT) update && $(APT) install -y --no-install-recommends buildah
+
+/usr/bin/systemd-analyze:
+	$(APT) update && $(APT) install -y --no-install-recommends systemd
+
 # The built gateway against software from elsewhere: relay-compiler, the graphql-http audits, Chromium, Prometheus.
 acceptance: build $(CHROMIUM) /usr/bin/prometheus
 	cd acceptance && npm ci --no-audit --no-fund && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
@@ -73,9 +96,9 @@ acceptance: build $(CHROMIUM) /usr/bin/prometheus
 /usr/bin/chromium:
 	$(APT) update && $(APT) install -y --no-install-recommends chromium
 
-# It brings promtool, and a service, which is not started.
+# It brings promtool.
 /usr/bin/prometheus:
-	$(APT) update && RUNLEVEL=1 $(APT) install -y --no-install-recommends prometheus
+	$(APT) update && $(APT) install -y --no-install-recommends prometheus
 
 # Pictures of the explorer, to look at.
 screenshots: build $(CHROMIUM)

@@ -139,6 +139,7 @@ func TestREADMEQueryFlags(t *testing.T) {
 		}
 		flag, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(flag), "[no-]"), "=")
 		flag, _, _ = strings.Cut(flag, " ")
+		flag = strings.TrimRight(flag, ".,")
 		if ok && !strings.Contains(readme(t), "--"+flag) && !strings.Contains(readme(t), "--no-"+flag) {
 			t.Errorf("the README does not tell of --%s", flag)
 		}

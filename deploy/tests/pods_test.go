@@ -1,0 +1,118 @@
+package tests
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+)
+
+// The pods pass Kubernetes' own check of its strictest standard, and go a little further.
+func TestPodsAreConfined(t *testing.T) {
+	template := apply(t).deployment.Spec.Template
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
+	violations := func(spec *corev1.PodSpec) (reasons []string) {
+		for _, result := range evaluator.EvaluatePod(restricted, &template.ObjectMeta, spec) {
+			if !result.Allowed {
+				reasons = append(reasons, result.ForbiddenReason)
+			}
+		}
+		return reasons
+	}
+	if reasons := violations(&template.Spec); len(reasons) > 0 {
+		t.Error(reasons)
+	}
+	weaker := template.Spec.DeepCopy()
+	weaker.Containers[0].SecurityContext.Capabilities = nil
+	if len(violations(weaker)) != 1 {
+		t.Error("the check lets a container keep its capabilities")
+	}
+	if *template.Spec.AutomountServiceAccountToken || !*template.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem {
+		t.Error("the pods have a token for the API, or may write their files")
+	}
+}
+
+// A replica that goes has time for both parts of stopping, and no replica goes before another is there.
+func TestPodsStop(t *testing.T) {
+	c := apply(t)
+	rolling := c.deployment.Spec.Strategy.RollingUpdate
+	if *c.deployment.Spec.Replicas < 2 || rolling.MaxUnavailable.IntValue() != 0 || rolling.MaxSurge.IntValue() < 1 || c.budget.Spec.MaxUnavailable.IntValue() != 1 {
+		t.Errorf("got %+v, %+v", rolling, c.budget.Spec)
+	}
+	takes := duration(t, c.settings.Data["GATEWAY_DRAIN_DELAY"]) + drainTimeout(t)
+	grace := time.Duration(*c.deployment.Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second
+	if grace < takes+2*time.Second {
+		t.Errorf("stopping takes %v, and they are killed after %v", takes, grace)
+	}
+}
+
+// What is kept in memory leaves Go room to work in, and Go leaves the rest of the process room below the limit.
+func TestPodsFitTheirMemory(t *testing.T) {
+	c := apply(t)
+	bytes := func(text string) int64 {
+		quantity, err := resource.ParseQuantity(strings.TrimSuffix(text, "B")) // 1MiB is 1Mi there
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		return quantity.Value()
+	}
+	kept := int64(0)
+	for _, name := range []string{"GATEWAY_CACHE_BYTES", "GATEWAY_ANSWER_BYTES", "GATEWAY_APQ_BYTES"} {
+		kept += bytes(c.settings.Data[name])
+	}
+	target, limit := bytes(c.settings.Data["GOMEMLIMIT"]), c.container().Resources.Limits.Memory().Value()
+	if target < 2*kept || limit < target+target/10 {
+		t.Errorf("kept: %d, GOMEMLIMIT: %d, limit: %d", kept, target, limit)
+	}
+}
+
+// The gateway itself checks the environment that its pods get; the tokens' file stands where the pods see it.
+func TestPodsHaveValidSettings(t *testing.T) {
+	c := apply(t)
+	container, volume := c.container(), c.deployment.Spec.Template.Spec.Volumes[0].Secret
+	if len(container.EnvFrom) != 1 || container.EnvFrom[0].ConfigMapRef.Name != c.settings.Name || volume.SecretName != c.secret.Name {
+		t.Fatalf("the pods take their settings elsewhere: %+v, %+v", container.EnvFrom, volume)
+	}
+	settings := maps.Clone(c.settings.Data)
+	for _, env := range container.Env {
+		value, ok := c.secret.StringData[env.ValueFrom.SecretKeyRef.Key]
+		if !ok || env.ValueFrom.SecretKeyRef.Name != c.secret.Name {
+			t.Errorf("the example of a Secret has no %s", env.ValueFrom.SecretKeyRef.Key)
+		}
+		settings[env.Name] = value
+	}
+	if mounted := filepath.Join(container.VolumeMounts[0].MountPath, volume.Items[0].Path); settings["GATEWAY_TOKENS_FILE"] != mounted {
+		t.Errorf("the tokens are at %s, and looked for at %s", mounted, settings["GATEWAY_TOKENS_FILE"])
+	}
+	settings["GATEWAY_TOKENS_FILE"] = filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(settings["GATEWAY_TOKENS_FILE"], []byte(c.secret.StringData[volume.Items[0].Key]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	settings["GATEWAY_LISTEN"] = ":8080" // the image's
+	check := func() (string, error) {
+		var env []string
+		for _, name := range slices.Sorted(maps.Keys(settings)) {
+			env = append(env, name+"="+settings[name])
+		}
+		return gateway(t, env, "--check")
+	}
+	if out, err := check(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	delete(settings, "GATEWAY_TOKENS_FILE")
+	if out, err := check(); err == nil {
+		t.Errorf("it would serve everybody: %s", out)
+	}
+}

@@ -1,0 +1,93 @@
+// Package tests tries what ships the gateway, as far as that goes without its hosts: the image, the systemd unit and the
+// Kubernetes manifests. It is a module of its own so that Kubernetes' types are no dependency of the gateway.
+package tests
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+const repository = "../.."
+
+// gateway runs the built binary with nothing but these settings, and returns what it printed.
+func gateway(t *testing.T, env []string, args ...string) (string, error) {
+	t.Helper()
+	binary := os.Getenv("GATEWAY_BIN")
+	if binary == "" {
+		t.Fatal("GATEWAY_BIN names no binary: run `make deploy`")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Env = append([]string{}, env...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(repository, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// drainTimeout is how long the gateway lets requests finish, as its source says.
+func drainTimeout(t *testing.T) time.Duration {
+	t.Helper()
+	match := regexp.MustCompile(`const drainTimeout = (\d+) \* time\.Second`).FindStringSubmatch(read(t, "server.go"))
+	if match == nil {
+		t.Fatal("server.go has no drainTimeout")
+	}
+	return duration(t, match[1]+"s")
+}
+
+func duration(t *testing.T, text string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// Every setting that a file here names is one that the gateway has: it ignores others, and nobody would notice.
+func TestSettingsExist(t *testing.T) {
+	help, err := gateway(t, nil, "--help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	setting := regexp.MustCompile(`\b(GATEWAY|REVOX)_[A-Z_]+\b`)
+	known := map[string]bool{}
+	for _, name := range setting.FindAllString(help, -1) {
+		known[name] = true
+	}
+	found := 0
+	check := func(path string) {
+		for _, name := range setting.FindAllString(read(t, path), -1) {
+			found++
+			if !known[name] {
+				t.Errorf("%s names %s, which is no setting", path, name)
+			}
+		}
+	}
+	check("Dockerfile")
+	err = fs.WalkDir(os.DirFS(repository), "deploy", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || strings.HasPrefix(path, "deploy/tests/") {
+			return err
+		}
+		check(path)
+		return nil
+	})
+	if err != nil || found < 10 {
+		t.Errorf("found %d settings, %v", found, err)
+	}
+}
