@@ -213,12 +213,13 @@ func routes(s *settings, traces *telemetry.Traces, draining *atomic.Bool, log *s
 	if err != nil {
 		return nil, nil, err
 	}
-	limit := door.NewLimit(s.MaxConcurrent)
-	requests := telemetry.NewRequests(registry, telemetry.RequestOptions{Log: log, Slow: s.SlowRequest, Inside: limit.Inside, Shed: limit.Shed})
+	requests := telemetry.NewRequests(registry, telemetry.RequestOptions{
+		Log: log, Slow: s.SlowRequest, Inside: engine.capacity.Inside, Shed: engine.capacity.Shed,
+	})
 	mux, guard := http.NewServeMux(), hostGuard(s)
 	handle := func(path string, handler http.Handler) { mux.Handle(path, guard(handler)) }
 	mux.Handle(door.GraphQL, traces.Handler(requests.Wrap(guard(
-		door.CORS(s.CORSOrigins, door.CrossSite(s.CORSOrigins, limit.Wrap(engine.graphQL)))))))
+		door.CORS(s.CORSOrigins, door.CrossSite(s.CORSOrigins, engine.graphQL))))))
 	handle("/schema.graphqls", door.CORS(s.CORSOrigins, door.ReadOnly(text(schema))))
 	handle("/healthz", door.ReadOnly(text("ok\n")))
 	handle("/readyz", door.ReadOnly(&readiness{
@@ -226,7 +227,7 @@ func routes(s *settings, traces *telemetry.Traces, draining *atomic.Bool, log *s
 	}))
 	handle("/metrics", door.ReadOnly(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
 	handle("/", explorer.Handler())
-	return door.RequestID(mux), engine.stop, nil
+	return door.RequestID(closing(draining, mux)), engine.stop, nil
 }
 
 // engine is what answers GraphQL: the client, the cache over it, and GraphQL over that.
@@ -234,6 +235,7 @@ type engine struct {
 	graphQL  http.Handler
 	client   *upstream.Client
 	observer *telemetry.Upstream
+	capacity *graph.Capacity
 	stop     func() // ends what it does in the background
 }
 
@@ -274,6 +276,8 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 		cache.Close()
 		client.Close()
 	}
+	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body there is.
+	capacity := graph.NewCapacity(s.MaxConcurrent, max(1, s.MaxConcurrent/4)*int(s.MaxRequestBytes))
 	graphQL, err := graph.NewHandler(graph.Options{
 		Calls:         cache,
 		Known:         cache,
@@ -301,6 +305,7 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 			Cost:         s.MaxCost,
 			AnswerBytes:  int(s.MaxAnswerBytes),
 		},
+		Capacity:         capacity,
 		PersistedBytes:   int(s.APQBytes),
 		TrustedDocuments: s.TrustedDocuments,
 	})
@@ -308,7 +313,19 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 		stop()
 		return nil, wrong("trusted-documents", "GATEWAY_TRUSTED_DOCUMENTS", "cannot be used: %w", err)
 	}
-	return &engine{graphQL, client, observer, stop}, nil
+	return &engine{graphQL, client, observer, capacity, stop}, nil
+}
+
+// closing ends connections with the answers that are given while the gateway drains, so that whoever asks opens the next one
+// elsewhere. Closing them at the end instead would cross with requests that are on their way, which proxies do not all repeat.
+// Over HTTP/2 net/http makes a GOAWAY of it.
+func closing(draining *atomic.Bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // hostGuard is for who listens on loopback, where all that a foreign page lacks is a name; elsewhere the operator decides.

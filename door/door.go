@@ -1,5 +1,5 @@
-// Package door is what an HTTP request passes before it is read as GraphQL: its id, the host that it names, the origin of
-// the page that sent it, and how many others are inside already. It knows nothing of GraphQL but the form of an error.
+// Package door is what an HTTP request passes before it is read as GraphQL: its id, the host that it names, and the
+// origin of the page that sent it. It knows nothing of GraphQL but the form of an error.
 //
 // The gateway has no cookies. What is guarded here is a browser inside of the network, or on the same machine, that is made
 // to ask by a foreign page: such a page must neither read calls nor cause work upstream.
@@ -14,11 +14,8 @@ import (
 // GraphQL is the path whose refusals are GraphQL errors; those of other paths are plain text.
 const GraphQL = "/graphql"
 
-// Codes of GraphQL errors.
-const (
-	badUserInput = "BAD_USER_INPUT"
-	overloaded   = "OVERLOADED"
-)
+// badUserInput is the code of the GraphQL errors.
+const badUserInput = "BAD_USER_INPUT"
 
 // refuse answers a request that is not let in.
 func refuse(w http.ResponseWriter, r *http.Request, status int, message string, extensions map[string]any) {

@@ -46,6 +46,8 @@ type Options struct {
 	MaxRequests int
 	// Limits bound what one request may ask for.
 	Limits Limits
+	// Capacity bounds the requests under way at once, unless it is nil.
+	Capacity *Capacity
 	// PersistedBytes bounds the memory for automatic persisted queries; 0 turns them off.
 	PersistedBytes int
 	// TrustedDocuments is the path of a manifest of the only documents that may run; without one, every document may.
@@ -84,7 +86,7 @@ func NewHandler(opts Options) (http.Handler, error) {
 	}
 	c := newChecker(schema.Schema(), opts.Limits, opts.MaxCount, opts.Introspection)
 	h := &handler{
-		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, timeout: opts.Timeout, maxRequests: opts.MaxRequests, demo: opts.Demo,
+		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, capacity: opts.Capacity, timeout: opts.Timeout, maxRequests: opts.MaxRequests, demo: opts.Demo,
 		finder: finder{documents: newDocuments(c), persisted: newPersistedQueries(opts.PersistedBytes)},
 	}
 	if opts.TrustedDocuments != "" {
@@ -109,6 +111,7 @@ type handler struct {
 	gate        gate
 	finder      finder
 	limits      Limits
+	capacity    *Capacity
 	answers     *answers // nil: none are remembered
 	timeout     time.Duration
 	maxRequests int
@@ -151,11 +154,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.refuse(refuse(http.StatusNotAcceptable, codeBadUserInput, "Accept application/graphql-response+json or application/json."))
 		return
 	}
-	text, bad := readText(w, r, h.limits.RequestBytes)
+	text, bad := readText(w, r, h.limits.RequestBytes, h.capacity)
+	if bad == nil && !h.capacity.enter() {
+		bad = h.capacity.refuse(w)
+	}
 	if bad != nil {
 		x.refuse(bad)
 		return
 	}
+	defer h.capacity.leave()
 	key := answerKey{tenant: credential.Tenant(), method: r.Method, text: text, encoding: negotiateEncoding(r.Header.Values("Accept-Encoding"))}
 	trusted := h.finder.trusted.current()
 	if trusted != nil {

@@ -62,7 +62,7 @@ func malformed(message string) *refusal {
 }
 
 // readText takes from an HTTP request what says all about the GraphQL request: the query string or the body.
-func readText(w http.ResponseWriter, r *http.Request, maxBytes int) (string, *refusal) {
+func readText(w http.ResponseWriter, r *http.Request, maxBytes int, capacity *Capacity) (string, *refusal) {
 	switch r.Method {
 	case http.MethodGet:
 		if n := len(r.URL.RawQuery); exceeds(n, maxBytes) {
@@ -70,7 +70,7 @@ func readText(w http.ResponseWriter, r *http.Request, maxBytes int) (string, *re
 		}
 		return r.URL.RawQuery, nil
 	case http.MethodPost:
-		return readBody(w, r, maxBytes)
+		return readBody(w, r, maxBytes, capacity)
 	default:
 		w.Header().Set("Allow", "GET, POST")
 		return "", refuse(http.StatusMethodNotAllowed, codeBadUserInput, "Use GET or POST.")
@@ -83,7 +83,7 @@ func tooManyBytes(limit, actual int) *refusal {
 	}}
 }
 
-func readBody(w http.ResponseWriter, r *http.Request, maxBytes int) (string, *refusal) {
+func readBody(w http.ResponseWriter, r *http.Request, maxBytes int, capacity *Capacity) (string, *refusal) {
 	if contentType := r.Header.Get("Content-Type"); contentType != applicationJSON {
 		mediaType, attributes, err := mime.ParseMediaType(contentType)
 		if charset := attributes["charset"]; err != nil || mediaType != applicationJSON ||
@@ -94,16 +94,26 @@ func readBody(w http.ResponseWriter, r *http.Request, maxBytes int) (string, *re
 	body := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(body)
 	body.Reset()
-	reader := r.Body
+	reader := io.Reader(r.Body)
 	if maxBytes > 0 {
-		reader = http.MaxBytesReader(w, reader, int64(maxBytes))
+		reader = http.MaxBytesReader(w, r.Body, int64(maxBytes))
 	}
-	if _, err := body.ReadFrom(reader); errors.As(err, new(*http.MaxBytesError)) {
+	if capacity != nil && (r.ContentLength < 0 || r.ContentLength > smallBody) {
+		counted := &countedBody{Reader: reader, capacity: capacity}
+		defer counted.done()
+		reader = counted
+	}
+	_, err := body.ReadFrom(reader)
+	switch {
+	case err == nil:
+		return body.String(), nil
+	case errors.Is(err, errNoRoom):
+		return "", capacity.refuse(w)
+	case errors.As(err, new(*http.MaxBytesError)):
 		return "", tooManyBytes(maxBytes, max(int(r.ContentLength), maxBytes+1))
-	} else if err != nil {
+	default:
 		return "", malformed("The request's body could not be read.")
 	}
-	return body.String(), nil
 }
 
 // parseText reads the GraphQL request.
