@@ -17,7 +17,7 @@ APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 EXPLORER := explorer/dist/index.html
 EXPLORER_SOURCES := explorer/index.html explorer/package-lock.json explorer/vite.config.ts $(wildcard explorer/src/*)
 
-.PHONY: run build image explorer test generated lint unit race fuzz deploy acceptance screenshots bench clean
+.PHONY: run build image explorer test generated lint unit race fuzz deploy acceptance screenshots bench siege clean
 
 run: build
 	./bin/revox-graphql
@@ -76,6 +76,7 @@ fuzz:
 	go test ./graph/relay -run '^$$' -fuzz FuzzCover -fuzztime $(FUZZ_TIME)
 	go test ./graph -run '^$$' -fuzz FuzzWindow -fuzztime $(FUZZ_TIME)
 	go test ./graph -run '^$$' -fuzz FuzzRequest -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
+	go test . -run '^$$' -fuzz FuzzDoor -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
 	go test ./graph -run '^$$' -fuzz FuzzOracle -fuzztime 2000x -fuzzminimizetime 10x
 
 # The image, the systemd unit and the manifests, as far as they can be tried without their hosts.
@@ -109,6 +110,13 @@ screenshots: build $(CHROMIUM)
 bench: build /usr/bin/wrk
 	go run ./bench -gateway bin/revox-graphql -rounds 5
 	go test ./upstream ./graph -run '^$$' -bench . -benchmem
+
+# What the gateway bears: hostile documents, overload, slow connections, restarts behind nginx.
+siege: build /usr/sbin/nginx
+	go run ./bench siege -gateway bin/revox-graphql
+
+/usr/sbin/nginx:
+	$(APT) update && $(APT) install -y --no-install-recommends nginx-light
 
 /usr/bin/wrk:
 	$(APT) update && $(APT) install -y --no-install-recommends wrk

@@ -42,6 +42,11 @@ func trouble(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	return o.measure(ctx)
+}
+
+// measure runs the scenarios, and prints what comes of each.
+func (o *troubleOptions) measure(ctx context.Context) error {
 	var failed []error
 	for _, s := range o.scenarios {
 		var t table
@@ -63,6 +68,7 @@ type troubleOptions struct {
 	well, down, back time.Duration // of the outage
 	ttl, stale       string        // of the cache in the outage; empty is what the gateway comes with
 	storm            time.Duration
+	siege            time.Duration
 }
 
 func parseTroubleOptions(args []string) (*troubleOptions, error) {

@@ -12,29 +12,11 @@ import (
 	"time"
 
 	"revox-graphql/graph"
+	"revox-graphql/graph/hostile"
 )
 
 //go:embed testdata/limits/introspection.graphql
 var introspection string // graphql-js 16, with everything that it can ask for
-
-// doubling are fragments that double n times, and end in a selection.
-func doubling(n int, on, end string) string {
-	var b strings.Builder
-	for i := range n {
-		fmt.Fprintf(&b, " fragment F%d on %s { ...F%d ...F%d }", i, on, i+1, i+1)
-	}
-	fmt.Fprintf(&b, " fragment F%d on %s { %s }", n, on, end)
-	return b.String()
-}
-
-// numbered are n texts, each with its number in the place of %d.
-func numbered(format string, n int) string {
-	var b strings.Builder
-	for i := range n {
-		fmt.Fprintf(&b, strings.ReplaceAll(format, "%d", "%[1]d"), i)
-	}
-	return b.String()
-}
 
 // Each limit at its bound and one past it. What is refused asks upstream nothing.
 func TestLimits(t *testing.T) {
@@ -56,9 +38,9 @@ func TestLimits(t *testing.T) {
 		"depth in fragments":   {limits: graph.Limits{Depth: 3}, good: "{ calls { ...F } } fragment F on CallConnection { ... { nodes { id } } }", bad: "{ calls { ...F } } fragment F on CallConnection { edges { node { ...G } } } fragment G on Call { id }", code: "QUERY_TOO_COMPLEX", limit: 3, actual: 4},
 		"aliases":              {limits: graph.Limits{Aliases: 2}, good: "{ a: __typename b: __typename __typename }", bad: "{ a: __typename b: __typename c: __typename }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
 		"aliases in fragments": {limits: graph.Limits{Aliases: 2}, good: "{ calls { nodes { ...F } edges { node { ...F } } } } fragment F on Call { a: id }", bad: "{ calls { nodes { ...F ...F } edges { node { ...F } } } } fragment F on Call { a: id }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
-		"aliases that double":  {limits: graph.Limits{Aliases: 1 << 20}, good: "{ ...F0 }" + doubling(20, "Query", "a: __typename"), bad: "{ ...F0 }" + doubling(21, "Query", "a: __typename"), code: "QUERY_TOO_COMPLEX", limit: 1 << 20, actual: 1 << 21},
+		"aliases that double":  {limits: graph.Limits{Aliases: 1 << 20}, good: "{ ...F0 }" + hostile.Doubling(20, "Query", "a: __typename"), bad: "{ ...F0 }" + hostile.Doubling(21, "Query", "a: __typename"), code: "QUERY_TOO_COMPLEX", limit: 1 << 20, actual: 1 << 21},
 		"root fields":          {limits: graph.Limits{RootFields: 2}, good: "{ __typename ...F ...F } fragment F on Query { a: __typename __typename }", bad: "{ __typename ...F } fragment F on Query { a: __typename ... { b: __typename } }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
-		"fields expanded":      {limits: graph.Limits{Tokens: 128}, good: "{ ...F0 }" + doubling(7, "Query", "__typename"), bad: "{ ...F0 }" + doubling(7, "Query", "__typename") + " query Q { __typename ...F0 }", code: "QUERY_TOO_COMPLEX", limit: 128, actual: 129},
+		"fields expanded":      {limits: graph.Limits{Tokens: 128}, good: "{ ...F0 }" + hostile.Doubling(7, "Query", "__typename"), bad: "{ ...F0 }" + hostile.Doubling(7, "Query", "__typename") + " query Q { __typename ...F0 }", code: "QUERY_TOO_COMPLEX", limit: 128, actual: 129},
 		"pairs of fields":      {limits: graph.Limits{Tokens: 1000}, good: "{" + strings.Repeat(" __typename", 100) + " ... { a: __typename } }", bad: "{" + strings.Repeat(" __typename", 101) + " }", code: "QUERY_TOO_COMPLEX", limit: 5000, actual: 5050},
 		"cost":                 {limits: graph.Limits{Cost: 1100}, good: "{ " + transcripts(100) + " }", bad: "{ " + transcripts(100) + " b: calls(last: 1) { pageInfo { endCursor } } }", code: "QUERY_TOO_COMPLEX", limit: 1100, actual: 1101},
 		"cost of variables": {
@@ -190,54 +172,22 @@ func TestAnswerBytes(t *testing.T) {
 // The attacks of the table in DESIGN.md. None reaches upstream. How long each takes is logged, and nothing depends on it but
 // the patience of whoever runs the test: without the limits, most of these take longer than a test may.
 func TestAttacks(t *testing.T) {
-	const selection = "{ nodes { id transcript { content } } }"
-	attacks := []struct{ name, query, code string }{
-		{"10,000 aliases", "{" + numbered(" a%d: calls { nodes { id } }", 10_000) + " }", "QUERY_TOO_LARGE"},
-		{"31 aliases of one field", "{ calls { nodes {" + numbered(" a%d: transcript { content }", 31) + " } } }", "QUERY_TOO_COMPLEX"},
-		{"70 root aliases of calls(first: 100)", "{" + numbered(" a%d: calls(first: 100) { nodes { id } }", 70) + " }", "QUERY_TOO_COMPLEX"},
-		{"5 of calls(first: 100) with transcripts", "{" + numbered(" a%d: calls(first: 100) "+selection, 5) + " }", "QUERY_TOO_COMPLEX"},
-		{"2,000 fields that conflict", "{" + numbered(" calls(first: %d) { totalCount }", 2000) + " }", "QUERY_TOO_LARGE"},
-		{"110 fields that conflict", "{" + numbered(" call(id: %d) { id }", 110) + " }", "QUERY_TOO_COMPLEX"},
-		{"70 fields that conflict", "{" + numbered(" call(id: %d) { id }", 70) + " }", "GRAPHQL_VALIDATION_FAILED"},
-		{"70 fields that conflict deeper", "{ calls { nodes {" + numbered(" transcript(first: %d) { role }", 70) + " } } }", "GRAPHQL_VALIDATION_FAILED"},
-		{"one field repeated, 250 KB", "{" + strings.Repeat(" __typename", 23_000) + " }", "QUERY_TOO_LARGE"},
-		{"1 MB of one field", "{" + strings.Repeat(" __typename", 95_000) + " }", "QUERY_TOO_LARGE"},
-		{"a chain of 5,000 fragments", "{ ...F0 }" + numbered(" fragment F%d on Query { ...F }", 5000), "QUERY_TOO_LARGE"},
-		{"fragments that double 40 times", "{ ...F0 }" + doubling(40, "Query", "calls "+selection), "QUERY_TOO_COMPLEX"},
-		{"fragments that double 40 times in calls", "{ calls { nodes { ...F0 } } }" + doubling(40, "Call", "id"), "QUERY_TOO_COMPLEX"},
-		{"fragments in a cycle", "{ ...A } fragment A on Query { ...B ...B __typename } fragment B on Query { ...A ...A }", "GRAPHQL_VALIDATION_FAILED"},
-		{"a fragment of itself, in fields", "{ __schema { types { ...A } } } fragment A on __Type { ofType { ...A } }", "GRAPHQL_VALIDATION_FAILED"},
-		{"80,000 unknown directives", "{ __typename " + strings.Repeat("@a ", 80_000) + "}", "QUERY_TOO_LARGE"},
-		{"490 unknown directives", "{ __typename " + strings.Repeat("@a ", 490) + "}", "GRAPHQL_VALIDATION_FAILED"},
-		{"980 unknown fields", "{" + numbered(" calk%d", 980) + " }", "QUERY_TOO_COMPLEX"},
-		{"980 unknown fields deeper", "{ calls {" + numbered(" node%d", 980) + " } }", "GRAPHQL_VALIDATION_FAILED"},
-		{"one field 990 times, 1,000 tokens", "{" + strings.Repeat(" __typename", 990) + " }", "QUERY_TOO_COMPLEX"},
-		{"one field 970 times in two", "{" + strings.Repeat(" calls {"+strings.Repeat(" totalCount", 485)+" }", 2) + " }", "QUERY_TOO_COMPLEX"},
-		{"60 fragments in cycles", "{ __typename } " + numbered(" fragment F%d on Call { id id id ...F%d ...F0 }", 60), "GRAPHQL_VALIDATION_FAILED"},
-		{"one field 900 times in an unused fragment", "{ __typename } fragment F on Call {" + strings.Repeat(" id", 900) + " }", "QUERY_TOO_COMPLEX"},
-		{"an unknown field of 250 KB", "{ " + strings.Repeat("calk", 63_000) + " }", "GRAPHQL_VALIDATION_FAILED"},
-		{"an enum value of 250 KB", `{ calls(statuses: "` + strings.Repeat("calk", 63_000) + `") { nodes { id } } }`, "GRAPHQL_VALIDATION_FAILED"},
-		{"120,000 comments", "{ __typename }" + strings.Repeat("#\n", 120_000), "QUERY_TOO_LARGE"},
-		{"a value 100,000 lists deep", "{ nodes(ids: " + strings.Repeat("[", 100_000) + ") { id } }", "QUERY_TOO_LARGE"},
-		{"a value 480 lists deep", "{ nodes(ids: " + strings.Repeat("[", 480) + strings.Repeat("]", 480) + ") { id } }", "GRAPHQL_VALIDATION_FAILED"},
-		{"introspection in a circle", "{ __schema { types {" + strings.Repeat(" fields { type {", 30) + " name" + strings.Repeat(" } }", 30) + " } } }", "QUERY_TOO_COMPLEX"},
-	}
 	g := newGateway(t, gatewayOptions{calls: 10, ttl: time.Hour})
-	for _, attack := range attacks {
-		t.Run(attack.name, func(t *testing.T) {
-			body, err := json.Marshal(map[string]string{"query": attack.query})
+	for _, attack := range hostile.Documents() {
+		t.Run(attack.Name, func(t *testing.T) {
+			body, err := json.Marshal(map[string]string{"query": attack.Text})
 			if err != nil {
 				t.Fatal(err)
 			}
 			start := time.Now()
 			_, _, got := g.post(t, string(body), nil)
-			t.Logf("%d bytes, %d µs, %d bytes back: %s", len(attack.query), time.Since(start).Microseconds(), len(got), attack.code)
+			t.Logf("%d bytes, %d µs, %d bytes back: %s", len(attack.Text), time.Since(start).Microseconds(), len(got), attack.Code)
 			a := decode(t, got)
 			if len(a.Errors) == 0 || len(a.Errors) > 20 || a.Data != nil {
 				t.Fatalf("%d errors: %.1000s", len(a.Errors), got)
 			}
 			for _, err := range a.Errors {
-				if err.Extensions["code"] != attack.code || len(err.Message) > 510 {
+				if err.Extensions["code"] != attack.Code || len(err.Message) > 510 {
 					t.Errorf("got %.1000s", got)
 				}
 			}
@@ -289,7 +239,7 @@ func TestDocumentsWithCommentsAreServed(t *testing.T) {
 // FuzzRequest sends anything as a body or a query string. Whatever it is, the answer is GraphQL's: JSON with data or errors,
 // every error with a code, under a status that is known.
 func FuzzRequest(f *testing.F) {
-	for _, query := range []string{"{ __typename }", "{ calls { nodes { id } } }", "{ ...F0 }" + doubling(3, "Query", "__typename"), introspection} {
+	for _, query := range []string{"{ __typename }", "{ calls { nodes { id } } }", "{ ...F0 }" + hostile.Doubling(3, "Query", "__typename"), introspection} {
 		body, _ := json.Marshal(map[string]any{
 			"query": query, "variables": map[string]any{"n": 1}, "operationName": nil,
 			"extensions": map[string]any{"persistedQuery": map[string]any{"version": 1, "sha256Hash": strings.Repeat("0", 64)}},

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"revox-graphql/graph"
+	"revox-graphql/graph/hostile"
 )
 
 const someCalls = "{ calls(first: 2) { nodes { id } } }"
@@ -116,9 +117,9 @@ func TestOnlyGoodQueriesPersist(t *testing.T) {
 	for query, code := range map[string]string{
 		strings.Repeat("{", 900): "GRAPHQL_PARSE_FAILED",
 		"{ nothing }":            "GRAPHQL_VALIDATION_FAILED",
-		"{" + strings.Repeat(" __typename", 1000) + "}":               "QUERY_TOO_LARGE",
-		"{" + numbered(" a%d: __typename", 31) + "}":                  "QUERY_TOO_COMPLEX",
-		"{ ...F0 }" + doubling(40, "Query", "calls { nodes { id } }"): "QUERY_TOO_COMPLEX",
+		"{" + strings.Repeat(" __typename", 1000) + "}":                       "QUERY_TOO_LARGE",
+		"{" + hostile.Numbered(" a%d: __typename", 31) + "}":                  "QUERY_TOO_COMPLEX",
+		"{ ...F0 }" + hostile.Doubling(40, "Query", "calls { nodes { id } }"): "QUERY_TOO_COMPLEX",
 	} {
 		if _, a := g.ask(t, http.MethodPost, map[string]any{"extensions": byHash(hashOf(query)), "query": query}, nil); a.code(t) != code {
 			t.Errorf("%s: %+v", code, a)
@@ -240,7 +241,7 @@ func TestBadManifests(t *testing.T) {
 		"no id":                 {map[string]string{"": someCalls}, "without an id"},
 		"a syntax error":        {map[string]string{"good": someCalls, "bad": "{"}, `"bad"`},
 		"not of this schema":    {map[string]string{"good": someCalls, "old": "{ calls { rows } }"}, `"old" cannot run: Cannot query field "rows"`},
-		"beyond a limit":        {map[string]string{"large": "{" + numbered(" a%d: __typename", 31) + "}"}, `"large" cannot run: The document has more than 30 aliases`},
+		"beyond a limit":        {map[string]string{"large": "{" + hostile.Numbered(" a%d: __typename", 31) + "}"}, `"large" cannot run: The document has more than 30 aliases`},
 		"a document of two":     {map[string]string{"two": "{ __typename } { __typename }"}, `"two"`},
 		"a fragment on its own": {map[string]string{"f": "fragment F on Query { __typename }"}, `"f"`},
 	} {

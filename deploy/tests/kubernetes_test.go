@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -117,21 +118,22 @@ func TestDecodeIsStrict(t *testing.T) {
 func TestSelectors(t *testing.T) {
 	c := apply(t)
 	labels := c.deployment.Spec.Template.Labels
-	selectors := map[string]map[string]string{
-		"Deployment":          c.deployment.Spec.Selector.MatchLabels,
-		"Service":             c.service.Spec.Selector,
-		"PodDisruptionBudget": c.budget.Spec.Selector.MatchLabels,
-		"NetworkPolicy":       c.policy.Spec.PodSelector.MatchLabels,
-		"PodMonitor":          c.monitor.Spec.Selector.MatchLabels,
+	selectors := map[string]*metav1.LabelSelector{
+		"Deployment":          c.deployment.Spec.Selector,
+		"Service":             {MatchLabels: c.service.Spec.Selector},
+		"PodDisruptionBudget": c.budget.Spec.Selector,
+		"NetworkPolicy":       &c.policy.Spec.PodSelector,
+		"PodMonitor":          &c.monitor.Spec.Selector,
 	}
 	for _, constraint := range c.deployment.Spec.Template.Spec.TopologySpreadConstraints {
-		selectors[constraint.TopologyKey] = constraint.LabelSelector.MatchLabels
+		selectors[constraint.TopologyKey] = constraint.LabelSelector
 	}
 	for name, selector := range selectors {
-		if len(selector) == 0 {
+		if selector == nil || len(selector.MatchLabels) == 0 {
 			t.Errorf("%s selects nothing by name", name)
+			continue
 		}
-		for label, value := range selector {
+		for label, value := range selector.MatchLabels {
 			if labels[label] != value {
 				t.Errorf("%s selects %s=%s, which the pods do not have", name, label, value)
 			}

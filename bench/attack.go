@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"revox-graphql/graph/hostile"
+)
+
+const (
+	attackTries       = 5  // of each document
+	attackConnections = 16 // with the worst
+	attackWorst       = 3  // documents
+)
+
+// attackResult is what came of one hostile document.
+type attackResult struct {
+	hostile.Document
+	question []byte
+	took     time.Duration // the median of the tries
+	wrong    error
+}
+
+// measureAttack sends each hostile document, and then the worst of them over many connections while a normal client asks.
+func measureAttack(ctx context.Context, o *troubleOptions, t *table) error {
+	s, err := o.start(ctx, "GATEWAY_CACHE_TTL=1h")
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	pages, err := s.walk(ctx, normalCalls, normalPages, func() bool { return true })
+	if err != nil {
+		return err
+	}
+	s.rest.ResetRequests()
+	fmt.Fprintf(&t.text, "\n## Attack\n")
+	t.head("document", "bytes", "code", "ms")
+	var results []attackResult
+	var failed []error
+	for _, document := range hostile.Documents() {
+		r := s.attack(ctx, document)
+		results = append(results, r)
+		failed = append(failed, r.wrong)
+		t.row(r.Name, strconv.Itoa(len(r.Text)), r.Code, milliseconds(r.took))
+	}
+	t.head("after all of them", "")
+	t.row("requests to upstream", strconv.Itoa(len(s.rest.Requests())))
+	t.row("memory, MiB", s.memory())
+	if n := len(s.rest.Requests()); n > 0 {
+		failed = append(failed, fmt.Errorf("%d requests to upstream", n))
+	}
+
+	slices.SortFunc(results, func(a, b attackResult) int { return int(b.took - a.took) })
+	results = results[:attackWorst]
+	names := make([]string, len(results))
+	for i := range results {
+		names[i] = results[i].Name
+	}
+	var sent atomic.Int64
+	failed = append(failed, s.during(ctx, t, pages, o.siege, func(ctx context.Context) { sent.Store(s.assault(ctx, results)) }))
+	t.head("the worst over "+strconv.Itoa(attackConnections)+" connections", "documents a second")
+	t.row(strings.Join(names, "; "), strconv.Itoa(int(float64(sent.Load())/o.siege.Seconds())))
+	return errors.Join(failed...)
+}
+
+// attack sends a document a few times.
+func (s *scene) attack(ctx context.Context, document hostile.Document) attackResult {
+	question, err := json.Marshal(map[string]string{"query": document.Text})
+	r := attackResult{Document: document, question: question, wrong: err}
+	took := make([]time.Duration, attackTries)
+	for i := range took {
+		began := time.Now()
+		body, err := post(ctx, s.client, s.gateway.url+"graphql", question)
+		took[i] = time.Since(began)
+		if err != nil { // such as 413, with the answer in its text
+			body = []byte(err.Error())
+		}
+		if !strings.Contains(string(body), `"`+document.Code+`"`) {
+			r.wrong = fmt.Errorf("%s: %.300s", document.Name, body)
+		}
+	}
+	slices.Sort(took)
+	r.took = took[attackTries/2]
+	return r
+}
+
+// assault sends documents over many connections, each the next as soon as the last is answered, and counts them.
+func (s *scene) assault(ctx context.Context, results []attackResult) int64 {
+	var sent atomic.Int64
+	var all sync.WaitGroup
+	for range attackConnections {
+		all.Go(func() {
+			client := newClient()
+			defer client.CloseIdleConnections()
+			for i := 0; ctx.Err() == nil; i++ {
+				if _, err := post(ctx, client, s.gateway.url+"graphql", results[i%len(results)].question); err == nil {
+					sent.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	return sent.Load()
+}
