@@ -90,9 +90,10 @@ deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze
 /usr/bin/systemd-analyze:
 	$(APT) update && $(APT) install -y --no-install-recommends systemd
 
-# The built gateway against software from elsewhere: relay-compiler, the graphql-http audits, Chromium, Prometheus.
+# The built gateway against software from elsewhere: GraphQL clients, the graphql-http audits, Chromium, Prometheus.
 acceptance: build $(CHROMIUM) /usr/bin/prometheus
-	cd acceptance && npm ci --no-audit --no-fund && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
+	for folder in examples examples/web acceptance; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
+	cd acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
 
 /usr/bin/chromium:
 	$(APT) update && $(APT) install -y --no-install-recommends chromium
@@ -101,10 +102,12 @@ acceptance: build $(CHROMIUM) /usr/bin/prometheus
 /usr/bin/prometheus:
 	$(APT) update && $(APT) install -y --no-install-recommends prometheus
 
-# Pictures of the explorer, to look at.
+# Pictures of the explorer and the example page, to look at, and the one in the README.
 screenshots: build $(CHROMIUM)
-	cd acceptance && npm ci --no-audit --no-fund && SCREENSHOTS=$(CURDIR)/bin/screenshots \
-		GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
+	for folder in examples/web acceptance; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
+	cd acceptance && SCREENSHOTS=$(CURDIR)/bin/screenshots GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) \
+		node --test explorer.test.mjs page.test.mjs
+	cp bin/screenshots/page-light.png docs/page.png
 
 # The table of ratios in README.md, and the parts of it; on a quiet machine.
 bench: build /usr/bin/wrk
@@ -122,4 +125,4 @@ siege: build /usr/sbin/nginx
 	$(APT) update && $(APT) install -y --no-install-recommends wrk
 
 clean:
-	rm -rf bin explorer/dist/assets explorer/dist/*.html* explorer/node_modules acceptance/node_modules
+	rm -rf bin explorer/dist/assets explorer/dist/*.html* explorer/node_modules acceptance/node_modules examples/node_modules examples/web/node_modules

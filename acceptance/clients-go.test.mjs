@@ -1,0 +1,39 @@
+// genqlient: Go code that is generated from the schema and one document, and walks all calls of a status.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { after, before, describe, it } from 'node:test'
+import { promisify } from 'node:util'
+import { example, statuses } from './clients.mjs'
+import { startGateway } from './gateway.mjs'
+
+const go = (args, env) => promisify(execFile)('go', args, { cwd: example('go'), env: { ...process.env, ...env }, timeout: 300_000 })
+
+describe('genqlient', { timeout: 300_000 }, () => {
+  let gateway
+  before(async () => (gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: '0' })))
+  after(() => gateway?.stop())
+
+  it('has generated what is committed', async (t) => {
+    const committed = await readFile(example('go/generated.go'), 'utf8')
+    await go(['generate', '.'])
+    assert.equal(await readFile(example('go/generated.go'), 'utf8'), committed, 'run go generate in examples/go and commit what it made')
+    t.diagnostic((await go(['list', '-m', 'github.com/Khan/genqlient'])).stdout.trim())
+  })
+
+  it('walks all calls of some statuses', async () => {
+    const { calls } = await gateway.query(`query ($s: [CallOrderStatus!]) { calls(first: 1, statuses: $s) { totalCount } }`, { s: statuses })
+    const { stdout } = await go(['run', '.', ...statuses], { GATEWAY_URL: gateway.graphql })
+    const lines = stdout.trim().split('\n')
+    assert.equal(lines.pop(), `${calls.totalCount} calls`)
+    assert.equal(new Set(lines).size, calls.totalCount, 'none comes twice')
+    assert.ok(calls.totalCount > 200, 'several pages')
+  })
+
+  it('tells an error of the gateway', async () => {
+    await assert.rejects(go(['run', '.', 'NONSENSE'], { GATEWAY_URL: gateway.graphql }), ({ stderr }) => {
+      assert.match(stderr, /NONSENSE/)
+      return true
+    })
+  })
+})

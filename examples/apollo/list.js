@@ -1,0 +1,31 @@
+import { gql } from '@apollo/client'
+
+export const CALLS = gql`
+  query Calls($first: Int!, $after: String, $statuses: [CallOrderStatus!]) {
+    calls(first: $first, after: $after, statuses: $statuses) {
+      edges {
+        node {
+          id
+          status
+          phoneNumber
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`
+
+/** Opens the list of calls at its first page. In React, `useQuery(CALLS, { variables })` gives the same `fetchMore`. */
+export async function openList(client, variables) {
+  await client.query({ query: CALLS, variables })
+  const list = client.watchQuery({ query: CALLS, variables })
+  const calls = () => client.readQuery({ query: CALLS, variables }).calls
+  return {
+    calls: () => calls().edges.map(({ node }) => node),
+    hasMore: () => calls().pageInfo.hasNextPage,
+    more: () => list.fetchMore({ variables: { after: calls().pageInfo.endCursor } }),
+  }
+}

@@ -1,0 +1,67 @@
+import { Window } from 'happy-dom'
+
+/**
+ * Opens the page of calls in a DOM without a browser, and waits for the first of them.
+ *
+ * @param {{count: number, statuses?: string[]}} options the size of a page, and which calls
+ */
+export async function newPage(url, options) {
+  const window = new Window()
+  // React DOM looks for these when it is loaded.
+  Object.assign(globalThis, { window, document: window.document })
+  globalThis.navigator ??= window.navigator
+  letProcessEnd()
+  const { mount } = await import('./build/mount.js')
+  const { body } = window.document
+  const root = mount(body, url, options)
+
+  const items = () => [...body.querySelectorAll('li')]
+  const changed = (condition) => until(window, body, condition)
+  await changed(() => items().length > 0)
+  return {
+    ids: () => items().map((item) => item.dataset.id),
+    text: () => items().map((item) => item.innerText).join('\n\n'),
+    hasMore: () => body.querySelector('.more') !== null,
+    more: () => {
+      const before = items().length
+      body.querySelector('.more').click()
+      return changed(() => items().length > before && !body.querySelector('.more')?.disabled)
+    },
+    /** What is said in an item of the list, and a press of its button for all that was said. */
+    turns: (id) => turnsOf(body, id).map((turn) => turn.textContent),
+    moreTurns: (id) => {
+      const before = turnsOf(body, id).length
+      body.querySelector(`li[data-id="${id}"] button`).click()
+      return changed(() => turnsOf(body, id).length > before)
+    },
+    close: () => {
+      root.unmount()
+      return window.happyDOM.close()
+    },
+  }
+}
+
+const turnsOf = (body, id) => [...body.querySelectorAll(`li[data-id="${id}"] p`)]
+
+/** Relay sets timers of five minutes to drop what is no longer shown. They are no reason for a process to live on. */
+function letProcessEnd() {
+  const { setTimeout } = globalThis
+  globalThis.setTimeout = (callback, delay, ...rest) => {
+    const timer = setTimeout(callback, delay, ...rest)
+    return delay < 60_000 ? timer : timer.unref()
+  }
+}
+
+/** Waits until a condition holds, looking at it whenever the page changes. */
+function until(window, body, condition) {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!condition()) return
+      observer.disconnect()
+      resolve()
+    }
+    const observer = new window.MutationObserver(look)
+    observer.observe(body, { subtree: true, childList: true, attributes: true })
+    look()
+  })
+}

@@ -1,0 +1,45 @@
+import { graphql, usePaginationFragment } from 'react-relay'
+import { CallDetail } from './CallDetail'
+
+/** All calls loaded so far. `@connection` appends each further page to them. */
+export function CallList({ query, pageSize }) {
+  const { data, hasNext, isLoadingNext, loadNext } = usePaginationFragment(
+    graphql`
+      fragment CallList_query on Query
+      @argumentDefinitions(
+        count: { type: "Int", defaultValue: 20 }
+        cursor: { type: "String" }
+        statuses: { type: "[CallOrderStatus!]" }
+      )
+      @refetchable(queryName: "CallListPaginationQuery") {
+        calls(first: $count, after: $cursor, statuses: $statuses) @connection(key: "CallList_calls") {
+          edges {
+            node {
+              id
+              status
+              phoneNumber
+              ...CallDetail_call
+            }
+          }
+        }
+      }
+    `,
+    query,
+  )
+  return (
+    <>
+      <ul>
+        {data.calls.edges.map(({ node }) => (
+          <li key={node.id} data-id={node.id}>
+            {node.phoneNumber} {node.status} <CallDetail call={node} />
+          </li>
+        ))}
+      </ul>
+      {hasNext && (
+        <button className="more" disabled={isLoadingNext} onClick={() => loadNext(pageSize)}>
+          More
+        </button>
+      )}
+    </>
+  )
+}

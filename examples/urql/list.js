@@ -1,0 +1,39 @@
+import { gql } from '@urql/core'
+
+export const CALLS = gql`
+  query Calls($first: Int!, $after: String, $statuses: [CallOrderStatus!]) {
+    calls(first: $first, after: $after, statuses: $statuses) {
+      edges {
+        node {
+          id
+          status
+          phoneNumber
+          transcript(last: 1) {
+            role
+            content
+          }
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`
+
+/** Opens the list of calls at its first page. In React, `useQuery` gives the same with the `after` of the page wanted last. */
+export async function openList(client, variables) {
+  let calls
+  const load = async (after) => {
+    const { data, error } = await client.query(CALLS, { ...variables, after }).toPromise()
+    if (!data?.calls) throw error
+    calls = data.calls // all pages so far
+  }
+  await load()
+  return {
+    calls: () => calls.edges.map(({ node }) => node),
+    hasMore: () => calls.pageInfo.hasNextPage,
+    more: () => load(calls.pageInfo.endCursor),
+  }
+}

@@ -1,0 +1,66 @@
+import { graphql, useFragment } from 'react-relay'
+import type { Conversation_entries$data, Conversation_entries$key } from './__generated__/Conversation_entries.graphql'
+import { plain } from './words'
+
+type Entry = Conversation_entries$data[number]
+
+interface Props {
+  entries: Conversation_entries$key | null | undefined
+  goesOn: boolean
+}
+
+/** What was said, as a chat: the agent on one side, the person on the other, tools folded away in between. */
+export function Conversation({ entries, goesOn }: Props) {
+  const said = useFragment(
+    graphql`
+      fragment Conversation_entries on TranscriptEntry @relay(plural: true) {
+        index
+        role
+        content
+        toolName
+        toolArguments
+        toolIsError
+      }
+    `,
+    entries ?? null,
+  )
+  if (!said || said.length === 0) {
+    return <p className="note">{goesOn ? 'Nothing has been said yet.' : 'Nothing was said.'}</p>
+  }
+  return (
+    <ol className="conversation" aria-label="Transcript">
+      {said.map((entry) => (
+        <li key={entry.index} data-role={entry.role}>
+          {entry.role === 'TOOL' ? <Tool entry={entry} /> : <Turn entry={entry} />}
+        </li>
+      ))}
+      {goesOn && <li className="note">The call goes on …</li>}
+    </ol>
+  )
+}
+
+const speakers: Record<string, string> = { ASSISTANT: 'Agent', USER: 'Person' }
+
+function Turn({ entry }: { entry: Entry }) {
+  return (
+    <>
+      <span className="speaker">{speakers[entry.role] ?? 'Somebody'}</span>
+      <p className="bubble">{entry.content}</p>
+    </>
+  )
+}
+
+function Tool({ entry }: { entry: Entry }) {
+  return (
+    <details className="tool">
+      <summary>
+        {plain(entry.toolName ?? 'a tool')}
+        {entry.toolIsError && <span className="failed">failed</span>}
+      </summary>
+      {entry.toolArguments != null && <pre tabIndex={0}>{asText(entry.toolArguments)}</pre>}
+      <pre tabIndex={0}>{entry.content}</pre>
+    </details>
+  )
+}
+
+const asText = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value, null, 2))

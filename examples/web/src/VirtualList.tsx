@@ -1,0 +1,126 @@
+// A list of which only the rows in view are in the page, so that it may be thousands of rows long. Calls that come in above
+// do not move what the reader looks at: they wait there, and a button tells how many they are.
+import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual'
+import { useEffect, useEffectEvent, useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode, type RefObject } from 'react'
+import { CallRow } from './CallRow'
+import type { CallRow_call$key } from './__generated__/CallRow_call.graphql'
+import { go, href, usePlace } from './address'
+
+export const rowHeight = 68
+
+interface Props {
+  calls: readonly (CallRow_call$key & { readonly id: string })[]
+  /** Whether there is nothing to load after the last call. */
+  complete: boolean
+  /** Is told which rows are in view, whenever that changes. */
+  onShow: (first: number, last: number) => void
+  /** What stands below the last row. */
+  children: ReactNode
+}
+
+export function VirtualList({ calls, complete, onShow, children }: Props) {
+  const open = usePlace().call
+  const scroller = useRef<HTMLDivElement>(null)
+  const { current, move, take } = useCurrentRow(calls, scroller)
+  const virtualizer = useVirtualizer({
+    count: calls.length,
+    getScrollElement: () => scroller.current,
+    getItemKey: (row) => calls[row]!.id,
+    estimateSize: () => rowHeight,
+    overscan: 6,
+    // Rows keep their places as seen from the end: what is put before them does not push them away.
+    anchorTo: 'end',
+    // The row that has the focus stays in the page wherever the reader scrolls, or the keyboard would lose its place.
+    rangeExtractor: (range) => {
+      const rows = defaultRangeExtractor(range)
+      return current < 0 || rows.includes(current) ? rows : [...rows, current].sort((a, b) => a - b)
+    },
+  })
+  const first = virtualizer.range?.startIndex ?? 0
+  const last = virtualizer.range?.endIndex ?? 0
+  const unseen = useUnseen(calls, first)
+  const stop = current < 0 ? first : current // the one row that the Tab key leads to
+
+  const show = useEffectEvent(onShow)
+  useEffect(() => show(first, last), [first, last, calls.length])
+
+  function press(event: KeyboardEvent) {
+    const steps: Record<string, number> = { ArrowDown: stop + 1, ArrowUp: stop - 1, Home: 0, End: calls.length - 1 }
+    const row = steps[event.key]
+    if (row === undefined || row < 0 || row >= calls.length) return
+    event.preventDefault()
+    virtualizer.scrollToIndex(row)
+    move(row)
+  }
+
+  return (
+    <div className="list-frame">
+      <div className="pill-place" role="status">
+        {unseen > 0 && (
+          <button className="pill" onClick={() => virtualizer.scrollToOffset(0)}>
+            {unseen} new {unseen === 1 ? 'call' : 'calls'}
+          </button>
+        )}
+      </div>
+      <div className="scroller" ref={scroller}>
+        <ul aria-label="Calls, newest first" style={{ height: virtualizer.getTotalSize() }} onKeyDown={press}>
+          {virtualizer.getVirtualItems().map(({ index: row, key, start }) => (
+            <li
+              key={key}
+              aria-setsize={complete ? calls.length : -1}
+              aria-posinset={row + 1}
+              style={{ height: rowHeight, transform: `translateY(${start}px)` }}
+            >
+              <a
+                className="row"
+                href={href({ call: calls[row]!.id })}
+                data-call={calls[row]!.id}
+                aria-current={calls[row]!.id === open ? 'true' : undefined}
+                tabIndex={row === stop ? 0 : -1}
+                onFocus={() => take(row)}
+                onClick={(event) => {
+                  if (event.metaKey || event.ctrlKey || event.shiftKey) return // a new tab or window
+                  event.preventDefault()
+                  go({ call: calls[row]!.id })
+                }}
+              >
+                <CallRow call={calls[row]!} />
+              </a>
+            </li>
+          ))}
+        </ul>
+        {children}
+      </div>
+    </div>
+  )
+}
+
+/** The row that has or had the focus, -1 when none; the arrow keys move it. It is held by its id, since rows come in above. */
+function useCurrentRow(calls: Props['calls'], scroller: RefObject<HTMLElement | null>) {
+  const [id, setId] = useState<string | null>(null)
+  const wanted = useRef(false)
+  const current = calls.findIndex((call) => call.id === id)
+
+  useLayoutEffect(() => {
+    if (!wanted.current || id === null) return
+    wanted.current = false
+    scroller.current?.querySelector<HTMLElement>(`[data-call="${CSS.escape(id)}"]`)?.focus({ preventScroll: true })
+  })
+
+  const take = (row: number) => setId(calls[row]!.id)
+  const move = (row: number) => {
+    wanted.current = true
+    take(row)
+  }
+  return { current, take, move }
+}
+
+/** How many calls have come in above and have not been in view yet. */
+function useUnseen(calls: Props['calls'], first: number): number {
+  const [highest, setHighest] = useState(calls[0]?.id)
+  const place = Math.max(0, calls.findIndex((call) => call.id === highest))
+  const reached = Math.min(place, first)
+  const id = calls[reached]?.id
+  useEffect(() => setHighest(id), [id])
+  return reached
+}
