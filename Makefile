@@ -106,7 +106,7 @@ acceptance: build $(CHROMIUM) /usr/bin/prometheus
 screenshots: build $(CHROMIUM)
 	for folder in examples/web acceptance; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
 	cd acceptance && SCREENSHOTS=$(CURDIR)/bin/screenshots GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) \
-		node --test explorer.test.mjs page.test.mjs
+		node --test explorer.test.mjs explorer-share.test.mjs page.test.mjs
 	cp bin/screenshots/page-light.png docs/page.png
 
 # The table of ratios in README.md, and the parts of it; on a quiet machine.

@@ -3,10 +3,14 @@ import { useGraphiQL, useGraphiQLActions } from '@graphiql/react'
 import { createGraphiQLFetcher } from '@graphiql/toolkit'
 import { GraphiQL } from 'graphiql'
 import { examples } from './examples'
+import { readLink, ShareButton } from './share'
+import { troubleIn, unreachable } from './trouble'
 
 export function Explorer() {
   const [demo, setDemo] = useState(false)
+  const [trouble, setTrouble] = useState<string>()
   const [ready, setReady] = useState(false)
+  const [link] = useState(() => readLink(location.hash))
 
   const fetcher = useMemo(
     () =>
@@ -17,9 +21,15 @@ export function Explorer() {
         // The gateway has no @defer; without this every request would offer to take multipart/mixed.
         enableIncrementalDelivery: false,
         async fetch(input, init) {
-          const response = await fetch(input, init)
-          setDemo(response.headers.get('X-Revox-Upstream') === 'demo')
-          return response
+          try {
+            const response = await fetch(input, init)
+            setDemo(response.headers.get('X-Revox-Upstream') === 'demo')
+            setTrouble(await troubleIn(response))
+            return response
+          } catch (error) {
+            setTrouble(unreachable)
+            throw error
+          }
         },
       }),
     [],
@@ -35,11 +45,17 @@ export function Explorer() {
           </p>
         )}
       </div>
+      <div role="alert" className="trouble">
+        {trouble && <p>{trouble}</p>}
+      </div>
       {/* Before the editors are there, a click on a tab would leave them with the text of another tab. */}
       <div className="explorer" inert={!ready}>
         <GraphiQL
           fetcher={fetcher}
-          defaultTabs={examples}
+          // At a first visit the linked query is one tab more; later ones add it to the tabs they find.
+          defaultTabs={link.query ? [{ ...link, query: link.query }, ...examples] : examples}
+          initialQuery={link.query}
+          initialVariables={link.variables}
           defaultEditorToolsVisibility="variables"
           inputValueDeprecation
           isHeadersEditorEnabled
@@ -47,6 +63,16 @@ export function Explorer() {
           shouldPersistHeaders={false}
         >
           <GraphiQL.Logo>Revox GraphQL</GraphiQL.Logo>
+          <GraphiQL.Toolbar>
+            {({ prettify, merge, copy }) => (
+              <>
+                {prettify}
+                {merge}
+                {copy}
+                <ShareButton />
+              </>
+            )}
+          </GraphiQL.Toolbar>
           <OnReady call={setReady} />
           <FollowSystemTheme />
         </GraphiQL>

@@ -1,0 +1,50 @@
+import { useState } from 'react'
+import { ToolbarButton, useGraphiQL } from '@graphiql/react'
+
+/*
+ * A link to a query: behind the # of the address, which no server and no log sees, are `query`, `variables` and
+ * `operationName`. Headers never are: they hold tokens.
+ */
+
+export type Shared = { query?: string; variables?: string }
+
+/** What a link asks for. */
+export function readLink(hash: string): Shared {
+  const parameters = new URLSearchParams(hash.slice(1))
+  return { query: parameters.get('query') ?? undefined, variables: parameters.get('variables') ?? undefined }
+}
+
+/** The link to a query. */
+export function linkTo(address: string, { query, variables }: Shared): string {
+  const url = new URL(address)
+  // Not URLSearchParams, whose + for a space is lost in some chats.
+  const parameters = Object.entries({ query, variables }).filter(([, value]) => value?.trim())
+  url.hash = parameters.map(([name, value]) => `${name}=${encodeURIComponent(value!)}`).join('&')
+  return url.href
+}
+
+/** Copies a link to what is in the editors. */
+export function ShareButton() {
+  const query = useGraphiQL((state) => state.queryEditor)
+  const variables = useGraphiQL((state) => state.variableEditor)
+  const [label, setLabel] = useState(unused)
+
+  async function share() {
+    const link = linkTo(location.href, { query: query?.getValue(), variables: variables?.getValue() })
+    history.replaceState(null, '', link)
+    // Where the clipboard is not to be had (over plain HTTP beyond this machine), the address bar has the link.
+    const copied = await navigator.clipboard?.writeText(link).then(() => true, () => false)
+    setLabel(copied ? 'The link is copied' : 'The link is in the address bar')
+  }
+
+  return (
+    <ToolbarButton label={label} onClick={share} onBlur={() => setLabel(unused)} onMouseLeave={() => setLabel(unused)}>
+      <svg className="graphiql-toolbar-icon" viewBox="0 0 16 16" fill="none" stroke="currentColor" strokeWidth="1.5" strokeLinecap="round" aria-hidden="true">
+        <path d="M6.5 9.5a3 3 0 0 0 4.2 0l2.4-2.4a3 3 0 0 0-4.2-4.2l-.9.9" />
+        <path d="M9.5 6.5a3 3 0 0 0-4.2 0L2.9 8.9a3 3 0 0 0 4.2 4.2l.9-.9" />
+      </svg>
+    </ToolbarButton>
+  )
+}
+
+const unused = 'Copy a link to this query'
