@@ -1,0 +1,159 @@
+// What a page of another site can do to the gateway from within a browser that reaches it, in a real Chromium.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { after, before, describe, it } from 'node:test'
+import { chromium } from 'playwright-core'
+import { startGateway } from './gateway.mjs'
+
+const typename = '{"query":"{ __typename }"}'
+const json = { 'content-type': 'application/json' }
+
+/** Each runs in the page, and gives 'read' if that got the answer, 'sent' if it cannot tell what became of it, else 'refused'. */
+const attempts = {
+  'GET by fetch': (url) => read(url + '?query={__typename}'),
+  'GET by fetch, no-cors': (url) => opaque(url + '?query={__typename}', { mode: 'no-cors' }),
+  'GET with a header that needs a preflight': (url) => read(url + '?query={__typename}', { headers: { 'apollo-require-preflight': '1' } }),
+  'a picture': (url) => element('img', url + '?query={__typename}'),
+  'a script': (url) => element('script', url + '?query={__typename}'),
+  'a form, GET': (url) => form(url, 'GET', 'application/x-www-form-urlencoded', { query: '{__typename}' }),
+  'a form, POST': (url) => form(url, 'POST', 'application/x-www-form-urlencoded', { query: '{__typename}' }),
+  'a form, POST as text/plain': (url) => form(url, 'POST', 'text/plain', { '{"query":"{ __typename }", "a': '": 1}' }),
+  'POST as text/plain by fetch, no-cors': (url) => opaque(url, { method: 'POST', mode: 'no-cors', body: typename }),
+  'POST as JSON by fetch': (url) => read(url, { method: 'POST', headers: json, body: typename }),
+  'POST as JSON with a token': (url) => read(url, { method: 'POST', headers: { ...json, authorization: 'Bearer guess' }, body: typename }),
+  'POST as JSON by a sandboxed frame': (url) => sandboxed(url),
+  'a WebSocket': (url) => socket(url),
+  'a frame of the explorer': (url) => framed(url.replace('graphql', '')),
+}
+
+/** What comes of them, for a page that GATEWAY_CORS_ORIGINS does not list, and for one that it does; and what was executed. */
+const expected = {
+  'GET by fetch': ['refused 0', 'read 1'],
+  'GET by fetch, no-cors': ['sent 0', 'sent 0'],
+  'GET with a header that needs a preflight': ['refused 0', 'read 1'],
+  'a picture': ['refused 0', 'refused 0'],
+  'a script': ['refused 0', 'refused 0'],
+  'a form, GET': ['sent 0', 'sent 0'],
+  'a form, POST': ['sent 0', 'sent 0'],
+  'a form, POST as text/plain': ['sent 0', 'sent 0'],
+  'POST as text/plain by fetch, no-cors': ['sent 0', 'sent 0'],
+  'POST as JSON by fetch': ['refused 0', 'read 1'],
+  'POST as JSON with a token': ['refused 0', 'read 1'],
+  'POST as JSON by a sandboxed frame': ['refused 0', 'refused 0'],
+  'a WebSocket': ['refused 0', 'refused 0'],
+  'a frame of the explorer': ['refused 0', 'refused 0'],
+}
+
+/** The functions that the attempts use, as a script of the foreign page. */
+const library = `
+const typename = ${JSON.stringify(typename)}, json = ${JSON.stringify(json)}
+const read = (url, init) => fetch(url, init).then((r) => r.json()).then((a) => (a.data ? 'read' : 'refused'), () => 'refused')
+const opaque = (url, init) => fetch(url, init).then(() => 'sent', () => 'refused')
+const settled = (target) => new Promise((done) => { target.onload = () => done('sent'); target.onerror = () => done('refused') })
+function element(name, url) {
+  const made = document.createElement(name), done = settled(made)
+  made.src = url
+  document.body.append(made)
+  return done
+}
+function form(url, method, enctype, fields) {
+  const frame = document.createElement('iframe')
+  frame.name = 'target' + Math.random()
+  document.body.append(frame)
+  const made = Object.assign(document.createElement('form'), { action: url, method, enctype, target: frame.name })
+  for (const [name, value] of Object.entries(fields)) made.append(Object.assign(document.createElement('input'), { name, value }))
+  document.body.append(made)
+  const done = settled(frame)
+  made.submit()
+  return done
+}
+function sandboxed(url) {
+  const frame = document.createElement('iframe')
+  frame.sandbox = 'allow-scripts'
+  frame.srcdoc = '<script>fetch(' + JSON.stringify(url) + ', ' + JSON.stringify({ method: 'POST', headers: json, body: typename }) +
+    ').then((r) => r.text()).then(() => "read", () => "refused").then((what) => parent.postMessage(what, "*"))<' + '/script>'
+  const done = new Promise((tell) => addEventListener('message', (event) => tell(event.data), { once: true }))
+  document.body.append(frame)
+  return done
+}
+const socket = (url) => new Promise((done) => {
+  const made = new WebSocket(url.replace('http', 'ws'), 'graphql-transport-ws')
+  made.onopen = () => done('read')
+  made.onerror = () => done('refused')
+})
+async function framed(url) {
+  const frame = document.createElement('iframe'), done = settled(frame)
+  frame.src = url
+  document.body.append(frame)
+  await done
+  return 'framed'
+}`
+
+describe('Pages of another site', { timeout: 120_000 }, () => {
+  let browser, context, page, origin, server
+  const gateways = []
+  before(async () => {
+    server = createServer((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(`<!doctype html><body><script>${library}</script>`))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    origin = `http://foreign.test:${server.address().port}`
+    gateways.push(await startGateway(), await startGateway({ GATEWAY_CORS_ORIGINS: origin }))
+    browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+      // Both names are this machine, as an attacker's name server would have it. Local network access would ask a person first.
+      args: ['--no-sandbox', '--disable-gpu', '--host-resolver-rules=MAP *.test 127.0.0.1', '--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests'],
+    })
+    context = await browser.newContext()
+    page = await context.newPage()
+  })
+  after(async () => {
+    await browser?.close()
+    server?.close()
+    for (const gateway of gateways) await gateway.stop()
+  })
+
+  /** How many operations a gateway has executed. */
+  async function executed(gateway) {
+    const metrics = await (await fetch(new URL('metrics', gateway.url))).text()
+    return [...metrics.matchAll(/^revox_graphql_answers_total\{.*\} (\d+)$/gm)].reduce((sum, [, n]) => sum + Number(n), 0)
+  }
+
+  for (const [i, kind] of ['not listed', 'listed'].entries()) {
+    it(`do what they may, ${kind}`, async (t) => {
+      const gateway = gateways[i]
+      const table = []
+      for (const [name, attempt] of Object.entries(attempts)) {
+        await page.goto(origin)
+        const before = await executed(gateway)
+        let what = await page.evaluate(`(${attempt})(${JSON.stringify(gateway.graphql)})`)
+        // A frame that is forbidden has loaded the browser's own word for that.
+        if (what === 'framed') what = page.frames().some((frame) => frame.url() === gateway.url) ? 'read' : 'refused'
+        table.push(`${name}: ${what} ${(await executed(gateway)) - before}`)
+      }
+      t.diagnostic('\n' + table.join('\n'))
+      assert.deepEqual(table, Object.entries(expected).map(([name, results]) => `${name}: ${results[i]}`))
+    })
+  }
+
+  it('get nothing by pointing their own name at the gateway', async () => {
+    const response = await page.goto(`http://rebound.test:${new URL(gateways[0].url).port}/graphql?query={__typename}`)
+    assert.equal(response.status(), 421)
+    assert.match(await response.text(), /BAD_USER_INPUT/)
+  })
+
+  it('cannot look into the explorer that they open', async () => {
+    await page.goto(origin)
+    const [opened] = await Promise.all([context.waitForEvent('page'), page.evaluate((url) => { window.opened = open(url) }, gateways[0].url)])
+    await opened.waitForLoadState()
+    assert.equal(await page.evaluate(() => { try { return String(opened.document) } catch (error) { return error.name } }), 'SecurityError')
+    await opened.close()
+  })
+
+  it('of this origin do as they like', async () => {
+    const before = await executed(gateways[0])
+    await page.goto(new URL('healthz', gateways[0].url).href)
+    assert.equal(await page.evaluate(() => fetch('/graphql?query={__typename}').then((r) => r.json()).then((a) => a.data.__typename)), 'Query')
+    assert.equal((await executed(gateways[0])) - before, 1)
+  })
+})
