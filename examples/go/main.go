@@ -17,7 +17,7 @@ import (
 func main() {
 	url := cmp.Or(os.Getenv("GATEWAY_URL"), "http://127.0.0.1:8080/graphql")
 	client := graphql.NewClient(url, http.DefaultClient)
-	var statuses []CallOrderStatus
+	statuses := make([]CallOrderStatus, 0, len(os.Args)-1)
 	for _, status := range os.Args[1:] {
 		statuses = append(statuses, CallOrderStatus(status))
 	}
