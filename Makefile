@@ -53,6 +53,7 @@ generated:
 
 lint: $(LINT)
 	$(LINT) run ./...
+	cd examples/go && go mod tidy -diff && $(CURDIR)/$(LINT) run ./...
 	@fixes=$$(go fix -diff ./... 2>&1); test -z "$$fixes" || { echo "$$fixes"; echo 'run go fix ./...'; exit 1; }
 
 $(LINT):
