@@ -45,6 +45,26 @@ describe('GraphiQL, beside queries that work', { timeout: 180_000 }, () => {
   const query = 'query Linked($n: Int!) {\n  calls(first: $n) {\n    nodes {\n      id\n    }\n  }\n}'
   const variables = '{ "n": 3 }'
 
+  it('is of use soon, and asks this gateway alone', async (t) => {
+    const context = await browser.newContext()
+    context.setDefaultTimeout(20_000)
+    const page = await context.newPage()
+    const finished = []
+    page.on('requestfinished', (request) => finished.push(request))
+    const start = performance.now()
+    await page.goto(gateway.url)
+    await page.locator('.explorer:not([inert])').waitFor()
+    const ready = performance.now() - start
+    await run(page)
+    await shows(page, '"nodes"')
+    const answered = performance.now() - start
+    await page.waitForLoadState('networkidle')
+    assert.deepEqual(finished.map((request) => request.url()).filter((url) => !url.startsWith(gateway.url) && !url.startsWith('blob:')), [])
+    const sizes = await Promise.all(finished.map((request) => request.sizes().then((size) => size.responseBodySize, () => 0)))
+    t.diagnostic(`ready after ${(ready / 1000).toFixed(1)} s, first answer after ${(answered / 1000).toFixed(1)} s, ${sizes.reduce((sum, n) => sum + n, 0)} bytes in ${finished.length} requests`)
+    await context.close()
+  })
+
   it('opens a link with a query and its variables, and runs it', async () => {
     const page = await visit(`${gateway.url}#query=${encodeURIComponent(query)}&variables=${encodeURIComponent(variables)}`)
     await page.getByRole('tab', { name: 'Linked', selected: true }).waitFor()
