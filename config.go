@@ -63,7 +63,8 @@ type settings struct {
 	DrainDelay         time.Duration `variable:"GATEWAY_DRAIN_DELAY" default:"0s" help:"How long to go on accepting requests after the signal to stop, while /readyz already says no."`
 	Introspection      bool          `variable:"GATEWAY_INTROSPECTION" default:"true" negatable:"" help:"Let clients read the schema by queries. GraphiQL needs it."`
 	LogFormat          string        `variable:"GATEWAY_LOG_FORMAT" default:"text" enum:"text,json" help:"How the log is written to standard error: text or json."`
-	LogLevel           string        `variable:"GATEWAY_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"The least that is logged: debug, info (a line for each request), warn (slow requests, and trouble) or error."`
+	LogLevel           string        `variable:"GATEWAY_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"The least that is logged: debug, info (requests too), warn (slow requests, and trouble) or error."`
+	LogRequests        bool          `variable:"GATEWAY_LOG_REQUESTS" default:"true" negatable:"" help:"Log a line for each GraphQL request. Without, only slow ones have one."`
 	SlowRequest        time.Duration `variable:"GATEWAY_SLOW_REQUEST" default:"1s" help:"From when on a GraphQL request is logged as slow."`
 	OTLPEndpoint       string        `name:"otlp-endpoint" variable:"OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"An OpenTelemetry collector for traces, by OTLP over HTTP, like http://localhost:4318. Without one nothing is traced."`
 	TraceSample        float64       `variable:"GATEWAY_TRACE_SAMPLE" default:"1" help:"The share of requests that are traced, 0 to 1, where the client has not decided that in traceparent."`

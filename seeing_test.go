@@ -92,7 +92,12 @@ func TestEachRequestIsLogged(t *testing.T) {
 }
 
 func TestLogLevelAndSlowRequests(t *testing.T) {
-	p := start(t, map[string]string{"GATEWAY_SLOW_REQUEST": "1ns"})
+	quick := start(t, map[string]string{"GATEWAY_LOG_REQUESTS": "false", "GATEWAY_SLOW_REQUEST": "1h"})
+	quick.query(t, smallQuery)
+	if log := quick.log.String(); strings.Contains(log, "request") {
+		t.Errorf("log: %s", log)
+	}
+	p := start(t, map[string]string{"GATEWAY_SLOW_REQUEST": "1ns", "GATEWAY_LOG_REQUESTS": "false"})
 	p.query(t, smallQuery)
 	if log := p.log.String(); !strings.Contains(log, `level=WARN msg="slow request"`) {
 		t.Errorf("log: %s", log)

@@ -214,7 +214,7 @@ func routes(s *settings, traces *telemetry.Traces, draining *atomic.Bool, log *s
 		return nil, nil, err
 	}
 	requests := telemetry.NewRequests(registry, telemetry.RequestOptions{
-		Log: log, Slow: s.SlowRequest, Inside: engine.capacity.Inside, Shed: engine.capacity.Shed,
+		Log: log, Slow: s.SlowRequest, OnlySlow: !s.LogRequests, Inside: engine.capacity.Inside, Shed: engine.capacity.Shed,
 	})
 	mux, guard := http.NewServeMux(), hostGuard(s)
 	handle := func(path string, handler http.Handler) { mux.Handle(path, guard(handler)) }

@@ -96,7 +96,7 @@ func isSetting(variable string) bool {
 // gateway starts the gateway over an upstream.
 func (f *fleet) gateway(ctx context.Context, o *options, name string, rest *upstream, settings ...string) (*child, error) {
 	return f.start(ctx, name, append([]string{
-		"REVOX_API_KEY=" + gatewayKey, "REVOX_BASE_URL=" + rest.url, "GATEWAY_LISTEN=127.0.0.1:0",
+		"REVOX_API_KEY=" + gatewayKey, "REVOX_BASE_URL=" + rest.url, "GATEWAY_LISTEN=127.0.0.1:0", "GATEWAY_LOG_REQUESTS=false",
 	}, settings...), o.gateway)
 }
 

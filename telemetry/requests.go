@@ -15,8 +15,9 @@ import (
 
 // Requests counts GraphQL requests, writes a line about each to the log, and tells its trace.
 type Requests struct {
-	log  *slog.Logger
-	slow time.Duration
+	log      *slog.Logger
+	slow     time.Duration
+	onlySlow bool
 
 	total      *prometheus.CounterVec
 	duration   *prometheus.HistogramVec
@@ -51,9 +52,11 @@ const (
 
 // RequestOptions are about GraphQL requests.
 type RequestOptions struct {
-	// Log gets a line for each request, at the level INFO, and for one that takes Slow or longer at WARN.
-	Log  *slog.Logger
-	Slow time.Duration
+	// Log gets a line for each request, at the level INFO, and for one that takes Slow or longer at WARN. With OnlySlow the
+	// others have none.
+	Log      *slog.Logger
+	Slow     time.Duration
+	OnlySlow bool
 	// Inside is how many requests are under way, and Shed how many were refused because too many were.
 	Inside func() int
 	Shed   func() uint64
@@ -68,7 +71,7 @@ func NewRequests(registry prometheus.Registerer, opts RequestOptions) *Requests 
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	}
 	q := &Requests{
-		log: opts.Log, slow: opts.Slow, operations: newNames[string](maxOperations),
+		log: opts.Log, slow: opts.Slow, onlySlow: opts.OnlySlow, operations: newNames[string](maxOperations),
 		total: counter("requests_total", "GraphQL requests, by the name of the operation and the code of the first error.", "operation", "code"),
 		duration: prometheus.NewHistogramVec(histogram("request_duration_seconds", "Time that GraphQL requests took, until the answer was written.",
 			.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30), []string{"operation"}),
@@ -141,7 +144,7 @@ func (q *Requests) answered(ctx context.Context, r *http.Request, o *outcome) {
 	if o.took >= q.slow {
 		level, message = slog.LevelWarn, "slow request"
 	}
-	if !q.log.Enabled(ctx, level) {
+	if !q.log.Enabled(ctx, level) || q.onlySlow && level == slog.LevelInfo {
 		return
 	}
 	attributes := make([]slog.Attr, 0, 16)
