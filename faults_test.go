@@ -276,7 +276,7 @@ func (p *program) askUntil(t *testing.T, enough func(reply) bool) reply {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(10 * time.Second); ; <-tick.C {
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
 		switch r := p.ask(t, ""); {
 		case enough(r):
 			return r

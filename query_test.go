@@ -183,15 +183,15 @@ func TestUnreadableCall(t *testing.T) {
 
 // killer kills the program a little after the n-th request that upstream gets.
 type killer struct {
-	after   time.Duration
-	request int64
+	after   atomic.Int64 // nanoseconds
+	request atomic.Int64
 	count   atomic.Int64
 	process atomic.Pointer[os.Process]
 }
 
 func (k *killer) fault(int, *http.Request) *fake.Answer {
-	if process := k.process.Load(); process != nil && k.count.Add(1) == k.request {
-		time.AfterFunc(k.after, func() { _ = process.Kill() })
+	if process := k.process.Load(); process != nil && k.count.Add(1) == k.request.Load() {
+		time.AfterFunc(time.Duration(k.after.Load()), func() { _ = process.Kill() })
 	}
 	return nil
 }
@@ -221,7 +221,8 @@ func TestKilledWalks(t *testing.T) {
 				}
 				var log bytes.Buffer
 				cmd.Stderr = &log
-				k.request, k.after = 1+dice.Int64N(12), time.Duration(dice.Int64N(int64(4*time.Millisecond)))
+				k.request.Store(1 + dice.Int64N(12)) // requests of the last process may still be answered
+				k.after.Store(dice.Int64N(int64(4 * time.Millisecond)))
 				k.count.Store(0)
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
