@@ -281,6 +281,41 @@ func TestSlowBodiesTakeNoPlace(t *testing.T) {
 	}
 }
 
+// Who reads an answer slowly takes nobody's place.
+func TestSlowReadersTakeNoPlace(t *testing.T) {
+	const most = 2
+	p := start(t, map[string]string{"GATEWAY_MAX_CONCURRENT_REQUESTS": fmt.Sprint(most), "GATEWAY_CACHE_TTL": "1h", "GATEWAY_DEMO_CALLS_PER_MINUTE": "0"})
+	const body = `{"query": "{ calls(first: 100) { nodes { transcript { content } } } }"}`
+	request := fmt.Sprintf("POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	for range 5 * most {
+		conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(p.url, "http://"), "/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+		// More answers than the system takes for a connection.
+		go func() { _, _ = io.WriteString(conn, strings.Repeat(request, 100)) }()
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for began := time.Now(); !strings.Contains(p.query(t, smallQuery), `"nodes":[{`); {
+		if time.Since(began) > 20*time.Second { // they have 60 s to read
+			t.Fatal("those who read slowly keep others out")
+		}
+	}
+	for began := time.Now(); ; {
+		_, body := p.get(t, "metrics")
+		if strings.Contains(body, "\nrevox_graphql_requests_in_flight 0\n") {
+			return
+		}
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("those who read slowly have places")
+		}
+	}
+}
+
 // Requests beyond the limit are refused, and those inside are not disturbed.
 func TestShedding(t *testing.T) {
 	const most = 3

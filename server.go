@@ -81,6 +81,10 @@ func programVersion() string {
 // and 30 s after which Docker and Kubernetes kill.
 const drainTimeout = 8 * time.Second
 
+// writingBytes is how much of answers may be on its way to clients that read slowly: five hundred of the largest as they
+// usually are, hundred calls with all that was said.
+const writingBytes = 256 << 20
+
 // run is the program: it serves until ctx is done, then lets the requests under way finish; or it answers a query.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	s, err := parseSettings(args, getenv, stdout)
@@ -277,7 +281,7 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 		client.Close()
 	}
 	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body there is.
-	capacity := graph.NewCapacity(s.MaxConcurrent, max(1, s.MaxConcurrent/4)*int(s.MaxRequestBytes))
+	capacity := graph.NewCapacity(s.MaxConcurrent, max(1, s.MaxConcurrent/4)*int(s.MaxRequestBytes), writingBytes)
 	graphQL, err := graph.NewHandler(graph.Options{
 		Calls:         cache,
 		Known:         cache,

@@ -14,12 +14,14 @@ import (
 //
 // A request takes a place once it has been read. If it took one before, whoever sends a byte a second would hold it for as
 // long as reading may take, and a thousand of them would keep everybody else out. What a request takes while it is read is
-// memory: the bodies that are larger than a connection's own buffers are counted together, as far as they have come.
+// memory: the bodies that are larger than a connection's own buffers are counted together, as far as they have come. And it
+// leaves its place before its answer is written, see [writing].
 type Capacity struct {
 	places   chan struct{}
 	bodies   atomic.Int64 // bytes
 	maxBytes int64
 	shed     atomic.Uint64
+	answers  writing
 }
 
 // smallBody is the size of a body that is not counted: net/http has as much for each connection, twice.
@@ -28,12 +30,12 @@ const smallBody = 4 << 10
 // bodyPatience is how long is waited for the rest of a refused body, before it is answered and its connection closed.
 const bodyPatience = time.Second
 
-// NewCapacity lets so many requests in at once, and so many bytes of bodies be read.
-func NewCapacity(requests, bodyBytes int) *Capacity {
-	return &Capacity{places: make(chan struct{}, requests), maxBytes: int64(bodyBytes)}
+// NewCapacity lets so many requests in at once, so many bytes of bodies be read, and so many of answers be written.
+func NewCapacity(requests, bodyBytes, answerBytes int) *Capacity {
+	return &Capacity{places: make(chan struct{}, requests), maxBytes: int64(bodyBytes), answers: writing{maxBytes: answerBytes}}
 }
 
-// Inside is how many requests are inside.
+// Inside is how many requests are inside: read, and not yet being answered.
 func (c *Capacity) Inside() int { return len(c.places) }
 
 // Shed is how many were refused.

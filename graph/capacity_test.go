@@ -11,7 +11,7 @@ import (
 // Bodies that are being read are bounded as a whole, and give their bytes back.
 func TestBodiesAreBounded(t *testing.T) {
 	const size = 10_000
-	capacity := NewCapacity(1, size)
+	capacity := NewCapacity(1, size, 0)
 	held, write := io.Pipe()
 	post := func(body io.Reader, length int64) (text string, refused *refusal) {
 		r := httptest.NewRequest(http.MethodPost, "/graphql", body)

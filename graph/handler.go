@@ -124,12 +124,23 @@ type exchange struct {
 	r           *http.Request
 	contentType string // of the answer
 	report      *Report
+	capacity    *Capacity
+	inside      bool // it has a place
+	held        int  // bytes until it is written, if more than the answer's own
 }
 
 // refuse answers with errors.
 func (x *exchange) refuse(f *refusal) {
 	x.report.failed(f.errors)
-	f.send(x.w, x.contentType)
+	f.send(x)
+}
+
+// leave gives the request's place back, if it has one.
+func (x *exchange) leave() {
+	if x.inside {
+		x.inside = false
+		x.capacity.leave()
+	}
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -138,7 +149,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !acceptable {
 		contentType = applicationJSON
 	}
-	x := &exchange{w, r, contentType, reportOf(r.Context())}
+	x := &exchange{w: w, r: r, contentType: contentType, report: reportOf(r.Context()), capacity: h.capacity}
+	defer x.leave()
 	defer func() {
 		if v := recover(); v != nil {
 			h.recovered(x, v)
@@ -155,14 +167,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	text, bad := readText(w, r, h.limits.RequestBytes, h.capacity)
-	if bad == nil && !h.capacity.enter() {
-		bad = h.capacity.refuse(w)
+	if bad == nil {
+		if x.inside = h.capacity.enter(); !x.inside {
+			bad = h.capacity.refuse(w)
+		}
 	}
 	if bad != nil {
 		x.refuse(bad)
 		return
 	}
-	defer h.capacity.leave()
 	key := answerKey{tenant: credential.Tenant(), method: r.Method, text: text, encoding: negotiateEncoding(r.Header.Values("Accept-Encoding"))}
 	trusted := h.finder.trusted.current()
 	if trusted != nil {
@@ -239,7 +252,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		extend(response, "cost", map[string]int{"requested": cost, "limit": h.limits.Cost})
 	}
 	if len(response.Errors) > 0 || len(response.Extensions) > 0 {
-		send(x.w, x.contentType, http.StatusOK, encodeResponse(response))
+		x.send(http.StatusOK, encodeResponse(response))
 		return
 	}
 	buffer.WriteByte('}')
@@ -253,6 +266,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		packed.Reset()
 		compress(packed, key.encoding, made.body)
 		made.body, made.encoding = packed.Bytes(), key.encoding
+		x.held = buffer.Len() + packed.Len()
 	}
 	if h.answers != nil {
 		h.answers.put(key, made)

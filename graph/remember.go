@@ -154,7 +154,7 @@ func (a *answer) send(x *exchange) {
 	if a.encoding != "" {
 		header["Content-Encoding"] = []string{a.encoding}
 	}
-	send(x.w, x.contentType, http.StatusOK, a.body)
+	x.send(http.StatusOK, a.body)
 }
 
 // entityTag is a weak tag: the same for every encoding and media type of the body.

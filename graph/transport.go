@@ -35,12 +35,12 @@ func refuse(status int, code, message string) *refusal {
 }
 
 // send answers with the errors.
-func (f *refusal) send(w http.ResponseWriter, contentType string) {
+func (f *refusal) send(x *exchange) {
 	status := f.status
 	if status == 0 {
-		status = notExecuted(contentType)
+		status = notExecuted(x.contentType)
 	}
-	send(w, contentType, status, encodeResponse(&graphql.Response{Errors: f.errors}))
+	x.send(status, encodeResponse(&graphql.Response{Errors: f.errors}))
 }
 
 // notExecuted is the status of a GraphQL request that fails before it is executed.
@@ -83,6 +83,12 @@ func tooManyBytes(limit, actual int) *refusal {
 	}}
 }
 
+// bodies are buffers for bodies. They are not those for answers, and none that is large is kept: whoever sends slowly holds one
+// for long, and many of them would hold all that was made in a busy time.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+const maxIdleBody = 16 << 10
+
 func readBody(w http.ResponseWriter, r *http.Request, maxBytes int, capacity *Capacity) (string, *refusal) {
 	if contentType := r.Header.Get("Content-Type"); contentType != applicationJSON {
 		mediaType, attributes, err := mime.ParseMediaType(contentType)
@@ -91,8 +97,12 @@ func readBody(w http.ResponseWriter, r *http.Request, maxBytes int, capacity *Ca
 			return "", refuse(http.StatusUnsupportedMediaType, codeBadUserInput, "Send the request as application/json, in UTF-8.")
 		}
 	}
-	body := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(body)
+	body := bodies.Get().(*bytes.Buffer)
+	defer func() {
+		if body.Cap() <= maxIdleBody {
+			bodies.Put(body)
+		}
+	}()
 	body.Reset()
 	reader := io.Reader(r.Body)
 	if maxBytes > 0 {
@@ -241,13 +251,18 @@ var inUTF8 = map[string][]string{
 	applicationResponse: {applicationResponse + "; charset=utf-8"},
 }
 
-// send writes an answer, whole and at once.
-func send(w http.ResponseWriter, contentType string, status int, body []byte) {
-	header := w.Header()
-	header["Content-Type"] = inUTF8[contentType]
+// send writes an answer, whole and at once, for which the request needs its place no more.
+func (x *exchange) send(status int, body []byte) {
+	header := x.w.Header()
+	header["Content-Type"] = inUTF8[x.contentType]
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	x.leave()
+	x.w.WriteHeader(status)
+	if x.capacity == nil {
+		_, _ = x.w.Write(body)
+	} else {
+		x.capacity.answers.write(x.w, body, max(len(body), x.held))
+	}
 }
 
 // encodeResponse encodes a response: errors first, so that a reader of a stream sees them first; data is encoded already.
