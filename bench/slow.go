@@ -6,17 +6,52 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const slowConnections = 1000
+const (
+	slowConnections = 1000
+	slowPlaces      = 500 // fewer, or slow ones could take them and some would be left
+	slowPipelined   = 20  // answers that a slow reader asks for at once: more than the system takes for a connection
+)
 
-// measureSlow opens a thousand connections that send a byte a second: first of a header, then of a body. Where the gateway
-// closes one, the next is opened.
+// slowly is a way to be slow: what is sent at once, and what then happens to a byte in each second.
+type slowly struct {
+	name, start string
+	step        func(net.Conn) error
+}
+
+func slowWays() []slowly {
+	write := func(conn net.Conn) error {
+		_, err := conn.Write([]byte("a"))
+		return err
+	}
+	read := func(conn net.Conn) error {
+		_, err := conn.Read(make([]byte, 1))
+		return err
+	}
+	const post = "POST /graphql HTTP/1.1\r\nHost: localhost\r\n"
+	question := slowQuestion()
+	asked := fmt.Sprintf(post+"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(question), question)
+	return []slowly{
+		{"headers", post + "X-Slow: ", write},
+		{"bodies", post + "Content-Type: application/json\r\nContent-Length: 200000\r\n\r\n", write},
+		{"readers", strings.Repeat(asked, slowPipelined), read},
+	}
+}
+
+// slowQuestion is what slow readers ask: the largest answer that there usually is.
+func slowQuestion() []byte {
+	return encodeQuestion(fmt.Sprintf("{ calls(first: 100) { nodes { %s } } }", everySaid), nil)
+}
+
+// measureSlow opens a thousand connections that send a byte a second, first of a header, then of a body, or read one of an
+// answer. Where the gateway closes one, the next is opened.
 func measureSlow(ctx context.Context, o *troubleOptions, t *table) error {
-	s, err := o.start(ctx, "GATEWAY_CACHE_TTL=1h")
+	s, err := o.start(ctx, "GATEWAY_CACHE_TTL=1h", fmt.Sprintf("GATEWAY_MAX_CONCURRENT_REQUESTS=%d", slowPlaces))
 	if err != nil {
 		return err
 	}
@@ -25,16 +60,17 @@ func measureSlow(ctx context.Context, o *troubleOptions, t *table) error {
 	if err != nil {
 		return err
 	}
+	// What slow readers ask is remembered: it is not their asking that is measured, but their reading.
+	if _, err := post(ctx, s.client, s.gateway.url+"graphql", slowQuestion()); err != nil {
+		return errors.Join(err, s.gateway.err())
+	}
 	address, err := url.Parse(s.gateway.url)
 	if err != nil {
 		return fmt.Errorf("the gateway's address: %w", err)
 	}
 	var failed []error
-	for _, kind := range []struct{ name, start string }{
-		{"headers", "POST /graphql HTTP/1.1\r\nHost: localhost\r\nX-Slow: "},
-		{"bodies", "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 200000\r\n\r\n"},
-	} {
-		fmt.Fprintf(&t.text, "\n## Slow %s\n\n%d connections that send a byte a second.\n", kind.name, slowConnections)
+	for _, way := range slowWays() {
+		fmt.Fprintf(&t.text, "\n## Slow %s\n\n%d connections, a byte a second; places for %d requests.\n", way.name, slowConnections, slowPlaces)
 		var opened atomic.Int64
 		failed = append(failed, s.during(ctx, t, pages, o.siege, func(ctx context.Context) {
 			var all sync.WaitGroup
@@ -42,7 +78,7 @@ func measureSlow(ctx context.Context, o *troubleOptions, t *table) error {
 				all.Go(func() {
 					for ctx.Err() == nil {
 						opened.Add(1)
-						trickle(ctx, address.Host, kind.start)
+						trickle(ctx, address.Host, way)
 					}
 				})
 			}
@@ -54,17 +90,17 @@ func measureSlow(ctx context.Context, o *troubleOptions, t *table) error {
 	return errors.Join(append(failed, s.gateway.err())...)
 }
 
-// trickle opens a connection and sends the start at once and then a byte a second, until it is closed.
-func trickle(ctx context.Context, address, start string) {
+// trickle opens a connection and is slow on it, until it is closed.
+func trickle(ctx context.Context, address string, way slowly) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
 		_ = pass(ctx, time.Second)
 		return
 	}
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	defer func() { _ = conn.Close() }()
-	for text := start; ; text = "a" {
-		if _, err := conn.Write([]byte(text)); err != nil || pass(ctx, time.Second) != nil {
-			return
-		}
+	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+	go func() { _, _ = conn.Write([]byte(way.start)) }() // a reader's is more than is taken at once; closing ends it
+	for pass(ctx, time.Second) == nil && way.step(conn) == nil {
 	}
 }
