@@ -122,6 +122,18 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     assert.equal(headers['x-secret'], 'do-not-store')
   })
 
+  it('keeps a history of queries, but not of their headers', async () => {
+    await page.getByRole('button', { name: 'Variables' }).click()
+    await paste('Variables', JSON.stringify({ first: 7 }))
+    // What is written here was typed after the headers, so GraphiQL has them by now.
+    await until('the variables to be stored', () => page.evaluate(() => localStorage.getItem('graphiql:variables')?.includes('7')))
+    const { headers } = await run()
+    assert.equal(headers['x-secret'], 'do-not-store')
+    const history = () => page.evaluate(() => localStorage.getItem('graphiql:queries'))
+    await until('the query in the history', async () => (await history())?.includes('{\\"first\\":7}'))
+    assert.doesNotMatch(await history(), /do-not-store/)
+  })
+
   it('completes a field of the schema', async () => {
     await page.getByRole('button', { name: 'New tab' }).click()
     await page.locator('.graphiql-query-editor .monaco-editor').click()

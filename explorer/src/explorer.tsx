@@ -4,6 +4,7 @@ import { createGraphiQLFetcher } from '@graphiql/toolkit'
 import { GraphiQL } from 'graphiql'
 import { examples } from './examples'
 import { readLink, ShareButton } from './share'
+import { storageWithoutHeaders } from './storage'
 import { troubleIn, unreachable } from './trouble'
 
 export function Explorer() {
@@ -61,6 +62,7 @@ export function Explorer() {
           isHeadersEditorEnabled
           // Headers hold tokens: they can be edited, but are never written to the browser's storage.
           shouldPersistHeaders={false}
+          storage={storageWithoutHeaders}
         >
           <GraphiQL.Logo>Revox GraphQL</GraphiQL.Logo>
           <GraphiQL.Toolbar>
