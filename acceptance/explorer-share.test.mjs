@@ -61,7 +61,9 @@ describe('GraphiQL, beside queries that work', { timeout: 180_000 }, () => {
     await page.waitForLoadState('networkidle')
     assert.deepEqual(finished.map((request) => request.url()).filter((url) => !url.startsWith(gateway.url) && !url.startsWith('blob:')), [])
     const sizes = await Promise.all(finished.map((request) => request.sizes().then((size) => size.responseBodySize, () => 0)))
-    t.diagnostic(`ready after ${(ready / 1000).toFixed(1)} s, first answer after ${(answered / 1000).toFixed(1)} s, ${sizes.reduce((sum, n) => sum + n, 0)} bytes in ${finished.length} requests`)
+    const bytes = sizes.reduce((sum, n) => sum + n, 0)
+    t.diagnostic(`ready after ${(ready / 1000).toFixed(1)} s, first answer after ${(answered / 1000).toFixed(1)} s, ${bytes} bytes in ${finished.length} requests`)
+    assert.ok(bytes < 1_150_000, `${bytes} bytes`)
     await context.close()
   })
 

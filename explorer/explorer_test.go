@@ -25,6 +25,7 @@ func built() fs.FS {
 		"assets/index-1a2b3c.js.gz":  file("script in gzip"),
 		"assets/icon-4d5e6f.svg":     file("icon"),
 		"assets/codicon-7a8b9c.ttf":  file("font"),
+		"assets/roboto-2b3c4d.woff2": file("roboto"),
 		"assets/picture-0a1b2c.webp": file("picture"),
 	}
 }
@@ -66,6 +67,7 @@ func TestPaths(t *testing.T) {
 		{script, "text/javascript; charset=utf-8", "script"},
 		{"/assets/icon-4d5e6f.svg", "image/svg+xml", "icon"},
 		{"/assets/codicon-7a8b9c.ttf", "font/ttf", "font"},
+		{"/assets/roboto-2b3c4d.woff2", "font/woff2", "roboto"},
 		{"/assets/picture-0a1b2c.webp", "application/octet-stream", "picture"},
 		{path: "/index.html"},
 		{path: "/index.html.br"},

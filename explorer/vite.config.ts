@@ -16,7 +16,7 @@ export default defineConfig({
   },
   // `npm run dev` asks a gateway at its usual address.
   server: { proxy: { '/graphql': 'http://127.0.0.1:8080' } },
-  plugins: [keepFolder(), precompress()],
+  plugins: [keepFolder(), preloadEditor(), precompress()],
 })
 
 /** Puts back the committed file that lets Go embed the folder before the first build; Vite empties the folder. */
@@ -26,6 +26,26 @@ function keepFolder(): Plugin {
     apply: 'build',
     generateBundle() {
       this.emitFile({ type: 'asset', fileName: '.gitkeep', source: '' })
+    },
+  }
+}
+
+/** Lets the page load Monaco beside GraphiQL, which asks for it only once it runs itself. */
+function preloadEditor(): Plugin {
+  return {
+    name: 'preload-editor',
+    apply: 'build',
+    transformIndexHtml: {
+      order: 'post',
+      handler(_html, { bundle }) {
+        const chunks = Object.values(bundle!).filter((file) => file.type === 'chunk')
+        const editor = chunks.find((chunk) => chunk.moduleIds.some((id) => id.endsWith('/esm/vs/editor/edcore.main.js')))
+        if (!editor) throw new Error('The chunk of Monaco is not to be found: see preloadEditor in vite.config.ts.')
+        const known = chunks.filter((chunk) => chunk.isEntry).flatMap((chunk) => [chunk.fileName, ...chunk.imports])
+        return [editor.fileName, ...editor.imports]
+          .filter((name) => !known.includes(name))
+          .map((name) => ({ tag: 'link', attrs: { rel: 'modulepreload', crossorigin: true, href: `./${name}` }, injectTo: 'head' }))
+      },
     },
   }
 }
