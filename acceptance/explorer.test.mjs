@@ -158,6 +158,16 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     assert.doesNotMatch(await page.evaluate(() => JSON.stringify(localStorage)), /do-not-store/)
   })
 
+  it('builds a query by clicking', async () => {
+    await openTab('NewestCalls')
+    await page.getByRole('button', { name: 'Show Query Builder' }).click()
+    await page.locator('.graphiql-explorer-root').getByText('ringingSeconds', { exact: true }).click()
+    await page.locator('.graphiql-query-editor .view-lines', { hasText: 'ringingSeconds' }).waitFor()
+    const { answer } = await run()
+    assert.ok('ringingSeconds' in answer.data.calls.nodes[0])
+    await page.getByRole('button', { name: 'Hide Query Builder' }).click()
+  })
+
   it('follows the light and dark theme of the system', async () => {
     await openTab('NewestCalls')
     const { answer } = await run()

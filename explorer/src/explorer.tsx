@@ -1,11 +1,16 @@
 import { useEffect, useMemo, useState } from 'react'
+import { HISTORY_PLUGIN } from '@graphiql/plugin-history'
 import { useGraphiQL, useGraphiQLActions } from '@graphiql/react'
 import { createGraphiQLFetcher } from '@graphiql/toolkit'
 import { GraphiQL } from 'graphiql'
+import { builder } from './builder'
 import { examples } from './examples'
 import { readLink, ShareButton } from './share'
 import { storageWithoutHeaders } from './storage'
 import { troubleIn, unreachable } from './trouble'
+
+// Made once: GraphiQL takes a new list for a change, and closes the pane that is open.
+const plugins = [HISTORY_PLUGIN, builder]
 
 export function Explorer() {
   const [demo, setDemo] = useState(false)
@@ -53,6 +58,7 @@ export function Explorer() {
       <div className="explorer" inert={!ready}>
         <GraphiQL
           fetcher={fetcher}
+          plugins={plugins}
           // At a first visit the linked query is one tab more; later ones add it to the tabs they find.
           defaultTabs={link.query ? [{ ...link, query: link.query }, ...examples] : examples}
           initialQuery={link.query}
