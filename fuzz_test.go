@@ -41,11 +41,9 @@ func FuzzDoor(f *testing.F) {
 		f.Add(seed[0], seed[1], seed[2], `{"query": "query Q($n: Int) { calls(first: $n) { nodes { id } } }", "variables": {"n": 2}, "operationName": "Q"}`)
 	}
 	f.Fuzz(func(t *testing.T, method, query, headers, body string) {
-		r, err := http.NewRequestWithContext(t.Context(), method, "http://localhost/graphql", strings.NewReader(body))
-		if err != nil {
-			t.Skip() // net/http lets no such method through
-		}
-		r.RequestURI, r.URL.RawQuery, r.RemoteAddr = "/graphql?"+query, query, "192.0.2.1:1"
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/graphql", strings.NewReader(body))
+		r.Method = method // also one that net/http would not let through
+		r.RequestURI, r.URL.RawQuery = "/graphql?"+query, query
 		for line := range strings.SplitSeq(headers, "\n") {
 			name, value, _ := strings.Cut(line, ": ")
 			if name == "Host" {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -142,29 +141,6 @@ func TestREADMEQueryFlags(t *testing.T) {
 		flag = strings.TrimRight(flag, ".,")
 		if ok && !strings.Contains(readme(t), "--"+flag) && !strings.Contains(readme(t), "--no-"+flag) {
 			t.Errorf("the README does not tell of --%s", flag)
-		}
-	}
-}
-
-// What cannot be written ends the walk, with its reason.
-func TestDiskFull(t *testing.T) {
-	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip(err)
-	}
-	_, env := startREST(t, 250)
-	_, log, status := runQuery(t, env, "--all", "--out", "/dev/full")
-	if status != 1 || !strings.Contains(log, "stopped after 0 calls: ") || !strings.Contains(log, "no space left on device") {
-		t.Errorf("%d, %s", status, log)
-	}
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = full.Close() }()
-	for _, args := range [][]string{{"query", "--all"}, {"query", "-d", "{ __typename }"}} {
-		err := run(t.Context(), args, func(name string) string { return env[name] }, full, io.Discard)
-		if err == nil || !strings.Contains(err.Error(), "no space left on device") {
-			t.Errorf("%v: %v", args, err)
 		}
 	}
 }
