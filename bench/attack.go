@@ -31,15 +31,11 @@ type attackResult struct {
 
 // measureAttack sends each hostile document, and then the worst of them over many connections while a normal client asks.
 func measureAttack(ctx context.Context, o *troubleOptions, t *table) error {
-	s, err := o.start(ctx, "GATEWAY_CACHE_TTL=1h")
+	s, pages, err := o.startWith(ctx, normalCalls, normalPages, "GATEWAY_CACHE_TTL=1h")
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	pages, err := s.walk(ctx, normalCalls, normalPages, func() bool { return true })
-	if err != nil {
-		return err
-	}
 	s.rest.ResetRequests()
 	fmt.Fprintf(&t.text, "\n## Attack\n")
 	t.head("document", "bytes", "code", "ms")

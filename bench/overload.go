@@ -22,15 +22,11 @@ const (
 // measureOverload offers four times the load that the gateway bears. Nothing is cached and upstream takes its time, so what
 // it bears is the requests to upstream that may be under way at once: 32, by default, each for 50 ms.
 func measureOverload(ctx context.Context, o *troubleOptions, t *table) error {
-	s, err := o.start(ctx, "GATEWAY_CACHE_TTL=0s")
+	s, pages, err := o.startWith(ctx, overloadCalls, overloadPages, "GATEWAY_CACHE_TTL=0s")
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	pages, err := s.walk(ctx, overloadCalls, overloadPages, func() bool { return true })
-	if err != nil {
-		return err
-	}
 	s.rest.Behave(func(b *fake.Behaviour) { b.Latency = overloadLatency })
 	best := s.best(ctx, pages, o.siege/3)
 	load := int(overloadTimes * best)

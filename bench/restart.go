@@ -21,15 +21,11 @@ const (
 
 // measureRestart restarts two gateways behind nginx in turn, as often as the time allows, while clients ask through it.
 func measureRestart(ctx context.Context, o *troubleOptions, t *table) error {
-	s, err := o.start(ctx) // it shows what is right, and is not restarted
+	s, pages, err := o.startWith(ctx, normalCalls, normalPages) // it shows what is right, and is not restarted
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	pages, err := s.walk(ctx, normalCalls, normalPages, func() bool { return true })
-	if err != nil {
-		return err
-	}
 	ports, err := freePorts(3)
 	if err != nil {
 		return err

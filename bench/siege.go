@@ -15,9 +15,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os/exec"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -30,31 +27,17 @@ func sieges() []scenario {
 
 func siege(ctx context.Context, args []string) error {
 	o := &troubleOptions{}
-	var chosen string
-	all := sieges()
-	names := make([]string, len(all))
-	for i := range all {
-		names[i] = all[i].name
-	}
 	flags := flag.NewFlagSet("bench "+siegeCommand, flag.ContinueOnError)
-	flags.StringVar(&o.gateway, "gateway", "bin/revox-graphql", "the built gateway")
-	flags.StringVar(&chosen, "scenario", strings.Join(names, ","), "the scenarios")
+	o.common(flags, sieges())
 	flags.DurationVar(&o.siege, "for", 30*time.Second, "how long each siege is")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	for name := range strings.SplitSeq(chosen, ",") {
-		i := slices.Index(names, strings.TrimSpace(name))
-		if i < 0 {
-			return fmt.Errorf("-scenario: there is no scenario %q, only %s", name, strings.Join(names, ", "))
-		}
-		o.scenarios = append(o.scenarios, all[i])
-	}
 	if flags.NArg() > 0 || o.siege < time.Second {
 		return errors.New("-for is at least a second, and nothing follows the flags")
 	}
-	if _, err := exec.LookPath(o.gateway); err != nil {
-		return fmt.Errorf("-gateway: build it first, make build (%w)", err)
+	if err := o.built(); err != nil {
+		return err
 	}
 	return o.measure(ctx)
 }

@@ -51,15 +51,11 @@ func slowQuestion() []byte {
 // measureSlow opens a thousand connections that send a byte a second, first of a header, then of a body, or read one of an
 // answer. Where the gateway closes one, the next is opened.
 func measureSlow(ctx context.Context, o *troubleOptions, t *table) error {
-	s, err := o.start(ctx, "GATEWAY_CACHE_TTL=1h", fmt.Sprintf("GATEWAY_MAX_CONCURRENT_REQUESTS=%d", slowPlaces))
+	s, pages, err := o.startWith(ctx, normalCalls, normalPages, "GATEWAY_CACHE_TTL=1h", fmt.Sprintf("GATEWAY_MAX_CONCURRENT_REQUESTS=%d", slowPlaces))
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	pages, err := s.walk(ctx, normalCalls, normalPages, func() bool { return true })
-	if err != nil {
-		return err
-	}
 	// What slow readers ask is remembered: it is not their asking that is measured, but their reading.
 	if _, err := post(ctx, s.client, s.gateway.url+"graphql", slowQuestion()); err != nil {
 		return errors.Join(err, s.gateway.err())

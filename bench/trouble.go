@@ -73,15 +73,8 @@ type troubleOptions struct {
 
 func parseTroubleOptions(args []string) (*troubleOptions, error) {
 	var o troubleOptions
-	var chosen string
-	all := scenarios()
-	names := make([]string, len(all))
-	for i := range all {
-		names[i] = all[i].name
-	}
 	flags := flag.NewFlagSet("bench "+troubleCommand, flag.ContinueOnError)
-	flags.StringVar(&o.gateway, "gateway", "bin/revox-graphql", "the built gateway")
-	flags.StringVar(&chosen, "scenario", strings.Join(names, ","), "the scenarios")
+	o.common(flags, scenarios())
 	flags.DurationVar(&o.well, "well", 10*time.Second, "outage: how long upstream is well at first")
 	flags.DurationVar(&o.down, "down", time.Minute, "outage: how long upstream is dead")
 	flags.DurationVar(&o.back, "back", 20*time.Second, "outage: how long upstream is well after that")
@@ -91,20 +84,39 @@ func parseTroubleOptions(args []string) (*troubleOptions, error) {
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
-	for name := range strings.SplitSeq(chosen, ",") {
-		i := slices.Index(names, strings.TrimSpace(name))
-		if i < 0 {
-			return nil, fmt.Errorf("-scenario: there is no scenario %q, only %s", name, strings.Join(names, ", "))
-		}
-		o.scenarios = append(o.scenarios, all[i])
-	}
 	if flags.NArg() > 0 || min(o.well, o.down, o.back, o.storm) < time.Second {
 		return nil, errors.New("-well, -down, -back and -storm are at least a second, and nothing follows the flags")
 	}
-	if _, err := exec.LookPath(o.gateway); err != nil {
-		return nil, fmt.Errorf("-gateway: build it first, go build -o bin/revox-graphql . (%w)", err)
+	return &o, o.built()
+}
+
+// common adds the flags that every measurement of scenarios has. Without -scenario all of them are measured.
+func (o *troubleOptions) common(flags *flag.FlagSet, all []scenario) {
+	o.scenarios = all
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].name
 	}
-	return &o, nil
+	flags.StringVar(&o.gateway, "gateway", "bin/revox-graphql", "the built gateway")
+	flags.Func("scenario", "the scenarios, of "+strings.Join(names, ","), func(chosen string) error {
+		o.scenarios = nil
+		for name := range strings.SplitSeq(chosen, ",") {
+			i := slices.Index(names, strings.TrimSpace(name))
+			if i < 0 {
+				return fmt.Errorf("there is no scenario %q", name)
+			}
+			o.scenarios = append(o.scenarios, all[i])
+		}
+		return nil
+	})
+}
+
+// built says what to do if there is no gateway to measure.
+func (o *troubleOptions) built() error {
+	if _, err := exec.LookPath(o.gateway); err != nil {
+		return fmt.Errorf("-gateway: build it first, make build (%w)", err)
+	}
+	return nil
 }
 
 // scene is a gateway over an upstream that will have trouble, and a client that asks much at once.
@@ -132,6 +144,20 @@ func (o *troubleOptions) start(ctx context.Context, settings ...string) (*scene,
 		return nil, err
 	}
 	return s, nil
+}
+
+// startWith sets the scene, and has its client know some pages of the list.
+func (o *troubleOptions) startWith(ctx context.Context, calls, pages int, settings ...string) (*scene, []listPage, error) {
+	s, err := o.start(ctx, settings...)
+	if err != nil {
+		return nil, nil, err
+	}
+	known, err := s.walk(ctx, calls, pages, func() bool { return true })
+	if err != nil {
+		s.stop()
+		return nil, nil, err
+	}
+	return s, known, nil
 }
 
 func (s *scene) stop() {
