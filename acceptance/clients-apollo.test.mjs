@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
 import { automaticQueries, explain, newClient, trustedQueries } from '../examples/apollo/client.js'
 import { CALLS, openList } from '../examples/apollo/list.js'
-import { example, itRuns, movingList, recordFetch, runScript, statuses, tellVersions, watchList } from './clients.mjs'
+import { example, itRuns, itWalks, movingList, recordFetch, runScript, tellVersions } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 const first = 10
@@ -14,19 +14,7 @@ describe('Apollo Client', { timeout: 120_000 }, () => {
   before(async () => (gateway = await startGateway(movingList)))
   after(() => gateway?.stop())
 
-  it('walks to the end by relayStylePagination and fetchMore while calls arrive: none twice, none lost', async (t) => {
-    await tellVersions(t, '@apollo/client')
-    const list = await watchList(gateway)
-    const wire = recordFetch(t)
-    const shown = await openList(newClient(gateway.graphql), { first, statuses })
-    while (shown.hasMore()) {
-      await list.moves()
-      await shown.more()
-    }
-    const ids = shown.calls().map(({ id }) => id)
-    assert.deepEqual(ids, wire.ids(), 'the cache holds what was answered, in its order')
-    t.diagnostic(await list.check(ids))
-  })
+  itWalks('relayStylePagination and fetchMore', ['@apollo/client'], () => gateway, (variables) => openList(newClient(gateway.graphql), variables))
 
   it('asks by hash over GET, sends the query once, and hits from then on', async (t) => {
     const wire = recordFetch(t)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { newClient } from '../examples/urql/client.js'
 import { openList } from '../examples/urql/list.js'
-import { itRuns, movingList, recordFetch, statuses, tellVersions, watchList } from './clients.mjs'
+import { itRuns, itWalks, movingList, recordFetch } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 const first = 10
@@ -13,19 +13,7 @@ describe('urql and graphcache', { timeout: 120_000 }, () => {
   before(async () => (gateway = await startGateway(movingList)))
   after(() => gateway?.stop())
 
-  it('walks to the end by relayPagination while calls arrive: none twice, none lost', async (t) => {
-    await tellVersions(t, '@urql/core', '@urql/exchange-graphcache')
-    const list = await watchList(gateway)
-    const wire = recordFetch(t)
-    const shown = await openList(newClient(gateway.graphql), { first, statuses })
-    while (shown.hasMore()) {
-      await list.moves()
-      await shown.more()
-    }
-    const ids = shown.calls().map(({ id }) => id)
-    assert.deepEqual(ids, wire.ids(), 'the cache holds what was answered, in its order')
-    t.diagnostic(await list.check(ids))
-  })
+  itWalks('relayPagination', ['@urql/core', '@urql/exchange-graphcache'], () => gateway, (variables) => openList(newClient(gateway.graphql), variables))
 
   it('is answered with JSON, although its Accept lists streams', async (t) => {
     const wire = recordFetch(t)

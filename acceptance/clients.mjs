@@ -103,6 +103,23 @@ export async function runScript(name, gateway) {
   return stdout
 }
 
+/** Defines a test: a list that a client with a cache shows grows to its end while calls arrive. */
+export function itWalks(by, packages, gateway, openList) {
+  it(`walks to the end by ${by} while calls arrive: none twice, none lost`, async (t) => {
+    await tellVersions(t, ...packages)
+    const list = await watchList(gateway())
+    const wire = recordFetch(t)
+    const shown = await openList({ first: 10, statuses })
+    while (shown.hasMore()) {
+      await list.moves()
+      await shown.more()
+    }
+    const ids = shown.calls().map(({ id }) => id)
+    assert.deepEqual(ids, wire.ids(), 'the cache holds what was answered, in its order')
+    t.diagnostic(await list.check(ids))
+  })
+}
+
 /** Defines a test: a program of the examples runs, against a gateway whose list stands still, and prints such a line. */
 export function itRuns(name, line) {
   it(`runs as a program: npm run ${name}`, async (t) => {
