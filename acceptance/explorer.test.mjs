@@ -91,7 +91,7 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     assert.match(await status.innerText(), /^Demo data: made-up calls that keep arriving\. Set REVOX_API_KEY to see your own\.$/)
   })
 
-  for (const name of ['NewestCalls', 'Transcripts', 'FailedCalls', 'Walk']) {
+  for (const name of ['Outcomes', 'NewestCalls', 'Transcripts', 'FailedCalls', 'Walk']) {
     it(`runs the example ${name}`, async () => {
       await openTab(name)
       const { request, answer } = await run()
@@ -101,12 +101,22 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
       assert.ok(rows.length > 0, 'an example has something to show')
       await shown(rows[0].id)
 
+      if (name === 'Outcomes') assert.ok(rows.some((row) => row.structuredOutput?.nps ?? row.structuredOutput?.outcome))
       if (name === 'Transcripts') assert.ok(rows.some((row) => row.transcript?.length > 0))
       if (name === 'Walk') assert.deepEqual(request.variables, { first: 10, after: null })
     })
   }
 
+  it('runs the example Totals', async () => {
+    await openTab('Totals')
+    const { answer } = await run()
+    assert.equal(answer.errors, undefined)
+    assert.ok(answer.data.all.totalCount > answer.data.failed.totalCount && answer.data.failed.totalCount > 0)
+    await shown(String(answer.data.failed.totalCount))
+  })
+
   it('walks on from a cursor that was pasted into the variables', async () => {
+    await openTab('Walk')
     const first = await run()
     await paste('Variables', JSON.stringify({ first: 10, after: first.answer.data.calls.pageInfo.endCursor }))
     const second = await run()
@@ -154,7 +164,7 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     await page.reload()
     await page.getByRole('tab', { name: 'Completion' }).waitFor()
     const names = await page.getByRole('tab').allInnerTexts()
-    assert.deepEqual(names, ['NewestCalls', 'Transcripts', 'FailedCalls', 'Walk', 'Completion'])
+    assert.deepEqual(names, ['NewestCalls', 'Transcripts', 'FailedCalls', 'Walk', 'Totals', 'Outcomes', 'Completion'])
     assert.doesNotMatch(await page.evaluate(() => JSON.stringify(localStorage)), /do-not-store/)
   })
 

@@ -92,4 +92,41 @@ query Walk($first: Int!, $after: String) {
   "after": null
 }`,
   },
+  {
+    query: `# Two totals in one request: "first: 0" reads
+# no calls. Aliases tell the answers apart.
+query Totals {
+  all: calls(first: 0) {
+    totalCount
+  }
+  failed: calls(first: 0, statuses: [ERRORED]) {
+    totalCount
+  }
+}`,
+  },
+  {
+    query: `# What the agent found out. Name the keys that
+# you show. What Revox sends beyond the schema
+# is in "extra".
+query Outcomes {
+  calls(first: 10, statuses: [COMPLETED]) {
+    nodes {
+      id
+      result
+      structuredOutput(keys: ["outcome", "nps"])
+      extra
+    }
+  }
+}`,
+  },
 ]
+
+/**
+ * What the header editor has at first. Its text is JSON with comments, and must stay within Latin-1: a header of any other
+ * character is refused by the browser.
+ */
+export const headers = `{
+  // Your token, if the gateway wants one. It
+  // is never stored, nor put into a link.
+  // "Authorization": "Bearer your-token"
+}`

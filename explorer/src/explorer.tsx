@@ -4,7 +4,7 @@ import { useGraphiQL, useGraphiQLActions } from '@graphiql/react'
 import { createGraphiQLFetcher } from '@graphiql/toolkit'
 import { GraphiQL } from 'graphiql'
 import { builder } from './builder'
-import { examples } from './examples'
+import { examples, headers } from './examples'
 import { readLink, ShareButton } from './share'
 import { storageWithoutHeaders } from './storage'
 import { troubleIn, unreachable } from './trouble'
@@ -66,6 +66,7 @@ export function Explorer() {
           defaultEditorToolsVisibility="variables"
           inputValueDeprecation
           isHeadersEditorEnabled
+          defaultHeaders={headers}
           // Headers hold tokens: they can be edited, but are never written to the browser's storage.
           shouldPersistHeaders={false}
           storage={storageWithoutHeaders}

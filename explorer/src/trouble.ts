@@ -5,7 +5,7 @@ export async function troubleIn(response: Response): Promise<string | undefined>
   const when = retryAfter ? `in ${retryAfter} s` : 'in a moment'
   switch (code) {
     case 'UNAUTHENTICATED':
-      return 'This gateway wants a token. Open Headers, below the query, and put {"Authorization": "Bearer …"} there. It is not stored.'
+      return 'This gateway wants a token. Put it in Headers, below the query, as the comment there shows.'
     case 'FORBIDDEN':
       return 'Revox does not let this key list calls. Try another.'
     case 'UPSTREAM_RATE_LIMITED':
