@@ -57,7 +57,7 @@ type RequestOptions struct {
 	Log      *slog.Logger
 	Slow     time.Duration
 	OnlySlow bool
-	// Inside is how many requests are under way, and Shed how many were refused because too many were.
+	// Inside is how many requests have been read and are not yet being answered, and Shed how many were refused because too many were.
 	Inside func() int
 	Shed   func() uint64
 }
@@ -89,7 +89,7 @@ func NewRequests(registry prometheus.Registerer, opts RequestOptions) *Requests 
 	}
 	registry.MustRegister(q.total, q.duration, q.answers, q.limits, q.bytes, q.cost, q.upstream, q.drift,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "requests_in_flight", Help: "GraphQL requests under way.",
+			Namespace: namespace, Name: "requests_in_flight", Help: "GraphQL requests that have been read and are not yet being answered.",
 		}, func() float64 { return float64(opts.Inside()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Namespace: namespace, Name: "requests_shed_total", Help: "GraphQL requests that were refused because too many were under way.",
