@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -75,19 +74,6 @@ func (q *queryCommand) check() error {
 	return errors.Join(errs...)
 }
 
-// settingOfQuery reports whether a setting matters to a query: what is about Revox, the walk and the limits, and not about
-// clients.
-func settingOfQuery(variable string) bool {
-	switch variable {
-	case "GATEWAY_CACHE_TTL", "GATEWAY_CACHE_STALE", "GATEWAY_MAX_PAGE_SIZE", "GATEWAY_MAX_SHIFT", "GATEWAY_MAX_SCAN_PAGES",
-		"GATEWAY_MAX_REQUEST_BYTES", "GATEWAY_MAX_TOKENS", "GATEWAY_MAX_DEPTH", "GATEWAY_MAX_ALIASES", "GATEWAY_MAX_ROOT_FIELDS",
-		"GATEWAY_MAX_COST", "GATEWAY_MAX_ANSWER_BYTES", "GATEWAY_DEMO_CALLS_PER_MINUTE", "REVOX_BASE_URL":
-		return true
-	default:
-		return strings.HasPrefix(variable, "GATEWAY_UPSTREAM_")
-	}
-}
-
 // isQuery reports whether the command is a query.
 func isQuery(c *kong.Context) bool {
 	return slices.ContainsFunc(c.Path, func(p *kong.Path) bool { return p.Command != nil && p.Command.Name == queryName })
@@ -96,10 +82,7 @@ func isQuery(c *kong.Context) bool {
 // strayFlag refuses a flag of the gateway's that means nothing to a query.
 func strayFlag(c *kong.Context) error {
 	for _, p := range c.Path {
-		if p.Flag == nil || !isQuery(c) {
-			continue
-		}
-		if variable := p.Flag.Tag.Get("variable"); variable != "" && !settingOfQuery(variable) {
+		if p.Flag != nil && isQuery(c) && p.Flag.Tag.Has("variable") && !p.Flag.Tag.Has("query") {
 			return fmt.Errorf("--%s does not go with %s", p.Flag.Name, queryName)
 		}
 	}
@@ -111,8 +94,8 @@ func printHelp(options kong.HelpOptions, c *kong.Context) error {
 	if isQuery(c) {
 		group := &kong.Group{Key: "settings", Title: "Settings:", Description: "They are the gateway's, and so are their variables."}
 		for _, flag := range c.Model.Flags {
-			if variable := flag.Tag.Get("variable"); variable != "" {
-				flag.Group, flag.Hidden = group, !settingOfQuery(variable)
+			if flag.Tag.Has("variable") {
+				flag.Group, flag.Hidden = group, !flag.Tag.Has("query")
 			}
 		}
 	}

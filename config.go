@@ -24,37 +24,38 @@ import (
 )
 
 // settings are everything that can be set. A flag comes before its environment variable, and that before the default.
-// The tag `variable` names the environment variable.
+// The tag `variable` names the environment variable, and `query` marks what matters to a query too: what is about Revox, the
+// walk and the limits, and not about clients.
 type settings struct {
 	Listen             string        `variable:"GATEWAY_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on. Port 0 picks a free one."`
-	BaseURL            string        `variable:"REVOX_BASE_URL" placeholder:"https://www.getrevox.com/api" help:"Address of the Revox API, without /call. Needs a key, or --credentials=forward."`
+	BaseURL            string        `variable:"REVOX_BASE_URL" query:"" placeholder:"https://www.getrevox.com/api" help:"Address of the Revox API, without /call. Needs a key, or --credentials=forward."`
 	Credentials        string        `variable:"GATEWAY_CREDENTIALS" default:"server" enum:"server,forward" help:"Whose key goes to Revox: the gateway's own (server), or the bearer token of each request (forward)."`
 	Tokens             []string      `variable:"GATEWAY_TOKENS" placeholder:"TOKEN" help:"Bearer tokens that clients must present, separated by commas. Only with --credentials=server."`
 	TokensFile         string        `variable:"GATEWAY_TOKENS_FILE" placeholder:"FILE" help:"A file of such tokens, one a line, with comments after #. It is read again when it changes."`
 	AllowAnonymous     bool          `variable:"GATEWAY_ALLOW_ANONYMOUS" help:"Serve your calls beyond this machine to anybody, without tokens."`
-	UpstreamPageSize   int           `variable:"GATEWAY_UPSTREAM_PAGE_SIZE" default:"200" help:"The most calls that one request to Revox asks for: 20 to 1000."`
-	UpstreamFirstPage  string        `variable:"GATEWAY_UPSTREAM_FIRST_PAGE" default:"auto" enum:"auto,0,1" help:"The number of Revox's first page: 0, 1, or auto to find it out at first use."`
-	UpstreamStatuses   string        `name:"upstream-statuses-format" variable:"GATEWAY_UPSTREAM_STATUSES_FORMAT" default:"comma" enum:"comma,repeat,brackets" help:"How statuses are sent to Revox: comma (a,b), repeat (statuses=a&statuses=b) or brackets (statuses[]=a&statuses[]=b)."`
-	UpstreamTimeout    time.Duration `variable:"GATEWAY_UPSTREAM_TIMEOUT" default:"30s" help:"How long one GraphQL request may wait for Revox."`
-	UpstreamAttempt    time.Duration `name:"upstream-attempt-timeout" variable:"GATEWAY_UPSTREAM_ATTEMPT_TIMEOUT" default:"10s" help:"How long one request to Revox may take, before it is given up and perhaps tried again."`
-	UpstreamRequests   int           `name:"upstream-max-requests" variable:"GATEWAY_UPSTREAM_MAX_REQUESTS" default:"100" help:"How many requests to Revox one GraphQL request may cause, retries included."`
-	UpstreamConcurrent int           `name:"upstream-concurrency" variable:"GATEWAY_UPSTREAM_CONCURRENCY" default:"32" help:"How many requests to Revox may be under way at once; with --credentials=forward half of them for one credential."`
-	UpstreamQueue      int           `variable:"GATEWAY_UPSTREAM_QUEUE" default:"256" help:"How many requests to Revox may wait for others to finish."`
-	CacheTTL           time.Duration `name:"cache-ttl" variable:"GATEWAY_CACHE_TTL" default:"15s" help:"How long a page from Revox is fresh. 0 turns the cache off."`
-	CacheStale         time.Duration `variable:"GATEWAY_CACHE_STALE" default:"5m" help:"How long after that a page may still be served, while it is asked for anew or while Revox is failing."`
+	UpstreamPageSize   int           `variable:"GATEWAY_UPSTREAM_PAGE_SIZE" query:"" default:"200" help:"The most calls that one request to Revox asks for: 20 to 1000."`
+	UpstreamFirstPage  string        `variable:"GATEWAY_UPSTREAM_FIRST_PAGE" query:"" default:"auto" enum:"auto,0,1" help:"The number of Revox's first page: 0, 1, or auto to find it out at first use."`
+	UpstreamStatuses   string        `name:"upstream-statuses-format" variable:"GATEWAY_UPSTREAM_STATUSES_FORMAT" query:"" default:"comma" enum:"comma,repeat,brackets" help:"How statuses are sent to Revox: comma (a,b), repeat (statuses=a&statuses=b) or brackets (statuses[]=a&statuses[]=b)."`
+	UpstreamTimeout    time.Duration `variable:"GATEWAY_UPSTREAM_TIMEOUT" query:"" default:"30s" help:"How long one GraphQL request may wait for Revox."`
+	UpstreamAttempt    time.Duration `name:"upstream-attempt-timeout" variable:"GATEWAY_UPSTREAM_ATTEMPT_TIMEOUT" query:"" default:"10s" help:"How long one request to Revox may take, before it is given up and perhaps tried again."`
+	UpstreamRequests   int           `name:"upstream-max-requests" variable:"GATEWAY_UPSTREAM_MAX_REQUESTS" query:"" default:"100" help:"How many requests to Revox one GraphQL request may cause, retries included."`
+	UpstreamConcurrent int           `name:"upstream-concurrency" variable:"GATEWAY_UPSTREAM_CONCURRENCY" query:"" default:"32" help:"How many requests to Revox may be under way at once; with --credentials=forward half of them for one credential."`
+	UpstreamQueue      int           `variable:"GATEWAY_UPSTREAM_QUEUE" query:"" default:"256" help:"How many requests to Revox may wait for others to finish."`
+	CacheTTL           time.Duration `name:"cache-ttl" variable:"GATEWAY_CACHE_TTL" query:"" default:"15s" help:"How long a page from Revox is fresh. 0 turns the cache off."`
+	CacheStale         time.Duration `variable:"GATEWAY_CACHE_STALE" query:"" default:"5m" help:"How long after that a page may still be served, while it is asked for anew or while Revox is failing."`
 	CacheBytes         byteSize      `variable:"GATEWAY_CACHE_BYTES" default:"256MiB" help:"Memory for cached pages."`
 	CacheTenantBytes   byteSize      `variable:"GATEWAY_CACHE_TENANT_BYTES" default:"64MiB" help:"With --credentials=forward: the most of that memory that pages of one credential may take."`
 	AnswerBytes        byteSize      `variable:"GATEWAY_ANSWER_BYTES" default:"64MiB" help:"Memory for remembered answers, which are never older than the pages that they were made from; 0 remembers none."`
-	MaxPageSize        int           `variable:"GATEWAY_MAX_PAGE_SIZE" default:"100" help:"Largest first or last of a connection: 1 to 1000."`
-	MaxShift           int           `variable:"GATEWAY_MAX_SHIFT" default:"1000" help:"How many places a call may have moved in the list since its cursor was made, before the cursor expires."`
-	MaxScanPages       int           `variable:"GATEWAY_MAX_SCAN_PAGES" default:"20" help:"How many pages a look-up by id may read."`
-	MaxRequestBytes    byteSize      `variable:"GATEWAY_MAX_REQUEST_BYTES" default:"256KiB" help:"The most bytes that one GraphQL request may have: 1KiB to 16MiB."`
-	MaxTokens          int           `variable:"GATEWAY_MAX_TOKENS" default:"1000" help:"The most tokens that a document may have, without comments, and the most fields with its fragments expanded: 1 to 100000."`
-	MaxDepth           int           `variable:"GATEWAY_MAX_DEPTH" default:"16" help:"How deep fields may be nested: 1 to 100. Introspection by GraphiQL takes 15."`
-	MaxAliases         int           `variable:"GATEWAY_MAX_ALIASES" default:"30" help:"The most aliases in one operation: 1 to 1000."`
-	MaxRootFields      int           `variable:"GATEWAY_MAX_ROOT_FIELDS" default:"10" help:"The most fields of Query in one operation: 1 to 1000."`
-	MaxCost            int           `variable:"GATEWAY_MAX_COST" default:"5000" help:"The most that one GraphQL request may cost: 1 for each call, 10 for its transcript, 20 for each total and each look-up by id. 1 to 100000000."`
-	MaxAnswerBytes     byteSize      `variable:"GATEWAY_MAX_ANSWER_BYTES" default:"64MiB" help:"The most bytes that an answer may have, 1KiB to 4GiB. A field of Query that goes beyond is null, with an error."`
+	MaxPageSize        int           `variable:"GATEWAY_MAX_PAGE_SIZE" query:"" default:"100" help:"Largest first or last of a connection: 1 to 1000."`
+	MaxShift           int           `variable:"GATEWAY_MAX_SHIFT" query:"" default:"1000" help:"How many places a call may have moved in the list since its cursor was made, before the cursor expires."`
+	MaxScanPages       int           `variable:"GATEWAY_MAX_SCAN_PAGES" query:"" default:"20" help:"How many pages a look-up by id may read."`
+	MaxRequestBytes    byteSize      `variable:"GATEWAY_MAX_REQUEST_BYTES" query:"" default:"256KiB" help:"The most bytes that one GraphQL request may have: 1KiB to 16MiB."`
+	MaxTokens          int           `variable:"GATEWAY_MAX_TOKENS" query:"" default:"1000" help:"The most tokens that a document may have, without comments, and the most fields with its fragments expanded: 1 to 100000."`
+	MaxDepth           int           `variable:"GATEWAY_MAX_DEPTH" query:"" default:"16" help:"How deep fields may be nested: 1 to 100. Introspection by GraphiQL takes 15."`
+	MaxAliases         int           `variable:"GATEWAY_MAX_ALIASES" query:"" default:"30" help:"The most aliases in one operation: 1 to 1000."`
+	MaxRootFields      int           `variable:"GATEWAY_MAX_ROOT_FIELDS" query:"" default:"10" help:"The most fields of Query in one operation: 1 to 1000."`
+	MaxCost            int           `variable:"GATEWAY_MAX_COST" query:"" default:"5000" help:"The most that one GraphQL request may cost: 1 for each call, 10 for its transcript, 20 for each total and each look-up by id. 1 to 100000000."`
+	MaxAnswerBytes     byteSize      `variable:"GATEWAY_MAX_ANSWER_BYTES" query:"" default:"64MiB" help:"The most bytes that an answer may have, 1KiB to 4GiB. A field of Query that goes beyond is null, with an error."`
 	APQBytes           byteSize      `name:"apq-bytes" variable:"GATEWAY_APQ_BYTES" default:"16MiB" help:"Memory for automatic persisted queries. 0 turns them off."`
 	TrustedDocuments   string        `variable:"GATEWAY_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"A manifest of persisted operations, by Apollo, graphql-codegen or Relay. When set, nothing else runs."`
 	Hosts              []string      `variable:"GATEWAY_HOSTS" placeholder:"NAME" help:"Further names of this gateway in the Host header, separated by commas. On loopback no others are answered, and with this set nowhere."`
@@ -69,7 +70,7 @@ type settings struct {
 	OTLPEndpoint       string        `name:"otlp-endpoint" variable:"OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"An OpenTelemetry collector for traces, by OTLP over HTTP, like http://localhost:4318. Without one nothing is traced."`
 	TraceSample        float64       `variable:"GATEWAY_TRACE_SAMPLE" default:"1" help:"The share of requests that are traced, 0 to 1, where the client has not decided that in traceparent."`
 	PprofListen        string        `variable:"GATEWAY_PPROF_LISTEN" placeholder:"127.0.0.1:6060" help:"An address on this machine at which to serve profiles of the gateway."`
-	DemoCallsPerMinute float64       `variable:"GATEWAY_DEMO_CALLS_PER_MINUTE" default:"6" help:"How many calls a minute arrive at the demo upstream. 0 lets its list stand still."`
+	DemoCallsPerMinute float64       `variable:"GATEWAY_DEMO_CALLS_PER_MINUTE" query:"" default:"6" help:"How many calls a minute arrive at the demo upstream. 0 lets its list stand still."`
 	Check              bool          `help:"Check the settings, and do nothing else."`
 	Version            bool          `help:"Show the version."`
 	apiKey             upstream.Credential
@@ -213,7 +214,7 @@ func parseApart(args []string, getenv func(string) string) (*settings, error) {
 // environment reads settings from the environment; an empty variable is like none.
 func environment(getenv func(string) string) kong.Resolver {
 	return kong.ResolverFunc(func(c *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if variable := flag.Tag.Get("variable"); variable != "" && (!isQuery(c) || settingOfQuery(variable)) {
+		if variable := flag.Tag.Get("variable"); variable != "" && (!isQuery(c) || flag.Tag.Has("query")) {
 			if value := getenv(variable); value != "" {
 				return value, nil
 			}
