@@ -227,22 +227,22 @@ func TestWhoCannotPay(t *testing.T) {
 		defer c.Close()
 		poor, rich := ask(0, 20), ask(0, 20)
 		poor.Allowance, rich.Allowance = upstream.NewAllowance(0), upstream.NewAllowance(1)
-		errs := make(chan error, 2)
+		poorErr, richErr := make(chan error), make(chan error) // either may come first
 		go func() {
 			_, err := c.ListCalls(t.Context(), poor)
-			errs <- err
+			poorErr <- err
 		}()
 		synctest.Wait()
 		go func() {
 			_, err := c.ListCalls(t.Context(), rich)
-			errs <- err
+			richErr <- err
 		}()
 		synctest.Wait()
 		close(l.hold)
-		if _, ok := errors.AsType[*upstream.AllowanceError](<-errs); !ok {
+		if _, ok := errors.AsType[*upstream.AllowanceError](<-poorErr); !ok {
 			t.Error("it could not pay")
 		}
-		if err := <-errs; err != nil {
+		if err := <-richErr; err != nil {
 			t.Error(err)
 		}
 	})
