@@ -3,6 +3,7 @@ package fake
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,11 +11,58 @@ import (
 
 // Behaviour holds the switches. The zero value is the endpoint as documented, with pages counted from 0; each switch
 // is something the documentation leaves open, or something that goes wrong.
+//
+// Fault, Short and Lag get n, the number of the request: it counts from 1 since the last ResetRequests. They are
+// called without a lock, and at the same time for requests that come at the same time.
 type Behaviour struct {
 	FirstPage   int  // 0 or 1: the number of the first page
 	LenientPage bool // with FirstPage 1: page 0 and below serve the first page instead of a 422
-	MaxPageSize int  // above 0: a larger page_size is silently lowered to it, for the rows and for the offset
-	IgnorePage  bool // every page number serves the first page
+	// PageZero, when not 0, is the status that page 0 is answered with when FirstPage is 1, with an error as the body. It
+	// goes before LenientPage. It does not change what a page below 0 is answered with.
+	PageZero      int
+	LeastPageSize int  // above 0: a smaller page_size is silently raised to it, for the rows and for the offset
+	MaxPageSize   int  // above 0: a larger page_size is silently lowered to it, likewise; goes before LeastPageSize
+	IgnorePage    bool // every page number serves the first page
+	// PastEnd is what a page past the end is answered with: "" an empty list; "400", "404", "422" or "500" that status,
+	// with an error as the body; "204" that status, without a body; "null" the value null instead of a list; "last" the
+	// last page; "first" the first page. The first page is never past the end, not even when the list is empty.
+	PastEnd string
+
+	// Order is the order of the list:
+	//
+	//	""             the newest arrival first; Move makes exceptions
+	//	"reversed"     the list of "" from its end
+	//	"queued-first" first the calls with the status queued, then the others, both in the order of "". So a call
+	//	               moves down when it is dialled
+	//	"started"      by started_at as it is rendered, the latest first. A call without one stands where its time
+	//	               of arrival belongs, so a call moves up when it is dialled
+	//	"updated"      by the time of the last change of the status, or else of the arrival, the latest first. So a
+	//	               call moves to the head when it changes. A transcript that grows is not a change
+	//
+	// Calls with equal times stand in the order of arrival, the newest first. Rows of SetRows always stand last.
+	Order     string
+	ListTwice []string // ids of calls that are listed a second time, after all other calls and in this order
+	// SwapTies changes the order of neighbours from answer to answer. When n is even, row 2i and row 2i+1 of the list
+	// change places. Rows are counted from 0, after the filter. It swaps every such pair, also when their times differ.
+	// A last row without a partner keeps its place.
+	SwapTies bool
+	// Lag, when not nil, says how many of the newest calls are missing from the list that the n-th answer is taken from,
+	// as from a replica that is behind. The newest calls are those that arrived last, wherever they stand.
+	Lag func(n int) int
+
+	// Drop, Short and MaxPageBytes make an answer shorter than the page that was asked for. They are applied in this
+	// order. They do not change where a page begins, so no other page has the rows that are missing.
+
+	// Drop, above 0, leaves every Drop-th call out of its page. Calls are counted in the order of arrival: the oldest
+	// call of the first list is number 1. So it is the same calls in every answer. No row of SetRows is left out.
+	Drop int
+	// Short, when not nil, says how many of its rows the n-th answer has; the first ones stay. It is called for every
+	// answer that is a list, with the number of rows after Drop.
+	Short func(n int, rows int) int
+	// MaxPageBytes, above 0, ends an answer before the row with which its rows would have more bytes than this. It does
+	// not count commas. The first row always comes.
+	MaxPageBytes int
+
 	// StatusesFormat is the one way to send several statuses that is understood: "comma" or "" (statuses=a,b),
 	// "repeat" (statuses=a&statuses=b) or "brackets" (statuses[]=a&statuses[]=b). Sent in another way they are
 	// silently not applied, except that a single value that is no status is a 422.
@@ -22,9 +70,15 @@ type Behaviour struct {
 	Key            string        // the expected bearer key, a wrong one is a 401; "" accepts any, and none
 	Latency        time.Duration // passes before every answer; ends early when the client goes away
 	// Fault, when not nil, is asked for every request and may give the answer instead of the list; nil: the real
-	// answer. n counts requests from 1 since the last ResetRequests. No lock is held.
+	// answer.
 	Fault func(n int, r *http.Request) *Answer
 }
+
+// The values of the switches that are names.
+var (
+	orderings = []string{"", "reversed", "queued-first", "started", "updated"}
+	pastEnds  = []string{"", "400", "404", "422", "500", "204", "null", "last", "first"}
+)
 
 // Answer is what a Fault answers.
 type Answer struct {
@@ -35,12 +89,23 @@ type Answer struct {
 }
 
 // Behave changes the switches atomically: a request sees all of the change or nothing of it. A request that has begun
-// goes on with what it began with. change must not call Behave.
+// goes on with what it began with. change must not call Behave. Behave panics when Order or
+// PastEnd has an unknown value.
 func (u *Upstream) Behave(change func(*Behaviour)) {
 	u.behaving.Lock()
 	defer u.behaving.Unlock()
 	b := *u.behaviour.Load()
 	change(&b)
+	switch {
+	case !slices.Contains(orderings, b.Order):
+		panic("fake: no such Order: " + b.Order)
+	case !slices.Contains(pastEnds, b.PastEnd):
+		panic("fake: no such PastEnd: " + b.PastEnd)
+	}
+	b.ListTwice = slices.Clone(b.ListTwice)
+	if b.Order == "updated" {
+		u.settle() // before any request looks for the ends of the calls
+	}
 	u.behaviour.Store(&b)
 }
 
@@ -50,17 +115,21 @@ type query struct {
 	from, rows     int      // the window of the list that is meant
 	statuses       orderSet // 0: all
 	names          []string // of statuses, in the order sent
-	refusal        string   // why this is a 422; "" when it is not
+	refusal        string   // why there is no list; "" when there is one
+	status         int      // of the refusal
 }
 
 func readQuery(values url.Values, b *Behaviour) query {
-	var q query
+	q := query{status: http.StatusUnprocessableEntity}
 	var pageOK, sizeOK bool
 	q.page, pageOK = number(values, "page")
 	q.pageSize, sizeOK = number(values, "page_size")
 	q.readStatuses(values, b.StatusesFormat)
 	lenient := b.LenientPage && b.FirstPage == 1
 	switch {
+	case pageOK && q.page == 0 && b.FirstPage == 1 && b.PageZero != 0:
+		q.refusal, q.status = "page: there is no page 0.", b.PageZero
+		return q
 	case !pageOK || q.page < b.FirstPage && !lenient:
 		q.refusal = "page: expected a number of at least " + strconv.Itoa(b.FirstPage) + "."
 		return q
@@ -69,7 +138,7 @@ func readQuery(values url.Values, b *Behaviour) query {
 		return q
 	}
 
-	q.rows = q.pageSize
+	q.rows = max(q.pageSize, b.LeastPageSize)
 	if b.MaxPageSize > 0 {
 		q.rows = min(q.rows, b.MaxPageSize)
 	}

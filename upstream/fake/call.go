@@ -10,7 +10,7 @@ type call struct {
 }
 
 // settled is the life of a call that was over before the fake began. Its real length follows from its conversation,
-// which New would otherwise have to compose for every call.
+// which New would otherwise have to compose for every call. It is computed when the Order "updated" needs it.
 const settled = 0
 
 // maxLife is longer than any call lives, from arrival to end.
@@ -159,6 +159,11 @@ func (c call) phase(p *plan, now int64) phase {
 	default:
 		return ongoing
 	}
+}
+
+// dialled tells whether a call that has come so far has a time at which it started.
+func (p *plan) dialled(at phase) bool {
+	return at >= ringing && (p.kind != failed || !p.failure.undialled)
 }
 
 // order tells the status of the call's order at now.

@@ -11,12 +11,23 @@
 // The conversations come from scripts/*.txt, whose format is explained in script.go. Every name, number and company
 // in them is invented; phone numbers are from ranges reserved for fiction.
 //
+// # From the list to an answer
+//
+// The switches in Behaviour are applied in this order: Order and ListTwice sort the list; Lag takes the newest calls
+// out; the filter by status comes next; SwapTies swaps neighbours; the page is cut out, or PastEnd gives the answer;
+// Drop, Short and MaxPageBytes shorten the page. IDs returns the list after Order, ListTwice and the filter: what the
+// pages give together when no other switch is set.
+//
+// Without Order, ListTwice and Lag an answer needs no copy of the list. Without a filter it looks only at the calls of
+// its page.
+//
 // # Locking
 //
 // The list is an immutable value behind an atomic pointer. A request loads it once, reads the clock once, and renders
 // its page without any lock: one answer is one consistent snapshot, and slow readers hold nobody up. Writers (Insert,
-// Remove, SetRows) take turns on a mutex. Insert appends in place to the array that older snapshots share, which is
-// safe because a snapshot never looks beyond its own length; Remove builds a new array.
+// Remove, Move, SetRows) take turns on a mutex. Insert appends in place to the array that older snapshots share, which
+// is safe because a snapshot never looks beyond its own length; Remove and Move build a new array. A sorted list is
+// kept next to the snapshot, the switches and the time that it was made from, and is used only for these.
 //
 // The switches are an immutable value behind an atomic pointer too. The record of requests has a mutex of its own,
 // held for one append or one copy. No callback is ever called with a lock held that a request needs.

@@ -11,17 +11,15 @@ import (
 
 // list is one state of the list. It is never changed; see the package comment for why appending does not count.
 type list struct {
-	calls []call            // oldest first, so that a new call is an append
+	calls []call            // the head last, so that a new call is an append; oldest first, but for what was moved
 	rows  []json.RawMessage // served verbatim after the calls, in this order
 }
 
 func (l *list) len() int { return len(l.calls) + len(l.rows) }
 
-// newest returns the i-th call from the head.
-func (l *list) newest(i int) call { return l.calls[len(l.calls)-1-i] }
-
-// IDs returns the ids of the list in its order, of all calls or of those whose order has one of these statuses.
-// Of a row given to SetRows the id is its "id" where that is a string, else "".
+// IDs returns the ids of the list as it is served, of all calls or of those whose order has one of these statuses.
+// Order and ListTwice are applied, no other switch is. Of a row given to SetRows the id is its "id" where that is a
+// string, else "".
 func (u *Upstream) IDs(statuses ...string) []string {
 	var set orderSet
 	for _, name := range statuses {
@@ -29,15 +27,15 @@ func (u *Upstream) IDs(statuses ...string) []string {
 			set |= 1 << status
 		}
 	}
-	l, now := u.list.Load(), u.now().UnixMilli()
-	all := len(statuses) == 0 || len(l.rows) > 0
-	ids := make([]string, 0, l.len())
-	for i := range l.calls {
-		if c := l.newest(i); all || set.has(c.order(u.seed, now)) {
+	v := u.look(u.behaviour.Load())
+	all := len(statuses) == 0 || len(v.rows) > 0
+	ids := make([]string, 0, v.len())
+	for i := range v.calls {
+		if c := v.call(i); all || set.has(c.order(u.seed, v.now)) {
 			ids = append(ids, string(appendID(nil, u.seed, c.serial)))
 		}
 	}
-	for _, row := range l.rows {
+	for _, row := range v.rows {
 		ids = append(ids, rowID(row))
 	}
 	return ids
@@ -90,6 +88,43 @@ func (u *Upstream) Remove(ids ...string) int {
 	return l.len() - left.len()
 }
 
+// Move moves a call to another place of the list. The head has place 0. The calls between the two places move up or
+// down by one. So a test can change the order of single calls while the clock stands still. The place is that in the
+// Order "". "reversed" and "queued-first" follow from it; "started" and "updated" ignore it. Move returns false, and
+// changes nothing, when no call has the id or the list of calls has no such place. It cannot move a row of SetRows.
+func (u *Upstream) Move(id string, to int) bool {
+	u.writer.Lock()
+	defer u.writer.Unlock()
+	l := u.list.Load()
+	from := slices.IndexFunc(l.calls, func(c call) bool { return string(appendID(nil, u.seed, c.serial)) == id })
+	if from < 0 || to < 0 || to >= len(l.calls) {
+		return false
+	}
+	calls := slices.Delete(slices.Clone(l.calls), from, from+1)
+	calls = slices.Insert(calls, len(calls)-to, l.calls[from])
+	u.list.Store(&list{calls: calls, rows: l.rows})
+	return true
+}
+
+// settle computes the life of each call that was over before the fake began.
+func (u *Upstream) settle() {
+	u.writer.Lock()
+	defer u.writer.Unlock()
+	l := u.list.Load()
+	if !slices.ContainsFunc(l.calls, func(c call) bool { return c.life == settled }) {
+		return
+	}
+	s := u.scratch.Get().(*scratch) // the pool holds nothing else
+	defer u.scratch.Put(s)
+	calls := slices.Clone(l.calls)
+	for i, c := range calls {
+		if c.life == settled {
+			calls[i].life = u.life(&s.talk, c)
+		}
+	}
+	u.list.Store(&list{calls: calls, rows: l.rows})
+}
+
 // SetRows makes the list exactly these rows, to be served verbatim in this order: for rows that no well-behaved
 // endpoint would send. As long as there are any, a filter by status is not applied. Calls that arrive later stand
 // before them.
@@ -119,46 +154,6 @@ func (u *Upstream) Run(ctx context.Context, perMinute float64) {
 		}
 		u.Insert(1)
 	}
-}
-
-// appendPage appends the rows of the window that is asked for to s.page and returns how many they are. Without a
-// filter it looks at these rows only; with one at every call down to the last of them, though without rendering any
-// that is not in the window.
-func (u *Upstream) appendPage(s *scratch, q query) int {
-	l, now := u.list.Load(), u.now().UnixMilli()
-	if q.statuses == 0 || len(l.rows) > 0 {
-		from := min(q.from, l.len())
-		to := from + min(q.rows, l.len()-from)
-		for i := from; i < to; i++ {
-			if i > from {
-				s.page = append(s.page, ',')
-			}
-			if i < len(l.calls) {
-				s.page = u.appendRow(s.page, &s.talk, l.newest(i), now)
-			} else {
-				s.page = append(s.page, l.rows[i-len(l.calls)]...)
-			}
-		}
-		return to - from
-	}
-
-	skip, rows := q.from, 0
-	for i := 0; i < len(l.calls) && rows < q.rows; i++ {
-		c := l.newest(i)
-		if !q.statuses.has(c.order(u.seed, now)) {
-			continue
-		}
-		if skip > 0 {
-			skip--
-			continue
-		}
-		if rows > 0 {
-			s.page = append(s.page, ',')
-		}
-		s.page = u.appendRow(s.page, &s.talk, c, now)
-		rows++
-	}
-	return rows
 }
 
 // rowID returns the id of a verbatim row, or "" where it has none that is a string.

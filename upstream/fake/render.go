@@ -56,7 +56,7 @@ func (u *Upstream) appendRow(dst []byte, t *talk, c call, now int64) []byte {
 	// Who picked up is known once both have said something, or all that there is to be said.
 	dst = appendText(dst, resultName(p.kind), p.kind != failed && (phase == over || phase == ongoing && entries >= 2))
 	dst = append(dst, `,"started_at":`...)
-	dst = appendTime(dst, dialled, style, phase >= ringing && (p.kind != failed || !p.failure.undialled))
+	dst = appendTime(dst, dialled, style, p.dialled(phase))
 	dst = append(dst, `,"status":"`...)
 	dst = append(dst, statusName(phase, p.kind)...)
 	dst = append(dst, '"')

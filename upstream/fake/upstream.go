@@ -34,14 +34,17 @@ type Upstream struct {
 	behaviour atomic.Pointer[Behaviour]
 	behaving  sync.Mutex // taken by whoever changes the switches
 
+	ordered atomic.Pointer[ordered] // the last order that was made; nil before
+
 	record  record
 	scratch sync.Pool // of *scratch
 }
 
 // scratch is what it takes to render one page. A page of 200 calls is more than a megabyte, so it is used again.
 type scratch struct {
-	page []byte
-	talk talk
+	page   []byte
+	places []int // of the rows of the page, in the view
+	talk   talk
 }
 
 // New generates a list of calls that ends now, and serves it.
@@ -76,7 +79,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	s := u.scratch.Get().(*scratch) // the pool holds nothing else
 	defer u.scratch.Put(s)
-	status, rows := u.answer(s, b, r, q)
+	status, rows := u.answer(s, b, r, q, ticket.n)
 	body, header, truncate := s.page, http.Header(nil), false
 	if fault != nil {
 		header, truncate = fault.Header, fault.Truncate
@@ -90,8 +93,12 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Recorded before it is written: who has read the answer finds it in the record.
 	u.record.answered(ticket, status, rows)
 
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	if status == http.StatusNoContent {
+		body = nil
+	} else {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	if status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodGet)
 	}
@@ -108,30 +115,33 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// answer puts the body of the real answer into s.page.
-func (u *Upstream) answer(s *scratch, b *Behaviour, r *http.Request, q query) (status, rows int) {
-	refuse := func(status int, code, message string) (int, int) {
-		s.page = append(s.page[:0], `{"error":{"code":"`...)
-		s.page = append(s.page, code...)
-		s.page = append(s.page, `","message":"`...)
-		s.page = append(s.page, message...)
-		s.page = append(s.page, `"}}`...)
-		return status, 0
-	}
+// answer puts the body of the real answer to request n into s.page.
+func (u *Upstream) answer(s *scratch, b *Behaviour, r *http.Request, q query, n int) (status, rows int) {
 	switch {
 	case !strings.HasSuffix(r.URL.Path, "/call"):
-		return refuse(http.StatusNotFound, "not_found", "There is nothing here.")
+		return s.refuse(http.StatusNotFound, "There is nothing here.")
 	case r.Method != http.MethodGet:
-		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "Calls can only be read here.")
+		return s.refuse(http.StatusMethodNotAllowed, "Calls can only be read here.")
 	case b.Key != "" && r.Header.Get("Authorization") != "Bearer "+b.Key:
-		return refuse(http.StatusUnauthorized, "unauthorized", "The API key is missing or not valid.")
+		return s.refuse(http.StatusUnauthorized, "The API key is missing or not valid.")
 	case q.refusal != "":
-		return refuse(http.StatusUnprocessableEntity, "validation_error", q.refusal)
+		return s.refuse(q.status, q.refusal)
 	}
-	s.page = append(s.page[:0], `{"calls":[`...)
-	rows = u.appendPage(s, q)
-	s.page = append(s.page, "]}"...)
-	return http.StatusOK, rows
+	return u.answerPage(s, b, q, n)
+}
+
+// refuse puts an error into s.page.
+func (s *scratch) refuse(status int, message string) (int, int) {
+	code := "validation_error"
+	if status != http.StatusUnprocessableEntity {
+		code = strings.ToLower(strings.ReplaceAll(http.StatusText(status), " ", "_"))
+	}
+	s.page = append(s.page[:0], `{"error":{"code":"`...)
+	s.page = append(s.page, code...)
+	s.page = append(s.page, `","message":"`...)
+	s.page = append(s.page, message...)
+	s.page = append(s.page, `"}}`...)
+	return status, 0
 }
 
 // pause waits for d and reports whether ctx is still alive after it.
