@@ -285,11 +285,15 @@ func TestConcurrency(t *testing.T) {
 		for range 30 {
 			fresh := u.Insert(3)
 			u.Remove(fresh[1])
+			u.Move(fresh[0], 7)
 		}
 	})
 	group.Go(func() {
 		for n := range 60 {
-			u.Behave(func(b *fake.Behaviour) { b.Key, b.MaxPageSize = "", 1_000+n })
+			u.Behave(func(b *fake.Behaviour) {
+				b.Key, b.MaxPageSize = "", 1_000+n
+				b.Order, b.SwapTies = []string{"", "updated", "queued-first", "started"}[n%4], n%3 == 0
+			})
 			u.IDs("completed")
 			u.Requests()
 		}
