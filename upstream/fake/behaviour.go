@@ -127,7 +127,7 @@ func readQuery(values url.Values, b *Behaviour) query {
 	q.readStatuses(values, b.StatusesFormat)
 	lenient := b.LenientPage && b.FirstPage == 1
 	switch {
-	case pageOK && q.page == 0 && b.FirstPage == 1 && b.PageZero != 0:
+	case q.page == 0 && b.FirstPage == 1 && b.PageZero != 0:
 		q.refusal, q.status = "page: there is no page 0.", b.PageZero
 		return q
 	case !pageOK || q.page < b.FirstPage && !lenient:

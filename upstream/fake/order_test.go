@@ -46,7 +46,7 @@ func TestOrder(t *testing.T) {
 			name: "updated, moved", order: "updated", moves: [][2]int{{0, 9}, {5, 12}},
 			want: []int{0, 1, 2, 6, 4, 3, 5, 7, 8, 13, 9, 10, 11, 12, 14, 15},
 		},
-		{name: "listed twice", twice: []int{3, 0, 3}, want: append(span(0, calls), 3, 0, 3)},
+		{name: "listed twice", twice: []int{3, 0, 5, 3}, want: append(span(0, calls), 3, 0, 5, 3)},
 		{
 			name: "listed twice, reversed", order: "reversed", twice: []int{3},
 			want: []int{15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 3},
@@ -111,8 +111,10 @@ func TestOrderByTime(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			u := fake.New(fake.Config{Seed: 1, Calls: 1_000, Now: still})
+			clock := &manual{at: moment}
+			u := fake.New(fake.Config{Seed: 1, Calls: 1_000, Now: clock.now})
 			u.Insert(300) // all at once: only the times of their phases tell them apart
+			clock.add(20 * time.Second)
 			whole := u.IDs()
 			u.Behave(func(b *fake.Behaviour) { b.Order = tt.order })
 			get := serve(t, u)
@@ -273,6 +275,14 @@ func TestOrderFollowsTheList(t *testing.T) {
 	}
 	if got := u.IDs(); got[0] != arrival[28] || len(got) != 29 {
 		t.Errorf("after two calls left: %v", got)
+	}
+	u.Behave(func(b *fake.Behaviour) { b.ListTwice = nil })
+	if got := u.IDs(); got[0] != arrival[28] || len(got) != 29 {
+		t.Errorf("nothing twice: %v", got)
+	}
+	u.Behave(func(b *fake.Behaviour) { b.Order = "started" })
+	if got := u.IDs(); got[0] != fresh[0] || len(got) != 29 {
+		t.Errorf("another order: %v", got)
 	}
 	u.SetRows([]byte(`{"id":"z"}`))
 	u.Behave(func(b *fake.Behaviour) { b.Order = "updated" })

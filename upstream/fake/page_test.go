@@ -196,7 +196,10 @@ func TestPastEndWithoutContent(t *testing.T) {
 	u.Behave(func(b *fake.Behaviour) { b.PastEnd = "204" })
 	get := serve(t, u)
 	got := get("page=6&page_size=4")
-	if got.status != 204 || len(got.body) != 0 || got.header["Content-Type"] != nil || got.header["Content-Length"] != nil {
+	if got.status != 204 || len(got.body) != 0 {
+		t.Errorf("%d %q", got.status, got.body)
+	}
+	if got.header["Content-Type"] != nil || got.header["Content-Length"] != nil {
 		t.Errorf("%d %v %q", got.status, got.header, got.body)
 	}
 	if got := get("page=5&page_size=4"); got.status != 200 || len(got.places(t, u.IDs())) != 2 {
