@@ -38,7 +38,7 @@ type settings struct {
 	UpstreamStatuses   string        `name:"upstream-statuses-format" variable:"GATEWAY_UPSTREAM_STATUSES_FORMAT" query:"" default:"comma" enum:"comma,repeat,brackets" help:"How statuses are sent to Revox: comma (a,b), repeat (statuses=a&statuses=b) or brackets (statuses[]=a&statuses[]=b)."`
 	UpstreamTimeout    time.Duration `variable:"GATEWAY_UPSTREAM_TIMEOUT" query:"" default:"30s" help:"How long one GraphQL request may wait for Revox."`
 	UpstreamAttempt    time.Duration `name:"upstream-attempt-timeout" variable:"GATEWAY_UPSTREAM_ATTEMPT_TIMEOUT" query:"" default:"10s" help:"How long one request to Revox may take, before it is given up and perhaps tried again."`
-	UpstreamRequests   int           `name:"upstream-max-requests" variable:"GATEWAY_UPSTREAM_MAX_REQUESTS" query:"" default:"100" help:"How many requests to Revox one GraphQL request may cause, retries included."`
+	UpstreamRequests   int           `name:"upstream-max-requests" variable:"GATEWAY_UPSTREAM_MAX_REQUESTS" query:"" default:"150" help:"How many requests to Revox one GraphQL request may cause, retries included."`
 	UpstreamConcurrent int           `name:"upstream-concurrency" variable:"GATEWAY_UPSTREAM_CONCURRENCY" query:"" default:"32" help:"How many requests to Revox may be under way at once; with --credentials=forward half of them for one credential."`
 	UpstreamQueue      int           `variable:"GATEWAY_UPSTREAM_QUEUE" query:"" default:"256" help:"How many requests to Revox may wait for others to finish."`
 	CacheTTL           time.Duration `name:"cache-ttl" variable:"GATEWAY_CACHE_TTL" query:"" default:"15s" help:"How long a page from Revox is fresh. 0 turns the cache off."`
@@ -256,6 +256,11 @@ func (s *settings) check(hasKey bool) error {
 	refuse(s.UpstreamPageSize < 20 || s.UpstreamPageSize > 1000, "upstream-page-size", "GATEWAY_UPSTREAM_PAGE_SIZE", "must be from 20 to 1000, and is %d", s.UpstreamPageSize)
 	refuse(s.MaxPageSize < 1 || s.MaxPageSize > 1000, "max-page-size", "GATEWAY_MAX_PAGE_SIZE", "must be from 1 to 1000, and is %d", s.MaxPageSize)
 	refuse(s.MaxShift < 1 || s.MaxShift > 1_000_000, "max-shift", "GATEWAY_MAX_SHIFT", "must be from 1 to 1000000, and is %d", s.MaxShift)
+	if most := graph.MostRequests(s.UpstreamPageSize, s.MaxShift, s.MaxPageSize); len(errs) == 0 {
+		refuse(s.UpstreamRequests > 0 && most > s.UpstreamRequests, "max-shift", "GATEWAY_MAX_SHIFT",
+			"of %d can take %d requests to Revox with pages of %d calls, and GATEWAY_UPSTREAM_MAX_REQUESTS allows %d: "+
+				"lower the one, or raise the other", s.MaxShift, most, s.UpstreamPageSize, s.UpstreamRequests)
+	}
 	refuse(s.MaxScanPages < 1 || s.MaxScanPages > 10_000, "max-scan-pages", "GATEWAY_MAX_SCAN_PAGES", "must be from 1 to 10000, and is %d", s.MaxScanPages)
 	refuse(s.MaxRequestBytes < 1<<10 || s.MaxRequestBytes > 16<<20, "max-request-bytes", "GATEWAY_MAX_REQUEST_BYTES", "must be from 1KiB to 16MiB, and is %d bytes", s.MaxRequestBytes)
 	refuse(s.MaxTokens < 1 || s.MaxTokens > 100_000, "max-tokens", "GATEWAY_MAX_TOKENS", "must be from 1 to 100000, and is %d", s.MaxTokens)

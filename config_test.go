@@ -80,6 +80,7 @@ func TestWrongSettings(t *testing.T) {
 		{"GATEWAY_MAX_ANSWER_BYTES=5GiB", "--max-answer-bytes (GATEWAY_MAX_ANSWER_BYTES)", "1KiB to 4GiB"},
 		{"GATEWAY_APQ_BYTES=-1", "--apq-bytes (GATEWAY_APQ_BYTES)", "256MiB"},
 		{"GATEWAY_MAX_PAGE_SIZE=0", "--max-page-size (GATEWAY_MAX_PAGE_SIZE)", "1 to 1000"},
+		{"GATEWAY_UPSTREAM_PAGE_SIZE=20 GATEWAY_MAX_SHIFT=2000", "--max-shift (GATEWAY_MAX_SHIFT)", "can take 271 requests"},
 		{"GATEWAY_MAX_SHIFT=0", "--max-shift (GATEWAY_MAX_SHIFT)", "1 to 1000000"},
 		{"GATEWAY_MAX_SCAN_PAGES=0", "--max-scan-pages (GATEWAY_MAX_SCAN_PAGES)", "1 to 10000"},
 		{"GATEWAY_INTROSPECTION=maybe", "--introspection (GATEWAY_INTROSPECTION)", "maybe"},

@@ -66,6 +66,15 @@ func faults(t *testing.T) []fault {
 	always := func(a fake.Answer) answerer {
 		return func(int, *http.Request) *fake.Answer { return &a }
 	}
+	// first is the first page of a list that has no other.
+	first := func(a fake.Answer) answerer {
+		return func(_ int, r *http.Request) *fake.Answer {
+			if r.URL.Query().Get("page") != "0" {
+				return &fake.Answer{Body: []byte(`{"calls": []}`)}
+			}
+			return &a
+		}
+	}
 	once := func(a fake.Answer) answerer {
 		return func(n int, _ *http.Request) *fake.Answer {
 			if n > 1 {
@@ -147,8 +156,8 @@ func faults(t *testing.T) []fault {
 		{name: "64 MB, unannounced", answer: always(fake.Answer{Body: huge, Header: unannounced}), code: invalid, asked: halvings, warm: 1, spare: halvings - 1},
 		{name: "gzip bomb", answer: always(fake.Answer{Body: zipped(t, huge[:17<<20]), Header: bomb}), code: invalid, asked: halvings, warm: 1, spare: halvings - 1},
 		{name: "HTML with 200", answer: always(body("<html>%s</html>", hidden)), code: invalid, asked: 1},
-		{name: "invalid UTF-8", answer: always(body("{\"calls\": [{\"id\": %q, \"end_reason\": \"caf\xe9\", %s}]}", odd, call)), id: odd, asked: 1},
-		{name: "duplicate keys", answer: always(body(`{"calls": [], "calls": [{"id": "%s", "id": "%s", %s}]}`, hidden, odd, call)), id: odd, asked: 1},
+		{name: "invalid UTF-8", answer: first(body("{\"calls\": [{\"id\": %q, \"end_reason\": \"caf\xe9\", %s}]}", odd, call)), id: odd, asked: certain},
+		{name: "duplicate keys", answer: first(body(`{"calls": [], "calls": [{"id": "%s", "id": "%s", %s}]}`, hidden, odd, call)), id: odd, asked: certain},
 		{
 			name: "20,000-fold nesting", code: invalid, asked: 1,
 			answer: always(body(`{"calls": [{"id": "%s", "structured_output": %s%s}]}`, odd, strings.Repeat("[", 20_000), strings.Repeat("]", 20_000))),
@@ -157,8 +166,8 @@ func faults(t *testing.T) []fault {
 		{name: "`calls` missing", answer: always(body(`{"data": [{"id": "%s", %s}]}`, odd, call)), code: invalid, asked: 1},
 		{name: "`calls` not a list", answer: always(body(`{"calls": {"id": "%s", %s}}`, odd, call)), code: invalid, asked: 1},
 		{
-			name: "wrong content type", id: odd, asked: 1,
-			answer: always(fake.Answer{
+			name: "wrong content type", id: odd, asked: certain,
+			answer: first(fake.Answer{
 				Header: http.Header{"Content-Type": {"text/html"}},
 				Body:   fmt.Appendf(nil, `{"calls": [{"id": "%s", %s}]}`, odd, call),
 			}),
@@ -166,8 +175,14 @@ func faults(t *testing.T) []fault {
 	}
 }
 
-// halvings are the requests that it takes to come from the query's four calls down to one: for 4, 2 and 1.
-const halvings = 3
+const (
+	// halvings are the requests that it takes to come from the smallest page that is asked for down to a single call: for
+	// 12, 6, 3 and 1.
+	halvings = 4
+	// certain are the requests that it takes to be certain of a list of one call: for its page, for the one behind it, and
+	// for its page once more.
+	certain = 3
+)
 
 // zipped is the body, compressed.
 func zipped(t *testing.T, body []byte) []byte {
@@ -563,7 +578,7 @@ func TestStrangers(t *testing.T) {
 	p := start(t, map[string]string{
 		"REVOX_API_KEY": canary, "REVOX_BASE_URL": rest.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0", "GATEWAY_CACHE_TTL": "0",
 	})
-	for range 3 { // each reads a page of its own
+	for range 3 { // each reads the call anew
 		body := p.query(t, `{ calls { nodes { id status result extra } } }`)
 		const want = `{"data":{"calls":{"nodes":[{"id":"a","status":"COMPLETED","result":"UNRECOGNIZED","extra":{"result":"robot","mood":"happy"}}]}}}`
 		var compact bytes.Buffer
@@ -572,9 +587,16 @@ func TestStrangers(t *testing.T) {
 		}
 	}
 	_, metrics := p.get(t, "metrics")
+	served := 0 // one more than was read: the first time the end of the list is confirmed
+	for _, r := range upstream.Requests() {
+		served += r.Rows
+	}
+	if served != 4 {
+		t.Errorf("the call was served %d times", served)
+	}
 	for _, stranger := range []string{`field="mood",value=""`, `field="result",value="robot"`} {
-		if !strings.Contains(metrics, "\nrevox_graphql_upstream_unrecognized_total{"+stranger+"} 3\n") {
-			t.Errorf("not counted three times: %s", stranger)
+		if !strings.Contains(metrics, fmt.Sprintf("\nrevox_graphql_upstream_unrecognized_total{%s} %d\n", stranger, served)) {
+			t.Errorf("not counted %d times: %s", served, stranger)
 		}
 	}
 	for _, stranger := range []string{"field=mood ", "field=result value=robot"} {

@@ -39,7 +39,7 @@ func (w *window) problems() []error {
 	var errs []error
 	for i := w.from; i < w.to; i++ {
 		if row := w.rows[i]; row.Call == nil {
-			errs = append(errs, &unreadableRowError{w.position + i, row.Problem})
+			errs = append(errs, &unreadableRowError{w.at(i), row.Problem})
 		}
 	}
 	return errs
@@ -68,7 +68,7 @@ func (w *window) lastEdge() int {
 // end.
 func (r *reader) count(ctx context.Context, w *window) (int, error) {
 	if w.last && len(w.rows) > 0 {
-		return w.end, nil
+		return w.at(len(w.rows)), nil
 	}
 	return r.total(ctx)
 }

@@ -70,6 +70,11 @@ type Options struct {
 func NewHandler(opts Options) (http.Handler, error) {
 	pages := newPages(opts.Calls, opts.PageSize, opts.MaxShift, opts.Log)
 	pages.cached = opts.Cached
+	return newHandler(opts, pages)
+}
+
+// newHandler makes a handler that reads lists through pages.
+func newHandler(opts Options, pages *pages) (http.Handler, error) {
 	schema := newExecutable(Config{Resolvers: roots{&Resolver{
 		pages:    pages,
 		known:    opts.Known,
@@ -247,6 +252,9 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	x.report.failed(response.Errors)
 	if x.report.Stale > 0 {
 		extend(response, "stale", int(x.report.Stale.Seconds()))
+	}
+	if x.report.Reordered {
+		extend(response, "reordered", true)
 	}
 	if req.wantsCost {
 		extend(response, "cost", map[string]int{"requested": cost, "limit": h.limits.Cost})

@@ -70,7 +70,7 @@ func (r *reader) scan(ctx context.Context, missing map[string]bool, found map[st
 			}
 			rows++
 		}
-		seam := p.lastReadable()
+		seam := p.seamBelow(p.after, 0)
 		if p.last {
 			break
 		} else if seam < p.after {

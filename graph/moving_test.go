@@ -27,7 +27,9 @@ func (r tally) String() string {
 func walkMoving(t *testing.T, arrive, leave int, next func(cache *pagecache.Cache, w *world, page int) (ids []string, more bool)) tally {
 	t.Helper()
 	w := newWorld(5000)
-	cache := pagecache.New(w, pagecache.Options{TTL: 15 * time.Second, MaxBytes: 1 << 30, Now: func() time.Time { return w.now }})
+	cache := pagecache.New(&endpoint{w: w}, pagecache.Options{
+		TTL: 15 * time.Second, MaxBytes: 1 << 30, Now: func() time.Time { return w.now },
+	})
 	began, requests := w.ids(0), 0
 	w.move = func() { requests++ }
 	var result tally

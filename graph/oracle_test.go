@@ -61,13 +61,14 @@ func newRival(tb testing.TB, rows []json.RawMessage) *rival {
 		Calls: cache, Known: cache, Cached: true, AnswerBytes: 1 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20,
 		Timeout: time.Minute, Introspection: true, Log: slog.New(slog.DiscardHandler),
 	}
-	handler, err := NewHandler(opts)
+	// Both read through the same pages: a cursor is as good to one as to the other.
+	pages := newPages(cache, opts.PageSize, opts.MaxShift, opts.Log)
+	pages.cached = true
+	handler, err := newHandler(opts, pages)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	r := &rival{Handler: handler, plain: map[string]*oracle.Call{}}
-	pages := newPages(cache, opts.PageSize, opts.MaxShift, opts.Log)
-	pages.cached = true
 	r.resolver = &Resolver{pages: pages, known: cache, maxCount: opts.MaxCount, maxScan: opts.MaxScan}
 	r.oracle = executor.New(oracle.New(r))
 	p := presenter{opts.Log}

@@ -21,7 +21,8 @@ import (
 // and its bytes are sent as they are. That check is the whole invalidation: a page that has gone stale is not found any
 // more, and a newer one is another page. It costs one look-up for each page, as executing would.
 //
-// What is remembered is keyed by the request's own bytes, the credential and the encoding. Only answers without errors are.
+// What is remembered is keyed by the request's own bytes, the credential and the encoding. Only answers without errors
+// are.
 
 // Memory tells whether pages are still what a request would be given.
 type Memory interface {
@@ -30,15 +31,18 @@ type Memory interface {
 	Page(opts upstream.ListCallsOptions) *upstream.Page
 }
 
-// trace records what was read for one request; nil records nothing. Root fields are resolved side by side, hence the lock.
+// trace records what was read for one request; nil records nothing. Root fields are resolved side by side, hence the
+// lock.
 type trace struct {
 	mu    sync.Mutex
 	pages []pageRead
 	calls []callRead
 	stale time.Time // when the oldest stale page was asked for; zero where none was read
 
-	walked bool // a cursor was followed
-	drift  int  // rows by which its call had moved
+	walked    bool // a cursor was followed
+	drift     int  // rows by which its call had moved
+	reordered bool // calls were seen to have changed places
+	doubtful  bool // a cursor was followed to a place that is likely, and not proven
 }
 
 type pageRead struct {
@@ -95,6 +99,26 @@ func (t *trace) moved(rows int) {
 	if max(rows, -rows) > max(t.drift, -t.drift) {
 		t.drift = rows
 	}
+}
+
+// reorder records that calls were seen to have changed places.
+func (t *trace) reorder() {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reordered = true
+}
+
+// doubt records that a cursor was followed to a place that is likely, and not proven.
+func (t *trace) doubt() {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.doubtful = true
 }
 
 // holds reports whether every look-up would find now what it found then.

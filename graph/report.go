@@ -25,6 +25,9 @@ type Report struct {
 	// if positive; of several the one that had moved the most.
 	Walked bool
 	Drift  int
+	// Reordered says that calls near a cursor have changed places since it was made. Such a call may be missing from the
+	// walk, or come twice.
+	Reordered bool
 }
 
 // Operation is an operation of a document.
@@ -81,5 +84,5 @@ func (r *Report) read(t *trace, requests int) {
 		r.Stale = max(time.Second, time.Since(t.stale))
 	}
 	r.UpstreamRequests = requests
-	r.Walked, r.Drift = t.walked, t.drift
+	r.Walked, r.Drift, r.Reordered = t.walked, t.drift, t.reordered
 }

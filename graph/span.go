@@ -1,6 +1,9 @@
 package graph
 
 import (
+	"math"
+	"math/bits"
+	"slices"
 	"time"
 
 	"revox-graphql/graph/relay"
@@ -11,13 +14,61 @@ import (
 type span struct {
 	rows     []upstream.Row
 	position int       // of rows[0] in the list, in the answer that it comes from
-	end      int       // the position after the last of rows, in the answer that it comes from
+	later    []part    // of the rows that come from further answers, in their order
 	last     bool      // the list ends with the last of rows
 	asked    time.Time // when the latest of its answers was asked for
+	oldest   time.Time // when the first of them was
+	process  relay.Process
 }
 
+// part is where the rows of another answer begin: the row with index from stands at position in that answer.
+type part struct{ from, position int }
+
 func spanOf(page *upstream.Page) span {
-	return span{rows: page.Rows, position: page.Offset(), end: page.End(), last: page.Last(), asked: page.AskedAt}
+	return span{
+		rows: page.Rows, position: page.Offset(), last: page.Last(), asked: page.AskedAt, oldest: page.AskedAt,
+	}
+}
+
+// at is the position of the row with index i in the answer that the row comes from; i may be len(rows), the position
+// after the last row. Positions of two answers do not compare: the list may have moved between them.
+func (s *span) at(i int) int {
+	position := s.position + i
+	for _, p := range s.later {
+		if i >= p.from {
+			position = p.position + i - p.from
+		}
+	}
+	return position
+}
+
+// append puts the rows of a place that follow it after the span's row with index seam, which both have.
+func (s *span) append(seam int, p place) {
+	s.later = append(s.later, part{seam + 1, p.at(p.after)})
+	s.rows = append(s.rows[:seam+1:seam+1], p.rows[p.after:]...)
+	s.last = p.last
+	s.joined(&p.span)
+}
+
+// prepend puts the rows of a place that come before it before the span's row with index seam, which both have.
+func (s *span) prepend(seam int, p place) {
+	parts := []part{{p.before, s.at(seam)}}
+	for _, old := range s.later {
+		if old.from > seam {
+			parts = append(parts, part{old.from - seam + p.before, old.position})
+		}
+	}
+	s.rows = append(p.rows[:p.before:p.before], s.rows[seam:]...)
+	s.position, s.later = p.position, parts
+	s.joined(&p.span)
+}
+
+// joined notes the times of a span that has been joined to this one.
+func (s *span) joined(other *span) {
+	s.asked = later(s.asked, other.asked)
+	if other.oldest.Before(s.oldest) {
+		s.oldest = other.oldest
+	}
 }
 
 // place is where a cursor points in a span: rows[:before] come before its call, and rows[after:] after it. after is
@@ -27,7 +78,7 @@ type place struct {
 	before, after int
 }
 
-// gone reports whether the cursor's call has left the list.
+// gone reports whether the cursor's call has left the list, or its place in it.
 func (p *place) gone() bool { return p.after == p.before }
 
 // direction is where a walk goes from a cursor.
@@ -38,91 +89,211 @@ const (
 	up   direction = true  // from `before`
 )
 
-// sureness is how much a span tells about a cursor's place.
-type sureness int
+// maxKnown is how many calls a cursor knows at most: its own and its neighbours.
+const maxKnown = 2*relay.Neighbours + 1
+
+// side is an end of a span.
+type side int8
 
 const (
-	nowhere   sureness = iota // nothing of the cursor is in the span
-	openBelow                 // only neighbours above the call are; it has left, or stands below the span
-	openAbove                 // only neighbours below the call are; it has left, or stands above the span
-	sure                      // the place is the right one to go on from
+	neither side = iota
+	above
+	below
 )
 
-// match looks for a cursor's place in a span. The call itself makes it sure. Where that is not there, neighbours on both
-// sides do, because it would stand between them; so do neighbours on one side, if the list ends on the other; and so does
-// the neighbour that stood next to the call where the walk goes on, because what follows it follows the call. Rows
-// that have entered the list between two neighbours were passed: the walk goes on from the farther one.
+// sighting is what a span shows of the calls that a cursor knows.
+type sighting struct {
+	place
+	// seen has a bit for each of the known calls that the span has, the first in the list's order being the lowest.
+	seen uint8
+	// index is where in the span they are.
+	index [maxKnown]int
+	// run is how many of those stand in the order in which they stood when the cursor was made. The place is theirs.
+	run int
+	// thinner is how many of the run are on the side of the place that has fewer, if the cursor's call is not in it. The
+	// end of the list counts as many.
+	thinner int
+	// still says that the list seems to have stood still: all known calls that belong into the span are where they stood.
+	still bool
+	// open is the side on which the cursor's call may still stand beyond the span: only calls on the other side of it are
+	// in the run, and the list goes on there.
+	open side
+	// byTime says that the place is where the time of the cursor's call belongs; none of the known calls is there.
+	byTime bool
+}
+
+// sure reports whether no other place can be the right one. The calls that keep their order among each other are the
+// evidence; known of them were remembered, and those that were not seen could at most all stand in order elsewhere. If
+// the cursor's call itself was not seen, they could do so together with those of the run on one side of the place.
+func (s *sighting) sure(known int, seen uint8) bool {
+	unseen := known - bits.OnesCount8(seen)
+	return s.run > 0 && (s.still || s.run > unseen && (!s.gone() || s.thinner > unseen))
+}
+
+// known are the calls that the cursor knows, in the list's order, and the index of its own.
+func known(c *relay.Cursor) (hashes []relay.Hash, own int) {
+	hashes = make([]relay.Hash, 0, maxKnown)
+	for _, hash := range slices.Backward(c.Before) {
+		hashes = append(hashes, hash)
+	}
+	hashes = append(hashes, c.Element)
+	return append(hashes, c.After...), len(c.Before)
+}
+
+// match looks for a cursor's place in a span. What counts is the longest run of known calls that have kept their order
+// and stayed together: a call that was sorted anew stands out of it, and does not take the walk along, not even if it
+// is the cursor's own. Of two runs that are as long, the one that has moved least counts; and where that does not tell
+// them apart either, the one from which a walk shows a call twice rather than not at all.
 //
-// A place farther than bound from where the call stood is none.
-func (s *span) match(c *relay.Cursor, towards direction, bound int) (place, sureness) {
-	if i := c.Position - s.position; i >= 0 && i < len(s.rows) && s.rows[i].Call != nil && relay.NewHash(s.rows[i].Call.ID) == c.Element {
-		return place{*s, i, i + 1}, sure // the list stood still, as it mostly does
+// Rows that have entered the list between two known calls were passed: where the cursor's call itself is not in the
+// run, the walk goes on from the farther one.
+func (s *span) match(c *relay.Cursor, towards direction) sighting {
+	calls, own := known(c)
+	if found, ok := s.stillThere(c, calls, own); ok {
+		return found
 	}
-	index := make(map[relay.Hash]int, len(s.rows))
+	best := sighting{place: place{span: *s}}
 	for i, row := range s.rows {
-		if row.Call != nil {
-			index[relay.NewHash(row.Call.ID)] = i
+		if row.Call == nil {
+			continue
+		}
+		if k := slices.Index(calls, relay.NewHash(row.Call.ID)); k >= 0 && best.seen>>k&1 == 0 {
+			best.index[k], best.seen = i, best.seen|1<<k
 		}
 	}
-	far := false // something is there, but beyond the bound
-	find := func(h relay.Hash, stood int) (int, bool) {
-		i, ok := index[h]
-		if shift := s.position + i - stood; ok && (shift > bound || shift < -bound) {
-			far = true
+	moved := 0 // rows by which those of the best run have moved, together
+	for set := best.seen; set > 0; set = (set - 1) & best.seen {
+		run, distance, ok := s.inOrder(c, set, &best.index, own)
+		if !ok || run < best.run || run == best.run && distance > moved {
+			continue
 		}
-		return i, ok
-	}
-	if i, ok := find(c.Element, c.Position); ok && !far {
-		return place{*s, i, i + 1}, sure
-	}
-	above, below, adjacent := -1, -1, false // the nearest neighbours; whether one stood next to the call, towards
-	for n, h := range c.Before {
-		if i, ok := find(h, c.Position-1-n); ok {
-			above, adjacent = i, n == 0 && towards == up
-			break
+		before, after, open := s.placeOf(set, &best.index, own, towards)
+		skips := towards == down && after >= best.after || towards == up && before <= best.before
+		if run == best.run && distance == moved && skips {
+			continue
 		}
-	}
-	for n, h := range c.After {
-		if i, ok := find(h, c.Position+1+n); ok {
-			below, adjacent = i, adjacent || n == 0 && towards == down
-			break
+		best.run, moved, best.before, best.after, best.open = run, distance, before, after, open
+		best.thinner = s.thinner(set, own)
+		if own > 0 && set>>(own-1)&7 == 0b101 && best.index[own+1]-best.index[own-1] == 1 {
+			best.thinner = maxKnown // the call has left from between its neighbours
 		}
 	}
+	return best
+}
+
+// stillThere is the place in a list that stood still, as it mostly does: the cursor's call is where it stood, and so
+// are all others that belong into the span.
+func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found sighting, ok bool) {
+	i := c.Position - s.position
+	if i < 0 || i >= len(s.rows) {
+		return found, false
+	}
+	for k, hash := range calls {
+		at := i + k - own
+		if at < 0 || at >= len(s.rows) {
+			continue
+		}
+		if s.rows[at].Call == nil || relay.NewHash(s.rows[at].Call.ID) != hash {
+			return found, false
+		}
+		found.seen |= 1 << k
+		found.index[k] = at
+		found.run++
+	}
+	found.place, found.still = place{*s, i, i + 1}, true
+	return found, true
+}
+
+// entered is how many rows may have come between two calls of a run. A list that is not filtered grows at its head
+// only; what comes in between was sorted anew, which happens to one call or another. Where a filter lets calls in,
+// more may.
+func entered(c *relay.Cursor) int {
+	if c.List == 0 {
+		return 2
+	}
+	return 16
+}
+
+// inOrder reports whether the known calls of a set stand in their old order, and together, how many they are, and by
+// how many rows they have moved together.
+func (s *span) inOrder(c *relay.Cursor, set uint8, index *[maxKnown]int, own int) (run, moved int, ok bool) {
+	previous := -1
+	for k := range maxKnown {
+		if set>>k&1 == 0 {
+			continue
+		}
+		if previous >= 0 {
+			apart := index[k] - index[previous]
+			if apart <= 0 || apart-(k-previous) > entered(c) {
+				return 0, 0, false
+			}
+		}
+		previous = k
+		run++
+		moved += distance(s.at(index[k]), c.Position+k-own)
+	}
+	return run, moved, true
+}
+
+func distance(a, b int) int { return max(a-b, b-a) }
+
+// thinner is how many of the known calls of a set are on the side of the cursor's call that has fewer.
+func (s *span) thinner(set uint8, own int) int {
+	upper, lower := bits.OnesCount8(set&(1<<own-1)), bits.OnesCount8(set>>(own+1))
+	if s.at(0) == 0 {
+		upper = maxKnown
+	}
+	if s.last {
+		lower = maxKnown
+	}
+	return min(upper, lower)
+}
+
+// placeOf is where a walk goes on, by the known calls of a set that stand in order.
+func (s *span) placeOf(set uint8, index *[maxKnown]int, own int, towards direction) (before, after int, open side) {
+	if set>>own&1 == 1 {
+		return index[own], index[own] + 1, neither
+	}
+	upper, lower := set&(1<<own-1), set>>(own+1)
 	switch {
-	case far, above < 0 && below < 0:
-		return place{}, nowhere
-	case above >= 0 && below >= 0 && towards == up:
-		return place{*s, above + 1, above + 1}, sure
-	case above >= 0 && below >= 0:
-		return place{*s, below, below}, sure
-	case above >= 0 && !adjacent && !s.last:
-		return place{*s, above + 1, above + 1}, openBelow
-	case above >= 0:
-		return place{*s, above + 1, above + 1}, sure
-	case !adjacent && s.position > 0:
-		return place{*s, below, below}, openAbove
-	default:
-		return place{*s, below, below}, sure
+	case lower == 0 && !s.last:
+		open = below
+	case upper == 0 && s.at(0) > 0:
+		open = above
 	}
+	if lower > 0 && (towards == down || upper == 0) {
+		first := index[own+1+bits.TrailingZeros8(lower)]
+		return first, first, open
+	}
+	last := index[bits.Len8(upper)-1] + 1
+	return last, last, open
 }
 
 // cursor marks the row with index i, which must be readable.
 func (s *span) cursor(list upstream.List, i int) relay.Cursor {
 	c := relay.Cursor{
-		List: uint16(list.Statuses), Position: s.position + i, Since: s.asked,
+		List: uint16(list.Statuses), Position: s.at(i), Since: s.asked, Process: s.process,
 		Element: relay.NewHash(s.rows[i].Call.ID),
 		Before:  make([]relay.Hash, 0, relay.Neighbours),
 		After:   make([]relay.Hash, 0, relay.Neighbours),
 	}
+	started := s.rows[i].Started
+	// Its time is worth remembering if it fits between those of the neighbours: else it was sorted by another.
+	newer, older := s.at(i) == 0, s.last && i == len(s.rows)-1
 	for j := i - 1; j >= 0 && len(c.Before) < relay.Neighbours; j-- {
-		if call := s.rows[j].Call; call != nil {
-			c.Before = append(c.Before, relay.NewHash(call.ID))
+		if row := s.rows[j]; row.Call != nil {
+			c.Before = append(c.Before, relay.NewHash(row.Call.ID))
+			newer = newer || row.Started >= started
 		}
 	}
 	for j := i + 1; j < len(s.rows) && len(c.After) < relay.Neighbours; j++ {
-		if call := s.rows[j].Call; call != nil {
-			c.After = append(c.After, relay.NewHash(call.ID))
+		if row := s.rows[j]; row.Call != nil {
+			c.After = append(c.After, relay.NewHash(row.Call.ID))
+			older = older || row.Started > 0 && row.Started <= started
 		}
+	}
+	if newer && older {
+		c.Started, c.Noise = started, uint32(min((noiseOf(s.rows)+999)/1000, math.MaxUint32))
 	}
 	return c
 }
@@ -135,20 +306,37 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// lastReadable is the index of the last row that can be a seam, -1 where there is none.
-func (s *span) lastReadable() int {
-	i := len(s.rows) - 1
-	for i >= 0 && s.rows[i].Call == nil {
-		i--
+// seamBelow is the index of a row from which a span can be read on, -1 where there is none: one that can be read, not
+// before the index from, and with spare rows behind it, so that its cursor has neighbours on both sides.
+func (s *span) seamBelow(from, spare int) int {
+	inner := max(from, len(s.rows)-1-spare, 0)
+	for i := inner; i < len(s.rows); i++ {
+		if s.rows[i].Call != nil {
+			return i
+		}
 	}
-	return i
+	for i := min(inner, len(s.rows)) - 1; i >= max(0, from); i-- {
+		if s.rows[i].Call != nil {
+			return i
+		}
+	}
+	return -1
 }
 
-// firstReadable is the index of the first row that can be a seam, len(rows) where there is none.
-func (s *span) firstReadable() int {
-	i := 0
-	for i < len(s.rows) && s.rows[i].Call == nil {
-		i++
+// seamAbove is the index of a row from which a span can be read on upwards, -1 where there is none: one that can be
+// read, not behind the index to, and with spare rows before it.
+func (s *span) seamAbove(to, spare int) int {
+	to = min(to, len(s.rows)-1)
+	inner := min(to, spare)
+	for i := inner; i >= 0; i-- {
+		if s.rows[i].Call != nil {
+			return i
+		}
 	}
-	return i
+	for i := inner + 1; i <= to; i++ {
+		if s.rows[i].Call != nil {
+			return i
+		}
+	}
+	return -1
 }

@@ -3,8 +3,10 @@ package graph
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
 )
 
 // window reads what the range asks for, as far as it is needed.
@@ -16,53 +18,220 @@ func (r *reader) window(ctx context.Context, rng relay.Range, n need) (*window, 
 	case !rng.Backward && !rows && !n.next && (!n.previous || rng.After == nil):
 		return &window{}, nil // nothing comes before the start of the list
 	}
-	return r.steadily(func() (*window, error) {
+	w, err := r.steadily(func() (*window, error) {
 		if rng.Backward {
 			w, err := r.backward(ctx, rng.Before, rng.Count, n.next)
 			if err == nil && rng.After != nil {
-				err = r.cutStart(ctx, w, rng.After)
+				w, err = r.cutStart(ctx, w, rng)
 			}
 			return w, err
 		}
 		w, err := r.forward(ctx, rng.After, rng.Count, n.next)
 		if err == nil && rng.Before != nil {
-			err = r.cutEnd(ctx, w, rng.Before)
+			w, err = r.cutEnd(ctx, w, rng, n.next)
 		}
 		return w, err
 	})
-}
-
-// cutEnd ends a window that was read forward where the `before` cursor points.
-func (r *reader) cutEnd(ctx context.Context, w *window, before *relay.Cursor) error {
-	end, err := r.find(ctx, w, before, up)
-	w.to = min(w.to, max(w.from, end.before))
-	return err
-}
-
-// cutStart begins a window that was read backward where the `after` cursor points.
-func (r *reader) cutStart(ctx context.Context, w *window, after *relay.Cursor) error {
-	start, err := r.find(ctx, w, after, down)
-	w.from = max(w.from, min(w.to, start.after))
-	return err
-}
-
-// find is a cursor's place as indices of the window's rows, also where it lies outside of them. It is good enough to
-// know that the call lies beyond the end that is cut.
-func (r *reader) find(ctx context.Context, w *window, c *relay.Cursor, towards direction) (place, error) {
-	beyond := openAbove
-	if towards == up {
-		beyond = openBelow
+	if err == nil && w.repeats() {
+		r.trace.reorder()
 	}
-	if p, how := w.match(c, towards, r.bound); how == sure || how == beyond {
-		return p, nil
+	return w, err
+}
+
+// repeats reports whether a call comes twice in a window of several answers: it was sorted anew between them.
+func (w *window) repeats() bool {
+	if len(w.later) == 0 {
+		return false
 	}
-	p, err := r.locate(ctx, c, towards, 0, 0)
+	seen := map[string]bool{}
+	for _, row := range w.rows[w.from:w.to] {
+		if row.Call == nil {
+			continue
+		}
+		if seen[row.Call.ID] {
+			return true
+		}
+		seen[row.Call.ID] = true
+	}
+	return false
+}
+
+// Both cursors
+//
+// A window that was read from one cursor ends where the other one points. Indices of two answers do not compare,
+// because the list may move between them. So the other cursor is looked for among the window's own rows. If it is not
+// there, it is located, in an answer that also has the first cursor if the two were near enough to each other: then
+// that one answer has the whole range. Only what lies farther apart than a page is compared by positions, in answers
+// before and after.
+
+// cutEnd ends a window that was read forward where the range's `before` points.
+func (r *reader) cutEnd(ctx context.Context, w *window, rng relay.Range, lookAhead bool) (*window, error) {
+	if end, sure := r.within(w, rng.Before, up); sure {
+		w.to = min(w.to, max(w.from, end.before))
+		return w, nil
+	}
+	p, err := r.other(ctx, w, rng.Before, rng.After, up)
+	if err != nil {
+		return nil, err
+	}
+	from, together := 0, p.at(0) == 0
+	if rng.After != nil {
+		var start sighting
+		start, together = r.within(&window{span: p.span}, rng.After, down)
+		from = start.after
+	}
+	if together && from < p.before {
+		w = &window{span: p.span, from: from, to: min(p.before, from+rng.Count)}
+		if lookAhead && w.to == len(w.rows) {
+			err = r.extendDown(ctx, &w.span, w.to-1, 1)
+		}
+		return w, err
+	}
+	if together { // nothing lies between them
+		w.to = w.from
+		return w, nil
+	}
+	if before, _, ok := w.find(&p); ok {
+		w.to = min(w.to, max(w.from, before))
+		return w, nil
+	}
+	side, err := r.compare(ctx, w, &p, p.before, rng.After, down)
+	if side == above {
+		w.to = w.from
+	}
+	return w, err
+}
+
+// cutStart begins a window that was read backward where the range's `after` points.
+func (r *reader) cutStart(ctx context.Context, w *window, rng relay.Range) (*window, error) {
+	if start, sure := r.within(w, rng.After, down); sure {
+		w.from = max(w.from, min(w.to, start.after))
+		return w, nil
+	}
+	p, err := r.other(ctx, w, rng.After, rng.Before, down)
+	if err != nil {
+		return nil, err
+	}
+	to, together := len(p.rows), p.last
+	if rng.Before != nil {
+		var end sighting
+		end, together = r.within(&window{span: p.span}, rng.Before, up)
+		to = end.before
+	}
+	if together && to > p.after {
+		return &window{span: p.span, from: max(p.after, to-rng.Count), to: to}, nil
+	}
+	if together { // nothing lies between them
+		w.from = w.to
+		return w, nil
+	}
+	if _, after, ok := w.find(&p); ok {
+		w.from = max(w.from, min(w.to, after))
+		return w, nil
+	}
+	side, err := r.compare(ctx, w, &p, p.after, rng.Before, up)
+	if side == below {
+		w.from = w.to
+	}
+	return w, err
+}
+
+// find is a place of another answer among the span's rows: at the cursor's call, or between the rows next to it.
+func (s *span) find(p *place) (before, after int, ok bool) {
+	if !p.gone() {
+		at := s.indexOf(p.rows[p.before].Call)
+		return at, at + 1, at >= 0
+	}
+	if p.before == 0 || p.after == len(p.rows) {
+		return 0, 0, false
+	}
+	upper, lower := s.indexOf(p.rows[p.before-1].Call), s.indexOf(p.rows[p.after].Call)
+	return upper + 1, lower, upper >= 0 && upper < lower
+}
+
+// indexOf is the index of a call in the span, -1 where it is not.
+func (s *span) indexOf(call *upstream.Call) int {
+	return slices.IndexFunc(s.rows, func(row upstream.Row) bool {
+		return call != nil && row.Call != nil && row.Call.ID == call.ID
+	})
+}
+
+// within looks for a cursor among a window's rows; sure is false where it may be elsewhere.
+func (r *reader) within(w *window, c *relay.Cursor, towards direction) (found sighting, sure bool) {
+	found = w.match(c, towards)
+	calls, _ := known(c)
+	whole := w.at(0) == 0 && w.last // there is no elsewhere
+	return found, found.open == neither && (found.sure(len(calls), found.seen) || whole && found.run > 0)
+}
+
+// other locates the second cursor of a range, if possible together with the first one, from which the window was read;
+// first is nil where that is an end of the list. The two answers are of about one moment.
+func (r *reader) other(ctx context.Context, w *window, c, first *relay.Cursor, towards direction) (place, error) {
+	r.notBefore = later(r.notBefore, r.came)
+	if w.oldest.Before(r.came) {
+		return place{}, errListUnsteady // some of the window is from memory: it is read anew
+	}
+	behind, ahead, apart := 0, 0, c.Position // positions of two moments: good enough to ask by
+	if first != nil {
+		apart -= first.Position
+	}
+	switch near := distance(apart, 0) + 1 + relay.Neighbours; {
+	case near > r.largest()-relay.Neighbours:
+	case apart > 0:
+		behind = near
+	default:
+		ahead = near
+	}
+	p, err := r.locate(ctx, c, towards, behind, ahead)
 	if err == nil {
 		r.followed(c, p)
 	}
-	p.before += p.position - w.position
-	p.after += p.position - w.position
 	return p, err
+}
+
+// compare tells on which side of a window a place with index i is that is far from it: above what was read forward
+// from the first cursor, or below what was read backward. The first cursor is located once more, so that a list that
+// moves meanwhile is noticed. Its error is errListUnsteady where the place should be among the window's rows, or where
+// the list has moved too far.
+func (r *reader) compare(
+	ctx context.Context, w *window, p *place, i int, first *relay.Cursor, towards direction,
+) (side, error) {
+	at, from, to := p.at(i), w.at(w.from), w.at(w.to)
+	before := sideOf(at, from, to)
+	if first == nil || before == neither {
+		return before, steadyOnly(before != neither)
+	}
+	again := *r
+	again.notBefore = later(r.notBefore, p.asked)
+	q, err := again.locate(ctx, first, towards, 0, 0)
+	if err != nil {
+		return neither, err
+	}
+	if towards == down {
+		from, to = q.at(q.after), q.at(q.after)+to-from
+	} else {
+		from, to = q.at(q.before)-(to-from), q.at(q.before)
+	}
+	return before, steadyOnly(sideOf(at, from, to) == before)
+}
+
+// sideOf is where a position lies: above the rows [from, to), below them, or neither.
+func sideOf(at, from, to int) side {
+	switch {
+	case at <= from:
+		return above
+	case at >= to:
+		return below
+	default:
+		return neither
+	}
+}
+
+func steadyOnly(steady bool) error {
+	if steady {
+		return nil
+	}
+	return errListUnsteady
 }
 
 // steadily reads a window, and reads it anew from fresh answers where the list moved from under it.
@@ -86,8 +255,8 @@ type window struct {
 func (w *window) hasPrevious() bool { return w.position+w.from > 0 }
 func (w *window) hasNext() bool     { return w.to < len(w.rows) || !w.last }
 
-// forward reads count rows after the cursor, or from the start of the list without one, and with lookAhead whether a row
-// follows them.
+// forward reads count rows after the cursor, or from the start of the list without one, and with lookAhead whether a
+// row follows them.
 func (r *reader) forward(ctx context.Context, after *relay.Cursor, count int, lookAhead bool) (*window, error) {
 	ahead := count
 	if lookAhead {
@@ -99,7 +268,7 @@ func (r *reader) forward(ctx context.Context, after *relay.Cursor, count int, lo
 	}
 	r.followed(after, p)
 	w := &window{span: p.span, from: p.after}
-	if err := r.extendDown(ctx, &w.span, w.from+ahead-len(w.rows)); err != nil {
+	if err := r.extendDown(ctx, &w.span, w.from-1, w.from+ahead-len(w.rows)); err != nil {
 		return nil, err
 	}
 	w.from = min(w.from, len(w.rows))
@@ -112,11 +281,11 @@ func (r *reader) start(ctx context.Context, after *relay.Cursor, ahead int) (pla
 	if after != nil {
 		return r.locate(ctx, after, down, 0, ahead)
 	}
-	page, err := r.get(ctx, 0, 0, max(1, ahead))
+	page, err := r.around(ctx, 0, 0, max(1, ahead), 0, 0)
 	if err != nil {
 		return place{}, err
 	}
-	return place{spanOf(page), 0, 0}, nil
+	return place{r.spanOf(page), 0, 0}, nil
 }
 
 // backward reads count rows before the cursor, or up to the end of the list without one, and with lookAhead whether a
@@ -124,14 +293,14 @@ func (r *reader) start(ctx context.Context, after *relay.Cursor, ahead int) (pla
 func (r *reader) backward(ctx context.Context, before *relay.Cursor, count int, lookAhead bool) (*window, error) {
 	p, err := r.finish(ctx, before, count)
 	if err == nil && lookAhead && p.gone() {
-		err = r.extendDown(ctx, &p.span, 1+p.before-len(p.rows)) // what follows, if not the cursor's call?
+		err = r.extendDown(ctx, &p.span, p.before-1, 1+p.before-len(p.rows)) // what follows, if not the cursor's call?
 	}
 	if err != nil {
 		return nil, err
 	}
 	r.followed(before, p)
 	w := &window{span: p.span, to: p.before}
-	added, err := r.extendUp(ctx, &w.span, count-w.to)
+	added, err := r.extendUp(ctx, &w.span, w.to, count-w.to)
 	if err != nil {
 		return nil, err
 	}
@@ -150,12 +319,16 @@ func (r *reader) finish(ctx context.Context, before *relay.Cursor, behind int) (
 		if err != nil {
 			return place{}, err
 		}
-		page, err := r.get(ctx, total, max(0, total-max(1, behind)), total+1)
+		last := max(0, total-1)
+		page, err := r.around(ctx, last, max(0, total-max(1, behind)), total+1, 0, 0)
+		if err == nil && !page.Last() {
+			page, err = r.get(ctx, last, last, total+1) // the rows and the end do not fit one page
+		}
 		if err != nil {
 			return place{}, err
 		}
 		if provesEnd(page) {
-			return place{spanOf(page), len(page.Rows), len(page.Rows)}, nil
+			return place{r.spanOf(page), len(page.Rows), len(page.Rows)}, nil
 		}
 		r.notBefore = r.now() // the end moved while we looked for it
 	}

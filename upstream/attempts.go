@@ -60,10 +60,9 @@ const (
 
 // tenant is what is known about upstream as seen with one credential.
 type tenant struct {
-	id        Tenant
-	firstPage *firstPage
-	pageSize  pageSize
-	statuses  statusesCheck
+	id       Tenant
+	verifier *Verifier
+	statuses statusesCheck
 
 	slots   *slots
 	breaker circuitbreaker.CircuitBreaker[any]
@@ -96,9 +95,9 @@ func (ts *tenants) of(c Credential) *tenant {
 	}
 	observer := ts.opts.Observer
 	made := &tenant{
-		id:        id,
-		firstPage: newFirstPage(ts.opts.FirstPage),
-		slots:     newSlots(cmp.Or(ts.opts.MaxTenantConcurrent, ts.opts.MaxConcurrent), ts.opts.MaxWaiting),
+		id:       id,
+		verifier: NewVerifier(ts.opts.FirstPage, time.Now),
+		slots:    newSlots(cmp.Or(ts.opts.MaxTenantConcurrent, ts.opts.MaxConcurrent), ts.opts.MaxWaiting),
 		breaker: circuitbreaker.NewBuilder[any]().
 			WithFailureThreshold(breakerFailures).WithSuccessThreshold(1).WithDelay(breakerDelay).
 			OnOpen(func(circuitbreaker.StateChangedEvent) { observer.Opened(id) }).
@@ -106,6 +105,8 @@ func (ts *tenants) of(c Credential) *tenant {
 			Build(),
 		pace: newPace(func(perSecond float64) { observer.Paced(id, perSecond) }),
 	}
+	made.verifier.FirstPage = func(number int) { observer.FirstPage(id, number) }
+	made.verifier.PageSize = func(rows int) { observer.PageSize(id, rows) }
 	if other, ok, _ := ts.PeekOrAdd(id, made); ok {
 		return other
 	}

@@ -109,14 +109,15 @@ func TestFirstPage(t *testing.T) {
 		calls     int
 		behaviour fake.Behaviour
 		probes    int // requests before the one that was asked for
+		checks    int // requests after it, which show that the list ends there
 	}{
-		"set to 0":                       {upstream.FirstPageZero, 100, fake.Behaviour{}, 0},
-		"set to 1":                       {upstream.FirstPageOne, 100, fake.Behaviour{FirstPage: 1}, 0},
-		"found 0":                        {upstream.FirstPageAuto, 100, fake.Behaviour{}, 2},
-		"found 1 by refusal":             {upstream.FirstPageAuto, 100, fake.Behaviour{FirstPage: 1}, 2},
-		"found 1 by the same page twice": {upstream.FirstPageAuto, 100, fake.Behaviour{FirstPage: 1, LenientPage: true}, 4},
-		"found 0 with one call":          {upstream.FirstPageAuto, 1, fake.Behaviour{}, 2},
-		"found 1 with one call":          {upstream.FirstPageAuto, 1, fake.Behaviour{FirstPage: 1, LenientPage: true}, 4},
+		"set to 0":                       {upstream.FirstPageZero, 100, fake.Behaviour{}, 0, 0},
+		"set to 1":                       {upstream.FirstPageOne, 100, fake.Behaviour{FirstPage: 1}, 0, 0},
+		"found 0":                        {upstream.FirstPageAuto, 100, fake.Behaviour{}, 3, 0},
+		"found 1 by refusal":             {upstream.FirstPageAuto, 100, fake.Behaviour{FirstPage: 1}, 3, 0},
+		"found 1 by the same page twice": {upstream.FirstPageAuto, 100, fake.Behaviour{FirstPage: 1, LenientPage: true}, 4, 0},
+		"found 0 with one call":          {upstream.FirstPageAuto, 1, fake.Behaviour{}, 3, 2},
+		"found 1 with one call":          {upstream.FirstPageAuto, 1, fake.Behaviour{FirstPage: 1, LenientPage: true}, 4, 2},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -131,8 +132,8 @@ func TestFirstPage(t *testing.T) {
 				if want := f.IDs()[:min(10, test.calls)]; !slices.Equal(ids(page), want) || page.Number != 0 {
 					t.Errorf("got %v of page %d, want %v", ids(page), page.Number, want)
 				}
-				if got := len(f.Requests()); got != test.probes+ask+1 {
-					t.Errorf("%d requests, want %d", got, test.probes+ask+1)
+				if got := len(f.Requests()); got != test.probes+test.checks+ask+1 {
+					t.Errorf("%d requests, want %d", got, test.probes+test.checks+ask+1)
 				}
 			}
 		})
@@ -224,12 +225,10 @@ func TestErrors(t *testing.T) {
 		"429, nonsense":     {fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"soon"}}}, upstream.KindRateLimited, 0, 2},
 		"500":               {fake.Answer{Status: 500}, upstream.KindUnavailable, 0, 2},
 		"503":               {fake.Answer{Status: 503, Header: http.Header{"Retry-After": {"3"}}}, upstream.KindUnavailable, 3 * time.Second, 0},
-		"204":               {fake.Answer{Status: 204, Body: []byte{}}, upstream.KindInvalidResponse, 0, 0},
 		"redirect":          {fake.Answer{Status: 302, Header: http.Header{"Location": {"/elsewhere/call"}}}, upstream.KindInvalidResponse, 0, 0},
 		"truncated":         {fake.Answer{Truncate: true}, upstream.KindUnavailable, 0, 2},
 		"malformed":         {fake.Answer{Body: []byte(`{"calls": [{"id": "` + canary)}, upstream.KindInvalidResponse, 0, 0},
 		"HTML":              {fake.Answer{Header: http.Header{"Content-Type": {"text/html"}}, Body: []byte("<p>" + canary)}, upstream.KindInvalidResponse, 0, 0},
-		"too many rows":     {fake.Answer{Body: []byte(`{"calls": [{"id":"1"},{"id":"2"},{"id":"3"},{"id":"4"},{"id":"5"},{"id":"6"}]}`)}, upstream.KindInvalidResponse, 0, 0},
 		"too many bytes":    {fake.Answer{Body: []byte(strings.Repeat(" ", 1000))}, upstream.KindInvalidResponse, 0, 0},
 		"error with a body": {fake.Answer{Status: 500, Body: []byte(canary)}, upstream.KindUnavailable, 0, 2},
 	}
@@ -257,6 +256,63 @@ func TestErrors(t *testing.T) {
 				t.Errorf("%d requests", n)
 			}
 		})
+	}
+}
+
+// More rows than were asked for are a page size that upstream has raised, until there are too many for that.
+func TestMoreRowsThanAskedFor(t *testing.T) {
+	tests := map[string]struct {
+		rows  int
+		least int // 0: an error
+	}{
+		"a few":    {6, 6},
+		"many":     {1000, 1000},
+		"too many": {1001, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var rows []string
+			for i := range test.rows {
+				rows = append(rows, fmt.Sprintf(`{"id":"%d"}`, i))
+			}
+			f, base := newFake(t, 0)
+			f.Behave(func(b *fake.Behaviour) {
+				b.Fault = func(int, *http.Request) *fake.Answer {
+					return &fake.Answer{Body: []byte(`{"calls": [` + strings.Join(rows, ",") + `]}`)}
+				}
+			})
+			c := upstream.NewClient(upstream.ClientOptions{BaseURL: base})
+			_, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: 1})
+			if tooSmall, ok := errors.AsType[*upstream.PageSizeError](err); ok != (test.least > 0) || ok && tooSmall.Least != test.least {
+				t.Fatalf("got %v", err)
+			}
+			if e, ok := errors.AsType[*upstream.Error](err); ok != (test.least == 0) || ok && e.Kind != upstream.KindInvalidResponse {
+				t.Fatalf("got %v", err)
+			}
+			if test.least == 0 {
+				return
+			}
+			if _, err = c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: test.least - 1}); err == nil || len(f.Requests()) != 1 {
+				t.Errorf("asked again for what is known to be too small: %v", err)
+			}
+			page, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: test.least})
+			if err != nil || len(page.Rows) != test.least {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// 204 is an empty page, and a second one shows that the list is empty.
+func TestNoContentIsAnEmptyPage(t *testing.T) {
+	f, base := newFake(t, 100)
+	f.Behave(func(b *fake.Behaviour) {
+		b.Fault = func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: 204, Body: []byte{}} }
+	})
+	c := upstream.NewClient(upstream.ClientOptions{BaseURL: base})
+	page, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: 1})
+	if err != nil || len(page.Rows) != 0 || len(f.Requests()) != 2 {
+		t.Errorf("%+v, %v after %d requests", page, err, len(f.Requests()))
 	}
 }
 

@@ -88,10 +88,11 @@ func (r *pageReader) read(body []byte) error {
 			continue
 		}
 		r.rows, r.entries, r.tools = r.rows[:0], r.entries[:0], r.tools[:0] // of a repeated name the last counts
-		if listed = r.peek() == '['; !listed {
-			r.value()
+		if r.peek() != '[' {
+			listed = r.value()[0] == 'n' // null is how some write a list of none
 			continue
 		}
+		listed = true
 		for r.enter(); r.more(); {
 			r.readRow()
 		}
@@ -138,6 +139,9 @@ func (r *pageReader) page() *Page {
 		call := &calls[i]
 		*call = r.rows[i].Call
 		call.page = page
+		if started := call.moments[0]; started.known {
+			page.Rows[i].Started = started.ms
+		}
 		if id := call.values[FieldID]; id != (span{}) {
 			call.ID = Unquote(page.json(id))
 		}

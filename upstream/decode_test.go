@@ -257,7 +257,7 @@ func TestRefusedAnswers(t *testing.T) {
 		"HTML":                {`<html>secret</html>`, "the answer is not a JSON object"},
 		"a list":              {`[]`, "the answer is not a JSON object"},
 		"no calls":            {`{"error": "secret"}`, "the answer has no list of calls"},
-		"calls null":          {`{"calls": null}`, "the answer has no list of calls"},
+		"calls a text":        {`{"calls": "null"}`, "the answer has no list of calls"},
 		"calls an object":     {`{"calls": {}}`, "the answer has no list of calls"},
 		"cut in a row":        {`{"calls": [{"id": "secr`, "the answer is cut short"},
 		"cut after the list":  {`{"calls": []`, "the answer is cut short"},
@@ -274,6 +274,36 @@ func TestRefusedAnswers(t *testing.T) {
 			}
 			if err.Error() != test.want {
 				t.Errorf("got %q", err)
+			}
+		})
+	}
+}
+
+func TestListsOfNone(t *testing.T) {
+	for _, body := range []string{`{"calls": []}`, `{"calls": null}`, `{"calls": [{"id": "a"}], "calls": null}`} {
+		if rows := readRows(t, body); len(rows) != 0 {
+			t.Errorf("%s: got %d rows", body, len(rows))
+		}
+	}
+}
+
+// A row tells when its call started, for whoever compares rows without looking into them.
+func TestRowsTellWhenTheirCallsStarted(t *testing.T) {
+	tests := map[string]struct {
+		row  string
+		want int64
+	}{
+		"a time":           {`{"id": "a", "started_at": "2026-03-14T09:26:53.589Z"}`, 1773480413589},
+		"a number":         {`{"id": "a", "started_at": 1773480413}`, 1773480413000},
+		"null":             {`{"id": "a", "started_at": null}`, 0},
+		"nothing":          {`{"id": "a"}`, 0},
+		"no time":          {`{"id": "a", "started_at": "soon"}`, 0},
+		"not yet answered": {`{"id": "a", "answered_at": "2026-03-14T09:26:53Z"}`, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := readRows(t, `{"calls": [`+test.row+`]}`)[0].Started; got != test.want {
+				t.Errorf("got %d, want %d", got, test.want)
 			}
 		})
 	}

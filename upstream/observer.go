@@ -18,11 +18,11 @@ type Observer interface {
 	Closed(tenant Tenant)
 	// Paced: upstream said that it was asked too often, and is now asked so many times a second at the most.
 	Paced(tenant Tenant, perSecond float64)
-	// FirstPage: upstream numbers its first page so. Told once for each tenant, like the next two.
+	// FirstPage: upstream numbers its first page so. Told when it is found out, and when it has changed.
 	FirstPage(tenant Tenant, number int)
-	// PageSize: upstream serves no more than so many rows a page.
+	// PageSize: upstream serves no more than so many rows a page, of some list at least. Told like FirstPage.
 	PageSize(tenant Tenant, rows int)
-	// StatusesChecked: whether upstream filters by several statuses as they are sent.
+	// StatusesChecked: whether upstream filters by several statuses as they are sent. Told once for each tenant.
 	StatusesChecked(tenant Tenant, applied bool)
 	// Unrecognized: upstream sent a field (then value is empty) or a value of a field that this package does not know.
 	// Told once for each page that has it.

@@ -125,8 +125,8 @@ func TestTooLargeAnswersAreAskedForInHalves(t *testing.T) {
 			opts := as("")
 			opts.PageSize = size
 			page, err := c.ListCalls(t.Context(), opts)
-			if tooLarge, ok := errors.AsType[*upstream.PageSizeError](err); ok && tooLarge.Max == size/2 {
-				size, halved = tooLarge.Max, halved+1
+			if tooLarge, ok := errors.AsType[*upstream.PageSizeError](err); ok && tooLarge.Most == size/2 {
+				size, halved = tooLarge.Most, halved+1
 				continue
 			}
 			if err != nil || len(page.Rows) != size || halved == 0 {

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,7 +34,7 @@ func (c *checks) close() {
 }
 
 const (
-	// statusesRows are the rows of each list that are compared.
+	// statusesRows are the rows of each list that are compared, where upstream serves pages of that size.
 	statusesRows = 20
 	// statusesTimeout bounds the check.
 	statusesTimeout = time.Minute
@@ -62,16 +63,24 @@ func (c *Client) checkStatuses(q question) {
 // then looks like a mistake, but not again and again.
 func (q question) statusesApplied(ctx context.Context) (applied bool, err error) {
 	const tries = 3
+	rows := statusesRows
 	for range tries {
-		if applied, err = q.statusesFit(ctx); applied || err != nil {
+		applied, err = q.statusesFit(ctx, rows)
+		if limits, ok := errors.AsType[*PageSizeError](err); ok {
+			if rows = max(rows, limits.Least); limits.Most > 0 {
+				rows = min(rows, limits.Most)
+			}
+			continue
+		}
+		if applied || err != nil {
 			break
 		}
 	}
 	return applied, err
 }
 
-func (q question) statusesFit(ctx context.Context) (bool, error) {
-	several, err := q.page(ctx, 0, statusesRows)
+func (q question) statusesFit(ctx context.Context, rows int) (bool, error) {
+	several, err := q.page(ctx, 0, rows)
 	if err != nil {
 		return false, err
 	}
@@ -79,7 +88,7 @@ func (q question) statusesFit(ctx context.Context) (bool, error) {
 	for _, status := range q.list.Statuses.each() {
 		one := q
 		one.list.Statuses = status
-		page, err := one.page(ctx, 0, statusesRows)
+		page, err := one.page(ctx, 0, rows)
 		if err != nil {
 			return false, err
 		}

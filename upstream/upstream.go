@@ -18,8 +18,8 @@ import (
 type Lister interface {
 	// ListCalls returns a page that holds at least the rows asked for, as far as the list has them. It may be a larger
 	// page than the one asked for (see [Page.Offset]), never a smaller one. Errors are of type [*Error],
-	// [*PageSizeError] where smaller pages must be asked for, [*AllowanceError] where the asker may ask no more, or the
-	// context's when the caller gave up. Safe for concurrent use.
+	// [*PageSizeError] where pages of another size must be asked for, [*AllowanceError] where the asker may ask no
+	// more, or the context's when the caller gave up. Safe for concurrent use.
 	ListCalls(ctx context.Context, opts ListCallsOptions) (*Page, error)
 }
 
@@ -104,6 +104,7 @@ func (p *Page) size(calls int) int {
 type Row struct {
 	Call    *Call
 	Problem string
+	Started int64 // when the call started, in milliseconds since 1970; 0 where that is not known
 }
 
 // Offset is the place of the first row in the whole list, from 0.

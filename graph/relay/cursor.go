@@ -6,6 +6,8 @@ import (
 	"errors"
 	"hash/crc32"
 	"hash/fnv"
+	"math"
+	"math/rand/v2"
 	"time"
 )
 
@@ -19,12 +21,28 @@ type Cursor struct {
 	List uint16
 	// Position is where the element stood, from 0 to MaxPosition.
 	Position int
-	// Since is when the answer was asked for that the cursor comes from, to the millisecond.
+	// Since is when the answer was asked for that the cursor comes from, by the clock of Process, to the nanosecond.
 	Since time.Time
+	// Process tags the process that made the cursor; 0 is unknown. Only that process can compare Since exactly with its
+	// own times: the clocks of two machines differ.
+	Process Process
+	// Started is the time by which a list may be ordered: when the element's call started, in milliseconds since 1970; 0
+	// where that is unknown. It is a hint where to search, and no proof.
+	Started int64
+	// Noise is by how many seconds the order by that time was seen not to hold around the element, rounded up.
+	Noise uint32
 	// Element is the element itself.
 	Element Hash
 	// Before and After are its neighbours on either side, nearest first, at most Neighbours of them.
 	Before, After []Hash
+}
+
+// Process tags a process, in 24 bits.
+type Process uint32
+
+// NewProcess makes a tag at random; it is never 0.
+func NewProcess() Process {
+	return Process(1 + rand.Uint32N(1<<(8*processBytes)-1)) //nolint:gosec // it tells processes apart, and is no secret
 }
 
 // Hash stands for an element's id. 48 bits: among the 2,000 rows that a search may look at, one that is mistaken for
@@ -39,7 +57,10 @@ const (
 	// MaxPosition bounds the positions of cursors, so that arithmetic on a forged one cannot overflow.
 	MaxPosition = 1 << 40
 
-	cursorVersion = 1
+	processBytes = 3
+
+	// cursorVersion is the form that is written. Version 1 has times to the millisecond, and neither Process nor Started.
+	cursorVersion = 2
 )
 
 // ErrInvalidCursor says that a text is not a cursor of this list.
@@ -55,42 +76,52 @@ func NewHash(id string) Hash {
 // String is the cursor's text form.
 func (c Cursor) String() string { return string(c.Append(nil)) }
 
-// Append appends the cursor's text form: about 70 characters of URL-safe base64.
+// Append appends the cursor's text form: about 85 characters of URL-safe base64.
 func (c Cursor) Append(dst []byte) []byte {
 	b := append(make([]byte, 0, 96), cursorVersion)
 	b = binary.AppendUvarint(b, uint64(c.List))
 	b = binary.AppendUvarint(b, uint64(c.Position))
-	b = binary.AppendUvarint(b, uint64(max(0, c.Since.UnixMilli())))
+	b = binary.AppendUvarint(b, uint64(max(0, c.Since.UnixNano())))
+	b = appendWord(b, uint64(c.Process), processBytes)
+	if b = binary.AppendVarint(b, c.Started); c.Started != 0 {
+		b = binary.AppendUvarint(b, uint64(c.Noise))
+	}
 	b = append(b, byte(len(c.Before)<<4|len(c.After)))
-	b = appendHash(b, c.Element)
+	b = appendWord(b, uint64(c.Element), hashBytes)
 	for _, h := range c.Before {
-		b = appendHash(b, h)
+		b = appendWord(b, uint64(h), hashBytes)
 	}
 	for _, h := range c.After {
-		b = appendHash(b, h)
+		b = appendWord(b, uint64(h), hashBytes)
 	}
 	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
 	return base64.RawURLEncoding.AppendEncode(dst, b)
 }
 
-// ParseCursor reads the text form. Its only error is [ErrInvalidCursor].
+// ParseCursor reads the text form, of this version or the one before. Its only error is [ErrInvalidCursor].
 func ParseCursor(text string) (Cursor, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) < 5 || b[0] != cursorVersion {
+	if err != nil || len(b) < 5 || b[0] < 1 || b[0] > cursorVersion {
 		return Cursor{}, ErrInvalidCursor
 	}
+	version := b[0]
 	b, sum := b[:len(b)-4], b[len(b)-4:]
 	if crc32.ChecksumIEEE(b) != binary.BigEndian.Uint32(sum) {
 		return Cursor{}, ErrInvalidCursor
 	}
 	r := reader{rest: b[1:]}
-	c := Cursor{
-		List:     uint16(r.uvarint(1<<16 - 1)),
-		Position: int(r.uvarint(MaxPosition)),
-		Since:    time.UnixMilli(int64(r.uvarint(1 << 45))), // the year 3084
+	c := Cursor{List: uint16(r.uvarint(1<<16 - 1)), Position: int(r.uvarint(MaxPosition))}
+	if version == 1 {
+		c.Since = time.UnixMilli(int64(r.uvarint(1 << 45))) // the year 3084
+	} else {
+		c.Since = time.Unix(0, int64(r.uvarint(math.MaxInt64))) // the year 2262
+		c.Process = Process(r.word(processBytes))
+		if c.Started = r.varint(maxStarted); c.Started != 0 {
+			c.Noise = uint32(r.uvarint(math.MaxUint32))
+		}
 	}
 	counts := r.take(1)[0]
-	c.Element = r.hash()
+	c.Element = Hash(r.word(hashBytes))
 	c.Before = r.hashes(int(counts >> 4))
 	c.After = r.hashes(int(counts & 15))
 	if r.failed || len(r.rest) > 0 {
@@ -99,10 +130,14 @@ func ParseCursor(text string) (Cursor, error) {
 	return c, nil
 }
 
-func appendHash(b []byte, h Hash) []byte {
+// maxStarted bounds the times of cursors in milliseconds, the year 9999, so that arithmetic on a forged one cannot
+// overflow.
+const maxStarted = 253402300799999
+
+func appendWord(b []byte, v uint64, bytes int) []byte {
 	var word [8]byte
-	binary.BigEndian.PutUint64(word[:], uint64(h))
-	return append(b, word[8-hashBytes:]...)
+	binary.BigEndian.PutUint64(word[:], v)
+	return append(b, word[8-bytes:]...)
 }
 
 // reader takes a cursor apart; what fails once yields zeros from then on.
@@ -121,6 +156,16 @@ func (r *reader) uvarint(limit uint64) uint64 {
 	return v
 }
 
+func (r *reader) varint(limit int64) int64 {
+	v, n := binary.Varint(r.rest)
+	if n <= 0 || v > limit || v < -limit {
+		r.failed = true
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
 func (r *reader) take(n int) []byte {
 	if r.failed || len(r.rest) < n {
 		r.failed = true
@@ -131,10 +176,10 @@ func (r *reader) take(n int) []byte {
 	return taken
 }
 
-func (r *reader) hash() Hash {
+func (r *reader) word(bytes int) uint64 {
 	var word [8]byte
-	copy(word[8-hashBytes:], r.take(hashBytes))
-	return Hash(binary.BigEndian.Uint64(word[:]))
+	copy(word[8-bytes:], r.take(bytes))
+	return binary.BigEndian.Uint64(word[:])
 }
 
 func (r *reader) hashes(n int) []Hash {
@@ -147,7 +192,7 @@ func (r *reader) hashes(n int) []Hash {
 	}
 	hashes := make([]Hash, n)
 	for i := range hashes {
-		hashes[i] = r.hash()
+		hashes[i] = Hash(r.word(hashBytes))
 	}
 	return hashes
 }

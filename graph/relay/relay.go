@@ -85,20 +85,41 @@ func parseBound(text *string, list uint16) (*Cursor, error) {
 	return &c, nil
 }
 
-// Cover returns the page, as its number from 0 and its size, that holds the row anchor and as many rows of [lo, hi) as
-// a page of at most maxSize rows can; among several, the smallest. lo <= anchor, and 1 <= maxSize.
+// Rows are the places [From, To) of a list.
+type Rows struct{ From, To int }
+
+// In is how many of the rows the page has that starts at the place from and ends before to.
+func (r Rows) In(from, to int) int { return min(r.To, to) - max(r.From, from) }
+
+// Sizes bound the rows of a page: Least is at least 1, and Most at least Least.
+type Sizes struct{ Least, Most int }
+
+// largestSpare is how many rows more than it needs a page may have at most, for the sake of rows that are only wanted.
+// It may have a tenth more.
+const largestSpare = 6
+
+// Cover returns the page, as its number from 0 and its size, that holds the row anchor and as many of the needed rows
+// as a page can; among several, the smallest. Then it takes a page that is a little larger if that holds more of the
+// rows that are only wanted. The needed rows are among those wanted, and the anchor is not before them.
 //
 // Numbered pages begin at multiples of their size, so a range seldom fits a page of its own length. A little longer
 // fits nearly always: over a list of 20,000 rows, ranges of 20 to 100 rows take pages of 1.5 to 1.2 times their length.
 //
-// Two rows that follow one another, n and n+1, share no page at all where every size up to maxSize divides n+1. With
-// maxSize 20 the first such row is beyond 200 million; with 10, it is row 2,519.
-func Cover(anchor, lo, hi, maxSize int) (number, size int) {
+// Two rows that follow one another, n and n+1, share no page at all where every size up to the largest divides n+1.
+// With 20 rows at most the first such row is beyond 200 million; with 10, it is row 2,519.
+func Cover(anchor int, need, want Rows, sizes Sizes) (number, size int) {
 	best := -1
-	for s := 1; s <= maxSize && best < hi-lo; s++ {
+	for s := sizes.Least; s <= sizes.Most && best < need.To-need.From; s++ {
 		n := anchor / s
-		if rows := min(hi, (n+1)*s) - max(lo, n*s); rows > best {
+		if rows := need.In(n*s, (n+1)*s); rows > best {
 			best, number, size = rows, n, s
+		}
+	}
+	wanted := want.In(number*size, (number+1)*size)
+	for s, most := size+1, min(sizes.Most, size+min(size/10, largestSpare)); s <= most && wanted < want.To-want.From; s++ {
+		n := anchor / s
+		if rows := want.In(n*s, (n+1)*s); rows > wanted && need.In(n*s, (n+1)*s) >= best {
+			wanted, number, size = rows, n, s
 		}
 	}
 	return number, size

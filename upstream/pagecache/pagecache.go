@@ -200,7 +200,7 @@ func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upst
 		again := key{k.list, page.Number, page.Size} // the same page, which others look for too,
 		if most, limited := s.most(opts.Statuses, c.opts.Now()); limited && page.Size > most {
 			if again = k; k.size > most { // unless that has become too large
-				return nil, nil, k, &upstream.PageSizeError{Max: most}
+				return nil, nil, k, &upstream.PageSizeError{Most: most}
 			}
 		}
 		c.refresh(opts.List, again, s)
@@ -338,8 +338,8 @@ func (c *Cache) land(k key, f *flight, page *upstream.Page, err error) (changed 
 		for _, k := range s.pages.Keys() {
 			c.pages.Remove(k)
 		}
-	case isLarge:
-		s.tooLarge[k.list.Statuses] = tooLarge{large.Max, c.opts.Now().Add(tooLargeLasts)}
+	case isLarge && large.Most > 0:
+		s.tooLarge[k.list.Statuses] = tooLarge{large.Most, c.opts.Now().Add(tooLargeLasts)}
 	}
 	return s.failing != before
 }

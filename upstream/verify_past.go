@@ -1,0 +1,241 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// FarPage is the number of a page that no list has. What comes for it shows whether upstream serves a page again past
+// the end.
+const FarPage = 100_000_000
+
+// get asks for a page, counted from 0. Where the list has no such page that may be an error: then the page is empty, if
+// it is the number that is refused and neither the size nor everything.
+func (r *reader) get(ctx context.Context, number, size int) (*Page, error) {
+	askedAt := r.now()
+	page, refusal := r.once(ctx, r.ask, number, size)
+	if number == 0 || !refusesNumber(refusal) {
+		return page, refusal
+	}
+	if _, err := r.start(ctx, r.ask); err != nil {
+		return nil, refusal
+	}
+	// Another page that begins with the same row says whether the list has that.
+	if other := r.divisor(number*size, size); other > 0 {
+		page, err := r.once(ctx, r.ask, number*size/other, other)
+		if err == nil && len(page.Rows) > 0 || err != nil && !refusesNumber(err) {
+			return nil, refusal
+		}
+	}
+	return emptyPage(number, size, askedAt), nil
+}
+
+// start asks for as few rows as can be of the first page.
+func (r *reader) start(ctx context.Context, ask Asker) (page *Page, err error) {
+	for range 1 + plainRaises {
+		if page, err = r.once(ctx, ask, 0, max(1, r.leastSize())); !tooSmall(err) {
+			break
+		}
+	}
+	return page, err
+}
+
+// divisor is the smallest size below that one of which a page begins with the row; 0 is none. A larger one may be cut.
+func (r *reader) divisor(row, below int) int {
+	for size := max(1, r.leastSize()); size < below; size++ {
+		if row%size == 0 {
+			return size
+		}
+	}
+	return 0
+}
+
+// emptyPage is a page without rows.
+func emptyPage(number, size int, askedAt time.Time) *Page {
+	page := &Page{Number: number, Size: size, AskedAt: askedAt}
+	page.Bytes = page.size(0)
+	return page
+}
+
+// stands makes sure that a page behind the first stands where its number says. Two things move it that nothing in it
+// shows: a least size, if the page has no more rows than were asked for, and an upstream that serves a page again
+// where the list has ended. Whether upstream has these habits is found out once in a while, if the page seems to end
+// the list. Until then a whole page is taken as it comes: what it says of its rows is true in any case.
+func (r *reader) stands(ctx context.Context, page *Page) (*Page, error) {
+	if page.Number == 0 {
+		return page, nil
+	}
+	repeats, _ := fresh(r.Verifier, &r.repeats)
+	if page.Last() || page.Number >= FarPage {
+		if err := r.sizeServed(ctx, page.Size); err != nil || len(page.Rows) == 0 {
+			return page, err
+		}
+		var err error
+		if repeats, err = r.repeatsPages(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if !repeats {
+		return page, nil
+	}
+	for range verifyTries {
+		shared, same := false, false
+		for _, number := range slices.Compact([]int{0, page.Number - 1}) { // first pages again, or last ones
+			other, err := r.get(ctx, number, page.Size)
+			if err == nil && number == 0 && other.Last() { // there is no page behind it, or it was cut
+				if other, err = r.judge(ctx, other); err == nil && other.Last() {
+					return emptyPage(page.Number, page.Size, page.AskedAt), nil
+				}
+			}
+			if err != nil {
+				return nil, err
+			}
+			if share(page, other) {
+				shared = true
+				same = same || number == 0 && sameRow(page.Rows[0], other.Rows[0]) ||
+					number == page.Number-1 && sameRow(page.Rows[len(page.Rows)-1], other.Rows[len(other.Rows)-1])
+			}
+		}
+		again, err := r.get(ctx, page.Number, page.Size)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(again.Rows) == 0:
+			return again, nil
+		case same && sameRows(page, again):
+			far, err := r.get(ctx, FarPage, page.Size)
+			if err != nil {
+				return nil, err
+			}
+			if sameRows(page, far) {
+				return emptyPage(again.Number, again.Size, again.AskedAt), nil
+			}
+		case !shared && sameRows(page, again):
+			return page, nil
+		}
+		page = again // the list has moved
+	}
+	return nil, errEndUnknown
+}
+
+// share reports whether two pages have a call in common.
+func share(a, b *Page) bool {
+	_, _, ok := offsets(a, b)
+	return ok || sameRows(a, b)
+}
+
+// sizeServed finds out whether pages of this size are served as they are asked for. Its error is a [*PageSizeError]
+// where they are larger.
+func (r *reader) sizeServed(ctx context.Context, size int) error {
+	known := func() bool {
+		exact, ok := fresh(r.Verifier, &r.exact)
+		return ok && size >= exact
+	}
+	if known() {
+		return nil
+	}
+	done, err := r.alone(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if known() {
+		return nil
+	}
+	for range 1 + plainRaises {
+		least := max(1, r.leastSize())
+		if least > size {
+			return &PageSizeError{Least: least}
+		}
+		two, err := r.once(ctx, r.whole, 0, 2*least)
+		if err == nil {
+			_, err = r.once(ctx, r.whole, 0, least)
+		}
+		switch {
+		case tooSmall(err):
+			continue
+		case err == nil && len(two.Rows) > least:
+			find(r.Verifier, &r.exact, least, findingsLast)
+		}
+		if _, tooLarge := errors.AsType[*PageSizeError](err); tooLarge { // in bytes: then it tells nothing
+			return nil
+		}
+		return err
+	}
+	return errEndUnknown
+}
+
+// repeatsPages finds out whether a page past the end has rows.
+func (r *reader) repeatsPages(ctx context.Context) (bool, error) {
+	if repeats, ok := fresh(r.Verifier, &r.repeats); ok {
+		return repeats, nil
+	}
+	done, err := r.alone(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	if repeats, ok := fresh(r.Verifier, &r.repeats); ok {
+		return repeats, nil
+	}
+	repeats, err := r.probeFar(ctx)
+	if err == nil {
+		find(r.Verifier, &r.repeats, repeats, findingsLast)
+		return repeats, nil
+	}
+	r.mu.Lock()
+	old := r.repeats
+	r.mu.Unlock()
+	if old.until.IsZero() || errors.Is(err, errPageIgnored) {
+		return false, err
+	}
+	find(r.Verifier, &r.repeats, old.value, findingsRetry)
+	return old.value, nil
+}
+
+// probeFar asks for a page that is not there. Where it has rows, the number may mean nothing at all, which is an error.
+func (r *reader) probeFar(ctx context.Context) (repeats bool, err error) {
+	for range 1 + plainRaises {
+		size := max(1, r.leastSize())
+		far, err := r.once(ctx, r.whole, FarPage, size)
+		if tooSmall(err) {
+			continue
+		}
+		if e, ok := errors.AsType[*Error](err); err != nil && (!ok || !refusesNumber(e) && e.Kind != KindInvalidResponse) {
+			return false, err
+		}
+		if err != nil || len(far.Rows) == 0 {
+			page, err := r.start(ctx, r.whole)
+			if err == nil && len(page.Rows) == 0 { // of an empty list there is nothing to be served again
+				err = errEndUnknown
+			}
+			return false, err
+		}
+		if err = r.ignores(ctx, size); !tooSmall(err) {
+			return true, err
+		}
+	}
+	return false, errEndUnknown
+}
+
+// ignores is an error where upstream ignores the number of a page.
+func (r *reader) ignores(ctx context.Context, size int) error {
+	var pages [3]*Page
+	for i, number := range [3]int{0, 1, 0} {
+		page, err := r.once(ctx, r.whole, number, size*(2-number))
+		if refusesNumber(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		pages[i] = page
+	}
+	head := &Page{Rows: pages[0].Rows[:min(size, len(pages[0].Rows))]}
+	if len(pages[0].Rows) > size && sameRows(pages[0], pages[2]) && sameRows(head, pages[1]) {
+		return errPageIgnored
+	}
+	return nil
+}
