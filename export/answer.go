@@ -54,6 +54,7 @@ type page struct {
 	endCursor string
 	total     int // -1: not known
 	problems  []*answerError
+	reordered bool // calls were seen to have changed places
 }
 
 // errNoCalls: an answer that has neither calls nor an error.
@@ -62,8 +63,11 @@ var errNoCalls = errors.New("an answer without calls")
 // read reads an answer. The error is a [answerError] where it has no calls because of one.
 func (d *document) read(answer []byte) (*page, error) {
 	var a struct {
-		Data   map[string]map[string]jsontext.Value `json:"data"`
-		Errors []*answerError                       `json:"errors"`
+		Data       map[string]map[string]jsontext.Value `json:"data"`
+		Errors     []*answerError                       `json:"errors"`
+		Extensions struct {
+			Reordered bool `json:"reordered"`
+		} `json:"extensions"`
 	}
 	if err := json.Unmarshal(answer, &a, asItCame()); err != nil {
 		return nil, fmt.Errorf("an answer that cannot be read: %w", err)
@@ -79,7 +83,7 @@ func (d *document) read(answer []byte) (*page, error) {
 		HasNextPage bool   `json:"hasNextPage"`
 		EndCursor   string `json:"endCursor"`
 	}
-	p := &page{total: -1}
+	p := &page{total: -1, reordered: a.Extensions.Reordered}
 	err := errors.Join(json.Unmarshal(connection[pageAlias], &end), d.readRows(p, connection[d.rows]))
 	if err != nil {
 		return nil, fmt.Errorf("an answer that cannot be read: %w", err)

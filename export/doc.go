@@ -17,6 +17,10 @@
 // FILE therefore is always complete: the former one until the new one takes its place. The state also holds a digest
 // of all that decides about the lines, so that no walk goes on in the middle of another one's file.
 //
+// A walk also counts what keeps its lines from being all calls, each once: errors beside the calls, answers that say
+// that calls have changed places, and calls that come again (ids.go). The counts are part of the state. A walk that
+// has met any of these comes to its end, and that end is an error.
+//
 // document.go makes a document ready to be walked, and compose.go one from the names of columns. walk.go asks for page
 // after page, rows.go turns calls into lines, and file.go keeps the lines and the state.
 package export

@@ -39,6 +39,7 @@ type document struct {
 	rows       string   // and its `nodes`, or its `edges`
 	node       string   // the `node` of an edge; empty where rows are nodes
 	fields     []string // what is selected of a call, in that order
+	id         string   // what a call's `id` is called among them; empty where it is not selected
 	after      string   // the variable that takes the cursor
 	first      string   // the variable that takes the size of a page; empty where the document says it
 }
@@ -91,12 +92,13 @@ func (d *document) findRows(connection ast.SelectionSet) error {
 		}
 		switch field.Name {
 		case "nodes":
-			d.rows, d.fields = field.Alias, names(field.SelectionSet, nil)
+			d.rows, d.fields, d.id = field.Alias, names(field.SelectionSet, nil), idName(field.SelectionSet)
 			found++
 		case "edges":
 			for _, selection := range field.SelectionSet {
 				if node, ok := selection.(*ast.Field); ok && node.Name == "node" {
-					d.rows, d.node, d.fields = field.Alias, node.Alias, names(node.SelectionSet, nil)
+					d.rows, d.node = field.Alias, node.Alias
+					d.fields, d.id = names(node.SelectionSet, nil), idName(node.SelectionSet)
 					found++
 				}
 			}
@@ -123,6 +125,27 @@ func names(set ast.SelectionSet, before []string) []string {
 		}
 	}
 	return before
+}
+
+// idName is the name that a call's `id` has in the answer; empty where a selection does not have it.
+func idName(set ast.SelectionSet) string {
+	for _, selection := range set {
+		name := ""
+		switch s := selection.(type) {
+		case *ast.Field:
+			if s.Name == "id" {
+				name = s.Alias
+			}
+		case *ast.InlineFragment:
+			name = idName(s.SelectionSet)
+		case *ast.FragmentSpread:
+			name = idName(s.Definition.SelectionSet)
+		}
+		if name != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // addArguments lets the connection begin at a cursor that is a variable, and gives it a size. A document that has

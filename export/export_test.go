@@ -135,6 +135,67 @@ func TestErrorsBesideCalls(t *testing.T) {
 	}
 }
 
+// answered is an answer with calls of these ids.
+func answered(cursor, extensions string, ids ...string) string {
+	var nodes []string
+	for _, id := range ids {
+		nodes = append(nodes, `{"extra":{"id":"other"},"id":"`+id+`"}`)
+	}
+	return `{"data":{"calls":{"nodes":[` + strings.Join(nodes, ",") + `],"_exportPage":{"hasNextPage":true,"endCursor":"` + cursor + `"}}}` +
+		extensions + `}`
+}
+
+// A walk goes on where calls have changed places, and then does not end well.
+func TestReordered(t *testing.T) {
+	const reordered = `,"extensions":{"stale":3,"reordered":true}`
+	for _, test := range []struct {
+		name, query string
+		answers     []string
+		want        string // the error; "" is none
+	}{
+		{name: "no", answers: []string{answered("2", `,"extensions":{"stale":3,"reordered":false}`, "0", "1")}},
+		{
+			name: "seen twice", answers: []string{answered("2", reordered, "0", "1"), answered("4", reordered, "2", "3")},
+			want: "calls changed places while they were read, 2 times: calls that moved may be missing from the output or be in it " +
+				"twice; run it again when the list is quieter",
+		},
+		{
+			name: "a call again", answers: []string{answered("2", "", "0", "3")},
+			want: "calls changed places while they were read, or Revox lists some twice: 1 calls are in the output again, and others " +
+				"may be missing from it; run it again when the list is quieter",
+		},
+		{
+			name: "a call again under another name", query: "{ calls { edges { node { extra ...on Call { id: extra x: id } } } } }",
+			answers: []string{
+				`{"data":{"calls":{"edges":[{"node":{"id":"a","x":"1"}},{"node":{"id":"a","x":"2"}},{"node":{"id":"b","x":"1"}}],` +
+					`"_exportPage":{"hasNextPage":false,"endCursor":"4"}}}}`,
+			},
+			want: "calls changed places while they were read, or Revox lists some twice: 1 calls are in the output again, and others " +
+				"may be missing from it; run it again when the list is quieter",
+		},
+		{
+			name: "a call again whose id is not selected", query: "{ calls { nodes { extra } } }",
+			answers: []string{answered("2", "", "0", "3")},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e := &engine{calls: 5, troubles: test.answers}
+			o := e.options(t)
+			if test.query != "" {
+				o.Request.Query = test.query
+			}
+			var out bytes.Buffer
+			err := Walk(t.Context(), o, &out)
+			switch {
+			case test.want == "" && err != nil, test.want != "" && (!errors.Is(err, ErrReordered) || err.Error() != test.want):
+				t.Errorf("it ended with %v", err)
+			case strings.Contains(out.String(), "\n") && len(e.troubles) > 0:
+				t.Errorf("it ended early:\n%s", &out)
+			}
+		})
+	}
+}
+
 func TestRows(t *testing.T) {
 	call := jsontext.Value(`{"id":"1","phone":"+33612345678","formula":"=1+1","minus":"-1 point","none":null,"lines":"a
 b","big":12345678901234567890,"data":{ "n" : 1.50,

@@ -75,6 +75,27 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// What went wrong before an interruption is still told by the run that comes to the end.
+func TestResumeAfterTrouble(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "calls")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	e := &engine{calls: 9, troubles: []string{answered("2", `,"extensions":{"reordered":true}`, "0", "0")}, stop: func(request int) {
+		if request == 2 {
+			cancel(errors.New("enough"))
+		}
+	}}
+	if err := WalkFile(ctx, e.options(t), path); err == nil || errors.Is(err, ErrReordered) {
+		t.Fatalf("interrupted, it ended with %v", err)
+	}
+	err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path)
+	if !errors.Is(err, ErrReordered) || !strings.Contains(err.Error(), "read, 1 times: ") || !strings.Contains(err.Error(), "twice: 1 calls are in the output again") {
+		t.Errorf("it ended with %v", err)
+	}
+	if got := filesOf(t, filepath.Dir(path)); got != "calls" {
+		t.Errorf("files %s", got)
+	}
+}
+
 // A process or a machine that stops dead leaves files as they were at some moment. Each of these moments is made by hand.
 func TestResumeAfterACrash(t *testing.T) {
 	const calls = 9

@@ -52,12 +52,37 @@ func (e *UsageError) Unwrap() error { return e.Err }
 // ErrIncomplete says that a walk came to its end, and that something on its way could not be read.
 var ErrIncomplete = errors.New("not all could be read")
 
+// ErrReordered says that a walk came to its end, and that calls changed places on its way. A call that goes from the
+// part of the list that is still to be read to the part that has been read is missed, and one that goes the other way
+// comes twice.
+var ErrReordered = errors.New("calls changed places while they were read")
+
 // position is how far a walk is.
 type position struct {
-	Cursor   string `json:"cursor"`   // behind the last call that was written
-	Calls    int    `json:"calls"`    // written
-	Problems int    `json:"problems"` // met
-	Done     bool   `json:"done"`     // that was the end of the list
+	Cursor    string `json:"cursor"`    // behind the last call that was written
+	Calls     int    `json:"calls"`     // written
+	Problems  int    `json:"problems"`  // met
+	Reordered int    `json:"reordered"` // answers that said that calls had changed places
+	Twice     int    `json:"twice"`     // calls that had come before
+	Done      bool   `json:"done"`      // that was the end of the list
+}
+
+// trouble is what keeps a walk that has come to its end from being complete.
+func (p *position) trouble() error {
+	const again = "run it again when the list is quieter"
+	var errs []error
+	if p.Problems > 0 {
+		errs = append(errs, fmt.Errorf("%w: %d errors on the way, and %d calls", ErrIncomplete, p.Problems, p.Calls))
+	}
+	if p.Reordered > 0 {
+		errs = append(errs, fmt.Errorf("%w, %d times: calls that moved may be missing from the output or be in it twice; %s",
+			ErrReordered, p.Reordered, again))
+	}
+	if p.Twice > 0 {
+		errs = append(errs, fmt.Errorf("%w, or Revox lists some twice: %d calls are in the output again, and others may be "+
+			"missing from it; %s", ErrReordered, p.Twice, again))
+	}
+	return errors.Join(errs...)
 }
 
 // sink is where lines go.
@@ -99,6 +124,7 @@ type walk struct {
 	*Options
 	document *document
 	rows     *rows
+	ids      *ids
 	at       position
 	header   bool // it begins here
 	reported int
@@ -113,7 +139,7 @@ func newWalk(o *Options) (*walk, error) {
 	if err != nil {
 		return nil, &UsageError{err}
 	}
-	return &walk{Options: o, document: document, rows: rows}, nil
+	return &walk{Options: o, document: document, rows: rows, ids: newIDs(document.id)}, nil
 }
 
 func (w *walk) run(ctx context.Context, to sink) error {
@@ -135,10 +161,7 @@ func (w *walk) run(ctx context.Context, to sink) error {
 	if err := to.finish(); err != nil {
 		return err
 	}
-	if w.at.Problems > 0 {
-		return fmt.Errorf("%w: %d errors on the way, and %d calls", ErrIncomplete, w.at.Problems, w.at.Calls)
-	}
-	return nil
+	return w.at.trouble()
 }
 
 // page asks for a page and writes it; first is the first one of this run.
@@ -151,7 +174,13 @@ func (w *walk) page(ctx context.Context, to sink, first bool) error {
 	if err != nil {
 		return err
 	}
-	next := position{Cursor: page.endCursor, Calls: w.at.Calls + len(page.calls), Problems: w.at.Problems + len(page.problems), Done: !page.more}
+	next := position{
+		Cursor: page.endCursor, Calls: w.at.Calls + len(page.calls), Problems: w.at.Problems + len(page.problems),
+		Reordered: w.at.Reordered, Twice: w.at.Twice + w.ids.twice(page.calls), Done: !page.more,
+	}
+	if page.reordered {
+		next.Reordered++
+	}
 	if page.more && (page.endCursor == "" || page.endCursor == w.at.Cursor) {
 		return errors.New("a page without a cursor to go on from: `first` is 0, or none of its calls could be read; try another --page-size")
 	}
