@@ -101,24 +101,14 @@ func (t *trace) moved(rows int) {
 	}
 }
 
-// reorder records that calls were seen to have changed places.
-func (t *trace) reorder() {
+// judged records what a search has found: calls that have changed places, or a place that is likely and not proven.
+func (t *trace) judged(reordered, doubtful bool) {
 	if t == nil {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.reordered = true
-}
-
-// doubt records that a cursor was followed to a place that is likely, and not proven.
-func (t *trace) doubt() {
-	if t == nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.doubtful = true
+	t.reordered, t.doubtful = t.reordered || reordered, t.doubtful || doubtful
 }
 
 // holds reports whether every look-up would find now what it found then.

@@ -91,11 +91,8 @@ func (r *reader) locate(ctx context.Context, c *relay.Cursor, towards direction,
 			look.notBefore = started
 			continue
 		}
-		if s.disordered() {
-			r.trace.reorder()
-		}
+		r.trace.judged(s.disordered(), s.unproven)
 		if s.unproven {
-			r.trace.doubt()
 			r.log.Info("a cursor is followed to a likely place: too few of the calls it knows are left to prove it",
 				"tenant", r.key.Tenant.String(), "statuses", r.key.Statuses.String())
 		}

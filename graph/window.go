@@ -33,7 +33,7 @@ func (r *reader) window(ctx context.Context, rng relay.Range, n need) (*window, 
 		return w, err
 	})
 	if err == nil && w.repeats() {
-		r.trace.reorder()
+		r.trace.judged(true, false)
 	}
 	return w, err
 }
