@@ -112,6 +112,7 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *pages, movin
 			return nil
 		}
 	}
+	w.checkMark(t, r, k.list)
 	switch {
 	case errors.Is(err, errCursorExpired):
 		k.ended = true
@@ -166,6 +167,14 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *pages, movin
 		}
 	}
 	return mark
+}
+
+// checkMark checks that no answer says that calls have changed places where none has.
+func (w *world) checkMark(t rapid.TB, r *reader, list upstream.OrderStatuses) {
+	t.Helper()
+	if r.trace.reordered && len(w.moved) == 0 && !w.habits.swap {
+		t.Fatalf("calls are said to have changed places in list %v, and none has", list)
+	}
 }
 
 // broken says that the guarantee does not hold. Where the order changes from answer to answer it cannot.
@@ -233,6 +242,7 @@ func (w *world) between(
 	rng := relay.Range{Count: count, Backward: back, After: a, Before: b}
 	r := w.reading(p, after.list)
 	win, err := r.window(ctx, rng, everything)
+	w.checkMark(t, r, after.list)
 	ids := w.ids(after.list)
 	from, to := slices.Index(ids, after.id), slices.Index(ids, before.id)
 	for _, m := range []*bookmark{after, before} {

@@ -269,3 +269,31 @@ func TestTheLargestShiftInTheSmallestPages(t *testing.T) {
 		}
 	}
 }
+
+// Calls are said to have changed places only where some have: not where the known calls are seen in two answers, and
+// not where the list shifts between these.
+func TestCallsThatKeepTheirPlaces(t *testing.T) {
+	for shift := range 60 {
+		for _, each := range []int{0, 3} { // calls that arrive with each request
+			for _, back := range []bool{false, true} {
+				l := newMemoryList(500)
+				c := cursorAt(t, l, 100)
+				arrived, began := 0, l.requests
+				l.hook = func(request int) {
+					for ; arrived < shift+each*(request-began); arrived++ {
+						l.insert(fmt.Sprint("new-", arrived))
+					}
+				}
+				r := newPages(l, 20, 1000, silent).of(upstream.List{}, time.Time{})
+				r.trace = &trace{}
+				rng := relay.Range{Count: 50, After: c}
+				if back {
+					rng = relay.Range{Count: 50, Before: c, Backward: true}
+				}
+				if _, err := r.window(t.Context(), rng, everything); err != nil || r.trace.reordered {
+					t.Errorf("shift %d, then %d each, back %t: %v, reordered %t", shift, each, back, err, r.trace.reordered)
+				}
+			}
+		}
+	}
+}

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"context"
-	"math/bits"
 
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
@@ -20,7 +19,7 @@ type search struct {
 	where   [maxKnown]int // and the positions where they first stood
 	settled bool          // the time says that there is no better place
 
-	reordered bool // a page has them in another order
+	reordered bool // a page has some of them in another order, or not together
 	unproven  bool // too few of them were seen to be sure
 
 	first  *upstream.Page   // that was looked at
@@ -58,9 +57,6 @@ func (r *reader) search(c *relay.Cursor, towards direction, page *upstream.Page)
 // sure reports whether no other place can be the right one.
 func (s *search) sure() bool { return s.settled || s.best.sure(s.known, s.seen) }
 
-// disordered reports whether some of the known calls have changed places with others, as far as was seen.
-func (s *search) disordered() bool { return s.reordered || bits.OnesCount8(s.seen) > s.best.run }
-
 // look takes a page into account.
 func (s *search) look(page *upstream.Page) {
 	span := s.spanOf(page)
@@ -70,7 +66,7 @@ func (s *search) look(page *upstream.Page) {
 			s.where[k] = found.at(found.index[k])
 		}
 	}
-	s.seen |= found.seen
+	s.saw(&found)
 	if found.run > s.best.run || found.run > 0 && found.run == s.best.run && s.better(&found) {
 		s.best = found
 	}
@@ -81,6 +77,12 @@ func (s *search) look(page *upstream.Page) {
 	if s.timed && !s.sure() {
 		s.compare(page, &span, &found)
 	}
+}
+
+// saw takes into account which of the known calls a span shows.
+func (s *search) saw(found *sighting) {
+	s.seen |= found.seen
+	s.reordered = s.reordered || found.outOfOrder(s.cursor)
 }
 
 // better reports whether a place is better than the best one so far, whose run is as long: it leaves no side open, or
@@ -160,9 +162,11 @@ func (s *search) whole() bool { return s.top.Offset() == 0 && s.bottom.Last() }
 
 // next reads the next page; nil where none is left.
 func (s *search) next(ctx context.Context) (*upstream.Page, error) {
-	if s.timed && (s.density > 0 || len(s.first.Rows) == 0) && s.steps < maxSteps {
-		s.steps++
-		return s.byTime(ctx)
+	if s.timed && (s.density > 0 || len(s.first.Rows) == 0) {
+		if s.steps++; s.steps <= maxSteps {
+			return s.byTime(ctx)
+		}
+		s.timed = false // it leads nowhere
 	}
 	return s.outward(ctx)
 }

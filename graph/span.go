@@ -130,6 +130,26 @@ func (s *sighting) sure(known int, seen uint8) bool {
 	return s.run > 0 && (s.still || s.run > unseen && (!s.gone() || s.thinner > unseen))
 }
 
+// outOfOrder reports whether the known calls that a span shows do not stand in their old order any more, or not
+// together. Where a filter lets any number of calls in between them, only the order tells. Calls of two spans do not
+// compare: the list may have moved between them.
+func (s *sighting) outOfOrder(c *relay.Cursor) bool {
+	previous := -1
+	for k := range maxKnown {
+		if s.seen>>k&1 == 0 {
+			continue
+		}
+		if previous >= 0 {
+			apart := s.index[k] - s.index[previous]
+			if apart <= 0 || c.List == 0 && apart-(k-previous) > entered(c) {
+				return true
+			}
+		}
+		previous = k
+	}
+	return false
+}
+
 // known are the calls that the cursor knows, in the list's order, and the index of its own.
 func known(c *relay.Cursor) (hashes []relay.Hash, own int) {
 	hashes = make([]relay.Hash, 0, maxKnown)

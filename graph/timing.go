@@ -128,6 +128,14 @@ func (s *search) compare(page *upstream.Page, span *span, found *sighting) {
 	if t.older < len(span.rows) {
 		s.below = &mark{span.at(t.older), span.rows[t.older].Started}
 	}
+	// Rows that contradict an earlier mark are more than the one that made it.
+	if s.above != nil && s.below != nil && s.above.position >= s.below.position {
+		if t.older < len(span.rows) {
+			s.above = nil
+		} else {
+			s.below = nil
+		}
+	}
 	// Is the place well inside of the span? Then the known calls should be here.
 	const margin = 8
 	if t.cut < margin && span.position > 0 || len(span.rows)-t.cut < margin && !span.last {

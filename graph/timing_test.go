@@ -108,3 +108,22 @@ func TestAPlaceIsFoundWhereAllHaveLeft(t *testing.T) {
 		}
 	}
 }
+
+// A call that was sorted anew, and so stands among newer ones, does not keep the search by time from what is beyond it.
+func TestACallOfAnotherTimeDoesNotMislead(t *testing.T) {
+	for at := range 360 {
+		w, _ := timed(400, "exact")
+		p := newPages(&endpoint{w: w}, 22, 60, silent)
+		p.now = func() time.Time { return w.now }
+		r := func() *reader { return p.of(upstream.List{}, time.Time{}) }
+		c := w.mark(t, p, 370) // call-29
+		w.jump(399, at)        // the oldest call
+		w.now = w.now.Add(time.Minute)
+		p.drifts.Add(r().key, 1e6) // what the list did of late: the first page is beyond the end
+		rng := relay.Range{Count: 3, Backward: true, Before: c}
+		win, err := r().window(t.Context(), rng, everything)
+		if err != nil || !slices.Equal(win.ids(), []string{"call-32", "call-31", "call-30"}) {
+			t.Errorf("%d: %v, %v", at, win, err)
+		}
+	}
+}

@@ -38,7 +38,6 @@ package graph
 import (
 	"context"
 	"errors"
-	"math/bits"
 	"time"
 
 	"revox-graphql/graph/relay"
@@ -91,7 +90,7 @@ func (r *reader) locate(ctx context.Context, c *relay.Cursor, towards direction,
 			look.notBefore = started
 			continue
 		}
-		r.trace.judged(s.disordered(), s.unproven)
+		r.trace.judged(s.reordered, s.unproven)
 		if s.unproven {
 			r.log.Info("a cursor is followed to a likely place: too few of the calls it knows are left to prove it",
 				"tenant", r.key.Tenant.String(), "statuses", r.key.Statuses.String())
@@ -123,7 +122,7 @@ func (r *reader) settle(ctx context.Context, s *search) error {
 			return err
 		}
 		found := p.match(s.cursor, s.towards)
-		s.seen |= found.seen
+		s.saw(&found)
 		if found.run == 0 { // the neighbours have left just now
 			return errListUnsteady
 		}
@@ -169,7 +168,7 @@ func (r *reader) complete(ctx context.Context, s *search, behind, ahead int) (pl
 	}
 	whole := r.spanOf(page)
 	found := whole.match(s.cursor, s.towards)
-	s.reordered = s.reordered || bits.OnesCount8(found.seen) > found.run
+	s.saw(&found)
 	same := found.run >= 2 || found.run > 0 && (found.run == s.best.run || whole.at(found.before) == at)
 	if same && found.open == neither && (p.gone() || !found.gone()) {
 		return found.place, nil

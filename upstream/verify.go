@@ -150,7 +150,7 @@ func (v *Verifier) Page(ctx context.Context, list OrderStatuses, ask, whole Aske
 		switch {
 		case tooSmall(err): // it may be the error of a page that was asked for on the way
 			return nil, cmp.Or(v.refused(list, size), err)
-		case !contradicted && (errors.Is(err, errRowsDropped) || errors.Is(err, errEndUnknown)):
+		case !contradicted && contradicts(err):
 			contradicted = true // perhaps by what was found out before: it is found out anew
 			v.forgetAll()
 			continue
@@ -162,6 +162,11 @@ func (v *Verifier) Page(ctx context.Context, list OrderStatuses, ask, whole Aske
 		// The list has calls by now that tell the number.
 	}
 	return nil, errMoved
+}
+
+// contradicts reports whether an error says that answers do not fit each other, or what was found out before.
+func contradicts(err error) bool {
+	return errors.Is(err, errRowsDropped) || errors.Is(err, errEndUnknown) || errors.Is(err, errPageIgnored)
 }
 
 // reader reads one page of one list.

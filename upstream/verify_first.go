@@ -105,7 +105,7 @@ func (v *Verifier) probeFirstOnce(ctx context.Context, whole Asker, rows int) (n
 		return 0, false, err
 	}
 	if err != nil || len(p.one.Rows) == 0 {
-		return probeWithoutOne(get, p.rows, 2*rows, err)
+		return probeWithoutOne(get, zero, p.rows, err)
 	}
 	// Page 1 is perhaps the first: page 2 shows whether the number means anything.
 	if p.likeFirst() {
@@ -166,15 +166,16 @@ func probeWithoutZero(get func(number, size int) (*Page, error), rows int, refus
 }
 
 // probeWithoutOne tells the number where page 0 has rows, and page 1 is empty or refused: it is past the end, since a
-// first page would be as good under either number.
+// first page would be as good under either number. A call that page 0 has before and after shows that the list was not
+// empty meanwhile.
 func probeWithoutOne(
-	get func(number, size int) (*Page, error), rows, size int, refusal error,
+	get func(number, size int) (*Page, error), zero *Page, rows int, refusal error,
 ) (FirstPage, bool, error) {
-	again, err := get(0, size)
+	again, err := get(0, zero.Size)
 	if err != nil {
 		return 0, false, err
 	}
-	if len(again.Rows) == 0 {
+	if !share(zero, again) {
 		return 0, false, errMoved
 	}
 	if e, ok := errors.AsType[*Error](refusal); ok && e.Status == http.StatusInternalServerError {

@@ -173,3 +173,21 @@ func TestTheFirstPageOfAMovingList(t *testing.T) {
 		}
 	}
 }
+
+// Page 1 is empty where the list itself is, for a moment: that does not tell that pages are counted from 0.
+func TestAListThatIsEmptyForAMoment(t *testing.T) {
+	l := newModelList(habits{first: 1}, 3)
+	l.move = func() {
+		switch l.requests {
+		case 2:
+			l.remove(0, 3)
+		case 3:
+			l.insert(40)
+		}
+	}
+	v := upstream.NewVerifier(upstream.FirstPageAuto, func() time.Time { return noon })
+	page, err := v.Page(t.Context(), 0, l.ask, l.ask, 1, 10)
+	if err != nil || len(page.Rows) != 10 || l.check(page) != "" {
+		t.Errorf("%+v, %v\n%s", page, err, strings.Join(l.log, "\n"))
+	}
+}
