@@ -490,4 +490,18 @@ func TestFoundByTheModel(t *testing.T) {
 			finish(t, w, p, k)
 		})
 	})
+	t.Run("of two cursors one is newer than what the other was found in", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(10)
+			old, fresh := w.replica(20, time.Hour, 0, 0, false), w.replica(20, 0, 0, 0, false)
+			last := newWalker(0, 1, true).step(t.Context(), t, w, old, false)
+			w.jump(3, 0)
+			w.remove(5, 3) // what stood before the second call
+			w.insert(3)
+			k := newWalker(0, 1, true)
+			k.step(t.Context(), t, w, fresh, false)
+			second := k.step(t.Context(), t, w, fresh, false)
+			w.between(t.Context(), t, old, second, last, 1, true, false)
+		})
+	})
 }

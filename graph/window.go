@@ -18,6 +18,9 @@ func (r *reader) window(ctx context.Context, rng relay.Range, n need) (*window, 
 	case !rng.Backward && !rows && !n.next && (!n.previous || rng.After == nil):
 		return &window{}, nil // nothing comes before the start of the list
 	}
+	if rng.After != nil && rng.Before != nil { // each is looked for among the rows that were read from the other
+		r.notBefore = later(r.notBefore, later(r.oldest(rng.After), r.oldest(rng.Before)))
+	}
 	w, err := r.steadily(func() (*window, error) {
 		if rng.Backward {
 			w, err := r.backward(ctx, rng.Before, rng.Count, n.next)
