@@ -504,4 +504,24 @@ func TestFoundByTheModel(t *testing.T) {
 			w.between(t.Context(), t, old, second, last, 1, true, false)
 		})
 	})
+	t.Run("an end that a search has seen itself, and that has moved since", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(66)
+			p := w.replica(20, 5*time.Second, 0, 0, false)
+			k := newWalker(0, 61, false)
+			k.step(t.Context(), t, w, p, false)
+			w.now = w.now.Add(time.Minute)
+			w.remove(0, 6) // the place where the next call stood is past the end now
+			asked := 0
+			w.move = func() {
+				if asked++; asked == 2 {
+					w.insert(52)
+					w.jump(slices.Index(w.ids(0), "call-3"), 58) // near to where the walk was
+				}
+			}
+			k.step(t.Context(), t, w, p, true)
+			w.move = nil
+			finish(t, w, p, k)
+		})
+	})
 }

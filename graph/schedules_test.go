@@ -297,3 +297,22 @@ func TestCallsThatKeepTheirPlaces(t *testing.T) {
 		}
 	}
 }
+
+// A place is not sure while calls that were not seen could make another place the better one.
+func TestAPlaceThatCallsBeyondThePageDecide(t *testing.T) {
+	l := newMemoryList(4)
+	c := cursorAt(t, l, 3)
+	l.insert("a", "b", "c")
+	l.jump(6, 4) // the cursor's own call: call-0 call-3 call-1 call-2
+	whole := span{last: true}
+	for _, id := range l.ids {
+		whole.rows = append(whole.rows, upstream.Row{Call: &upstream.Call{ID: id}})
+	}
+	cut := span{rows: whole.rows[:6]}
+	if found := cut.match(c, up); found.sure(4, found.seen) {
+		t.Errorf("of %v it is sure", l.ids[:6])
+	}
+	if found := whole.match(c, up); !found.sure(4, found.seen) || found.before != 7 {
+		t.Errorf("of %v it goes up from %d", l.ids, found.before)
+	}
+}

@@ -103,9 +103,9 @@ func beginsAlike(a, b *upstream.Page) bool {
 // run reads pages until the place is sure, or nothing is left to be read within the bound.
 func (s *search) run(ctx context.Context) error {
 	fresh := *s.reader
-	fresh.notBefore = later(s.notBefore, s.first.AskedAt)
 	s.reader = &fresh
 	for !s.sure() {
+		fresh.notBefore = later(s.notBefore, s.looked[len(s.looked)-1].AskedAt) // the list has grown meanwhile, perhaps
 		page, err := s.next(ctx)
 		if err != nil {
 			return err
@@ -205,6 +205,9 @@ func (s *search) outward(ctx context.Context) (*upstream.Page, error) {
 			return page, nil
 		case !goDown && meet(s.top, page) && page.Offset() < s.top.Offset():
 			s.top = page
+			if len(s.bottom.Rows) == 0 { // it was past the end, which may have moved since
+				s.bottom = page
+			}
 			return page, nil
 		}
 	}
