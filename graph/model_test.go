@@ -321,6 +321,7 @@ func modelProperty(t *rapid.T) {
 	w := newWorld(rapid.IntRange(0, 200).Draw(t, "rows"))
 	w.clock = rapid.SampledFrom([]string{"", "exact", "jittered"}).Draw(t, "clock")
 	odd := rapid.Bool().Draw(t, "an odd upstream")
+	w.verified = odd
 	if odd {
 		w.habits = drawHabits(t)
 	}
