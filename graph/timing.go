@@ -102,7 +102,7 @@ type mark struct {
 }
 
 // maxSteps bounds the pages that are read by time. Interpolation takes two or three in a list that grows evenly.
-const maxSteps = 7
+const maxSteps = 6
 
 // compare says where the cursor's time lies, seen from a span.
 func (s *search) compare(page *upstream.Page, span *span, found *sighting) {
