@@ -215,9 +215,9 @@ func (s *search) outward(ctx context.Context) (*upstream.Page, error) {
 }
 
 // elsewhere reports whether the time says that the place is not within the positions to look at. It is not far off
-// where the list is ordered by time.
+// where the list is ordered by time. A single page does not say so: past its end a list may be served from its start.
 func (s *search) elsewhere() bool {
-	return s.timed && s.noise() < s.largest()/2 && (s.below != nil && s.below.position <= s.within.From ||
+	return s.timed && s.steps > 0 && s.noise() < s.largest()/2 && (s.below != nil && s.below.position <= s.within.From ||
 		s.above != nil && s.above.position >= s.within.To)
 }
 
