@@ -316,3 +316,22 @@ func TestAPlaceThatCallsBeyondThePageDecide(t *testing.T) {
 		t.Errorf("of %v it goes up from %d", l.ids, found.before)
 	}
 }
+
+// Where the answers of one window do not fit each other, it is read anew.
+func TestAWindowThatRepeatsACallIsReadAnew(t *testing.T) {
+	l := newMemoryList(500)
+	l.hook = func(request int) {
+		if request == 2 {
+			l.jump(10, 250)
+		}
+	}
+	r := l.reader()
+	r.trace = &trace{}
+	w, err := r.window(t.Context(), relay.Range{Count: 300}, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(w.ids(), l.ids[:300]) || r.trace.reordered {
+		t.Errorf("got %v, reordered %t", w.ids(), r.trace.reordered)
+	}
+}

@@ -21,24 +21,30 @@ func (r *reader) window(ctx context.Context, rng relay.Range, n need) (*window, 
 	if rng.After != nil && rng.Before != nil { // each is looked for among the rows that were read from the other
 		r.notBefore = later(r.notBefore, later(r.oldest(rng.After), r.oldest(rng.Before)))
 	}
-	w, err := r.steadily(func() (*window, error) {
-		if rng.Backward {
-			w, err := r.backward(ctx, rng.Before, rng.Count, n.next)
-			if err == nil && rng.After != nil {
-				w, err = r.cutStart(ctx, w, rng)
+	for try := 1; ; try++ {
+		w, err := r.steadily(func() (*window, error) {
+			if rng.Backward {
+				w, err := r.backward(ctx, rng.Before, rng.Count, n.next)
+				if err == nil && rng.After != nil {
+					w, err = r.cutStart(ctx, w, rng)
+				}
+				return w, err
+			}
+			w, err := r.forward(ctx, rng.After, rng.Count, n.next)
+			if err == nil && rng.Before != nil {
+				w, err = r.cutEnd(ctx, w, rng, n.next)
 			}
 			return w, err
+		})
+		if err != nil || !w.repeats() {
+			return w, err
 		}
-		w, err := r.forward(ctx, rng.After, rng.Count, n.next)
-		if err == nil && rng.Before != nil {
-			w, err = r.cutEnd(ctx, w, rng, n.next)
+		if try == maxTries {
+			r.trace.judged(true, false)
+			return w, nil
 		}
-		return w, err
-	})
-	if err == nil && w.repeats() {
-		r.trace.judged(true, false)
+		r.notBefore = r.now()
 	}
-	return w, err
 }
 
 // repeats reports whether a call comes twice in a window of several answers: it was sorted anew between them.
