@@ -335,3 +335,27 @@ func TestAWindowThatRepeatsACallIsReadAnew(t *testing.T) {
 		t.Errorf("got %v, reordered %t", w.ids(), r.trace.reordered)
 	}
 }
+
+// Within a window, the place of a seam must be proven: where all but one of the calls that it knows have left since an
+// answer that was remembered, the window is read anew.
+func TestASeamOfWhichOneCallIsLeft(t *testing.T) {
+	l := newMemoryList(50)
+	now := time.Now()
+	cache := pagecache.New(l, pagecache.Options{TTL: time.Hour, MaxBytes: 1 << 30, Now: func() time.Time { return now }})
+	r := newPages(cache, 21, 60, silent).of(upstream.List{}, time.Time{})
+	if _, err := r.window(t.Context(), relay.Range{Count: 21}, need{rows: true}); err != nil {
+		t.Fatal(err)
+	}
+	l.jump(17, 30)   // one of the calls that the seam knows
+	l.remove(10, 21) // and the others
+	now = now.Add(time.Minute)
+	w, err := r.window(t.Context(), relay.Range{Count: 100}, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range l.ids[10:] {
+		if !slices.Contains(w.ids(), id) {
+			t.Errorf("%s is not in %v", id, w.ids())
+		}
+	}
+}

@@ -121,12 +121,12 @@ func (s *search) run(ctx context.Context) error {
 			return s.servedAgain(ctx)
 		}
 	}
-	if s.sure() || s.whole() && s.best.run > 0 {
+	if s.sure() {
 		return nil
 	}
 	// Those that were not seen may have left, or stand beyond the bound.
 	s.unproven = true
-	if s.best.run > 1 || s.best.run == 1 && (s.known <= relay.Neighbours || s.agree() || s.near()) {
+	if s.whole() && s.best.run > 0 || s.best.run > 1 || s.best.run == 1 && (s.known <= relay.Neighbours || s.agree() || s.near()) {
 		return nil
 	}
 	return errCursorExpired

@@ -76,6 +76,7 @@ func (s *span) joined(other *span) {
 type place struct {
 	span
 	before, after int
+	doubtful      bool // it is likely and not proven: too few of the known calls are left
 }
 
 // gone reports whether the cursor's call has left the list, or its place in it.
@@ -234,7 +235,7 @@ func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found s
 		found.index[k] = at
 		found.run++
 	}
-	found.place, found.still = place{*s, i, i + 1}, true
+	found.place, found.still = place{span: *s, before: i, after: i + 1}, true
 	return found, true
 }
 
