@@ -490,7 +490,7 @@ func TestTokensFile(t *testing.T) {
 	if status("Bearer first") != 401 || status("Bearer setting") != 200 {
 		t.Error("a token that was taken out is still good, or another is not")
 	}
-	if log := p.log.String(); strings.Contains(log, "third") || !strings.Contains(log, "the file of tokens was read again") {
+	if log := p.log.String(); strings.Contains(log, "third") || !strings.Contains(log, "a file was read again") {
 		t.Errorf("the log does not tell, or tells a token: %s", log)
 	}
 }
