@@ -246,10 +246,15 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	respond, ctx := h.exec.DispatchOperation(ctx, op)
 	response := respond(ctx)
 	x.report.read(req.trace, req.allowance.Used())
-	if response == nil {
-		return // the client has gone
+	if response == nil { // gqlgen gives none where the context has ended
+		x.refuse(errClientClosed)
+		return
 	}
 	x.report.failed(response.Errors)
+	if x.report.Code == codeClientClosed {
+		errClientClosed.send(x)
+		return
+	}
 	if x.report.Stale > 0 {
 		extend(response, "stale", int(x.report.Stale.Seconds()))
 	}

@@ -9,8 +9,8 @@ import (
 	"revox-graphql/internal/reload"
 )
 
-// TokensFile is a file of bearer tokens, one a line; lines that begin with # are comments. Tokens come and go with it, and
-// no restart is needed. A file that cannot be used changes nothing: who was let in is let in, and nobody else.
+// TokensFile is a file of bearer tokens, one a line; lines that begin with # are comments. Tokens come and go with it,
+// and no restart is needed. A file that cannot be used changes nothing: who was let in is let in, and nobody else.
 type TokensFile struct{ *reload.File[[]tokenHash] }
 
 // maxTokensFile bounds the file, in bytes: each request is compared with every token.
@@ -48,7 +48,8 @@ func parseTokens(content string) ([]tokenHash, error) {
 	return tokens, nil
 }
 
-// IsToken reports whether a text can travel as a bearer token: visible ASCII without spaces (RFC 6750 §2.1 allows less).
+// IsToken reports whether a text can travel as a bearer token: visible ASCII without spaces (RFC 6750 §2.1 allows
+// less).
 func IsToken(text string) bool {
 	for _, c := range []byte(text) {
 		if c <= ' ' || c > '~' {

@@ -70,8 +70,8 @@ func checkManifest(content []byte, c *checker) (map[string]*document, error) {
 
 const apolloManifest = "apollo-persisted-query-manifest"
 
-// readManifest reads documents by their ids, in Apollo's format, graphql-codegen's, or Relay's. Each makes ids in its own way,
-// so an id is taken as it is, but for the `sha256:` that codegen may put before it.
+// readManifest reads documents by their ids, in Apollo's format, graphql-codegen's, or Relay's. Each makes ids in its
+// own way, so an id is taken as it is, but for the `sha256:` that codegen may put before it.
 func readManifest(content []byte) (map[string]string, error) {
 	var apollo struct {
 		Format     string
@@ -111,7 +111,8 @@ func (m *manifest) find(hash string, p *params) (*document, *refusal) {
 		id = p.documentID
 	}
 	if id == "" {
-		return nil, refuse(0, codePersistedRequired, "This gateway runs trusted documents only: send the id of one, not its text.")
+		return nil, refuse(0, codePersistedRequired,
+			"This gateway runs trusted documents only: send the id of one, not its text.")
 	}
 	if document := m.documents[strings.TrimPrefix(id, "sha256:")]; document != nil {
 		return document, nil

@@ -44,11 +44,8 @@ const (
 	none      = "(none)" // the request was refused before its operation was known
 )
 
-// What a request has come to where GraphQL has no code for it.
-const (
-	codeOK     = "OK"
-	codeClosed = "CLIENT_CLOSED_REQUEST" // nginx's name for its status 499
-)
+// codeOK is what a request has come to where it has no error.
+const codeOK = "OK"
 
 // RequestOptions are about GraphQL requests.
 type RequestOptions struct {
@@ -109,7 +106,7 @@ func (q *Requests) Wrap(next http.Handler) http.Handler {
 		ctx, report := graph.WithReport(r.Context())
 		written := &recorder{ResponseWriter: w}
 		next.ServeHTTP(written, r.WithContext(ctx))
-		q.answered(ctx, r, &outcome{report, written, written.code(ctx, report), time.Since(start)})
+		q.answered(ctx, r, &outcome{report, written, written.code(report), time.Since(start)})
 	})
 }
 
@@ -246,10 +243,8 @@ func (w *recorder) Write(b []byte) (int, error) {
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // code is what to count a request by. Who is refused before GraphQL is read is told these codes too.
-func (w *recorder) code(ctx context.Context, report *graph.Report) string {
+func (w *recorder) code(report *graph.Report) string {
 	switch {
-	case w.status == 0 && ctx.Err() != nil:
-		return codeClosed
 	case report.Code != "":
 		return report.Code
 	case w.status == http.StatusServiceUnavailable:
