@@ -62,6 +62,7 @@ type settings struct {
 	CORSOrigins        []string      `name:"cors-origins" variable:"GATEWAY_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may read answers, separated by commas, like https://app.example.com."`
 	MaxConcurrent      int           `name:"max-concurrent-requests" variable:"GATEWAY_MAX_CONCURRENT_REQUESTS" default:"1024" help:"How many GraphQL requests may be under way at once; those beyond are refused."`
 	DrainDelay         time.Duration `variable:"GATEWAY_DRAIN_DELAY" default:"0s" help:"How long to go on accepting requests after the signal to stop, while /readyz already says no."`
+	IdleTimeout        time.Duration `variable:"GATEWAY_IDLE_TIMEOUT" default:"620s" help:"How long a connection may be idle between two requests before it is closed: 1s to 24h. Longer than balancers keep theirs."`
 	Introspection      bool          `variable:"GATEWAY_INTROSPECTION" default:"true" negatable:"" help:"Let clients read the schema by queries. GraphiQL needs it."`
 	LogFormat          string        `variable:"GATEWAY_LOG_FORMAT" default:"text" enum:"text,json" help:"How the log is written to standard error: text or json."`
 	LogLevel           string        `variable:"GATEWAY_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"The least that is logged: debug, info (requests too), warn (slow requests, and trouble) or error."`
@@ -271,6 +272,8 @@ func (s *settings) check(hasKey bool) error {
 	refuse(s.MaxAnswerBytes < 1<<10 || s.MaxAnswerBytes > 4<<30, "max-answer-bytes", "GATEWAY_MAX_ANSWER_BYTES", "must be from 1KiB to 4GiB, and is %d bytes", s.MaxAnswerBytes)
 	refuse(s.MaxConcurrent < 1 || s.MaxConcurrent > 100_000, "max-concurrent-requests", "GATEWAY_MAX_CONCURRENT_REQUESTS", "must be from 1 to 100000, and is %d", s.MaxConcurrent)
 	refuse(s.DrainDelay < 0 || s.DrainDelay > time.Hour, "drain-delay", "GATEWAY_DRAIN_DELAY", "must be from 0s to 1h, and is %v", s.DrainDelay)
+	refuse(s.IdleTimeout < time.Second || s.IdleTimeout > 24*time.Hour, "idle-timeout", "GATEWAY_IDLE_TIMEOUT",
+		"must be from 1s to 24h, and is %v", s.IdleTimeout)
 	for i, name := range s.Hosts {
 		s.Hosts[i] = strings.TrimSpace(name)
 		err := door.CheckHost(s.Hosts[i])

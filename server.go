@@ -15,13 +15,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,9 +43,7 @@ var schema string
 var version string
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	stop()
+	err := run(untilSignal(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	if err != nil {
 		for line := range strings.Lines(err.Error()) { // one for each wrong setting
 			fmt.Fprintln(os.Stderr, "revox-graphql:", strings.TrimSuffix(line, "\n"))
@@ -163,7 +159,12 @@ func closeTraces(ctx context.Context, traces *telemetry.Traces, log *slog.Logger
 	}
 }
 
-// newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end.
+// headerBytes are for what a request has beside the query string of a GET: its header fields.
+const headerBytes = 16 << 10
+
+// newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end: 5
+// seconds for headers, 15 for all of a request, and as long as it is set between two requests. A first request must
+// begin within 5 seconds too.
 func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server {
 	server := &http.Server{
 		Handler:           handler,
@@ -171,8 +172,8 @@ func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      s.UpstreamTimeout + 30*time.Second,
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    16 << 10,
+		IdleTimeout:       s.IdleTimeout,
+		MaxHeaderBytes:    int(s.MaxRequestBytes) + headerBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	server.Protocols.SetHTTP1(true)
@@ -192,7 +193,8 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, drai
 	}
 	draining.Store(true)
 	if delay > 0 {
-		log.Info("stopping: not ready any more, and accepting requests for a while yet", "for", delay.String())
+		log.Info("stopping: not ready any more, and accepting requests for a while yet; another signal ends that at once",
+			"for", delay.String())
 		select {
 		case err := <-failed:
 			return err
@@ -220,17 +222,22 @@ func routes(s *settings, traces *telemetry.Traces, draining *atomic.Bool, log *s
 	requests := telemetry.NewRequests(registry, telemetry.RequestOptions{
 		Log: log, Slow: s.SlowRequest, OnlySlow: !s.LogRequests, Inside: engine.capacity.Inside, Shed: engine.capacity.Shed,
 	})
-	mux, guard := http.NewServeMux(), hostGuard(s)
-	handle := func(path string, handler http.Handler) { mux.Handle(path, guard(handler)) }
-	mux.Handle(door.GraphQL, traces.Handler(requests.Wrap(guard(
-		door.CORS(s.CORSOrigins, door.CrossSite(s.CORSOrigins, engine.graphQL))))))
-	handle("/schema.graphqls", door.CORS(s.CORSOrigins, door.ReadOnly(text(schema))))
-	handle("/healthz", door.ReadOnly(text("ok\n")))
-	handle("/readyz", door.ReadOnly(&readiness{
-		draining: draining, failing: engine.observer.Failing, client: engine.client, credential: s.apiKey, forward: s.Credentials == "forward",
-	}))
-	handle("/metrics", door.ReadOnly(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
-	handle("/", explorer.Handler())
+	guard, probed := hostGuard(s, false), hostGuard(s, true)
+	cors := func(next http.Handler) http.Handler { return door.CORS(s.CORSOrigins, next) }
+	graphQL := traces.Handler(requests.Wrap(guard(cors(door.CrossSite(s.CORSOrigins, engine.graphQL)))))
+	ready := &readiness{
+		draining: draining, failing: engine.observer.Failing, client: engine.client,
+		credential: s.apiKey, forward: s.Credentials == "forward",
+	}
+	mux, pages := http.NewServeMux(), guard(explorer.Handler())
+	mux.Handle(door.GraphQL, graphQL)
+	mux.Handle(door.GraphQL+"/{$}", graphQL) // redirecting would lose clients that do not follow a POST
+	mux.Handle("/schema.graphqls", guard(cors(door.ReadOnly(text(schema)))))
+	mux.Handle("/healthz", door.ReadOnly(probed(text("ok\n"))))
+	mux.Handle("/readyz", door.ReadOnly(probed(ready)))
+	mux.Handle("/metrics", door.ReadOnly(guard(promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))))
+	mux.Handle("/{$}", door.ReadOnly(pages))
+	mux.Handle("/", pages)
 	return door.RequestID(closing(draining, mux)), engine.stop, nil
 }
 
@@ -333,7 +340,8 @@ func closing(draining *atomic.Bool, next http.Handler) http.Handler {
 }
 
 // hostGuard is for who listens on loopback, where all that a foreign page lacks is a name; elsewhere the operator decides.
-func hostGuard(s *settings) func(http.Handler) http.Handler {
+// Probes may name no host.
+func hostGuard(s *settings, probed bool) func(http.Handler) http.Handler {
 	local := loopback(s.host)
 	names := s.Hosts
 	if s.host != "" {
@@ -343,7 +351,7 @@ func hostGuard(s *settings) func(http.Handler) http.Handler {
 		if !local && len(s.Hosts) == 0 {
 			return next
 		}
-		return door.Hosts(door.HostOptions{Names: names, Addresses: !local}, next)
+		return door.Hosts(door.HostOptions{Names: names, Addresses: !local, Unnamed: probed}, next)
 	}
 }
 

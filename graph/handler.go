@@ -161,6 +161,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.recovered(x, v)
 		}
 	}()
+	if isWebSocket(r.Header) { // before the credential, which a browser cannot send with it
+		x.refuse(errNoWebSocket)
+		return
+	}
 	credential, denial := h.gate.admit(r)
 	if denial != "" {
 		w.Header().Set("WWW-Authenticate", "Bearer")

@@ -66,9 +66,9 @@ func (f *finder) check(text string) (*document, *refusal) {
 	return document, nil
 }
 
-// refusePersisted answers a hash as Apollo's protocol wants it: with 200 for every media type, or clients would take it for
-// a failure of the network and not send the document. For the ids of other tools GraphQL over HTTP holds: without data,
-// application/graphql-response+json is never 200.
+// refusePersisted answers a hash as Apollo's protocol wants it: with 200 for every media type, or clients would take it
+// for a failure of the network and not send the document. For the ids of other tools GraphQL over HTTP holds: without
+// data, application/graphql-response+json is never 200.
 func refusePersisted(code, message string) *refusal {
 	return refuse(http.StatusOK, code, message)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -33,11 +34,28 @@ func (f *refusal) send(x *exchange) {
 	x.send(status, encodeResponse(&graphql.Response{Errors: f.errors}))
 }
 
-// statusClientClosed is what nginx and Caddy log where the client has gone before its answer was there. A client that has
-// closed its half of the connection only is told it too.
+// statusClientClosed is what nginx and Caddy log where the client has gone before its answer was there. A client that
+// has closed its half of the connection only is told it too.
 const statusClientClosed = 499
 
-var errClientClosed = refuse(statusClientClosed, codeClientClosed, "The client closed the request before its answer was there.")
+var errClientClosed = refuse(statusClientClosed, codeClientClosed,
+	"The client closed the request before its answer was there.")
+
+var errNoWebSocket = malformed(
+	"WebSockets are not offered, because there are no subscriptions: send queries by POST or GET.")
+
+// isWebSocket reports whether a client opens a WebSocket (RFC 6455 §4.1). Other upgrades, like that to HTTP/2, are
+// offers that need not be taken (RFC 9110 §7.8).
+func isWebSocket(header http.Header) bool {
+	for _, value := range header["Upgrade"] {
+		for protocol := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(protocol), "websocket") {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // notExecuted is the status of a GraphQL request that fails before it is executed.
 func notExecuted(contentType string) int {
