@@ -68,8 +68,9 @@ type settings struct {
 	LogLevel           string        `variable:"GATEWAY_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"The least that is logged: debug, info (requests too), warn (slow requests, and trouble) or error."`
 	LogRequests        bool          `variable:"GATEWAY_LOG_REQUESTS" default:"true" negatable:"" help:"Log a line for each GraphQL request. Without, only slow ones have one."`
 	SlowRequest        time.Duration `variable:"GATEWAY_SLOW_REQUEST" default:"1s" help:"From when on a GraphQL request is logged as slow."`
-	OTLPEndpoint       string        `name:"otlp-endpoint" variable:"OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"An OpenTelemetry collector for traces, by OTLP over HTTP, like http://localhost:4318. Without one nothing is traced."`
-	TraceSample        float64       `variable:"GATEWAY_TRACE_SAMPLE" default:"1" help:"The share of requests that are traced, 0 to 1, where the client has not decided that in traceparent."`
+	OTLPEndpoint       string        `name:"otlp-endpoint" variable:"OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"An OpenTelemetry collector for traces, by OTLP over HTTP, like http://localhost:4318. Without one nothing is traced, unless OTEL_TRACES_EXPORTER is otlp."`
+	OTLPTraces         string        `name:"otlp-traces-endpoint" variable:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" placeholder:"URL" help:"The same for traces alone, with the path, like http://localhost:4318/v1/traces."`
+	TraceSample        float64       `variable:"GATEWAY_TRACE_SAMPLE" default:"1" help:"The share of requests that are traced, 0 to 1, where the client has not decided that in traceparent, and OTEL_TRACES_SAMPLER is not set."`
 	PprofListen        string        `variable:"GATEWAY_PPROF_LISTEN" placeholder:"127.0.0.1:6060" help:"An address on this machine at which to serve profiles of the gateway."`
 	DemoCallsPerMinute float64       `variable:"GATEWAY_DEMO_CALLS_PER_MINUTE" query:"" default:"6" help:"How many calls a minute arrive at the demo upstream. 0 lets its list stand still."`
 	Check              bool          `help:"Check the settings, and do nothing else."`
@@ -296,6 +297,8 @@ func (s *settings) check(hasKey bool) error {
 	refuse(!(s.TraceSample >= 0 && s.TraceSample <= 1), "trace-sample", "GATEWAY_TRACE_SAMPLE", "must be from 0 to 1, and is %v", s.TraceSample)
 	s.OTLPEndpoint = strings.TrimSuffix(s.OTLPEndpoint, "/")
 	refuse(s.OTLPEndpoint != "" && !isAddress(s.OTLPEndpoint), "otlp-endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "must be an address like http://localhost:4318")
+	refuse(s.OTLPTraces != "" && !isAddress(s.OTLPTraces), "otlp-traces-endpoint", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+		"must be an address like http://localhost:4318/v1/traces")
 	pprofHost, _, err := net.SplitHostPort(s.PprofListen)
 	refuse(s.PprofListen != "" && (err != nil || !loopback(pprofHost)), "pprof-listen", "GATEWAY_PPROF_LISTEN",
 		"must be host:port on this machine, like 127.0.0.1:6060, and is %q", s.PprofListen)

@@ -114,7 +114,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		defer stopDemo()
 	}
-	traces, err := telemetry.NewTraces(ctx, telemetry.TraceOptions{Endpoint: s.OTLPEndpoint, Sample: s.TraceSample, Version: programVersion(), Log: log})
+	traces, err := telemetry.NewTraces(ctx, telemetry.TraceOptions{
+		Endpoint: s.OTLPEndpoint, TracesEndpoint: s.OTLPTraces, Sample: s.TraceSample, Getenv: getenv,
+		Version: programVersion(), Log: log,
+	})
 	if err != nil {
 		return err
 	}
