@@ -30,7 +30,7 @@ func TestOpenTelemetryVariables(t *testing.T) {
 		"disabled":              {"ADDRESS OTEL_SDK_DISABLED=true", "", ""},
 		"no exporter":           {"ADDRESS OTEL_TRACES_EXPORTER=none", "", ""},
 		"always_off":            {"ADDRESS OTEL_TRACES_SAMPLER=always_off", "", ""},
-		"always_on":             {"ADDRESS OTEL_TRACES_SAMPLER=always_on GATEWAY_TRACE_SAMPLE=0", "None Unwanted Wanted", "/v1/traces"},
+		"always_on":             {"ADDRESS OTEL_TRACES_SAMPLER=always_on", "None Unwanted Wanted", "/v1/traces"},
 		"parentbased_always_on": {"ADDRESS OTEL_TRACES_SAMPLER=parentbased_always_on", "None Wanted", "/v1/traces"},
 		"a share of nothing": {
 			"ADDRESS OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=0", "Wanted", "/v1/traces",
@@ -66,7 +66,9 @@ func TestOpenTelemetryVariables(t *testing.T) {
 				env[name] = value
 			}
 			c := startChild(t, env)
-			for operation, traceparent := range map[string]string{"None": "", "Wanted": parent + "01", "Unwanted": parent + "00"} {
+			for operation, traceparent := range map[string]string{
+				"None": "", "Wanted": parent + "01", "Unwanted": parent + "00",
+			} {
 				c.send(t, http.MethodPost, "graphql", `{"query": "query `+operation+` { __typename }"}`,
 					"Content-Type", "application/json", "Traceparent", traceparent)
 			}
