@@ -81,6 +81,9 @@ const drainTimeout = 8 * time.Second
 // usually are, hundred calls with all that was said.
 const writingBytes = 256 << 20
 
+// headersBytes is how much of headers may be on its way in: a hundred of the largest there may be by default.
+const headersBytes = 32 << 20
+
 // run is the program: it serves until ctx is done, then lets the requests under way finish; or it answers a query.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	s, err := parseSettings(args, getenv, stdout)
@@ -139,7 +142,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		log.Info("serving made-up demo calls: set REVOX_API_KEY to see your own")
 	}
 	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
-	return serve(ctx, newServer(s, handler, log), listener, &draining, s.DrainDelay, log)
+	server, headers := newServer(s, handler, log), door.NewHeaders(max(headersBytes, 2*int(s.MaxRequestBytes)))
+	headers.Watch(server)
+	return serve(ctx, server, headers.Listen(listener), &draining, s.DrainDelay, log)
 }
 
 // check puts the parts together, which reads the trusted documents, and does no more.

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"revox-graphql/door"
+)
+
+// large is a request by GET with a query string of so many bytes.
+func large(size int) string {
+	return "GET /graphql?query={__typename}%23" + strings.Repeat("x", size) + " HTTP/1.1\r\nHost: localhost\r\n"
+}
+
+// startHeaders serves the gateway with a bound for all headers on their way in.
+func startHeaders(t *testing.T, most int) *program {
+	t.Helper()
+	s, err := parse(map[string]string{"REVOX_API_KEY": "key"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, stop, err := routes(s, nil, new(atomic.Bool), quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, headers := newServer(s, handler, quiet()), door.NewHeaders(most)
+	headers.Watch(server)
+	go func() { _ = server.Serve(headers.Listen(listener)) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return &program{url: "http://" + listener.Addr().String() + "/", log: &lockedBuffer{}}
+}
+
+// Connections that send large headers and do not end them are ended when all of them have sent too much. Meanwhile and
+// after that others are answered; what has been counted is given back.
+func TestHeadersOnTheirWayAreBounded(t *testing.T) {
+	const size, most = 200 << 10, 1 << 20
+	p := startHeaders(t, most)
+	usual := func(when string) {
+		t.Helper()
+		if body := p.query(t, "{ __typename }"); !strings.Contains(body, `"Query"`) {
+			t.Errorf("%s: %s", when, body)
+		}
+	}
+	for range 3 {
+		var conns []net.Conn
+		ended := make(chan net.Conn, 100)
+		var readers sync.WaitGroup
+		for len(ended) == 0 {
+			if len(conns)*size > 3*most {
+				t.Fatalf("%d connections have sent %d bytes each, and none is ended", len(conns), size)
+			}
+			conn, err := net.Dial("tcp", p.address())
+			if err != nil {
+				t.Fatal(err)
+			}
+			conns = append(conns, conn)
+			readers.Go(func() {
+				_, _ = io.Copy(io.Discard, conn)
+				ended <- conn
+			})
+			_, _ = io.WriteString(conn, large(size)) // an error is that of a connection that has been ended
+			usual("while headers are on their way")
+		}
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+		readers.Wait()
+	}
+	// All has been given back: as much fits as in the beginning.
+	for range 10 {
+		if answer := p.raw(t, large(size)+"Connection: close\r\n\r\n"); !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
+			t.Fatalf("after that: %.200s", answer)
+		}
+	}
+	usual("in the end")
+}
+
+// A connection that is used again counts each header anew, and bodies not at all, over HTTP/1.1 and HTTP/2.
+func TestHeadersOfOneConnection(t *testing.T) {
+	const most = 300 << 10
+	for name, client := range map[string]*http.Client{"HTTP/1.1": {Transport: &http.Transport{}}, "HTTP/2": overHTTP2(t)} {
+		t.Run(name, func(t *testing.T) {
+			p := startHeaders(t, most)
+			defer client.CloseIdleConnections()
+			for i := range 10 {
+				method, path, body := http.MethodGet, "graphql?query={__typename}%23"+strings.Repeat("x", 200<<10), ""
+				if i%2 == 1 {
+					method, path = http.MethodPost, "graphql"
+					body = `{"query": "{ __typename }"` + strings.Repeat(" ", 200<<10) + "}"
+				}
+				req, err := http.NewRequestWithContext(t.Context(), method, p.url+path, strings.NewReader(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("Content-Type", "application/json")
+				resp, err := client.Do(req)
+				if err != nil {
+					t.Fatalf("request %d: %v", i, err)
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+				if resp.StatusCode != http.StatusOK {
+					t.Fatalf("request %d: %d", i, resp.StatusCode)
+				}
+			}
+		})
+	}
+}
