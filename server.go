@@ -99,6 +99,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if s.query != nil && !s.Check {
 		return query(ctx, s, stdout, stderr)
 	}
+	surviveItsLog()
 	log := s.logger(stderr)
 	if s.Check {
 		return check(s, stdout, log)

@@ -18,8 +18,9 @@ import (
 // child is the program as a process of its own, to which signals can be sent.
 type child struct {
 	*program
-	cmd   *exec.Cmd
-	lines *bufio.Scanner // of its log
+	cmd    *exec.Cmd
+	stderr io.ReadCloser
+	lines  *bufio.Scanner // of its log
 }
 
 // startChild starts the program and waits until it listens. Words, if there are any, stand before the program's own
@@ -39,7 +40,7 @@ func startChild(t *testing.T, env map[string]string, words ...string) *child {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	c := &child{&program{log: &lockedBuffer{}}, cmd, nil}
+	c := &child{&program{log: &lockedBuffer{}}, cmd, stderr, nil}
 	c.lines = bufio.NewScanner(io.TeeReader(stderr, c.log))
 	c.url = listening.FindStringSubmatch(c.await(t, "listening"))[1]
 	return c
@@ -198,5 +199,22 @@ func TestSignalsAndQueries(t *testing.T) {
 		if status := cmd.ProcessState.ExitCode(); status != 1 || !strings.Contains(said.String(), want) {
 			t.Errorf("%v: %d, %s", sig, status, said.String())
 		}
+	}
+}
+
+// A gateway whose log nobody reads any more goes on, and can be stopped.
+func TestBrokenLog(t *testing.T) {
+	c := startChild(t, nil)
+	if err := c.stderr.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if body := c.query(t, "{ __typename }"); !strings.Contains(body, `"Query"`) {
+			t.Errorf("got %s", body)
+		}
+	}
+	c.signal(t, syscall.SIGTERM)
+	if status := c.status(); status != 0 {
+		t.Errorf("it ended with %d", status)
 	}
 }

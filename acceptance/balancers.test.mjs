@@ -48,8 +48,8 @@ async function until(what, log, get) {
 }
 
 /** ask sends a query, and gives the number of calls in the answer. */
-async function ask(address, method = "POST") {
-  const query = "{ calls(first: 3) { nodes { id } } }";
+async function ask(address, method = "POST", comment = "") {
+  const query = `{ calls(first: 3) { nodes { id } } } ${comment}`;
   const answer = method === "POST"
     ? await fetch(`${address}/graphql`, { method, headers: { "content-type": "application/json" }, body: JSON.stringify({ query }) })
     : await fetch(`${address}/graphql?${new URLSearchParams({ query })}`);
@@ -117,6 +117,7 @@ test("nginx keeps its connections, as deploy/nginx.conf sets it", { timeout: 2 *
   const address = `http://127.0.0.1:${port}`;
   await until("nginx does not answer", log, async () => (await fetch(`${address}/healthz`)).ok);
   for (let i = 0; i < 50; i++) assert.equal(await ask(address, i % 2 ? "GET" : "POST"), 3);
+  assert.equal(await ask(address, "GET", `#${"x".repeat(200_000)}`), 3);
   // What nginx keeps an idle connection for is less than the gateway does, which says so itself.
   const keeps = Number(settings.match(/keepalive_timeout (\d+)s/)[1]);
   const help = execFileSync(process.env.GATEWAY_BIN, ["--help"], { encoding: "utf8" });
