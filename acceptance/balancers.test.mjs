@@ -127,12 +127,13 @@ test("nginx keeps its connections, as deploy/nginx.conf sets it", { timeout: 2 *
 });
 
 /** end starts the gateway, sends it signals, each after the log says so, and gives its exit code. */
-async function end(settings, ...steps) {
+async function end(t, settings, ...steps) {
   const env = { PATH: process.env.PATH, GATEWAY_LISTEN: "127.0.0.1:0", ...settings };
   const child = spawn(process.env.GATEWAY_BIN, [], { env, stdio: ["ignore", "ignore", "pipe"] });
   const log = { text: "" };
   child.stderr.on("data", (chunk) => (log.text += chunk));
   const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve(code ?? signal)));
+  t.after(() => child.kill("SIGKILL"));
   for (const [signal, after] of steps) {
     await until(`it never says ${after}`, log, async () => log.text.includes(after));
     child.kill(signal);
@@ -142,8 +143,8 @@ async function end(settings, ...steps) {
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   const code = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal];
-  test(`${signal} lets it finish, and once more ends it at once`, { timeout }, async () => {
-    assert.equal(await end({}, [signal, "msg=listening"]), 0);
-    assert.equal(await end({ GATEWAY_DRAIN_DELAY: "1h" }, [signal, "msg=listening"], [signal, "stopping"]), code);
+  test(`${signal} lets it finish, and once more ends it at once`, { timeout }, async (t) => {
+    assert.equal(await end(t, {}, [signal, "msg=listening"]), 0);
+    assert.equal(await end(t, { GATEWAY_DRAIN_DELAY: "1h" }, [signal, "msg=listening"], [signal, "stopping"]), code);
   });
 }
