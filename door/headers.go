@@ -78,7 +78,9 @@ type countedConn struct {
 	closed   bool
 }
 
-var errTooManyHeaders = errors.New("too many bytes of headers are being read")
+// errTooManyHeaders is of the kind for which net/http closes a connection without a word. Proxies then ask another
+// gateway; for all other kinds they would be told 400, as if it were the request's fault.
+var errTooManyHeaders = &net.OpError{Op: "read", Net: "tcp", Err: errors.New("too many bytes of headers")}
 
 // Read implements [net.Conn].
 func (c *countedConn) Read(p []byte) (int, error) {
