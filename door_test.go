@@ -21,6 +21,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"revox-graphql/door"
 	"revox-graphql/upstream/fake"
 )
 
@@ -592,7 +593,7 @@ func TestSlowClients(t *testing.T) {
 					t.Fatal(err)
 				}
 				log := quiet()
-				handler, stop, err := routes(s, nil, new(atomic.Bool), log)
+				handler, stop, err := routes(s, nil, door.NewHeaders(0), new(atomic.Bool), log)
 				if err != nil {
 					t.Fatal(err)
 				}

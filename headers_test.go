@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,7 +26,8 @@ func startHeaders(t *testing.T, most int) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, stop, err := routes(s, nil, new(atomic.Bool), quiet())
+	headers := door.NewHeaders(most)
+	handler, stop, err := routes(s, nil, headers, new(atomic.Bool), quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +36,7 @@ func startHeaders(t *testing.T, most int) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, headers := newServer(s, handler, quiet()), door.NewHeaders(most)
+	server := newServer(s, handler, quiet())
 	headers.Watch(server)
 	go func() { _ = server.Serve(headers.Listen(listener)) }()
 	t.Cleanup(func() { _ = server.Close() })
@@ -93,6 +95,10 @@ func TestHeadersOnTheirWayAreBounded(t *testing.T) {
 		fits++
 	}
 	usual("in the end")
+	refused := regexp.MustCompile(`(?m)^revox_graphql_headers_refused_total ([1-9])`)
+	if _, metrics := p.get(t, "metrics"); !refused.MatchString(metrics) {
+		t.Error("connections that were ended are not counted")
+	}
 }
 
 // A connection that is used again counts each header anew, and bodies not at all, over HTTP/1.1 and HTTP/2.

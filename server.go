@@ -127,7 +127,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	defer closeTraces(ctx, traces, log)
 	var draining atomic.Bool
-	handler, stop, err := routes(s, traces, &draining, log)
+	headers := door.NewHeaders(max(headersBytes, 2*int(s.MaxRequestBytes)))
+	handler, stop, err := routes(s, traces, headers, &draining, log)
 	if err != nil {
 		return err
 	}
@@ -143,14 +144,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		log.Info("serving made-up demo calls: set REVOX_API_KEY to see your own")
 	}
 	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
-	server, headers := newServer(s, handler, log), door.NewHeaders(max(headersBytes, 2*int(s.MaxRequestBytes)))
+	server := newServer(s, handler, log)
 	headers.Watch(server)
 	return serve(ctx, server, headers.Listen(listener), &draining, s.DrainDelay, log)
 }
 
 // check puts the parts together, which reads the trusted documents, and does no more.
 func check(s *settings, stdout io.Writer, log *slog.Logger) error {
-	_, stop, err := routes(s, nil, new(atomic.Bool), log)
+	_, stop, err := routes(s, nil, door.NewHeaders(0), new(atomic.Bool), log)
 	if err != nil {
 		return err
 	}
@@ -220,7 +221,9 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, drai
 }
 
 // routes wires the parts together: the engine, the door before it, explorer. What they do in the background ends with stop.
-func routes(s *settings, traces *telemetry.Traces, draining *atomic.Bool, log *slog.Logger) (handler http.Handler, stop func(), err error) {
+func routes(s *settings, traces *telemetry.Traces, headers *door.Headers, draining *atomic.Bool, log *slog.Logger) (
+	handler http.Handler, stop func(), err error,
+) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	telemetry.RegisterBuild(registry, programVersion())
@@ -229,7 +232,8 @@ func routes(s *settings, traces *telemetry.Traces, draining *atomic.Bool, log *s
 		return nil, nil, err
 	}
 	requests := telemetry.NewRequests(registry, telemetry.RequestOptions{
-		Log: log, Slow: s.SlowRequest, OnlySlow: !s.LogRequests, Inside: engine.capacity.Inside, Shed: engine.capacity.Shed,
+		Log: log, Slow: s.SlowRequest, OnlySlow: !s.LogRequests,
+		Inside: engine.capacity.Inside, Shed: engine.capacity.Shed, Headers: headers.Refused,
 	})
 	guard, probed := hostGuard(s, false), hostGuard(s, true)
 	cors := func(next http.Handler) http.Handler { return door.CORS(s.CORSOrigins, next) }

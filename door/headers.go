@@ -17,8 +17,9 @@ import (
 // A connection sends a header when none of its requests is being answered. That holds for HTTP/2 as well, but for a
 // header that comes while another request of the connection is answered, which is not counted.
 type Headers struct {
-	most  int64
-	taken atomic.Int64
+	most    int64
+	taken   atomic.Int64
+	refused atomic.Uint64
 }
 
 // usualHeader is the size of a header that is not counted, in bytes.
@@ -26,6 +27,9 @@ const usualHeader = 16 << 10
 
 // NewHeaders bounds headers to so many bytes, those of the usual size not counted.
 func NewHeaders(most int) *Headers { return &Headers{most: int64(most)} }
+
+// Refused is how many connections were ended.
+func (h *Headers) Refused() uint64 { return h.refused.Load() }
 
 // Listen counts what comes in over the connections of a listener, which a server serves that [Headers.Watch] has seen.
 func (h *Headers) Listen(listener net.Listener) net.Listener { return &countedListener{listener, h} }
@@ -102,7 +106,11 @@ func (c *countedConn) take(n int64) bool {
 	}
 	taken := c.headers.taken.Add(c.size - c.counted)
 	c.counted = c.size
-	return taken <= c.headers.most
+	if taken > c.headers.most {
+		c.headers.refused.Add(1)
+		return false
+	}
+	return true
 }
 
 // begin says that a header has been read as a whole, and its request is being answered.

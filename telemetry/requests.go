@@ -54,9 +54,12 @@ type RequestOptions struct {
 	Log      *slog.Logger
 	Slow     time.Duration
 	OnlySlow bool
-	// Inside is how many requests have been read and are not yet being answered, and Shed how many were refused because too many were.
+	// Inside is how many requests have been read and are not yet being answered, and Shed how many were refused because
+	// too many were.
 	Inside func() int
 	Shed   func() uint64
+	// Headers is how many connections were ended because too much of headers was on its way in.
+	Headers func() uint64
 }
 
 // NewRequests registers its metrics.
@@ -91,6 +94,10 @@ func NewRequests(registry prometheus.Registerer, opts RequestOptions) *Requests 
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Namespace: namespace, Name: "requests_shed_total", Help: "GraphQL requests that were refused because too many were under way.",
 		}, func() float64 { return float64(opts.Shed()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Namespace: namespace, Name: "headers_refused_total",
+			Help: "Connections that were ended because too many bytes of headers were on their way in.",
+		}, func() float64 { return float64(opts.Headers()) }),
 	)
 	return q
 }
