@@ -92,8 +92,9 @@ deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze
 /usr/bin/systemd-analyze:
 	$(APT) update && $(APT) install -y --no-install-recommends systemd
 
-# The built gateway against software from elsewhere: GraphQL clients, the graphql-http audits, Chromium, Prometheus.
-acceptance: build $(CHROMIUM) /usr/bin/prometheus
+# The built gateway against software from elsewhere: GraphQL clients, the graphql-http audits, Chromium, Prometheus, HAProxy,
+# nginx.
+acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx
 	for folder in examples examples/web acceptance; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
 	cd acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
 
@@ -103,6 +104,9 @@ acceptance: build $(CHROMIUM) /usr/bin/prometheus
 # It brings promtool.
 /usr/bin/prometheus:
 	$(APT) update && $(APT) install -y --no-install-recommends prometheus
+
+/usr/sbin/haproxy:
+	$(APT) update && $(APT) install -y --no-install-recommends haproxy
 
 # Pictures of the explorer and the example page, to look at, and the one in the README.
 screenshots: build $(CHROMIUM)

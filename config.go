@@ -62,13 +62,15 @@ type settings struct {
 	CORSOrigins        []string      `name:"cors-origins" variable:"GATEWAY_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may read answers, separated by commas, like https://app.example.com."`
 	MaxConcurrent      int           `name:"max-concurrent-requests" variable:"GATEWAY_MAX_CONCURRENT_REQUESTS" default:"1024" help:"How many GraphQL requests may be under way at once; those beyond are refused."`
 	DrainDelay         time.Duration `variable:"GATEWAY_DRAIN_DELAY" default:"0s" help:"How long to go on accepting requests after the signal to stop, while /readyz already says no."`
+	IdleTimeout        time.Duration `variable:"GATEWAY_IDLE_TIMEOUT" default:"620s" help:"How long a connection may be idle between two requests before it is closed: 1s to 24h. Longer than balancers keep theirs."`
 	Introspection      bool          `variable:"GATEWAY_INTROSPECTION" default:"true" negatable:"" help:"Let clients read the schema by queries. GraphiQL needs it."`
 	LogFormat          string        `variable:"GATEWAY_LOG_FORMAT" default:"text" enum:"text,json" help:"How the log is written to standard error: text or json."`
 	LogLevel           string        `variable:"GATEWAY_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"The least that is logged: debug, info (requests too), warn (slow requests, and trouble) or error."`
 	LogRequests        bool          `variable:"GATEWAY_LOG_REQUESTS" default:"true" negatable:"" help:"Log a line for each GraphQL request. Without, only slow ones have one."`
 	SlowRequest        time.Duration `variable:"GATEWAY_SLOW_REQUEST" default:"1s" help:"From when on a GraphQL request is logged as slow."`
-	OTLPEndpoint       string        `name:"otlp-endpoint" variable:"OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"An OpenTelemetry collector for traces, by OTLP over HTTP, like http://localhost:4318. Without one nothing is traced."`
-	TraceSample        float64       `variable:"GATEWAY_TRACE_SAMPLE" default:"1" help:"The share of requests that are traced, 0 to 1, where the client has not decided that in traceparent."`
+	OTLPEndpoint       string        `name:"otlp-endpoint" variable:"OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"An OpenTelemetry collector for traces, by OTLP over HTTP, like http://localhost:4318. Without one nothing is traced, unless OTEL_TRACES_EXPORTER is otlp."`
+	OTLPTraces         string        `name:"otlp-traces-endpoint" variable:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" placeholder:"URL" help:"The same for traces alone, with the path, like http://localhost:4318/v1/traces."`
+	TraceSample        float64       `variable:"GATEWAY_TRACE_SAMPLE" default:"1" help:"The share of requests that are traced, 0 to 1, where the client has not decided that in traceparent, and OTEL_TRACES_SAMPLER is not set."`
 	PprofListen        string        `variable:"GATEWAY_PPROF_LISTEN" placeholder:"127.0.0.1:6060" help:"An address on this machine at which to serve profiles of the gateway."`
 	DemoCallsPerMinute float64       `variable:"GATEWAY_DEMO_CALLS_PER_MINUTE" query:"" default:"6" help:"How many calls a minute arrive at the demo upstream. 0 lets its list stand still."`
 	Check              bool          `help:"Check the settings, and do nothing else."`
@@ -271,6 +273,8 @@ func (s *settings) check(hasKey bool) error {
 	refuse(s.MaxAnswerBytes < 1<<10 || s.MaxAnswerBytes > 4<<30, "max-answer-bytes", "GATEWAY_MAX_ANSWER_BYTES", "must be from 1KiB to 4GiB, and is %d bytes", s.MaxAnswerBytes)
 	refuse(s.MaxConcurrent < 1 || s.MaxConcurrent > 100_000, "max-concurrent-requests", "GATEWAY_MAX_CONCURRENT_REQUESTS", "must be from 1 to 100000, and is %d", s.MaxConcurrent)
 	refuse(s.DrainDelay < 0 || s.DrainDelay > time.Hour, "drain-delay", "GATEWAY_DRAIN_DELAY", "must be from 0s to 1h, and is %v", s.DrainDelay)
+	refuse(s.IdleTimeout < time.Second || s.IdleTimeout > 24*time.Hour, "idle-timeout", "GATEWAY_IDLE_TIMEOUT",
+		"must be from 1s to 24h, and is %v", s.IdleTimeout)
 	for i, name := range s.Hosts {
 		s.Hosts[i] = strings.TrimSpace(name)
 		err := door.CheckHost(s.Hosts[i])
@@ -293,6 +297,8 @@ func (s *settings) check(hasKey bool) error {
 	refuse(!(s.TraceSample >= 0 && s.TraceSample <= 1), "trace-sample", "GATEWAY_TRACE_SAMPLE", "must be from 0 to 1, and is %v", s.TraceSample)
 	s.OTLPEndpoint = strings.TrimSuffix(s.OTLPEndpoint, "/")
 	refuse(s.OTLPEndpoint != "" && !isAddress(s.OTLPEndpoint), "otlp-endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "must be an address like http://localhost:4318")
+	refuse(s.OTLPTraces != "" && !isAddress(s.OTLPTraces), "otlp-traces-endpoint", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+		"must be an address like http://localhost:4318/v1/traces")
 	pprofHost, _, err := net.SplitHostPort(s.PprofListen)
 	refuse(s.PprofListen != "" && (err != nil || !loopback(pprofHost)), "pprof-listen", "GATEWAY_PPROF_LISTEN",
 		"must be host:port on this machine, like 127.0.0.1:6060, and is %q", s.PprofListen)

@@ -105,6 +105,9 @@ func TestWrongSettings(t *testing.T) {
 		{"GATEWAY_HOSTS=*", "--hosts (GATEWAY_HOSTS)", "names like"},
 		{"GATEWAY_MAX_CONCURRENT_REQUESTS=0", "--max-concurrent-requests (GATEWAY_MAX_CONCURRENT_REQUESTS)", "1 to 100000"},
 		{"GATEWAY_DRAIN_DELAY=-1s", "--drain-delay (GATEWAY_DRAIN_DELAY)", "0s to 1h"},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=localhost:4318", "--otlp-traces-endpoint (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)", "/v1/traces"},
+		{"GATEWAY_IDLE_TIMEOUT=0s", "--idle-timeout (GATEWAY_IDLE_TIMEOUT)", "1s to 24h"},
+		{"GATEWAY_IDLE_TIMEOUT=25h", "--idle-timeout (GATEWAY_IDLE_TIMEOUT)", "1s to 24h"},
 		{"GATEWAY_DEMO_CALLS_PER_MINUTE=-1", "--demo-calls-per-minute (GATEWAY_DEMO_CALLS_PER_MINUTE)", "0 to 60000"},
 	} {
 		t.Run(test.env, func(t *testing.T) {

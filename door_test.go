@@ -21,6 +21,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"revox-graphql/door"
 	"revox-graphql/upstream/fake"
 )
 
@@ -226,7 +227,7 @@ func TestHostsBeyondLoopback(t *testing.T) {
 		}
 		r, w := httptest.NewRequest(http.MethodGet, "/healthz", http.NoBody), httptest.NewRecorder()
 		r.Host = test.host
-		hostGuard(s)(text("ok")).ServeHTTP(w, r)
+		hostGuard(s, false)(text("ok")).ServeHTTP(w, r)
 		if w.Code != test.status {
 			t.Errorf("%+v: %d", test, w.Code)
 		}
@@ -490,41 +491,52 @@ func TestTokensFile(t *testing.T) {
 	if status("Bearer first") != 401 || status("Bearer setting") != 200 {
 		t.Error("a token that was taken out is still good, or another is not")
 	}
-	if log := p.log.String(); strings.Contains(log, "third") || !strings.Contains(log, "the file of tokens was read again") {
+	if log := p.log.String(); strings.Contains(log, "third") || !strings.Contains(log, "a file was read again") {
 		t.Errorf("the log does not tell, or tells a token: %s", log)
 	}
 }
 
 func TestUnknownPathsAndMethods(t *testing.T) {
 	p := start(t, nil)
-	for _, path := range []string{"nothing", "graphql/", "healthz/x", "Graphql", "assets/../x"} {
+	for _, path := range []string{"nothing", "graphql/x", "healthz/x", "Graphql", "assets/../x"} {
 		if resp, body := p.get(t, path); resp.StatusCode != http.StatusNotFound || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
 			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
 		}
 	}
+	const reading = "GET, HEAD, OPTIONS"
 	for path, allow := range map[string]string{
-		"": "GET, HEAD", "healthz": "GET, HEAD", "readyz": "GET, HEAD", "metrics": "GET, HEAD", "schema.graphqls": "GET, HEAD", "graphql": "GET, POST",
+		"": reading, "healthz": reading, "readyz": reading, "metrics": reading, "schema.graphqls": reading, "graphql": "GET, POST",
 	} {
 		for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodOptions} {
-			if resp, _ := p.send(t, method, path, ""); resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != allow {
+			want := http.StatusMethodNotAllowed
+			if method == http.MethodOptions && allow == reading {
+				want = http.StatusNoContent
+			}
+			if resp, _ := p.send(t, method, path, ""); resp.StatusCode != want || resp.Header.Get("Allow") != allow {
 				t.Errorf("%s /%s: %d, Allow: %s", method, path, resp.StatusCode, resp.Header.Get("Allow"))
 			}
 		}
 	}
 }
 
+// overHTTP2 is a client that speaks HTTP/2 without TLS.
+func overHTTP2(t *testing.T) *http.Client {
+	t.Helper()
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
 // Proxies may speak HTTP/2 without TLS.
 func TestHTTP2(t *testing.T) {
 	p := start(t, nil)
-	transport := &http.Transport{Protocols: new(http.Protocols)}
-	transport.Protocols.SetUnencryptedHTTP2(true)
-	defer transport.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"graphql", strings.NewReader(`{"query": "{ calls(first: 1) { nodes { id } } }"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := (&http.Client{Transport: transport}).Do(req)
+	resp, err := overHTTP2(t).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -557,25 +569,31 @@ func (l *pipes) Close() error {
 
 func (*pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// A client that stops in the middle of its headers or its body is waited for, but not for long.
+// A client that stops in the middle of its headers or its body is waited for, but not for long; between two requests it
+// is waited for as long as it is set.
 func TestSlowClients(t *testing.T) {
+	const healthy = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	for name, test := range map[string]struct {
 		sends string
 		waits time.Duration
+		idle  string // the setting
 	}{
-		"headers": {"POST /graphql HTTP/1.1\r\nHost: local", 5 * time.Second},
-		"body":    {"POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", 15 * time.Second},
-		"nothing": {"", 5 * time.Second},
-		"idle":    {"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 60 * time.Second},
+		"headers":                                {"POST /graphql HTTP/1.1\r\nHost: local", 5 * time.Second, ""},
+		"body":                                   {"POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", 15 * time.Second, ""},
+		"nothing":                                {"", 5 * time.Second, ""},
+		"idle":                                   {healthy, 620 * time.Second, ""},
+		"idle, as it is set":                     {healthy, 90 * time.Second, "90s"},
+		"headers of a second request":            {healthy + "GET /healthz", 5 * time.Second, ""},
+		"idle for little, and slow all the same": {healthy + "GET /healthz", 5 * time.Second, "2s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, err := parse(map[string]string{"GATEWAY_CREDENTIALS": "forward"})
+				s, err := parse(map[string]string{"GATEWAY_CREDENTIALS": "forward", "GATEWAY_IDLE_TIMEOUT": test.idle})
 				if err != nil {
 					t.Fatal(err)
 				}
 				log := quiet()
-				handler, stop, err := routes(s, nil, new(atomic.Bool), log)
+				handler, stop, err := routes(s, nil, door.NewHeaders(0), new(atomic.Bool), log)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"io"
 	"mime"
@@ -10,11 +12,12 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"revox-graphql/door"
 	"revox-graphql/upstream/fake"
 )
 
-// Whatever comes through the door, the answer is GraphQL over HTTP: JSON with data or errors, each of these with a code; and
-// nothing makes the gateway fail inside.
+// Whatever comes through the door, no answer is 5xx, and nothing makes the gateway fail inside. Where it is about
+// GraphQL, the answer is GraphQL over HTTP: JSON with data or errors, each of these with a code.
 func FuzzDoor(f *testing.F) {
 	upstream := httptest.NewServer(fake.New(fake.Config{Seed: 1, Calls: 30}))
 	f.Cleanup(upstream.Close)
@@ -25,11 +28,13 @@ func FuzzDoor(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	handler, stop, err := routes(s, nil, new(atomic.Bool), quiet())
+	handler, stop, err := routes(s, nil, door.NewHeaders(0), new(atomic.Bool), quiet())
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Cleanup(stop)
+	const document = `{"query": "query Q($n: Int) { calls(first: $n) { nodes { id } } }", ` +
+		`"variables": {"n": 2}, "operationName": "Q"}`
 	for _, seed := range [][3]string{
 		{"POST", "", "Content-Type: application/json\nAccept: application/graphql-response+json"},
 		{"GET", "query=%7B__typename%7D", "Accept: text/html, */*;q=0.1\nSec-Fetch-Site: same-origin\nIf-None-Match: *"},
@@ -37,13 +42,37 @@ func FuzzDoor(f *testing.F) {
 		{"OPTIONS", "", "Origin: https://app.example\nAccess-Control-Request-Method: POST"},
 		{"GET", "extensions=%7B%22persistedQuery%22%3A%7B%22version%22%3A1%2C%22sha256Hash%22%3A%22ab%22%7D%7D", "Apollo-Require-Preflight: 1\nAccept-Encoding: br"},
 		{"GET", "documentId=1&variables={}", "Host: evil.example\nTraceparent: 00-0-0-0"},
+		{"POST", "", "Content-Type: application/json\nContent-Encoding: br"},
+		{"POST", "", "Content-Type: application/json\nContent-Encoding: gzip, gzip\nAccept: "},
+		{"GET", "query={__typename}&query={a:__typename}", "Accept: application/*;q=0.5, application/json;q=x"},
+		{"GET", "query={__typename}&variables={\"a\":1,\"a\":\"\\ud83d\"}", "Accept: application/json; q=NaN"},
+		{"GET", "query=%ff&variables=%EF%BB%BF{}&extensions=[", "Upgrade: h2c, websocket\nConnection: Upgrade"},
+		{"HEAD", "query={__typename}", "Host: "},
+		{"PRI", "", "Host: localhost."},
+		{"CONNECT", "", "Host: [::1"},
 	} {
-		f.Add(seed[0], seed[1], seed[2], `{"query": "query Q($n: Int) { calls(first: $n) { nodes { id } } }", "variables": {"n": 2}, "operationName": "Q"}`)
+		for _, path := range []string{"/graphql", "/graphql/"} {
+			for _, packed := range []bool{false, true} {
+				f.Add(seed[0], path, seed[1], seed[2], document, packed)
+			}
+		}
 	}
-	f.Fuzz(func(t *testing.T, method, query, headers, body string) {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/graphql", strings.NewReader(body))
+	for _, path := range []string{
+		"", "/", "*", "//graphql", "/graphql/../graphql", "/graphql%2f", "/./", "/\x00", "/healthz/", "/readyz",
+		"/metrics", "/schema.graphqls", "/assets/", "graphql", "/graphql;x", "/GRAPHQL", "/\xff", "/..",
+	} {
+		f.Add("GET", path, "query={__typename}", "If-None-Match: *\nRange: bytes=5-1,-3", "", false)
+		f.Add("OPTIONS", path, "", "Host: ", "", false)
+	}
+	f.Fuzz(func(t *testing.T, method, path, query, headers, body string, packed bool) {
+		if packed {
+			body = gzipped(body)
+			headers += "\nContent-Encoding: gzip"
+		}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/", strings.NewReader(body))
 		r.Method = method // also one that net/http would not let through
-		r.RequestURI, r.URL.RawQuery = "/graphql?"+query, query
+		r.URL.Path, r.URL.RawQuery = path, query
+		r.RequestURI = r.URL.RequestURI()
 		for line := range strings.SplitSeq(headers, "\n") {
 			name, value, _ := strings.Cut(line, ": ")
 			if name == "Host" {
@@ -54,8 +83,22 @@ func FuzzDoor(f *testing.F) {
 		}
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
-		checkAnswer(t, r, w)
+		if w.Code >= http.StatusInternalServerError {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		if path == "/graphql" || path == "/graphql/" {
+			checkAnswer(t, r, w)
+		}
 	})
+}
+
+// gzipped packs a text.
+func gzipped(text string) string {
+	var b bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&b, gzip.NoCompression) // others take a megabyte each
+	_, _ = io.WriteString(w, text)
+	_ = w.Close()
+	return b.String()
 }
 
 // checkAnswer checks that an answer is GraphQL over HTTP.

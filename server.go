@@ -15,13 +15,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,9 +43,7 @@ var schema string
 var version string
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	stop()
+	err := run(untilSignal(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	if err != nil {
 		for line := range strings.Lines(err.Error()) { // one for each wrong setting
 			fmt.Fprintln(os.Stderr, "revox-graphql:", strings.TrimSuffix(line, "\n"))
@@ -85,6 +81,9 @@ const drainTimeout = 8 * time.Second
 // usually are, hundred calls with all that was said.
 const writingBytes = 256 << 20
 
+// headersBytes is how much of headers may be on its way in: a hundred of the largest there may be by default.
+const headersBytes = 32 << 20
+
 // run is the program: it serves until ctx is done, then lets the requests under way finish; or it answers a query.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	s, err := parseSettings(args, getenv, stdout)
@@ -100,6 +99,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if s.query != nil && !s.Check {
 		return query(ctx, s, stdout, stderr)
 	}
+	surviveItsLog()
 	log := s.logger(stderr)
 	if s.Check {
 		return check(s, stdout, log)
@@ -118,13 +118,17 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		defer stopDemo()
 	}
-	traces, err := telemetry.NewTraces(ctx, telemetry.TraceOptions{Endpoint: s.OTLPEndpoint, Sample: s.TraceSample, Version: programVersion(), Log: log})
+	traces, err := telemetry.NewTraces(ctx, telemetry.TraceOptions{
+		Endpoint: s.OTLPEndpoint, TracesEndpoint: s.OTLPTraces, Sample: s.TraceSample, Getenv: getenv,
+		Version: programVersion(), Log: log,
+	})
 	if err != nil {
 		return err
 	}
 	defer closeTraces(ctx, traces, log)
 	var draining atomic.Bool
-	handler, stop, err := routes(s, traces, &draining, log)
+	headers := door.NewHeaders(max(headersBytes, 2*int(s.MaxRequestBytes)))
+	handler, stop, err := routes(s, traces, headers, &draining, log)
 	if err != nil {
 		return err
 	}
@@ -140,12 +144,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		log.Info("serving made-up demo calls: set REVOX_API_KEY to see your own")
 	}
 	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
-	return serve(ctx, newServer(s, handler, log), listener, &draining, s.DrainDelay, log)
+	server := newServer(s, handler, log)
+	headers.Watch(server)
+	return serve(ctx, server, headers.Listen(listener), &draining, s.DrainDelay, log)
 }
 
 // check puts the parts together, which reads the trusted documents, and does no more.
 func check(s *settings, stdout io.Writer, log *slog.Logger) error {
-	_, stop, err := routes(s, nil, new(atomic.Bool), log)
+	_, stop, err := routes(s, nil, door.NewHeaders(0), new(atomic.Bool), log)
 	if err != nil {
 		return err
 	}
@@ -163,7 +169,12 @@ func closeTraces(ctx context.Context, traces *telemetry.Traces, log *slog.Logger
 	}
 }
 
-// newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end.
+// headerBytes are for what a request has beside the query string of a GET: its header fields.
+const headerBytes = 16 << 10
+
+// newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end: 5
+// seconds for headers, 15 for all of a request, and as long as it is set between two requests. A first request must
+// begin within 5 seconds too.
 func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server {
 	server := &http.Server{
 		Handler:           handler,
@@ -171,8 +182,8 @@ func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      s.UpstreamTimeout + 30*time.Second,
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    16 << 10,
+		IdleTimeout:       s.IdleTimeout,
+		MaxHeaderBytes:    int(s.MaxRequestBytes) + headerBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	server.Protocols.SetHTTP1(true)
@@ -192,7 +203,8 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, drai
 	}
 	draining.Store(true)
 	if delay > 0 {
-		log.Info("stopping: not ready any more, and accepting requests for a while yet", "for", delay.String())
+		log.Info("stopping: not ready any more, and accepting requests for a while yet; another signal ends that at once",
+			"for", delay.String())
 		select {
 		case err := <-failed:
 			return err
@@ -209,7 +221,9 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, drai
 }
 
 // routes wires the parts together: the engine, the door before it, explorer. What they do in the background ends with stop.
-func routes(s *settings, traces *telemetry.Traces, draining *atomic.Bool, log *slog.Logger) (handler http.Handler, stop func(), err error) {
+func routes(s *settings, traces *telemetry.Traces, headers *door.Headers, draining *atomic.Bool, log *slog.Logger) (
+	handler http.Handler, stop func(), err error,
+) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	telemetry.RegisterBuild(registry, programVersion())
@@ -218,19 +232,25 @@ func routes(s *settings, traces *telemetry.Traces, draining *atomic.Bool, log *s
 		return nil, nil, err
 	}
 	requests := telemetry.NewRequests(registry, telemetry.RequestOptions{
-		Log: log, Slow: s.SlowRequest, OnlySlow: !s.LogRequests, Inside: engine.capacity.Inside, Shed: engine.capacity.Shed,
+		Log: log, Slow: s.SlowRequest, OnlySlow: !s.LogRequests,
+		Inside: engine.capacity.Inside, Shed: engine.capacity.Shed, Headers: headers.Refused,
 	})
-	mux, guard := http.NewServeMux(), hostGuard(s)
-	handle := func(path string, handler http.Handler) { mux.Handle(path, guard(handler)) }
-	mux.Handle(door.GraphQL, traces.Handler(requests.Wrap(guard(
-		door.CORS(s.CORSOrigins, door.CrossSite(s.CORSOrigins, engine.graphQL))))))
-	handle("/schema.graphqls", door.CORS(s.CORSOrigins, door.ReadOnly(text(schema))))
-	handle("/healthz", door.ReadOnly(text("ok\n")))
-	handle("/readyz", door.ReadOnly(&readiness{
-		draining: draining, failing: engine.observer.Failing, client: engine.client, credential: s.apiKey, forward: s.Credentials == "forward",
-	}))
-	handle("/metrics", door.ReadOnly(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
-	handle("/", explorer.Handler())
+	guard, probed := hostGuard(s, false), hostGuard(s, true)
+	cors := func(next http.Handler) http.Handler { return door.CORS(s.CORSOrigins, next) }
+	graphQL := traces.Handler(requests.Wrap(guard(cors(door.CrossSite(s.CORSOrigins, engine.graphQL)))))
+	ready := &readiness{
+		draining: draining, failing: engine.observer.Failing, client: engine.client,
+		credential: s.apiKey, forward: s.Credentials == "forward",
+	}
+	mux, pages := http.NewServeMux(), guard(explorer.Handler())
+	mux.Handle(door.GraphQL, graphQL)
+	mux.Handle(door.GraphQL+"/{$}", graphQL) // redirecting would lose clients that do not follow a POST
+	mux.Handle("/schema.graphqls", guard(cors(door.ReadOnly(text(schema)))))
+	mux.Handle("/healthz", door.ReadOnly(probed(text("ok\n"))))
+	mux.Handle("/readyz", door.ReadOnly(probed(ready)))
+	mux.Handle("/metrics", door.ReadOnly(guard(promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))))
+	mux.Handle("/{$}", door.ReadOnly(pages))
+	mux.Handle("/", pages)
 	return door.RequestID(closing(draining, mux)), engine.stop, nil
 }
 
@@ -333,7 +353,8 @@ func closing(draining *atomic.Bool, next http.Handler) http.Handler {
 }
 
 // hostGuard is for who listens on loopback, where all that a foreign page lacks is a name; elsewhere the operator decides.
-func hostGuard(s *settings) func(http.Handler) http.Handler {
+// Probes may name no host.
+func hostGuard(s *settings, probed bool) func(http.Handler) http.Handler {
 	local := loopback(s.host)
 	names := s.Hosts
 	if s.host != "" {
@@ -343,7 +364,7 @@ func hostGuard(s *settings) func(http.Handler) http.Handler {
 		if !local && len(s.Hosts) == 0 {
 			return next
 		}
-		return door.Hosts(door.HostOptions{Names: names, Addresses: !local}, next)
+		return door.Hosts(door.HostOptions{Names: names, Addresses: !local, Unnamed: probed}, next)
 	}
 }
 

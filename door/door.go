@@ -17,11 +17,14 @@ const GraphQL = "/graphql"
 // badUserInput is the code of the GraphQL errors.
 const badUserInput = "BAD_USER_INPUT"
 
+// isGraphQL reports whether a request is about GraphQL, whose path may end with a slash.
+func isGraphQL(r *http.Request) bool { return r.URL.Path == GraphQL || r.URL.Path == GraphQL+"/" }
+
 // refuse answers a request that is not let in.
 func refuse(w http.ResponseWriter, r *http.Request, status int, message string, extensions map[string]any) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
-	if r.URL.Path != GraphQL {
+	if !isGraphQL(r) {
 		http.Error(w, message, status)
 		return
 	}
@@ -40,15 +43,22 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, message string, 
 	_, _ = w.Write(body)
 }
 
-// ReadOnly lets GET and HEAD in. The patterns of [http.ServeMux] do not tell them apart from a path that does not exist,
-// once another pattern takes all paths.
+// ReadOnly lets GET and HEAD in, and answers OPTIONS by itself, which HAProxy asks for by default to see whether a
+// server is well. The patterns of [http.ServeMux] do not tell other methods apart from a path that does not exist, once
+// another pattern takes all paths.
 func ReadOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
+		switch r.Method {
+		case http.MethodGet, http.MethodHead:
+			next.ServeHTTP(w, r)
+		case http.MethodOptions:
+			w.Header().Set("Allow", allowedReading)
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			w.Header().Set("Allow", allowedReading)
 			http.Error(w, "Only GET and HEAD are answered here.", http.StatusMethodNotAllowed)
-			return
 		}
-		next.ServeHTTP(w, r)
 	})
 }
+
+const allowedReading = "GET, HEAD, OPTIONS"

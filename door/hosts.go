@@ -14,6 +14,8 @@ type HostOptions struct {
 	Names []string
 	// Addresses takes every IP address for a name of the gateway. Rebinding needs a name; probes come by address.
 	Addresses bool
+	// Unnamed lets in requests that name no host, as health checks by HTTP/1.0 do. No browser sends such a request.
+	Unnamed bool
 }
 
 // Hosts lets in what was meant for this gateway. A foreign page can point its own name at this machine's address and is
@@ -21,11 +23,11 @@ type HostOptions struct {
 func Hosts(opts HostOptions, next http.Handler) http.Handler {
 	names := map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true}
 	for _, name := range opts.Names {
-		names[strings.ToLower(bare(name))] = true
+		names[canonical(name)] = true
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := hostOf(r.Host)
-		known := names[host] || names[strings.ToLower(host)]
+		known := names[host] || opts.Unnamed && r.Host == ""
 		if !known && opts.Addresses {
 			_, err := netip.ParseAddr(host)
 			known = err == nil
@@ -39,12 +41,22 @@ func Hosts(opts HostOptions, next http.Handler) http.Handler {
 	})
 }
 
-// hostOf is a Host header without its port.
+// hostOf is the host of a Host header, without its port.
 func hostOf(header string) string {
 	if host, _, err := net.SplitHostPort(header); err == nil {
-		return host
+		return canonical(host)
 	}
-	return bare(header)
+	return canonical(header)
+}
+
+// canonical is a host as it is compared: in small letters, without the dot that ends a full name (RFC 1034 §3.1), and
+// an address in its shortest form.
+func canonical(host string) string {
+	host = strings.TrimSuffix(strings.ToLower(bare(host)), ".")
+	if address, err := netip.ParseAddr(host); err == nil {
+		return address.String()
+	}
+	return host
 }
 
 // bare is a host without the brackets of an IPv6 address.

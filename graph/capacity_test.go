@@ -17,7 +17,7 @@ func TestBodiesAreBounded(t *testing.T) {
 		r := httptest.NewRequest(http.MethodPost, "/graphql", body)
 		r.Header.Set("Content-Type", "application/json")
 		r.ContentLength = length
-		return readBody(httptest.NewRecorder(), r, size, capacity)
+		return readText(httptest.NewRecorder(), r, size, capacity)
 	}
 	done := make(chan struct{})
 	go func() {

@@ -53,7 +53,7 @@ func (g *gate) accepts(token string) bool {
 	hash := sha256.Sum256([]byte(token))
 	ok := contains(g.tokens, hash)
 	if g.file != nil {
-		ok = contains(g.file.current(g.log), hash) || ok
+		ok = contains(g.file.Current(g.log), hash) || ok
 	}
 	return ok
 }

@@ -37,6 +37,7 @@ const (
 	codeInvalidResponse       = "UPSTREAM_INVALID_RESPONSE"
 	codeTooComplex            = "QUERY_TOO_COMPLEX"
 	codeOverloaded            = "OVERLOADED"
+	codeClientClosed          = "CLIENT_CLOSED_REQUEST" // nginx's name for its status 499
 	codeInternal              = "INTERNAL_SERVER_ERROR"
 )
 
@@ -123,8 +124,8 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	if field := graphql.GetFieldContext(ctx); field != nil && strings.HasPrefix(field.Field.Name, "__") {
 		return say(codeValidationFailed, "This gateway does not answer introspection. Read the schema at /schema.graphqls.")
 	}
-	if errors.Is(err, context.Canceled) { // the client has gone and reads no answer
-		return say(codeInternal, "The request was cancelled.")
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
+		return say(codeClientClosed, "The client closed the request before its answer was there.")
 	}
 	id := cmp.Or(requestOf(ctx).id, rand.Text())
 	p.log.ErrorContext(ctx, "internal error", "requestId", id, "path", out.Path.String(), "error", err)

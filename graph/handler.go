@@ -161,6 +161,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.recovered(x, v)
 		}
 	}()
+	if isWebSocket(r.Header) { // before the credential, which a browser cannot send with it
+		x.refuse(errNoWebSocket)
+		return
+	}
 	credential, denial := h.gate.admit(r)
 	if denial != "" {
 		w.Header().Set("WWW-Authenticate", "Bearer")
@@ -246,10 +250,15 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	respond, ctx := h.exec.DispatchOperation(ctx, op)
 	response := respond(ctx)
 	x.report.read(req.trace, req.allowance.Used())
-	if response == nil {
-		return // the client has gone
+	if response == nil { // gqlgen gives none where the context has ended
+		x.refuse(errClientClosed)
+		return
 	}
 	x.report.failed(response.Errors)
+	if x.report.Code == codeClientClosed {
+		errClientClosed.send(x)
+		return
+	}
 	if x.report.Stale > 0 {
 		extend(response, "stale", int(x.report.Stale.Seconds()))
 	}

@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -200,7 +201,11 @@ func at(t testing.TB, value any, path ...any) any {
 // serve asks without a connection: any bytes may be a query string.
 func (g *gateway) serve(t testing.TB, method, text string) (int, []byte) {
 	t.Helper()
-	req := httptest.NewRequestWithContext(t.Context(), method, "/graphql", nil)
+	return g.serveContext(t.Context(), method, text)
+}
+
+func (g *gateway) serveContext(ctx context.Context, method, text string) (int, []byte) {
+	req := httptest.NewRequestWithContext(ctx, method, "/graphql", nil)
 	if method == http.MethodGet {
 		req.URL.RawQuery = text
 	} else {

@@ -118,6 +118,8 @@ func TestAccept(t *testing.T) {
 	const classic, modern = "application/json; charset=utf-8", "application/graphql-response+json; charset=utf-8"
 	g := newGateway(t, gatewayOptions{})
 	for accept, want := range map[string]string{
+		"":                                  classic,
+		" , ":                               classic,
 		"*/*":                               classic,
 		"application/*":                     classic,
 		"application/json":                  classic,

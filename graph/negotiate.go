@@ -15,14 +15,16 @@ const (
 // negotiate chooses the media type of the answer by the client's preference (RFC 9110 §12.5.1). Media types that are not
 // served do not matter: urql lists text/event-stream with every query. Between equals it is the one that the client
 // names first, and for wildcards application/json, as the draft asks.
+// A header that lists nothing is like none.
 func negotiate(accept []string) (contentType string, ok bool) {
-	if len(accept) == 0 {
+	listed := strings.Join(accept, ",")
+	if strings.Trim(listed, ", \t") == "" {
 		return applicationJSON, true
 	}
 	quality := map[string]float64{}
 	specificity := map[string]int{}
 	first := ""
-	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+	for part := range strings.SplitSeq(listed, ",") {
 		mediaType, attributes, err := mime.ParseMediaType(part)
 		if err != nil {
 			continue

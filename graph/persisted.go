@@ -41,7 +41,8 @@ func (f *finder) find(p *params, trusted *manifest) (*document, *refusal) {
 		}
 		return f.check(text)
 	case p.Query == "" && p.documentID != "":
-		return nil, refusePersisted(codePersistedNotSupported, "This gateway has no trusted documents: send the document as `query`.")
+		return nil, refuse(0, codePersistedNotSupported,
+			"This gateway has no trusted documents: send the document as `query`.")
 	case p.Query == "":
 		return nil, malformed("The parameter `query` is missing: it holds the GraphQL document.")
 	case !given:
@@ -65,7 +66,9 @@ func (f *finder) check(text string) (*document, *refusal) {
 	return document, nil
 }
 
-// refusePersisted answers as Apollo's protocol wants it: with 200 for every media type.
+// refusePersisted answers a hash as Apollo's protocol wants it: with 200 for every media type, or clients would take it
+// for a failure of the network and not send the document. For the ids of other tools GraphQL over HTTP holds: without
+// data, application/graphql-response+json is never 200.
 func refusePersisted(code, message string) *refusal {
 	return refuse(http.StatusOK, code, message)
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"revox-graphql/internal/reload"
 )
 
 // A file that cannot be used keeps the former tokens in force, and is complained about once.
@@ -37,7 +39,7 @@ func TestTokensFileThatIsBad(t *testing.T) {
 			for _, token := range tokens {
 				want = append(want, sha256.Sum256([]byte(token)))
 			}
-			if got := file.current(log); !slices.Equal(got, want) {
+			if got := file.Current(log); !slices.Equal(got, want) {
 				t.Errorf("%s: not the tokens %v", what, tokens)
 			}
 			if lines := strings.Count(text.String(), "\n"); lines != logged {
@@ -47,7 +49,7 @@ func TestTokensFileThatIsBad(t *testing.T) {
 		check("at the start", 0, "one", "two#2")
 		write("three\n")
 		check("within a second", 0, "one", "two#2")
-		time.Sleep(tokensFileInterval)
+		time.Sleep(reload.Interval)
 		check("after a second", 1, "three")
 		for n, spoil := range []func(){
 			func() { write("") },
@@ -61,12 +63,12 @@ func TestTokensFileThatIsBad(t *testing.T) {
 			what := fmt.Sprintf("bad file %d", n)
 			spoil()
 			for range 3 {
-				time.Sleep(tokensFileInterval)
+				time.Sleep(reload.Interval)
 				check(what, 2*n+2, "three")
 			}
 			_ = os.Remove(path)
 			write(fmt.Sprintf("three\n# %d\n", n))
-			time.Sleep(tokensFileInterval)
+			time.Sleep(reload.Interval)
 			check(what+", mended", 2*n+3, "three")
 		}
 		if strings.Contains(text.String(), "three") || strings.Contains(text.String(), "ve\n") {

@@ -6,28 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 
-	"github.com/vektah/gqlparser/v2/gqlerror"
+	"revox-graphql/internal/reload"
 )
 
-// trustedDocuments is a file of all documents that may run. It is read again when it has changed, by whichever request comes
-// first; the others go on with what is known. A change that cannot be used is logged, and the old documents stay.
+// trustedDocuments is a file of all documents that may run, which is read again when it has changed.
 type trustedDocuments struct {
-	path     string
-	check    func(text string) (*document, gqlerror.List)
-	log      *slog.Logger
-	known    atomic.Pointer[manifest]
-	lookedAt atomic.Int64 // in nanoseconds of Unix time
-
-	mu       sync.Mutex // held while looking
-	modified time.Time
-	size     int64
+	file *reload.File[*manifest]
+	log  *slog.Logger
 }
 
 // manifest is what the file had when it was read.
@@ -36,23 +24,24 @@ type manifest struct {
 	version   int // counts the times it was read: answers of another version are not given again
 }
 
-// lookAgain is how often the file is looked at, at most.
-const lookAgain = time.Second
+// maxManifest bounds the file, in bytes: a thousand documents of ten kilobytes have a sixth of it.
+const maxManifest = 64 << 20
 
 func openTrustedDocuments(path string, c *checker, log *slog.Logger) (*trustedDocuments, error) {
-	t := &trustedDocuments{path: path, check: c.check, log: log}
-	info, err := os.Stat(path)
+	versions := 0 // nothing is parsed twice at once
+	file, err := reload.Open(path, reload.Options[*manifest]{
+		Parse: func(content []byte) (*manifest, error) {
+			documents, err := checkManifest(content, c)
+			versions++
+			return &manifest{documents, versions}, err
+		},
+		Entries:  func(m *manifest) int { return len(m.documents) },
+		MaxBytes: maxManifest,
+	})
 	if err != nil {
 		return nil, err
 	}
-	t.modified, t.size = info.ModTime(), info.Size()
-	documents, err := t.read()
-	if err != nil {
-		return nil, err
-	}
-	t.known.Store(&manifest{documents: documents, version: 1})
-	t.lookedAt.Store(time.Now().UnixNano())
-	return t, nil
+	return &trustedDocuments{file, log}, nil
 }
 
 // current is the manifest that holds now; nil on nil.
@@ -60,51 +49,19 @@ func (t *trustedDocuments) current() *manifest {
 	if t == nil {
 		return nil
 	}
-	now := time.Now().UnixNano()
-	if now-t.lookedAt.Load() >= int64(lookAgain) && t.mu.TryLock() {
-		t.look()
-		t.lookedAt.Store(now)
-		t.mu.Unlock()
-	}
-	return t.known.Load()
+	return t.file.Current(t.log)
 }
 
-func (t *trustedDocuments) look() {
-	info, err := os.Stat(t.path)
-	if err != nil {
-		if !t.modified.IsZero() { // said once
-			t.log.Error("the trusted documents cannot be read: those from before stay", "error", err)
-		}
-		t.modified = time.Time{}
-		return
-	}
-	if info.ModTime().Equal(t.modified) && info.Size() == t.size {
-		return
-	}
-	t.modified, t.size = info.ModTime(), info.Size()
-	documents, err := t.read()
-	if err != nil {
-		t.log.Error("the trusted documents cannot be used: those from before stay", "error", err)
-		return
-	}
-	t.known.Store(&manifest{documents, t.known.Load().version + 1})
-	t.log.Info("the trusted documents have changed", "documents", len(documents))
-}
-
-func (t *trustedDocuments) read() (map[string]*document, error) {
-	content, err := os.ReadFile(t.path)
-	if err != nil {
-		return nil, err
-	}
+func checkManifest(content []byte, c *checker) (map[string]*document, error) {
 	texts, err := readManifest(content)
 	if err != nil {
 		return nil, err
 	}
 	documents := make(map[string]*document, len(texts))
 	for _, id := range slices.Sorted(maps.Keys(texts)) {
-		document, errs := t.check(texts[id])
+		document, errs := c.check(texts[id])
 		if errs != nil {
-			return nil, fmt.Errorf("the document with the id %q cannot run: %s", id, errs[0].Message)
+			return nil, fmt.Errorf("has a document with the id %q that cannot run: %s", id, errs[0].Message)
 		}
 		documents[id] = document
 	}
@@ -113,8 +70,8 @@ func (t *trustedDocuments) read() (map[string]*document, error) {
 
 const apolloManifest = "apollo-persisted-query-manifest"
 
-// readManifest reads documents by their ids, in Apollo's format, graphql-codegen's, or Relay's. Each makes ids in its own way,
-// so an id is taken as it is, but for the `sha256:` that codegen may put before it.
+// readManifest reads documents by their ids, in Apollo's format, graphql-codegen's, or Relay's. Each makes ids in its
+// own way, so an id is taken as it is, but for the `sha256:` that codegen may put before it.
 func readManifest(content []byte) (map[string]string, error) {
 	var apollo struct {
 		Format     string
@@ -124,16 +81,16 @@ func readManifest(content []byte) (map[string]string, error) {
 	texts := map[string]string{}
 	if err := json.Unmarshal(content, &apollo); err == nil && apollo.Format == apolloManifest {
 		if apollo.Version != 1 {
-			return nil, fmt.Errorf("the manifest has the version %d, and 1 is known", apollo.Version)
+			return nil, fmt.Errorf("is a manifest of the version %d, and 1 is known", apollo.Version)
 		}
 		for _, operation := range apollo.Operations {
 			if text, twice := texts[operation.ID]; twice && text != operation.Body {
-				return nil, fmt.Errorf("two documents have the id %q", operation.ID)
+				return nil, fmt.Errorf("has two documents with the id %q", operation.ID)
 			}
 			texts[operation.ID] = operation.Body
 		}
 	} else if err := json.Unmarshal(content, &texts); err != nil {
-		return nil, errors.New("the manifest is neither Apollo's nor an object of documents by their ids")
+		return nil, errors.New("is neither Apollo's manifest nor an object of documents by their ids")
 	}
 	for id, text := range texts {
 		if rest, ok := strings.CutPrefix(id, "sha256:"); ok {
@@ -142,7 +99,7 @@ func readManifest(content []byte) (map[string]string, error) {
 		}
 	}
 	if _, unnamed := texts[""]; unnamed || len(texts) == 0 {
-		return nil, errors.New("the manifest has no documents, or one without an id")
+		return nil, errors.New("has no documents, or one without an id")
 	}
 	return texts, nil
 }
@@ -154,7 +111,8 @@ func (m *manifest) find(hash string, p *params) (*document, *refusal) {
 		id = p.documentID
 	}
 	if id == "" {
-		return nil, refuse(0, codePersistedRequired, "This gateway runs trusted documents only: send the id of one, not its text.")
+		return nil, refuse(0, codePersistedRequired,
+			"This gateway runs trusted documents only: send the id of one, not its text.")
 	}
 	if document := m.documents[strings.TrimPrefix(id, "sha256:")]; document != nil {
 		return document, nil
@@ -162,5 +120,5 @@ func (m *manifest) find(hash string, p *params) (*document, *refusal) {
 	if hash != "" { // a client of automatic persisted queries must not go on to send the text
 		return nil, refusePersisted(codePersistedNotSupported, "PersistedQueryNotSupported")
 	}
-	return nil, refusePersisted(codePersistedNotFound, "No trusted document has this id.")
+	return nil, refuse(0, codePersistedNotFound, "No trusted document has this id.")
 }

@@ -44,11 +44,8 @@ const (
 	none      = "(none)" // the request was refused before its operation was known
 )
 
-// What a request has come to where GraphQL has no code for it.
-const (
-	codeOK     = "OK"
-	codeClosed = "CLIENT_CLOSED_REQUEST" // nginx's name for its status 499
-)
+// codeOK is what a request has come to where it has no error.
+const codeOK = "OK"
 
 // RequestOptions are about GraphQL requests.
 type RequestOptions struct {
@@ -57,9 +54,12 @@ type RequestOptions struct {
 	Log      *slog.Logger
 	Slow     time.Duration
 	OnlySlow bool
-	// Inside is how many requests have been read and are not yet being answered, and Shed how many were refused because too many were.
+	// Inside is how many requests have been read and are not yet being answered, and Shed how many were refused because
+	// too many were.
 	Inside func() int
 	Shed   func() uint64
+	// Headers is how many connections were ended because too much of headers was on its way in.
+	Headers func() uint64
 }
 
 // NewRequests registers its metrics.
@@ -94,6 +94,10 @@ func NewRequests(registry prometheus.Registerer, opts RequestOptions) *Requests 
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Namespace: namespace, Name: "requests_shed_total", Help: "GraphQL requests that were refused because too many were under way.",
 		}, func() float64 { return float64(opts.Shed()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Namespace: namespace, Name: "headers_refused_total",
+			Help: "Connections that were ended because too many bytes of headers were on their way in.",
+		}, func() float64 { return float64(opts.Headers()) }),
 	)
 	return q
 }
@@ -109,7 +113,7 @@ func (q *Requests) Wrap(next http.Handler) http.Handler {
 		ctx, report := graph.WithReport(r.Context())
 		written := &recorder{ResponseWriter: w}
 		next.ServeHTTP(written, r.WithContext(ctx))
-		q.answered(ctx, r, &outcome{report, written, written.code(ctx, report), time.Since(start)})
+		q.answered(ctx, r, &outcome{report, written, written.code(report), time.Since(start)})
 	})
 }
 
@@ -246,10 +250,8 @@ func (w *recorder) Write(b []byte) (int, error) {
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // code is what to count a request by. Who is refused before GraphQL is read is told these codes too.
-func (w *recorder) code(ctx context.Context, report *graph.Report) string {
+func (w *recorder) code(report *graph.Report) string {
 	switch {
-	case w.status == 0 && ctx.Err() != nil:
-		return codeClosed
 	case report.Code != "":
 		return report.Code
 	case w.status == http.StatusServiceUnavailable:

@@ -1,11 +1,13 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel"
@@ -33,21 +35,66 @@ type Traces struct {
 type TraceOptions struct {
 	// Endpoint is the collector's address without the path for traces, like http://localhost:4318; "" is none.
 	Endpoint string
-	// Sample is the share of requests, 0 to 1, that are traced where the client has not decided that.
+	// TracesEndpoint is the address for traces alone, with its path; it comes before Endpoint. "" is none.
+	TracesEndpoint string
+	// Sample is the share of requests, 0 to 1, that are traced where the client has not decided that, and
+	// OTEL_TRACES_SAMPLER is not set.
 	Sample float64
+	// Getenv reads the environment.
+	Getenv func(string) string
 	// Version is the gateway's.
 	Version string
 	// Log is told when spans cannot be sent.
 	Log *slog.Logger
 }
 
-// NewTraces sends nothing yet. Close it in the end. It reads the variables that OpenTelemetry has for resources
-// (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES), exporters (OTEL_EXPORTER_OTLP_HEADERS and the like) and batches (OTEL_BSP_*).
+// defaultEndpoint is OpenTelemetry's, for those who ask for OTLP and say no more.
+const defaultEndpoint = "http://localhost:4318"
+
+// collector is the address to which traces are sent; "" if they are not. The rules for the environment are those of
+// OpenTelemetry (Environment Variable Specification), with one exception: without an address, or OTEL_TRACES_EXPORTER
+// that says otlp, nothing is sent.
+func (opts *TraceOptions) collector() string {
+	disabled := opts.Getenv("OTEL_SDK_DISABLED")
+	if disabled != "" && !strings.EqualFold(disabled, "true") && !strings.EqualFold(disabled, "false") {
+		opts.Log.Warn("OTEL_SDK_DISABLED is neither true nor false: it is ignored")
+	}
+	wanted := false
+	exporters := strings.TrimSpace(opts.Getenv("OTEL_TRACES_EXPORTER"))
+	for exporter := range strings.SplitSeq(exporters, ",") {
+		switch strings.TrimSpace(exporter) {
+		case "otlp":
+			wanted = true
+		case "", "none":
+		default:
+			opts.Log.Warn("OTEL_TRACES_EXPORTER lists what is not offered: it is ignored", "offered", "otlp, none")
+		}
+	}
+	protocol := cmp.Or(opts.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), opts.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL"))
+	if protocol != "" && protocol != "http/protobuf" {
+		opts.Log.Warn("traces are sent by http/protobuf, whatever OTEL_EXPORTER_OTLP_PROTOCOL says")
+	}
+	switch {
+	case strings.EqualFold(disabled, "true"), exporters != "" && !wanted:
+		return ""
+	case opts.TracesEndpoint != "":
+		return opts.TracesEndpoint
+	case opts.Endpoint == "" && !wanted:
+		return ""
+	}
+	return cmp.Or(opts.Endpoint, defaultEndpoint) + "/v1/traces"
+}
+
+// NewTraces sends nothing yet. Close it in the end. It is nil where nothing is to be traced. It reads the variables
+// that OpenTelemetry has to turn traces on and off (OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER), and lets the SDK read
+// those for samplers (OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG), resources (OTEL_SERVICE_NAME,
+// OTEL_RESOURCE_ATTRIBUTES), exporters (OTEL_EXPORTER_OTLP_HEADERS and the like) and batches (OTEL_BSP_*).
 func NewTraces(ctx context.Context, opts TraceOptions) (*Traces, error) {
-	if opts.Endpoint == "" {
+	collector := opts.collector()
+	if collector == "" {
 		return nil, nil
 	}
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(opts.Endpoint+"/v1/traces"))
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(collector))
 	if err != nil {
 		return nil, fmt.Errorf("traces cannot be sent: %w", err)
 	}
@@ -58,12 +105,14 @@ func NewTraces(ctx context.Context, opts TraceOptions) (*Traces, error) {
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES cannot be used: %w", err)
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { // there is only one for all
-		opts.Log.Warn("traces cannot be sent", "error", err)
+		opts.Log.Warn("something is wrong with traces", "error", err)
 	}))
-	provider := sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(exporter), sdktrace.WithResource(about),
-		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(opts.Sample))),
-	)
+	options := []sdktrace.TracerProviderOption{sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)}
+	if opts.Getenv("OTEL_TRACES_SAMPLER") == "" {
+		ratio := sdktrace.TraceIDRatioBased(opts.Sample)
+		options = append(options, sdktrace.WithSampler(sdktrace.ParentBased(ratio)))
+	}
+	provider := sdktrace.NewTracerProvider(options...)
 	return &Traces{provider, []otelhttp.Option{
 		otelhttp.WithTracerProvider(provider),
 		otelhttp.WithPropagators(propagation.TraceContext{}),

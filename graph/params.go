@@ -1,0 +1,232 @@
+package graph
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// The parameters of a request
+//
+// GET and POST mean the same by the same parameters, so they are refused for the same reasons. JSON is read strictly,
+// as I-JSON (RFC 7493) has it: UTF-8 without a byte order mark, no name twice in an object, no half of a surrogate
+// pair, nothing behind the value. Whoever sends something else means something that readers do not agree on.
+
+// params are those of a GraphQL request.
+type params struct {
+	graphql.RawParams
+	documentID string // of a trusted document
+}
+
+func malformed(message string) *refusal {
+	return refuse(http.StatusBadRequest, codeBadUserInput, message)
+}
+
+// parseText reads the GraphQL request.
+func parseText(method, text string) (*params, *refusal) {
+	parse := (*paramsParser).body
+	if method == http.MethodGet {
+		parse = (*paramsParser).query
+	}
+	start := graphql.Now()
+	p := paramsParsers.Get().(*paramsParser)
+	defer paramsParsers.Put(p)
+	read, bad := parse(p, text)
+	if bad != nil {
+		return nil, bad
+	}
+	read.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
+	return read, nil
+}
+
+// paramsParser reads parameters. Its parts are used again for the next.
+type paramsParser struct {
+	text    bytes.Buffer
+	decoder jsontext.Decoder
+}
+
+var paramsParsers = sync.Pool{New: func() any { return new(paramsParser) }}
+
+func (p *paramsParser) reset(text string) {
+	p.text.Reset()
+	p.text.WriteString(text)
+	p.decoder.Reset(&p.text)
+}
+
+// query reads a query string.
+func (p *paramsParser) query(rawQuery string) (*params, *refusal) {
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return nil, malformed("The query string of the URL is malformed.")
+	}
+	read := &params{}
+	for _, name := range []string{"query", "operationName", "documentId", "doc_id", "variables", "extensions"} {
+		values := query[name]
+		if len(values) > 1 {
+			return nil, malformed(fmt.Sprintf("The parameter `%s` is given more than once.", name))
+		}
+		if len(values) == 0 || values[0] == "" {
+			continue
+		}
+		var bad *refusal
+		if text := read.text(name); text == nil {
+			bad = p.parameter(read, name, values[0])
+		} else if !utf8.ValidString(values[0]) {
+			bad = malformed(fmt.Sprintf("The parameter `%s` is not UTF-8.", name))
+		} else {
+			bad = read.set(name, text, values[0])
+		}
+		if bad != nil {
+			return nil, bad
+		}
+	}
+	return read, nil
+}
+
+// parameter reads one that is JSON.
+func (p *paramsParser) parameter(read *params, name, text string) *refusal {
+	p.reset(text)
+	value, err := p.decoder.ReadValue()
+	if err == nil {
+		if _, err = p.decoder.ReadToken(); errors.Is(err, io.EOF) {
+			return read.member(name, value)
+		}
+	}
+	return wrongJSON(fmt.Sprintf("The parameter `%s`", name), text, err)
+}
+
+const theBody = "The request's body"
+
+// body reads a body. Members that GraphQL over HTTP does not know mean nothing.
+func (p *paramsParser) body(text string) (*params, *refusal) {
+	p.reset(text)
+	switch start, err := p.decoder.ReadToken(); {
+	case err != nil:
+		return nil, wrongJSON(theBody, text, err)
+	case start.Kind() == '[':
+		return nil, malformed("Batches are not supported: send one operation a request.")
+	case start.Kind() != '{':
+		return nil, malformed(theBody + " is not a JSON object.")
+	}
+	read := &params{}
+	for p.decoder.PeekKind() == '"' {
+		token, err := p.decoder.ReadToken()
+		if err != nil {
+			return nil, wrongJSON(theBody, text, err)
+		}
+		name := token.String()
+		value, err := p.decoder.ReadValue()
+		if err != nil {
+			return nil, wrongJSON(theBody, text, err)
+		}
+		if bad := read.member(name, value); bad != nil {
+			return nil, bad
+		}
+	}
+	_, err := p.decoder.ReadToken() // the end of the object
+	if err == nil {
+		if _, err = p.decoder.ReadToken(); errors.Is(err, io.EOF) {
+			return read, nil
+		}
+	}
+	return nil, wrongJSON(theBody, text, err)
+}
+
+// text is where a parameter goes that is a text; nil if it is none.
+func (read *params) text(name string) *string {
+	switch name {
+	case "query":
+		return &read.Query
+	case "operationName":
+		return &read.OperationName
+	case "documentId", "doc_id": // graphql-codegen's name, and Relay's
+		return &read.documentID
+	}
+	return nil
+}
+
+// object is where a parameter goes that is an object; nil if it is none.
+func (read *params) object(name string) *map[string]any {
+	switch name {
+	case "variables":
+		return &read.Variables
+	case "extensions":
+		return &read.Extensions
+	}
+	return nil
+}
+
+// set sets a text. The id of a document has two names, and must not have two values.
+func (read *params) set(name string, to *string, value string) *refusal {
+	if *to != "" && *to != value {
+		return malformed(fmt.Sprintf("The parameter `%s` contradicts another name of the same.", name))
+	}
+	*to = value
+	return nil
+}
+
+// member takes one whose value has been read as JSON.
+func (read *params) member(name string, value jsontext.Value) *refusal {
+	text, object := read.text(name), read.object(name)
+	if text == nil && object == nil {
+		return nil
+	}
+	switch kind := value.Kind(); {
+	case kind == 'n', object != nil && string(value) == "{}":
+		return nil
+	case kind == '"' && text != nil:
+		unquoted, _ := jsontext.AppendUnquote(nil, value) // it has been read as a JSON string
+		return read.set(name, text, string(unquoted))
+	case kind == '{' && object != nil && decodeJSON(value, object) == nil:
+		return nil
+	}
+	return malformed(fmt.Sprintf("The parameter `%s` is of the wrong type.", name))
+}
+
+// decodeJSON makes Go values of JSON. Numbers stay as written: an Int variable must not become a float.
+func decodeJSON(value jsontext.Value, to any) error {
+	d := json.NewDecoder(bytes.NewReader(value))
+	d.UseNumber()
+	return d.Decode(to)
+}
+
+// byteOrderMark is that of UTF-8.
+const byteOrderMark = "\ufeff"
+
+// wrongJSON says why a text is not taken, in words of ours: those of an error hold what the client has sent. The error
+// is nil for what stands behind a value.
+func wrongJSON(what, text string, err error) *refusal {
+	if strings.Trim(text, " \t\r\n") == "" {
+		return malformed(what + " is not a JSON object.")
+	}
+	reason := "something stands behind its end"
+	switch {
+	case strings.HasPrefix(text, byteOrderMark):
+		reason = "it begins with a byte order mark"
+	case !utf8.ValidString(text):
+		reason = "it is not UTF-8"
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		reason = "an object has one name twice"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		reason = "it ends too early"
+	case err != nil && jsontext.Value(text).IsValid(jsontext.AllowInvalidUTF8(true)):
+		reason = "a string has half of a surrogate pair"
+	case err != nil:
+		reason = "it has a syntax error"
+	}
+	at := ""
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		at = fmt.Sprintf(", at byte %d", syntactic.ByteOffset)
+	}
+	return malformed(what + " cannot be taken as JSON: " + reason + at + ".")
+}

@@ -1,0 +1,126 @@
+// Package reload keeps what is made of a file up to date, without a restart and without a goroutine.
+//
+// The file is looked at when somebody asks, once a second at most, by one asker; the others go on with what is known.
+// Whether it has changed is told by its content: its time and size may stay the same, since editors, configuration
+// management and mounted secrets set times as they like. A file that cannot be read or used changes nothing, is logged
+// once, and is looked at again.
+package reload
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Interval is how often a file is looked at, at most.
+const Interval = time.Second
+
+// Options say what a file holds.
+type Options[T any] struct {
+	// Parse makes the value of the content. Its error is logged, so it must not hold secrets.
+	Parse func(content []byte) (T, error)
+	// Entries says how many things a value has; the log tells it.
+	Entries func(T) int
+	// MaxBytes is the largest file that is read.
+	MaxBytes int64
+}
+
+// File is a file that is read again when its content has changed. It is safe for concurrent use.
+type File[T any] struct {
+	path   string
+	opts   Options[T]
+	opened time.Time // what looked counts from, so that nothing depends on the clock being set
+	looked atomic.Int64
+	value  atomic.Pointer[T]
+
+	mu      sync.Mutex // held while looking
+	content [sha256.Size]byte
+	problem string // what has been logged and is still so; "" if all is well
+}
+
+// Open reads a file. An error says what is wrong with it.
+func Open[T any](path string, opts Options[T]) (*File[T], error) {
+	f := &File[T]{path: path, opts: opts, opened: time.Now()}
+	content, err := f.read()
+	if err != nil {
+		return nil, err
+	}
+	value, err := opts.Parse(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s %w", path, err)
+	}
+	f.value.Store(&value)
+	f.content = sha256.Sum256(content)
+	return f, nil
+}
+
+// Current is what the file held when it could last be used. What has changed since the last look is logged.
+func (f *File[T]) Current(log *slog.Logger) T {
+	if now := int64(time.Since(f.opened)); now-f.looked.Load() >= int64(Interval) && f.mu.TryLock() {
+		f.look(log)
+		f.looked.Store(now)
+		f.mu.Unlock()
+	}
+	return *f.value.Load()
+}
+
+func (f *File[T]) look(log *slog.Logger) {
+	content, err := f.read()
+	if err != nil {
+		f.complain(log, err)
+		f.content = [sha256.Size]byte{} // whatever can be read next is used
+		return
+	}
+	sum := sha256.Sum256(content)
+	if sum == f.content {
+		return // it has been used, or complained about
+	}
+	f.content = sum
+	value, err := f.opts.Parse(content)
+	if err != nil {
+		f.problem = "" // other content, another complaint
+		f.complain(log, fmt.Errorf("%s %w", f.path, err))
+		return
+	}
+	f.problem = ""
+	f.value.Store(&value)
+	log.Info("a file was read again", "file", f.path, "entries", f.opts.Entries(value))
+}
+
+func (f *File[T]) complain(log *slog.Logger, err error) {
+	if problem := err.Error(); problem != f.problem {
+		f.problem = problem
+		log.Error("a file cannot be used: what it held before stays in force", "error", err)
+	}
+}
+
+// read reads the file. Pipes and devices are refused, since opening or reading one may never end.
+func (f *File[T]) read() ([]byte, error) {
+	info, err := os.Stat(f.path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, &fs.PathError{Op: "read", Path: f.path, Err: errors.New("is not a file")}
+	}
+	file, err := os.Open(f.path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	var content bytes.Buffer
+	content.Grow(int(min(info.Size(), f.opts.MaxBytes)) + bytes.MinRead)
+	n, err := content.ReadFrom(io.LimitReader(file, f.opts.MaxBytes+1))
+	if n > f.opts.MaxBytes {
+		err = &fs.PathError{Op: "read", Path: f.path, Err: fmt.Errorf("has more than %d bytes", f.opts.MaxBytes)}
+	}
+	return content.Bytes(), err
+}
