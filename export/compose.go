@@ -18,7 +18,7 @@ func Compose(schema *ast.Schema, columns []string) (string, error) {
 		paths := map[string][][]string{}
 		var order []string
 		for _, column := range columns {
-			path := strings.Split(column, ".")
+			path := splitPath(column)
 			if paths[path[0]] == nil {
 				order = append(order, path[0])
 			}
@@ -27,7 +27,7 @@ func Compose(schema *ast.Schema, columns []string) (string, error) {
 		for _, name := range order {
 			selection, err := selectField(schema, call, name, paths[name])
 			if err != nil {
-				return "", err
+				return "", fmt.Errorf("--columns: %w", err)
 			}
 			selections = append(selections, selection)
 		}
@@ -39,8 +39,7 @@ func Compose(schema *ast.Schema, columns []string) (string, error) {
 func selectField(schema *ast.Schema, of *ast.Definition, name string, paths [][]string) (string, error) {
 	field := of.Fields.ForName(name)
 	if field == nil {
-		all := fieldNames(of, func(*ast.FieldDefinition) bool { return true })
-		return "", fmt.Errorf("there is no column %q: a %s has %s", name, of.Name, strings.Join(all, ", "))
+		return "", unknown(name, "a "+of.Name+" has", fieldNames(of, func(*ast.FieldDefinition) bool { return true }))
 	}
 	inner := schema.Types[field.Type.Name()]
 	if inner.IsLeafType() {
@@ -66,19 +65,21 @@ func selectField(schema *ast.Schema, of *ast.Definition, name string, paths [][]
 
 // keysArgument asks for some keys of an object only, where the field can do that, and all paths name one.
 func keysArgument(field *ast.FieldDefinition, paths [][]string) string {
-	var keys []string
+	var wanted []string
 	for _, path := range paths {
 		if len(path) == 0 {
 			return ""
 		}
-		if key := string(quote(path[0])); !slices.Contains(keys, key) {
-			keys = append(keys, key)
+		for _, key := range keys(path) {
+			if key := string(quote(key)); !slices.Contains(wanted, key) {
+				wanted = append(wanted, key)
+			}
 		}
 	}
 	if field.Arguments.ForName("keys") == nil {
 		return ""
 	}
-	return "(keys: [" + strings.Join(keys, ", ") + "])"
+	return "(keys: [" + strings.Join(wanted, ", ") + "])"
 }
 
 // leaves are the fields of a type that have no fields of their own.
