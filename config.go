@@ -103,7 +103,7 @@ var errHelp = errors.New("help")
 // parseSettings reads the settings. An error is a line for each setting that is wrong, which it names.
 func parseSettings(args []string, getenv func(string) string, stdout io.Writer) (*settings, error) {
 	s, err := readSettings(args, getenv, stdout)
-	if err != nil && !errors.Is(err, errHelp) && slices.Contains(args, queryName) {
+	if err != nil && !errors.Is(err, errHelp) {
 		err = &export.UsageError{Err: err}
 	}
 	return s, err

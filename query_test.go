@@ -113,6 +113,10 @@ func TestQuerySettings(t *testing.T) {
 		"", "--all --pretty", "-d {calls} file", "--out x -d {calls}", "--columns id -d {calls}", "- --variables -", "--all --out x --after y",
 		"--all --page-size 0", "--all --max-wait -1s", "--all --format xml", "--all --listen :80 ", "--check=false --tokens a --all", "no/such/file", "one two",
 		"-d {calls} --variables no/such/file", "-d {calls} --variables {", "-d {calls} --var a", "-d {calls} --var a=b", "--all --columns ids", "--all -d {calls}",
+		"--nope", "--all --columns=", "--all --columns transcript.content", "--all --columns id.x",
+		"--all --columns id, status", `--all --var statuses=["completed"]`, `--all --var statuses=["COMPLETE"]`,
+		`--all --var status=["COMPLETED"]`, "--all --out .", "--all --out no/such/folder/x", "--all --after x",
+		"--all --operation X", "--all -d {calls(first:1000){nodes{id}}}",
 	} {
 		out, log, status := runQuery(t, env, strings.Fields(args)...)
 		if status != 2 || out != "" || log == "" {
