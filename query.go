@@ -161,6 +161,9 @@ func (q *queryCommand) vars() (map[string]jsontext.Value, error) {
 		if !json.Valid([]byte(value)) {
 			return nil, fmt.Errorf("--var %s is not JSON: %s; a text needs quotes, like --var '%s=\"…\"'", name, value, name)
 		}
+		if _, twice := variables[name]; twice {
+			return nil, fmt.Errorf("--var %s is given twice", name)
+		}
 		variables[name] = jsontext.Value(value)
 	}
 	return variables, nil

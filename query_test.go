@@ -116,7 +116,7 @@ func TestQuerySettings(t *testing.T) {
 		"--nope", "--all --columns=", "--all --columns transcript.content", "--all --columns id.x",
 		"--all --columns id, status", `--all --var statuses=["completed"]`, `--all --var statuses=["COMPLETE"]`,
 		`--all --var status=["COMPLETED"]`, "--all --out .", "--all --out no/such/folder/x", "--all --after x",
-		"--all --operation X", "--all -d {calls(first:1000){nodes{id}}}",
+		"--all --operation X", "--all --var statuses=null --var statuses=null", "--all -d {calls(first:1000){nodes{id}}}",
 	} {
 		out, log, status := runQuery(t, env, strings.Fields(args)...)
 		if status != 2 || out != "" || log == "" {

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -192,4 +193,23 @@ func TestAnotherKey(t *testing.T) {
 		t.Errorf("%d, %s", status, log)
 	}
 	checkLines(t, path, list.IDs(), list.IDs(), 5)
+}
+
+// A call that comes twice is noticed whichever columns there are.
+func TestTwiceWithoutAnID(t *testing.T) {
+	list, env := startREST(t, 0)
+	var rows []json.RawMessage
+	for i := range 50 { // the last ten are the first ones again, two pages on
+		rows = append(rows, json.RawMessage(fmt.Sprintf(`{"id":"%d","status":"completed"}`, i%40)))
+	}
+	list.SetRows(rows...)
+	for _, columns := range []string{"id,status", "status"} {
+		out, log, status := runQuery(t, env, "--all", "--columns", columns, "--page-size=20", "--upstream-page-size=20")
+		if status != 1 || strings.Count(out, "\n") != 50 || !strings.Contains(log, "10 calls are in the output again") {
+			t.Errorf("%s: %d, %s\n%s", columns, status, log, out)
+		}
+		if columns == "status" && strings.Contains(out, "id") {
+			t.Errorf("a line has more than its column:\n%s", out)
+		}
+	}
 }

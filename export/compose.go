@@ -9,7 +9,8 @@ import (
 )
 
 // Compose writes the document that selects just some columns of the calls, and no more of each than they need; without
-// columns all fields of a call that are no objects. It takes a variable `statuses`, as `calls` does.
+// columns all fields of a call that are no objects. The id comes with them, since by it a call that comes twice is
+// noticed. It takes a variable `statuses`, as `calls` does.
 func Compose(schema *ast.Schema, columns []string) (string, error) {
 	call := schema.Types["Call"]
 	selections := leaves(schema, call)
@@ -30,6 +31,9 @@ func Compose(schema *ast.Schema, columns []string) (string, error) {
 				return "", fmt.Errorf("--columns: %w", err)
 			}
 			selections = append(selections, selection)
+		}
+		if !slices.Contains(order, "id") {
+			selections = append(selections, "id")
 		}
 	}
 	return "query ($statuses: [CallOrderStatus!]) { calls(statuses: $statuses) { nodes { " + strings.Join(selections, " ") + " } } }", nil

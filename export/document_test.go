@@ -107,14 +107,14 @@ func TestCompose(t *testing.T) {
 		`structuredOutput.nps,id,structuredOutput.a"b,structuredOutput.nps.x`: "structuredOutput" +
 			`(keys: ["nps", "a\"b", "nps.x"]) id`,
 
-		"structuredOutput.a.b.c":                       `structuredOutput(keys: ["a.b.c", "a.b", "a"])`,
-		`structuredOutput.a\.b.c,structuredOutput.d\\`: `structuredOutput(keys: ["a.b.c", "a.b", "d\\"])`,
-		"structuredOutput.nps,structuredOutput":        "structuredOutput",
-		"extra.new.x":                                  "extra",
+		"structuredOutput.a.b.c":                       `structuredOutput(keys: ["a.b.c", "a.b", "a"]) id`,
+		`structuredOutput.a\.b.c,structuredOutput.d\\`: `structuredOutput(keys: ["a.b.c", "a.b", "d\\"]) id`,
+		"structuredOutput.nps,structuredOutput":        "structuredOutput id",
+		"extra.new.x":                                  "extra id",
 		"transcript": "transcript { index role content toolName " +
-			"toolArguments toolIsError }",
-		"transcript.0.content,transcript.1.role": "transcript { content role }",
-		"transcript.0.toolArguments.x":           "transcript { toolArguments }",
+			"toolArguments toolIsError } id",
+		"transcript.0.content,transcript.1.role": "transcript { content role } id",
+		"transcript.0.toolArguments.x":           "transcript { toolArguments } id",
 	} {
 		var list []string
 		if columns != "" {
