@@ -90,10 +90,17 @@ func TestOutOfAllKinds(t *testing.T) {
 	if got := <-read; status != 0 || out != "" || got != want {
 		t.Errorf("a named pipe: %d, %s, %d bytes", status, log, len(got))
 	}
-	if out, log, status := runQuery(t, env, "--all", "--columns", "id", "--out", "/dev/null"); status != 0 || out != "" {
-		t.Errorf("a device: %d, %s", status, log)
+	link := filepath.Join(filepath.Dir(fifo), "link")
+	if err := os.Symlink("/dev/null", link); err != nil {
+		t.Fatal(err)
 	}
-	if entries, err := os.ReadDir(filepath.Dir(fifo)); err != nil || len(entries) != 1 {
+	for _, out := range []string{"/dev/null", link} {
+		if out, log, status := runQuery(t, env, "--all", "--columns", "id", "--out", out); status != 0 || out != "" {
+			t.Errorf("a device: %d, %s", status, log)
+		}
+	}
+	entries, err := os.ReadDir(filepath.Dir(fifo))
+	if err != nil || len(entries) != 2 || entries[0].Type() != os.ModeNamedPipe || entries[1].Type() != os.ModeSymlink {
 		t.Errorf("%v, it leaves %v", err, entries)
 	}
 }
@@ -129,7 +136,7 @@ func TestReaderThatLeaves(t *testing.T) {
 		}
 	}()
 	_, log, status := runQuery(t, env, "--all", "--out", fifo)
-	if status != 1 || !strings.Contains(log, "broken pipe; go on with --after ") {
+	if status != 1 || !strings.Contains(log, "broken pipe; ") || !strings.Contains(log, "go on with --after ") {
 		t.Errorf("a named pipe: %d, %s", status, log)
 	}
 }

@@ -18,26 +18,44 @@ import (
 )
 
 // stream is a sink that keeps nothing: a pipe, or a terminal.
-type stream struct{ io.Writer }
+type stream struct {
+	io.Writer
+	header bool // lines begin with one
+	torn   bool // a page has been written in part
+}
 
 func (*stream) begin() (*position, error) { return nil, nil } //nolint:nilnil // there never was an earlier run
 
 func (s *stream) write(lines []byte, _ position) error {
-	_, err := s.Write(lines)
+	n, err := s.Write(lines)
+	s.torn = err != nil && n > 0
 	return err
 }
 
 func (*stream) finish() error { return nil }
 
-func (*stream) advice(p position, lost bool) string {
+func (s *stream) advice(p position, lost bool) string {
+	after := "--after " + p.Cursor
+	if s.header {
+		after = "--no-header " + after
+	}
+	var advice string
 	switch {
 	case lost:
-		return "start anew, without --after"
+		advice = "start anew, without --after"
+	case p.Cursor == "" && s.torn:
+		advice = "what has been written is not whole: start anew"
 	case p.Cursor == "":
 		return "nothing has been written"
+	case s.torn:
+		advice = fmt.Sprintf("what has been written behind these %d is not whole: cut it off, and go on with %s", p.Calls, after)
 	default:
-		return "go on with --after " + p.Cursor
+		advice = "go on with " + after
 	}
+	if trouble := p.trouble(); trouble != nil { // whoever goes on does not know of it
+		advice += "\n" + trouble.Error()
+	}
+	return advice
 }
 
 // system is what the operating system does for a file, and what not every file system has.

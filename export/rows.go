@@ -66,7 +66,8 @@ func newRows(o RowOptions, fields []*ast.Field) (*rows, error) {
 // empty are those of some columns that no call has had a value for.
 func (r *rows) empty(columns []string) []string {
 	return slices.DeleteFunc(slices.Clone(columns), func(column string) bool {
-		return r.filled[slices.Index(r.Columns, column)]
+		i := slices.Index(r.Columns, column)
+		return i >= 0 && r.filled[i]
 	})
 }
 

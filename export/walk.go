@@ -108,7 +108,7 @@ func Walk(ctx context.Context, o *Options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return walk.run(ctx, &stream{w})
+	return walk.run(ctx, &stream{Writer: w, header: walk.rows.Format == CSV && walk.rows.Header})
 }
 
 // WalkFile writes all calls to a file, going on where an earlier run has been interrupted.
