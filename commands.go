@@ -54,7 +54,7 @@ Examples:
 
 A column is a path, like structuredOutput.address.city. A key that has a dot itself comes first: structuredOutput.a.b
 is the key "a.b", and where a call has none the key "b" of the object "a"; with structuredOutput.a\.b it is the key
-"a.b" only. Columns for which no call has a value are told at the end, which does not change the exit status.
+"a.b" only, and a comma in a key is \,. Columns for which no call has a value are told at the end, which does not change the exit status.
 
 The exit status is 0 if all is well, 2 if the command or the settings are wrong, and 1 for all else: an answer with errors, which is printed, or a list that could not be walked to its end.`
 }

@@ -84,19 +84,19 @@ func TestColumnOfAKeyWithADot(t *testing.T) {
 	list, env := startREST(t, 0)
 	list.SetRows(
 		json.RawMessage(`{"id":"1","status":"completed",
-			"structured_output":{"a.b":1,"a":{"b":2,"c":3},"x":{"y.z":[{"v.w":4}]}}}`),
+			"structured_output":{"a.b":1,"a":{"b":2,"c":3},"x":{"y.z":[{"v.w":4}]},"p,q":5}}`),
 		json.RawMessage(`{"id":"2","status":"completed","structured_output":{"a":{"b":2}}}`),
 		json.RawMessage(`{"id":"3","status":"completed"}`),
 	)
 	const columns = `structuredOutput.a.b,structuredOutput.a\.b,structuredOutput.a.c,` +
-		`structuredOutput.x.y.z.0.v.w,extra.o.p,id`
-	const want = columns + `
-1,1,3,4,,1
-2,,,,,2
-,,,,,3
+		`structuredOutput.x.y.z.0.v.w,extra.o.p`
+	const want = columns + `,id,"structuredOutput.p,q"
+1,1,3,4,,1,5
+2,,,,,2,
+,,,,,3,
 `
 	for _, document := range []string{"", "{ calls { nodes { id structuredOutput extra } } }"} {
-		args := []string{"--all", "--format=csv", "--columns", columns}
+		args := []string{"--all", "--format=csv", "--columns", columns, "--columns", `id,structuredOutput.p\,q`}
 		if document != "" {
 			args = append(args, "-d", document)
 		}
