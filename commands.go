@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -99,6 +100,24 @@ func strayFlag(c *kong.Context) error {
 	for _, p := range c.Path {
 		if p.Flag != nil && isQuery(c) && p.Flag.Tag.Has("variable") && !p.Flag.Tag.Has("query") {
 			return fmt.Errorf("--%s does not go with %s", p.Flag.Name, queryName)
+		}
+	}
+	return nil
+}
+
+// emptyValue refuses a value of a query that is empty, as that of a script's variable is that is not set: taken for none,
+// it would let other calls be written than were asked for, or elsewhere. No cursor is the list's beginning, though.
+func emptyValue(c *kong.Context) error {
+	for _, p := range c.Path {
+		var value *kong.Value
+		switch {
+		case p.Flag != nil && !p.Flag.Tag.Has("variable") && p.Flag.Name != "after":
+			value = p.Flag.Value
+		case p.Positional != nil:
+			value = p.Positional
+		}
+		if isQuery(c) && value != nil && value.Target.Kind() == reflect.String && value.Target.Len() == 0 {
+			return fmt.Errorf("%s is empty", value.ShortSummary())
 		}
 	}
 	return nil

@@ -160,7 +160,7 @@ func parseOnce(args []string, getenv func(string) string, stdout io.Writer) (*se
 	if isQuery(parsed) {
 		line.query = &line.Query
 	}
-	return &line.settings, strayFlag(parsed)
+	return &line.settings, errors.Join(strayFlag(parsed), emptyValue(parsed))
 }
 
 // parseApart reads each argument and each variable by itself, to find all that are wrong: kong stops at the first. The
