@@ -24,7 +24,8 @@ type stream struct {
 	torn   bool // a page has been written in part
 }
 
-func (*stream) begin() (*position, error) { return nil, nil } //nolint:nilnil // there never was an earlier run
+// begin implements [sink]: there never was an earlier run.
+func (*stream) begin(func(io.Reader)) (*position, error) { return nil, nil } //nolint:nilnil // as said
 
 func (s *stream) write(lines []byte, _ position) error {
 	n, err := s.Write(lines)
@@ -165,7 +166,7 @@ func (f *file) check() error {
 }
 
 // begin reads the state, and cuts off the lines that were written after it.
-func (f *file) begin() (*position, error) {
+func (f *file) begin(read func(lines io.Reader)) (*position, error) {
 	var s state
 	text, err := os.ReadFile(f.statePath())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -196,7 +197,9 @@ func (f *file) begin() (*position, error) {
 		return nil, fmt.Errorf("%s has %d bytes, and %s tells of %d; %s",
 			f.partPath(), size, f.statePath(), s.Length, f.advice(position{}, true))
 	}
-	if _, err := io.Copy(f.sum, io.NewSectionReader(f.part, 0, s.Length)); err != nil {
+	lines := io.TeeReader(io.NewSectionReader(f.part, 0, s.Length), f.sum)
+	read(lines)
+	if _, err := io.Copy(io.Discard, lines); err != nil { // the rest
 		return nil, err
 	}
 	if sumOf(f.sum) != s.Sum {

@@ -92,8 +92,8 @@ func (p *position) trouble() error {
 
 // sink is where lines go.
 type sink interface {
-	// begin tells how far an earlier run got; nil: there was none.
-	begin() (*position, error)
+	// begin tells how far an earlier run got, and lets its lines be read; nil: there was none.
+	begin(read func(lines io.Reader)) (*position, error)
 	// write keeps lines, and that the position is behind them, before it returns.
 	write(lines []byte, p position) error
 	// finish is for the list's end.
@@ -152,7 +152,7 @@ func newWalk(o *Options) (*walk, error) {
 }
 
 func (w *walk) run(ctx context.Context, to sink) error {
-	begun, err := to.begin()
+	begun, err := to.begin(func(lines io.Reader) { w.ids.learn(lines, w.rows) })
 	if err != nil {
 		return err
 	}
