@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -31,9 +32,9 @@ type queryCommand struct {
 	Pretty    bool          `help:"Indent the answer. On a terminal it always is."`
 	All       bool          `help:"Walk the list of the document's calls to its end, and write a line for each call."`
 	Format    export.Format `enum:"ndjson,csv" default:"ndjson" help:"With --all: what lines are, ndjson (a JSON object each) or csv."`
-	Columns   []string      `placeholder:"PATH" help:"With --all: what lines have, separated by commas, like id,startedAt,structuredOutput.nps,transcript.0.content. All that the document selects, else."`
+	Columns   []string      `sep:"none" placeholder:"PATH" help:"With --all: what lines have, separated by commas, like id,startedAt,structuredOutput.nps,transcript.0.content. All that the document selects, else."`
 	Header    bool          `default:"true" negatable:"" help:"With --format=csv: begin with the names of the columns."`
-	Out       string        `placeholder:"FILE" help:"With --all: write to a file, which takes its name when it is complete. An unfinished one is gone on with."`
+	Out       string        `placeholder:"FILE" help:"With --all: write to a file, which takes its name when it is complete. An unfinished one is gone on with. - is standard output."`
 	After     string        `placeholder:"CURSOR" help:"With --all: begin behind this cursor."`
 	PageSize  int           `default:"100" help:"With --all: how many calls to ask for at once, where the document does not say; no more than --max-page-size."`
 	MaxWait   time.Duration `default:"2m" help:"With --all: how long to wait with one page while Revox takes no requests or is failing."`
@@ -52,16 +53,31 @@ Examples:
 
   revox-graphql query --all calls.graphql --var 'statuses=["COMPLETED"]' | jq .id
 
+A column is a path, like structuredOutput.address.city. A key that has a dot itself comes first: structuredOutput.a.b
+is the key "a.b", and where a call has none the key "b" of the object "a"; with structuredOutput.a\.b it is the key
+"a.b" only, and a comma in a key is \,. Columns for which no call has a value are told at the end, which does not change the exit status.
+
 The exit status is 0 if all is well, 2 if the command or the settings are wrong, and 1 for all else: an answer with errors, which is printed, or a list that could not be walked to its end.`
 }
 
-// check refuses what does not go together.
+// check refuses what does not go together, and takes lists apart. An empty list is refused: a script's variable that is
+// not set would otherwise ask for all columns.
 func (q *queryCommand) check() error {
 	var errs []error
 	refuse := func(bad bool, text string) {
 		if bad {
 			errs = append(errs, errors.New(text))
 		}
+	}
+	var columns []string
+	for _, list := range q.Columns {
+		names := kong.SplitEscaped(list, ',')
+		refuse(len(names) == 0, "--columns names no column")
+		columns = append(columns, names...)
+	}
+	q.Columns = columns
+	if q.Out == "-" {
+		q.Out = "" // standard output
 	}
 	refuse(q.File != "" && q.Document != "", "give the document either as a file or by --document")
 	refuse(!q.All && q.File == "" && q.Document == "", "give a document: a file, - for standard input, or --document; or walk all calls with --all")
@@ -84,6 +100,24 @@ func strayFlag(c *kong.Context) error {
 	for _, p := range c.Path {
 		if p.Flag != nil && isQuery(c) && p.Flag.Tag.Has("variable") && !p.Flag.Tag.Has("query") {
 			return fmt.Errorf("--%s does not go with %s", p.Flag.Name, queryName)
+		}
+	}
+	return nil
+}
+
+// emptyValue refuses a value of a query that is empty, as that of a script's variable is that is not set: taken for none,
+// it would let other calls be written than were asked for, or elsewhere. No cursor is the list's beginning, though.
+func emptyValue(c *kong.Context) error {
+	for _, p := range c.Path {
+		var value *kong.Value
+		switch {
+		case p.Flag != nil && !p.Flag.Tag.Has("variable") && p.Flag.Name != "after":
+			value = p.Flag.Value
+		case p.Positional != nil:
+			value = p.Positional
+		}
+		if isQuery(c) && value != nil && value.Target.Kind() == reflect.String && value.Target.Len() == 0 {
+			return fmt.Errorf("%s is empty", value.ShortSummary())
 		}
 	}
 	return nil

@@ -105,7 +105,7 @@ var errHelp = errors.New("help")
 // parseSettings reads the settings. An error is a line for each setting that is wrong, which it names.
 func parseSettings(args []string, getenv func(string) string, stdout io.Writer) (*settings, error) {
 	s, err := readSettings(args, getenv, stdout)
-	if err != nil && !errors.Is(err, errHelp) && slices.Contains(args, queryName) {
+	if err != nil && !errors.Is(err, errHelp) {
 		err = &export.UsageError{Err: err}
 	}
 	return s, err
@@ -162,7 +162,7 @@ func parseOnce(args []string, getenv func(string) string, stdout io.Writer) (*se
 	if isQuery(parsed) {
 		line.query = &line.Query
 	}
-	return &line.settings, strayFlag(parsed)
+	return &line.settings, errors.Join(strayFlag(parsed), emptyValue(parsed))
 }
 
 // parseApart reads each argument and each variable by itself, to find all that are wrong: kong stops at the first. The

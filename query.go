@@ -41,7 +41,7 @@ func query(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 		return &export.UsageError{Err: err}
 	}
 	s.CacheBytes, s.AnswerBytes = queryCacheBytes, 0
-	source := s.baseURL.Redacted()
+	source := s.baseURL.Redacted() + " " + s.apiKey.Fingerprint("export")
 	if s.demo {
 		source = "demo"
 		_, _ = fmt.Fprintln(stderr, "revox-graphql: these are made-up demo calls: set REVOX_API_KEY to see your own")
@@ -59,11 +59,16 @@ func query(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 	defer engine.stop()
 	ask := inMemory(door.RequestID(engine.graphQL))
 	if !s.query.All {
-		return answer(ctx, ask, request, s.query.Pretty || isTerminal(stdout), stdout)
+		err = answer(ctx, ask, request, s.query.Pretty || isTerminal(stdout), stdout)
+	} else {
+		err = s.query.walk(ctx, &export.Options{
+			Ask: ask, Schema: schema, Request: *request, Source: source, PageSize: min(s.query.PageSize, s.MaxPageSize),
+		}, terminal, stdout)
 	}
-	return s.query.walk(ctx, &export.Options{
-		Ask: ask, Schema: schema, Request: *request, Source: source, PageSize: min(s.query.PageSize, s.MaxPageSize),
-	}, terminal, stdout)
+	if output, ok := stdout.(io.Closer); ok { // some file systems tell only then that what was written has no room
+		err = errors.Join(err, output.Close())
+	}
+	return err
 }
 
 // walk writes all calls to standard output, or to the file.
@@ -71,21 +76,36 @@ func (q *queryCommand) walk(ctx context.Context, o *export.Options, terminal *te
 	o.MaxWait, o.After = q.MaxWait, q.After
 	o.Rows = export.RowOptions{Format: q.Format, Columns: q.Columns, Header: q.Header}
 	o.Notify = func(line string) { _, _ = fmt.Fprintln(terminal, "revox-graphql:", line) }
-	if q.Progress && terminal.shows && (q.Out != "" || !isTerminal(stdout)) {
+	info, err := os.Stat(q.Out) //nolint:gosec // the user names it
+	direct := q.Out == "" || err == nil && isOutput(info, stdout)
+	if q.Progress && terminal.shows && (!direct || !isTerminal(stdout)) {
 		o.Progress = terminal
 		defer terminal.end()
 	}
-	if q.Out == "" {
+	switch {
+	case direct:
 		return export.Walk(ctx, o, stdout)
-	}
-	if info, err := os.Stat(q.Out); err == nil && !info.Mode().IsRegular() { //nolint:gosec // the user names it. A pipe, or a device, cannot be gone on with
-		device, err := os.OpenFile(q.Out, os.O_WRONLY, 0) //nolint:gosec // as above
+	case err == nil && info.IsDir():
+		return &export.UsageError{Err: fmt.Errorf("--out %s is a folder: name a file in it", q.Out)}
+	case err == nil && !info.Mode().IsRegular(): // a pipe, or a device, cannot be gone on with
+		device, err := os.OpenFile(q.Out, os.O_WRONLY, 0) //nolint:gosec // the user names it
 		if err != nil {
 			return err
 		}
 		return errors.Join(export.Walk(ctx, o, device), device.Close())
+	default:
+		return export.WalkFile(ctx, o, q.Out)
 	}
-	return export.WalkFile(ctx, o, q.Out)
+}
+
+// isOutput reports whether a file is what standard output is, as /dev/stdout is.
+func isOutput(info os.FileInfo, stdout io.Writer) bool {
+	file, ok := stdout.(*os.File)
+	if !ok {
+		return false
+	}
+	output, err := file.Stat()
+	return err == nil && os.SameFile(info, output)
 }
 
 // request is the GraphQL request.
@@ -140,6 +160,9 @@ func (q *queryCommand) vars() (map[string]jsontext.Value, error) {
 		}
 		if !json.Valid([]byte(value)) {
 			return nil, fmt.Errorf("--var %s is not JSON: %s; a text needs quotes, like --var '%s=\"…\"'", name, value, name)
+		}
+		if _, twice := variables[name]; twice {
+			return nil, fmt.Errorf("--var %s is given twice", name)
 		}
 		variables[name] = jsontext.Value(value)
 	}

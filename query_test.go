@@ -113,11 +113,23 @@ func TestQuerySettings(t *testing.T) {
 		"", "--all --pretty", "-d {calls} file", "--out x -d {calls}", "--columns id -d {calls}", "- --variables -", "--all --out x --after y",
 		"--all --page-size 0", "--all --max-wait -1s", "--all --format xml", "--all --listen :80 ", "--check=false --tokens a --all", "no/such/file", "one two",
 		"-d {calls} --variables no/such/file", "-d {calls} --variables {", "-d {calls} --var a", "-d {calls} --var a=b", "--all --columns ids", "--all -d {calls}",
+		"--nope", "--all --columns=", "--all --columns transcript.content", "--all --columns id.x",
+		"--all --columns id, status", `--all --var statuses=["completed"]`, `--all --var statuses=["COMPLETE"]`,
+		`--all --var status=["COMPLETED"]`, "--all --out .", "--all --out no/such/folder/x", "--all --after x",
+		"--all --operation X", "--all --var statuses=null --var statuses=null",
+		"--all --out=", "--all --document=", "--all --variables=", "--all --operation=",
+		"--all -d {calls(first:1000){nodes{id}}}",
 	} {
 		out, log, status := runQuery(t, env, strings.Fields(args)...)
 		if status != 2 || out != "" || log == "" {
 			t.Errorf("%s: %d, %s, %s", args, status, out, log)
 		}
+	}
+	if _, log, status := runQuery(t, env, "--all", ""); status != 2 || !strings.HasPrefix(log, "[<file>] is empty\n") {
+		t.Errorf("a file without a name: %d, %s", status, log)
+	}
+	if _, log, status := runQuery(t, env, "--all", "--after", ""); status != 0 {
+		t.Errorf("from the beginning: %d, %s", status, log)
 	}
 	env["GATEWAY_CACHE_TTL"] = "long"
 	if _, log, status := runQuery(t, env, "--all"); status != 2 || !strings.HasPrefix(log, "--cache-ttl (GATEWAY_CACHE_TTL)") {

@@ -52,7 +52,7 @@ func main() {
 	}
 }
 
-// exitStatus is 2 for a query that is wrongly asked, as help says, and 1 for all else that is wrong.
+// exitStatus is 2 for a command line, a setting or a query that is wrong, and 1 for all that fails.
 func exitStatus(err error) int {
 	if _, ok := errors.AsType[*export.UsageError](err); ok {
 		return 2
@@ -335,7 +335,8 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 	})
 	if err != nil { // the one thing that it reads is the manifest
 		stop()
-		return nil, wrong("trusted-documents", "GATEWAY_TRUSTED_DOCUMENTS", "cannot be used: %w", err)
+		err = wrong("trusted-documents", "GATEWAY_TRUSTED_DOCUMENTS", "cannot be used: %w", err)
+		return nil, &export.UsageError{Err: err}
 	}
 	return &engine{graphQL, client, observer, capacity, stop}, nil
 }

@@ -18,6 +18,9 @@ const (
 	codeOverloaded    = "OVERLOADED"
 	codeCursorExpired = "CURSOR_EXPIRED"
 	codeInvalidCursor = "INVALID_CURSOR"
+	codeParse         = "GRAPHQL_PARSE_FAILED"
+	codeValidation    = "GRAPHQL_VALIDATION_FAILED"
+	codeInput         = "BAD_USER_INPUT"
 )
 
 // answerError is an error in an answer.
@@ -110,5 +113,8 @@ func (d *document) readRows(p *page, rows jsontext.Value) error {
 	return nil
 }
 
-// asItCame lets JSON of upstream through that has a name twice.
-func asItCame() jsontext.Options { return jsontext.AllowDuplicateNames(true) }
+// asItCame lets JSON of upstream through that has a name twice, or half of a surrogate pair, as where a text was cut
+// off within an emoji. Such a half stays as it is in JSON, and becomes U+FFFD in a text.
+func asItCame() json.Options {
+	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}

@@ -9,7 +9,8 @@ import (
 )
 
 // Compose writes the document that selects just some columns of the calls, and no more of each than they need; without
-// columns all fields of a call that are no objects. It takes a variable `statuses`, as `calls` does.
+// columns all fields of a call that are no objects. The id comes with them, since by it a call that comes twice is
+// noticed. It takes a variable `statuses`, as `calls` does.
 func Compose(schema *ast.Schema, columns []string) (string, error) {
 	call := schema.Types["Call"]
 	selections := leaves(schema, call)
@@ -18,7 +19,7 @@ func Compose(schema *ast.Schema, columns []string) (string, error) {
 		paths := map[string][][]string{}
 		var order []string
 		for _, column := range columns {
-			path := strings.Split(column, ".")
+			path := splitPath(column)
 			if paths[path[0]] == nil {
 				order = append(order, path[0])
 			}
@@ -27,9 +28,12 @@ func Compose(schema *ast.Schema, columns []string) (string, error) {
 		for _, name := range order {
 			selection, err := selectField(schema, call, name, paths[name])
 			if err != nil {
-				return "", err
+				return "", fmt.Errorf("--columns: %w", err)
 			}
 			selections = append(selections, selection)
+		}
+		if !slices.Contains(order, "id") {
+			selections = append(selections, "id")
 		}
 	}
 	return "query ($statuses: [CallOrderStatus!]) { calls(statuses: $statuses) { nodes { " + strings.Join(selections, " ") + " } } }", nil
@@ -39,8 +43,7 @@ func Compose(schema *ast.Schema, columns []string) (string, error) {
 func selectField(schema *ast.Schema, of *ast.Definition, name string, paths [][]string) (string, error) {
 	field := of.Fields.ForName(name)
 	if field == nil {
-		all := fieldNames(of, func(*ast.FieldDefinition) bool { return true })
-		return "", fmt.Errorf("there is no column %q: a %s has %s", name, of.Name, strings.Join(all, ", "))
+		return "", unknown(name, "a "+of.Name+" has", fieldNames(of, func(*ast.FieldDefinition) bool { return true }))
 	}
 	inner := schema.Types[field.Type.Name()]
 	if inner.IsLeafType() {
@@ -66,19 +69,21 @@ func selectField(schema *ast.Schema, of *ast.Definition, name string, paths [][]
 
 // keysArgument asks for some keys of an object only, where the field can do that, and all paths name one.
 func keysArgument(field *ast.FieldDefinition, paths [][]string) string {
-	var keys []string
+	var wanted []string
 	for _, path := range paths {
 		if len(path) == 0 {
 			return ""
 		}
-		if key := string(quote(path[0])); !slices.Contains(keys, key) {
-			keys = append(keys, key)
+		for _, key := range keys(path) {
+			if key := string(quote(key)); !slices.Contains(wanted, key) {
+				wanted = append(wanted, key)
+			}
 		}
 	}
 	if field.Arguments.ForName("keys") == nil {
 		return ""
 	}
-	return "(keys: [" + strings.Join(keys, ", ") + "])"
+	return "(keys: [" + strings.Join(wanted, ", ") + "])"
 }
 
 // leaves are the fields of a type that have no fields of their own.

@@ -2,11 +2,12 @@ package export
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -35,13 +36,13 @@ type Request struct {
 // document is a request for one page of `calls`, made ready to be asked again and again.
 type document struct {
 	request    Request
-	connection string   // what `calls` is called in the answer
-	rows       string   // and its `nodes`, or its `edges`
-	node       string   // the `node` of an edge; empty where rows are nodes
-	fields     []string // what is selected of a call, in that order
-	id         string   // what a call's `id` is called among them; empty where it is not selected
-	after      string   // the variable that takes the cursor
-	first      string   // the variable that takes the size of a page; empty where the document says it
+	connection string       // what `calls` is called in the answer
+	rows       string       // and its `nodes`, or its `edges`
+	node       string       // the `node` of an edge; empty where rows are nodes
+	fields     []*ast.Field // what is selected of a call, in that order
+	id         string       // what a call's `id` is called among them; empty where it is not selected
+	after      string       // the variable that takes the cursor
+	first      string       // the variable that takes the size of a page; empty where the document says it
 }
 
 // prepare finds the connection that an operation selects, and adds what a walk needs. All that it asks of the document
@@ -53,12 +54,10 @@ func prepare(schema *ast.Schema, r Request, pageSize int) (*document, error) {
 	}
 	op := query.Operations.ForName(r.OperationName)
 	if op == nil {
-		return nil, fmt.Errorf("the document has no operation %q, or several to choose from", r.OperationName)
+		return nil, noOperation(query, r.OperationName)
 	}
-	for name := range r.Variables {
-		if op.VariableDefinitions.ForName(name) == nil {
-			return nil, fmt.Errorf("the operation has no variable $%s", name)
-		}
+	if err := checkVariables(schema, op, r.Variables); err != nil {
+		return nil, err
 	}
 	calls, ok := op.SelectionSet[0].(*ast.Field)
 	if !ok || len(op.SelectionSet) > 1 || calls.Name != "calls" {
@@ -82,9 +81,22 @@ func prepare(schema *ast.Schema, r Request, pageSize int) (*document, error) {
 	return d, nil
 }
 
+// noOperation says which operations there are to choose from.
+func noOperation(query *ast.QueryDocument, name string) error {
+	known := make([]string, 0, len(query.Operations))
+	for _, op := range query.Operations {
+		known = append(known, cmp.Or(op.Name, "one without a name"))
+	}
+	if name == "" {
+		return fmt.Errorf("the document has several operations: say by --operation which is meant of %s",
+			strings.Join(known, ", "))
+	}
+	return fmt.Errorf("the operation: %w", unknown(name, "the document has", known))
+}
+
 // findRows finds the selection that has the calls.
 func (d *document) findRows(connection ast.SelectionSet) error {
-	found := 0
+	var rows []*ast.Field // each has calls, or a call, below it
 	for _, selection := range connection {
 		field, ok := selection.(*ast.Field)
 		if !ok {
@@ -92,57 +104,45 @@ func (d *document) findRows(connection ast.SelectionSet) error {
 		}
 		switch field.Name {
 		case "nodes":
-			d.rows, d.fields, d.id = field.Alias, names(field.SelectionSet, nil), idName(field.SelectionSet)
-			found++
+			rows = append(rows, field)
+			d.rows, d.fields = field.Alias, flat(field.SelectionSet)
 		case "edges":
-			for _, selection := range field.SelectionSet {
-				if node, ok := selection.(*ast.Field); ok && node.Name == "node" {
-					d.rows, d.node = field.Alias, node.Alias
-					d.fields, d.id = names(node.SelectionSet, nil), idName(node.SelectionSet)
-					found++
+			for _, node := range flat(field.SelectionSet) {
+				if node.Name == "node" {
+					rows = append(rows, node)
+					d.rows, d.node, d.fields = field.Alias, node.Alias, flat(node.SelectionSet)
 				}
 			}
 		}
 	}
-	if found != 1 {
-		return fmt.Errorf("`calls` must select either `nodes { … }` or `edges { node { … } }`, and does so %d times", found)
+	if len(rows) != 1 {
+		return fmt.Errorf("`calls` must select either `nodes { … }` or `edges { node { … } }`, and does so %d times",
+			len(rows))
 	}
+	d.id = idName(d.fields)
 	return nil
 }
 
-// names are the names that a selection's fields have in the answer, in order, with fragments in their places.
-func names(set ast.SelectionSet, before []string) []string {
+// flat are the fields of a selection, with fragments in their places.
+func flat(set ast.SelectionSet) (fields []*ast.Field) {
 	for _, selection := range set {
 		switch s := selection.(type) {
 		case *ast.Field:
-			if !slices.Contains(before, s.Alias) {
-				before = append(before, s.Alias)
-			}
+			fields = append(fields, s)
 		case *ast.InlineFragment:
-			before = names(s.SelectionSet, before)
+			fields = append(fields, flat(s.SelectionSet)...)
 		case *ast.FragmentSpread:
-			before = names(s.Definition.SelectionSet, before)
+			fields = append(fields, flat(s.Definition.SelectionSet)...)
 		}
 	}
-	return before
+	return fields
 }
 
 // idName is the name that a call's `id` has in the answer; empty where a selection does not have it.
-func idName(set ast.SelectionSet) string {
-	for _, selection := range set {
-		name := ""
-		switch s := selection.(type) {
-		case *ast.Field:
-			if s.Name == "id" {
-				name = s.Alias
-			}
-		case *ast.InlineFragment:
-			name = idName(s.SelectionSet)
-		case *ast.FragmentSpread:
-			name = idName(s.Definition.SelectionSet)
-		}
-		if name != "" {
-			return name
+func idName(fields []*ast.Field) string {
+	for _, field := range fields {
+		if field.Name == "id" {
+			return field.Alias
 		}
 	}
 	return ""

@@ -40,14 +40,20 @@ func TestDocuments(t *testing.T) {
 			`query (` + own + all + `) { c: calls(after: $_exportAfter, first: $_exportFirst) { e: edges { cursor n: node { a: id ... F ... on Call { result a: id } } } totalCount` + page + `} } fragment F on Call { ended: endedAt }`,
 			"a ended result", `{"_exportAfter":"C","_exportFirst":7,"_exportTotal":true}`,
 		},
+		{
+			"a node below a fragment", `{ calls { edges { cursor ... on CallEdge { node { id } } } } }`,
+			`query (` + own + all + `) { calls(after: $_exportAfter, first: $_exportFirst) { ` +
+				`edges { cursor ... on CallEdge { node { id } } }` + page + `} }`,
+			"id", `{"_exportAfter":"C","_exportFirst":7,"_exportTotal":true}`,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d, err := prepare(schema, Request{Query: test.query}, 7)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := d.request.Query; squeeze(got) != squeeze(test.want) || strings.Join(d.fields, " ") != test.fields {
-				t.Errorf("got %s, and fields %v", got, d.fields)
+			if got := d.request.Query; squeeze(got) != squeeze(test.want) || strings.Join(names(d.fields), " ") != test.fields {
+				t.Errorf("got %s, and fields %v", got, names(d.fields))
 			}
 			if _, errs := gqlparser.LoadQueryWithRules(schema, d.request.Query, rules.NewDefaultRules()); errs != nil {
 				t.Error(errs)
@@ -76,11 +82,12 @@ func TestDocumentsThatCannotBeWalked(t *testing.T) {
 		`{ ...F } fragment F on Query { calls { nodes { id } } }`:                  "selects `calls`, and nothing beside it",
 		`{ calls { totalCount } }`:                                                 "0 times",
 		`{ calls { nodes { id } edges { node { id } } } }`:                         "2 times",
+		`{ calls { edges { node { id } ... on CallEdge { node { status } } } } }`:  "2 times",
 		`{ calls { ...F } } fragment F on CallConnection { nodes { id } }`:         "fragments",
 		`{ calls(last: 3) { nodes { id } } }`:                                      `"last"`,
 		`{ calls(before: "x") { nodes { id } } }`:                                  `"before"`,
 		`query A { calls { nodes { id } } } query B { calls { nodes { id } } }`:    "several",
-		`query A($s: [CallOrderStatus!]) { calls(statuses: $s) { nodes { id } } }`: "no variable $typo",
+		`query A($s: [CallOrderStatus!]) { calls(statuses: $s) { nodes { id } } }`: `no "$typo": the operation has $s`,
 	} {
 		r := Request{Query: query}
 		if strings.Contains(want, "typo") {
@@ -97,12 +104,17 @@ func TestCompose(t *testing.T) {
 	for columns, want := range map[string]string{
 		"":          "id status phoneNumber startedAt answeredAt endedAt durationSeconds ringingSeconds result dialError endReason endedBy recordingUrl structuredOutput transcriptEntryCount extra",
 		"status,id": "status id",
-		"structuredOutput.nps,id,structuredOutput.a\"b,structuredOutput.nps.x": `structuredOutput(keys: ["nps", "a\"b"]) id`,
-		"structuredOutput.nps,structuredOutput":                                "structuredOutput",
-		"extra.new.x":                                                          "extra",
-		"transcript":                                                           "transcript { index role content toolName toolArguments toolIsError }",
-		"transcript.0.content,transcript.1.role":                               "transcript { content role }",
-		"transcript.0.toolArguments.x":                                         "transcript { toolArguments }",
+		`structuredOutput.nps,id,structuredOutput.a"b,structuredOutput.nps.x`: "structuredOutput" +
+			`(keys: ["nps", "a\"b", "nps.x"]) id`,
+
+		"structuredOutput.a.b.c":                       `structuredOutput(keys: ["a.b.c", "a.b", "a"]) id`,
+		`structuredOutput.a\.b.c,structuredOutput.d\\`: `structuredOutput(keys: ["a.b.c", "a.b", "d\\"]) id`,
+		"structuredOutput.nps,structuredOutput":        "structuredOutput id",
+		"extra.new.x":                                  "extra id",
+		"transcript": "transcript { index role content toolName " +
+			"toolArguments toolIsError } id",
+		"transcript.0.content,transcript.1.role": "transcript { content role } id",
+		"transcript.0.toolArguments.x":           "transcript { toolArguments } id",
 	} {
 		var list []string
 		if columns != "" {

@@ -64,7 +64,14 @@ func (e *engine) ask(ctx context.Context, text []byte) ([]byte, error) {
 	to := min(from+2, e.calls)
 	var nodes []string
 	for i := from; i < to; i++ {
-		nodes = append(nodes, fmt.Sprintf(`{"id":"%d","extra":{"a":[1, {"b":"c"}],"a.":1}}`, i))
+		more := ""
+		switch i {
+		case 0:
+			more = `,"first":1`
+		case e.calls - 1:
+			more = `,"last":1`
+		}
+		nodes = append(nodes, fmt.Sprintf(`{"id":"%d","extra":{"a":[1, {"b":"c"}],"a.":1%s}}`, i, more))
 	}
 	return fmt.Appendf(nil, `{"data":{"calls":{"nodes":[%s],"_exportPage":{"hasNextPage":%t,"endCursor":"%d"}}}}`,
 		strings.Join(nodes, ","), to < e.calls, to), nil
@@ -196,6 +203,15 @@ func TestReordered(t *testing.T) {
 	}
 }
 
+// jsonFields are fields in which anything may be.
+func jsonFields(names ...string) (fields []*ast.Field) {
+	for _, name := range names {
+		definition := &ast.FieldDefinition{Name: name, Type: ast.NamedType("JSON", nil)}
+		fields = append(fields, &ast.Field{Alias: name, Name: name, Definition: definition})
+	}
+	return fields
+}
+
 func TestRows(t *testing.T) {
 	call := jsontext.Value(`{"id":"1","phone":"+33612345678","formula":"=1+1","minus":"-1 point","none":null,"lines":"a
 b","big":12345678901234567890,"data":{ "n" : 1.50,
@@ -218,7 +234,7 @@ b","big":12345678901234567890,"data":{ "n" : 1.50,
 			if test.columns != "" {
 				o.Columns = strings.Split(test.columns, ",")
 			}
-			r, err := newRows(o, fields)
+			r, err := newRows(o, jsonFields(fields...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -232,7 +248,7 @@ b","big":12345678901234567890,"data":{ "n" : 1.50,
 		})
 	}
 	for _, columns := range [][]string{{"ids"}, {"id", "id"}, {""}} {
-		if _, err := newRows(RowOptions{Columns: columns}, fields); err == nil {
+		if _, err := newRows(RowOptions{Columns: columns}, jsonFields(fields...)); err == nil {
 			t.Errorf("columns %v were taken", columns)
 		}
 	}
@@ -242,6 +258,11 @@ func TestHarmless(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "text": "text", "+33 (0)6-12.34": "+33 (0)6-12.34", "-3": "-3", "=A1": "'=A1", "@SUM(A1)": "'@SUM(A1)", "+1+cmd|' /C calc'!A0": "'+1+cmd|' /C calc'!A0",
 		"-A1": "'-A1", "\t=A1": "'\t=A1", "\r=A1": "'\r=A1", "\n=A1": "'\n=A1", "a=b": "a=b",
+		"＝A1": "'＝A1", "＋A1": "'＋A1", "－A1": "'－A1", "＠A1": "'＠A1", "＋81 3": "'＋81 3", "a＝b": "a＝b",
+		"\x00=A1": "'\x00=A1", "\x00A1": "'\x00A1", "\x0b=A1": "'\x0b=A1", "\u0085=A1": "'\u0085=A1",
+		"\ufeff=A1": "'\ufeff=A1",
+		"\t":        "'\t", "\t-5": "'\t-5", "-5": "-5", "+5.5": "+5.5", "-5+A1": "'-5+A1",
+		"=5": "'=5", "-5\n": "'-5\n", "é": "é",
 	} {
 		if got := harmless(text); got != want {
 			t.Errorf("%q became %q", text, got)

@@ -1,122 +1,234 @@
 package export
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/go-json-experiment/json"
 )
 
 // stream is a sink that keeps nothing: a pipe, or a terminal.
-type stream struct{ io.Writer }
+type stream struct {
+	io.Writer
+	header bool // lines begin with one
+	torn   bool // a page has been written in part
+}
 
-func (*stream) begin() (position, error) { return position{}, nil }
+// begin implements [sink]: there never was an earlier run.
+func (*stream) begin(func(io.Reader)) (*position, error) { return nil, nil } //nolint:nilnil // as said
 
 func (s *stream) write(lines []byte, _ position) error {
-	_, err := s.Write(lines)
+	n, err := s.Write(lines)
+	s.torn = err != nil && n > 0
 	return err
 }
 
 func (*stream) finish() error { return nil }
 
-func (*stream) advice(p position, lost bool) string {
+func (s *stream) advice(p position, lost bool) string {
+	after := "--after " + p.Cursor
+	if s.header {
+		after = "--no-header " + after
+	}
+	var advice string
 	switch {
 	case lost:
-		return "start anew, without --after"
+		advice = "start anew, without --after"
+	case p.Cursor == "" && s.torn:
+		advice = "what has been written is not whole: start anew"
 	case p.Cursor == "":
 		return "nothing has been written"
+	case s.torn:
+		advice = fmt.Sprintf("what has been written behind these %d is not whole: cut it off, and go on with %s", p.Calls, after)
 	default:
-		return "go on with --after " + p.Cursor
+		advice = "go on with " + after
 	}
+	if trouble := p.trouble(); trouble != nil { // whoever goes on does not know of it
+		advice += "\n" + trouble.Error()
+	}
+	return advice
+}
+
+// system is what the operating system does for a file, and what not every file system has.
+type system struct {
+	lock func(*os.File) error // for this process alone, without waiting
+	sync func(*os.File) error // to the disk; also the names in a folder
+}
+
+// lacks reports whether an error says that the file system has no such thing, and not that it failed: ENOSYS, ENOTSUP,
+// EOPNOTSUPP; EINVAL from fsync(2) of what cannot be synced; ENOLCK from flock(2) where the server keeps no locks.
+func lacks(err error) bool {
+	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOLCK)
 }
 
 // file is a sink that keeps its lines in step with a state, as doc.go explains. Its lock keeps others out.
 type file struct {
+	system
 	path   string // of the complete file
 	digest string // of what decides about the lines
 	part   *os.File
 	length int64
-	named  bool // the complete file has its name already
+	sum    hash.Hash // of the lines
+	unused bool      // there is neither a line nor a state
+	shared bool      // for lack of a lock others may write it too
+	named  bool      // the complete file has its name already
 }
 
 // state is what is kept beside the lines.
 type state struct {
 	Digest string `json:"digest"`
 	Length int64  `json:"length"` // of the lines
+	Sum    string `json:"sum"`    // of the lines, SHA-256
 	position
 }
 
 func (f *file) partPath() string  { return f.path + ".part" }
 func (f *file) statePath() string { return f.path + ".state" }
 
-// openFile opens the unfinished lines beside path, for one process alone.
-func openFile(path, digest string) (*file, error) {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // which is to be replaced, and not the link
+// maxLinks is how many symbolic links may lead from one to the next: Linux's own bound.
+const maxLinks = 40
+
+// target follows symbolic links, so that what they lead to is written, and none of them is replaced by a file. Unlike
+// [filepath.EvalSymlinks] it also follows one to a file that is not there yet, if its folder is.
+func target(path string) (string, error) {
+	for range maxLinks {
+		folder, name := filepath.Split(path)
+		folder, err := filepath.EvalSymlinks(cmp.Or(folder, "."))
+		if err != nil {
+			return "", err
+		}
+		path = filepath.Join(folder, name)
+		link, err := os.Readlink(path)
+		if err != nil { // it is none; or else opening it tells why not
+			return path, nil //nolint:nilerr // as said
+		}
+		if path = link; !filepath.IsAbs(link) {
+			path = folder + string(filepath.Separator) + link // not joined: .. is of the folder that a link leads to
+		}
 	}
-	f := &file{path: path, digest: digest}
-	var err error
+	return "", fmt.Errorf("%s: %w", path, syscall.ELOOP)
+}
+
+// openFile opens the unfinished lines beside the file that path leads to, for one process alone.
+func openFile(path, digest string, system system, notify func(line string)) (*file, error) {
+	to, err := target(path)
+	if err != nil {
+		if err = fmt.Errorf("%s cannot be written: %w", path, err); errors.Is(err, fs.ErrPermission) {
+			return nil, err
+		}
+		return nil, &UsageError{err}
+	}
+	f := &file{system: system, path: to, digest: digest, sum: sha256.New()}
 	// Calls hold personal data: others have no business to read them.
 	if f.part, err = os.OpenFile(f.partPath(), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return nil, err
 	}
-	if err := lock(f.part); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s is being written by another process: %w", f.partPath(), err), f.part.Close())
-	}
-	opened, err := f.part.Stat()
-	if err == nil {
-		var there fs.FileInfo
-		if there, err = os.Stat(f.partPath()); err == nil && !os.SameFile(opened, there) {
-			err = fs.ErrNotExist
+	if err = f.lock(f.part); err != nil {
+		switch {
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			err = fmt.Errorf("%s is being written by another process: %w", f.partPath(), err)
+		case lacks(err):
+			notify(fmt.Sprintf("%s cannot be locked here (%v): let no other run write it meanwhile", f.partPath(), err))
+			f.shared, err = true, nil
+		default:
+			err = fmt.Errorf("%s cannot be locked: %w", f.partPath(), err)
 		}
 	}
-	if err != nil { // whoever had the lock renamed it in between
-		return nil, errors.Join(fmt.Errorf("%s has just been finished by another process: %w", path, err), f.part.Close())
+	if err == nil {
+		err = f.check() // whoever had the lock may have renamed it in between
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.part.Close())
 	}
 	return f, nil
 }
 
+// check makes sure that the lines are still where they were, and nobody else has given others their name.
+func (f *file) check() error {
+	opened, err := f.part.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(f.partPath()); err != nil || !os.SameFile(opened, there) {
+		return errors.Join(fmt.Errorf("%s has just been finished or replaced by another process", f.partPath()), err)
+	}
+	return nil
+}
+
 // begin reads the state, and cuts off the lines that were written after it.
-func (f *file) begin() (position, error) {
+func (f *file) begin(read func(lines io.Reader)) (*position, error) {
 	var s state
 	text, err := os.ReadFile(f.statePath())
 	if errors.Is(err, fs.ErrNotExist) {
-		return position{}, f.part.Truncate(0)
+		f.unused = true
+		return nil, f.part.Truncate(0)
 	}
 	if err != nil {
-		return position{}, err
+		return nil, err
 	}
 	if err := json.Unmarshal(text, &s); err != nil {
-		return position{}, fmt.Errorf("%s cannot be read: %w; %s", f.statePath(), err, f.advice(position{}, true))
+		return nil, fmt.Errorf("%s cannot be read: %w; %s", f.statePath(), err, f.advice(position{}, true))
 	}
 	if s.Digest != f.digest {
-		return position{}, &UsageError{fmt.Errorf("%s is unfinished, and of another query: the document, the variables, the columns, the format or the source differ; "+
-			"finish it with them, or %s", f.partPath(), f.advice(position{}, true))}
+		return nil, &UsageError{fmt.Errorf("%s is unfinished, and of another query: the document, the variables, the "+
+			"columns, the format, the address, the key or the version differ; finish it with them, or %s",
+			f.partPath(), f.advice(position{}, true))}
 	}
 	size, err := f.part.Seek(0, io.SeekEnd)
 	if err != nil {
-		return position{}, err
+		return nil, err
 	}
-	if complete, err := os.Stat(f.path); s.Done && size == 0 && err == nil && complete.Size() == s.Length {
-		f.named = true
-		return s.position, nil
+	if s.Done && size == 0 {
+		if f.named = isFile(f.path, &s); f.named {
+			return &s.position, nil
+		}
 	}
 	if size < s.Length {
-		return position{}, fmt.Errorf("%s has %d bytes, and %s tells of %d; %s", f.partPath(), size, f.statePath(), s.Length, f.advice(position{}, true))
+		return nil, fmt.Errorf("%s has %d bytes, and %s tells of %d; %s",
+			f.partPath(), size, f.statePath(), s.Length, f.advice(position{}, true))
+	}
+	lines := io.TeeReader(io.NewSectionReader(f.part, 0, s.Length), f.sum)
+	read(lines)
+	if _, err := io.Copy(io.Discard, lines); err != nil { // the rest
+		return nil, err
+	}
+	if sumOf(f.sum) != s.Sum {
+		return nil, f.changed()
 	}
 	if err := f.part.Truncate(s.Length); err != nil {
-		return position{}, err
+		return nil, err
 	}
 	f.length, err = f.part.Seek(s.Length, io.SeekStart)
-	return s.position, err
+	return &s.position, err
 }
+
+func (f *file) changed() error {
+	return fmt.Errorf("%s has been changed since it was written; %s", f.partPath(), f.advice(position{}, true))
+}
+
+// isFile reports whether a file has just the lines that a state tells of.
+func isFile(path string, s *state) bool {
+	f, err := os.Open(path) //nolint:gosec // the user names it
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	sum := sha256.New()
+	n, err := io.Copy(sum, f)
+	return err == nil && n == s.Length && sumOf(sum) == s.Sum
+}
+
+func sumOf(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
 // write appends lines, and when they are on the disk replaces the state.
 func (f *file) write(lines []byte, p position) error {
@@ -125,14 +237,25 @@ func (f *file) write(lines []byte, p position) error {
 	if err != nil {
 		return err
 	}
-	if err := f.part.Sync(); err != nil {
+	_, _ = f.sum.Write(lines) // to memory
+	if err := f.toDisk(f.part); err != nil {
 		return err
 	}
-	text, err := json.Marshal(state{f.digest, f.length, p})
+	text, err := json.Marshal(state{f.digest, f.length, sumOf(f.sum), p})
 	if err != nil {
 		return err
 	}
-	return replace(f.statePath(), append(text, '\n'))
+	f.unused = false
+	return f.replace(f.statePath(), append(text, '\n'))
+}
+
+// toDisk waits until what is written is on the disk. Where that cannot be asked for, the walk goes on: killing the
+// process does no harm there either, and only losing the power may.
+func (f *file) toDisk(file *os.File) error {
+	if err := f.sync(file); err != nil && !lacks(err) {
+		return err
+	}
+	return nil
 }
 
 // finish makes the file complete. A run that is interrupted in here leaves the rest of it to the next one.
@@ -140,19 +263,28 @@ func (f *file) finish() error {
 	var err error
 	if f.named {
 		err = os.Remove(f.partPath())
-	} else {
+	} else if err = f.check(); err == nil {
+		if f.shared && !isFile(f.partPath(), &state{Length: f.length, Sum: sumOf(f.sum)}) {
+			return f.changed()
+		}
 		err = os.Rename(f.partPath(), f.path)
 	}
 	if err != nil {
 		return err
 	}
-	if err := syncFolder(f.path); err != nil {
+	if err := f.syncFolder(); err != nil {
 		return err
 	}
 	return os.Remove(f.statePath())
 }
 
-func (f *file) close() error { return f.part.Close() }
+// close leaves nothing behind where nothing has been written.
+func (f *file) close() error {
+	if f.unused {
+		_ = os.Remove(f.partPath()) // before the lock ends. The next run does not mind one that is left
+	}
+	return f.part.Close()
+}
 
 func (f *file) advice(_ position, lost bool) string {
 	if lost {
@@ -162,37 +294,42 @@ func (f *file) advice(_ position, lost bool) string {
 }
 
 // replace puts a text into a file so that at every moment it has all of the former text or all of the new one.
-func replace(path string, text []byte) error {
+func (f *file) replace(path string, text []byte) error {
 	temporary := path + ".new"
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // beside the file that the user names
+	to, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // beside the user's file
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	_, err = to.Write(text)
+	if err = errors.Join(err, f.toDisk(to), to.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, path); err != nil {
 		return err
 	}
-	return syncFolder(path)
+	return f.syncFolder()
 }
 
-// syncFolder makes renaming last through a loss of power.
-func syncFolder(path string) error {
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
+// syncFolder makes renaming last through a loss of power. A folder that only takes files cannot even be opened.
+func (f *file) syncFolder() error {
+	folder, err := os.Open(filepath.Dir(f.path))
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	} else if err != nil {
 		return err
 	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return errors.Join(f.toDisk(folder), folder.Close())
 }
+
+// linesVersion changes when the same calls come to be other lines, so that no file has both.
+const linesVersion = 2
 
 // digest is of everything that decides about the lines. How many calls come at once does not.
 func (w *walk) digest() string {
 	request := w.document.request
 	request.Variables = maps.Clone(request.Variables)
 	delete(request.Variables, w.document.first)
-	text, _ := json.Marshal([]any{request, w.Rows, w.Source}, json.Deterministic(true)) // of texts only
+	text, _ := json.Marshal([]any{linesVersion, request, w.Rows, w.Source}, json.Deterministic(true)) // of texts only
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }

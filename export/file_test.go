@@ -156,7 +156,7 @@ func almostFinish(t *testing.T, path string, calls int, named bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := openFile(path, w.digest())
+	f, err := openFile(path, w.digest(), system{lock, (*os.File).Sync}, w.Notify)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestOthersAreKeptOut(t *testing.T) {
 			t.Errorf("another %s: %v", name, err)
 		}
 	}
-	f, err := openFile(path, "")
+	f, err := openFile(path, "", system{lock, (*os.File).Sync}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,6 +222,14 @@ func TestStateThatIsWrong(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"cannot be read": func(path string) error { return os.WriteFile(path+".state", []byte("{"), 0o600) },
 		"tells of":       func(path string) error { return os.Truncate(path+".part", 10) },
+		"has been changed since it was written": func(path string) error {
+			f, err := os.OpenFile(path+".part", os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteAt([]byte(`{"id":"X"`), 0)
+			return errors.Join(err, f.Close())
+		},
 	} {
 		path := filepath.Join(t.TempDir(), "calls")
 		interrupt(t, path, 9, 3)

@@ -2,7 +2,10 @@ package export
 
 import (
 	"bytes"
+	"encoding/csv"
 	"hash/maphash"
+	"io"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -10,9 +13,8 @@ import (
 // ids notices calls that come twice, if their ids are selected. A hash of each id is kept. It has 64 bits: of forty
 // million walks of a million calls, one takes two calls for one.
 //
-// It knows the calls of one run of the program only. It could read the ids of earlier runs from the lines, but not all
-// lines have them: the columns may leave the id out. A call that changes places while no run is under way is noticed by
-// the gateway where its neighbours are among those that the cursor knows.
+// Those of the runs before are read from their lines, which may leave the id out. Then a call that changes places while
+// no run is under way is noticed by the gateway only, where its neighbours are among those that the cursor knows.
 type ids struct {
 	name string // of the id in a call; empty where it is not selected
 	seed maphash.Seed
@@ -29,17 +31,56 @@ func (s *ids) twice(calls []jsontext.Value) (n int) {
 		return 0
 	}
 	for _, call := range calls {
-		id := member(call, s.name)
-		if len(id) == 0 {
-			continue
-		}
-		hash := maphash.Bytes(s.seed, id)
-		if _, before := s.seen[hash]; before {
+		if s.add(member(call, s.name)) {
 			n++
 		}
-		s.seen[hash] = struct{}{}
 	}
 	return n
+}
+
+// add keeps an id, and reports whether it has come before.
+func (s *ids) add(id jsontext.Value) (before bool) {
+	text, err := cell(id) // as CSV has it
+	if len(id) == 0 || err != nil {
+		return false
+	}
+	return s.addCell(text)
+}
+
+func (s *ids) addCell(text string) (before bool) {
+	hash := maphash.String(s.seed, text)
+	_, before = s.seen[hash]
+	s.seen[hash] = struct{}{}
+	return before
+}
+
+// learn reads the ids of lines that have them, up to the first that cannot be read.
+func (s *ids) learn(lines io.Reader, r *rows) {
+	column := slices.Index(r.Columns, s.name)
+	switch {
+	case s.name == "" || column < 0 && len(r.Columns) > 0:
+	case r.Format == CSV:
+		records := csv.NewReader(lines)
+		records.ReuseRecord, records.FieldsPerRecord = true, len(r.paths)
+		for first := true; ; first = false {
+			record, err := records.Read()
+			if err != nil {
+				return
+			}
+			if !first || !r.Header {
+				s.addCell(record[column])
+			}
+		}
+	default:
+		values := jsontext.NewDecoder(lines, asItCame())
+		for {
+			line, err := values.ReadValue()
+			if err != nil {
+				return
+			}
+			s.add(member(line, s.name))
+		}
+	}
 }
 
 // member is a value of an object, and nil where the object does not have it. It reads no further than to the value.

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/vektah/gqlparser/v2/ast"
 )
 
 // Format is what lines look like.
@@ -26,7 +28,8 @@ const (
 type RowOptions struct {
 	Format Format
 	// Columns are paths into the call: names that the document selects, and behind a dot keys of objects or places in
-	// lists. Without any the line has all that the document selects.
+	// lists. A key that has a dot of its own is taken before a path of the same text; `\.` is a dot that is in a key.
+	// Without any the line has all that the document selects.
 	Columns []string
 	// Header lets CSV begin with the names of the columns.
 	Header bool
@@ -36,26 +39,49 @@ type RowOptions struct {
 type rows struct {
 	RowOptions
 	paths  [][]string
+	filled []bool // the columns that a call has had a value for
 	buffer bytes.Buffer
 }
 
 // newRows checks the columns against what the document selects.
-func newRows(o RowOptions, fields []string) (*rows, error) {
+func newRows(o RowOptions, fields []*ast.Field) (*rows, error) {
 	r := &rows{RowOptions: o}
 	if o.Format == CSV && len(o.Columns) == 0 {
-		r.Columns = fields
+		r.Columns = names(fields)
 	}
 	for i, column := range r.Columns {
-		path := strings.Split(column, ".")
-		if !slices.Contains(fields, path[0]) {
-			return nil, fmt.Errorf("there is no column %q: the document selects %s", column, strings.Join(fields, ", "))
+		path := splitPath(column)
+		if err := checkPath(path, fields); err != nil {
+			return nil, fmt.Errorf("column %q: %w", column, err)
 		}
 		if slices.Contains(r.Columns[:i], column) {
 			return nil, fmt.Errorf("column %q comes twice", column)
 		}
 		r.paths = append(r.paths, path)
 	}
+	r.filled = make([]bool, len(r.paths))
 	return r, nil
+}
+
+// empty are those of some columns that no call has had a value for.
+func (r *rows) empty(columns []string) []string {
+	return slices.DeleteFunc(slices.Clone(columns), func(column string) bool {
+		i := slices.Index(r.Columns, column)
+		return i >= 0 && r.filled[i]
+	})
+}
+
+// value is a call's value for a column: null where there is none.
+func (r *rows) value(column int, fields map[string]jsontext.Value) jsontext.Value {
+	path := r.paths[column]
+	value := find(fields[path[0]], path[1:])
+	if value == nil {
+		return jsontext.Value("null")
+	}
+	if value.Kind() != 'n' {
+		r.filled[column] = true
+	}
+	return value
 }
 
 // lines are the lines of some calls, good until the next call of lines. The header goes before the first ones.
@@ -89,11 +115,11 @@ func (r *rows) object(call jsontext.Value) error {
 			return err
 		}
 		line = jsontext.Value{'{'}
-		for i, path := range r.paths {
+		for i := range r.paths {
 			if i > 0 {
 				line = append(line, ',')
 			}
-			line = append(append(append(line, quote(r.Columns[i])...), ':'), find(fields[path[0]], path[1:])...)
+			line = append(append(append(line, quote(r.Columns[i])...), ':'), r.value(i, fields)...)
 		}
 		line = append(line, '}')
 	}
@@ -116,8 +142,8 @@ func (r *rows) csv(calls []jsontext.Value, header bool) error {
 		if err != nil {
 			return err
 		}
-		for i, path := range r.paths {
-			if record[i], err = cell(find(fields[path[0]], path[1:])); err != nil {
+		for i := range r.paths {
+			if record[i], err = cell(r.value(i, fields)); err != nil {
 				return err
 			}
 		}
@@ -132,33 +158,6 @@ func (r *rows) csv(calls []jsontext.Value, header bool) error {
 	return w.Error()
 }
 
-// find follows a path into a value: keys of objects, and places in lists. Where it leads nowhere the value is null.
-func find(value jsontext.Value, path []string) jsontext.Value {
-	for _, step := range path {
-		switch value.Kind() {
-		case '{':
-			fields, err := object(value)
-			if err != nil {
-				return jsontext.Value("null")
-			}
-			value = fields[step]
-		case '[':
-			var items []jsontext.Value
-			i, err := strconv.Atoi(step)
-			if err != nil || json.Unmarshal(value, &items, asItCame()) != nil || i < 0 || i >= len(items) {
-				return jsontext.Value("null")
-			}
-			value = items[i]
-		default:
-			return jsontext.Value("null")
-		}
-	}
-	if value == nil {
-		return jsontext.Value("null")
-	}
-	return value
-}
-
 func object(value jsontext.Value) (fields map[string]jsontext.Value, err error) {
 	err = json.Unmarshal(value, &fields, asItCame())
 	return fields, err
@@ -170,8 +169,9 @@ func cell(value jsontext.Value) (string, error) {
 	case 'n':
 		return "", nil
 	case '"':
-		text, err := jsontext.AppendUnquote(nil, value)
-		return harmless(string(text)), err
+		var text string
+		err := json.Unmarshal(value, &text, asItCame())
+		return harmless(text), err
 	default:
 		value = value.Clone()
 		err := value.Compact()
@@ -182,11 +182,18 @@ func cell(value jsontext.Value) (string, error) {
 // plain is a number, also one to call, and what looks like it.
 var plain = regexp.MustCompile(`^[+-]?[0-9 ().-]+$`)
 
-// harmless keeps spreadsheets from taking a text for a formula. What people say on the phone comes to be a cell here, and
-// OWASP has the first characters by which a formula is known; a quote before them makes it a text again. Phone numbers,
-// which begin with a plus, are left alone: they can do no harm. NDJSON has everything as it is.
+// risky are the signs by which spreadsheets know a formula, in ASCII and, as Japanese ones take them too, in full
+// width; and the byte order mark, which a reader takes away from the beginning of a file.
+const risky = "=+-@＝＋－＠\ufeff"
+
+// harmless keeps spreadsheets from taking a text for a formula. What people say on the phone comes to be a cell here,
+// and OWASP ("CSV Injection") lists the characters by which a formula begins; a quote before them makes it a text
+// again. Readers leave out control characters, NUL and line ends among them, so what follows one may be the beginning.
+// Numbers and phone numbers, which begin with a sign, are left alone: they can do no harm. NDJSON has everything as it
+// is.
 func harmless(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) && !plain.MatchString(text) {
+	first, _ := utf8.DecodeRuneInString(text)
+	if text != "" && (strings.ContainsRune(risky, first) || unicode.IsControl(first)) && !plain.MatchString(text) {
 		return "'" + text
 	}
 	return text

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -22,7 +25,7 @@ type Options struct {
 	// PageSize is how many calls are asked for at once, where the request does not say.
 	PageSize int
 	Rows     RowOptions
-	// Source tells lists apart: a walk of another source does not resume this one.
+	// Source tells lists apart, and those who may read them: a walk of another source does not resume this one.
 	Source string
 	// MaxWait is how long one page may keep the walk waiting, while upstream takes no requests or is failing.
 	MaxWait time.Duration
@@ -65,6 +68,8 @@ type position struct {
 	Reordered int    `json:"reordered"` // answers that said that calls had changed places
 	Twice     int    `json:"twice"`     // calls that had come before
 	Done      bool   `json:"done"`      // that was the end of the list
+	// Empty are the columns that were asked for and for which no call has had a value.
+	Empty []string `json:"empty"`
 }
 
 // trouble is what keeps a walk that has come to its end from being complete.
@@ -87,8 +92,8 @@ func (p *position) trouble() error {
 
 // sink is where lines go.
 type sink interface {
-	// begin tells how far an earlier run got.
-	begin() (position, error)
+	// begin tells how far an earlier run got, and lets its lines be read; nil: there was none.
+	begin(read func(lines io.Reader)) (*position, error)
 	// write keeps lines, and that the position is behind them, before it returns.
 	write(lines []byte, p position) error
 	// finish is for the list's end.
@@ -103,16 +108,20 @@ func Walk(ctx context.Context, o *Options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return walk.run(ctx, &stream{w})
+	return walk.run(ctx, &stream{Writer: w, header: walk.rows.Format == CSV && walk.rows.Header})
 }
 
 // WalkFile writes all calls to a file, going on where an earlier run has been interrupted.
 func WalkFile(ctx context.Context, o *Options, path string) error {
+	return walkFile(ctx, o, path, system{lock, (*os.File).Sync})
+}
+
+func walkFile(ctx context.Context, o *Options, path string, system system) error {
 	walk, err := newWalk(o)
 	if err != nil {
 		return err
 	}
-	file, err := openFile(path, walk.digest())
+	file, err := openFile(path, walk.digest(), system, o.Notify)
 	if err != nil {
 		return err
 	}
@@ -143,23 +152,33 @@ func newWalk(o *Options) (*walk, error) {
 }
 
 func (w *walk) run(ctx context.Context, to sink) error {
-	var err error
-	if w.at, err = to.begin(); err != nil {
+	begun, err := to.begin(func(lines io.Reader) { w.ids.learn(lines, w.rows) })
+	if err != nil {
 		return err
 	}
-	if w.at == (position{}) {
+	if begun == nil {
 		w.at.Cursor, w.header = w.After, true
+		w.at.Empty = slices.Clone(w.Rows.Columns)
 	} else {
+		w.at = *begun
 		w.Notify(fmt.Sprintf("going on after %d calls", w.at.Calls))
 	}
 	for first := true; !w.at.Done; first = false {
 		if err := w.page(ctx, to, first); err != nil {
 			lost := isCode(err, codeCursorExpired, codeInvalidCursor)
-			return fmt.Errorf("stopped after %d calls: %w; %s", w.at.Calls, err, to.advice(w.at, lost))
+			stopped := fmt.Errorf("stopped after %d calls: %w; %s", w.at.Calls, err, to.advice(w.at, lost))
+			// Nobody but the user makes the first cursor of a list, or the document.
+			if isCode(err, codeParse, codeValidation, codeInput) || isCode(err, codeInvalidCursor) && begun == nil && first {
+				return &UsageError{stopped}
+			}
+			return stopped
 		}
 	}
 	if err := to.finish(); err != nil {
 		return err
+	}
+	if w.at.Calls > 0 && len(w.at.Empty) > 0 { // a key that is misspelt looks like one that is never there
+		w.Notify("no call has a value for " + strings.Join(w.at.Empty, ", "))
 	}
 	return w.at.trouble()
 }
@@ -188,6 +207,7 @@ func (w *walk) page(ctx context.Context, to sink, first bool) error {
 	if err != nil {
 		return err
 	}
+	next.Empty = w.rows.empty(w.at.Empty)
 	if err := to.write(lines, next); err != nil {
 		return err
 	}

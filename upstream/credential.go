@@ -38,6 +38,15 @@ func (c Credential) secret() string {
 	return c.key.Value()
 }
 
+// Fingerprint is of the credential and a purpose, in hexadecimal: the HMAC-SHA-256 of the purpose with the key. It
+// tells keys apart in what outlives a process, where [Tenant] cannot. The key cannot be found from it unless it can be
+// guessed, so whoever keeps it keeps it from others.
+func (c Credential) Fingerprint(purpose string) string {
+	mac := hmac.New(sha256.New, []byte(c.secret()))
+	_, _ = mac.Write([]byte(purpose))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
 const redacted = "[redacted]"
 
 // String implements [fmt.Stringer] without the key.
