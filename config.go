@@ -42,7 +42,8 @@ type settings struct {
 	UpstreamConcurrent int           `name:"upstream-concurrency" variable:"GATEWAY_UPSTREAM_CONCURRENCY" query:"" default:"32" help:"How many requests to Revox may be under way at once; with --credentials=forward half of them for one credential."`
 	UpstreamQueue      int           `variable:"GATEWAY_UPSTREAM_QUEUE" query:"" default:"256" help:"How many requests to Revox may wait for others to finish."`
 	CacheTTL           time.Duration `name:"cache-ttl" variable:"GATEWAY_CACHE_TTL" query:"" default:"15s" help:"How long a page from Revox is fresh. 0 turns the cache off."`
-	CacheStale         time.Duration `variable:"GATEWAY_CACHE_STALE" query:"" default:"5m" help:"How long after that a page may still be served, while it is asked for anew or while Revox is failing."`
+	CacheRevalidate    orTTL         `variable:"GATEWAY_CACHE_REVALIDATE" query:"" placeholder:"DURATION" help:"How long after that a page may still be served while it is read afresh: while Revox is well, no answer shows older data. Unset it is as long as --cache-ttl."`
+	CacheStale         time.Duration `variable:"GATEWAY_CACHE_STALE" query:"" default:"5m" help:"How long after --cache-ttl a page may still be served while Revox is failing; then the answer says how old it is."`
 	CacheBytes         byteSize      `variable:"GATEWAY_CACHE_BYTES" default:"256MiB" help:"Memory for cached pages."`
 	CacheTenantBytes   byteSize      `variable:"GATEWAY_CACHE_TENANT_BYTES" default:"64MiB" help:"With --credentials=forward: the most of that memory that pages of one credential may take."`
 	AnswerBytes        byteSize      `variable:"GATEWAY_ANSWER_BYTES" default:"64MiB" help:"Memory for remembered answers, which are never older than the pages that they were made from; 0 remembers none."`
@@ -95,6 +96,27 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 	}
 	*b = byteSize(n)
 	return nil
+}
+
+// orTTL is a duration that is as long as the cache's TTL where it is not set.
+type orTTL struct {
+	time.Duration
+	set bool
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (d *orTTL) UnmarshalText(text []byte) (err error) {
+	d.Duration, err = time.ParseDuration(string(text))
+	d.set = true
+	return err
+}
+
+// or is the duration, or the TTL.
+func (d orTTL) or(ttl time.Duration) time.Duration {
+	if d.set {
+		return d.Duration
+	}
+	return ttl
 }
 
 // errHelp says that the usage was asked for, and printed.
@@ -287,6 +309,7 @@ func (s *settings) check(hasKey bool) error {
 	refuse(s.UpstreamConcurrent < 1 || s.UpstreamConcurrent > 1000, "upstream-concurrency", "GATEWAY_UPSTREAM_CONCURRENCY", "must be from 1 to 1000, and is %d", s.UpstreamConcurrent)
 	refuse(s.UpstreamQueue < 1 || s.UpstreamQueue > 100_000, "upstream-queue", "GATEWAY_UPSTREAM_QUEUE", "must be from 1 to 100000, and is %d", s.UpstreamQueue)
 	refuse(s.CacheStale < 0, "cache-stale", "GATEWAY_CACHE_STALE", "must not be negative, and is %v", s.CacheStale)
+	refuse(s.CacheRevalidate.Duration < 0, "cache-revalidate", "GATEWAY_CACHE_REVALIDATE", "must not be negative, and is %v", s.CacheRevalidate.Duration)
 	refuse(s.CacheTTL < 0, "cache-ttl", "GATEWAY_CACHE_TTL", "must not be negative, and is %v", s.CacheTTL)
 	refuse(s.DemoCallsPerMinute < 0 || s.DemoCallsPerMinute > 60_000, "demo-calls-per-minute", "GATEWAY_DEMO_CALLS_PER_MINUTE", "must be from 0 to 60000, and is %v", s.DemoCallsPerMinute)
 	refuse(s.SlowRequest <= 0, "slow-request", "GATEWAY_SLOW_REQUEST", "must be more than 0, and is %v", s.SlowRequest)

@@ -429,7 +429,7 @@ func newStage(t *testing.T, f fault) *stage {
 	t.Cleanup(s.proxy.Stop)
 	env := map[string]string{
 		"REVOX_API_KEY": canary, "REVOX_BASE_URL": "http://" + s.proxy.Listen + "/api",
-		"GATEWAY_UPSTREAM_FIRST_PAGE": "0", "GATEWAY_CACHE_TTL": "1ns",
+		"GATEWAY_UPSTREAM_FIRST_PAGE": "0", "GATEWAY_CACHE_TTL": "1ns", "GATEWAY_CACHE_REVALIDATE": "5m",
 	}
 	maps.Copy(env, f.env)
 	s.program = start(t, env)
@@ -503,7 +503,7 @@ func crowd(t *testing.T, all []fault, good int) (p *program, rest *httptest.Serv
 	t.Cleanup(rest.Close)
 	return start(t, map[string]string{
 		"GATEWAY_CREDENTIALS": "forward", "REVOX_BASE_URL": rest.URL + "/api",
-		"GATEWAY_UPSTREAM_FIRST_PAGE": "0", "GATEWAY_CACHE_TTL": "1ns",
+		"GATEWAY_UPSTREAM_FIRST_PAGE": "0", "GATEWAY_CACHE_TTL": "1ns", "GATEWAY_CACHE_REVALIDATE": "5m",
 	}), rest
 }
 
