@@ -82,7 +82,7 @@ func newHandler(opts Options, pages *pages) (http.Handler, error) {
 		maxScan:  opts.MaxScan,
 	}}})
 	exec := executor.New(schema)
-	p := presenter{opts.Log}
+	p := presenter{opts.Log, opts.Forward}
 	exec.SetErrorPresenter(p.present)
 	exec.SetRecoverFunc(p.recovered)
 	exec.SetQueryCache(checkedDocuments{})
