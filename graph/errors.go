@@ -119,13 +119,16 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		if e.RetryAfter > 0 {
 			out.Extensions["retryAfter"] = math.Ceil(e.RetryAfter.Seconds())
 		}
-		attributes := []any{"requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status, "reason", e.Reason}
-		if (e.Kind == upstream.KindUnauthenticated || e.Kind == upstream.KindForbidden) && !p.forward {
-			p.log.ErrorContext(ctx, "upstream refuses the gateway's key: set REVOX_API_KEY to one that may list calls", attributes...)
-			return say(codeUpstreamRefuses, "%s", refusedKey)
-		}
-		p.log.WarnContext(ctx, "upstream failed", attributes...)
 		told := upstreamErrors[e.Kind]
+		level, message := slog.LevelWarn, "upstream failed"
+		if (e.Kind == upstream.KindUnauthenticated || e.Kind == upstream.KindForbidden) && !p.forward {
+			told.code, told.message = codeUpstreamRefuses, refusedKey
+			level, message = slog.LevelError, "upstream refuses the gateway's key: set REVOX_API_KEY to one that may list calls"
+		}
+		if !e.Asked() { // what upstream said has been logged when it said that
+			level, message = slog.LevelInfo, "upstream was not asked"
+		}
+		p.log.Log(ctx, level, message, "requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status, "reason", e.Reason)
 		return say(told.code, "%s", told.message)
 	}
 	// gqlgen's own errors with a code are about the request: it could not be parsed, validated or coerced.

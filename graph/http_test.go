@@ -196,6 +196,9 @@ func TestUpstreamFailures(t *testing.T) {
 				if a.code(t) != test.code || len(g.fake.Requests()) != asked {
 					t.Errorf("%d requests: %+v", len(g.fake.Requests())-asked, a.Errors)
 				}
+				if log := g.log.String(); strings.Count(log, "level=INFO msg=\"upstream was not asked\"") != 1 || strings.Count(log, "\n") != 2 {
+					t.Errorf("the log has %s", log)
+				}
 			} else if len(a.Errors) > 0 { // errors are not cached
 				t.Errorf("still failing: %+v", a.Errors)
 			}

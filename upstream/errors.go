@@ -80,6 +80,9 @@ func (e *Error) Error() string {
 	}
 }
 
+// Asked reports whether upstream was asked. Else it is known to refuse at present, or too much waits for it.
+func (e *Error) Asked() bool { return !e.unsent }
+
 // mayPass reports whether asking again may help. The vendor's SDKs ask again after the same failures.
 func (e *Error) mayPass() bool {
 	switch e.advice {
