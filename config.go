@@ -142,7 +142,13 @@ func readSettings(args []string, getenv func(string) string, stdout io.Writer) (
 	if s == nil || s.Version {
 		return s, err
 	}
-	s.apiKey = upstream.NewCredential(getenv("REVOX_API_KEY"))
+	key := strings.TrimSpace(getenv("REVOX_API_KEY")) // a file's last line break comes along easily
+	s.apiKey = upstream.NewCredential(key)
+	if getenv("REVOX_API_KEY") != "" {
+		if bad := graph.CheckToken(key); bad != nil {
+			err = errors.Join(err, fmt.Errorf("REVOX_API_KEY %w", bad))
+		}
+	}
 	err = errors.Join(err, s.check(getenv("REVOX_API_KEY") != ""))
 	if s.query != nil {
 		err = errors.Join(err, s.query.check())
@@ -323,11 +329,14 @@ func (s *settings) check(hasKey bool) error {
 	refuse(forward && hasKey, "credentials", "GATEWAY_CREDENTIALS", "is forward, which does not use REVOX_API_KEY: unset one of them")
 	refuse(forward && len(s.Tokens) > 0, "tokens", "GATEWAY_TOKENS", "go with --credentials=server only")
 	refuse(forward && s.TokensFile != "", "tokens-file", "GATEWAY_TOKENS_FILE", "goes with --credentials=server only")
+	var badToken error // one is enough
 	for i, token := range s.Tokens {
 		s.Tokens[i] = strings.TrimSpace(token)
+		if err := graph.CheckToken(s.Tokens[i]); err != nil && badToken == nil {
+			badToken = fmt.Errorf("number %d of them %w", i+1, err)
+		}
 	}
-	refuse(slices.ContainsFunc(s.Tokens, func(token string) bool { return !graph.IsToken(token) }),
-		"tokens", "GATEWAY_TOKENS", "must be visible characters without spaces, separated by single commas")
+	refuse(badToken != nil, "tokens", "GATEWAY_TOKENS", "must be separated by single commas: %v", badToken)
 	if s.TokensFile != "" && !forward {
 		s.tokensFile, err = graph.NewTokensFile(s.TokensFile)
 		refuse(err != nil, "tokens-file", "GATEWAY_TOKENS_FILE", "cannot be used: %v", err)
