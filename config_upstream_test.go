@@ -1,6 +1,10 @@
 package main
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -89,5 +93,20 @@ func TestKeys(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// Upstream sees who asks, and in which version.
+func TestUserAgent(t *testing.T) {
+	agents := make(chan string, 10)
+	rest := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		agents <- r.Header.Get("User-Agent")
+		_, _ = io.WriteString(w, `{"calls": []}`)
+	}))
+	t.Cleanup(rest.Close)
+	p := start(t, map[string]string{"REVOX_API_KEY": "sk", "REVOX_BASE_URL": rest.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0"})
+	p.query(t, `{ calls(first: 1) { nodes { id } } }`)
+	if agent := <-agents; !regexp.MustCompile(`^revox-graphql/[!#-'*+.^_|~0-9A-Za-z-]+$`).MatchString(agent) {
+		t.Errorf("got %q", agent)
 	}
 }

@@ -142,6 +142,11 @@ func faults(t *testing.T) []fault {
 		{name: "401", answer: always(status(401)), code: refused, theirs: "UNAUTHENTICATED", asked: 1},
 		// The first tells that the page must go, and the second that there is no other.
 		{name: "403", answer: always(status(403)), code: refused, theirs: "FORBIDDEN", asked: 1, warm: 2},
+		// A firewall in front of Revox, and not Revox: the pages stay.
+		{name: "403, `cf-mitigated`", answer: always(status(403, "Cf-Mitigated", "challenge", "Content-Type", "text/html")), code: unavailable, asked: 1},
+		{name: "403, `Retry-After: 3`", answer: always(status(403, "Retry-After", "3")), code: "UPSTREAM_RATE_LIMITED", retry: 3, asked: 1},
+		{name: "407", answer: always(status(407)), code: unavailable, asked: 3},
+		{name: "byte order mark", answer: first(body("\uFEFF{\"calls\": [{\"id\": \"%s\", %s}]}", odd, call)), id: odd, asked: certain},
 		{name: "404", answer: always(status(404)), code: invalid, asked: 1},
 		{name: "422", answer: always(status(422)), code: invalid, asked: 1},
 		{

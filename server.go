@@ -249,6 +249,7 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 	observer := telemetry.NewUpstream(registry, log)
 	clientOptions := upstream.ClientOptions{
 		BaseURL:        s.baseURL,
+		UserAgent:      "revox-graphql/" + strings.Trim(programVersion(), "()"), // parentheses would be a comment there
 		StatusesFormat: upstream.StatusesFormat(s.UpstreamStatuses),
 		FirstPage:      s.firstPage,
 		CheckStatuses:  true,

@@ -128,7 +128,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		if !e.Asked() { // what upstream said has been logged when it said that
 			level, message = slog.LevelInfo, "upstream was not asked"
 		}
-		p.log.Log(ctx, level, message, "requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status, "reason", e.Reason)
+		p.log.Log(ctx, level, message, "requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status, "cause", string(e.Cause), "reason", e.Reason)
 		return say(told.code, "%s", told.message)
 	}
 	// gqlgen's own errors with a code are about the request: it could not be parsed, validated or coerced.

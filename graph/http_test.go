@@ -189,6 +189,9 @@ func TestUpstreamFailures(t *testing.T) {
 					t.Errorf("tells too much: %s", text)
 				}
 			}
+			if log := g.log.String(); name == "truncated" && !strings.Contains(log, ` cause=closed reason="the answer was cut short"`) {
+				t.Errorf("the log does not tell the cause: %s", log)
+			}
 			g.fake.Behave(func(b *fake.Behaviour) { b.Fault = nil })
 			asked := len(g.fake.Requests())
 			a = g.query(t, `{ calls { nodes { id } } }`, nil)

@@ -262,6 +262,11 @@ func (t *tenant) learn(err error, now time.Time) {
 	e, failed := errors.AsType[*Error](err)
 	_, tooLarge := errors.AsType[*PageSizeError](err)
 	switch {
+	case failed && e.unsent: // something of the gateway's own, which says nothing about upstream
+		if t.breaker.IsHalfOpen() {
+			t.breaker.RecordFailure()
+		}
+		return
 	case failed && (e.Kind == KindUnavailable || e.Kind == KindTimeout):
 		if t.breaker.IsHalfOpen() || now.Sub(t.answered(time.Time{})) >= breakerGrace {
 			t.breaker.RecordFailure()
@@ -327,7 +332,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return transportError(ctx, ctx.Err())
+		return transportError(ctx, ctx.Err(), nil)
 	}
 }
 
@@ -408,7 +413,7 @@ func (s *slots) take(ctx context.Context) error {
 	case s.taken <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return transportError(ctx, ctx.Err())
+		return transportError(ctx, ctx.Err(), nil)
 	}
 }
 

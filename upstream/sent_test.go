@@ -164,7 +164,7 @@ func TestPermitsAreGivenBack(t *testing.T) {
 		"panic":             func(*http.Request) { panic("a bug") },
 		"end of goroutine":  func(*http.Request) { runtime.Goexit() },
 		"asker gives up":    func(r *http.Request) { <-r.Context().Done() },
-		"attempt times out": func(r *http.Request) { time.Sleep(time.Minute) },
+		"attempt times out": func(*http.Request) { time.Sleep(time.Minute) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
