@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,10 +46,21 @@ func (l *clockList) RoundTrip(r *http.Request) (*http.Response, error) {
 	length := clockCalls + int(asked.Sub(l.began)/time.Second)
 	rows := []string{}
 	for i := page * size; i < min((page+1)*size, length); i++ {
-		rows = append(rows, fmt.Sprintf(`{"id": "call-%d", "status": "completed", "end_reason": "%d"}`, length-i, asked.UnixMilli()))
+		rows = append(rows, fmt.Sprintf(`{"id": "call-%d", "status": "completed", "end_reason": "%d"}`, length-i, asked.UnixNano()))
 	}
 	body := `{"calls": [` + strings.Join(rows, ",") + `]}`
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{}, Request: r}, nil
+}
+
+// latencies are random, up to so much.
+func latencies(seed uint64, most time.Duration) func() time.Duration {
+	var mu sync.Mutex
+	random := rand.New(rand.NewPCG(seed, 8))
+	return func() time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Duration(random.Int64N(int64(most)))
+	}
 }
 
 // pass lets the bubble's time pass.
@@ -78,8 +90,8 @@ func (l *clockList) oldest(data map[string]any) time.Time {
 			for name, inner := range value {
 				switch inner := inner.(type) {
 				case string:
-					if ms, err := strconv.ParseInt(inner, 10, 64); err == nil && name == "endReason" {
-						note(time.UnixMilli(ms))
+					if ns, err := strconv.ParseInt(inner, 10, 64); err == nil && name == "endReason" {
+						note(time.Unix(0, ns))
 					}
 				case float64: // the total is that of the whole second
 					note(l.began.Add(time.Duration(inner-clockCalls+1) * time.Second).Add(-time.Nanosecond))
@@ -154,7 +166,7 @@ func TestAge(t *testing.T) {
 					random := rand.New(rand.NewPCG(seed, 7))
 					list := &clockList{
 						began:   time.Now(),
-						latency: func() time.Duration { return rand.N(test.latency) },
+						latency: latencies(seed, test.latency),
 					}
 					list.down = func(at time.Time) bool {
 						since := at.Sub(list.began)

@@ -202,7 +202,7 @@ func (q question) attempt(ctx context.Context, number, size int) (*Page, error) 
 	body := bodies.Get().(*bytes.Buffer)
 	defer bodies.Put(body)
 	body.Reset()
-	if err := q.do(req, body, came); errors.Is(err, errTooLarge) && size > 1 {
+	if err := q.do(req, body, size, came); errors.Is(err, errTooLarge) && size > 1 {
 		return nil, &PageSizeError{Most: size / 2}
 	} else if err != nil {
 		return nil, err
@@ -267,8 +267,8 @@ func (c *Client) url(statuses OrderStatuses, number, size int) string {
 // errTooLarge: the answer has more bytes than are read.
 var errTooLarge = &Error{Kind: KindInvalidResponse, Status: http.StatusOK, Reason: "the answer is too large"}
 
-// do reads the body of a 200 answer, or makes that of a 204.
-func (c *Client) do(req *http.Request, body *bytes.Buffer, came *passage) error {
+// do reads the body of a 200 answer for a page of so many rows, or makes that of a 204.
+func (c *Client) do(req *http.Request, body *bytes.Buffer, size int, came *passage) error {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return transportError(req.Context(), err, came)
@@ -283,18 +283,16 @@ func (c *Client) do(req *http.Request, body *bytes.Buffer, came *passage) error 
 		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
 		return statusError(resp.StatusCode, resp.Header, time.Now())
 	}
-	if resp.ContentLength > c.opts.MaxAnswerBytes {
+	if resp.ContentLength > c.opts.MaxAnswerBytes && size >= smallestHalved {
 		return errTooLarge
 	}
 	if resp.ContentLength > 0 {
-		body.Grow(int(resp.ContentLength) + bytes.MinRead)
+		body.Grow(int(min(resp.ContentLength, c.opts.MaxAnswerBytes)) + bytes.MinRead)
 	}
-	n, err := body.ReadFrom(io.LimitReader(resp.Body, c.opts.MaxAnswerBytes+1))
-	if err != nil {
+	if err := readBody(body, resp.Body, c.opts.MaxAnswerBytes, size); err != nil && !errors.Is(err, errTooLarge) {
 		return transportError(req.Context(), err, came)
-	}
-	if n > c.opts.MaxAnswerBytes {
-		return errTooLarge
+	} else if err != nil {
+		return err
 	}
 	return nil
 }

@@ -167,13 +167,15 @@ func (r *pageReader) page() *Page {
 func (r *pageReader) readRow() {
 	r.row = rowIndex{Call: Call{Status: CallStatusUnrecognized}}
 	r.unknown, r.odd = r.unknown[:0], r.odd[:0]
-	if r.peek() == '{' {
+	switch {
+	case r.peek() == '{':
 		for r.enter(); r.more(); {
 			r.readField(r.name())
 		}
 		r.finishExtra()
-	} else {
-		r.value()
+	case string(r.value()) == cutRow:
+		r.row.problem = "it is too large"
+	default:
 		r.row.problem = "it is not an object"
 	}
 	r.rows = append(r.rows, r.row)
