@@ -315,7 +315,8 @@ func (s *settings) check(hasKey bool) error {
 	refuse(s.UpstreamConcurrent < 1 || s.UpstreamConcurrent > 1000, "upstream-concurrency", "GATEWAY_UPSTREAM_CONCURRENCY", "must be from 1 to 1000, and is %d", s.UpstreamConcurrent)
 	refuse(s.UpstreamQueue < 1 || s.UpstreamQueue > 100_000, "upstream-queue", "GATEWAY_UPSTREAM_QUEUE", "must be from 1 to 100000, and is %d", s.UpstreamQueue)
 	refuse(s.CacheStale < 0, "cache-stale", "GATEWAY_CACHE_STALE", "must not be negative, and is %v", s.CacheStale)
-	refuse(s.CacheRevalidate.Duration < 0, "cache-revalidate", "GATEWAY_CACHE_REVALIDATE", "must not be negative, and is %v", s.CacheRevalidate.Duration)
+	refuse(s.CacheRevalidate.Duration < 0, "cache-revalidate", "GATEWAY_CACHE_REVALIDATE",
+		"must not be negative, and is %v", s.CacheRevalidate.Duration)
 	refuse(s.CacheTTL < 0, "cache-ttl", "GATEWAY_CACHE_TTL", "must not be negative, and is %v", s.CacheTTL)
 	refuse(s.DemoCallsPerMinute < 0 || s.DemoCallsPerMinute > 60_000, "demo-calls-per-minute", "GATEWAY_DEMO_CALLS_PER_MINUTE", "must be from 0 to 60000, and is %v", s.DemoCallsPerMinute)
 	refuse(s.SlowRequest <= 0, "slow-request", "GATEWAY_SLOW_REQUEST", "must be more than 0, and is %v", s.SlowRequest)

@@ -20,7 +20,7 @@ func TestRevalidateDefault(t *testing.T) {
 	}{
 		"default":           {nil, 15 * time.Second},
 		"as long as TTL":    {map[string]string{"GATEWAY_CACHE_TTL": "1m"}, time.Minute},
-		"set":               {map[string]string{"GATEWAY_CACHE_TTL": "1m", "GATEWAY_CACHE_REVALIDATE": "5s"}, 5 * time.Second},
+		"set":               {map[string]string{"GATEWAY_CACHE_REVALIDATE": "5s"}, 5 * time.Second},
 		"not at all":        {map[string]string{"GATEWAY_CACHE_TTL": "1m", "GATEWAY_CACHE_REVALIDATE": "0s"}, 0},
 		"zero without unit": {map[string]string{"GATEWAY_CACHE_REVALIDATE": "0"}, 0},
 	} {
@@ -41,8 +41,8 @@ func TestRevalidateDefault(t *testing.T) {
 	}
 }
 
-// A key that cannot be right stops the start with a line that names the variable and the reason, and never the key. White
-// space around it is what a file's last line break leaves behind.
+// A key that cannot be right stops the start with a line that names the variable and the reason, and never the key.
+// White space around it is what a file's last line break leaves behind.
 func TestKeys(t *testing.T) {
 	const key = "sk_canary_51c9"
 	for name, test := range map[string]struct{ value, says string }{
@@ -104,7 +104,9 @@ func TestUserAgent(t *testing.T) {
 		_, _ = io.WriteString(w, `{"calls": []}`)
 	}))
 	t.Cleanup(rest.Close)
-	p := start(t, map[string]string{"REVOX_API_KEY": "sk", "REVOX_BASE_URL": rest.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0"})
+	p := start(t, map[string]string{
+		"REVOX_API_KEY": "sk", "REVOX_BASE_URL": rest.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
+	})
 	p.query(t, `{ calls(first: 1) { nodes { id } } }`)
 	if agent := <-agents; !regexp.MustCompile(`^revox-graphql/[!#-'*+.^_|~0-9A-Za-z-]+$`).MatchString(agent) {
 		t.Errorf("got %q", agent)

@@ -143,10 +143,19 @@ func faults(t *testing.T) []fault {
 		// The first tells that the page must go, and the second that there is no other.
 		{name: "403", answer: always(status(403)), code: refused, theirs: "FORBIDDEN", asked: 1, warm: 2},
 		// A firewall in front of Revox, and not Revox: the pages stay.
-		{name: "403, `cf-mitigated`", answer: always(status(403, "Cf-Mitigated", "challenge", "Content-Type", "text/html")), code: unavailable, asked: 1},
-		{name: "403, `Retry-After: 3`", answer: always(status(403, "Retry-After", "3")), code: "UPSTREAM_RATE_LIMITED", retry: 3, asked: 1},
+		{
+			name: "403, `cf-mitigated`", code: unavailable, asked: 1,
+			answer: always(status(403, "Cf-Mitigated", "challenge", "Content-Type", "text/html")),
+		},
+		{
+			name: "403, `Retry-After: 3`", code: "UPSTREAM_RATE_LIMITED", retry: 3, asked: 1,
+			answer: always(status(403, "Retry-After", "3")),
+		},
 		{name: "407", answer: always(status(407)), code: unavailable, asked: 3},
-		{name: "byte order mark", answer: first(body("\uFEFF{\"calls\": [{\"id\": \"%s\", %s}]}", odd, call)), id: odd, asked: certain},
+		{
+			name: "byte order mark", id: odd, asked: certain,
+			answer: first(body("\uFEFF{\"calls\": [{\"id\": \"%s\", %s}]}", odd, call)),
+		},
 		{name: "404", answer: always(status(404)), code: invalid, asked: 1},
 		{name: "422", answer: always(status(422)), code: invalid, asked: 1},
 		{
@@ -531,7 +540,8 @@ func TestTheKeyStaysSecret(t *testing.T) {
 	for _, f := range all {
 		group.Go(func() {
 			got := p.ask(t, f.key())
-			if got.code() != cmp.Or(f.theirs, f.code) || f.code != "" && got.Errors[0].Extensions.RetryAfter != f.retry {
+			code := cmp.Or(f.theirs, f.code)
+			if got.code() != code || code != "" && got.Errors[0].Extensions.RetryAfter != f.retry {
 				t.Errorf("%s: got %v", f.name, got)
 			}
 		})

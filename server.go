@@ -264,7 +264,8 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 		Patience: s.UpstreamAttempt, Timeout: s.UpstreamTimeout,
 		Failing: func(tenant upstream.Tenant, err error) {
 			if err != nil {
-				log.Warn("upstream is failing: answers come from memory and say how old they are", "tenant", tenant.String(), "error", err)
+				log.Warn("upstream is failing: answers come from memory and say how old they are",
+					"tenant", tenant.String(), "error", err)
 			} else {
 				log.Info("upstream answers again: its pages are fresh", "tenant", tenant.String())
 			}

@@ -42,9 +42,11 @@ const (
 )
 
 // refusedKey is what a client is told where the key that upstream refuses is the gateway's own.
-const refusedKey = "Revox refuses the gateway's own API key. Nothing is wrong with the request: the gateway's operator must mend that."
+const refusedKey = "Revox refuses the gateway's own API key. Nothing is wrong with the request: " +
+	"the gateway's operator must mend that."
 
-// upstreamErrors says what a client is told of each kind of upstream error. A key that is refused is the client's there.
+// upstreamErrors says what a client is told of each kind of upstream error. A key that is refused is the client's
+// there.
 var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
 	upstream.KindUnauthenticated: {codeUnauthenticated, "Revox did not accept the API key. Check that it is right and still valid."},
 	upstream.KindForbidden:       {codeForbidden, "Revox does not let this API key list calls. Ask for that permission, or use another key."},
@@ -123,12 +125,14 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		level, message := slog.LevelWarn, "upstream failed"
 		if (e.Kind == upstream.KindUnauthenticated || e.Kind == upstream.KindForbidden) && !p.forward {
 			told.code, told.message = codeUpstreamRefuses, refusedKey
-			level, message = slog.LevelError, "upstream refuses the gateway's key: set REVOX_API_KEY to one that may list calls"
+			level = slog.LevelError
+			message = "upstream refuses the gateway's key: set REVOX_API_KEY to one that may list calls"
 		}
 		if !e.Asked() { // what upstream said has been logged when it said that
 			level, message = slog.LevelInfo, "upstream was not asked"
 		}
-		p.log.Log(ctx, level, message, "requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status, "cause", string(e.Cause), "reason", e.Reason)
+		p.log.Log(ctx, level, message, "requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status,
+			"cause", string(e.Cause), "reason", e.Reason)
 		return say(told.code, "%s", told.message)
 	}
 	// gqlgen's own errors with a code are about the request: it could not be parsed, validated or coerced.

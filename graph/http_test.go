@@ -189,7 +189,8 @@ func TestUpstreamFailures(t *testing.T) {
 					t.Errorf("tells too much: %s", text)
 				}
 			}
-			if log := g.log.String(); name == "truncated" && !strings.Contains(log, ` cause=closed reason="the answer was cut short"`) {
+			const cause = ` cause=closed reason="the answer was cut short"`
+			if log := g.log.String(); name == "truncated" && !strings.Contains(log, cause) {
 				t.Errorf("the log does not tell the cause: %s", log)
 			}
 			g.fake.Behave(func(b *fake.Behaviour) { b.Fault = nil })
@@ -199,7 +200,8 @@ func TestUpstreamFailures(t *testing.T) {
 				if a.code(t) != test.code || len(g.fake.Requests()) != asked {
 					t.Errorf("%d requests: %+v", len(g.fake.Requests())-asked, a.Errors)
 				}
-				if log := g.log.String(); strings.Count(log, "level=INFO msg=\"upstream was not asked\"") != 1 || strings.Count(log, "\n") != 2 {
+				const unasked = `level=INFO msg="upstream was not asked"`
+				if log := g.log.String(); strings.Count(log, unasked) != 1 || strings.Count(log, "\n") != 2 {
 					t.Errorf("the log has %s", log)
 				}
 			} else if len(a.Errors) > 0 { // errors are not cached
@@ -217,8 +219,8 @@ func TestRefusedKeys(t *testing.T) {
 		code    string
 		log     string
 	}{
-		"the gateway's, 401": {false, 401, "UPSTREAM_UNAUTHENTICATED", "level=ERROR msg=\"upstream refuses the gateway's key"},
-		"the gateway's, 403": {false, 403, "UPSTREAM_UNAUTHENTICATED", "level=ERROR msg=\"upstream refuses the gateway's key"},
+		"the gateway's, 401": {false, 401, "UPSTREAM_UNAUTHENTICATED", `level=ERROR msg="upstream refuses the gateway's key`},
+		"the gateway's, 403": {false, 403, "UPSTREAM_UNAUTHENTICATED", `level=ERROR msg="upstream refuses the gateway's key`},
 		"the client's, 401":  {true, 401, "UNAUTHENTICATED", "level=WARN msg=\"upstream failed"},
 		"the client's, 403":  {true, 403, "FORBIDDEN", "level=WARN msg=\"upstream failed"},
 	} {
@@ -231,11 +233,14 @@ func TestRefusedKeys(t *testing.T) {
 			g.fake.Behave(func(b *fake.Behaviour) {
 				b.Fault = func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: test.status} }
 			})
-			status, header, body := g.post(t, `{"query": "{ calls { nodes { id } } }"}`, http.Header{"Authorization": {"Bearer token"}})
-			if code := decode(t, body).code(t); status != 200 || code != test.code || header.Get("WWW-Authenticate") != "" {
+			token := http.Header{"Authorization": {"Bearer token"}}
+			status, header, body := g.post(t, `{"query": "{ calls { nodes { id } } }"}`, token)
+			code := decode(t, body).code(t)
+			if status != 200 || code != test.code || header.Get("WWW-Authenticate") != "" {
 				t.Errorf("status %d, %v: %s", status, header, body)
 			}
-			if log := g.log.String(); !strings.Contains(log, test.log) || !strings.Contains(log, fmt.Sprintf("status=%d", test.status)) {
+			told := fmt.Sprintf("status=%d", test.status)
+			if log := g.log.String(); !strings.Contains(log, test.log) || !strings.Contains(log, told) {
 				t.Errorf("the log has %s", log)
 			}
 		})

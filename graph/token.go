@@ -7,9 +7,9 @@ import (
 	"unicode"
 )
 
-// CheckToken says why a text cannot travel as a bearer token, or is surely not meant to: it must be visible ASCII without
-// spaces (RFC 6750 §2.1 allows less), and no more than the token itself. The error completes a sentence that begins with
-// the name of a setting, and quotes nothing of the text but a character that no token has.
+// CheckToken says why a text cannot travel as a bearer token, or is surely not meant to: it must be visible ASCII
+// without spaces (RFC 6750 §2.1 allows less), and no more than the token itself. The error completes a sentence that
+// begins with the name of a setting, and quotes nothing of the text but a character that no token has.
 func CheckToken(text string) error {
 	scheme, _, spaced := strings.Cut(text, " ")
 	switch {

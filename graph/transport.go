@@ -267,8 +267,8 @@ func (x *exchange) send(status int, body []byte) {
 	}
 }
 
-// sayAge tells in whole seconds how old the oldest page is that the answer was made from (RFC 9111 §5.1); 0 where it was
-// made from none.
+// sayAge tells in whole seconds how old the oldest page is that the answer was made from (RFC 9111 §5.1); 0 where it
+// was made from none.
 func (x *exchange) sayAge() {
 	x.w.Header()["Age"] = []string{strconv.Itoa(int(x.age / time.Second))}
 }

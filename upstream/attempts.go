@@ -115,8 +115,8 @@ func (ts *tenants) of(c Credential) *tenant {
 	return made
 }
 
-// ask makes attempts until one brings a page, or no other may be made. What counts is what upstream was sent: a question
-// that waits for a pause to end, and is then asked for the first time, is no retry.
+// ask makes attempts until one brings a page, or no other may be made. What counts is what upstream was sent: a
+// question that waits for a pause to end, and is then asked for the first time, is no retry.
 func (ts *tenants) ask(ctx context.Context, t *tenant, allowance *Allowance, attempt func(context.Context) (*Page, error)) (*Page, error) {
 	sent, paid := 0, false
 	var failed error // why the last attempt that was sent must be repeated

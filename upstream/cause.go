@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// Cause is a word for why upstream has not answered, for the log: what an operator has to mend differs, where a client of
-// the gateway can only wait.
+// Cause is a word for why upstream has not answered, for the log: what an operator has to mend differs, where a client
+// of the gateway can only wait.
 type Cause string
 
 // The causes. One that has to do with time is how far a request had come.
@@ -75,8 +75,8 @@ func checkProxy(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Res
 	return &proxyError{answer.StatusCode}
 }
 
-// transportError classes a failure below HTTP. Why the request was stopped comes first. The error's own text is kept where
-// it is known to hold neither an address nor what came over the wire.
+// transportError classes a failure below HTTP. Why the request was stopped comes first. The error's own text is kept
+// where it is known to hold neither an address nor what came over the wire.
 func transportError(ctx context.Context, err error, came *passage) error {
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
 		return cause
@@ -122,8 +122,8 @@ func causeOf(err error, came *passage) (Cause, string) {
 		return CauseTLS, "no agreement on TLS"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return CauseClosed, "the answer was cut short"
-	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), strings.Contains(err.Error(), "server closed idle connection"),
-		strings.Contains(err.Error(), "GOAWAY"):
+	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed),
+		strings.Contains(err.Error(), "server closed idle connection"), strings.Contains(err.Error(), "GOAWAY"):
 		return CauseClosed, "the connection was closed"
 	case dialing:
 		return CauseConnect, "no connection"
@@ -156,7 +156,8 @@ func tlsCause(err error) (Cause, string) {
 		}
 		return CauseCertificate, e.Err.Error()
 	}
-	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "remote error" || op.Op == "local error") { // an alert
+	op, ok := errors.AsType[*net.OpError](err)
+	if ok && (op.Op == "remote error" || op.Op == "local error") { // an alert
 		return CauseTLS, op.Op + ": " + op.Err.Error()
 	}
 	if header, ok := errors.AsType[tls.RecordHeaderError](err); ok {

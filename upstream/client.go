@@ -112,8 +112,8 @@ func NewClient(opts ClientOptions) *Client {
 }
 
 const (
-	// pingAfter is how long a connection over HTTP/2 is silent before it is asked whether it is still there, and pingTimeout
-	// how long that may take: one that has died without a word fails every request that is sent over it.
+	// pingAfter is how long a connection over HTTP/2 is silent before it is asked whether it is still there, and
+	// pingTimeout how long that may take: one that has died without a word fails every request that is sent over it.
 	pingAfter   = 15 * time.Second
 	pingTimeout = 5 * time.Second
 )

@@ -6,16 +6,16 @@ import (
 	"io"
 )
 
-// A call can be larger than all that is read of an answer. Asking for fewer rows then does not help, and where pages become
-// too small they cannot be walked any more. So of a small page a row that takes half of what is read is left out while
-// the answer is read: it keeps its place, as a row that cannot be read, and its neighbours arrive. Memory stays bounded
-// by what is read of any answer.
+// A call can be larger than all that is read of an answer. Asking for fewer rows then does not help, and where pages
+// become too small they cannot be walked any more. So of a small page a row that takes half of what is read is left out
+// while the answer is read: it keeps its place, as a row that cannot be read, and its neighbours arrive. Memory stays
+// bounded by what is read of any answer.
 //
 // This costs nothing where an answer is not too large: only then is its text looked at.
 
 const (
-	// smallestHalved is the rows of the smallest page that is halved when its answer is too large. Half of fewer would be
-	// less than the 12 rows that a walk needs to find its place again everywhere.
+	// smallestHalved is the rows of the smallest page that is halved when its answer is too large. Half of fewer would
+	// be less than the 12 rows that a walk needs to find its place again everywhere.
 	smallestHalved = 24
 	// mostRead is how many times MaxAnswerBytes an answer may have if rows of it are left out.
 	mostRead = 4
@@ -55,8 +55,8 @@ func readBody(body *bytes.Buffer, from io.Reader, limit int64, rows int) error {
 	return errTooLarge
 }
 
-// cutter keeps an answer without its largest rows. A row is an object or list in a list or object of the answer's own: in
-// what is no list of calls nothing is looked at anyway.
+// cutter keeps an answer without its largest rows. A row is an object or list in a list or object of the answer's own:
+// in what is no list of calls nothing is looked at anyway.
 type cutter struct {
 	kept  *bytes.Buffer
 	limit int

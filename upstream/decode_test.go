@@ -267,7 +267,8 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// A number where a text is documented is a text of the same digits, and a text or number that stands for a boolean is one.
+// A number where a text is documented is a text of the same digits, and a text or number that stands for a boolean is
+// one.
 func TestValuesOfAnotherType(t *testing.T) {
 	c := readOne(t, `{"id": "a", "phone_number": 33612345678, "end_reason": -1.50e3, "recording_url": null, "transcript": [
 		{"role": "tool", "content": 5, "tool_name": 7, "tool_is_error": "true"}, {"role": "tool", "tool_is_error": "false"},

@@ -26,11 +26,11 @@ const (
 	KindRateLimited
 	// KindTimeout: no answer in time, or 408.
 	KindTimeout
-	// KindUnavailable: no connection, a connection lost on the way, a proxy or firewall that lets nothing through, 409, or
-	// 5xx.
+	// KindUnavailable: no connection, a connection lost on the way, a proxy or firewall that lets nothing through, 409,
+	// or 5xx.
 	KindUnavailable
-	// KindOverloaded: the gateway has so many requests waiting for upstream that it takes no more, or so many files open that
-	// it cannot connect.
+	// KindOverloaded: the gateway has so many requests waiting for upstream that it takes no more, or so many files
+	// open that it cannot connect.
 	KindOverloaded
 )
 
@@ -126,7 +126,8 @@ func (e *Error) readForbidden(header http.Header) {
 	case e.RetryAfter > 0:
 		e.Kind = KindRateLimited
 	case header.Get("Cf-Mitigated") != "" || mediaType == "text/html" || mediaType == "application/xhtml+xml":
-		e.Kind, e.Cause, e.Reason = KindUnavailable, CauseChallenge, "a firewall in front of it wants to see a browser, or refuses the address"
+		e.Kind, e.Cause = KindUnavailable, CauseChallenge
+		e.Reason = "a firewall in front of it wants to see a browser, or refuses the address"
 		if e.advice == noAdvice {
 			e.advice = shouldNotRetry
 		}

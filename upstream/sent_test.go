@@ -41,7 +41,8 @@ func (o *tally) Paced(_ upstream.Tenant, perSecond float64) {
 func (o *tally) want(t *testing.T, attempted, retried, refused int) {
 	t.Helper()
 	if o.attempted != attempted || o.retried != retried || o.refused != refused {
-		t.Errorf("%d attempts, %d retries, %d refused; want %d, %d, %d", o.attempted, o.retried, o.refused, attempted, retried, refused)
+		t.Errorf("%d attempts, %d retries, %d refused; want %d, %d, %d",
+			o.attempted, o.retried, o.refused, attempted, retried, refused)
 	}
 }
 
@@ -74,7 +75,8 @@ func TestPausesCountNothing(t *testing.T) {
 			opts := as("")
 			opts.Allowance = upstream.NewAllowance(5)
 			_, err := c.ListCalls(t.Context(), opts)
-			if e, _ := errors.AsType[*upstream.Error](err); opts.Allowance.Used() != 1-want || e.Asked() != (want == 0) {
+			e, _ := errors.AsType[*upstream.Error](err)
+			if opts.Allowance.Used() != 1-want || e.Asked() != (want == 0) {
 				t.Errorf("%d requests paid for, %v", opts.Allowance.Used(), err)
 			}
 		}

@@ -25,7 +25,8 @@ func appendTime(dst []byte, t time.Time, millis bool) []byte {
 // isCanonicalTime reports whether text in the form of RFC 3339 is already as [appendTime] writes it.
 func isCanonicalTime(text []byte) bool {
 	last := len(text) - 1
-	return text[last] == 'Z' && (last == len("2006-01-02T15:04:05") || last == len("2006-01-02T15:04:05.000") && text[19] == '.')
+	const seconds, millis = len("2006-01-02T15:04:05"), len("2006-01-02T15:04:05.000")
+	return text[last] == 'Z' && (last == seconds || last == millis && text[seconds] == '.')
 }
 
 // readTime is a point in time as it was sent.
@@ -72,7 +73,9 @@ const longestTime = 100
 
 // timeLayouts are the forms of text that [plainTime] leaves.
 var timeLayouts = func() (layouts []string) {
-	for _, local := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "20060102T150405", "20060102T1504", "20060102150405"} {
+	for _, local := range []string{
+		"2006-01-02T15:04:05", "2006-01-02T15:04", "20060102T150405", "20060102T1504", "20060102150405",
+	} {
 		for _, zone := range []string{"Z07", "Z07:00", "", "Z0700", "Z07:00:00"} {
 			layouts = append(layouts, local+zone)
 		}
@@ -106,8 +109,8 @@ func plainTime(s string) (plain string, leap time.Duration) {
 	return s, leap
 }
 
-// isEpoch reports whether text is a count since 1970: its digits are as many as such a count has in this century, and not as
-// many as a date has.
+// isEpoch reports whether text is a count since 1970: its digits are as many as such a count has in this century, and
+// not as many as a date has.
 func isEpoch(s string) bool {
 	whole, fraction, _ := strings.Cut(s, ".")
 	if strings.Trim(whole+fraction, "0123456789") != "" {
@@ -121,8 +124,8 @@ func isEpoch(s string) bool {
 	}
 }
 
-// epochTime reads seconds since 1970, or milli-, micro- or nanoseconds. A count is of the largest unit with which it lies
-// before the year 5138, which begins 1e11 seconds after 1970: none is taken for another from 1973 on.
+// epochTime reads seconds since 1970, or milli-, micro- or nanoseconds. A count is of the largest unit with which it
+// lies before the year 5138, which begins 1e11 seconds after 1970: none is taken for another from 1973 on.
 func epochTime(number string) (readTime, bool) {
 	n, err := strconv.ParseFloat(number, 64)
 	if err != nil || math.Abs(n) >= 1e20 {
@@ -136,8 +139,8 @@ func epochTime(number string) (readTime, bool) {
 	return newReadTime(time.UnixMilli(int64(n)), millis, false)
 }
 
-// newReadTime refuses what RFC 3339 cannot write (years have four digits), and what stands for no time at all: 0 seconds
-// since 1970, and the first moment of the year 1 of Go and .NET. No call is as old as that.
+// newReadTime refuses what RFC 3339 cannot write (years have four digits), and what stands for no time at all: 0
+// seconds since 1970, and the first moment of the year 1 of Go and .NET. No call is as old as that.
 func newReadTime(t time.Time, millis, canonical bool) (readTime, bool) {
 	t = t.UTC()
 	return readTime{t, millis, canonical}, t.Unix() > 0 && t.Year() <= 9999

@@ -168,7 +168,9 @@ func readTranscript(value json.RawMessage) ([]*TranscriptEntry, json.RawMessage)
 				}
 			case "tool_is_error":
 				e.ToolIsError = nil
-				said, ok := map[string]bool{"true": true, `"true"`: true, "1": true, "false": false, `"false"`: false, "0": false}[string(m.value)]
+				said, ok := map[string]bool{
+					"true": true, `"true"`: true, "1": true, "false": false, `"false"`: false, "0": false,
+				}[string(m.value)]
 				if known = ok || null; ok {
 					e.ToolIsError = &said
 				}
@@ -265,7 +267,8 @@ func readTime(value json.RawMessage) (formatted *string, at *time.Time, known bo
 }
 
 // iso is a date and a time in the forms of ISO 8601 that are taken, and an offset.
-var iso = regexp.MustCompile(`(?i)^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?(?:(Z)|([+-])(\d\d)(?::?(\d\d))?)?$`)
+var iso = regexp.MustCompile(`(?i)^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?` +
+	`(?:(Z)|([+-])(\d\d)(?::?(\d\d))?)?$`)
 
 func textTime(s string) (at *time.Time, millis bool) {
 	m := iso.FindStringSubmatch(s)

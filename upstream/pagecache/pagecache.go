@@ -6,13 +6,13 @@
 // different sizes lie over one another, and a small window of a large page costs nothing. A page is one consistent answer
 // of upstream and is never cut or joined with another.
 //
-// A page is fresh for the TTL. For another time after that, Revalidate, it is served all the same, while it is read afresh
-// in the background (stale-while-revalidate of RFC 5861). A page that is older still is only served while upstream fails,
-// and is then marked as stale (stale-if-error of RFC 5861); where upstream is not known to fail, the asker waits for it.
-// A credential that upstream refuses loses its pages at once.
+// A page is fresh for the TTL. For another time after that, Revalidate, it is served all the same, while it is read
+// afresh in the background (stale-while-revalidate of RFC 5861). A page that is older still is only served while
+// upstream fails, and is then marked as stale (stale-if-error of RFC 5861); where upstream is not known to fail, the
+// asker waits for it. A credential that upstream refuses loses its pages at once.
 //
-// Whether upstream fails a tenant is what the last request to end has shown. It is believed for TTL + Revalidate, so that
-// it is never older than what is shown of a list: after that the next asker finds out.
+// Whether upstream fails a tenant is what the last request to end has shown. It is believed for TTL + Revalidate, so
+// that it is never older than what is shown of a list: after that the next asker finds out.
 //
 // [Cache.FindCall] looks for one call among the same pages.
 //
@@ -62,13 +62,13 @@ type Options struct {
 	MaxBytes int
 	// MaxTenantBytes bounds the memory that one tenant's pages take; 0 is MaxBytes.
 	MaxTenantBytes int
-	// Patience is how long an answer of upstream may take before upstream counts as failing for those who can be given an
-	// older page; 0 is as long as they wait anyway.
+	// Patience is how long an answer of upstream may take before upstream counts as failing for those who can be given
+	// an older page; 0 is as long as they wait anyway.
 	Patience time.Duration
 	// Timeout bounds a flight; 0 leaves that to the decorated Lister.
 	Timeout time.Duration
-	// Failing is told when upstream begins to fail a tenant who has or had pages in memory, with the first error, and when
-	// it ceases, with nil; nil is nobody.
+	// Failing is told when upstream begins to fail a tenant who has or had pages in memory, with the first error, and
+	// when it ceases, with nil; nil is nobody.
 	Failing func(tenant upstream.Tenant, err error)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
@@ -210,8 +210,8 @@ func (c *Cache) Page(opts upstream.ListCallsOptions) *upstream.Page {
 	return page
 }
 
-// failing reports whether an error says that upstream fails, or does not answer in time. Who has no answer by then may be
-// given an older one.
+// failing reports whether an error says that upstream fails, or does not answer in time. Who has no answer by then may
+// be given an older one.
 func failing(err error) bool {
 	failure, failed := errors.AsType[*upstream.Error](err)
 	return failed && failure.Kind.Passing() || errors.Is(err, context.DeadlineExceeded)
@@ -291,7 +291,8 @@ func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upst
 	return nil, f, k, nil
 }
 
-// fails reports whether upstream is believed to fail a tenant: its last request to end has failed, and not too long ago.
+// fails reports whether upstream is believed to fail a tenant: its last request to end has failed, and not too long
+// ago.
 func (c *Cache) fails(s *shelf) bool {
 	return s.failing && c.opts.Now().Sub(s.failedAt) < c.opts.TTL+c.opts.Revalidate
 }
@@ -357,8 +358,8 @@ func (c *Cache) await(k key, f *flight) {
 	})
 }
 
-// handOver leaves a flight that may go on, for what it brings or shows of upstream: if the caller is its last asker, the
-// cache waits in the caller's place.
+// handOver leaves a flight that may go on, for what it brings or shows of upstream: if the caller is its last asker,
+// the cache waits in the caller's place.
 func (c *Cache) handOver(k key, f *flight) {
 	c.mu.Lock()
 	if f.askers == 1 && c.ctx.Err() == nil {

@@ -9,8 +9,8 @@ import (
 	"revox-graphql/upstream"
 )
 
-// shelf is one tenant's pages, and what is known of the tenant. Each page is also among the pages of all, and leaves with
-// it.
+// shelf is one tenant's pages, and what is known of the tenant. Each page is also among the pages of all, and leaves
+// with it.
 type shelf struct {
 	pages   *simplelru.LRU[key, *upstream.Page]
 	bytes   int

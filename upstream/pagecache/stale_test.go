@@ -17,12 +17,14 @@ func (l *lister) fail(err error) {
 	l.err = err
 }
 
-// newStale is a cache of pages that are fresh for 15 s, may be served while they are read afresh for another 15 s, and for a
-// minute after the first 15 s while upstream fails.
+// newStale is a cache of pages that are fresh for 15 s, may be served while they are read afresh for another 15 s, and
+// for a minute after the first 15 s while upstream fails.
 func newStale(t *testing.T) (*lister, *Cache) {
 	t.Helper()
 	l := &lister{rows: 50}
-	c := New(l, Options{TTL: 15 * time.Second, Revalidate: 15 * time.Second, Stale: time.Minute, MaxBytes: 1 << 20})
+	c := New(l, Options{
+		TTL: 15 * time.Second, Revalidate: 15 * time.Second, Stale: time.Minute, MaxBytes: 1 << 20,
+	})
 	t.Cleanup(c.Close)
 	return l, c
 }
@@ -391,7 +393,10 @@ func TestAFailureIsNotBelievedForEver(t *testing.T) {
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50}
-		c := New(l, Options{TTL: 15 * time.Second, Revalidate: 15 * time.Second, Stale: time.Minute, MaxBytes: 1 << 20, Patience: 5 * time.Second})
+		c := New(l, Options{
+			TTL: 15 * time.Second, Revalidate: 15 * time.Second, Stale: time.Minute, MaxBytes: 1 << 20,
+			Patience: 5 * time.Second,
+		})
 		defer c.Close()
 		list(t, c, ask(0, 20))
 		time.Sleep(31 * time.Second)
@@ -423,8 +428,9 @@ func TestWhatIsKnownOutlivesPages(t *testing.T) {
 		l := &lister{rows: 50}
 		var told []error
 		c := New(l, Options{
-			TTL: 15 * time.Second, Revalidate: 15 * time.Second, Stale: time.Minute, MaxBytes: 2500, // a page of 20 rows has 2000
-			Failing: func(_ upstream.Tenant, err error) { told = append(told, err) },
+			TTL: 15 * time.Second, Revalidate: 15 * time.Second, Stale: time.Minute,
+			MaxBytes: 2500, // a page of 20 rows has 2000
+			Failing:  func(_ upstream.Tenant, err error) { told = append(told, err) },
 		})
 		defer c.Close()
 		mine, yours := ask(0, 20), ask(0, 20)
