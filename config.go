@@ -42,7 +42,8 @@ type settings struct {
 	UpstreamConcurrent int           `name:"upstream-concurrency" variable:"GATEWAY_UPSTREAM_CONCURRENCY" query:"" default:"32" help:"How many requests to Revox may be under way at once; with --credentials=forward half of them for one credential."`
 	UpstreamQueue      int           `variable:"GATEWAY_UPSTREAM_QUEUE" query:"" default:"256" help:"How many requests to Revox may wait for others to finish."`
 	CacheTTL           time.Duration `name:"cache-ttl" variable:"GATEWAY_CACHE_TTL" query:"" default:"15s" help:"How long a page from Revox is fresh. 0 turns the cache off."`
-	CacheStale         time.Duration `variable:"GATEWAY_CACHE_STALE" query:"" default:"5m" help:"How long after that a page may still be served, while it is asked for anew or while Revox is failing."`
+	CacheRevalidate    orTTL         `variable:"GATEWAY_CACHE_REVALIDATE" query:"" placeholder:"DURATION" help:"How long after that a page may still be served while it is read afresh: while Revox is well, no answer shows older data. Unset it is as long as --cache-ttl."`
+	CacheStale         time.Duration `variable:"GATEWAY_CACHE_STALE" query:"" default:"5m" help:"How long after --cache-ttl a page may still be served while Revox is failing; then the answer says how old it is."`
 	CacheBytes         byteSize      `variable:"GATEWAY_CACHE_BYTES" default:"256MiB" help:"Memory for cached pages."`
 	CacheTenantBytes   byteSize      `variable:"GATEWAY_CACHE_TENANT_BYTES" default:"64MiB" help:"With --credentials=forward: the most of that memory that pages of one credential may take."`
 	AnswerBytes        byteSize      `variable:"GATEWAY_ANSWER_BYTES" default:"64MiB" help:"Memory for remembered answers, which are never older than the pages that they were made from; 0 remembers none."`
@@ -99,6 +100,27 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// orTTL is a duration that is as long as the cache's TTL where it is not set.
+type orTTL struct {
+	time.Duration
+	set bool
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (d *orTTL) UnmarshalText(text []byte) (err error) {
+	d.Duration, err = time.ParseDuration(string(text))
+	d.set = true
+	return err
+}
+
+// or is the duration, or the TTL.
+func (d orTTL) or(ttl time.Duration) time.Duration {
+	if d.set {
+		return d.Duration
+	}
+	return ttl
+}
+
 // errHelp says that the usage was asked for, and printed.
 var errHelp = errors.New("help")
 
@@ -122,7 +144,13 @@ func readSettings(args []string, getenv func(string) string, stdout io.Writer) (
 	if s == nil || s.Version {
 		return s, err
 	}
-	s.apiKey = upstream.NewCredential(getenv("REVOX_API_KEY"))
+	key := strings.TrimSpace(getenv("REVOX_API_KEY")) // a file's last line break comes along easily
+	s.apiKey = upstream.NewCredential(key)
+	if getenv("REVOX_API_KEY") != "" {
+		if bad := graph.CheckToken(key); bad != nil {
+			err = errors.Join(err, fmt.Errorf("REVOX_API_KEY %w", bad))
+		}
+	}
 	err = errors.Join(err, s.check(getenv("REVOX_API_KEY") != ""))
 	if s.query != nil {
 		err = errors.Join(err, s.query.check())
@@ -291,6 +319,8 @@ func (s *settings) check(hasKey bool) error {
 	refuse(s.UpstreamConcurrent < 1 || s.UpstreamConcurrent > 1000, "upstream-concurrency", "GATEWAY_UPSTREAM_CONCURRENCY", "must be from 1 to 1000, and is %d", s.UpstreamConcurrent)
 	refuse(s.UpstreamQueue < 1 || s.UpstreamQueue > 100_000, "upstream-queue", "GATEWAY_UPSTREAM_QUEUE", "must be from 1 to 100000, and is %d", s.UpstreamQueue)
 	refuse(s.CacheStale < 0, "cache-stale", "GATEWAY_CACHE_STALE", "must not be negative, and is %v", s.CacheStale)
+	refuse(s.CacheRevalidate.Duration < 0, "cache-revalidate", "GATEWAY_CACHE_REVALIDATE",
+		"must not be negative, and is %v", s.CacheRevalidate.Duration)
 	refuse(s.CacheTTL < 0, "cache-ttl", "GATEWAY_CACHE_TTL", "must not be negative, and is %v", s.CacheTTL)
 	refuse(s.DemoCallsPerMinute < 0 || s.DemoCallsPerMinute > 60_000, "demo-calls-per-minute", "GATEWAY_DEMO_CALLS_PER_MINUTE", "must be from 0 to 60000, and is %v", s.DemoCallsPerMinute)
 	refuse(s.SlowRequest <= 0, "slow-request", "GATEWAY_SLOW_REQUEST", "must be more than 0, and is %v", s.SlowRequest)
@@ -306,11 +336,14 @@ func (s *settings) check(hasKey bool) error {
 	refuse(forward && hasKey, "credentials", "GATEWAY_CREDENTIALS", "is forward, which does not use REVOX_API_KEY: unset one of them")
 	refuse(forward && len(s.Tokens) > 0, "tokens", "GATEWAY_TOKENS", "go with --credentials=server only")
 	refuse(forward && s.TokensFile != "", "tokens-file", "GATEWAY_TOKENS_FILE", "goes with --credentials=server only")
+	var badToken error // one is enough
 	for i, token := range s.Tokens {
 		s.Tokens[i] = strings.TrimSpace(token)
+		if err := graph.CheckToken(s.Tokens[i]); err != nil && badToken == nil {
+			badToken = fmt.Errorf("number %d of them %w", i+1, err)
+		}
 	}
-	refuse(slices.ContainsFunc(s.Tokens, func(token string) bool { return !graph.IsToken(token) }),
-		"tokens", "GATEWAY_TOKENS", "must be visible characters without spaces, separated by single commas")
+	refuse(badToken != nil, "tokens", "GATEWAY_TOKENS", "must be separated by single commas: %v", badToken)
 	if s.TokensFile != "" && !forward {
 		s.tokensFile, err = graph.NewTokensFile(s.TokensFile)
 		refuse(err != nil, "tokens-file", "GATEWAY_TOKENS_FILE", "cannot be used: %v", err)

@@ -31,6 +31,8 @@ const (
 	hidden = "hidden-7d2e"
 	// odd is the id of the one call in the bodies that are odd but can be used.
 	odd = "odd-call"
+	// refused is the code of a key of the gateway's own that upstream refuses.
+	refused = "UPSTREAM_UNAUTHENTICATED"
 
 	// The query reads nothing that looks like a secret, so an answer that has one tells too much.
 	faultQuery = `{ calls(first: 4) { nodes { id } } }`
@@ -45,6 +47,7 @@ type fault struct {
 	env    map[string]string // settings that differ
 	id     string            // of the call that comes where there is no error; "" is upstream's newest
 	code   string            // of the error; "" if there is none
+	theirs string            // of the error where the key is the client's; "" is the same
 	retry  float64           // its retryAfter; 0 if there is none
 	asked  int               // requests that arrive upstream while nothing is cached
 	warm   int               // requests that arrive while a page is refreshed; 0 is as many
@@ -136,9 +139,23 @@ func faults(t *testing.T) []fault {
 			code: "UPSTREAM_RATE_LIMITED", retry: 2, asked: 2,
 		},
 		{name: "429 once, `retry-after-ms: 50`", answer: once(status(429, "Retry-After-Ms", "50")), asked: 2},
-		{name: "401", answer: always(status(401)), code: "UNAUTHENTICATED", asked: 1},
+		{name: "401", answer: always(status(401)), code: refused, theirs: "UNAUTHENTICATED", asked: 1},
 		// The first tells that the page must go, and the second that there is no other.
-		{name: "403", answer: always(status(403)), code: "FORBIDDEN", asked: 1, warm: 2},
+		{name: "403", answer: always(status(403)), code: refused, theirs: "FORBIDDEN", asked: 1, warm: 2},
+		// A firewall in front of Revox, and not Revox: the pages stay.
+		{
+			name: "403, `cf-mitigated`", code: unavailable, asked: 1,
+			answer: always(status(403, "Cf-Mitigated", "challenge", "Content-Type", "text/html")),
+		},
+		{
+			name: "403, `Retry-After: 3`", code: "UPSTREAM_RATE_LIMITED", retry: 3, asked: 1,
+			answer: always(status(403, "Retry-After", "3")),
+		},
+		{name: "407", answer: always(status(407)), code: unavailable, asked: 3},
+		{
+			name: "byte order mark", id: odd, asked: certain,
+			answer: first(body("\uFEFF{\"calls\": [{\"id\": \"%s\", %s}]}", odd, call)),
+		},
 		{name: "404", answer: always(status(404)), code: invalid, asked: 1},
 		{name: "422", answer: always(status(422)), code: invalid, asked: 1},
 		{
@@ -384,11 +401,10 @@ func meetWarm(t *testing.T, f fault) (row string) {
 	}
 	s.goOn()
 
-	refused := f.code == "UNAUTHENTICATED" || f.code == "FORBIDDEN"
 	then := s.askUntil(t, func(r reply) bool { return r.stale() || r.code() != "" || r.id() != old.id() })
 	tookAll := time.Since(start)
 	asked := len(s.fake.Requests())
-	if f.code == "" || refused {
+	if f.code == "" || f.code == refused {
 		s.expect(t, then)
 	} else if !then.stale() || then.id() != old.id() {
 		t.Errorf("neither old data nor marked as such: %v", then)
@@ -429,7 +445,7 @@ func newStage(t *testing.T, f fault) *stage {
 	t.Cleanup(s.proxy.Stop)
 	env := map[string]string{
 		"REVOX_API_KEY": canary, "REVOX_BASE_URL": "http://" + s.proxy.Listen + "/api",
-		"GATEWAY_UPSTREAM_FIRST_PAGE": "0", "GATEWAY_CACHE_TTL": "1ns",
+		"GATEWAY_UPSTREAM_FIRST_PAGE": "0", "GATEWAY_CACHE_TTL": "1ns", "GATEWAY_CACHE_REVALIDATE": "5m",
 	}
 	maps.Copy(env, f.env)
 	s.program = start(t, env)
@@ -503,7 +519,7 @@ func crowd(t *testing.T, all []fault, good int) (p *program, rest *httptest.Serv
 	t.Cleanup(rest.Close)
 	return start(t, map[string]string{
 		"GATEWAY_CREDENTIALS": "forward", "REVOX_BASE_URL": rest.URL + "/api",
-		"GATEWAY_UPSTREAM_FIRST_PAGE": "0", "GATEWAY_CACHE_TTL": "1ns",
+		"GATEWAY_UPSTREAM_FIRST_PAGE": "0", "GATEWAY_CACHE_TTL": "1ns", "GATEWAY_CACHE_REVALIDATE": "5m",
 	}), rest
 }
 
@@ -524,7 +540,8 @@ func TestTheKeyStaysSecret(t *testing.T) {
 	for _, f := range all {
 		group.Go(func() {
 			got := p.ask(t, f.key())
-			if got.code() != f.code || f.code != "" && got.Errors[0].Extensions.RetryAfter != f.retry {
+			code := cmp.Or(f.theirs, f.code)
+			if got.code() != code || code != "" && got.Errors[0].Extensions.RetryAfter != f.retry {
 				t.Errorf("%s: got %v", f.name, got)
 			}
 		})

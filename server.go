@@ -269,6 +269,7 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 	observer := telemetry.NewUpstream(registry, log)
 	clientOptions := upstream.ClientOptions{
 		BaseURL:        s.baseURL,
+		UserAgent:      "revox-graphql/" + strings.Trim(programVersion(), "()"), // parentheses would be a comment there
 		StatusesFormat: upstream.StatusesFormat(s.UpstreamStatuses),
 		FirstPage:      s.firstPage,
 		CheckStatuses:  true,
@@ -279,10 +280,12 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 		Wrap:           traces.Transport,
 	}
 	cacheOptions := pagecache.Options{
-		TTL: s.CacheTTL, Stale: s.CacheStale, MaxBytes: int(s.CacheBytes), Timeout: s.UpstreamTimeout,
+		TTL: s.CacheTTL, Revalidate: s.CacheRevalidate.or(s.CacheTTL), Stale: s.CacheStale, MaxBytes: int(s.CacheBytes),
+		Patience: s.UpstreamAttempt, Timeout: s.UpstreamTimeout,
 		Failing: func(tenant upstream.Tenant, err error) {
 			if err != nil {
-				log.Warn("upstream is failing: serving the pages in memory", "tenant", tenant.String(), "error", err)
+				log.Warn("upstream is failing: answers come from memory and say how old they are",
+					"tenant", tenant.String(), "error", err)
 			} else {
 				log.Info("upstream answers again: its pages are fresh", "tenant", tenant.String())
 			}

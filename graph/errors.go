@@ -31,6 +31,7 @@ const (
 	codeScanLimitReached      = "SCAN_LIMIT_REACHED"
 	codeUnauthenticated       = "UNAUTHENTICATED"
 	codeForbidden             = "FORBIDDEN"
+	codeUpstreamRefuses       = "UPSTREAM_UNAUTHENTICATED"
 	codeRateLimited           = "UPSTREAM_RATE_LIMITED"
 	codeTimeout               = "UPSTREAM_TIMEOUT"
 	codeUnavailable           = "UPSTREAM_UNAVAILABLE"
@@ -41,7 +42,12 @@ const (
 	codeInternal              = "INTERNAL_SERVER_ERROR"
 )
 
-// upstreamErrors says what a client is told of each kind of upstream error.
+// refusedKey is what a client is told where the key that upstream refuses is the gateway's own.
+const refusedKey = "Revox refuses the gateway's own API key. Nothing is wrong with the request: " +
+	"the gateway's operator must mend that."
+
+// upstreamErrors says what a client is told of each kind of upstream error. A key that is refused is the client's
+// there.
 var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
 	upstream.KindUnauthenticated: {codeUnauthenticated, "Revox did not accept the API key. Check that it is right and still valid."},
 	upstream.KindForbidden:       {codeForbidden, "Revox does not let this API key list calls. Ask for that permission, or use another key."},
@@ -70,7 +76,10 @@ func (e *answerSizeError) Error() string {
 }
 
 // presenter turns every error into what the client sees.
-type presenter struct{ log *slog.Logger }
+type presenter struct {
+	log     *slog.Logger
+	forward bool // the keys that go upstream are the clients'
+}
 
 // present implements [graphql.ErrorPresenterFunc]. It is the one place that decides on codes; unknown errors are only
 // logged, and the client gets an id to ask about.
@@ -110,11 +119,21 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		err = &upstream.Error{Kind: upstream.KindTimeout, Reason: "no answer in time"}
 	}
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
-		p.log.WarnContext(ctx, "upstream failed", "requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status, "reason", e.Reason)
 		if e.RetryAfter > 0 {
 			out.Extensions["retryAfter"] = math.Ceil(e.RetryAfter.Seconds())
 		}
 		told := upstreamErrors[e.Kind]
+		level, message := slog.LevelWarn, "upstream failed"
+		if (e.Kind == upstream.KindUnauthenticated || e.Kind == upstream.KindForbidden) && !p.forward {
+			told.code, told.message = codeUpstreamRefuses, refusedKey
+			level = slog.LevelError
+			message = "upstream refuses the gateway's key: set REVOX_API_KEY to one that may list calls"
+		}
+		if !e.Asked() { // what upstream said has been logged when it said that
+			level, message = slog.LevelInfo, "upstream was not asked"
+		}
+		p.log.Log(ctx, level, message, "requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status,
+			"cause", string(e.Cause), "reason", e.Reason)
 		return say(told.code, "%s", told.message)
 	}
 	// gqlgen's own errors with a code are about the request: it could not be parsed, validated or coerced.

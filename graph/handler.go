@@ -82,7 +82,7 @@ func newHandler(opts Options, pages *pages) (http.Handler, error) {
 		maxScan:  opts.MaxScan,
 	}}})
 	exec := executor.New(schema)
-	p := presenter{opts.Log}
+	p := presenter{opts.Log, opts.Forward}
 	exec.SetErrorPresenter(p.present)
 	exec.SetRecoverFunc(p.recovered)
 	exec.SetQueryCache(checkedDocuments{})
@@ -130,8 +130,9 @@ type exchange struct {
 	contentType string // of the answer
 	report      *Report
 	capacity    *Capacity
-	inside      bool // it has a place
-	held        int  // bytes until it is written, if more than the answer's own
+	inside      bool          // it has a place
+	held        int           // bytes until it is written, if more than the answer's own
+	age         time.Duration // of the oldest page that the answer was made from; 0 if there is none
 }
 
 // refuse answers with errors.
@@ -250,6 +251,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	respond, ctx := h.exec.DispatchOperation(ctx, op)
 	response := respond(ctx)
 	x.report.read(req.trace, req.allowance.Used())
+	x.age = req.trace.age()
 	if response == nil { // gqlgen gives none where the context has ended
 		x.refuse(errClientClosed)
 		return

@@ -79,7 +79,7 @@ func connect(t testing.TB, address string, opts gatewayOptions) *gateway {
 		}
 	}
 	cache := pagecache.New(client, pagecache.Options{
-		TTL: opts.ttl, Stale: opts.stale, MaxBytes: 256 << 20, Timeout: 30 * time.Second,
+		TTL: opts.ttl, Revalidate: opts.stale, Stale: opts.stale, MaxBytes: 256 << 20, Timeout: 30 * time.Second,
 	})
 	g := &gateway{log: &bytes.Buffer{}}
 	options := graph.Options{

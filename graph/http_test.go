@@ -159,8 +159,8 @@ func TestUpstreamFailures(t *testing.T) {
 		code       string
 		retryAfter any
 	}{
-		"401":       {fake.Answer{Status: 401}, "UNAUTHENTICATED", nil},
-		"403":       {fake.Answer{Status: 403}, "FORBIDDEN", nil},
+		"401":       {fake.Answer{Status: 401}, "UPSTREAM_UNAUTHENTICATED", nil},
+		"403":       {fake.Answer{Status: 403}, "UPSTREAM_UNAUTHENTICATED", nil},
 		"404":       {fake.Answer{Status: 404}, "UPSTREAM_INVALID_RESPONSE", nil},
 		"408":       {fake.Answer{Status: 408}, "UPSTREAM_TIMEOUT", nil},
 		"429":       {fake.Answer{Status: 429, Header: http.Header{"Retry-After-Ms": {"1500"}}}, "UPSTREAM_RATE_LIMITED", 2.0},
@@ -191,15 +191,59 @@ func TestUpstreamFailures(t *testing.T) {
 					t.Errorf("tells too much: %s", text)
 				}
 			}
+			const cause = ` cause=closed reason="the answer was cut short"`
+			if log := g.log.String(); name == "truncated" && !strings.Contains(log, cause) {
+				t.Errorf("the log does not tell the cause: %s", log)
+			}
 			g.fake.Behave(func(b *fake.Behaviour) { b.Fault = nil })
 			asked := len(g.fake.Requests())
 			a = g.query(t, `{ calls { nodes { id } } }`, nil)
-			if test.code == "UNAUTHENTICATED" || test.retryAfter != nil { // upstream is left alone for a while
+			if test.answer.Status == 401 || test.retryAfter != nil { // upstream is left alone for a while
 				if a.code(t) != test.code || len(g.fake.Requests()) != asked {
 					t.Errorf("%d requests: %+v", len(g.fake.Requests())-asked, a.Errors)
 				}
+				const unasked = `level=INFO msg="upstream was not asked"`
+				if log := g.log.String(); strings.Count(log, unasked) != 1 || strings.Count(log, "\n") != 2 {
+					t.Errorf("the log has %s", log)
+				}
 			} else if len(a.Errors) > 0 { // errors are not cached
 				t.Errorf("still failing: %+v", a.Errors)
+			}
+		})
+	}
+}
+
+// A key that upstream refuses is its owner's to mend: the gateway's operator, who finds it in the log, or the client.
+func TestRefusedKeys(t *testing.T) {
+	for name, test := range map[string]struct {
+		forward bool
+		status  int
+		code    string
+		log     string
+	}{
+		"the gateway's, 401": {false, 401, "UPSTREAM_UNAUTHENTICATED", `level=ERROR msg="upstream refuses the gateway's key`},
+		"the gateway's, 403": {false, 403, "UPSTREAM_UNAUTHENTICATED", `level=ERROR msg="upstream refuses the gateway's key`},
+		"the client's, 401":  {true, 401, "UNAUTHENTICATED", "level=WARN msg=\"upstream failed"},
+		"the client's, 403":  {true, 403, "FORBIDDEN", "level=WARN msg=\"upstream failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Minute, graph: func(o *graph.Options) {
+				if o.Forward = test.forward; !test.forward {
+					o.Tokens = []string{"token"}
+				}
+			}})
+			g.fake.Behave(func(b *fake.Behaviour) {
+				b.Fault = func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: test.status} }
+			})
+			token := http.Header{"Authorization": {"Bearer token"}}
+			status, header, body := g.post(t, `{"query": "{ calls { nodes { id } } }"}`, token)
+			code := decode(t, body).code(t)
+			if status != 200 || code != test.code || header.Get("WWW-Authenticate") != "" {
+				t.Errorf("status %d, %v: %s", status, header, body)
+			}
+			told := fmt.Sprintf("status=%d", test.status)
+			if log := g.log.String(); !strings.Contains(log, test.log) || !strings.Contains(log, told) {
+				t.Errorf("the log has %s", log)
 			}
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"revox-graphql/graph"
+	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
 )
 
@@ -125,5 +126,65 @@ func TestRepeatedIDs(t *testing.T) {
 	nodes := at(t, a.Data, "calls", "nodes").([]any)
 	if len(nodes) == 0 || at(t, nodes[len(nodes)-1], "id") != "call-2" {
 		t.Errorf("got %+v", a)
+	}
+}
+
+// A call that is larger than all that is read of an answer is reported, and walks go past it, both ways.
+func TestWalksPassACallThatIsTooLarge(t *testing.T) {
+	const largest = 64 << 10
+	rows := make([]json.RawMessage, 150)
+	for i := range rows {
+		text := "short"
+		if i == 70 {
+			text = strings.Repeat("long ", largest/2)
+		}
+		rows[i] = fmt.Appendf(nil, `{"id": "call-%d", "transcript": [{"role": "user", "content": %q}]}`, i, text)
+	}
+	for _, back := range []bool{false, true} {
+		for _, count := range []int{7, 20, 100} {
+			t.Run(fmt.Sprint(back, count), func(t *testing.T) {
+				g := newGateway(t, gatewayOptions{
+					ttl: time.Minute, client: func(o *upstream.ClientOptions) { o.MaxAnswerBytes = largest },
+				})
+				g.fake.SetRows(rows...)
+				window, info := `first: %d, after: $c`, `more: hasNextPage cursor: endCursor`
+				if back {
+					window, info = `last: %d, before: $c`, `more: hasPreviousPage cursor: startCursor`
+				}
+				query := `query ($c: String) { calls(` + window + `) { nodes { id } pageInfo { ` + info + ` } } }`
+				var ids []string
+				reported := 0
+				for cursor, more := any(nil), true; more; {
+					a := g.query(t, fmt.Sprintf(query, count), map[string]any{"c": cursor})
+					for _, err := range a.Errors {
+						told := strings.Contains(err.Message, "place 71") && strings.Contains(err.Message, "too large")
+						if err.Extensions["code"] != "UPSTREAM_INVALID_RESPONSE" || !told {
+							t.Fatalf("after %d calls: %+v", len(ids), err)
+						}
+						reported++
+					}
+					var page []string
+					for _, node := range at(t, a.Data, "calls", "nodes").([]any) {
+						page = append(page, at(t, node, "id").(string))
+					}
+					if back {
+						ids = append(page, ids...)
+					} else {
+						ids = append(ids, page...)
+					}
+					more = at(t, a.Data, "calls", "pageInfo", "more").(bool)
+					cursor = at(t, a.Data, "calls", "pageInfo", "cursor")
+				}
+				var want []string
+				for i := range rows {
+					if i != 70 {
+						want = append(want, fmt.Sprintf("call-%d", i))
+					}
+				}
+				if !slices.Equal(ids, want) || reported < 1 || reported > 2 { // twice where it lies between two pages
+					t.Errorf("%d calls, reported %d times: %v", len(ids), reported, ids)
+				}
+			})
+		}
 	}
 }

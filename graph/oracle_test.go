@@ -71,7 +71,7 @@ func newRival(tb testing.TB, rows []json.RawMessage) *rival {
 	r := &rival{Handler: handler, plain: map[string]*oracle.Call{}}
 	r.resolver = &Resolver{pages: pages, known: cache, maxCount: opts.MaxCount, maxScan: opts.MaxScan}
 	r.oracle = executor.New(oracle.New(r))
-	p := presenter{opts.Log}
+	p := presenter{log: opts.Log}
 	r.oracle.SetErrorPresenter(p.present)
 	r.oracle.SetRecoverFunc(p.recovered)
 	r.oracle.Use(extension.Introspection{})
@@ -288,12 +288,13 @@ func oddRows(tb testing.TB, c *choices) []json.RawMessage {
 // oddRow makes a row of values that fit and that do not.
 func oddRow(c *choices, i int) string {
 	texts := []string{
-		`null`, `"plain"`, `"caf\u00e9 \ud83d\ude00"`, `"\ud83d"`, `"\b\f\n\r\t\/\\\"\u0001\u007f\u2028"`, `"É 😀"`, `""`, `5`, `true`, `{"a": [1.0]}`, `[ "x" ]`,
+		`null`, `"plain"`, `"caf\u00e9 \ud83d\ude00"`, `"\ud83d"`, `"\b\f\n\r\t\/\\\"\u0001\u007f\u2028"`, `"É 😀"`, `""`, `5`, `-1.50e3`, `true`, `"true"`, `0`, `{"a": [1.0]}`, `[ "x" ]`,
 	}
-	enums := []string{`"completed"`, `"human"`, `"ios-screening-filter"`, `"busy"`, `"agent"`, `"HUMAN"`, `"h\u0075man"`, `null`, `7`, `"unrecognized"`}
+	enums := []string{`"completed"`, `"human"`, `"ios-screening-filter"`, `"busy"`, `"agent"`, `"HUMAN"`, `""`, `"h\u0075man"`, `null`, `7`, `"unrecognized"`}
 	times := []string{
 		`"2026-03-14T09:26:53.589Z"`, `"2026-03-14T10:26:53+01:00"`, `1773480413`, `1773480413589`, `{}`, `{ }`, `null`, `"soon"`,
 		`"2026-03-14 09:26:53,5"`, `"2026-03-14T09:26:53.5894Z"`, `1e15`, `-1e3`, `"0000-01-01T00:00:00+10:00"`,
+		`"2026-03-14 09:26:53.1+00"`, `"2026-03-14t09:26:53z"`, `"2026-03-14T09:26-05"`, `""`, `"0001-01-01T00:00:00Z"`, `0`, `1773480413589793`,
 	}
 	values := []string{`null`, `{"b": 1.50, "a": [ 1e400, {"x": null} ], "caf\u00e9": 2}`, `"text"`, `[1, 2]`, `0.10`, `{}`, `{"nps": 9, "nps": 10}`}
 	roles := []string{`"user"`, `"assistant"`, `"tool"`, `"narrator"`, `null`, `3`}

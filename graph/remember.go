@@ -34,10 +34,11 @@ type Memory interface {
 // trace records what was read for one request; nil records nothing. Root fields are resolved side by side, hence the
 // lock.
 type trace struct {
-	mu    sync.Mutex
-	pages []pageRead
-	calls []callRead
-	stale time.Time // when the oldest stale page was asked for; zero where none was read
+	mu     sync.Mutex
+	pages  []pageRead
+	calls  []callRead
+	oldest time.Time // when the oldest page was asked for; zero where none was read
+	stale  time.Time // when the oldest stale page was asked for; zero where none was read
 
 	walked    bool // a cursor was followed
 	drift     int  // rows by which its call had moved
@@ -68,7 +69,7 @@ func (t *trace) readPage(opts upstream.ListCallsOptions, page *upstream.Page) {
 	defer t.mu.Unlock()
 	opts.Allowance = nil // it is of this request, and what is remembered outlives that
 	t.pages = append(t.pages, pageRead{opts, page})
-	t.readStale(page)
+	t.readAt(page)
 }
 
 // readCall records a look-up, and the page that has the call, if one has.
@@ -79,13 +80,28 @@ func (t *trace) readCall(read callRead, page *upstream.Page) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.calls = append(t.calls, read)
-	t.readStale(page)
+	t.readAt(page)
 }
 
-func (t *trace) readStale(page *upstream.Page) {
-	if page != nil && page.Stale && (t.stale.IsZero() || page.AskedAt.Before(t.stale)) {
+// readAt records how old a page is, if there is one.
+func (t *trace) readAt(page *upstream.Page) {
+	if page == nil {
+		return
+	}
+	if t.oldest.IsZero() || page.AskedAt.Before(t.oldest) {
+		t.oldest = page.AskedAt
+	}
+	if page.Stale && (t.stale.IsZero() || page.AskedAt.Before(t.stale)) {
 		t.stale = page.AskedAt
 	}
+}
+
+// age is how old the oldest page is that was read; 0 if none was.
+func (t *trace) age() time.Duration {
+	if t.oldest.IsZero() {
+		return 0
+	}
+	return max(0, time.Since(t.oldest))
 }
 
 // moved records that a cursor's call has moved by so many rows.
@@ -157,10 +173,12 @@ type answer struct {
 // send writes the answer, or that the client has it.
 func (a *answer) send(x *exchange) {
 	header := x.w.Header()
+	x.age = a.trace.age()
 	if a.tag != "" {
 		header["Cache-Control"] = revalidate
 		header["Etag"] = []string{a.tag}
 		if hasTag(x.r.Header.Values("If-None-Match"), a.tag) {
+			x.sayAge()
 			x.w.WriteHeader(http.StatusNotModified)
 			return
 		}

@@ -72,7 +72,8 @@ func (r *Report) failed(errs gqlerror.List) {
 // Failed says that the gateway or Revox is to blame for the answer's first error, not the client.
 func (r *Report) Failed() bool {
 	switch r.Code {
-	case codeRateLimited, codeTimeout, codeUnavailable, codeInvalidResponse, codeOverloaded, codeInternal:
+	case codeUpstreamRefuses,
+		codeRateLimited, codeTimeout, codeUnavailable, codeInvalidResponse, codeOverloaded, codeInternal:
 		return true
 	}
 	return false

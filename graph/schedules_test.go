@@ -159,7 +159,8 @@ func TestBurstsExpireNoCursor(t *testing.T) {
 	for seed := range 20 {
 		w := newWorld(1500)
 		p := newPages(pagecache.New(&endpoint{w: w}, pagecache.Options{
-			TTL: 15 * time.Second, Stale: time.Minute, MaxBytes: 1 << 30, Now: func() time.Time { return w.now },
+			TTL: 15 * time.Second, Revalidate: time.Minute, Stale: time.Minute, MaxBytes: 1 << 30,
+			Now: func() time.Time { return w.now },
 		}), 200, 1000, silent)
 		p.now, p.cached = func() time.Time { return w.now }, true
 		required := w.ids(0)

@@ -198,6 +198,7 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 	t.Cleanup(client.Close)
 	g.cache = pagecache.New(client, pagecache.Options{
 		TTL:            pick(random, []time.Duration{5 * time.Millisecond, 50 * time.Millisecond, time.Second}),
+		Revalidate:     pick(random, []time.Duration{0, 50 * time.Millisecond, 5 * time.Second}),
 		Stale:          pick(random, []time.Duration{0, 5 * time.Second}),
 		MaxBytes:       pick(random, []int{200 << 10, 1200 << 10}),
 		MaxTenantBytes: pick(random, []int{100 << 10, 600 << 10}),

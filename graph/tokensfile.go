@@ -37,8 +37,8 @@ func parseTokens(content string) ([]tokenHash, error) {
 		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		if !IsToken(line) {
-			return nil, fmt.Errorf("has no token in line %d", n)
+		if err := CheckToken(line); err != nil {
+			return nil, fmt.Errorf("has no token in line %d, which %w", n, err)
 		}
 		tokens = append(tokens, sha256.Sum256([]byte(line)))
 	}
@@ -46,15 +46,4 @@ func parseTokens(content string) ([]tokenHash, error) {
 		return nil, errors.New("has no tokens")
 	}
 	return tokens, nil
-}
-
-// IsToken reports whether a text can travel as a bearer token: visible ASCII without spaces (RFC 6750 §2.1 allows
-// less).
-func IsToken(text string) bool {
-	for _, c := range []byte(text) {
-		if c <= ' ' || c > '~' {
-			return false
-		}
-	}
-	return text != ""
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -76,6 +77,7 @@ func (x *exchange) send(status int, body []byte) {
 	header := x.w.Header()
 	header["Content-Type"] = inUTF8[x.contentType]
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	x.sayAge()
 	x.leave()
 	x.w.WriteHeader(status)
 	if x.capacity == nil {
@@ -83,6 +85,12 @@ func (x *exchange) send(status int, body []byte) {
 	} else {
 		x.capacity.answers.write(x.w, body, max(len(body), x.held))
 	}
+}
+
+// sayAge tells in whole seconds how old the oldest page is that the answer was made from (RFC 9111 §5.1); 0 where it
+// was made from none.
+func (x *exchange) sayAge() {
+	x.w.Header()["Age"] = []string{strconv.Itoa(int(x.age / time.Second))}
 }
 
 // encodeResponse encodes a response: errors first, so that a reader of a stream sees them first; data is encoded already.

@@ -316,7 +316,9 @@ func (w *world) replica(pageSize int, ttl, stale, offset time.Duration, verified
 	if verified {
 		n.verifier = upstream.NewVerifier(upstream.FirstPageAuto, n.now)
 	}
-	cache := pagecache.New(n, pagecache.Options{TTL: ttl, Stale: stale, MaxBytes: 1 << 30, Now: n.now})
+	cache := pagecache.New(n, pagecache.Options{
+		TTL: ttl, Revalidate: stale, Stale: stale, MaxBytes: 1 << 30, Now: n.now,
+	})
 	p := newPages(ageing{cache, w, offset}, pageSize, modelBound, silent)
 	p.now, p.cached = n.now, ttl > 0
 	return p

@@ -36,6 +36,13 @@ func (a *Allowance) Take() error {
 	return nil
 }
 
+// giveBack gives back a request that was taken and not made.
+func (a *Allowance) giveBack() {
+	if a != nil {
+		a.used.Add(-1)
+	}
+}
+
 // spent reports whether nothing is left.
 func (a *Allowance) spent() bool { return a != nil && a.used.Load() >= int64(a.limit) }
 

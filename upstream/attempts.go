@@ -28,7 +28,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -113,33 +115,53 @@ func (ts *tenants) of(c Credential) *tenant {
 	return made
 }
 
-// ask makes attempts until one brings a page, or no other may be made.
+// ask makes attempts until one brings a page, or no other may be made. What counts is what upstream was sent: a
+// question that waits for a pause to end, and is then asked for the first time, is no retry.
 func (ts *tenants) ask(ctx context.Context, t *tenant, allowance *Allowance, attempt func(context.Context) (*Page, error)) (*Page, error) {
-	t.budget.payIn(time.Now())
-	page, err := ts.attempt(ctx, t, allowance, attempt)
-	for n := 1; err != nil; n++ {
+	sent, paid := 0, false
+	var failed error // why the last attempt that was sent must be repeated
+	send := func(ctx context.Context) (*Page, error) {
+		if sent++; sent == 1 {
+			t.budget.payIn(time.Now())
+		} else {
+			ts.opts.Observer.Retried(kindOf(failed))
+		}
+		page, err := attempt(ctx)
+		failed = err
+		return page, err
+	}
+	for n := 1; ; n++ {
+		before := sent
+		page, err := ts.attempt(ctx, t, allowance, send)
+		if paid && sent == before {
+			t.budget.giveBack()
+		}
+		if err == nil {
+			return page, nil
+		}
 		delay, again := t.retry(ctx, n, err, ts.opts.RetryDelay)
-		if !again || allowance.spent() {
+		if paid = sent > 0; !again || allowance.spent() || paid && !t.budget.take() {
+			if e, ok := errors.AsType[*Error](err); ok && e.unsent && ctx.Err() == nil {
+				ts.opts.Observer.Refused(e.Kind)
+			}
 			return nil, err
 		}
 		if err := pause(ctx, delay); err != nil {
+			if paid {
+				t.budget.giveBack()
+			}
 			return nil, err
 		}
-		because := kindOf(err)
-		page, err = ts.attempt(ctx, t, allowance, func(ctx context.Context) (*Page, error) {
-			ts.opts.Observer.Retried(because)
-			return attempt(ctx)
-		})
 	}
-	return page, nil
 }
 
-// attempt asks upstream once, if it may.
+// errUnfinished is the error of an attempt that ended its goroutine.
+var errUnfinished = errors.New("the attempt did not return")
+
+// attempt asks upstream once, if it may. Whatever becomes of the attempt, also a panic, the tenant learns of it: the
+// circuit breaker may be waiting for this one.
 func (ts *tenants) attempt(ctx context.Context, t *tenant, allowance *Allowance, ask func(context.Context) (*Page, error)) (page *Page, err error) {
-	refuse := func(err error) (*Page, error) {
-		if ctx.Err() == nil {
-			ts.opts.Observer.Refused(kindOf(err))
-		}
+	if err := t.refuses(time.Now()); err != nil {
 		return nil, err
 	}
 	for _, s := range []*slots{t.slots, ts.slots} {
@@ -147,27 +169,34 @@ func (ts *tenants) attempt(ctx context.Context, t *tenant, allowance *Allowance,
 		err := s.take(ctx)
 		ts.waiting.Add(-1)
 		if err != nil {
-			return refuse(err)
+			return nil, err
 		}
 		defer s.free()
 	}
 	if err := t.pace.wait(ctx); err != nil {
-		return refuse(err)
+		return nil, err
 	}
 	if err := allowance.Take(); err != nil {
 		return nil, err
 	}
-	if err := t.admit(time.Now()); err != nil {
-		return refuse(err)
+	start := time.Now()
+	if err := t.admit(start); err != nil {
+		allowance.giveBack()
+		return nil, err
 	}
+	err = errUnfinished
+	defer func() {
+		if v := recover(); v != nil {
+			page, err = nil, fmt.Errorf("panic while asking upstream: %v\n%s", v, debug.Stack())
+		}
+		took := time.Since(start)
+		t.learn(err, start.Add(took))
+		ts.opts.Observer.Attempted(outcome(err), took)
+	}()
+	t.pace.count(start)
 	ctx, cancel := context.WithTimeout(ctx, ts.opts.AttemptTimeout)
 	defer cancel()
-	start := time.Now()
-	page, err = ask(ctx)
-	took := time.Since(start)
-	t.learn(err, start.Add(took))
-	ts.opts.Observer.Attempted(outcome(err), took)
-	return page, err
+	return ask(ctx)
 }
 
 // kindOf is the kind of an error that is an [*Error].
@@ -190,26 +219,42 @@ func outcome(err error) string {
 	return "ok"
 }
 
-// admit says why upstream should not be asked at present. Who is admitted must learn.
-func (t *tenant) admit(now time.Time) error {
+// refuses says why upstream should not be asked at present, if it is known already.
+func (t *tenant) refuses(now time.Time) error {
 	t.mu.Lock()
 	until, because := t.until, t.because
 	t.mu.Unlock()
 	if left := until.Sub(now); left > 0 {
 		e := *because
-		e.unsent = true
+		e.unsent, e.advice = true, noAdvice // the advice was about another request
 		if e.Kind.Passing() {
 			e.RetryAfter = left
 		}
 		return &e
 	}
-	if !t.breaker.TryAcquirePermit() {
-		return &Error{
-			Kind: KindUnavailable, Reason: "it has failed too often of late to be asked again at once",
-			RetryAfter: max(time.Millisecond, t.breaker.RemainingDelay()), unsent: true,
-		}
+	if left := t.breaker.RemainingDelay(); t.breaker.IsOpen() && left > 0 {
+		return errBroken(left)
 	}
 	return nil
+}
+
+// admit lets an attempt through, or says why not. Who is admitted must learn.
+func (t *tenant) admit(now time.Time) error {
+	if err := t.refuses(now); err != nil {
+		return err
+	}
+	if !t.breaker.TryAcquirePermit() {
+		return errBroken(t.breaker.RemainingDelay())
+	}
+	return nil
+}
+
+// errBroken is the error of an open circuit breaker.
+func errBroken(left time.Duration) error {
+	return &Error{
+		Kind: KindUnavailable, Reason: "it has failed too often of late to be asked again at once",
+		RetryAfter: max(time.Millisecond, left), unsent: true,
+	}
 }
 
 // learn draws the consequences of an attempt.
@@ -217,6 +262,11 @@ func (t *tenant) learn(err error, now time.Time) {
 	e, failed := errors.AsType[*Error](err)
 	_, tooLarge := errors.AsType[*PageSizeError](err)
 	switch {
+	case failed && e.unsent: // something of the gateway's own, which says nothing about upstream
+		if t.breaker.IsHalfOpen() {
+			t.breaker.RecordFailure()
+		}
+		return
 	case failed && (e.Kind == KindUnavailable || e.Kind == KindTimeout):
 		if t.breaker.IsHalfOpen() || now.Sub(t.answered(time.Time{})) >= breakerGrace {
 			t.breaker.RecordFailure()
@@ -271,7 +321,7 @@ func (t *tenant) retry(ctx context.Context, n int, err error, first time.Duratio
 	if deadline, ok := ctx.Deadline(); delay > longestRetry*first || ok && time.Until(deadline) <= delay {
 		return 0, false
 	}
-	return delay, t.budget.take()
+	return delay, true
 }
 
 // pause lets time pass.
@@ -282,7 +332,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return transportError(ctx, ctx.Err())
+		return transportError(ctx, ctx.Err(), nil)
 	}
 }
 
@@ -326,6 +376,13 @@ func (b *retryBudget) take() bool {
 	return true
 }
 
+// giveBack gives back a retry that was taken and not made.
+func (b *retryBudget) giveBack() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.spent = max(0, b.spent-1)
+}
+
 // slots bound how many questions are under way and how many wait for that. Go's channels wake those that wait in the
 // order in which they came.
 type slots struct {
@@ -356,7 +413,7 @@ func (s *slots) take(ctx context.Context) error {
 	case s.taken <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return transportError(ctx, ctx.Err())
+		return transportError(ctx, ctx.Err(), nil)
 	}
 }
 

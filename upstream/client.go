@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -43,6 +42,8 @@ const MaxAnswerBytes = 16 << 20
 type ClientOptions struct {
 	// BaseURL is the API's address without the trailing `/call`; http or https.
 	BaseURL *url.URL
+	// UserAgent is the header of that name; empty is revox-graphql.
+	UserAgent string
 	// StatusesFormat; empty is StatusesComma.
 	StatusesFormat StatusesFormat
 	// FirstPage; the zero value is FirstPageZero.
@@ -81,6 +82,7 @@ type Client struct {
 
 // NewClient makes a client. It asks nothing yet. Close it when it is not needed any more.
 func NewClient(opts ClientOptions) *Client {
+	opts.UserAgent = cmp.Or(opts.UserAgent, "revox-graphql")
 	opts.MaxAnswerBytes = cmp.Or(opts.MaxAnswerBytes, MaxAnswerBytes)
 	opts.AttemptTimeout = cmp.Or(opts.AttemptTimeout, 10*time.Second)
 	opts.RetryDelay = cmp.Or(opts.RetryDelay, retryDelay)
@@ -90,9 +92,7 @@ func NewClient(opts ClientOptions) *Client {
 		opts.Observer = Unobserved{}
 	}
 	if opts.Transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConnsPerHost = opts.MaxConcurrent // Go's default of 2 closes connections under load only to dial them again
-		opts.Transport = t
+		opts.Transport = NewTransport(opts.MaxConcurrent)
 	}
 	if opts.Wrap == nil {
 		opts.Wrap = func(transport http.RoundTripper) http.RoundTripper { return transport }
@@ -109,6 +109,22 @@ func NewClient(opts ClientOptions) *Client {
 	}
 	c.tenants = newTenants(&c.opts)
 	return c
+}
+
+const (
+	// pingAfter is how long a connection over HTTP/2 is silent before it is asked whether it is still there, and
+	// pingTimeout how long that may take: one that has died without a word fails every request that is sent over it.
+	pingAfter   = 15 * time.Second
+	pingTimeout = 5 * time.Second
+)
+
+// NewTransport makes the transport of a client that asks so many requests at once.
+func NewTransport(maxConcurrent int) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = maxConcurrent // Go's default of 2 closes connections under load only to dial them again
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
+	t.OnProxyConnectResponse = checkProxy
+	return t
 }
 
 // Close ends what the client does in the background, and closes idle connections.
@@ -171,7 +187,7 @@ var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // attempt asks once.
 func (q question) attempt(ctx context.Context, number, size int) (*Page, error) {
-	ctx, stop := q.watch(ctx)
+	ctx, came, stop := q.watch(ctx)
 	defer stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, q.url(q.list.Statuses, number, size), http.NoBody)
 	if err != nil {
@@ -181,11 +197,12 @@ func (q question) attempt(ctx context.Context, number, size int) (*Page, error) 
 		req.Header.Set("Authorization", "Bearer "+key)
 	}
 	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", q.opts.UserAgent)
 	askedAt := time.Now()
 	body := bodies.Get().(*bytes.Buffer)
 	defer bodies.Put(body)
 	body.Reset()
-	if err := q.do(req, body); errors.Is(err, errTooLarge) && size > 1 {
+	if err := q.do(req, body, size, came); errors.Is(err, errTooLarge) && size > 1 {
 		return nil, &PageSizeError{Most: size / 2}
 	} else if err != nil {
 		return nil, err
@@ -206,10 +223,12 @@ func (q question) attempt(ctx context.Context, number, size int) (*Page, error) 
 // One such replay is welcome, since a connection may always have just been closed. It is paid for like any other
 // request, and the other idle connections are closed with it, because they may well be dead too. A second one is the end
 // of the attempt.
-func (q question) watch(ctx context.Context) (context.Context, context.CancelFunc) {
+func (q question) watch(ctx context.Context) (context.Context, *passage, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	connections := 0
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+	connections, came := 0, new(passage)
+	hooks := came.hooks()
+	hooks.GotConn = func(httptrace.GotConnInfo) {
+		came.reach(CauseAnswer)
 		connections++
 		if connections == 1 {
 			return
@@ -217,14 +236,15 @@ func (q question) watch(ctx context.Context) (context.Context, context.CancelFun
 		q.closeIdle()
 		err := q.allowance.Take()
 		if connections > 2 {
-			err = &Error{Kind: KindUnavailable, Reason: "its connections end without an answer"}
+			err = &Error{Kind: KindUnavailable, Cause: CauseClosed, Reason: "its connections end without an answer"}
 		}
 		if err != nil {
 			cancel(err)
 			return
 		}
 		q.opts.Observer.Replayed()
-	}}), func() { cancel(nil) }
+	}
+	return httptrace.WithClientTrace(ctx, hooks), came, func() { cancel(nil) }
 }
 
 func (c *Client) url(statuses OrderStatuses, number, size int) string {
@@ -247,11 +267,11 @@ func (c *Client) url(statuses OrderStatuses, number, size int) string {
 // errTooLarge: the answer has more bytes than are read.
 var errTooLarge = &Error{Kind: KindInvalidResponse, Status: http.StatusOK, Reason: "the answer is too large"}
 
-// do reads the body of a 200 answer, or makes that of a 204.
-func (c *Client) do(req *http.Request, body *bytes.Buffer) error {
+// do reads the body of a 200 answer for a page of so many rows, or makes that of a 204.
+func (c *Client) do(req *http.Request, body *bytes.Buffer, size int, came *passage) error {
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return transportError(req.Context(), err)
+		return transportError(req.Context(), err, came)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode == http.StatusNoContent {
@@ -263,37 +283,16 @@ func (c *Client) do(req *http.Request, body *bytes.Buffer) error {
 		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
 		return statusError(resp.StatusCode, resp.Header, time.Now())
 	}
-	if resp.ContentLength > c.opts.MaxAnswerBytes {
+	if resp.ContentLength > c.opts.MaxAnswerBytes && size >= smallestHalved {
 		return errTooLarge
 	}
 	if resp.ContentLength > 0 {
-		body.Grow(int(resp.ContentLength) + bytes.MinRead)
+		body.Grow(int(min(resp.ContentLength, c.opts.MaxAnswerBytes)) + bytes.MinRead)
 	}
-	n, err := body.ReadFrom(io.LimitReader(resp.Body, c.opts.MaxAnswerBytes+1))
-	if err != nil {
-		return transportError(req.Context(), err)
-	}
-	if n > c.opts.MaxAnswerBytes {
-		return errTooLarge
+	if err := readBody(body, resp.Body, c.opts.MaxAnswerBytes, size); err != nil && !errors.Is(err, errTooLarge) {
+		return transportError(req.Context(), err, came)
+	} else if err != nil {
+		return err
 	}
 	return nil
-}
-
-// transportError classes a failure below HTTP. Why the request was stopped comes first; the error's text is dropped,
-// because it holds the URL.
-func transportError(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
-		return cause
-	}
-	if netErr, ok := errors.AsType[net.Error](err); ctx.Err() != nil || ok && netErr.Timeout() {
-		return &Error{Kind: KindTimeout, Reason: "no answer in time"}
-	}
-	reason := "the connection failed"
-	switch opErr, ok := errors.AsType[*net.OpError](err); {
-	case ok && opErr.Op == "dial":
-		reason = "no connection"
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		reason = "the answer was cut short"
-	}
-	return &Error{Kind: KindUnavailable, Reason: reason}
 }

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -68,9 +67,13 @@ type rowIndex struct {
 // member is one field of an object, as JSON. The name is canonical.
 type member struct{ name, value []byte }
 
+// byteOrderMark stands before what some servers send. RFC 8259 §8.1 lets a reader ignore it.
+var byteOrderMark = []byte("\uFEFF")
+
 var pageReaders = sync.Pool{New: func() any { return &pageReader{decoder: new(jsontext.Decoder)} }}
 
 func (r *pageReader) read(body []byte) error {
+	body = bytes.TrimPrefix(body, byteOrderMark)
 	if r.validate(body) != nil { // or it has what is odd but legal
 		body = bytes.ToValidUTF8(body, []byte("\uFFFD"))
 		if err := r.validate(body, jsontext.AllowInvalidUTF8(true)); err != nil {
@@ -164,13 +167,15 @@ func (r *pageReader) page() *Page {
 func (r *pageReader) readRow() {
 	r.row = rowIndex{Call: Call{Status: CallStatusUnrecognized}}
 	r.unknown, r.odd = r.unknown[:0], r.odd[:0]
-	if r.peek() == '{' {
+	switch {
+	case r.peek() == '{':
 		for r.enter(); r.more(); {
 			r.readField(r.name())
 		}
 		r.finishExtra()
-	} else {
-		r.value()
+	case string(r.value()) == cutRow:
+		r.row.problem = "it is too large"
+	default:
 		r.row.problem = "it is not an object"
 	}
 	r.rows = append(r.rows, r.row)
@@ -332,52 +337,65 @@ func (r *pageReader) id(value []byte) span {
 	}
 }
 
-// setText takes a text, or null; false says that the schema has no place for the value.
+// setText takes a text, a number as a text of the same digits, or null; false says that the schema has no place for the
+// value.
 func (r *pageReader) setText(to *span, value []byte) bool {
 	*to = span{}
-	if value[0] == '"' {
+	switch value[0] {
+	case '"':
 		*to = r.string(value)
-		return true
+	case '{', '[', 't', 'f':
+		return false
+	case 'n':
+	default:
+		*to = r.quote(value)
 	}
-	return value[0] == 'n'
+	return true
 }
 
-// setBool takes a boolean, or null.
+// setBool takes a boolean, as one or as a text or number that stands for one, or null.
 func (r *pageReader) setBool(to *span, value []byte) bool {
 	*to = span{}
-	if value[0] == 't' || value[0] == 'f' {
+	switch string(value) {
+	case "null":
+	case "true", "false":
 		*to = r.raw(value)
-		return true
+	case `"true"`, "1":
+		*to = r.append("true")
+	case `"false"`, "0":
+		*to = r.append("false")
+	default:
+		return false
 	}
-	return value[0] == 'n'
+	return true
 }
 
 // setTime takes a time, and null or the documentation's `{}` as null.
 func (r *pageReader) setTime(field Field, value []byte) bool {
 	to, at := &r.row.values[field], &r.row.moments[field-FieldStartedAt]
 	*to, *at = span{}, moment{}
-	var t time.Time
-	var millis, ok bool
+	var t readTime
+	var ok bool
 	switch value[0] {
 	case '"':
-		t, millis, ok = parseTime(unquote(value))
+		t, ok = parseTime(unquote(value))
 	case '{':
 		return emptyObject(value)
 	case '[', 't', 'f', 'n':
 		return value[0] == 'n'
 	default:
-		t, millis, ok = epochTime(string(value))
+		t, ok = epochTime(string(value))
 	}
 	if !ok {
 		return false
 	}
 	*at = moment{t.UnixMilli(), true}
-	if value[0] == '"' && isCanonicalTime(value[1:len(value)-1]) {
+	if t.canonical {
 		*to = r.raw(value)
 		return true
 	}
 	start := len(r.added)
-	r.added = appendTime(r.added, t, millis)
+	r.added = appendTime(r.added, t.Time, t.millis)
 	*to = r.behind(start)
 	return true
 }
@@ -410,6 +428,13 @@ func (r *pageReader) string(value []byte) span {
 func (r *pageReader) quote(text []byte) span {
 	start := len(r.added)
 	r.added = appendString(r.added, text)
+	return r.behind(start)
+}
+
+// append is a JSON value.
+func (r *pageReader) append(value string) span {
+	start := len(r.added)
+	r.added = append(r.added, value...)
 	return r.behind(start)
 }
 

@@ -101,8 +101,55 @@ func TestTimes(t *testing.T) {
 		"empty object, spaced":  {`{ }`, "", ""},
 		"no time":               {`"soon"`, "", `{"started_at":"soon"}`},
 		"an object":             {`{"seconds": 5}`, "", `{"started_at":{"seconds": 5}}`},
-		"a year too far":        {`1e15`, "", `{"started_at":1e15}`},
-		"a boolean":             {`true`, "", `{"started_at":true}`},
+		"microseconds number":   {`1773480413589793`, "2026-03-14T09:26:53.589Z", ""},
+		"nanoseconds number":    {`1773480413589793238`, "2026-03-14T09:26:53.589Z", ""},
+		"with an exponent":      {`1.773480413589e12`, "2026-03-14T09:26:53.589Z", ""},
+		"a number too far":      {`1e20`, "", `{"started_at":1e20}`},
+		"no time at all":        {`0`, "", `{"started_at":0}`},
+		"before 1970":           {`-5`, "", `{"started_at":-5}`},
+		"the year 1":            {`"0001-01-01T00:00:00Z"`, "", `{"started_at":"0001-01-01T00:00:00Z"}`},
+		"no time of MySQL":      {`"0000-00-00 00:00:00"`, "", `{"started_at":"0000-00-00 00:00:00"}`},
+
+		"PostgreSQL":             {`"2026-03-14 09:26:53.1+00"`, "2026-03-14T09:26:53.100Z", ""},
+		"PostgreSQL, no UTC":     {`"2026-03-14 10:56:53.589793+01:30"`, "2026-03-14T09:26:53.589Z", ""},
+		"an offset of hours":     {`"2026-03-14T14:26:53+05"`, "2026-03-14T09:26:53Z", ""},
+		"hours behind":           {`"2026-03-14T04:26:53-05"`, "2026-03-14T09:26:53Z", ""},
+		"an offset with seconds": {`"2026-03-14 09:36:14+00:09:21"`, "2026-03-14T09:26:53Z", ""},
+		"no seconds":             {`"2026-03-14T09:26Z"`, "2026-03-14T09:26:00Z", ""},
+		"no seconds, no zone":    {`"2026-03-14 09:26"`, "2026-03-14T09:26:00Z", ""},
+		"no seconds, an offset":  {`"2026-03-14T10:26+01:00"`, "2026-03-14T09:26:00Z", ""},
+		"small t and z":          {`"2026-03-14t09:26:53z"`, "2026-03-14T09:26:53Z", ""},
+		"small t and an offset":  {`"2026-03-14t10:26:53.5+01:00"`, "2026-03-14T09:26:53.500Z", ""},
+		"a space and Z":          {`"2026-03-14 09:26:53Z"`, "2026-03-14T09:26:53Z", ""},
+		"a comma":                {`"2026-03-14T09:26:53,589Z"`, "2026-03-14T09:26:53.589Z", ""},
+		"nanoseconds":            {`"2026-03-14T09:26:53.589793238Z"`, "2026-03-14T09:26:53.589Z", ""},
+		"more digits than that":  {`"2026-03-14T09:26:53.58979323846Z"`, "2026-03-14T09:26:53.589Z", ""},
+		"the basic format":       {`"20260314T092653Z"`, "2026-03-14T09:26:53Z", ""},
+		"basic, a fraction":      {`"20260314T102653.5+0100"`, "2026-03-14T09:26:53.500Z", ""},
+		"digits alone":           {`"20260314092653"`, "2026-03-14T09:26:53Z", ""},
+		"Ruby":                   {`"2026-03-14 10:26:53 +0100"`, "2026-03-14T09:26:53Z", ""},
+		"Ruby, UTC":              {`"2026-03-14 09:26:53 UTC"`, "2026-03-14T09:26:53Z", ""},
+		"Java":                   {`"2026-03-14T10:26:53.5+01:00[Europe/Paris]"`, "2026-03-14T09:26:53.500Z", ""},
+		"Java, no seconds":       {`"2026-03-14T09:26Z[UTC]"`, "2026-03-14T09:26:00Z", ""},
+		"slashes":                {`"2026/03/14 09:26:53"`, "2026-03-14T09:26:53Z", ""},
+		"slashes that look good": {`"2026/03/14T09:26:53Z"`, "2026-03-14T09:26:53Z", ""},
+		"an HTTP date":           {`"Sat, 14 Mar 2026 09:26:53 GMT"`, "2026-03-14T09:26:53Z", ""},
+		"spaces around":          {`" 2026-03-14T09:26:53Z "`, "2026-03-14T09:26:53Z", ""},
+		"a leap second":          {`"2016-12-31T23:59:60Z"`, "2017-01-01T00:00:00Z", ""},
+		"seconds as text":        {`"1773480413"`, "2026-03-14T09:26:53Z", ""},
+		"milliseconds as text":   {`"1773480413589"`, "2026-03-14T09:26:53.589Z", ""},
+		"fraction as text":       {`"1773480413.589"`, "2026-03-14T09:26:53.589Z", ""},
+
+		"a date alone":       {`"2026-03-14"`, "", `{"started_at":"2026-03-14"}`},
+		"a date in digits":   {`"20260314"`, "", `{"started_at":"20260314"}`},
+		"day or month first": {`"03/04/2026 09:26:53"`, "", `{"started_at":"03/04/2026 09:26:53"}`},
+		"a zone by its name": {`"2026-03-14 09:26:53 PST"`, "", `{"started_at":"2026-03-14 09:26:53 PST"}`},
+		"no such day":        {`"2026-02-30T09:26:53Z"`, "", `{"started_at":"2026-02-30T09:26:53Z"}`},
+		"infinity":           {`"infinity"`, "", `{"started_at":"infinity"}`},
+		"before Christ":      {`"0044-03-15 09:26:53+00 BC"`, "", `{"started_at":"0044-03-15 09:26:53+00 BC"}`},
+		"empty":              {`""`, "", `{"started_at":""}`},
+		"brackets alone":     {`"[]"`, "", `{"started_at":"[]"}`},
+		"a boolean":          {`true`, "", `{"started_at":true}`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +187,7 @@ func TestExtra(t *testing.T) {
 		"nulls":                     {`{"id": "a", "status": null, "result": null, "dial_error": null, "ended_by": null, "phone_number": null, "transcript": null}`, ``},
 		"unknown fields in order":   {`{"z": 1.50, "id": "a", "b": {"y": 1, "x": 1e400}, "a": null}`, `{"z":1.50,"b":{"y": 1, "x": 1e400},"a":null}`},
 		"unknown enum values":       {`{"id": "a", "status": "paused", "result": "robot", "dial_error": "x", "ended_by": 7}`, `{"status":"paused","result":"robot","dial_error":"x","ended_by":7}`},
-		"a text that is none":       {`{"id": "a", "phone_number": 33612345678}`, `{"phone_number":33612345678}`},
+		"a text that is none":       {`{"id": "a", "phone_number": true}`, `{"phone_number":true}`},
 		"a transcript of no kind":   {`{"id": "a", "transcript": {"a": 1}}`, `{"transcript":{"a": 1}}`},
 		"unknown in entries":        {`{"id": "a", "transcript": [{"role": "user", "content": "x"}, {"role": "narrator", "content": "y", "at": 3}]}`, `{"transcript":[{"index":1,"role":"narrator","at":3}]}`},
 		"unknown in several":        {`{"id": "a", "n": 1, "transcript": [{"role": "x"}, {"role": "user", "tool_is_error": "no"}]}`, `{"n":1,"transcript":[{"index":0,"role":"x"},{"index":1,"tool_is_error":"no"}]}`},
@@ -217,6 +264,45 @@ func TestTranscripts(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 		})
+	}
+}
+
+// A number where a text is documented is a text of the same digits, and a text or number that stands for a boolean is
+// one.
+func TestValuesOfAnotherType(t *testing.T) {
+	c := readOne(t, `{"id": "a", "phone_number": 33612345678, "end_reason": -1.50e3, "recording_url": null, "transcript": [
+		{"role": "tool", "content": 5, "tool_name": 7, "tool_is_error": "true"}, {"role": "tool", "tool_is_error": "false"},
+		{"role": "tool", "tool_is_error": 1}, {"role": "tool", "tool_is_error": 0}]}`)
+	for field, want := range map[Field]string{
+		FieldPhoneNumber: `"33612345678"`, FieldEndReason: `"-1.50e3"`, FieldRecordingURL: "null", FieldExtra: "null",
+	} {
+		if got := c.JSON(field); got != want {
+			t.Errorf("field %d: got %s, want %s", field, got, want)
+		}
+	}
+	if e := c.Entry(0); e.Content() != `"5"` || e.ToolName() != `"7"` {
+		t.Errorf("got %s, %s", e.Content(), e.ToolName())
+	}
+	for i, want := range []string{"true", "false", "true", "false"} {
+		if got := c.Entry(i).ToolIsError(); got != want {
+			t.Errorf("entry %d: got %s", i, got)
+		}
+	}
+	// None of it leaks into the next row's values.
+	rows := readRows(t, `{"calls": [{"id": "a", "phone_number": 1}, {"id": "b", "phone_number": {}}]}`)
+	if got := rows[1].Call.JSON(FieldPhoneNumber); got != "null" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// A byte order mark says nothing, and is neither kept nor an error.
+func TestByteOrderMark(t *testing.T) {
+	rows := readRows(t, "\uFEFF{\"calls\": [{\"id\": \"a\", \"end_reason\": \"x\"}]}")
+	if len(rows) != 1 || rows[0].Call.ID != "a" || rows[0].Call.JSON(FieldEndReason) != `"x"` {
+		t.Errorf("got %+v", rows)
+	}
+	if _, _, err := readPage([]byte("\uFEFF\uFEFF{\"calls\": []}")); err == nil {
+		t.Error("two are taken")
 	}
 }
 

@@ -2,7 +2,9 @@ package upstream
 
 import (
 	"fmt"
+	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,15 +20,17 @@ const (
 	KindInvalidResponse Kind = iota
 	// KindUnauthenticated: 401, the credential is missing or wrong.
 	KindUnauthenticated
-	// KindForbidden: 403, the credential may not list calls.
+	// KindForbidden: 403, the credential may not list calls. A firewall's 403 is of another kind.
 	KindForbidden
-	// KindRateLimited: 429.
+	// KindRateLimited: 429, or 403 with a time to wait.
 	KindRateLimited
 	// KindTimeout: no answer in time, or 408.
 	KindTimeout
-	// KindUnavailable: no connection, a connection lost on the way, 409, or 5xx.
+	// KindUnavailable: no connection, a connection lost on the way, a proxy or firewall that lets nothing through, 409,
+	// or 5xx.
 	KindUnavailable
-	// KindOverloaded: the gateway has so many requests waiting for upstream that it takes no more.
+	// KindOverloaded: the gateway has so many requests waiting for upstream that it takes no more, or so many files
+	// open that it cannot connect.
 	KindOverloaded
 )
 
@@ -53,7 +57,8 @@ type Error struct {
 	Status int
 	// RetryAfter is how long to wait before asking again, as upstream told or the gateway knows; 0 where nobody does.
 	RetryAfter time.Duration
-	// Reason says more, for the log.
+	// Cause and Reason say more, for the log. Cause is "" where Kind and Status tell all.
+	Cause  Cause
 	Reason string
 
 	advice advice
@@ -70,15 +75,15 @@ const (
 )
 
 func (e *Error) Error() string {
-	switch {
-	case e.Status == 0 || e.Status == http.StatusOK:
-		return fmt.Sprintf("upstream: %s: %s", e.Kind, e.Reason)
-	case e.Reason == "":
-		return fmt.Sprintf("upstream: %s: HTTP %d", e.Kind, e.Status)
-	default:
-		return fmt.Sprintf("upstream: %s: HTTP %d: %s", e.Kind, e.Status, e.Reason)
+	parts := []string{"upstream", e.Kind.String(), "", string(e.Cause), e.Reason}
+	if e.Status != 0 && e.Status != http.StatusOK {
+		parts[2] = fmt.Sprintf("HTTP %d", e.Status)
 	}
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ": ")
 }
+
+// Asked reports whether upstream was asked. Else it is known to refuse at present, or too much waits for it.
+func (e *Error) Asked() bool { return !e.unsent }
 
 // mayPass reports whether asking again may help. The vendor's SDKs ask again after the same failures.
 func (e *Error) mayPass() bool {
@@ -101,10 +106,32 @@ func statusError(status int, header http.Header, now time.Time) *Error {
 	case "false":
 		e.advice = shouldNotRetry
 	}
-	if status/100 == 3 {
+	switch {
+	case status/100 == 3:
 		e.Reason = "redirects are not followed; is the base URL right?"
+	case status == http.StatusProxyAuthRequired:
+		e.Kind, e.Cause, e.Reason = KindUnavailable, CauseProxy, "the proxy wants a user and a password"
+	case status == http.StatusForbidden:
+		e.readForbidden(header)
 	}
 	return e
+}
+
+// readForbidden tells a 403 that is about the key from those of a firewall in front, which are about the address or the
+// rate of requests: it names a time, sends a page for a browser, or says so (Cloudflare's `cf-mitigated`). A page for a
+// browser is not asked for again at once, which would only make it worse.
+func (e *Error) readForbidden(header http.Header) {
+	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	switch {
+	case e.RetryAfter > 0:
+		e.Kind = KindRateLimited
+	case header.Get("Cf-Mitigated") != "" || mediaType == "text/html" || mediaType == "application/xhtml+xml":
+		e.Kind, e.Cause = KindUnavailable, CauseChallenge
+		e.Reason = "a firewall in front of it wants to see a browser, or refuses the address"
+		if e.advice == noAdvice {
+			e.advice = shouldNotRetry
+		}
+	}
 }
 
 // kindOfStatus classes an HTTP status other than 200, as the vendor's SDK does.

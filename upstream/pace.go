@@ -49,11 +49,10 @@ func (p *pace) wait(ctx context.Context) error {
 			return err
 		}
 	}
-	p.count(now.Add(delay))
 	return nil
 }
 
-// count counts a request.
+// count counts a request that is sent.
 func (p *pace) count(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

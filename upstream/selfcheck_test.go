@@ -73,7 +73,7 @@ func TestStatusesCheck(t *testing.T) {
 func TestStrangersAreTold(t *testing.T) {
 	f, base := newFake(t, 0)
 	f.SetRows(
-		json.RawMessage(`{"id": "a", "result": "robot", "mood": "happy", "phone_number": 42, "transcript": [{"role": "narrator", "content": "x", "pitch": 1, "id": "secret"}]}`),
+		json.RawMessage(`{"id": "a", "result": "robot", "mood": "happy", "dial_error": 42, "transcript": [{"role": "narrator", "content": "x", "pitch": 1, "id": "secret"}]}`),
 		json.RawMessage(`{"id": "b", "result": "robot", "mood": "sad", "started_at": "a secret", "recording_url": {"secret": 1}}`),
 		json.RawMessage(`{"id": "c", "result": "`+strings.Repeat("é", 100)+`"}`),
 		json.RawMessage(`{"id": "d", "result": "human", "status": "completed", "ended_by": null, "structured_output": {"anything": 1}}`),
@@ -87,7 +87,7 @@ func TestStrangersAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"result=robot", "mood=", "phone_number=a number", "transcript.role=narrator", "transcript.pitch=", "transcript.id=",
+		"result=robot", "mood=", "dial_error=a number", "transcript.role=narrator", "transcript.pitch=", "transcript.id=",
 		"started_at=a text", "recording_url=an object", "result=" + strings.Repeat("é", 32),
 	}
 	slices.Sort(want)

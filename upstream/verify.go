@@ -310,7 +310,7 @@ func (v *Verifier) alone(ctx context.Context) (done func(), err error) {
 	case v.probing <- struct{}{}:
 		return func() { <-v.probing }, nil
 	case <-ctx.Done():
-		return nil, transportError(ctx, ctx.Err())
+		return nil, transportError(ctx, ctx.Err(), nil)
 	}
 }
 

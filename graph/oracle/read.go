@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,7 +153,12 @@ func readTranscript(value json.RawMessage) ([]*TranscriptEntry, json.RawMessage)
 					e.Role = *role
 				}
 			case "content":
-				e.Content, known = text(m.value), null || kind(m.value) == '"'
+				var content *string
+				if content, known = nullableText(m.value); content != nil {
+					e.Content = *content
+				} else {
+					e.Content = ""
+				}
 			case "tool_name":
 				e.ToolName, known = nullableText(m.value)
 			case "tool_arguments":
@@ -162,8 +168,11 @@ func readTranscript(value json.RawMessage) ([]*TranscriptEntry, json.RawMessage)
 				}
 			case "tool_is_error":
 				e.ToolIsError = nil
-				if known = json.Unmarshal(m.value, &e.ToolIsError) == nil; !known {
-					e.ToolIsError = nil
+				said, ok := map[string]bool{
+					"true": true, `"true"`: true, "1": true, "false": false, `"false"`: false, "0": false,
+				}[string(m.value)]
+				if known = ok || null; ok {
+					e.ToolIsError = &said
 				}
 			default:
 				known = false
@@ -214,10 +223,13 @@ func nullableEnum[E ~string](value json.RawMessage, all []E, unrecognized E) (*E
 }
 
 func nullableText(value json.RawMessage) (*string, bool) {
-	if kind(value) != '"' {
-		return nil, kind(value) == 'n'
-	}
 	s := text(value)
+	switch k := kind(value); {
+	case k == '-' || '0' <= k && k <= '9':
+		s = string(value)
+	case k != '"':
+		return nil, k == 'n'
+	}
 	return &s, true
 }
 
@@ -229,28 +241,21 @@ func readTime(value json.RawMessage) (formatted *string, at *time.Time, known bo
 	case '{':
 		return nil, nil, len(members(value)) == 0
 	case '"':
-		s := text(value)
-		for _, layout := range []string{
-			time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05",
-		} {
-			if t, err := time.Parse(layout, s); err == nil {
-				at, millis = &t, strings.ContainsAny(s, ".,")
-				break
-			}
-		}
+		at, millis = textTime(text(value))
 	default:
 		n, err := strconv.ParseFloat(string(value), 64)
+		digits := math.Log10(math.Abs(n))
 		switch {
-		case err != nil, math.Abs(n) > 1e15:
-		case math.Abs(n) < 1e11:
+		case err != nil, digits >= 20:
+		case digits < 11:
 			t := time.UnixMilli(int64(math.Round(n * 1000)))
 			at, millis = &t, n != math.Trunc(n)
-		default:
-			t := time.UnixMilli(int64(math.Round(n)))
+		default: // 3 digits more are a unit that is a thousandth
+			t := time.UnixMilli(int64(math.Floor(math.Round(n*1000) / math.Pow(1000, 1+math.Floor((digits-11)/3)))))
 			at, millis = &t, true
 		}
 	}
-	if at == nil || at.UTC().Year() < 0 || at.UTC().Year() > 9999 {
+	if at == nil || at.Unix() < 1 || at.UTC().Year() > 9999 {
 		return nil, nil, false
 	}
 	layout := "2006-01-02T15:04:05Z"
@@ -259,6 +264,29 @@ func readTime(value json.RawMessage) (formatted *string, at *time.Time, known bo
 	}
 	s := at.UTC().Format(layout)
 	return &s, at, true
+}
+
+// iso is a date and a time in the forms of ISO 8601 that are taken, and an offset.
+var iso = regexp.MustCompile(`(?i)^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?` +
+	`(?:(Z)|([+-])(\d\d)(?::?(\d\d))?)?$`)
+
+func textTime(s string) (at *time.Time, millis bool) {
+	m := iso.FindStringSubmatch(s)
+	if m == nil {
+		return nil, false
+	}
+	n := func(i int) int { n, _ := strconv.Atoi(m[i]); return n }
+	nanoseconds, _ := strconv.Atoi((m[7] + "000000000")[:9])
+	t := time.Date(n(1), time.Month(n(2)), n(3), n(4), n(5), n(6), nanoseconds, time.UTC)
+	if t.Day() != n(3) || t.Hour() != n(4) || t.Minute() != n(5) {
+		return nil, false
+	}
+	offset := time.Duration(n(10))*time.Hour + time.Duration(n(11))*time.Minute
+	if m[9] == "-" {
+		offset = -offset
+	}
+	t = t.Add(-offset)
+	return &t, m[7] != ""
 }
 
 func seconds(from, to *time.Time) *float64 {

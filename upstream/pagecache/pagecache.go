@@ -6,9 +6,13 @@
 // different sizes lie over one another, and a small window of a large page costs nothing. A page is one consistent answer
 // of upstream and is never cut or joined with another.
 //
-// A page is fresh for a time. After that it is served for another time all the same, while it is asked for anew in
-// the background (stale-while-revalidate and stale-if-error of RFC 5861). As long as that fails, what is served is marked
-// as stale. A credential that upstream refuses loses its pages at once.
+// A page is fresh for the TTL. For another time after that, Revalidate, it is served all the same, while it is read
+// afresh in the background (stale-while-revalidate of RFC 5861). A page that is older still is only served while
+// upstream fails, and is then marked as stale (stale-if-error of RFC 5861); where upstream is not known to fail, the
+// asker waits for it. A credential that upstream refuses loses its pages at once.
+//
+// Whether upstream fails a tenant is what the last request to end has shown. It is believed for TTL + Revalidate, so
+// that it is never older than what is shown of a list: after that the next asker finds out.
 //
 // [Cache.FindCall] looks for one call among the same pages.
 //
@@ -49,16 +53,22 @@ import (
 type Options struct {
 	// TTL is how long after it was asked for a page is fresh; 0 remembers nothing, and askers still share flights.
 	TTL time.Duration
-	// Stale is how long after that it may still be served.
+	// Revalidate is how long after that it may still be served while it is read afresh in the background. Nothing older
+	// than TTL + Revalidate is served unmarked.
+	Revalidate time.Duration
+	// Stale is how long after the TTL a page may still be served, marked as stale, while upstream fails.
 	Stale time.Duration
 	// MaxBytes bounds the memory that pages take. A page larger than that is not kept.
 	MaxBytes int
 	// MaxTenantBytes bounds the memory that one tenant's pages take; 0 is MaxBytes.
 	MaxTenantBytes int
+	// Patience is how long an answer of upstream may take before upstream counts as failing for those who can be given
+	// an older page; 0 is as long as they wait anyway.
+	Patience time.Duration
 	// Timeout bounds a flight; 0 leaves that to the decorated Lister.
 	Timeout time.Duration
-	// Failing is told when upstream begins to fail a tenant whose pages are in memory, with the first error, and when it
-	// ceases, with nil; nil is nobody.
+	// Failing is told when upstream begins to fail a tenant who has or had pages in memory, with the first error, and
+	// when it ceases, with nil; nil is nobody.
 	Failing func(tenant upstream.Tenant, err error)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
@@ -76,7 +86,8 @@ type Cache struct {
 	mu      sync.Mutex
 	pages   *simplelru.LRU[key, *upstream.Page] // of all tenants
 	bytes   int
-	shelves map[upstream.Tenant]*shelf // of those that have pages
+	shelves map[upstream.Tenant]*shelf              // of those that have pages
+	empty   *simplelru.LRU[upstream.Tenant, *shelf] // of those that had some, for what is known of the tenant
 	flights map[key]*flight
 	stats   Stats
 }
@@ -89,6 +100,7 @@ type key struct {
 
 // flight is one request that any number of askers wait for.
 type flight struct {
+	began  time.Time
 	done   chan struct{} // closed when page and err are set
 	page   *upstream.Page
 	err    error
@@ -96,8 +108,12 @@ type flight struct {
 	cancel context.CancelFunc
 }
 
-// maxPages bounds the number of pages whatever their bytes: an empty page has hardly any.
-const maxPages = 1 << 16
+const (
+	// maxPages bounds the number of pages whatever their bytes: an empty page has hardly any.
+	maxPages = 1 << 16
+	// maxEmpty bounds the tenants without pages about whom something is known, as upstream.Client does.
+	maxEmpty = 4096
+)
 
 // New decorates next. Close the cache when it is not needed any more.
 func New(next upstream.Lister, opts Options) *Cache {
@@ -113,6 +129,7 @@ func New(next upstream.Lister, opts Options) *Cache {
 	c := &Cache{next: next, opts: opts, shelves: map[upstream.Tenant]*shelf{}, flights: map[key]*flight{}}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.pages, _ = simplelru.NewLRU(maxPages, c.forget) // its one error is a size below 1
+	c.empty, _ = simplelru.NewLRU[upstream.Tenant, *shelf](maxEmpty, nil)
 	return c
 }
 
@@ -132,7 +149,13 @@ func (c *Cache) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 		if page != nil || err != nil {
 			return page, err
 		}
-		page, err = f.wait(ctx, opts.Deadline)
+		page, err = f.wait(ctx, c.deadline(f, opts))
+		if err != nil && ctx.Err() == nil && failing(err) {
+			if older := c.older(opts); older != nil {
+				c.handOver(k, f)
+				return older, nil
+			}
+		}
 		c.leave(k, f)
 		if err == nil && page.AskedAt.Before(opts.NotBefore) {
 			continue // joined a flight that had started too early; the next one cannot have
@@ -142,6 +165,21 @@ func (c *Cache) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 		}
 		return page, err
 	}
+}
+
+// deadline is when an asker should wait for the flight no longer.
+func (c *Cache) deadline(f *flight, opts upstream.ListCallsOptions) time.Time {
+	if c.opts.Patience == 0 {
+		return opts.Deadline
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	page, _ := c.covering(opts)
+	patient := f.began.Add(c.opts.Patience)
+	if page == nil || !c.bridges(page) || !opts.Deadline.IsZero() && opts.Deadline.Before(patient) {
+		return opts.Deadline
+	}
+	return patient
 }
 
 // wait waits for the flight to end, or for the asker to give up.
@@ -172,6 +210,30 @@ func (c *Cache) Page(opts upstream.ListCallsOptions) *upstream.Page {
 	return page
 }
 
+// failing reports whether an error says that upstream fails, or does not answer in time. Who has no answer by then may
+// be given an older one.
+func failing(err error) bool {
+	failure, failed := errors.AsType[*upstream.Error](err)
+	return failed && failure.Kind.Passing() || errors.Is(err, context.DeadlineExceeded)
+}
+
+// older is a page that will do now that upstream has failed, marked as stale unless it is fresh; nil if there is none.
+func (c *Cache) older(opts upstream.ListCallsOptions) *upstream.Page {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	page, _ := c.covering(opts)
+	switch {
+	case page == nil || !c.bridges(page):
+		return nil
+	case c.fresh(page): // it has come meanwhile
+		c.stats.Hits++
+		return page
+	default:
+		c.stats.Stale++
+		return marked(page)
+	}
+}
+
 // past cuts a time down to now: it may come from another machine's clock, and what is asked from now on is new enough.
 func (c *Cache) past(t time.Time) time.Time {
 	if now := c.opts.Now(); t.After(now) {
@@ -180,10 +242,17 @@ func (c *Cache) past(t time.Time) time.Time {
 	return t
 }
 
+// age is how long ago a page was asked for.
+func (c *Cache) age(page *upstream.Page) time.Duration { return c.opts.Now().Sub(page.AskedAt) }
+
 // fresh reports whether a page may be served without further ado.
-func (c *Cache) fresh(page *upstream.Page) bool {
-	return page.AskedAt.After(c.opts.Now().Add(-c.opts.TTL))
-}
+func (c *Cache) fresh(page *upstream.Page) bool { return c.age(page) < c.opts.TTL }
+
+// current reports whether a page may be served while upstream is well.
+func (c *Cache) current(page *upstream.Page) bool { return c.age(page) < c.opts.TTL+c.opts.Revalidate }
+
+// bridges reports whether a page may be served while upstream fails.
+func (c *Cache) bridges(page *upstream.Page) bool { return c.age(page) < c.opts.TTL+c.opts.Stale }
 
 // find returns a page that will do, or a flight that the caller has joined and must leave. Its error is that of a flight in
 // the background.
@@ -192,11 +261,12 @@ func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upst
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	page, s := c.covering(opts)
+	failing := s != nil && c.fails(s)
 	switch {
 	case page != nil && c.fresh(page):
 		c.stats.Hits++
 		return page, nil, k, nil
-	case page != nil:
+	case page != nil && (failing && c.bridges(page) || !failing && c.current(page)):
 		again := key{k.list, page.Number, page.Size} // the same page, which others look for too,
 		if most, limited := s.most(opts.Statuses, c.opts.Now()); limited && page.Size > most {
 			if again = k; k.size > most { // unless that has become too large
@@ -204,7 +274,7 @@ func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upst
 			}
 		}
 		c.refresh(opts.List, again, s)
-		if s.failing {
+		if failing {
 			c.stats.Stale++
 			return marked(page), nil, k, nil
 		}
@@ -219,6 +289,12 @@ func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upst
 	}
 	f.askers++
 	return nil, f, k, nil
+}
+
+// fails reports whether upstream is believed to fail a tenant: its last request to end has failed, and not too long
+// ago.
+func (c *Cache) fails(s *shelf) bool {
+	return s.failing && c.opts.Now().Sub(s.failedAt) < c.opts.TTL+c.opts.Revalidate
 }
 
 // marked is the page, marked as stale.
@@ -240,12 +316,12 @@ func (c *Cache) covering(opts upstream.ListCallsOptions) (*upstream.Page, *shelf
 		lo = opts.Page * opts.PageSize
 		hi = lo + opts.PageSize
 	}
-	list, oldest := opts.Key(), c.opts.Now().Add(-c.opts.TTL-c.opts.Stale)
+	list := opts.Key()
 	var best *upstream.Page
 	for i := max(0, lo-s.largest+1) / stretchRows; i <= lo/stretchRows; i++ {
 		for _, page := range slices.Backward(s.starts[stretch{opts.Statuses, i}]) { // removing one shifts those behind it
 			switch {
-			case !page.AskedAt.After(oldest):
+			case !c.current(page) && !c.bridges(page):
 				c.pages.Remove(key{list, page.Number, page.Size})
 			case page.AskedAt.Before(opts.NotBefore) || !page.Covers(lo, hi):
 			case best == nil || page.AskedAt.After(best.AskedAt):
@@ -271,10 +347,28 @@ func (c *Cache) refresh(list upstream.List, k key, s *shelf) {
 	}
 	f := c.start(c.ctx, list, k, nil)
 	f.askers++ // the cache is one
+	c.await(k, f)
+}
+
+// await waits for a flight in the background, for the cache.
+func (c *Cache) await(k key, f *flight) {
 	c.background.Go(func() {
 		_, _ = f.wait(c.ctx, time.Time{})
 		c.leave(k, f)
 	})
+}
+
+// handOver leaves a flight that may go on, for what it brings or shows of upstream: if the caller is its last asker,
+// the cache waits in the caller's place.
+func (c *Cache) handOver(k key, f *flight) {
+	c.mu.Lock()
+	if f.askers == 1 && c.ctx.Err() == nil {
+		c.await(k, f)
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	c.leave(k, f)
 }
 
 // start begins a flight, which outlives the caller's context but keeps its values.
@@ -287,7 +381,7 @@ func (c *Cache) start(ctx context.Context, list upstream.List, k key, allowance 
 	} else {
 		ctx, cancel = context.WithCancel(ctx)
 	}
-	f := &flight{done: make(chan struct{}), cancel: cancel}
+	f := &flight{began: c.opts.Now(), done: make(chan struct{}), cancel: cancel}
 	c.flights[k] = f
 	go func() {
 		defer cancel()
@@ -322,7 +416,7 @@ func (c *Cache) land(k key, f *flight, page *upstream.Page, err error) (changed 
 	if err == nil {
 		c.keep(k, page)
 	}
-	s := c.shelves[k.list.Tenant]
+	s := c.shelf(k.list.Tenant)
 	if s == nil {
 		return false
 	}
@@ -363,11 +457,12 @@ func (c *Cache) keep(k key, page *upstream.Page) {
 		return
 	}
 	c.pages.Remove(k) // so that the bytes of an older answer are given back
-	s := c.shelves[k.list.Tenant]
+	s := c.shelf(k.list.Tenant)
 	if s == nil {
 		s = newShelf()
-		c.shelves[k.list.Tenant] = s
 	}
+	c.empty.Remove(k.list.Tenant)
+	c.shelves[k.list.Tenant] = s
 	c.bytes += page.Bytes
 	s.put(k, page)
 	c.pages.Add(k, page)
@@ -382,13 +477,23 @@ func (c *Cache) keep(k key, page *upstream.Page) {
 	}
 }
 
-// forget is called by the LRU for each page that leaves it.
+// shelf is the tenant's, nil for a tenant of whom nothing is known.
+func (c *Cache) shelf(tenant upstream.Tenant) *shelf {
+	if s := c.shelves[tenant]; s != nil {
+		return s
+	}
+	s, _ := c.empty.Get(tenant)
+	return s
+}
+
+// forget is called by the LRU for each page that leaves it. What is known of its tenant stays.
 func (c *Cache) forget(k key, page *upstream.Page) {
 	c.bytes -= page.Bytes
 	s := c.shelves[k.list.Tenant]
 	s.take(k, page)
 	if s.pages.Len() == 0 {
 		delete(c.shelves, k.list.Tenant)
+		c.empty.Add(k.list.Tenant, s)
 	}
 }
 
@@ -418,16 +523,13 @@ func (c *Cache) candidates(tenant upstream.Tenant, notBefore time.Time) (pages [
 	if s == nil {
 		return nil, false
 	}
-	oldest := c.opts.Now().Add(-c.opts.TTL)
-	if s.failing {
-		oldest = oldest.Add(-c.opts.Stale)
-	}
+	failing = c.fails(s)
 	for _, page := range s.pages.Values() {
-		if page.AskedAt.After(oldest) && !page.AskedAt.Before(notBefore) {
+		if (c.fresh(page) || failing && c.bridges(page)) && !page.AskedAt.Before(notBefore) {
 			pages = append(pages, page)
 		}
 	}
-	return pages, s.failing
+	return pages, failing
 }
 
 // Stats are counts since the start, and what there is now.

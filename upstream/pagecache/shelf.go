@@ -9,7 +9,8 @@ import (
 	"revox-graphql/upstream"
 )
 
-// shelf is one tenant's pages. Each of them is also among the pages of all, and leaves with it.
+// shelf is one tenant's pages, and what is known of the tenant. Each page is also among the pages of all, and leaves
+// with it.
 type shelf struct {
 	pages   *simplelru.LRU[key, *upstream.Page]
 	bytes   int
@@ -73,5 +74,8 @@ func (s *shelf) take(k key, page *upstream.Page) {
 		delete(s.starts, at)
 	} else {
 		s.starts[at] = rest
+	}
+	if s.pages.Len() == 0 {
+		s.largest = 0
 	}
 }

@@ -17,11 +17,14 @@ func (l *lister) fail(err error) {
 	l.err = err
 }
 
-// newStale is a cache of pages that are fresh for 15 s, and may be served for a minute after that.
+// newStale is a cache of pages that are fresh for 15 s, may be served while they are read afresh for another 15 s, and
+// for a minute after the first 15 s while upstream fails.
 func newStale(t *testing.T) (*lister, *Cache) {
 	t.Helper()
 	l := &lister{rows: 50}
-	c := New(l, Options{TTL: 15 * time.Second, Stale: time.Minute, MaxBytes: 1 << 20})
+	c := New(l, Options{
+		TTL: 15 * time.Second, Revalidate: 15 * time.Second, Stale: time.Minute, MaxBytes: 1 << 20,
+	})
 	t.Cleanup(c.Close)
 	return l, c
 }
@@ -266,4 +269,210 @@ func TestClose(t *testing.T) {
 			t.Error("it refreshes after its end")
 		}
 	})
+}
+
+// Beyond TTL and Revalidate together nobody is given a page while upstream is well.
+func TestWaitsForWhatIsTooOld(t *testing.T) {
+	for _, test := range []struct {
+		age         time.Duration
+		kept        bool
+		revalidated uint64
+	}{
+		{14 * time.Second, true, 0},
+		{15 * time.Second, true, 1},
+		{30*time.Second - 1, true, 1},
+		{30 * time.Second, false, 0},
+		{70 * time.Second, false, 0},
+		{10 * time.Minute, false, 0},
+	} {
+		t.Run(test.age.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, c := newStale(t)
+				old := list(t, c, ask(0, 20))
+				time.Sleep(test.age)
+				page := list(t, c, ask(0, 20))
+				if page.Stale || (page == old) != test.kept || c.Stats().Revalidated != test.revalidated {
+					t.Errorf("asked %v ago, stale %v, %+v", time.Since(page.AskedAt), page.Stale, c.Stats())
+				}
+			})
+		})
+	}
+}
+
+// Who has waited in vain is given an older page, marked as stale.
+func TestOlderPageAfterAFailure(t *testing.T) {
+	tests := map[string]struct {
+		err      error
+		deadline time.Duration
+		age      time.Duration // of the page
+		want     bool
+	}{
+		"failing":             {err: &upstream.Error{Kind: upstream.KindUnavailable}, age: 31 * time.Second, want: true},
+		"its last moment":     {err: &upstream.Error{Kind: upstream.KindTimeout}, age: 75*time.Second - 1, want: true},
+		"too old for that":    {err: &upstream.Error{Kind: upstream.KindTimeout}, age: 75 * time.Second},
+		"out of time":         {deadline: time.Second, age: 31 * time.Second, want: true},
+		"refused":             {err: &upstream.Error{Kind: upstream.KindUnauthenticated}, age: 31 * time.Second},
+		"cannot pay":          {err: &upstream.AllowanceError{}, age: 31 * time.Second},
+		"another size wanted": {err: &upstream.PageSizeError{Most: 10}, age: 31 * time.Second},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, c := newStale(t)
+				old := list(t, c, ask(0, 20))
+				time.Sleep(test.age)
+				l.fail(test.err)
+				opts := ask(0, 20)
+				if test.deadline > 0 {
+					l.hold = make(chan struct{})
+					opts.Deadline = time.Now().Add(test.deadline)
+				}
+				if name == "cannot pay" {
+					opts.Allowance = upstream.NewAllowance(0)
+					l.fail(opts.Allowance.Take())
+				}
+				page, err := c.ListCalls(t.Context(), opts)
+				if got := err == nil && page.Stale && page.AskedAt.Equal(old.AskedAt); got != test.want {
+					t.Errorf("%v, %v", page, err)
+				}
+			})
+		})
+	}
+}
+
+// Who gives up gets no page.
+func TestWhoHasGoneGetsNoOlderPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := newStale(t)
+		list(t, c, ask(0, 20))
+		time.Sleep(31 * time.Second)
+		l.hold = make(chan struct{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if page, err := c.ListCalls(ctx, ask(0, 20)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, %v", page, err)
+		}
+	})
+}
+
+// That upstream fails is believed no longer than its pages are shown.
+func TestAFailureIsNotBelievedForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := newStale(t)
+		list(t, c, ask(0, 20))
+		time.Sleep(16 * time.Second)
+		l.fail(&upstream.Error{Kind: upstream.KindUnavailable})
+		list(t, c, ask(0, 20))
+		l.fail(nil)
+		time.Sleep(30*time.Second - 1)
+		l.hold = make(chan struct{})
+		if page := list(t, c, ask(0, 20)); !page.Stale {
+			t.Errorf("asked %v ago", time.Since(page.AskedAt))
+		}
+		time.Sleep(time.Nanosecond)
+		close(l.hold)
+		synctest.Wait()
+		l.fail(&upstream.Error{Kind: upstream.KindUnavailable})
+		if _, err := c.ListCalls(t.Context(), ask(1, 20)); err == nil {
+			t.Fatal("no error")
+		}
+		l.fail(nil)
+		time.Sleep(30 * time.Second)
+		if page := list(t, c, ask(0, 20)); page.Stale || time.Since(page.AskedAt) > 0 {
+			t.Errorf("asked %v ago, stale %v", time.Since(page.AskedAt), page.Stale)
+		}
+		time.Sleep(30 * time.Second)
+		if call, _ := c.FindCall(upstream.Tenant{}, "7", time.Time{}); call != nil {
+			t.Error("found on a page that is too old")
+		}
+	})
+}
+
+// Upstream that does not answer holds nobody up for longer than Patience who can be given an older page, and after that
+// nobody waits for the same answer at all.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lister{rows: 50}
+		c := New(l, Options{
+			TTL: 15 * time.Second, Revalidate: 15 * time.Second, Stale: time.Minute, MaxBytes: 1 << 20,
+			Patience: 5 * time.Second,
+		})
+		defer c.Close()
+		list(t, c, ask(0, 20))
+		time.Sleep(31 * time.Second)
+		l.hold = make(chan struct{})
+		defer close(l.hold)
+		for _, want := range []time.Duration{5 * time.Second, 0} {
+			start := time.Now()
+			page, err := c.ListCalls(t.Context(), ask(0, 20))
+			if took := time.Since(start); err != nil || !page.Stale || took != want {
+				t.Errorf("after %v: %v, %v", took, page, err)
+			}
+		}
+		opts := ask(0, 20)
+		opts.Page = 1
+		opts.Deadline = time.Now().Add(20 * time.Second)
+		start := time.Now()
+		if _, err := c.ListCalls(t.Context(), opts); err == nil || time.Since(start) != 20*time.Second {
+			t.Errorf("nothing is in memory: %v after %v", err, time.Since(start))
+		}
+		if l.count() != 3 {
+			t.Errorf("%d requests", l.count())
+		}
+	})
+}
+
+// What is known of a tenant outlives the tenant's pages.
+func TestWhatIsKnownOutlivesPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lister{rows: 50}
+		var told []error
+		c := New(l, Options{
+			TTL: 15 * time.Second, Revalidate: 15 * time.Second, Stale: time.Minute,
+			MaxBytes: 2500, // a page of 20 rows has 2000
+			Failing:  func(_ upstream.Tenant, err error) { told = append(told, err) },
+		})
+		defer c.Close()
+		mine, yours := ask(0, 20), ask(0, 20)
+		mine.Credential, yours.Credential = upstream.NewCredential("mine"), upstream.NewCredential("yours")
+		list(t, c, mine)
+		time.Sleep(16 * time.Second)
+		l.fail(&upstream.PageSizeError{Most: 10})
+		list(t, c, mine) // learns in the background that the page is too large
+		l.fail(&upstream.Error{Kind: upstream.KindUnavailable})
+		other := mine
+		other.Page = 1
+		if _, err := c.ListCalls(t.Context(), other); err == nil {
+			t.Fatal("no error")
+		}
+		l.fail(nil)
+		list(t, c, yours) // pushes out mine
+		if s := c.Stats(); s.Pages != 1 || s.Tenants != 1 || s.Evictions != 1 || len(told) != 1 {
+			t.Fatalf("%+v, told %v", s, told)
+		}
+		s := c.shelf(mine.Credential.Tenant())
+		if most, ok := s.most(0, time.Now()); !ok || most != 10 || !c.fails(s) {
+			t.Errorf("at most %d rows, failing %v", most, c.fails(s))
+		}
+		list(t, c, mine)
+		if len(told) != 2 || told[1] != nil || c.shelf(mine.Credential.Tenant()) != s {
+			t.Errorf("told %v", told)
+		}
+	})
+}
+
+// Tenants without pages are remembered up to a bound.
+func TestTenantsWithoutPagesAreBounded(t *testing.T) {
+	c := New(&lister{rows: 50}, Options{TTL: time.Minute, MaxBytes: 150})
+	defer c.Close()
+	for i := range maxEmpty + 10 {
+		opts := ask(0, 1)
+		opts.Credential = upstream.NewCredential(fmt.Sprint(i))
+		if _, err := c.ListCalls(t.Context(), opts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.empty.Len() != maxEmpty || len(c.shelves) != 1 {
+		t.Errorf("%d without pages, %d with some", c.empty.Len(), len(c.shelves))
+	}
 }

@@ -1,0 +1,246 @@
+package graph_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"revox-graphql/graph"
+	"revox-graphql/upstream"
+	"revox-graphql/upstream/pagecache"
+)
+
+// clockList is an upstream whose data tell when they were read: a call arrives each second, so the length of the list
+// tells the second, and each call has the moment at which its answer was asked for as its endReason.
+type clockList struct {
+	began   time.Time
+	latency func() time.Duration
+	down    func(time.Time) bool
+}
+
+// clockCalls is the length of the list in the beginning.
+const clockCalls = 1000
+
+func (l *clockList) RoundTrip(r *http.Request) (*http.Response, error) {
+	asked := time.Now()
+	if err := pass(r.Context(), l.latency()); err != nil {
+		return nil, err
+	}
+	if l.down(asked) {
+		return &http.Response{StatusCode: 503, Body: http.NoBody, Header: http.Header{}, Request: r}, nil
+	}
+	page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+	size, _ := strconv.Atoi(r.URL.Query().Get("page_size"))
+	length := clockCalls + int(asked.Sub(l.began)/time.Second)
+	rows := []string{}
+	for i := page * size; i < min((page+1)*size, length); i++ {
+		rows = append(rows, fmt.Sprintf(`{"id": "call-%d", "end_reason": "%d"}`, length-i, asked.UnixNano()))
+	}
+	body := io.NopCloser(strings.NewReader(`{"calls": [` + strings.Join(rows, ",") + `]}`))
+	return &http.Response{StatusCode: 200, Body: body, Header: http.Header{}, Request: r}, nil
+}
+
+// latencies are random, up to so much.
+func latencies(seed uint64, most time.Duration) func() time.Duration {
+	var mu sync.Mutex
+	random := rand.New(rand.NewPCG(seed, 8))
+	return func() time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Duration(random.Int64N(int64(most)))
+	}
+}
+
+// pass lets the bubble's time pass.
+func pass(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// oldest is when the oldest of the data in an answer was read, to a second: what is shown tells it, not the gateway.
+func (l *clockList) oldest(data map[string]any) time.Time {
+	var at time.Time
+	note := func(t time.Time) {
+		if at.IsZero() || t.Before(at) {
+			at = t
+		}
+	}
+	var walk func(any)
+	walk = func(value any) {
+		switch value := value.(type) {
+		case map[string]any:
+			for name, inner := range value {
+				switch inner := inner.(type) {
+				case string:
+					if ns, err := strconv.ParseInt(inner, 10, 64); err == nil && name == "endReason" {
+						note(time.Unix(0, ns))
+					}
+				case float64: // the total is that of the whole second
+					note(l.began.Add(time.Duration(inner-clockCalls+1) * time.Second).Add(-time.Nanosecond))
+				}
+				walk(inner)
+			}
+		case []any:
+			for _, inner := range value {
+				walk(inner)
+			}
+		}
+	}
+	walk(data)
+	return at
+}
+
+// askAge asks a random question. Cursors are of answers before.
+func askAge(handler http.Handler, random *rand.Rand, cursors *[]string) (*httptest.ResponseRecorder, answer, error) {
+	selection := pick(random, []string{
+		`nodes { endReason } pageInfo { endCursor }`, `nodes { endReason } totalCount`, `totalCount`,
+		`edges { cursor node { endReason } } pageInfo { endCursor hasNextPage } totalCount`,
+	})
+	from := ""
+	if len(*cursors) > 0 && random.IntN(3) == 0 {
+		from = fmt.Sprintf(`, after: %q`, pick(random, *cursors))
+	}
+	document := pick(random, []string{
+		fmt.Sprintf(`{ calls(first: %d%s) { %s } }`, pick(random, []int{5, 20, 20, 20, 100}), from, selection),
+		fmt.Sprintf(`{ calls(last: %d) { %s } }`, 1+random.IntN(20), selection),
+		fmt.Sprintf(`{ calls(statuses: [%s]) { %s } }`, pick(random, []string{"COMPLETED", "ERRORED"}), selection),
+		fmt.Sprintf(`{ call(id: "call-%d") { endReason } }`, clockCalls-random.IntN(50)),
+		fmt.Sprintf(`{ new: calls(first: 3) { nodes { endReason } } all: calls(last: 2) { %s } }`, selection),
+	})
+	r := httptest.NewRequest(http.MethodGet, "/graphql?query="+url.QueryEscape(document), http.NoBody)
+	if random.IntN(20) == 0 {
+		r.Header.Set("Cache-Control", "no-cache")
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	var a answer
+	err := json.Unmarshal(w.Body.Bytes(), &a)
+	if calls, ok := a.Data["calls"].(map[string]any); ok {
+		if info, ok := calls["pageInfo"].(map[string]any); ok {
+			if cursor, ok := info["endCursor"].(string); ok {
+				*cursors = append(*cursors, cursor)
+			}
+		}
+	}
+	return w, a, err
+}
+
+// Random questions over ten minutes. While upstream is well no answer shows data older than TTL + Revalidate, and while
+// it fails an answer that does says how old they are; whatever is shown, Age is no less than its age, and no more than
+// a page of that age explains.
+func TestAge(t *testing.T) {
+	const ttl, revalidate, stale = 15 * time.Second, 15 * time.Second, 2 * time.Minute
+	tests := map[string]struct {
+		latency time.Duration // at most
+		down    [2]time.Duration
+	}{
+		"well":               {latency: 50 * time.Millisecond},
+		"slow":               {latency: 1500 * time.Millisecond}, // a page may take several requests, and 10 s in all
+		"fails for a while":  {50 * time.Millisecond, [2]time.Duration{3 * time.Minute, 6 * time.Minute}},
+		"fails for a moment": {50 * time.Millisecond, [2]time.Duration{2 * time.Minute, 140 * time.Second}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var oldest time.Duration
+			marked, remembered := 0, 0
+			for seed := range uint64(20) {
+				synctest.Test(t, func(t *testing.T) {
+					random := rand.New(rand.NewPCG(seed, 7))
+					list := &clockList{
+						began:   time.Now(),
+						latency: latencies(seed, test.latency),
+					}
+					list.down = func(at time.Time) bool {
+						since := at.Sub(list.began)
+						return since >= test.down[0] && since < test.down[1]
+					}
+					client := upstream.NewClient(upstream.ClientOptions{
+						BaseURL: &url.URL{Scheme: "http", Host: "upstream.test"}, Transport: list,
+					})
+					defer client.Close()
+					cache := pagecache.New(client, pagecache.Options{
+						TTL: ttl, Revalidate: revalidate, Stale: stale, MaxBytes: 64 << 20,
+						Patience: 10 * time.Second, Timeout: 30 * time.Second,
+					})
+					defer cache.Close()
+					handler, err := graph.NewHandler(graph.Options{
+						Calls: cache, Known: cache, Cached: true, AnswerBytes: 1 << 20,
+						PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second, Limits: limits, Log: slog.New(slog.DiscardHandler),
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					var cursors []string
+					for time.Since(list.began) < 10*time.Minute {
+						gap := time.Second * pick(random, []time.Duration{1, 1, 5, 40, 80})
+						if err := pass(t.Context(), time.Duration(random.Int64N(int64(gap)))); err != nil {
+							t.Fatal(err)
+						}
+						start := time.Now()
+						requests := cache.Stats().Hits
+						w, a, err := askAge(handler, random, &cursors)
+						took := time.Since(start)
+						if err != nil {
+							t.Fatal(err)
+						}
+						age, err := strconv.Atoi(w.Header().Get("Age"))
+						if err != nil {
+							t.Fatalf("no Age: %v", w.Header())
+						}
+						said := time.Duration(age) * time.Second
+						at := list.oldest(a.Data)
+						if at.IsZero() {
+							continue
+						}
+						shown := time.Since(at)
+						if took == 0 && cache.Stats().Hits > requests {
+							remembered++
+						}
+						seconds, isMarked := a.Extensions["stale"].(float64)
+						since := time.Since(list.began)
+						isDown := since >= test.down[0] && since < test.down[1]+ttl+revalidate+10*time.Second
+						switch {
+						case shown >= said+time.Second+time.Second: // what is shown tells its age to a second
+							t.Errorf("seed %d, at %v: Age %v for data %v old", seed, since, said, shown)
+						case !isMarked && shown > ttl+revalidate+took, !isMarked && said > ttl+revalidate+took:
+							t.Errorf("seed %d, at %v: data %v old (Age %v), unmarked, after %v",
+								seed, since, shown, said, took)
+						case isMarked && !isDown:
+							t.Errorf("seed %d, at %v: stale while upstream is well", seed, since)
+						case isMarked && (said > ttl+stale+took || seconds > float64(age)):
+							t.Errorf("seed %d, at %v: %v s stale, and Age %v", seed, since, seconds, said)
+						}
+						if isMarked {
+							marked++
+						} else {
+							oldest = max(oldest, said)
+						}
+					}
+				})
+			}
+			t.Logf("the oldest unmarked answer was %v old; %d were marked as stale, %d cost nothing",
+				oldest, marked, remembered)
+			if oldest < ttl || test.down[1] > 0 && marked == 0 || remembered == 0 {
+				t.Error("nothing was tested")
+			}
+		})
+	}
+}
