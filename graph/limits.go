@@ -5,7 +5,6 @@ import (
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-	"github.com/vektah/gqlparser/v2/lexer"
 )
 
 // Hostile documents
@@ -43,33 +42,6 @@ func beyond(name, code string, limit, actual int, format string, args ...any) *g
 		Message:    fmt.Sprintf(format, args...),
 		Extensions: map[string]any{"code": code, "limit": limit, "actual": actual},
 	}
-}
-
-// count is what the lexer sees of a document.
-type count struct {
-	tokens, comments int
-	longest          int // bytes of the longest name or string
-}
-
-// maxComments keeps a document of nothing but comments from taking 50 ms to parse. They are no tokens: nobody writes this many.
-const maxComments = 10_000
-
-// countTokens counts up to one past the limit. What is no token ends the count, and the parser will say what is wrong.
-func countTokens(text string, limit int) count {
-	var c count
-	for l := lexer.New(&ast.Source{Input: text}); !exceeds(c.tokens, limit) && c.comments <= maxComments; {
-		token, err := l.ReadToken()
-		if err != nil || token.Kind == lexer.EOF {
-			break
-		}
-		if token.Kind == lexer.Comment {
-			c.comments++
-			continue
-		}
-		c.tokens++
-		c.longest = max(c.longest, len(token.Value))
-	}
-	return c
 }
 
 // checkSize checks a document that has not been parsed.
