@@ -64,8 +64,8 @@ const maxCounted = 1 << 30
 type surveyor struct {
 	fragments
 	known map[string]extent
-	open  map[string]bool // fragments that are being gone through
-	cycle string          // a fragment that spreads itself, "" if none was seen
+	open  map[string]bool     // fragments that are being gone through
+	cycle *ast.FragmentSpread // a spread of a fragment within itself, nil if none was seen
 }
 
 func newSurveyor(doc *ast.QueryDocument) *surveyor {
@@ -87,7 +87,11 @@ func (s *surveyor) extent(set ast.SelectionSet) extent {
 		case *ast.InlineFragment:
 			e = s.extent(selection.SelectionSet)
 		case *ast.FragmentSpread:
-			e = s.fragment(selection.Name)
+			if s.open[selection.Name] {
+				s.cycle = selection
+			} else {
+				e = s.fragment(selection.Name)
+			}
 		}
 		sum.fields = min(sum.fields+e.fields, maxCounted)
 		sum.aliases = min(sum.aliases+e.aliases, maxCounted)
@@ -101,10 +105,6 @@ func (s *surveyor) fragment(name string) extent {
 	known, done := s.known[name]
 	if !exists || done {
 		return known
-	}
-	if s.open[name] {
-		s.cycle = name
-		return extent{}
 	}
 	s.open[name] = true
 	e := s.extent(fragment.SelectionSet)
@@ -206,8 +206,9 @@ func (l *Limits) checkExtent(doc *ast.QueryDocument) *gqlerror.Error {
 			return beyond("fields", codeTooComplex, l.Tokens, e.fields, "The document has more than %d fields once its fragments are expanded.", l.Tokens)
 		}
 	}
-	if s.cycle != "" {
-		return toldErrors(gqlerror.List{gqlerror.Errorf("The fragment %q spreads itself.", s.cycle)}, codeValidationFailed)[0]
+	if s.cycle != nil {
+		err := gqlerror.ErrorPosf(s.cycle.Position, "The fragment %q spreads itself.", s.cycle.Name)
+		return toldErrors(gqlerror.List{err}, codeValidationFailed)[0]
 	}
 	if l.Tokens > 0 { // else the document may be of any size anyway
 		return s.checkPairs(doc)

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -37,10 +38,10 @@ func nullArgument(arguments ast.ArgumentList, values map[string]any) error {
 		}
 		message := fmt.Sprintf("Argument %q of non-null type %q must not be null.", argument.Name, at.ExpectedType)
 		if at != whole {
-			message = fmt.Sprintf("Argument %q has invalid value %s: the variable %q must not be null, its place is of type %q.",
+			message = fmt.Sprintf("Argument %q has invalid value %s: %q must not be null where type %q is expected.",
 				argument.Name, whole, at, at.ExpectedType)
 		}
-		return located(&relay.ArgumentError{Argument: argument.Name, Message: message}, at.Position)
+		return located(&relay.ArgumentError{Argument: argument.Name, Message: message}, whole.Position)
 	}
 	return nil
 }
@@ -141,7 +142,11 @@ func refuseNulls(ctx context.Context, next graphql.RootResolver) graphql.Marshal
 	return graphql.Null
 }
 
-// located is an error about a place of the document.
+// located is an error about a place of the document, unless it has one of its own.
 func located(err error, position *ast.Position) error {
-	return &gqlerror.Error{Err: err, Message: err.Error(), Locations: locationsOf(position)}
+	locations := locationsOf(position)
+	if own, ok := errors.AsType[*gqlerror.Error](err); ok && len(own.Locations) > 0 {
+		locations = own.Locations
+	}
+	return &gqlerror.Error{Err: err, Message: err.Error(), Locations: locations}
 }

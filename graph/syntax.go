@@ -77,8 +77,35 @@ func parseDocument(source string, counted count) (*ast.QueryDocument, *gqlerror.
 		return doc, nil
 	}
 	return nil, &gqlerror.Error{
-		Message: "Syntax Error: " + strings.TrimSuffix(found.Message, ".") + ".", Locations: found.Locations,
+		Message:   "Syntax Error: " + strings.TrimSuffix(found.Message, ".") + ".",
+		Locations: []gqlerror.Location{placeOfToken(source, found.Locations[0])},
 	}
+}
+
+// placeOfToken is where the token at a place begins. For gqlparser a string is where its text begins, in its last line.
+func placeOfToken(source string, at gqlerror.Location) gqlerror.Location {
+	for l := lexer.New(&ast.Source{Input: source}); ; {
+		token, err := l.ReadToken()
+		if err != nil || token.Kind == lexer.EOF {
+			return at
+		}
+		isString := token.Kind == lexer.String || token.Kind == lexer.BlockString
+		if isString && token.Pos.Line == at.Line && token.Pos.Column == at.Column {
+			at.Line, at.Column = placeOf(source, token.Pos.Start)
+			return at
+		}
+	}
+}
+
+// placeOf is the line and the column of a character, both from 1.
+func placeOf(source string, at int) (line, column int) {
+	line, column = 1, 1
+	for _, r := range []rune(source)[:at] {
+		if column++; r == '\n' || r == '\r' { // of CR LF, LF is left
+			line, column = line+1, 1
+		}
+	}
+	return line, column
 }
 
 // isBefore reports whether an error is about an earlier place than another.

@@ -29,7 +29,11 @@ type literalRule struct {
 }
 
 func (r *literalRule) fail(at *ast.Value, format string, args ...any) {
-	r.report(core.Message(format, args...), core.At(at.Position))
+	position := *at.Position
+	if at.Kind == ast.StringValue || at.Kind == ast.BlockValue {
+		position.Line, position.Column = placeOf(position.Src.Input, position.Start)
+	}
+	r.report(core.Message(format, args...), core.At(&position))
 }
 
 func (r *literalRule) meant(kind, given string, names []string) string {
