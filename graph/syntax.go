@@ -132,10 +132,8 @@ func (w *writtenText) of(token *lexer.Token) string {
 func (w *writtenText) check(before, token *lexer.Token) *gqlerror.Error {
 	number := (before.Kind == lexer.Int || before.Kind == lexer.Float) && before.Pos.End == token.Pos.Start
 	switch {
-	case number && token.Kind == lexer.Name: // spec 2.9.1, 2.9.2: a number must not be followed by a NameStart or a dot
+	case number && token.Kind == lexer.Name: // spec 2.9.1, 2.9.2: a number must not be followed by a NameStart
 		return gqlerror.ErrorPosf(&token.Pos, "Invalid number, expected digit but got: %q", token.Value[:1])
-	case number && token.Kind == lexer.Spread:
-		return gqlerror.ErrorPosf(&token.Pos, `Invalid number, expected digit but got: "."`)
 	case before.Kind == lexer.Spread && (token.Kind == lexer.String || token.Kind == lexer.BlockString):
 		return gqlerror.ErrorPosf(&token.Pos, "Unexpected %s", token.Kind) // gqlparser takes "on" for on
 	case token.Kind == lexer.BlockString:
