@@ -1,7 +1,8 @@
 // Package graph is the GraphQL side: the handler, the resolvers, and the connections that walk a moving list.
 //
 // gqlgen generates generated.go from the schema. A request comes in at handler.go; persisted.go finds its document,
-// documents.go checks it as limits.go explains, and cost.go says what it costs. It is executed by gqlgen and resolved in
+// documents.go checks it as limits.go explains (syntax.go and values.go are stricter than gqlparser), variables.go coerces
+// its variables, and cost.go says what it costs. It is executed by gqlgen and resolved in
 // resolver.go: window.go reads windows of a list as walk.go explains, count.go its length, lookup.go single calls. What comes
 // out writes itself, which writer.go explains, and the answer is remembered for a while, which remember.go does. errors.go
 // decides what a client is told, and report.go tells the operator.
@@ -9,6 +10,7 @@ package graph
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -17,7 +19,6 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
-	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"revox-graphql/upstream"
@@ -85,10 +86,6 @@ func newHandler(opts Options, pages *pages) (http.Handler, error) {
 	p := presenter{opts.Log, opts.Forward}
 	exec.SetErrorPresenter(p.present)
 	exec.SetRecoverFunc(p.recovered)
-	exec.SetQueryCache(checkedDocuments{})
-	if opts.Introspection {
-		exec.Use(extension.Introspection{})
-	}
 	c := newChecker(schema.Schema(), opts.Limits, opts.MaxCount, opts.Introspection)
 	h := &handler{
 		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, capacity: opts.Capacity, timeout: opts.Timeout, maxRequests: opts.MaxRequests, demo: opts.Demo,
@@ -232,13 +229,10 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	buffer.Reset()
 	buffer.WriteString(openData)
 	req.buffer = buffer
-	ctx := withRequest(graphql.StartOperationTrace(x.r.Context()), req)
-
-	op, errs := h.exec.CreateOperationContext(ctx, params)
+	op, errs := h.prepare(req.document, params)
 	if errs != nil {
 		x.report.Operation.Hash = req.document.hash
-		response := h.exec.DispatchError(graphql.WithOperationContext(ctx, op), errs)
-		x.refuse(&refusal{errors: response.Errors})
+		x.refuse(&refusal{errors: errs})
 		return
 	}
 	cost := req.document.costs[op.Operation].of(op.Variables)
@@ -248,8 +242,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		return
 	}
 	x.report.Executed = true
-	respond, ctx := h.exec.DispatchOperation(ctx, op)
-	response := respond(ctx)
+	response := h.run(withRequest(x.r.Context(), req), op)
 	x.report.read(req.trace, req.allowance.Used())
 	x.age = req.trace.age()
 	if response == nil { // gqlgen gives none where the context has ended
@@ -291,6 +284,42 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		h.answers.put(key, made)
 	}
 	made.send(x)
+}
+
+// prepare chooses the operation of a request and coerces its variables. gqlgen's own way to do that is not taken: see
+// variables.go, and it would check the variables once more.
+func (h *handler) prepare(document *document, params *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
+	operation, err := document.operation(params.OperationName)
+	if err != nil {
+		return nil, toldErrors(gqlerror.List{err}, codeValidationFailed)
+	}
+	values, errs := document.variables[operation].coerce(params.Variables)
+	if errs != nil {
+		return nil, errs
+	}
+	return &graphql.OperationContext{
+		RawQuery: document.text, OperationName: params.OperationName, Doc: document.ast, Operation: operation,
+		Variables: values, Extensions: params.Extensions, Headers: params.Headers, RecoverFunc: h.presenter.recovered,
+		ResolverMiddleware: resolve, RootResolverMiddleware: resolveRoot,
+	}, nil
+}
+
+func resolve(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) }
+
+func resolveRoot(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) }
+
+// run executes an operation. Its response is nil if the client has gone.
+func (h *handler) run(ctx context.Context, op *graphql.OperationContext) *graphql.Response {
+	if requestOf(ctx).document.variables[op.Operation].areNull(op.Variables) {
+		if err := nullAtRoot(op); err != nil {
+			ctx = graphql.WithResponseContext(ctx, h.presenter.present, h.presenter.recovered)
+			graphql.AddError(ctx, err)
+			return &graphql.Response{Data: []byte(null), Errors: graphql.GetErrors(ctx)}
+		}
+		op.RootResolverMiddleware = refuseNulls
+	}
+	respond, ctx := h.exec.DispatchOperation(ctx, op)
+	return respond(ctx)
 }
 
 // extend puts something into an answer's extensions. An answer that has some is not remembered.
