@@ -94,7 +94,7 @@ deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze
 
 # The built gateway against software from elsewhere: GraphQL clients, the graphql-http audits, Chromium, Prometheus.
 acceptance: build $(CHROMIUM) /usr/bin/prometheus
-	for folder in examples examples/web acceptance; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
+	for folder in examples examples/web acceptance acceptance/graphql-17; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
 	cd acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
 
 /usr/bin/chromium:
@@ -127,4 +127,4 @@ siege: build /usr/sbin/nginx
 	$(APT) update && $(APT) install -y --no-install-recommends wrk
 
 clean:
-	rm -rf bin explorer/dist/assets explorer/dist/*.html* explorer/node_modules acceptance/node_modules examples/node_modules examples/web/node_modules
+	rm -rf bin explorer/dist/assets explorer/dist/*.html* explorer/node_modules acceptance/node_modules acceptance/graphql-17/node_modules examples/node_modules examples/web/node_modules

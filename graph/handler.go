@@ -86,6 +86,7 @@ func newHandler(opts Options, pages *pages) (http.Handler, error) {
 	exec.SetErrorPresenter(p.present)
 	exec.SetRecoverFunc(p.recovered)
 	exec.SetQueryCache(checkedDocuments{})
+	exec.AroundFields(introspectType)
 	if opts.Introspection {
 		exec.Use(extension.Introspection{})
 	}

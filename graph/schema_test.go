@@ -22,8 +22,9 @@ func TestEverythingIsDescribed(t *testing.T) {
 			t.Errorf("%s is described as %q", name, description)
 		}
 	}
+	check("the schema", schema.Description)
 	for _, def := range schema.Types {
-		if def.BuiltIn || def.Name == "Query" {
+		if def.BuiltIn {
 			continue
 		}
 		check(def.Name, def.Description)
@@ -95,5 +96,55 @@ func TestEnumValues(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A field of __Type that a kind of type has no value for is null, and an empty list is one (specification, section 4.5.2).
+func TestIntrospectionOfEachKind(t *testing.T) {
+	g := newGateway(t, gatewayOptions{})
+	for name, want := range map[string]string{
+		"JSON":       `{"fields":null,"interfaces":null,"possibleTypes":null,"enumValues":null,"inputFields":null,"isOneOf":null}`,
+		"PageInfo":   `{"fields":[],"interfaces":[],"possibleTypes":null,"enumValues":null,"inputFields":null,"isOneOf":null}`,
+		"Node":       `{"fields":[],"interfaces":[],"possibleTypes":[],"enumValues":null,"inputFields":null,"isOneOf":null}`,
+		"CallStatus": `{"fields":null,"interfaces":null,"possibleTypes":null,"enumValues":[],"inputFields":null,"isOneOf":null}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			fields := `fields { name } interfaces { name } possibleTypes { name } enumValues { name } inputFields { name } isOneOf`
+			a := g.query(t, fmt.Sprintf(`query ($name: String!) { byName: __type(name: $name) { ...F } __schema { types { name ...F } } }
+				fragment F on __Type { %s }`, fields), map[string]any{"name": name})
+			if len(a.Errors) > 0 {
+				t.Fatal(a.Errors)
+			}
+			for _, listed := range at(t, a.Data, "__schema", "types").([]any) {
+				if at(t, listed, "name") == name {
+					delete(listed.(map[string]any), "name")
+					checkShape(t, listed, want)
+				}
+			}
+			checkShape(t, a.Data["byName"], want)
+		})
+	}
+}
+
+// checkShape compares what is null with what is a list or a value; want has empty lists.
+func checkShape(t *testing.T, got any, want string) {
+	t.Helper()
+	var shape map[string]any
+	if err := json.Unmarshal([]byte(want), &shape); err != nil {
+		t.Fatal(err)
+	}
+	for field, value := range shape {
+		if actual := at(t, got, field); (actual == nil) != (value == nil) {
+			t.Errorf("%s: got %v, want %v", field, actual, value)
+		}
+	}
+}
+
+// Directives are those that documents may use, and that schemas may.
+func TestIntrospectionOfDirectives(t *testing.T) {
+	a := newGateway(t, gatewayOptions{}).query(t, `{ __schema { directives { name } } }`, nil)
+	got := fmt.Sprint(at(t, a.Data, "__schema", "directives"))
+	if want := "[map[name:deprecated] map[name:include] map[name:oneOf] map[name:skip] map[name:specifiedBy]]"; got != want {
+		t.Errorf("got %s", got)
 	}
 }
