@@ -14,13 +14,20 @@ import (
 // A listed origin is named in the answer, and nobody else: there is no `*`. Credentials in the sense of CORS, which are
 // cookies and what else a browser adds by itself, are not allowed, since the gateway has none; a bearer token is a header
 // that a page sets. Preflights are kept by browsers for ten minutes, so an origin that is taken off the list soon notices.
+//
+// A page of a listed origin may send any header. It asks for those that it wants to send in the preflight, and is given
+// them: what the gateway does not read does no harm, and a list would stop clients that add headers of their own, such as
+// the name of the application (Apollo Client), or the context of a trace. Browsers keep some names to themselves, such as
+// Host, Origin and Sec-Fetch-Site (Fetch standard, "forbidden request-header").
 
 const (
 	allowedMethods = "GET, POST"
-	allowedHeaders = "content-type, authorization, apollo-require-preflight, x-apollo-operation-name, cache-control, if-none-match"
-	exposedHeaders = "etag, retry-after, x-request-id, x-revox-upstream"
+	exposedHeaders = "age, etag, retry-after, x-request-id, x-revox-upstream"
 	maxAgeSeconds  = "600"
 )
+
+// requestedHeaders names the header in which a preflight lists the headers of the request to come.
+const requestedHeaders = "Access-Control-Request-Headers"
 
 // CORS lets pages of the listed origins read answers. Without origins there is nothing to do.
 func CORS(origins []string, next http.Handler) http.Handler {
@@ -47,7 +54,10 @@ func CORS(origins []string, next http.Handler) http.Handler {
 		}
 		header.Del("Access-Control-Expose-Headers") // they are of answers to the request itself
 		header.Set("Access-Control-Allow-Methods", allowedMethods)
-		header.Set("Access-Control-Allow-Headers", allowedHeaders)
+		header.Add("Vary", requestedHeaders)
+		if asked := r.Header.Values(requestedHeaders); len(asked) > 0 {
+			header.Set("Access-Control-Allow-Headers", strings.Join(asked, ", "))
+		}
 		header.Set("Access-Control-Max-Age", maxAgeSeconds)
 		w.WriteHeader(http.StatusNoContent)
 	})
