@@ -129,8 +129,7 @@ func (r *rival) rootField(b *testing.B, query string) (*graphql.OperationContext
 	if errs != nil {
 		b.Fatal(errs)
 	}
-	ctx := graphql.StartOperationTrace(withRequest(b.Context(), &request{document: document}))
-	op, errs := h.exec.CreateOperationContext(ctx, &graphql.RawParams{Query: query})
+	op, errs := h.prepare(document, &graphql.RawParams{})
 	if errs != nil {
 		b.Fatal(errs)
 	}

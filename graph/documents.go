@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
@@ -14,19 +13,20 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/core"
 	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
 // document is a document that was checked, with what is worked out once for all of its requests.
 type document struct {
-	text  string
-	hash  string // SHA-256 of the text, in hexadecimal digits
-	ast   *ast.QueryDocument
-	costs map[*ast.OperationDefinition]*costPlan
-	plans plans
-	size  int // about the bytes that it takes to keep it
+	text      string
+	hash      string // SHA-256 of the text, in hexadecimal digits
+	ast       *ast.QueryDocument
+	costs     map[*ast.OperationDefinition]*costPlan
+	variables map[*ast.OperationDefinition]*variables
+	plans     plans
+	size      int // about the bytes that it takes to keep it
 }
 
 // checker checks documents. It keeps nothing.
@@ -34,27 +34,39 @@ type checker struct {
 	schema       *ast.Schema
 	limits       Limits
 	maxCount     int
-	suggesting   []validator.Rule
-	unsuggesting []validator.Rule // the same rules without "Did you mean"
+	suggest      bool             // "Did you mean"
+	suggesting   []validator.Rule // with it
+	unsuggesting []validator.Rule // the same rules without it
 }
 
 // newChecker makes a checker. Suggestions tell the schema, so they go when introspection does.
 func newChecker(schema *ast.Schema, limits Limits, maxCount int, introspection bool) *checker {
-	c := &checker{schema: schema, limits: limits, maxCount: maxCount}
+	c := &checker{schema: schema, limits: limits, maxCount: maxCount, suggest: introspection}
 	byName := rules.NewDefaultRules().GetInner()
+	if !introspection {
+		byName["NoIntrospection"] = noIntrospection
+	}
+	byName[rules.ValuesOfCorrectTypeRule.Name] = valuesRule(true)
 	c.suggesting = sortedRules(byName)
+	byName[rules.ValuesOfCorrectTypeRule.Name] = valuesRule(false)
 	for _, quiet := range []validator.Rule{
 		rules.FieldsOnCorrectTypeRuleWithoutSuggestions, rules.KnownArgumentNamesRuleWithoutSuggestions,
 		rules.KnownTypeNamesRuleWithoutSuggestions, rules.ScalarLeafsRuleWithoutSuggestions,
-		rules.ValuesOfCorrectTypeRuleWithoutSuggestions,
 	} {
 		byName[strings.TrimSuffix(quiet.Name, "WithoutSuggestions")] = quiet.RuleFunc
 	}
 	c.unsuggesting = sortedRules(byName)
-	if !introspection {
-		c.suggesting = c.unsuggesting
-	}
 	return c
+}
+
+// noIntrospection is the rule that a document does not ask for the schema.
+func noIntrospection(events *validator.Events, report validator.AddErrFunc) {
+	events.OnField(func(_ *validator.Walker, field *ast.Field) {
+		if field.Name == "__schema" || field.Name == "__type" {
+			report(core.Message("This gateway does not answer introspection, which %q is. Read the schema at /schema.graphqls.",
+				field.Name), core.At(field.Position))
+		}
+	})
 }
 
 func sortedRules(byName map[string]validator.RuleFunc) []validator.Rule {
@@ -76,13 +88,15 @@ const (
 
 // check parses and validates a document, unless it is beyond a limit.
 func (c *checker) check(text string) (*document, gqlerror.List) {
-	counted := countTokens(text, c.limits.Tokens)
+	// gqlparser counts the columns after CR LF from 2. In texts that are not changed by it: a line ends with either.
+	source := strings.ReplaceAll(text, "\r\n", "\n")
+	counted := countTokens(source, c.limits.Tokens)
 	if err := c.limits.checkSize(counted); err != nil {
 		return nil, gqlerror.List{err}
 	}
-	doc, err := parser.ParseQuery(&ast.Source{Input: text})
+	doc, err := parseDocument(source, counted)
 	if err != nil {
-		return nil, toldErrors(gqlerror.List{gqlerror.Wrap(err)}, errcode.ParseFailed)
+		return nil, toldErrors(gqlerror.List{err}, errcode.ParseFailed)
 	}
 	if len(doc.Operations) == 0 {
 		return nil, toldErrors(gqlerror.List{gqlerror.Errorf("The document has no operation.")}, errcode.ValidationFailed)
@@ -90,22 +104,43 @@ func (c *checker) check(text string) (*document, gqlerror.List) {
 	if err := c.limits.checkExtent(doc); err != nil {
 		return nil, gqlerror.List{err}
 	}
-	rules := c.suggesting
-	if counted.longest > maxSuggested {
-		rules = c.unsuggesting
+	rules, suggest := c.unsuggesting, c.suggest && counted.longest <= maxSuggested
+	if suggest {
+		rules = c.suggesting
 	}
 	if errs := c.validate(doc, rules); len(errs) > 0 {
 		return nil, toldErrors(errs, errcode.ValidationFailed)
 	}
+	nullable := settle(c.schema, doc, counted.blocks)
 	sum := sha256.Sum256([]byte(text))
-	checked := &document{text: text, hash: hex.EncodeToString(sum[:]), ast: doc, costs: map[*ast.OperationDefinition]*costPlan{}}
+	checked := &document{
+		text: text, hash: hex.EncodeToString(sum[:]), ast: doc,
+		costs:     make(map[*ast.OperationDefinition]*costPlan, len(doc.Operations)),
+		variables: make(map[*ast.OperationDefinition]*variables, len(doc.Operations)),
+	}
 	fragments := fragmentsOf(doc)
 	for _, operation := range doc.Operations {
 		checked.costs[operation] = newCostPlan(operation, fragments, c.maxCount)
+		declared := newVariables(c.schema, operation, c.suggest)
+		declared.nullable = nullable[operation]
+		checked.variables[operation] = declared
 	}
 	const rest, token = 4 << 10, 256 // measured roughly: a field of the tree has some 250 bytes, a comment about 100
 	checked.size = rest + len(text) + token*(counted.tokens+counted.comments)
 	return checked, nil
+}
+
+// operation chooses the operation that a request names, as graphql-js words it (GraphQL spec 6.1 GetOperation).
+func (d *document) operation(name string) (*ast.OperationDefinition, *gqlerror.Error) {
+	operations := d.ast.Operations
+	switch operation := operations.ForName(name); {
+	case operation != nil:
+		return operation, nil
+	case name == "":
+		return nil, gqlerror.Errorf("Must provide operation name if query contains multiple operations.")
+	default:
+		return nil, gqlerror.Errorf(`Unknown operation named "%s".`, cut(name))
+	}
 }
 
 // enough ends a validation that has found enough errors. The walk has no other way to be stopped.
@@ -124,6 +159,10 @@ func (c *checker) validate(doc *ast.QueryDocument, rules []validator.Rule) (errs
 			for _, option := range options {
 				option(err)
 			}
+			// What is wrong in a fragment is found by each operation that spreads it, and once more in the fragment itself.
+			if slices.ContainsFunc(errs, func(known *gqlerror.Error) bool { return sameError(known, err) }) {
+				return
+			}
 			if errs = append(errs, err); len(errs) == maxErrors {
 				panic(enough{})
 			}
@@ -133,19 +172,29 @@ func (c *checker) validate(doc *ast.QueryDocument, rules []validator.Rule) (errs
 	return errs
 }
 
+func sameError(a, b *gqlerror.Error) bool {
+	return a.Message == b.Message && slices.Equal(a.Locations, b.Locations)
+}
+
 // toldErrors gives errors their code, and cuts long messages.
 func toldErrors(errs gqlerror.List, code string) gqlerror.List {
 	for _, err := range errs {
 		errcode.Set(err, code)
-		if len(err.Message) > maxMessage {
-			cut := maxMessage
-			for !utf8.RuneStart(err.Message[cut]) {
-				cut--
-			}
-			err.Message = err.Message[:cut] + "…"
-		}
+		err.Message = cut(err.Message)
 	}
 	return errs
+}
+
+// cut cuts a text that is longer than a message may be.
+func cut(text string) string {
+	if len(text) <= maxMessage {
+		return text
+	}
+	end := maxMessage
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
 }
 
 // documents remembers documents that were checked, the least recently used leaving first. Those that fail are not remembered,
@@ -194,15 +243,3 @@ func (d *documents) get(text string) (*document, gqlerror.List) {
 	}
 	return made, nil
 }
-
-// checkedDocuments is gqlgen's cache of documents: it has that of the request, which was checked before. What gqlgen finds
-// there it neither parses nor validates again.
-type checkedDocuments struct{}
-
-// Get implements [graphql.Cache].
-func (checkedDocuments) Get(ctx context.Context, _ string) (*ast.QueryDocument, bool) {
-	return requestOf(ctx).document.ast, true
-}
-
-// Add implements [graphql.Cache]. It is never called.
-func (checkedDocuments) Add(context.Context, string, *ast.QueryDocument) {}

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"math"
 	"runtime/debug"
-	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -74,7 +73,7 @@ type presenter struct{ log *slog.Logger }
 // present implements [graphql.ErrorPresenterFunc]. It is the one place that decides on codes; unknown errors are only
 // logged, and the client gets an id to ask about.
 func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
-	out := &gqlerror.Error{Path: graphql.GetPath(ctx), Extensions: map[string]any{}}
+	out := &gqlerror.Error{Path: graphql.GetPath(ctx), Locations: locations(ctx, err), Extensions: map[string]any{}}
 	say := func(code, format string, args ...any) *gqlerror.Error {
 		out.Message = fmt.Sprintf(format, args...)
 		out.Extensions["code"] = code
@@ -116,13 +115,6 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		told := upstreamErrors[e.Kind]
 		return say(told.code, "%s", told.message)
 	}
-	// gqlgen's own errors with a code are about the request: it could not be parsed, validated or coerced.
-	if e, ok := errors.AsType[*gqlerror.Error](err); ok && e.Extensions["code"] != nil {
-		return e
-	}
-	if field := graphql.GetFieldContext(ctx); field != nil && strings.HasPrefix(field.Field.Name, "__") {
-		return say(codeValidationFailed, "This gateway does not answer introspection. Read the schema at /schema.graphqls.")
-	}
 	if errors.Is(err, context.Canceled) { // the client has gone and reads no answer
 		return say(codeInternal, "The request was cancelled.")
 	}
@@ -130,6 +122,17 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	p.log.ErrorContext(ctx, "internal error", "requestId", id, "path", out.Path.String(), "error", err)
 	out.Extensions["requestId"] = id
 	return say(codeInternal, "Something went wrong in the gateway. Its operator finds more in the log, by `requestId`.")
+}
+
+// locations are where in the document an error belongs: where it says, or at the field that it is of.
+func locations(ctx context.Context, err error) []gqlerror.Location {
+	if e, ok := errors.AsType[*gqlerror.Error](err); ok && len(e.Locations) > 0 {
+		return e.Locations
+	}
+	if field := graphql.GetFieldContext(ctx); field != nil && field.Field.Field != nil {
+		return locationsOf(field.Field.Position)
+	}
+	return nil
 }
 
 // recovered implements [graphql.RecoverFunc].

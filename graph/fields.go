@@ -34,7 +34,7 @@ var connectionObject = object[value[*CallConnection]]{
 			c.need.total = true
 			return "", func(b []byte, r *run, v *CallConnection) []byte {
 				if v.totalErr != nil {
-					return r.fail(b, s.path, v.totalErr)
+					return r.fail(b, s, v.totalErr)
 				}
 				return appendInt(b, v.total)
 			}
@@ -101,7 +101,7 @@ var callObject = object[value[*upstream.Call]]{
 				args, value := &r.args[number], c.JSON(upstream.FieldStructuredOutput)
 				switch {
 				case args.err != nil:
-					return r.fail(b, s.path, args.err)
+					return r.fail(b, s, args.err)
 				case args.keys != nil:
 					value = upstream.KeepMembers(value, args.keys)
 				}
@@ -117,7 +117,7 @@ var callObject = object[value[*upstream.Call]]{
 			return "", func(b []byte, r *run, c *upstream.Call) []byte {
 				args := &r.args[number]
 				if args.err != nil {
-					return r.fail(b, s.path, args.err)
+					return r.fail(b, s, args.err)
 				}
 				return p.write(b, c, args.filter)
 			}

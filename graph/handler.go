@@ -9,6 +9,7 @@ package graph
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -17,7 +18,6 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
-	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"revox-graphql/upstream"
@@ -85,11 +85,6 @@ func newHandler(opts Options, pages *pages) (http.Handler, error) {
 	p := presenter{opts.Log}
 	exec.SetErrorPresenter(p.present)
 	exec.SetRecoverFunc(p.recovered)
-	exec.SetQueryCache(checkedDocuments{})
-	exec.AroundFields(introspectType)
-	if opts.Introspection {
-		exec.Use(extension.Introspection{})
-	}
 	c := newChecker(schema.Schema(), opts.Limits, opts.MaxCount, opts.Introspection)
 	h := &handler{
 		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, capacity: opts.Capacity, timeout: opts.Timeout, maxRequests: opts.MaxRequests, demo: opts.Demo,
@@ -228,13 +223,10 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	buffer.Reset()
 	buffer.WriteString(openData)
 	req.buffer = buffer
-	ctx := withRequest(graphql.StartOperationTrace(x.r.Context()), req)
-
-	op, errs := h.exec.CreateOperationContext(ctx, params)
+	op, errs := h.prepare(req.document, params)
 	if errs != nil {
 		x.report.Operation.Hash = req.document.hash
-		response := h.exec.DispatchError(graphql.WithOperationContext(ctx, op), errs)
-		x.refuse(&refusal{errors: response.Errors})
+		x.refuse(&refusal{errors: errs})
 		return
 	}
 	cost := req.document.costs[op.Operation].of(op.Variables)
@@ -244,8 +236,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		return
 	}
 	x.report.Executed = true
-	respond, ctx := h.exec.DispatchOperation(ctx, op)
-	response := respond(ctx)
+	response := h.run(withRequest(x.r.Context(), req), op)
 	x.report.read(req.trace, req.allowance.Used())
 	if response == nil {
 		return // the client has gone
@@ -281,6 +272,40 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		h.answers.put(key, made)
 	}
 	made.send(x)
+}
+
+// prepare chooses the operation of a request and coerces its variables. gqlgen's own way to do that is not taken: see
+// variables.go, and it would check the variables once more.
+func (h *handler) prepare(document *document, params *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
+	operation, err := document.operation(params.OperationName)
+	if err != nil {
+		return nil, toldErrors(gqlerror.List{err}, codeValidationFailed)
+	}
+	values, errs := document.variables[operation].coerce(params.Variables)
+	if errs != nil {
+		return nil, errs
+	}
+	return &graphql.OperationContext{
+		RawQuery: document.text, OperationName: params.OperationName, Doc: document.ast, Operation: operation,
+		Variables: values, Extensions: params.Extensions, Headers: params.Headers, RecoverFunc: h.presenter.recovered,
+		ResolverMiddleware: introspectType, RootResolverMiddleware: resolveRoot,
+	}, nil
+}
+
+func resolveRoot(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) }
+
+// run executes an operation. Its response is nil if the client has gone.
+func (h *handler) run(ctx context.Context, op *graphql.OperationContext) *graphql.Response {
+	if requestOf(ctx).document.variables[op.Operation].areNull(op.Variables) {
+		if err := nullAtRoot(op); err != nil {
+			ctx = graphql.WithResponseContext(ctx, h.presenter.present, h.presenter.recovered)
+			graphql.AddError(ctx, err)
+			return &graphql.Response{Data: []byte(null), Errors: graphql.GetErrors(ctx)}
+		}
+		op.RootResolverMiddleware = refuseNulls
+	}
+	respond, ctx := h.exec.DispatchOperation(ctx, op)
+	return respond(ctx)
 }
 
 // extend puts something into an answer's extensions. An answer that has some is not remembered.

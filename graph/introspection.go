@@ -31,7 +31,7 @@ var kindsWith = map[string][]string{
 	"isOneOf":       {"INPUT_OBJECT"},
 }
 
-// introspectType implements [graphql.FieldMiddleware] for the fields of __Type, and leaves all others alone.
+// introspectType is a [graphql.FieldMiddleware] for the fields of __Type, and leaves all others alone.
 func introspectType(ctx context.Context, next graphql.Resolver) (any, error) {
 	field := graphql.GetFieldContext(ctx)
 	if field.Object == "__Type" {

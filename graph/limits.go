@@ -5,7 +5,6 @@ import (
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-	"github.com/vektah/gqlparser/v2/lexer"
 )
 
 // Hostile documents
@@ -45,33 +44,6 @@ func beyond(name, code string, limit, actual int, format string, args ...any) *g
 	}
 }
 
-// count is what the lexer sees of a document.
-type count struct {
-	tokens, comments int
-	longest          int // bytes of the longest name or string
-}
-
-// maxComments keeps a document of nothing but comments from taking 50 ms to parse. They are no tokens: nobody writes this many.
-const maxComments = 10_000
-
-// countTokens counts up to one past the limit. What is no token ends the count, and the parser will say what is wrong.
-func countTokens(text string, limit int) count {
-	var c count
-	for l := lexer.New(&ast.Source{Input: text}); !exceeds(c.tokens, limit) && c.comments <= maxComments; {
-		token, err := l.ReadToken()
-		if err != nil || token.Kind == lexer.EOF {
-			break
-		}
-		if token.Kind == lexer.Comment {
-			c.comments++
-			continue
-		}
-		c.tokens++
-		c.longest = max(c.longest, len(token.Value))
-	}
-	return c
-}
-
 // checkSize checks a document that has not been parsed.
 func (l *Limits) checkSize(c count) *gqlerror.Error {
 	switch {
@@ -92,8 +64,8 @@ const maxCounted = 1 << 30
 type surveyor struct {
 	fragments
 	known map[string]extent
-	open  map[string]bool // fragments that are being gone through
-	cycle string          // a fragment that spreads itself, "" if none was seen
+	open  map[string]bool     // fragments that are being gone through
+	cycle *ast.FragmentSpread // a spread of a fragment within itself, nil if none was seen
 }
 
 func newSurveyor(doc *ast.QueryDocument) *surveyor {
@@ -115,7 +87,11 @@ func (s *surveyor) extent(set ast.SelectionSet) extent {
 		case *ast.InlineFragment:
 			e = s.extent(selection.SelectionSet)
 		case *ast.FragmentSpread:
-			e = s.fragment(selection.Name)
+			if s.open[selection.Name] {
+				s.cycle = selection
+			} else {
+				e = s.fragment(selection.Name)
+			}
 		}
 		sum.fields = min(sum.fields+e.fields, maxCounted)
 		sum.aliases = min(sum.aliases+e.aliases, maxCounted)
@@ -129,10 +105,6 @@ func (s *surveyor) fragment(name string) extent {
 	known, done := s.known[name]
 	if !exists || done {
 		return known
-	}
-	if s.open[name] {
-		s.cycle = name
-		return extent{}
 	}
 	s.open[name] = true
 	e := s.extent(fragment.SelectionSet)
@@ -234,8 +206,9 @@ func (l *Limits) checkExtent(doc *ast.QueryDocument) *gqlerror.Error {
 			return beyond("fields", codeTooComplex, l.Tokens, e.fields, "The document has more than %d fields once its fragments are expanded.", l.Tokens)
 		}
 	}
-	if s.cycle != "" {
-		return toldErrors(gqlerror.List{gqlerror.Errorf("The fragment %q spreads itself.", s.cycle)}, codeValidationFailed)[0]
+	if s.cycle != nil {
+		err := gqlerror.ErrorPosf(s.cycle.Position, "The fragment %q spreads itself.", s.cycle.Name)
+		return toldErrors(gqlerror.List{err}, codeValidationFailed)[0]
 	}
 	if l.Tokens > 0 { // else the document may be of any size anyway
 		return s.checkPairs(doc)

@@ -105,6 +105,9 @@ func (p *rootPlan) bind(ctx context.Context) []arguments {
 	bound := make([]arguments, len(p.args))
 	for i, field := range p.args {
 		b := &bound[i]
+		if b.err = nullArgument(field.Arguments, variables); b.err != nil {
+			continue
+		}
 		if field.Name == "structuredOutput" {
 			var args map[string]any
 			args, b.err = ec.field_Call_structuredOutput_args(ctx, field.ArgumentMap(variables))

@@ -46,13 +46,28 @@ func (r *Resolver) Calls(ctx context.Context, first *int, after *string, last *i
 
 // window reads the window of a list that the arguments ask for.
 func (r *Resolver) window(ctx context.Context, args relay.Arguments, statuses []upstream.OrderStatus, n need) (*reader, *window, error) {
-	reader := r.reader(ctx, upstream.NewOrderStatuses(statuses...))
+	set, err := orderStatuses(statuses)
+	if err != nil {
+		return nil, nil, err
+	}
+	reader := r.reader(ctx, set)
 	rng, err := relay.NewRange(args, uint16(reader.list.Statuses), r.maxCount)
 	if err != nil {
 		return nil, nil, err
 	}
 	w, err := reader.window(ctx, rng, n)
 	return reader, w, err
+}
+
+// orderStatuses is the set of a filter. The generated code makes the zero value of an enum name that it does not know, and a
+// set leaves out what is no status: neither may come to mean "no filter", so it is an error here, whatever was checked before.
+func orderStatuses(statuses []upstream.OrderStatus) (upstream.OrderStatuses, error) {
+	for _, status := range statuses {
+		if upstream.NewOrderStatuses(status) == 0 {
+			return 0, &relay.ArgumentError{Argument: "statuses", Message: "`statuses` has a value that is no `CallOrderStatus`."}
+		}
+	}
+	return upstream.NewOrderStatuses(statuses...), nil
 }
 
 // Call resolves `call`.

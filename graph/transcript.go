@@ -124,6 +124,9 @@ type transcriptFilter struct {
 func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
 	f := &transcriptFilter{fold: cases.Fold()}
 	f.roles, _ = args["roles"].([]upstream.TranscriptRole)
+	if slices.Contains(f.roles, 0) { // what the generated code makes of a name that it does not know
+		return nil, &relay.ArgumentError{Argument: "roles", Message: "`roles` has a value that is no `TranscriptRole`."}
+	}
 	f.first, _ = args["first"].(*int)
 	f.last, _ = args["last"].(*int)
 	if search, _ := args["search"].(*string); search != nil {

@@ -75,9 +75,9 @@ func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []a
 	_, _ = w.Write(b)
 }
 
-// fail appends null for the field at the path, and reports why.
-func (r *run) fail(b []byte, path []string, err error) []byte {
-	graphql.AddError(r.at(r.ctx, path), err)
+// fail appends null for a field, and reports why.
+func (r *run) fail(b []byte, s selection, err error) []byte {
+	graphql.AddError(r.at(r.ctx, s.path), located(err, s.Position))
 	return append(b, null...)
 }
 

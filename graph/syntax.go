@@ -1,0 +1,200 @@
+package graph
+
+import (
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/lexer"
+	"github.com/vektah/gqlparser/v2/parser"
+)
+
+// count is what the lexer sees of a document.
+type count struct {
+	tokens, comments int
+	longest          int             // bytes of the longest name or string
+	blocks           map[int]string  // the values of block strings, by where they start
+	err              *gqlerror.Error // why the count ended before the document did: what follows is no token
+}
+
+// maxComments keeps a document of nothing but comments from taking 50 ms to parse. They are no tokens: nobody writes this many.
+const maxComments = 10_000
+
+// countTokens counts up to one past the limit. It finds what the grammar of GraphQL's tokens (spec 2.1) does not allow, also
+// where gqlparser's lexer does.
+func countTokens(text string, limit int) count {
+	var c count
+	var before lexer.Token
+	written := writtenText{text: text}
+	for l := lexer.New(&ast.Source{Input: text}); !exceeds(c.tokens, limit) && c.comments <= maxComments; {
+		token, err := l.ReadToken()
+		if err != nil {
+			errors.As(err, &c.err)
+			break
+		}
+		if c.err = written.check(&before, &token); c.err != nil || token.Kind == lexer.EOF {
+			break
+		}
+		if token.Kind == lexer.BlockString {
+			if c.blocks == nil {
+				c.blocks = map[int]string{}
+			}
+			c.blocks[token.Pos.Start] = blockValue(written.of(&token))
+		}
+		before = token
+		if token.Kind == lexer.Comment {
+			c.comments++
+			continue
+		}
+		c.tokens++
+		c.longest = max(c.longest, len(token.Value))
+	}
+	return c
+}
+
+// parseDocument parses a document whose tokens were counted. An error has its place, and the lexer's reason if that comes first.
+func parseDocument(source string, counted count) (*ast.QueryDocument, *gqlerror.Error) {
+	doc, err := parser.ParseQuery(&ast.Source{Input: source})
+	var found *gqlerror.Error
+	errors.As(err, &found)
+	if found == nil {
+		for _, fragment := range doc.Fragments { // which were in no version of the specification
+			if len(fragment.VariableDefinition) > 0 {
+				found = gqlerror.ErrorPosf(fragment.VariableDefinition[0].Position, `Expected "on", found "("`)
+				break
+			}
+		}
+	}
+	if found == nil && len(doc.Operations)+len(doc.Fragments) == 0 {
+		found = gqlerror.ErrorLocf("", 1, 1, "Unexpected <EOF>: the document is empty")
+	}
+	if counted.err != nil && (found == nil || !isBefore(found, counted.err)) {
+		found = counted.err
+	}
+	if found == nil {
+		return doc, nil
+	}
+	return nil, &gqlerror.Error{
+		Message:   "Syntax Error: " + strings.TrimSuffix(found.Message, ".") + ".",
+		Locations: []gqlerror.Location{placeOfToken(source, found.Locations[0])},
+	}
+}
+
+// placeOfToken is where the token at a place begins. For gqlparser a string is where its text begins, in its last line.
+func placeOfToken(source string, at gqlerror.Location) gqlerror.Location {
+	for l := lexer.New(&ast.Source{Input: source}); ; {
+		token, err := l.ReadToken()
+		if err != nil || token.Kind == lexer.EOF {
+			return at
+		}
+		isString := token.Kind == lexer.String || token.Kind == lexer.BlockString
+		if isString && token.Pos.Line == at.Line && token.Pos.Column == at.Column {
+			at.Line, at.Column = placeOf(source, token.Pos.Start)
+			return at
+		}
+	}
+}
+
+// placeOf is the line and the column of a character, both from 1.
+func placeOf(source string, at int) (line, column int) {
+	line, column = 1, 1
+	for _, r := range []rune(source)[:at] {
+		if column++; r == '\n' || r == '\r' { // of CR LF, LF is left
+			line, column = line+1, 1
+		}
+	}
+	return line, column
+}
+
+// isBefore reports whether an error is about an earlier place than another.
+func isBefore(a, b *gqlerror.Error) bool {
+	at, than := a.Locations[0], b.Locations[0]
+	return at.Line < than.Line || at.Line == than.Line && at.Column < than.Column
+}
+
+// writtenText is a document as it is written. It is taken apart only for tokens that need it.
+type writtenText struct {
+	text  string
+	runes []rune // positions count them
+}
+
+// of is a token as it is written.
+func (w *writtenText) of(token *lexer.Token) string {
+	if w.runes == nil {
+		w.runes = []rune(w.text)
+	}
+	return string(w.runes[token.Pos.Start:token.Pos.End])
+}
+
+// check applies rules that gqlparser's lexer and parser do not know to a token and the one before it.
+func (w *writtenText) check(before, token *lexer.Token) *gqlerror.Error {
+	number := (before.Kind == lexer.Int || before.Kind == lexer.Float) && before.Pos.End == token.Pos.Start
+	switch {
+	case number && token.Kind == lexer.Name: // spec 2.9.1, 2.9.2: a number must not be followed by a NameStart
+		return gqlerror.ErrorPosf(&token.Pos, "Invalid number, expected digit but got: %q", token.Value[:1])
+	case before.Kind == lexer.Spread && (token.Kind == lexer.String || token.Kind == lexer.BlockString):
+		return gqlerror.ErrorPosf(&token.Pos, "Unexpected %s", token.Kind) // gqlparser takes "on" for on
+	case token.Kind == lexer.BlockString:
+		// gqlparser ends a block string with the last three of many quotes, and the specification with the first three.
+		if raw := w.of(token); token.Pos.End < len(w.runes) && w.runes[token.Pos.End] == '"' {
+			return gqlerror.ErrorPosf(&token.Pos, "Unexpected quote behind the block string %s", cut(raw))
+		}
+	case token.Kind == lexer.String && strings.ContainsRune(token.Value, utf8.RuneError):
+		if escape := loneSurrogate(w.of(token)); escape != "" {
+			return gqlerror.ErrorPosf(&token.Pos, `Invalid Unicode escape sequence: "%s"`, escape)
+		}
+	}
+	return nil
+}
+
+// blockValue is the value of a block string as the specification has it (2.9.4 BlockStringValue). gqlparser's takes the first
+// line's indent for that of the others too.
+func blockValue(raw string) string {
+	raw = strings.ReplaceAll(raw[3:len(raw)-3], `\"""`, `"""`)
+	lines := strings.Split(strings.ReplaceAll(raw, "\r", "\n"), "\n") // of CR LF, LF is left
+	first, last, indent := len(lines), 0, len(raw)
+	for i, line := range lines {
+		blank := len(line) - len(strings.TrimLeft(line, " \t"))
+		if blank == len(line) {
+			continue
+		}
+		first, last = min(first, i), i+1
+		if i > 0 {
+			indent = min(indent, blank)
+		}
+	}
+	for i := range lines[1:] {
+		lines[i+1] = lines[i+1][min(indent, len(lines[i+1])):]
+	}
+	return strings.Join(lines[min(first, last):last], "\n")
+}
+
+// loneSurrogate is the first escape in a string that is half of a character, "" if there is none (spec 2.9.4 String Value).
+func loneSurrogate(raw string) string {
+	for i := 0; i+1 < len(raw); {
+		if raw[i] != '\\' {
+			i++
+			continue
+		}
+		if raw[i+1] != 'u' || raw[i+2] == '{' {
+			i += 2
+			continue
+		}
+		escape := raw[i : i+6]
+		switch half := strings.ToLower(escape[2:4]); {
+		case half >= "d8" && half <= "db":
+			rest := raw[i+6:]
+			if len(rest) < 6 || rest[:2] != `\u` || strings.ToLower(rest[2:4]) < "dc" || strings.ToLower(rest[2:4]) > "df" {
+				return escape
+			}
+			i += 12
+		case half >= "dc" && half <= "df":
+			return escape
+		default:
+			i += 6
+		}
+	}
+	return ""
+}
