@@ -30,9 +30,10 @@ export function newOracle(graphql, sdl, root) {
   }
 }
 
+/** graphql-js's own errors have no codes. While an operation is executed, they are about arguments. */
 const told = (verdict, errors) => ({
   verdict,
-  errors: errors.map(({ message, path, locations, originalError }) => ({ message, path, locations, code: originalError?.extensions?.code })),
+  errors: errors.map(({ message, path, locations, originalError }) => ({ message, path, locations, code: originalError?.extensions?.code ?? 'BAD_USER_INPUT' })),
 })
 
 /** The order of types and directives in an introspection's answer is free; the gateway sorts them. */

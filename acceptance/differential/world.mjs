@@ -68,8 +68,6 @@ class Failure extends Error {
 
 const enumName = (value) => value?.toUpperCase().replaceAll('-', '_') ?? null
 
-const unrecognized = { status: ['paused'] }
-
 /** A row as an object of the type `Call`, for graphql-js's own way to resolve fields. */
 function callOf(row) {
   const seconds = (from, to) => row[from] && row[to] ? (Date.parse(row[to]) - Date.parse(row[from])) / 1000 : null
@@ -81,11 +79,12 @@ function callOf(row) {
     toolArguments: entry.tool_arguments ?? null,
     toolIsError: entry.tool_is_error ?? null,
   }))
-  const extra = { ...(row.handled_by_ai && { handled_by_ai: true }), ...(unrecognized.status.includes(row.status) && { status: row.status }) }
+  const isNew = row.status === 'paused'
+  const extra = { ...(isNew && { status: row.status }), ...(row.handled_by_ai && { handled_by_ai: true }) } // in the row's order
   return {
     __typename: 'Call',
     id: row.id,
-    status: unrecognized.status.includes(row.status) ? 'UNRECOGNIZED' : enumName(row.status),
+    status: isNew ? 'UNRECOGNIZED' : enumName(row.status),
     phoneNumber: row.phone_number,
     startedAt: row.started_at,
     answeredAt: row.answered_at,
