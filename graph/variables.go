@@ -269,7 +269,7 @@ func (c *coercion) enum(value any, of *ast.Definition) any {
 		return c.refuse(value, `Value "%s" does not exist in "%s" enum.%s`, cut(name), of.Name,
 			c.meant("the enum value ", name, enumNamesOf(of)))
 	}
-	return name
+	return value
 }
 
 // scalar coerces a value of a scalar type (3.5 Scalars, input coercion).
@@ -292,18 +292,18 @@ func (c *coercion) scalar(value any, of *ast.Definition) any {
 		}
 		return f
 	case "String":
-		if text, ok := value.(string); ok {
-			return text
+		if _, ok := value.(string); ok {
+			return value
 		}
 		return c.refuse(value, "String cannot represent a non string value: %s", inspect(value))
 	case "Boolean":
-		if b, ok := value.(bool); ok {
-			return b
+		if _, ok := value.(bool); ok {
+			return value
 		}
 		return c.refuse(value, "Boolean cannot represent a non boolean value: %s", inspect(value))
 	case "ID":
-		if text, ok := value.(string); ok {
-			return text
+		if _, ok := value.(string); ok {
+			return value
 		}
 		whole, isWhole := wholeNumber(number)
 		switch {
