@@ -9,16 +9,29 @@ import { startGateway } from './gateway.mjs'
 const file = readFileSync(new URL('../schema.graphqls', import.meta.url), 'utf8')
 const graphql17 = createRequire(new URL('graphql-17/package.json', import.meta.url))('graphql')
 
-/** All that the introspection query can be asked to ask for; deprecation of directives is of a draft that the gateway does not know. */
-const everything = { descriptions: true, experimentalDirectiveDeprecation: false, specifiedByUrl: true, directiveIsRepeatable: true, schemaDescription: true, inputValueDeprecation: true, oneOf: true }
+/**
+ * All that the introspection query can be asked to ask for; deprecation of directives is of a draft that the gateway
+ * does not know.
+ */
+const everything = {
+  descriptions: true,
+  experimentalDirectiveDeprecation: false,
+  specifiedByUrl: true,
+  directiveIsRepeatable: true,
+  schemaDescription: true,
+  inputValueDeprecation: true,
+  oneOf: true,
+}
 
 /**
- * The types of introspection itself, and the directives, that are of a later draft in graphql-js than in the gateway, which
- * has those of September 2025. Only introspection of introspection shows them.
+ * The types of introspection itself, and the directives, that are of a later draft in graphql-js than in the gateway,
+ * which has those of September 2025. Only introspection of introspection shows them.
  */
 const drafts = {
-  16: ['__Directive', '__Schema'], // directives that are deprecated
-  17: ['@deprecated', '__Directive', '__DirectiveLocation', '__Field', '__Schema', '__Type'], // and arguments that are not nullable
+  // directives that are deprecated
+  16: ['__Directive', '__Schema'],
+  // and arguments that are not nullable
+  17: ['@deprecated', '__Directive', '__DirectiveLocation', '__Field', '__Schema', '__Type'],
 }
 
 for (const graphql of [graphql16, graphql17]) {
@@ -40,11 +53,14 @@ for (const graphql of [graphql16, graphql17]) {
     })
 
     it('says the same of every type, field, argument and value', () => {
-      const [said, right] = [endpoint, graphql.introspectionFromSchema(built, everything)].map((answer) => comparable(graphql, answer))
+      const [said, right] = [endpoint, graphql.introspectionFromSchema(built, everything)].map((answer) =>
+        comparable(graphql, answer),
+      )
       assert.deepEqual(Object.keys(said), Object.keys(right))
       const draft = drafts[graphql.versionInfo.major]
       for (const name of Object.keys(right)) {
-        if (draft.includes(name)) assert.notEqual(said[name], right[name], `${name} is as in the draft: take it off the list`)
+        if (draft.includes(name))
+          assert.notEqual(said[name], right[name], `${name} is as in the draft: take it off the list`)
         else assert.equal(said[name], right[name])
       }
     })
@@ -57,13 +73,18 @@ for (const graphql of [graphql16, graphql17]) {
  */
 function comparable(graphql, { __schema: { types, directives, ...rest } }) {
   const own = new Set(graphql.specifiedScalarTypes.map(({ name }) => name))
-  const wordless = (value) => JSON.parse(JSON.stringify(value, (name, member) => (name === 'description' ? undefined : member)))
+  const wordless = (value) =>
+    JSON.parse(JSON.stringify(value, (name, member) => (name === 'description' ? undefined : member)))
   const told = new Map([['schema', rest]])
-  for (const type of types) told.set(type.name, own.has(type.name) || type.name.startsWith('__') ? wordless(type) : type)
+  for (const type of types)
+    told.set(type.name, own.has(type.name) || type.name.startsWith('__') ? wordless(type) : type)
   for (const directive of directives) told.set(`@${directive.name}`, wordless(directive))
   const names = [...told.keys()].sort()
   return Object.fromEntries(names.map((name) => [name, JSON.stringify(told.get(name), sorted)]))
 }
 
 /** For JSON.stringify: the order of members says nothing. */
-const sorted = (_, value) => (value && typeof value === 'object' && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value)
+const sorted = (_, value) =>
+  value && typeof value === 'object' && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value

@@ -7,8 +7,9 @@ export const verdicts = ['parse', 'validation', 'operation', 'variables', 'execu
  * @param {typeof import('graphql')} graphql the implementation: graphql-js 16 or 17
  * @param {string} sdl
  * @param {object} root the resolvers of `Query`
- * @returns {(request: {query: string, variables?: string, operationName?: string}) => Promise<{verdict: string, data?: object,
- *   errors: {path?: (string | number)[], locations?: {line: number, column: number}[], code?: string, message: string}[]}>}
+ * @returns {(request: {query: string, variables?: string, operationName?: string}) => Promise<{verdict: string,
+ *   data?: object,   errors: {path?: (string | number)[], locations?: {line: number, column: number}[], code?:
+ *   string, message: string}[]}>}
  */
 export function newOracle(graphql, sdl, root) {
   const schema = graphql.buildSchema(sdl)
@@ -24,16 +25,30 @@ export function newOracle(graphql, sdl, root) {
     }
     const errors = graphql.validate(schema, document, rules)
     if (errors.length > 0) return told('validation', errors)
-    const result = await graphql.execute({ schema, document, rootValue: root, variableValues: variables && JSON.parse(variables), operationName })
+    const result = await graphql.execute({
+      schema,
+      document,
+      rootValue: root,
+      variableValues: variables && JSON.parse(variables),
+      operationName,
+    })
     if ('data' in result) return { ...told('executed', result.errors ?? []), data: result.data }
-    return told(/^Unknown operation|^Must provide/.test(result.errors[0].message) ? 'operation' : 'variables', result.errors)
+    return told(
+      /^Unknown operation|^Must provide/.test(result.errors[0].message) ? 'operation' : 'variables',
+      result.errors,
+    )
   }
 }
 
 /** graphql-js's own errors have no codes. While an operation is executed, they are about arguments. */
 const told = (verdict, errors) => ({
   verdict,
-  errors: errors.map(({ message, path, locations, originalError }) => ({ message, path, locations, code: originalError?.extensions?.code ?? 'BAD_USER_INPUT' })),
+  errors: errors.map(({ message, path, locations, originalError }) => ({
+    message,
+    path,
+    locations,
+    code: originalError?.extensions?.code ?? 'BAD_USER_INPUT',
+  })),
 })
 
 /** The order of types and directives in an introspection's answer is free; the gateway sorts them. */

@@ -1,11 +1,12 @@
-// The calls that both sides of the comparison answer about: as upstream's REST endpoint lists them, and as plain JavaScript
-// resolves the schema's fields from them. The second half shares nothing with the gateway.
+// The calls that both sides of the comparison answer about: as upstream's REST endpoint lists them, and as plain
+// JavaScript resolves the schema's fields from them. The second half shares nothing with the gateway.
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 
 const key = 'sk_differential'
 
-const time = (minutes, seconds = 0) => new Date(Date.UTC(2026, 2, 14, 9, 0) - minutes * 60_000 + seconds * 1000).toISOString()
+const time = (minutes, seconds = 0) =>
+  new Date(Date.UTC(2026, 2, 14, 9, 0) - minutes * 60_000 + seconds * 1000).toISOString()
 
 const talk = (...entries) => entries.map(([role, content, tool]) => ({ role, content, ...tool }))
 
@@ -17,16 +18,45 @@ const turns = {
   ended_by: ['agent', 'user', null, 'system'],
   end_reason: ['tool_end_call', null, 'voicemail'],
   phone_number: ['+33612345678', null, '+4930901820'],
-  structured_output: [{ nps: 9, note: 'fine', tags: ['a', 'b'] }, null, { nps: null, nested: { z: 1, a: [true, 2.5, null] } }, {}],
+  structured_output: [
+    { nps: 9, note: 'fine', tags: ['a', 'b'] },
+    null,
+    { nps: null, nested: { z: 1, a: [true, 2.5, null] } },
+    {},
+  ],
   transcript: [
-    talk(['assistant', 'Hello, is this “Zoë” 👋?'], ['user', 'Yes.\nWho is calling?'], ['tool', '{"found": true}', { tool_name: 'look_up', tool_arguments: { id: 7, deep: { b: 1, a: 2 } }, tool_is_error: false }], ['assistant', 'GOODBYE']),
+    talk(
+      ['assistant', 'Hello, is this “Zoë” 👋?'],
+      ['user', 'Yes.\nWho is calling?'],
+      [
+        'tool',
+        '{"found": true}',
+        { tool_name: 'look_up', tool_arguments: { id: 7, deep: { b: 1, a: 2 } }, tool_is_error: false },
+      ],
+      ['assistant', 'GOODBYE'],
+    ),
     undefined,
     talk(),
-    talk(['user', 'hello?'], ['assistant', 'Hello.'], ['user', 'Goodbye'], ['tool', 'timeout', { tool_name: 'book', tool_arguments: 'as text', tool_is_error: true }], ['user', '']),
+    talk(
+      ['user', 'hello?'],
+      ['assistant', 'Hello.'],
+      ['user', 'Goodbye'],
+      ['tool', 'timeout', { tool_name: 'book', tool_arguments: 'as text', tool_is_error: true }],
+      ['user', ''],
+    ),
   ],
 }
 
-const orderStatuses = ['completed', 'completed', 'errored', 'scheduled', 'calling', 'completed', 'cancelled', 'queued_for_calling']
+const orderStatuses = [
+  'completed',
+  'completed',
+  'errored',
+  'scheduled',
+  'calling',
+  'completed',
+  'cancelled',
+  'queued_for_calling',
+]
 
 export const rows = Array.from({ length: 45 }, (_, i) => ({
   id: `call-${i}`,
@@ -38,19 +68,30 @@ export const rows = Array.from({ length: 45 }, (_, i) => ({
   ...(i % 8 === 1 && { handled_by_ai: true }),
 }))
 
-const listed = (statuses) => rows.filter((_, i) => statuses.length === 0 || statuses.includes(orderStatuses[i % orderStatuses.length]))
+const listed = (statuses) =>
+  rows.filter((_, i) => statuses.length === 0 || statuses.includes(orderStatuses[i % orderStatuses.length]))
 
-/** Starts upstream on loopback: `GET /call`, with pages from 0. Gives the gateway's settings for it, and a way to stop it. */
+/**
+ * Starts upstream on loopback: `GET /call`, with pages from 0. Gives the gateway's settings for it, and a way to stop
+ * it.
+ */
 export async function startUpstream() {
   const server = createServer((request, response) => {
     const query = new URL(request.url, 'http://upstream').searchParams
-    const size = Number(query.get('page_size')), from = Number(query.get('page')) * size
+    const size = Number(query.get('page_size')),
+      from = Number(query.get('page')) * size
     const list = listed(query.get('statuses')?.split(',') ?? [])
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ calls: list.slice(from, from + size) }))
+    response
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ calls: list.slice(from, from + size) }))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const settings = { REVOX_API_KEY: key, REVOX_BASE_URL: `http://127.0.0.1:${server.address().port}`, GATEWAY_UPSTREAM_FIRST_PAGE: '0' }
+  const settings = {
+    REVOX_API_KEY: key,
+    REVOX_BASE_URL: `http://127.0.0.1:${server.address().port}`,
+    GATEWAY_UPSTREAM_FIRST_PAGE: '0',
+  }
   const stop = () => {
     server.closeAllConnections()
     server.close()
@@ -70,7 +111,7 @@ const enumName = (value) => value?.toUpperCase().replaceAll('-', '_') ?? null
 
 /** A row as an object of the type `Call`, for graphql-js's own way to resolve fields. */
 function callOf(row) {
-  const seconds = (from, to) => row[from] && row[to] ? (Date.parse(row[to]) - Date.parse(row[from])) / 1000 : null
+  const seconds = (from, to) => (row[from] && row[to] ? (Date.parse(row[to]) - Date.parse(row[from])) / 1000 : null)
   const entries = row.transcript?.map((entry, index) => ({
     index,
     role: enumName(entry.role),
@@ -80,7 +121,8 @@ function callOf(row) {
     toolIsError: entry.tool_is_error ?? null,
   }))
   const isNew = row.status === 'paused'
-  const extra = { ...(isNew && { status: row.status }), ...(row.handled_by_ai && { handled_by_ai: true }) } // in the row's order
+  // in the row's order
+  const extra = { ...(isNew && { status: row.status }), ...(row.handled_by_ai && { handled_by_ai: true }) }
   return {
     __typename: 'Call',
     id: row.id,
@@ -123,7 +165,10 @@ const cursorOf = (id) => `\u0000cursor of ${id}`
 
 export const isCursor = (value) => typeof value === 'string' && value.startsWith('\u0000cursor')
 
-/** The resolvers of `Query`. The cursors are the gateway's own, each with the id of its call: those of the list without statuses. */
+/**
+ * The resolvers of `Query`. The cursors are the gateway's own, each with the id of its call: those of the list
+ * without statuses.
+ */
 export function newRoot(cursors) {
   const find = (id) => {
     const row = rows.find((row) => row.id === id)

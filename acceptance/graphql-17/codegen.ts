@@ -4,7 +4,8 @@ const { SCHEMA = '', TARGET } = process.env
 
 /** The schema, and the example's documents, from the schema and into the folder that the environment names. */
 export default {
-  schema: { [SCHEMA]: { schemaDescription: true, specifiedByUrl: true, inputValueDeprecation: true } }, // where it introspects
+  // what to ask for where it introspects
+  schema: { [SCHEMA]: { schemaDescription: true, specifiedByUrl: true, inputValueDeprecation: true } },
   generates: {
     [`${TARGET}/client/`]: {
       preset: 'client',
