@@ -207,6 +207,7 @@ type reply struct {
 	Errors []struct {
 		Message    string
 		Path       []any
+		Locations  []struct{ Line, Column int }
 		Extensions struct {
 			Code       string
 			RetryAfter float64
@@ -278,7 +279,8 @@ func (p *program) ask(t *testing.T, key string) reply {
 		t.Fatalf("no data: %s", body)
 	case len(r.Errors) == 0 && (r.Data.Calls == nil || len(r.Data.Calls.Nodes) == 0):
 		t.Fatalf("neither calls nor an error: %s", body)
-	case len(r.Errors) > 0 && (len(r.Errors) > 1 || r.Data.Calls != nil || r.Errors[0].Message == "" || r.code() == "" || len(r.Errors[0].Path) != 1):
+	case len(r.Errors) > 0 && (len(r.Errors) > 1 || r.Data.Calls != nil || r.Errors[0].Message == "" ||
+		r.code() == "" || len(r.Errors[0].Path) != 1 || len(r.Errors[0].Locations) != 1):
 		t.Fatalf("not one error in place of the calls: %s", body)
 	case r.stale() && r.Extensions.Stale <= 0:
 		t.Fatalf("stale for no time: %s", body)

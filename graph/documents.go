@@ -63,8 +63,8 @@ func newChecker(schema *ast.Schema, limits Limits, maxCount int, introspection b
 func noIntrospection(events *validator.Events, report validator.AddErrFunc) {
 	events.OnField(func(_ *validator.Walker, field *ast.Field) {
 		if field.Name == "__schema" || field.Name == "__type" {
-			report(core.Message("This gateway does not answer introspection, which %q is. Read the schema at /schema.graphqls.",
-				field.Name), core.At(field.Position))
+			const message = "This gateway does not answer introspection, as %q is. Read the schema at /schema.graphqls."
+			report(core.Message(message, field.Name), core.At(field.Position))
 		}
 	})
 }
@@ -159,7 +159,7 @@ func (c *checker) validate(doc *ast.QueryDocument, rules []validator.Rule) (errs
 			for _, option := range options {
 				option(err)
 			}
-			// What is wrong in a fragment is found by each operation that spreads it, and once more in the fragment itself.
+			// What is wrong in a fragment is found by each operation that spreads it, and once more in the fragment.
 			if slices.ContainsFunc(errs, func(known *gqlerror.Error) bool { return sameError(known, err) }) {
 				return
 			}

@@ -14,10 +14,10 @@ import (
 
 // Nulls that only the variables bring
 //
-// A nullable variable with a default may be used where null is not allowed (GraphQL spec 5.8.5), and may be null all the
-// same. Then the field that uses it is an error (6.4.1 CoerceArgumentValues). gqlgen makes an empty value of the null, or
-// panics if a directive has it, so such requests take a longer way: each root field is looked through before it is
-// resolved. Which variables can be null there is known of the document, so no other request pays for it.
+// A nullable variable with a default may be used where null is not allowed (GraphQL spec 5.8.5), and may be null all
+// the same. Then the field that uses it is an error (6.4.1 CoerceArgumentValues). gqlgen makes an empty value of the
+// null, or panics if a directive has it, so such requests take a longer way: each root field is looked through before
+// it is resolved. Which variables can be null there is known of the document, so no other request pays for it.
 
 // areNull reports whether one of the variables is null that must not be.
 func (v *variables) areNull(values map[string]any) bool {
@@ -119,15 +119,15 @@ func (n *nullConditions) included(directives ast.DirectiveList) bool {
 	return true
 }
 
-// nullAtRoot is the error of a condition of a root field that is null: it is not known which fields are asked for, so the
-// whole answer is null, as graphql-js has it.
+// nullAtRoot is the error of a condition of a root field that is null: it is not known which fields are asked for, so
+// the whole answer is null, as graphql-js has it.
 func nullAtRoot(op *graphql.OperationContext) error {
 	n := nullConditions{op: op, seen: map[string]bool{}}
 	return n.find(op.Operation.SelectionSet)
 }
 
-// refuseNulls is a [graphql.RootFieldMiddleware]: a root field with an argument or a condition that must not be null, and is,
-// is an error.
+// refuseNulls is a [graphql.RootFieldMiddleware]: a root field with an argument or a condition that must not be null,
+// and is, is an error.
 func refuseNulls(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
 	op, field := graphql.GetOperationContext(ctx), graphql.GetRootFieldContext(ctx).Field
 	err := nullArgument(field.Arguments, op.Variables)

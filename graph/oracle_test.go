@@ -145,7 +145,8 @@ func (r *rival) askOracle(tb testing.TB, text string) []byte {
 	if errs != nil {
 		return encodeResponse(&graphql.Response{Errors: errs})
 	}
-	respond, ctx := r.oracle.DispatchOperation(withRequest(tb.Context(), &request{deadline: time.Now().Add(time.Minute)}), op)
+	ctx := withRequest(tb.Context(), &request{deadline: time.Now().Add(time.Minute)})
+	respond, ctx := r.oracle.DispatchOperation(ctx, op)
 	return encodeResponse(respond(ctx))
 }
 

@@ -18,9 +18,9 @@ import (
 
 // No request of a client, whatever it is, makes the gateway fail inside.
 //
-// anyRequest generates documents from the schema whose values have nothing to do with what the schema wants, with variables
-// of any declared type, any default and any value, and with some tokens lost, doubled or in the wrong place. About half of what it
-// makes gets past validation.
+// anyRequest generates documents from the schema whose values have nothing to do with what the schema wants, with
+// variables of any declared type, any default and any value, and with some tokens lost, doubled or in the wrong place.
+// About half of what it makes gets past validation.
 type anyRequest struct {
 	rest      []byte // choices; the first one of each, once they are used up
 	schema    *ast.Schema
@@ -137,8 +137,9 @@ func (r *anyRequest) value(of *ast.Type) string {
 }
 
 var literals = []string{
-	"{}", "{a: 1}", "[]", "[[]]", "[{}]", "1", "0", "-1", "2147483648", "99999999999999999999", "1.0", "1e400", `"a"`, `""`, `"""a"""`, `"\uD83D\uDE00"`, "true",
-	"false", "null", "COMPLETED", "completed", "USER", "[null]", "[1]", "0xF",
+	"{}", "{a: 1}", "[]", "[[]]", "[{}]", "1", "0", "-1", "2147483648", "99999999999999999999", "1.0", "1e400", `"a"`,
+	`""`, `"""a"""`, `"\uD83D\uDE00"`, "true", "false", "null", "COMPLETED", "completed", "USER",
+	"[null]", "[1]", "0xF",
 }
 
 func (r *anyRequest) literal(of *ast.Type) string {
@@ -146,8 +147,9 @@ func (r *anyRequest) literal(of *ast.Type) string {
 		return literals[r.n(len(literals))]
 	}
 	return map[string]string{
-		"Int": choose(r, "1", "2", "0", "null"), "String": choose(r, `"a"`, `""`, `"""a"""`), "ID": choose(r, `"a"`, "1", "99999999999999999999"),
-		"Boolean": choose(r, "true", "false"), "CallOrderStatus": choose(r, "COMPLETED", "ERRORED"), "TranscriptRole": choose(r, "USER", "TOOL"),
+		"Int": choose(r, "1", "2", "0", "null"), "String": choose(r, `"a"`, `""`, `"""a"""`),
+		"ID": choose(r, `"a"`, "1", "99999999999999999999"), "Boolean": choose(r, "true", "false"),
+		"CallOrderStatus": choose(r, "COMPLETED", "ERRORED"), "TranscriptRole": choose(r, "USER", "TOOL"),
 	}[of.Name()]
 }
 
@@ -179,14 +181,16 @@ func (r *anyRequest) json(of *ast.Type) string {
 	case 2:
 		return "null"
 	case 3:
-		return choose(r, `{}`, `[]`, `[[]]`, `[{}]`, `[null]`, `1`, `2.0`, `2.5`, `2147483648`, `1e400`, `-0`, `"a"`, `""`, `true`, `"completed"`, `["completed"]`,
-			`{"a": {"a": [[1]]}}`, `"1"`, `12345678901234567890123`, `["\ud83d"]`)
+		return choose(r, `{}`, `[]`, `[[]]`, `[{}]`, `[null]`, `1`, `2.0`, `2.5`, `2147483648`, `1e400`, `-0`, `"a"`,
+			`""`, `true`, `"completed"`, `["completed"]`, `{"a": {"a": [[1]]}}`, `"1"`, `12345678901234567890`,
+			`["\ud83d"]`)
 	}
 	if of.Elem != nil && r.n(2) == 1 {
 		return "[" + r.json(ast.NonNullNamedType(of.Name(), nil)) + "]"
 	}
 	return map[string]string{
-		"Int": "2", "String": `"a"`, "ID": `"a"`, "Boolean": "true", "CallOrderStatus": `"COMPLETED"`, "TranscriptRole": `"USER"`,
+		"Int": "2", "String": `"a"`, "ID": `"a"`, "Boolean": "true", "CallOrderStatus": `"COMPLETED"`,
+		"TranscriptRole": `"USER"`,
 	}[of.Name()]
 }
 
@@ -194,7 +198,8 @@ func (r *anyRequest) json(of *ast.Type) string {
 func (r *anyRequest) mangle(document string) string {
 	for range r.n(8) / 7 {
 		at := (r.n(256)<<8 + r.n(256)) % len(document)
-		with := choose(r, "", "{", "}", "(", ")", "...", `"`, `"""`, "$", "@", "\r\n", "1", "a", "!", `\`, "é", "on", "\x00", "#")
+		with := choose(r, "", "{", "}", "(", ")", "...", `"`, `"""`, "$", "@", "\r\n", "1", "a", "!", `\`, "é", "on",
+			"\x00", "#")
 		document = document[:at] + with + document[at+r.n(2):]
 	}
 	return strings.ToValidUTF8(document, "?")
@@ -219,7 +224,8 @@ func (g *gateway) checkRequest(t testing.TB, text, method string) (executed bool
 		t.Errorf("%s: neither data nor errors: %s", text, got)
 	}
 	for _, err := range a.Errors {
-		if code, _ := err.Extensions["code"].(string); code == "" || code == "INTERNAL_SERVER_ERROR" || err.Message == "" {
+		code, _ := err.Extensions["code"].(string)
+		if code == "" || code == "INTERNAL_SERVER_ERROR" || err.Message == "" {
 			t.Errorf("%s: got %s", text, got)
 		}
 	}

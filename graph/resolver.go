@@ -59,12 +59,14 @@ func (r *Resolver) window(ctx context.Context, args relay.Arguments, statuses []
 	return reader, w, err
 }
 
-// orderStatuses is the set of a filter. The generated code makes the zero value of an enum name that it does not know, and a
-// set leaves out what is no status: neither may come to mean "no filter", so it is an error here, whatever was checked before.
+// orderStatuses is the set of a filter. The generated code makes the zero value of an enum name that it does not know,
+// and a set leaves out what is no status. Neither may come to mean "no filter", so that is an error here, whatever was
+// checked before.
 func orderStatuses(statuses []upstream.OrderStatus) (upstream.OrderStatuses, error) {
 	for _, status := range statuses {
 		if upstream.NewOrderStatuses(status) == 0 {
-			return 0, &relay.ArgumentError{Argument: "statuses", Message: "`statuses` has a value that is no `CallOrderStatus`."}
+			const message = "`statuses` has a value that is no `CallOrderStatus`."
+			return 0, &relay.ArgumentError{Argument: "statuses", Message: message}
 		}
 	}
 	return upstream.NewOrderStatuses(statuses...), nil

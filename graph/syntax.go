@@ -19,11 +19,12 @@ type count struct {
 	err              *gqlerror.Error // why the count ended before the document did: what follows is no token
 }
 
-// maxComments keeps a document of nothing but comments from taking 50 ms to parse. They are no tokens: nobody writes this many.
+// maxComments keeps a document of nothing but comments from taking 50 ms to parse. They are no tokens: nobody writes
+// this many.
 const maxComments = 10_000
 
-// countTokens counts up to one past the limit. It finds what the grammar of GraphQL's tokens (spec 2.1) does not allow, also
-// where gqlparser's lexer does.
+// countTokens counts up to one past the limit. It finds what the grammar of GraphQL's tokens (spec 2.1) does not
+// allow, also where gqlparser's lexer does.
 func countTokens(text string, limit int) count {
 	var c count
 	var before lexer.Token
@@ -54,7 +55,8 @@ func countTokens(text string, limit int) count {
 	return c
 }
 
-// parseDocument parses a document whose tokens were counted. An error has its place, and the lexer's reason if that comes first.
+// parseDocument parses a document whose tokens were counted. An error has its place, and the lexer's reason if that
+// comes first.
 func parseDocument(source string, counted count) (*ast.QueryDocument, *gqlerror.Error) {
 	doc, err := parser.ParseQuery(&ast.Source{Input: source})
 	var found *gqlerror.Error
@@ -82,7 +84,8 @@ func parseDocument(source string, counted count) (*ast.QueryDocument, *gqlerror.
 	}
 }
 
-// placeOfToken is where the token at a place begins. For gqlparser a string is where its text begins, in its last line.
+// placeOfToken is where the token at a place begins. For gqlparser a string is where its text begins, in its last
+// line.
 func placeOfToken(source string, at gqlerror.Location) gqlerror.Location {
 	for l := lexer.New(&ast.Source{Input: source}); ; {
 		token, err := l.ReadToken()
@@ -137,7 +140,8 @@ func (w *writtenText) check(before, token *lexer.Token) *gqlerror.Error {
 	case before.Kind == lexer.Spread && (token.Kind == lexer.String || token.Kind == lexer.BlockString):
 		return gqlerror.ErrorPosf(&token.Pos, "Unexpected %s", token.Kind) // gqlparser takes "on" for on
 	case token.Kind == lexer.BlockString:
-		// gqlparser ends a block string with the last three of many quotes, and the specification with the first three.
+		// gqlparser ends a block string with the last three of many quotes, and the specification with the first
+		// three.
 		if raw := w.of(token); token.Pos.End < len(w.runes) && w.runes[token.Pos.End] == '"' {
 			return gqlerror.ErrorPosf(&token.Pos, "Unexpected quote behind the block string %s", cut(raw))
 		}
@@ -149,8 +153,8 @@ func (w *writtenText) check(before, token *lexer.Token) *gqlerror.Error {
 	return nil
 }
 
-// blockValue is the value of a block string as the specification has it (2.9.4 BlockStringValue). gqlparser's takes the first
-// line's indent for that of the others too.
+// blockValue is the value of a block string as the specification has it (2.9.4 BlockStringValue). gqlparser's takes
+// the first line's indent for that of the others too.
 func blockValue(raw string) string {
 	raw = strings.ReplaceAll(raw[3:len(raw)-3], `\"""`, `"""`)
 	lines := strings.Split(strings.ReplaceAll(raw, "\r", "\n"), "\n") // of CR LF, LF is left
@@ -171,7 +175,8 @@ func blockValue(raw string) string {
 	return strings.Join(lines[min(first, last):last], "\n")
 }
 
-// loneSurrogate is the first escape in a string that is half of a character, "" if there is none (spec 2.9.4 String Value).
+// loneSurrogate is the first escape in a string that is half of a character, "" if there is none (spec 2.9.4 String
+// Value).
 func loneSurrogate(raw string) string {
 	for i := 0; i+1 < len(raw); {
 		if raw[i] != '\\' {
@@ -186,7 +191,10 @@ func loneSurrogate(raw string) string {
 		switch half := strings.ToLower(escape[2:4]); {
 		case half >= "d8" && half <= "db":
 			rest := raw[i+6:]
-			if len(rest) < 6 || rest[:2] != `\u` || strings.ToLower(rest[2:4]) < "dc" || strings.ToLower(rest[2:4]) > "df" {
+			if len(rest) < 6 || rest[:2] != `\u` {
+				return escape
+			}
+			if other := strings.ToLower(rest[2:4]); other < "dc" || other > "df" {
 				return escape
 			}
 			i += 12

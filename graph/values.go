@@ -9,8 +9,9 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/core"
 )
 
-// valuesRule is the rule that literals have the type that the schema wants (GraphQL spec 5.6.1 Values of Correct Type),
-// with the messages of graphql-js. gqlparser's own lets object literals pass for scalars and enums, and Ints of 64 bits.
+// valuesRule is the rule that literals have the type that the schema wants (GraphQL spec 5.6.1 Values of Correct
+// Type), with the messages of graphql-js. gqlparser's own lets object literals pass for scalars and enums, and Ints of
+// 64 bits.
 func valuesRule(suggest bool) validator.RuleFunc {
 	return func(events *validator.Events, report validator.AddErrFunc) {
 		r := literalRule{suggest: suggest, report: report}
@@ -97,9 +98,11 @@ func (r *literalRule) enum(value *ast.Value) {
 	of := value.Definition
 	if value.Kind != ast.EnumValue {
 		text := value.String()
-		r.fail(value, `Enum "%s" cannot represent non-enum value: %s.%s`, of.Name, text, r.meant(kind, text, enumNamesOf(of)))
+		r.fail(value, `Enum "%s" cannot represent non-enum value: %s.%s`, of.Name, text,
+			r.meant(kind, text, enumNamesOf(of)))
 	} else if of.EnumValues.ForName(value.Raw) == nil {
-		r.fail(value, `Value "%s" does not exist in "%s" enum.%s`, value.Raw, of.Name, r.meant(kind, value.Raw, enumNamesOf(of)))
+		r.fail(value, `Value "%s" does not exist in "%s" enum.%s`, value.Raw, of.Name,
+			r.meant(kind, value.Raw, enumNamesOf(of)))
 	}
 }
 
@@ -141,9 +144,10 @@ func (r *literalRule) scalar(value *ast.Value) {
 // settle prepares the values of a document that has been validated for being executed, and returns the names of each
 // operation's variables that may be null where that is not allowed, see nulls.go.
 //
-// An Int literal that stands for an ID or a Float becomes a text or a Float, because gqlparser panics on those that do not fit
-// into 64 bits. No value keeps a definition of its variable: a fragment may belong to several operations, and gqlparser would
-// take the default of whichever it saw last. A block string takes its value from those given, by where it starts.
+// An Int literal that stands for an ID or a Float becomes a text or a Float, because gqlparser panics on those that do
+// not fit into 64 bits. No value keeps a definition of its variable: a fragment may belong to several operations, and
+// gqlparser would take the default of whichever it saw last. A block string takes its value from those given, by where
+// it starts.
 func settle(schema *ast.Schema, doc *ast.QueryDocument, blocks map[int]string) map[*ast.OperationDefinition][]string {
 	nullable := map[*ast.OperationDefinition][]string{}
 	var used []*ast.Value

@@ -18,20 +18,21 @@ import (
 // Variables
 //
 // The values of variables are coerced here, as the GraphQL specification wants it (6.1.2 CoerceVariableValues, and the
-// input coercion of each type in 3.5 to 3.12), and gqlgen is given the result. gqlparser's own coercion is not used: it
-// compares enum names ignoring case, so that the generated code, which does not, made a filter of `["completed"]` into
-// none; it takes texts for numbers and numbers for texts; and its errors name neither the variable nor the place. The
-// messages are those of graphql-js.
+// input coercion of each type in 3.5 to 3.12), and gqlgen is given the result. gqlparser's own coercion is not used:
+// it compares enum names ignoring case, so that the generated code, which does not, made a filter of `["completed"]`
+// into none; it takes texts for numbers and numbers for texts; and its errors name neither the variable nor the place.
+// The messages are those of graphql-js.
 //
-// What comes out has one Go type for each type of the schema: int64 for Int, float64 for Float, string for String, ID and
-// enums, bool for Boolean, []any for lists and map[string]any for input objects. Values of custom scalars stay as they
-// are.
+// What comes out has one Go type for each type of the schema: int64 for Int, float64 for Float, string for String, ID
+// and enums, bool for Boolean, []any for lists and map[string]any for input objects. Values of custom scalars stay as
+// they are.
 
 // variables are those that an operation declares, ready to take values.
 type variables struct {
 	declared []variable
-	// nullable are the names of those that may be null although they are used where null is not allowed. Their defaults
-	// permit that (5.8.5 All Variable Usages Are Allowed), and it is an error only once they are null, see nulls.go.
+	// nullable are the names of those that may be null although they are used where null is not allowed. Their
+	// defaults permit that (5.8.5 All Variable Usages Are Allowed), and it is an error only once they are null, see
+	// nulls.go.
 	nullable []string
 	schema   *ast.Schema
 	suggest  bool // errors may say "Did you mean"
@@ -153,7 +154,8 @@ func (c *coercion) refuse(value any, format string, args ...any) any {
 		}
 		at.WriteByte('"')
 	}
-	c.add(`Variable "$%s" got invalid value %s%s; %s`, c.variable.name, inspect(value), at.String(), fmt.Sprintf(format, args...))
+	c.add(`Variable "$%s" got invalid value %s%s; %s`,
+		c.variable.name, inspect(value), at.String(), fmt.Sprintf(format, args...))
 	return nil
 }
 
@@ -368,8 +370,8 @@ func locationsOf(position *ast.Position) []gqlerror.Location {
 	return []gqlerror.Location{{Line: position.Line, Column: position.Column}}
 }
 
-// inspect shows a value to whoever sent it, as graphql-js does: two levels deep, ten elements of a list, and here no more
-// bytes than a message may have.
+// inspect shows a value to whoever sent it, as graphql-js does: two levels deep, ten elements of a list, and here no
+// more bytes than a message may have.
 func inspect(value any) string {
 	var b strings.Builder
 	inspectInto(&b, value, 0)
