@@ -6,8 +6,8 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// executable is the generated schema with two differences. It has the schema of [newSchema]. And it writes its data into the
-// buffer of the request, behind what that holds already, instead of a new one.
+// executable is the generated schema with two differences. It has the schema of [newSchema]. And it writes its data
+// into the buffer of the request, behind what that holds already, instead of a new one.
 type executable struct{ *executableSchema }
 
 func newExecutable(config Config) executable {

@@ -10,9 +10,9 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// newSchema is the schema of schema.graphqls, by which documents are validated and introspection is answered. It does not
-// have @defer, which gqlparser adds to every schema and gqlgen answers in a form that clients show as complete while fields
-// are still missing; an unknown directive is a clear error.
+// newSchema is the schema of schema.graphqls, by which documents are validated and introspection is answered. It does
+// not have @defer, which gqlparser adds to every schema and gqlgen answers in a form that clients show as complete
+// while fields are still missing; an unknown directive is a clear error.
 func newSchema() *ast.Schema {
 	schema := *NewExecutableSchema(Config{}).Schema()
 	schema.Directives = maps.Clone(schema.Directives)
@@ -20,8 +20,9 @@ func newSchema() *ast.Schema {
 	return &schema
 }
 
-// kindsWith says for which kinds of type a field of __Type has a value (GraphQL specification, section 4.5.2 "The __Type
-// Type"). For the others it is null, where gqlgen answers with an empty list or false. What is not here gqlgen answers right.
+// kindsWith says for which kinds of type a field of __Type has a value (GraphQL specification, section 4.5.2 "The
+// __Type Type"). For the others it is null, where gqlgen answers with an empty list or false. What is not here gqlgen
+// answers right.
 var kindsWith = map[string][]string{
 	"fields":        {"OBJECT", "INTERFACE"},
 	"interfaces":    {"OBJECT", "INTERFACE"},
