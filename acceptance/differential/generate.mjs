@@ -65,6 +65,7 @@ class Writer {
     Object.assign(this, { graphql, schema, samples, state: seed })
     for (let i = 0; i < 4; i++) this.random() // neighbouring seeds look alike at first
     this.mistakes = this.pick([0, 0, 0, 0.02, 0.02, 0.1]) // how likely each choice is wrong
+    this.wrongValues = this.pick([0, 0, 0, 0.15]) // how likely a value of a variable is
     this.variables = new Map() // by name: the type as text, the default as text, the value as JSON text
     this.aliases = 0
     this.requiredBoolean = new graphql.GraphQLNonNull(graphql.GraphQLBoolean)
@@ -347,7 +348,7 @@ class Writer {
   /** A value as JSON text. */
   json(type, samples) {
     const { isNonNullType, isListType, isEnumType } = this.graphql
-    if (this.wrong())
+    if (this.wrong() || this.chance(this.wrongValues))
       return this.pick([
         'null',
         '"2"',
