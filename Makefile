@@ -92,7 +92,8 @@ deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze
 /usr/bin/systemd-analyze:
 	$(APT) update && $(APT) install -y --no-install-recommends systemd
 
-# The built gateway against software from elsewhere: GraphQL clients, the graphql-http audits, Chromium, Prometheus.
+# The built gateway against software from elsewhere: GraphQL clients, graphql-js, the graphql-http audits, Chromium,
+# Prometheus. For more random requests to compare with graphql-js: make acceptance DIFFERENTIAL=100000.
 acceptance: build $(CHROMIUM) /usr/bin/prometheus
 	for folder in examples examples/web acceptance acceptance/graphql-17; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
 	cd acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
