@@ -82,6 +82,8 @@ const (
 	maxSuggested = 100
 	// maxErrors bounds the errors that one document is told: 166 fields of one name have 13,695 conflicts.
 	maxErrors = 20
+	// maxReports bounds how often errors are found, the same ones too: each may take a millisecond to word.
+	maxReports = 100
 	// maxMessage bounds the bytes of each, since they repeat names of the document.
 	maxMessage = 500
 )
@@ -152,9 +154,12 @@ func (c *checker) validate(doc *ast.QueryDocument, rules []validator.Rule) (errs
 			panic(v)
 		}
 	}()
-	events := &validator.Events{}
+	events, reports := &validator.Events{}, 0
 	for _, rule := range rules {
 		rule.RuleFunc(events, func(options ...validator.ErrorOption) {
+			if reports++; reports > maxReports {
+				panic(enough{})
+			}
 			err := &gqlerror.Error{Rule: rule.Name}
 			for _, option := range options {
 				option(err)
@@ -197,8 +202,8 @@ func cut(text string) string {
 	return text[:end] + "…"
 }
 
-// documents remembers documents that were checked, the least recently used leaving first. Those that fail are not remembered,
-// and neither are those that would push out many others.
+// documents remembers documents that were checked, the least recently used leaving first. Those that fail are not
+// remembered, and neither are those that would push out many others.
 type documents struct {
 	*checker
 	mu    sync.Mutex

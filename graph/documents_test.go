@@ -8,6 +8,8 @@ import (
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
+	"github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/core"
 )
 
 func someDocuments(limits Limits) *documents {
@@ -125,6 +127,25 @@ func TestExtentsAreThoseOfTheExpandedDocument(t *testing.T) {
 		if got := newSurveyor(doc).extent(doc.Operations[0].SelectionSet); got != want {
 			t.Fatalf("%+v, want %+v: %s", got, want, b)
 		}
+	}
+}
+
+// An error that is found again and again ends a validation, though it is told once.
+func TestReportsAreBounded(t *testing.T) {
+	d := someDocuments(Limits{})
+	doc, err := parser.ParseQuery(&ast.Source{Input: "{" + strings.Repeat(" __typename", 2*maxReports) + " }"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	rule := func(events *validator.Events, report validator.AddErrFunc) {
+		events.OnField(func(*validator.Walker, *ast.Field) {
+			found++
+			report(core.Message("the same"))
+		})
+	}
+	if errs := d.validate(doc, []validator.Rule{{Name: "Same", RuleFunc: rule}}); len(errs) != 1 || found != maxReports+1 {
+		t.Errorf("%d errors, found %d times", len(errs), found)
 	}
 }
 

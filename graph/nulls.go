@@ -39,7 +39,7 @@ func nullArgument(arguments ast.ArgumentList, values map[string]any) error {
 		message := fmt.Sprintf("Argument %q of non-null type %q must not be null.", argument.Name, at.ExpectedType)
 		if at != whole {
 			message = fmt.Sprintf("Argument %q has invalid value %s: %q must not be null where type %q is expected.",
-				argument.Name, whole, at, at.ExpectedType)
+				argument.Name, cut(whole.String()), at, at.ExpectedType)
 		}
 		return located(&relay.ArgumentError{Argument: argument.Name, Message: message}, whole.Position)
 	}

@@ -16,6 +16,7 @@ type count struct {
 	tokens, comments int
 	longest          int             // bytes of the longest name or string
 	blocks           map[int]string  // the values of block strings, by where they start
+	openers          openers         // of directives, spreads and inline fragments
 	err              *gqlerror.Error // why the count ended before the document did: what follows is no token
 }
 
@@ -44,11 +45,17 @@ func countTokens(text string, limit int) count {
 			}
 			c.blocks[token.Pos.Start] = blockValue(written.of(&token))
 		}
-		before = token
 		if token.Kind == lexer.Comment {
 			c.comments++
 			continue
 		}
+		if before.Kind == lexer.At || before.Kind == lexer.Spread {
+			if c.openers == nil {
+				c.openers = openers{}
+			}
+			c.openers[token.Pos.Start] = before.Pos
+		}
+		before = token
 		c.tokens++
 		c.longest = max(c.longest, len(token.Value))
 	}
@@ -76,11 +83,63 @@ func parseDocument(source string, counted count) (*ast.QueryDocument, *gqlerror.
 		found = counted.err
 	}
 	if found == nil {
+		counted.openers.mend(doc)
 		return doc, nil
 	}
 	return nil, &gqlerror.Error{
 		Message:   "Syntax Error: " + strings.TrimSuffix(found.Message, ".") + ".",
 		Locations: []gqlerror.Location{placeOfToken(source, found.Locations[0])},
+	}
+}
+
+// openers are the places of `@` and `...`, by the start of the token behind them. There begin, for gqlparser,
+// directives, spreads and inline fragments.
+type openers map[int]ast.Position
+
+// mend lets them begin where the specification's grammar does.
+func (o openers) mend(doc *ast.QueryDocument) {
+	if len(o) == 0 {
+		return
+	}
+	for _, operation := range doc.Operations {
+		for _, variable := range operation.VariableDefinitions {
+			o.directives(variable.Directives)
+		}
+		o.directives(operation.Directives)
+		o.selections(operation.SelectionSet)
+	}
+	for _, fragment := range doc.Fragments {
+		o.directives(fragment.Directives)
+		o.selections(fragment.SelectionSet)
+	}
+}
+
+func (o openers) directives(directives ast.DirectiveList) {
+	for _, directive := range directives {
+		o.place(directive.Position)
+	}
+}
+
+func (o openers) selections(set ast.SelectionSet) {
+	for _, selection := range set {
+		switch selection := selection.(type) {
+		case *ast.Field:
+			o.directives(selection.Directives)
+			o.selections(selection.SelectionSet)
+		case *ast.InlineFragment:
+			o.place(selection.Position)
+			o.directives(selection.Directives)
+			o.selections(selection.SelectionSet)
+		case *ast.FragmentSpread:
+			o.place(selection.Position)
+			o.directives(selection.Directives)
+		}
+	}
+}
+
+func (o openers) place(position *ast.Position) {
+	if opener, ok := o[position.Start]; ok {
+		*position = opener
 	}
 }
 
@@ -103,7 +162,10 @@ func placeOfToken(source string, at gqlerror.Location) gqlerror.Location {
 // placeOf is the line and the column of a character, both from 1.
 func placeOf(source string, at int) (line, column int) {
 	line, column = 1, 1
-	for _, r := range []rune(source)[:at] {
+	for _, r := range source {
+		if at--; at < 0 {
+			break
+		}
 		if column++; r == '\n' || r == '\r' { // of CR LF, LF is left
 			line, column = line+1, 1
 		}
