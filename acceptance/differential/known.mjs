@@ -13,15 +13,23 @@ export const known = [
     where: ({ query }, { kind }) => kind === 'locations' && /[\u{10000}-\u{10ffff}]/u.test(query),
   },
   {
-    why:
-      'A validation error has one place, as gqlparser tells it: of several places the last one, of a directive ' +
-      'or an inline fragment its name, of an unknown argument or a needless selection the field. ' +
-      'But for that, the lines are right.',
+    why: 'A validation error has one place, as gqlparser tells it, where graphql-js tells all.',
     where: (_, { kind }, { verdict, errors }, gateway) =>
       kind === 'locations' &&
       verdict === 'validation' &&
       elsewhere(gateway.errors, errors).length === 0 &&
-      (gateway.errors.length >= 20 || elsewhere(errors, gateway.errors).length === 0),
+      (gateway.errors.length >= maxErrors || elsewhere(errors, gateway.errors).length === 0),
+  },
+  {
+    why:
+      'gqlparser tells the place of the whole where graphql-js tells that of the part: the field or directive of an ' +
+      'unknown argument, the field of a needless selection, the spread of an unknown fragment, the fragment or the ' +
+      'variable of a wrong type, the operation or fragment whose name comes twice.',
+    where: (_, { kind }, { verdict, errors }, gateway) =>
+      kind === 'locations' &&
+      verdict === 'validation' &&
+      elsewhere(gateway.errors, errors, ofTheWhole).length === 0 &&
+      (gateway.errors.length >= maxErrors || elsewhere(errors, gateway.errors, ofTheWhole).length === 0),
   },
   {
     why:
@@ -31,20 +39,20 @@ export const known = [
     where: (_, { kind }, { verdict, errors }, gateway) =>
       kind === 'locations' &&
       verdict === 'validation' &&
-      elsewhere(gateway.errors, errors).every(({ message }) => /conflict because/.test(message)) &&
+      elsewhere(gateway.errors, errors, ofTheWhole).every(({ message }) => /conflict because/.test(message)) &&
       (/spreads itself/.test(gateway.errors[0].message) ||
-        elsewhere(errors, gateway.errors).every(({ message }) => /conflict because|is never used/.test(message))),
+        elsewhere(errors, gateway.errors, ofTheWhole).every(({ message }) =>
+          /conflict because|is never used/.test(message),
+        )),
   },
   {
     why:
-      'Where the type of a fragment or a variable is wrong, or the kind of an operation, gqlparser checks what ' +
-      'depends on it all the same and tells more errors.',
+      'Where the type of a fragment or a variable is wrong, a value has a selection, two fragments have one name, or ' +
+      'the schema has no such operations, gqlparser checks what depends on it all the same and tells other errors.',
     where: (_, { kind }, { verdict, errors }, gateway) =>
       kind === 'locations' &&
       verdict === 'validation' &&
-      [...errors, ...gateway.errors].some(({ message }) =>
-        /Unknown type|non composite type|non-input type|does not support operation type/.test(message),
-      ) &&
+      [...errors, ...gateway.errors].some(({ message }) => consequential.test(message)) &&
       gateway.errors.some(({ locations }) => locations?.some(({ line }) => linesOf(errors).has(line))),
   },
   {
@@ -148,12 +156,37 @@ export const known = [
   },
 ]
 
-/** The errors, but for unknown arguments and needless selections, none of whose lines is one of the others. */
-function elsewhere(errors, others) {
-  const lines = linesOf(others)
+/** The most errors that the gateway tells of a document. */
+const maxErrors = 20
+
+/** The messages of errors whose places gqlparser tells otherwise. */
+const ofTheWhole = new RegExp(
+  [
+    '^Unknown (argument|type|fragment) ',
+    'must not have a selection since',
+    'cannot condition on non composite type',
+    '^There can be only one (operation|fragment|variable) named',
+    'is never used',
+  ].join('|'),
+)
+
+/** The messages of errors that have others as a consequence. */
+const consequential = new RegExp(
+  [
+    '^Unknown type ',
+    'non composite type|non-input type',
+    'must not have a selection since',
+    '^There can be only one fragment named',
+    'does not support operation type',
+  ].join('|'),
+)
+
+/** The errors that have no place in common with the others, but for those with such a message. */
+function elsewhere(errors, others, but = /^$/) {
+  const place = ({ line, column }) => `${line}:${column}`
+  const places = new Set(others.flatMap(({ locations }) => locations?.map(place) ?? []))
   return errors.filter(
-    ({ message, locations }) =>
-      !/^Unknown argument|must not have a selection/.test(message) && !locations?.some(({ line }) => lines.has(line)),
+    ({ message, locations }) => !but.test(message) && !locations?.some((one) => places.has(place(one))),
   )
 }
 
