@@ -92,10 +92,11 @@ deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze
 /usr/bin/systemd-analyze:
 	$(APT) update && $(APT) install -y --no-install-recommends systemd
 
-# The built gateway against software from elsewhere: GraphQL clients, the graphql-http audits, Chromium, Prometheus, HAProxy,
-# nginx.
+# The built gateway against software from elsewhere: GraphQL clients, graphql-js, the graphql-http audits, Chromium,
+# Prometheus, HAProxy, nginx. For more random requests to compare with graphql-js: make acceptance DIFFERENTIAL=100000.
 acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx
-	for folder in examples examples/web acceptance; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
+	for folder in examples examples/web acceptance acceptance/graphql-17; do \
+		(cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
 	cd acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
 
 /usr/bin/chromium:
@@ -131,4 +132,4 @@ siege: build /usr/sbin/nginx
 	$(APT) update && $(APT) install -y --no-install-recommends wrk
 
 clean:
-	rm -rf bin explorer/dist/assets explorer/dist/*.html* explorer/node_modules acceptance/node_modules examples/node_modules examples/web/node_modules
+	rm -rf bin explorer/dist/assets explorer/dist/*.html* explorer/node_modules acceptance/node_modules acceptance/graphql-17/node_modules examples/node_modules examples/web/node_modules

@@ -38,7 +38,7 @@ func (p *program) send(t *testing.T, method, path, body string, header ...string
 		if header[i] == "Host" {
 			req.Host = header[i+1]
 		} else {
-			req.Header.Set(header[i], header[i+1])
+			req.Header.Add(header[i], header[i+1])
 		}
 	}
 	return do(t, req)
@@ -130,18 +130,24 @@ func TestCrossSiteGET(t *testing.T) {
 func TestCORS(t *testing.T) {
 	const listed, other = "https://app.example", "https://app.example.evil.example"
 	p := start(t, map[string]string{"GATEWAY_CORS_ORIGINS": "http://localhost:5173, " + listed, "GATEWAY_TOKENS": "one"})
-	preflight := func(origin string) *http.Response {
-		resp, _ := p.send(t, http.MethodOptions, "graphql", "", "Origin", origin,
-			"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization,content-type")
+	preflight := func(origin string, headers ...string) *http.Response {
+		asked := []string{"Origin", origin, "Access-Control-Request-Method", "POST"}
+		for _, header := range headers {
+			asked = append(asked, "Access-Control-Request-Headers", header)
+		}
+		resp, _ := p.send(t, http.MethodOptions, "graphql", "", asked...)
 		return resp
 	}
-	resp := preflight(listed)
+	// Apollo Client's and OpenTelemetry's, and one that nobody knows.
+	asked := "apollographql-client-name,apollographql-client-version,authorization,baggage,traceparent," +
+		"x-mine,x-query-cost,x-request-id"
+	resp := preflight(listed, asked)
 	for name, want := range map[string]string{
 		"Access-Control-Allow-Origin":  listed,
 		"Access-Control-Allow-Methods": "GET, POST",
-		"Access-Control-Allow-Headers": "content-type, authorization, apollo-require-preflight, x-apollo-operation-name, cache-control, if-none-match",
+		"Access-Control-Allow-Headers": asked,
 		"Access-Control-Max-Age":       "600",
-		"Vary":                         "Origin",
+		"Vary":                         "Origin, Access-Control-Request-Headers",
 	} {
 		if got := strings.Join(resp.Header.Values(name), ", "); got != want {
 			t.Errorf("preflight: %s is %q", name, got)
@@ -150,8 +156,17 @@ func TestCORS(t *testing.T) {
 	if resp.StatusCode != http.StatusNoContent {
 		t.Errorf("preflight: %d", resp.StatusCode)
 	}
+	for _, headers := range [][]string{nil, {"authorization"}, {"authorization", "x-mine"}} {
+		resp := preflight(listed, headers...)
+		got := resp.Header.Get("Access-Control-Allow-Headers")
+		if got != strings.Join(headers, ", ") || resp.StatusCode != http.StatusNoContent {
+			t.Errorf("preflight for %q: %d %q", headers, resp.StatusCode, got)
+		}
+	}
 	for _, origin := range []string{other, "null", "http://app.example", "https://APP.example"} {
-		if resp := preflight(origin); resp.StatusCode != http.StatusForbidden || resp.Header.Get("Access-Control-Allow-Origin") != "" || resp.Header.Get("Vary") != "Origin" {
+		resp := preflight(origin, "authorization")
+		allowed := resp.Header.Get("Access-Control-Allow-Origin") + resp.Header.Get("Access-Control-Allow-Headers")
+		if resp.StatusCode != http.StatusForbidden || allowed != "" || resp.Header.Get("Vary") != "Origin" {
 			t.Errorf("preflight of %s: %d %v", origin, resp.StatusCode, resp.Header)
 		}
 	}
@@ -161,7 +176,11 @@ func TestCORS(t *testing.T) {
 			resp, _ := p.send(t, http.MethodPost, "graphql", `{"query": "{ __typename }"}`, "Content-Type", "application/json",
 				"Authorization", "Bearer "+token, "Origin", origin)
 			allowed, exposed := resp.Header.Get("Access-Control-Allow-Origin"), resp.Header.Get("Access-Control-Expose-Headers")
-			if origin == listed && (allowed != listed || exposed != "etag, retry-after, x-request-id, x-revox-upstream") || origin != listed && allowed+exposed != "" {
+			wantAllowed, wantExposed := "", ""
+			if origin == listed {
+				wantAllowed, wantExposed = listed, "age, etag, retry-after, x-request-id, x-revox-upstream"
+			}
+			if allowed != wantAllowed || exposed != wantExposed {
 				t.Errorf("%s, %s: %d %v", token, origin, resp.StatusCode, resp.Header)
 			}
 			if vary := strings.Join(resp.Header.Values("Vary"), ", "); vary != "Origin, Authorization, Accept, Accept-Encoding" {

@@ -1,9 +1,11 @@
 // graphql-codegen and the TypeScript compiler: what is typed runs, and what is wrong does not compile.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { example, itRuns, runScript, tellVersions } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
@@ -46,8 +48,28 @@ describe('graphql-codegen and TypeScript', { timeout: 120_000 }, () => {
     await assert.rejects(calls.newestCalls(gateway.graphql, 3), /^Error: PERSISTED_QUERY_REQUIRED: /)
   })
 
+  it('makes the same of the endpoint as of the file, with graphql 17', async (t) => {
+    const gateway = await startGateway()
+    t.after(gateway.stop)
+    const ofFile = await generate(t, fileURLToPath(new URL('../schema.graphqls', import.meta.url)))
+    assert.match(ofFile['schema.graphql'], /How far this attempt has come/)
+    assert.match(ofFile['client/graphql.ts'], /NewestCallsDocument/)
+    assert.deepEqual(await generate(t, gateway.graphql), ofFile)
+  })
+
   itRuns('codegen', /^\d\d:\d\d:\d\d  done  \w+/m)
 })
+
+/** What codegen writes for a schema, by the paths of the files. */
+async function generate(t, schema) {
+  const target = await mkdtemp(join(tmpdir(), 'revox-codegen-'))
+  t.after(() => rm(target, { recursive: true }))
+  const cwd = fileURLToPath(new URL('graphql-17/', import.meta.url))
+  const env = { ...process.env, SCHEMA: schema, TARGET: target, NO_COLOR: '1' }
+  await promisify(execFile)('node_modules/.bin/graphql-codegen', ['--config', 'codegen.ts'], { cwd, env, timeout: 60_000 })
+  const files = ['schema.graphql', ...(await readdir(join(target, 'client'))).map((name) => `client/${name}`)]
+  return Object.fromEntries(await Promise.all(files.map(async (name) => [name, await readFile(join(target, name), 'utf8')])))
+}
 
 /** Compiles expressions about a `call`, and gives the compiler's error for each that has one. */
 async function compile(expressions) {

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { after, before, describe, it } from 'node:test'
+import { build } from 'esbuild'
 import { chromium } from 'playwright-core'
+import { example } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 const typename = '{"query":"{ __typename }"}'
@@ -90,11 +92,31 @@ async function framed(url) {
   return 'framed'
 }`
 
+/** Apollo Client as a page has it that tells its name and version, and asks for what a support case needs. */
+async function apolloPage() {
+  const script = `
+    import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client'
+    window.ask = (uri, headers) => {
+      const seen = {}
+      const recorded = async (...args) => {
+        const response = await fetch(...args)
+        for (const name of ['age', 'etag', 'retry-after', 'x-request-id', 'x-revox-upstream']) seen[name] = response.headers.get(name)
+        return response
+      }
+      const link = new HttpLink({ uri, fetch: recorded, headers })
+      const client = new ApolloClient({ link, cache: new InMemoryCache(), clientAwareness: { name: 'web', version: '1.2.3' } })
+      return client.query({ query: gql('query Newest { calls(first: 1) { nodes { id } } }') }).then(({ data }) => ({ calls: data.calls.nodes.length, seen }))
+    }`
+  const { outputFiles } = await build({ stdin: { contents: script, resolveDir: example('') }, bundle: true, write: false, logLevel: 'error' })
+  return outputFiles[0].text
+}
+
 describe('Pages of another site', { timeout: 120_000 }, () => {
   let browser, context, page, origin, server
   const gateways = []
   before(async () => {
-    server = createServer((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(`<!doctype html><body><script>${library}</script>`))
+    const scripts = { '/': library, '/apollo': await apolloPage() }
+    server = createServer(({ url }, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(`<!doctype html><body><script>${scripts[url] ?? ''}</script>`))
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     origin = `http://foreign.test:${server.address().port}`
@@ -135,6 +157,27 @@ describe('Pages of another site', { timeout: 120_000 }, () => {
       assert.deepEqual(table, Object.entries(expected).map(([name, results]) => `${name}: ${results[i]}`))
     })
   }
+
+  it('send the headers of Apollo Client and of traces, if listed, and read those of the answer', async () => {
+    const sent = []
+    page.on('request', (request) => request.url() === gateways[1].graphql && sent.push(request))
+    const traced = {
+      'x-query-cost': 'true',
+      'x-request-id': 'asked-by-a-page',
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      baggage: 'user=1',
+    }
+    await page.goto(`${origin}/apollo`)
+    const ask = (gateway) => page.evaluate(([url, headers]) => window.ask(url, headers), [gateway.graphql, traced])
+    const { calls, seen } = await ask(gateways[1])
+    assert.equal(calls, 1)
+    const headers = await sent.find((request) => request.method() === 'POST').allHeaders()
+    assert.equal(headers['apollographql-client-name'], 'web')
+    assert.equal(headers['apollographql-client-version'], '1.2.3')
+    assert.equal(seen['x-request-id'], traced['x-request-id'])
+    assert.equal(seen['x-revox-upstream'], 'demo')
+    await assert.rejects(ask(gateways[0]), /Failed to fetch/)
+  })
 
   it('get nothing by pointing their own name at the gateway', async () => {
     const response = await page.goto(`http://rebound.test:${new URL(gateways[0].url).port}/graphql?query={__typename}`)

@@ -2,30 +2,18 @@ package graph
 
 import (
 	"context"
-	"maps"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// executable is the generated schema with two differences. It does not know @defer, which gqlgen adds to every schema and
-// answers in a form that clients show as complete while fields are still missing; an unknown directive is a clear error.
-// And it writes its data into the buffer of the request, behind what that holds already, instead of a new one.
-type executable struct {
-	*executableSchema
-	schema *ast.Schema
-}
+// executable is the generated schema with two differences. It has the schema of [newSchema]. And it writes its data
+// into the buffer of the request, behind what that holds already, instead of a new one.
+type executable struct{ *executableSchema }
 
 func newExecutable(config Config) executable {
-	generated := NewExecutableSchema(config).(*executableSchema)
-	schema := *generated.Schema()
-	schema.Directives = maps.Clone(schema.Directives)
-	delete(schema.Directives, "defer")
-	return executable{generated, &schema}
+	config.Schema = newSchema()
+	return executable{NewExecutableSchema(config).(*executableSchema)}
 }
-
-// Schema implements [graphql.ExecutableSchema].
-func (e executable) Schema() *ast.Schema { return e.schema }
 
 // Exec implements [graphql.ExecutableSchema]. The schema has queries alone, which validation has seen to.
 func (e executable) Exec(ctx context.Context) graphql.ResponseHandler {

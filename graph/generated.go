@@ -476,6 +476,14 @@ func newExecutionContext(
 
 var sources = []*ast.Source{
 	{Name: "../schema.graphqls", Input: `"""
+The phone calls that Revox's voice agents make for your account, with their transcripts and what they found out, to be
+read page by page. There are queries only: nothing here places or changes a call.
+"""
+schema {
+  query: Query
+}
+
+"""
 A moment, as RFC 3339 text in UTC: ` + "`" + `2026-03-14T09:26:53Z` + "`" + `. Milliseconds are kept where Revox sent them
 (` + "`" + `2026-03-14T09:26:53.589Z` + "`" + `), so every value can be given to ` + "`" + `new Date(…)` + "`" + ` as it is.
 """
@@ -487,6 +495,10 @@ It arrives as JSON, not as text that holds JSON.
 """
 scalar JSON
 
+"""
+What the root of every query offers: your calls as a list, and single ones by their ids. Each field stands alone: where one
+fails it is null, with an error whose ` + "`" + `path` + "`" + ` names it, and the others arrive.
+"""
 type Query {
   """
   The calls of your account as a Relay connection, in the order in which Revox lists them (usually newest first).

@@ -300,11 +300,9 @@ func (h *handler) prepare(document *document, params *graphql.RawParams) (*graph
 	return &graphql.OperationContext{
 		RawQuery: document.text, OperationName: params.OperationName, Doc: document.ast, Operation: operation,
 		Variables: values, Extensions: params.Extensions, Headers: params.Headers, RecoverFunc: h.presenter.recovered,
-		ResolverMiddleware: resolve, RootResolverMiddleware: resolveRoot,
+		ResolverMiddleware: introspectType, RootResolverMiddleware: resolveRoot,
 	}, nil
 }
-
-func resolve(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) }
 
 func resolveRoot(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) }
 

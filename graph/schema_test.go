@@ -3,6 +3,7 @@ package graph_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -22,8 +23,9 @@ func TestEverythingIsDescribed(t *testing.T) {
 			t.Errorf("%s is described as %q", name, description)
 		}
 	}
+	check("the schema", schema.Description)
 	for _, def := range schema.Types {
-		if def.BuiltIn || def.Name == "Query" {
+		if def.BuiltIn {
 			continue
 		}
 		check(def.Name, def.Description)
@@ -95,5 +97,56 @@ func TestEnumValues(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A field of __Type that a kind of type has no value for is null, and an empty list is a value (specification of
+// September 2025, section 4.5.2).
+func TestIntrospectionOfEachKind(t *testing.T) {
+	g := newGateway(t, gatewayOptions{})
+	for name, values := range map[string][]string{
+		"JSON":       nil,
+		"PageInfo":   {"fields", "interfaces"},
+		"Node":       {"fields", "interfaces", "possibleTypes"},
+		"CallStatus": {"enumValues"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := g.query(t, `
+				query ($name: String!) { byName: __type(name: $name) { ...F } __schema { types { name ...F } } }
+				fragment F on __Type {
+					fields { name } interfaces { name } possibleTypes { name } enumValues { name } inputFields { name }
+					isOneOf
+				}`, map[string]any{"name": name})
+			if len(a.Errors) > 0 {
+				t.Fatal(a.Errors)
+			}
+			told := []any{a.Data["byName"]}
+			for _, listed := range at(t, a.Data, "__schema", "types").([]any) {
+				if at(t, listed, "name") == name {
+					told = append(told, listed)
+				}
+			}
+			fields := []string{"fields", "interfaces", "possibleTypes", "enumValues", "inputFields", "isOneOf"}
+			for _, field := range fields {
+				for i, one := range told {
+					if value := at(t, one, field); (value != nil) != slices.Contains(values, field) {
+						t.Errorf("%s of %d: got %v", field, i, value)
+					}
+				}
+			}
+			if len(told) != 2 {
+				t.Errorf("%d answers", len(told))
+			}
+		})
+	}
+}
+
+// Directives are those that documents may use, and that schemas may.
+func TestIntrospectionOfDirectives(t *testing.T) {
+	a := newGateway(t, gatewayOptions{}).query(t, `{ __schema { directives { name } } }`, nil)
+	got := fmt.Sprint(at(t, a.Data, "__schema", "directives"))
+	want := "[map[name:deprecated] map[name:include] map[name:oneOf] map[name:skip] map[name:specifiedBy]]"
+	if got != want {
+		t.Errorf("got %s", got)
 	}
 }

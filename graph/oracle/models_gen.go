@@ -84,6 +84,8 @@ type PageInfo struct {
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
+// What the root of every query offers: your calls as a list, and single ones by their ids. Each field stands alone: where one
+// fails it is null, with an error whose `path` names it, and the others arrive.
 type Query struct {
 }
 
