@@ -190,8 +190,8 @@ func TestAge(t *testing.T) {
 					}
 					var cursors []string
 					for time.Since(list.began) < 10*time.Minute {
-						gap := time.Second * pick(random, []time.Duration{1, 1, 5, 40, 80})
-						if err := pass(t.Context(), time.Duration(random.Int64N(int64(gap)))); err != nil {
+						gap := pick(random, []int64{1, 1, 5, 40, 80}) // seconds at most
+						if err := pass(t.Context(), time.Duration(random.Int64N(gap*1e9))); err != nil {
 							t.Fatal(err)
 						}
 						start := time.Now()

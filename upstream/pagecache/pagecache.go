@@ -385,13 +385,21 @@ func (c *Cache) start(ctx context.Context, list upstream.List, k key, allowance 
 	c.flights[k] = f
 	go func() {
 		defer cancel()
-		page, err := c.ask(ctx, upstream.ListCallsOptions{List: list, Page: k.number, PageSize: k.size, Allowance: allowance})
-		if c.land(k, f, page, err) {
-			c.opts.Failing(k.list.Tenant, err)
-		}
+		page, err := (*upstream.Page)(nil), errUnfinished
+		defer func() { // whatever becomes of it, somebody waits
+			if c.land(k, f, page, err) {
+				c.opts.Failing(k.list.Tenant, err)
+			}
+		}()
+		page, err = c.ask(ctx, upstream.ListCallsOptions{
+			List: list, Page: k.number, PageSize: k.size, Allowance: allowance,
+		})
 	}()
 	return f
 }
+
+// errUnfinished is the error of a flight whose goroutine was ended.
+var errUnfinished = errors.New("the flight did not return")
 
 // ask turns a panic into an error: it happens in nobody's request.
 func (c *Cache) ask(ctx context.Context, opts upstream.ListCallsOptions) (page *upstream.Page, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -273,6 +274,21 @@ func TestAPanicIsAnError(t *testing.T) {
 	c := New(panicker{}, Options{TTL: time.Minute, MaxBytes: 1 << 20})
 	if _, err := c.ListCalls(t.Context(), ask(0, 20)); err == nil {
 		t.Error("no error")
+	}
+}
+
+// leaver ends the goroutine that asks it.
+type leaver struct{}
+
+func (leaver) ListCalls(context.Context, upstream.ListCallsOptions) (*upstream.Page, error) {
+	runtime.Goexit()
+	return nil, nil
+}
+
+func TestNobodyWaitsForAFlightThatHasEnded(t *testing.T) {
+	c := New(leaver{}, Options{TTL: time.Minute, MaxBytes: 1 << 20})
+	if _, err := c.ListCalls(t.Context(), ask(0, 20)); !errors.Is(err, errUnfinished) || len(c.flights) != 0 {
+		t.Errorf("%v, %d flights", err, len(c.flights))
 	}
 }
 
