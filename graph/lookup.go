@@ -40,7 +40,7 @@ func (r *reader) lookUp(ctx context.Context, known upstream.Finder, ids []string
 	if len(missing) == 0 {
 		return found, nil
 	}
-	err := r.scan(ctx, missing, found, maxPages)
+	err := r.steadily(func() error { return r.scan(ctx, missing, found, maxPages) })
 	if failure, ok := errors.AsType[*upstream.Error](err); ok && failure.Kind.Passing() {
 		for id := range missing { // now that upstream is known to fail, what was seen a while ago will do
 			remember(id)
@@ -59,9 +59,9 @@ func (r *reader) scan(ctx context.Context, missing map[string]bool, found map[st
 		if rows >= most {
 			return &scanLimitError{maxPages}
 		}
-		p, err := r.start(ctx, after, r.largest())
+		p, err := provenSeam(r.start(ctx, after, r.largest()))
 		if err != nil {
-			return lostSeam(err)
+			return err
 		}
 		for _, row := range p.rows[p.after:] {
 			if row.Call != nil && missing[row.Call.ID] && (rows < most || p.last) {

@@ -321,6 +321,7 @@ func modelProperty(t *rapid.T) {
 	w := newWorld(rapid.IntRange(0, 200).Draw(t, "rows"))
 	w.clock = rapid.SampledFrom([]string{"", "exact", "jittered"}).Draw(t, "clock")
 	odd := rapid.Bool().Draw(t, "an odd upstream")
+	w.verified = odd
 	if odd {
 		w.habits = drawHabits(t)
 	}
@@ -487,6 +488,40 @@ func TestFoundByTheModel(t *testing.T) {
 			k.step(t.Context(), t, w, p, false)
 			w.remove(98, 1) // the neighbour below has moved by one row less
 			w.insert(modelBound + 1)
+			finish(t, w, p, k)
+		})
+	})
+	t.Run("of two cursors one is newer than what the other was found in", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(10)
+			old, fresh := w.replica(20, time.Hour, 0, 0, false), w.replica(20, 0, 0, 0, false)
+			last := newWalker(0, 1, true).step(t.Context(), t, w, old, false)
+			w.jump(3, 0)
+			w.remove(5, 3) // what stood before the second call
+			w.insert(3)
+			k := newWalker(0, 1, true)
+			k.step(t.Context(), t, w, fresh, false)
+			second := k.step(t.Context(), t, w, fresh, false)
+			w.between(t.Context(), t, old, second, last, 1, true, false)
+		})
+	})
+	t.Run("an end that a search has seen itself, and that has moved since", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(66)
+			p := w.replica(20, 5*time.Second, 0, 0, false)
+			k := newWalker(0, 61, false)
+			k.step(t.Context(), t, w, p, false)
+			w.now = w.now.Add(time.Minute)
+			w.remove(0, 6) // the place where the next call stood is past the end now
+			asked := 0
+			w.move = func() {
+				if asked++; asked == 2 {
+					w.insert(52)
+					w.jump(slices.Index(w.ids(0), "call-3"), 58) // near to where the walk was
+				}
+			}
+			k.step(t.Context(), t, w, p, true)
+			w.move = nil
 			finish(t, w, p, k)
 		})
 	})

@@ -297,3 +297,65 @@ func TestCallsThatKeepTheirPlaces(t *testing.T) {
 		}
 	}
 }
+
+// A place is not sure while calls that were not seen could make another place the better one.
+func TestAPlaceThatCallsBeyondThePageDecide(t *testing.T) {
+	l := newMemoryList(4)
+	c := cursorAt(t, l, 3)
+	l.insert("a", "b", "c")
+	l.jump(6, 4) // the cursor's own call: call-0 call-3 call-1 call-2
+	whole := span{last: true}
+	for _, id := range l.ids {
+		whole.rows = append(whole.rows, upstream.Row{Call: &upstream.Call{ID: id}})
+	}
+	cut := span{rows: whole.rows[:6]}
+	if found := cut.match(c, up); found.sure(4, found.seen) {
+		t.Errorf("of %v it is sure", l.ids[:6])
+	}
+	if found := whole.match(c, up); !found.sure(4, found.seen) || found.before != 7 {
+		t.Errorf("of %v it goes up from %d", l.ids, found.before)
+	}
+}
+
+// Where the answers of one window do not fit each other, it is read anew.
+func TestAWindowThatRepeatsACallIsReadAnew(t *testing.T) {
+	l := newMemoryList(500)
+	l.hook = func(request int) {
+		if request == 2 {
+			l.jump(10, 250)
+		}
+	}
+	r := l.reader()
+	r.trace = &trace{}
+	w, err := r.window(t.Context(), relay.Range{Count: 300}, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(w.ids(), l.ids[:300]) || r.trace.reordered {
+		t.Errorf("got %v, reordered %t", w.ids(), r.trace.reordered)
+	}
+}
+
+// Within a window, the place of a seam must be proven: where all but one of the calls that it knows have left since an
+// answer that was remembered, the window is read anew.
+func TestASeamOfWhichOneCallIsLeft(t *testing.T) {
+	l := newMemoryList(50)
+	now := time.Now()
+	cache := pagecache.New(l, pagecache.Options{TTL: time.Hour, MaxBytes: 1 << 30, Now: func() time.Time { return now }})
+	r := newPages(cache, 21, 60, silent).of(upstream.List{}, time.Time{})
+	if _, err := r.window(t.Context(), relay.Range{Count: 21}, need{rows: true}); err != nil {
+		t.Fatal(err)
+	}
+	l.jump(17, 30)   // one of the calls that the seam knows
+	l.remove(10, 21) // and the others
+	now = now.Add(time.Minute)
+	w, err := r.window(t.Context(), relay.Range{Count: 100}, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range l.ids[10:] {
+		if !slices.Contains(w.ids(), id) {
+			t.Errorf("%s is not in %v", id, w.ids())
+		}
+	}
+}

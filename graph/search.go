@@ -103,9 +103,9 @@ func beginsAlike(a, b *upstream.Page) bool {
 // run reads pages until the place is sure, or nothing is left to be read within the bound.
 func (s *search) run(ctx context.Context) error {
 	fresh := *s.reader
-	fresh.notBefore = later(s.notBefore, s.first.AskedAt)
 	s.reader = &fresh
 	for !s.sure() {
+		fresh.notBefore = later(s.notBefore, s.looked[len(s.looked)-1].AskedAt) // the list has grown meanwhile, perhaps
 		page, err := s.next(ctx)
 		if err != nil {
 			return err
@@ -121,12 +121,12 @@ func (s *search) run(ctx context.Context) error {
 			return s.servedAgain(ctx)
 		}
 	}
-	if s.sure() || s.whole() && s.best.run > 0 {
+	if s.sure() {
 		return nil
 	}
 	// Those that were not seen may have left, or stand beyond the bound.
 	s.unproven = true
-	if s.best.run > 1 || s.best.run == 1 && (s.known <= relay.Neighbours || s.agree() || s.near()) {
+	if s.whole() && s.best.run > 0 || s.best.run > 1 || s.best.run == 1 && (s.known <= relay.Neighbours || s.agree() || s.near()) {
 		return nil
 	}
 	return errCursorExpired
@@ -205,6 +205,9 @@ func (s *search) outward(ctx context.Context) (*upstream.Page, error) {
 			return page, nil
 		case !goDown && meet(s.top, page) && page.Offset() < s.top.Offset():
 			s.top = page
+			if len(s.bottom.Rows) == 0 { // it was past the end, which may have moved since
+				s.bottom = page
+			}
 			return page, nil
 		}
 	}
@@ -212,9 +215,9 @@ func (s *search) outward(ctx context.Context) (*upstream.Page, error) {
 }
 
 // elsewhere reports whether the time says that the place is not within the positions to look at. It is not far off
-// where the list is ordered by time.
+// where the list is ordered by time. A single page does not say so: past its end a list may be served from its start.
 func (s *search) elsewhere() bool {
-	return s.timed && s.noise() < s.largest()/2 && (s.below != nil && s.below.position <= s.within.From ||
+	return s.timed && s.steps > 0 && s.noise() < s.largest()/2 && (s.below != nil && s.below.position <= s.within.From ||
 		s.above != nil && s.above.position >= s.within.To)
 }
 

@@ -76,6 +76,7 @@ func (s *span) joined(other *span) {
 type place struct {
 	span
 	before, after int
+	doubtful      bool // it is likely and not proven: too few of the known calls are left
 }
 
 // gone reports whether the cursor's call has left the list, or its place in it.
@@ -110,6 +111,8 @@ type sighting struct {
 	index [maxKnown]int
 	// run is how many of those stand in the order in which they stood when the cursor was made. The place is theirs.
 	run int
+	// rival is the longest run that has calls outside of it, but not together with it.
+	rival int
 	// thinner is how many of the run are on the side of the place that has fewer, if the cursor's call is not in it. The
 	// end of the list counts as many.
 	thinner int
@@ -123,11 +126,16 @@ type sighting struct {
 }
 
 // sure reports whether no other place can be the right one. The calls that keep their order among each other are the
-// evidence; known of them were remembered, and those that were not seen could at most all stand in order elsewhere. If
-// the cursor's call itself was not seen, they could do so together with those of the run on one side of the place.
+// evidence; known of them were remembered, and those that were not seen could at most all stand in order elsewhere, or
+// make the rival longer. If the cursor's call itself was not seen, they could do so together with those of the run on
+// one side of the place.
 func (s *sighting) sure(known int, seen uint8) bool {
 	unseen := known - bits.OnesCount8(seen)
-	return s.run > 0 && (s.still || s.run > unseen && (!s.gone() || s.thinner > unseen))
+	better := unseen // calls in a run at another place, at most
+	if unseen > 0 {
+		better += s.rival
+	}
+	return s.run > 0 && (s.still || s.run > better && (!s.gone() || s.thinner > unseen))
 }
 
 // outOfOrder reports whether the known calls that a span shows do not stand in their old order any more, or not
@@ -182,6 +190,7 @@ func (s *span) match(c *relay.Cursor, towards direction) sighting {
 		}
 	}
 	moved := 0 // rows by which those of the best run have moved, together
+	var chosen uint8
 	for set := best.seen; set > 0; set = (set - 1) & best.seen {
 		run, distance, ok := s.inOrder(c, set, &best.index, own)
 		if !ok || run < best.run || run == best.run && distance > moved {
@@ -193,9 +202,15 @@ func (s *span) match(c *relay.Cursor, towards direction) sighting {
 			continue
 		}
 		best.run, moved, best.before, best.after, best.open = run, distance, before, after, open
+		chosen = set
 		best.thinner = s.thinner(set, own)
 		if own > 0 && set>>(own-1)&7 == 0b101 && best.index[own+1]-best.index[own-1] == 1 {
 			best.thinner = maxKnown // the call has left from between its neighbours
+		}
+	}
+	for set := best.seen; best.run < bits.OnesCount8(best.seen) && set > 0; set = (set - 1) & best.seen {
+		if run, _, ok := s.inOrder(c, set, &best.index, own); ok && set&^chosen > 0 {
+			best.rival = max(best.rival, run)
 		}
 	}
 	return best
@@ -220,7 +235,7 @@ func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found s
 		found.index[k] = at
 		found.run++
 	}
-	found.place, found.still = place{*s, i, i + 1}, true
+	found.place, found.still = place{span: *s, before: i, after: i + 1}, true
 	return found, true
 }
 

@@ -19,6 +19,7 @@ package graph
 import (
 	"context"
 	"math"
+	"slices"
 
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
@@ -34,14 +35,12 @@ type timing struct {
 	cut, newer, older int
 	// clear says that every row is on one side of the moment or the other, beyond doubt.
 	clear bool
-	// first and last are the indices of the first and last row with a time.
-	first, last int
 }
 
 // timingOf compares the rows of a span with a moment, in milliseconds since 1970. noise is by how many milliseconds the
 // order by time is known not to hold.
 func timingOf(s *span, moment, noise int64) timing {
-	t := timing{newer: -1, older: len(s.rows), first: -1}
+	t := timing{newer: -1, older: len(s.rows)}
 	known, inversions := 0, 0
 	right, most := 0, 0 // rows above that are newer, less those that are not: so far, and at the cut
 	var previous int64
@@ -49,12 +48,10 @@ func timingOf(s *span, moment, noise int64) timing {
 		if row.Started == 0 {
 			continue
 		}
-		if known++; known == 1 {
-			t.first = i
-		} else if row.Started > previous {
+		if known++; known > 1 && row.Started > previous {
 			inversions++
 		}
-		previous, t.last = row.Started, i
+		previous = row.Started
 		if row.Started <= moment {
 			right--
 		} else if right++; right > most {
@@ -92,6 +89,24 @@ func noiseOf(rows []upstream.Row) (noise int64) {
 	return noise
 }
 
+// densityOf is how many rows started in a millisecond, 0 where the rows do not tell. It is that of the middle half: the
+// newest and the oldest times may be those of calls that were sorted anew.
+func densityOf(rows []upstream.Row) float64 {
+	started := make([]int64, 0, len(rows))
+	for _, row := range rows {
+		if row.Started != 0 {
+			started = append(started, row.Started)
+		}
+	}
+	slices.Sort(started)
+	quarter := len(started) / 4
+	from, to := quarter, len(started)-1-quarter
+	if from >= to || started[from] == started[to] {
+		return 0
+	}
+	return float64(to-from) / float64(started[to]-started[from])
+}
+
 // noise is the rows by which the cursor's time may be wrong.
 func (s *search) noise() int { return int(1000 * float64(s.cursor.Noise) * s.density) }
 
@@ -102,7 +117,10 @@ type mark struct {
 }
 
 // maxSteps bounds the pages that are read by time. Interpolation takes two or three in a list that grows evenly.
-const maxSteps = 7
+const maxSteps = 6
+
+// margin is how many rows a page should have on either side of a place by time, so that the known calls are in it.
+const margin = 8
 
 // compare says where the cursor's time lies, seen from a span.
 func (s *search) compare(page *upstream.Page, span *span, found *sighting) {
@@ -119,8 +137,12 @@ func (s *search) compare(page *upstream.Page, span *span, found *sighting) {
 		}
 		return
 	}
-	if took := span.rows[t.first].Started - span.rows[t.last].Started; took > 0 {
-		s.density = float64(t.last-t.first) / float64(took)
+	if density := densityOf(span.rows); density > 0 {
+		s.density = density
+	}
+	if s.noise() >= s.largest() { // the time could be that of any row of several pages
+		s.timed = false
+		return
 	}
 	if t.newer >= 0 {
 		s.above = &mark{span.at(t.newer), span.rows[t.newer].Started}
@@ -137,7 +159,6 @@ func (s *search) compare(page *upstream.Page, span *span, found *sighting) {
 		}
 	}
 	// Is the place well inside of the span? Then the known calls should be here.
-	const margin = 8
 	if t.cut < margin && span.position > 0 || len(span.rows)-t.cut < margin && !span.last {
 		return
 	}
@@ -178,7 +199,7 @@ func (s *search) byTime(ctx context.Context) (*upstream.Page, error) {
 		at = s.below.position - max(half, int(float64(s.cursor.Started-s.below.started)*s.density))
 	default:
 		if at = s.between(); s.below.position-s.above.position <= half {
-			reach = half / 2 // so few rows nearly always fit a page together
+			reach = min(half, max(half/2, 2*margin)) // so few rows nearly always fit a page together
 		}
 	}
 	at = max(0, min(at, relay.MaxPosition))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"revox-graphql/graph/relay"
@@ -125,5 +126,41 @@ func TestACallOfAnotherTimeDoesNotMislead(t *testing.T) {
 		if err != nil || !slices.Equal(win.ids(), []string{"call-32", "call-31", "call-30"}) {
 			t.Errorf("%d: %v, %v", at, win, err)
 		}
+	}
+}
+
+// A page past the end that is the first page again does not say where the list's times are.
+func TestAPagePastTheEndDoesNotMislead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(220)
+		w.clock, w.habits = "exact", habits{pastEnd: "first"}
+		p := w.replica(21, 0, 0, 0, true)
+		r := func() *reader { return p.of(upstream.List{}, time.Time{}) }
+		c := w.mark(t, p, 215) // call-4
+		w.jump(84, 0)          // the page begins with a call that is older than the others
+		w.now = w.now.Add(time.Minute)
+		p.drifts.Add(r().key, 1e6) // what the list did of late
+		rng := relay.Range{Count: 3, Backward: true, Before: c}
+		win, err := r().window(t.Context(), rng, everything)
+		if err != nil || !slices.Equal(win.ids(), []string{"call-7", "call-6", "call-5"}) {
+			t.Errorf("%v, %v", win, err)
+		}
+	})
+}
+
+// Where calls near the cursor's were sorted by something else than their time, the time does not lead away from them.
+func TestATimeThatSaysTooLittle(t *testing.T) {
+	w := newWorld(300)
+	w.clock = "exact"
+	p := newPages(&endpoint{w: w}, 60, 60, silent)
+	p.now = func() time.Time { return w.now }
+	w.jump(240, 0) // call-59, and an older one after it
+	w.jump(288, 2)
+	c := w.mark(t, p, 0)
+	w.insert(52)
+	rng := relay.Range{Count: 2, After: c}
+	win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
+	if want := w.ids(0)[53:55]; err != nil || !slices.Equal(win.ids(), want) {
+		t.Errorf("%v, %v, want %v", win, err, want)
 	}
 }

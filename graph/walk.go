@@ -90,12 +90,9 @@ func (r *reader) locate(ctx context.Context, c *relay.Cursor, towards direction,
 			look.notBefore = started
 			continue
 		}
-		r.trace.judged(s.reordered, s.unproven)
-		if s.unproven {
-			r.log.Info("a cursor is followed to a likely place: too few of the calls it knows are left to prove it",
-				"tenant", r.key.Tenant.String(), "statuses", r.key.Statuses.String())
-		}
+		r.trace.judged(s.reordered, false)
 		r.observe(c, &p)
+		p.doubtful = s.unproven
 		return p, nil
 	}
 }
@@ -190,8 +187,13 @@ func (r *reader) couldReach(p *place, behind, ahead int) bool {
 	return rows.In(number*size, (number+1)*size) > rows.In(from, from+len(p.rows))
 }
 
-// followed records for the operator how far the call of a client's cursor has moved.
+// followed records for the operator how far the call of a client's cursor has moved, and whether its place is doubtful.
 func (r *reader) followed(c *relay.Cursor, p place) {
+	if c != nil && p.doubtful {
+		r.trace.judged(false, true)
+		r.log.Info("a cursor is followed to a likely place: too few of the calls it knows are left to prove it",
+			"tenant", r.key.Tenant.String(), "statuses", r.key.Statuses.String())
+	}
 	if c != nil && !p.gone() {
 		r.trace.moved(p.at(p.before) - c.Position)
 	}
@@ -248,9 +250,9 @@ func (r *reader) extendDown(ctx context.Context, s *span, from, n int) error {
 			return errListUnsteady
 		}
 		c := s.cursor(r.list, seam)
-		p, err := r.locate(ctx, &c, down, 0, wanted-(seam+1))
+		p, err := provenSeam(r.locate(ctx, &c, down, 0, wanted-(seam+1)))
 		if err != nil {
-			return lostSeam(err)
+			return err
 		}
 		s.append(seam, p)
 		if len(s.rows) > most {
@@ -270,9 +272,9 @@ func (r *reader) extendUp(ctx context.Context, s *span, to, n int) (added int, e
 			return added, errListUnsteady
 		}
 		c := s.cursor(r.list, seam)
-		p, err := r.locate(ctx, &c, up, n-added+seam, 0)
+		p, err := provenSeam(r.locate(ctx, &c, up, n-added+seam, 0))
 		if err != nil {
-			return added, lostSeam(err)
+			return added, err
 		}
 		s.prepend(seam, p)
 		added += p.before - seam
@@ -292,10 +294,11 @@ func spare(tries int) int {
 	return relay.Neighbours
 }
 
-// lostSeam tells a seam that has left the list from a client's cursor that has: the former is read anew.
-func lostSeam(err error) error {
-	if errors.Is(err, errCursorExpired) {
-		return errListUnsteady
+// provenSeam tells a seam, whose cursor was made a moment ago, from a client's cursor. The place of the latter may be lost
+// or doubtful; the rows of the former are read anew then.
+func provenSeam(p place, err error) (place, error) {
+	if errors.Is(err, errCursorExpired) || err == nil && p.doubtful {
+		return place{}, errListUnsteady
 	}
-	return err
+	return p, err
 }

@@ -18,22 +18,38 @@ func (r *reader) window(ctx context.Context, rng relay.Range, n need) (*window, 
 	case !rng.Backward && !rows && !n.next && (!n.previous || rng.After == nil):
 		return &window{}, nil // nothing comes before the start of the list
 	}
-	w, err := r.steadily(func() (*window, error) {
-		if rng.Backward {
-			w, err := r.backward(ctx, rng.Before, rng.Count, n.next)
-			if err == nil && rng.After != nil {
-				w, err = r.cutStart(ctx, w, rng)
-			}
+	if rng.After != nil && rng.Before != nil { // each is looked for among the rows that were read from the other
+		r.notBefore = later(r.notBefore, later(r.oldest(rng.After), r.oldest(rng.Before)))
+	}
+	for try := 1; ; try++ {
+		var w *window
+		err := r.steadily(func() (err error) {
+			w, err = r.readOnce(ctx, rng, n)
+			return err
+		})
+		if err != nil || !w.repeats() {
 			return w, err
 		}
-		w, err := r.forward(ctx, rng.After, rng.Count, n.next)
-		if err == nil && rng.Before != nil {
-			w, err = r.cutEnd(ctx, w, rng, n.next)
+		if try == maxTries {
+			r.trace.judged(true, false)
+			return w, nil
+		}
+		r.notBefore = r.now()
+	}
+}
+
+// readOnce reads the window once.
+func (r *reader) readOnce(ctx context.Context, rng relay.Range, n need) (*window, error) {
+	if rng.Backward {
+		w, err := r.backward(ctx, rng.Before, rng.Count, n.next)
+		if err == nil && rng.After != nil {
+			w, err = r.cutStart(ctx, w, rng)
 		}
 		return w, err
-	})
-	if err == nil && w.repeats() {
-		r.trace.judged(true, false)
+	}
+	w, err := r.forward(ctx, rng.After, rng.Count, n.next)
+	if err == nil && rng.Before != nil {
+		w, err = r.cutEnd(ctx, w, rng, n.next)
 	}
 	return w, err
 }
@@ -234,12 +250,12 @@ func steadyOnly(steady bool) error {
 	return errListUnsteady
 }
 
-// steadily reads a window, and reads it anew from fresh answers where the list moved from under it.
-func (r *reader) steadily(read func() (*window, error)) (*window, error) {
+// steadily reads, and reads anew from fresh answers where the list moved from under it.
+func (r *reader) steadily(read func() error) error {
 	for try := 1; ; try++ {
-		w, err := read()
+		err := read()
 		if !errors.Is(err, errListUnsteady) || try == maxTries {
-			return w, err
+			return err
 		}
 		r.notBefore = r.now()
 	}
@@ -285,7 +301,7 @@ func (r *reader) start(ctx context.Context, after *relay.Cursor, ahead int) (pla
 	if err != nil {
 		return place{}, err
 	}
-	return place{r.spanOf(page), 0, 0}, nil
+	return place{span: r.spanOf(page)}, nil
 }
 
 // backward reads count rows before the cursor, or up to the end of the list without one, and with lookAhead whether a
@@ -328,7 +344,7 @@ func (r *reader) finish(ctx context.Context, before *relay.Cursor, behind int) (
 			return place{}, err
 		}
 		if provesEnd(page) {
-			return place{r.spanOf(page), len(page.Rows), len(page.Rows)}, nil
+			return place{span: r.spanOf(page), before: len(page.Rows), after: len(page.Rows)}, nil
 		}
 		r.notBefore = r.now() // the end moved while we looked for it
 	}

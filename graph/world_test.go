@@ -22,14 +22,16 @@ type world struct {
 	next   int
 	oldest time.Time // when the oldest answer was asked for that a request has used
 	down   bool      // upstream fails
-	move   func()    // called while a request is under way
-	habits habits
-	clock  string                                          // what the calls' start times are: "", "exact", "jittered"
-	answer int                                             // counts the answers
-	since  map[upstream.OrderStatuses]map[string]time.Time // since when a call has been in a list, at its place
-	came   map[upstream.OrderStatuses]map[string]time.Time // the same, also of calls that have left
-	moved  map[string]time.Time                            // when a call last changed its place among the others
-	totals map[upstream.OrderStatuses][]length
+
+	verified bool   // its answers are: it may be an odd upstream
+	move     func() // called while a request is under way
+	habits   habits
+	clock    string                                          // what the calls' start times are: "", "exact", "jittered"
+	answer   int                                             // counts the answers
+	since    map[upstream.OrderStatuses]map[string]time.Time // since when a call has been in a list, at its place
+	came     map[upstream.OrderStatuses]map[string]time.Time // the same, also of calls that have left
+	moved    map[string]time.Time                            // when a call last changed its place among the others
+	totals   map[upstream.OrderStatuses][]length
 }
 
 // length is how long a list was from a moment on.
@@ -342,7 +344,7 @@ func (a ageing) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 
 // change is one way in which the list moves.
 func change(t *rapid.T, w *world) {
-	switch rapid.IntRange(0, 8).Draw(t, "change") {
+	switch rapid.IntRange(0, 9).Draw(t, "change") {
 	case 0, 1:
 		w.insert(rapid.IntRange(1, 25).Draw(t, "calls"))
 	case 2:
@@ -361,6 +363,10 @@ func change(t *rapid.T, w *world) {
 	case 8:
 		if w.clock != "" { // beyond the bound
 			w.insert(rapid.IntRange(50, 200).Draw(t, "calls"))
+		}
+	case 9: // upstream is deployed, and serves smaller pages or larger ones
+		if w.verified && w.habits.drop == 0 && w.habits.least == 0 {
+			w.habits.most = rapid.SampledFrom([]int{0, 12, 20, 40}).Draw(t, "most")
 		}
 	}
 	t.Logf("the list is now %v, down %v", w, w.down)
