@@ -244,3 +244,45 @@ func TestAge(t *testing.T) {
 		})
 	}
 }
+
+// Every answer tells an age, also those that no page was read for, and those that the client has already.
+func TestEveryAnswerTellsItsAge(t *testing.T) {
+	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Minute, graph: func(o *graph.Options) {
+		o.Tokens = []string{"token"}
+	}})
+	get := func(query string, header ...string) *http.Response {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.URL+"?query="+url.QueryEscape(query), http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer token")
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp
+	}
+	const calls = `{ calls(first: 5) { nodes { id } } }`
+	first := get(calls)
+	for name, test := range map[string]struct {
+		resp   *http.Response
+		status int
+	}{
+		"calls":           {first, 200},
+		"what one has":    {get(calls, "If-None-Match", first.Header.Get("Etag")), 304},
+		"no call":         {get(`{ __typename }`), 200},
+		"not a document":  {get(`{`, "Accept", "application/graphql-response+json"), 400},
+		"no token":        {get(calls, "Authorization", ""), 401},
+		"no type to send": {get(calls, "Accept", "image/png"), 406},
+	} {
+		age := test.resp.Header.Values("Age")
+		if seconds, err := strconv.Atoi(strings.Join(age, ",")); test.resp.StatusCode != test.status || err != nil || seconds < 0 {
+			t.Errorf("%s: status %d, Age %q", name, test.resp.StatusCode, age)
+		}
+	}
+}
