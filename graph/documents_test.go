@@ -144,7 +144,8 @@ func TestReportsAreBounded(t *testing.T) {
 			report(core.Message("the same"))
 		})
 	}
-	if errs := d.validate(doc, []validator.Rule{{Name: "Same", RuleFunc: rule}}); len(errs) != 1 || found != maxReports+1 {
+	errs := d.validate(doc, []validator.Rule{{Name: "Same", RuleFunc: rule}})
+	if len(errs) != 1 || found != maxReports+1 {
 		t.Errorf("%d errors, found %d times", len(errs), found)
 	}
 }

@@ -1,11 +1,11 @@
 // Package graph is the GraphQL side: the handler, the resolvers, and the connections that walk a moving list.
 //
 // gqlgen generates generated.go from the schema. A request comes in at handler.go; persisted.go finds its document,
-// documents.go checks it as limits.go explains (syntax.go and values.go are stricter than gqlparser), variables.go coerces
-// its variables, and cost.go says what it costs. It is executed by gqlgen and resolved in
-// resolver.go: window.go reads windows of a list as walk.go explains, count.go its length, lookup.go single calls. What comes
-// out writes itself, which writer.go explains, and the answer is remembered for a while, which remember.go does. errors.go
-// decides what a client is told, and report.go tells the operator.
+// and documents.go checks it as limits.go explains, with syntax.go and values.go, which are stricter than gqlparser.
+// variables.go coerces its variables, and cost.go says what it costs. It is executed by gqlgen, with nulls.go where
+// variables are null, and resolved in resolver.go: window.go reads windows of a list as walk.go explains, count.go its
+// length, lookup.go single calls. What comes out writes itself, which writer.go explains, and the answer is remembered
+// for a while, which remember.go does. errors.go decides what a client is told, and report.go tells the operator.
 package graph
 
 import (
