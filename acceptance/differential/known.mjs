@@ -61,13 +61,23 @@ export const known = [
       kind === 'locations' && verdict === 'validation' && /has no operation/.test(gateway.errors[0]?.message),
   },
   {
+    why: 'graphql-js 17 tells the place of the element of a list, and not of the list.',
+    major: 17,
+    where: (_, { kind }, { verdict, errors }, gateway) =>
+      kind === 'locations' &&
+      verdict === 'executed' &&
+      / at \[/.test(errors[0]?.message) &&
+      gateway.errors.every(({ locations }) => locations?.length > 0),
+  },
+  {
     why:
       'Where a variable without a value makes null of what must not be null, the error is told of the field of ' +
-      '`Query`, which is null; also where graphql-js never comes to that, since something above it is null.',
-    where: (_, { kind }, { errors }, gateway) =>
-      ['paths', 'data'].includes(kind) &&
-      /must not be null/.test(gateway.errors[0]?.message) &&
-      gateway.errors.every(({ path }) => errors.length === 0 || errors.some((error) => error.path[0] === path[0])),
+      '`Query`, which is null; also where graphql-js never comes to that, since something above it is null or empty.',
+    where: (_, { kind }, { verdict, errors }, gateway) =>
+      ['paths', 'data', 'locations'].includes(kind) &&
+      verdict === 'executed' &&
+      gateway.errors.some(({ message }) => /must not be null/.test(message)) &&
+      errors.every(({ path }) => gateway.data === null || gateway.errors.some((one) => one.path[0] === path[0])),
   },
   {
     why: 'A document with definitions of types is a syntax error: the parser is one for executable documents.',
@@ -93,7 +103,7 @@ export const known = [
   {
     why: 'An empty operationName is taken as none, as clients send it.',
     where: ({ operationName }, { kind }, { verdict }) =>
-      kind === 'verdict' && operationName === '' && verdict === 'operation',
+      ['verdict', 'locations'].includes(kind) && operationName === '' && verdict === 'operation',
   },
   {
     why: 'JSON with two members of one name is refused (RFC 8259 leaves open what it means).',
@@ -104,7 +114,9 @@ export const known = [
       'Control characters other than tab and line ends are no source characters (specification of October 2021,' +
       ' 2.1.1).',
     where: ({ query }, { kind }, _, gateway) =>
-      kind === 'verdict' && gateway.verdict === 'parse' && /[\0-\x08\x0b\x0c\x0e-\x1f]/.test(query),
+      ['verdict', 'locations'].includes(kind) &&
+      gateway.verdict === 'parse' &&
+      /[\0-\x08\x0b\x0c\x0e-\x1f]/.test(query),
   },
   {
     why: 'The place of a syntax error within a string or a number may be its start, or a character away.',
@@ -118,6 +130,14 @@ export const known = [
         Math.abs(right.column - said.column) <= 2
       )
     },
+  },
+  {
+    why: 'A text before what is no definition: graphql-js tells the place of the text, the gateway that of the rest.',
+    where: (_, { kind }, { verdict, errors }, gateway) =>
+      kind === 'locations' &&
+      verdict === 'parse' &&
+      gateway.verdict === 'parse' &&
+      /^Syntax Error: Unexpected description/.test(errors[0].message),
   },
   {
     why:
@@ -136,15 +156,6 @@ export const known = [
       ['verdict', 'locations'].includes(kind) &&
       gateway.verdict === 'parse' &&
       /\{(\s|,|#[^\r\n]*[\r\n])*\}/.test(query),
-  },
-  {
-    why: 'graphql-js 17 tells the place of the element of a list, and not of the list.',
-    major: 17,
-    where: (_, { kind }, { verdict, errors }, gateway) =>
-      kind === 'locations' &&
-      verdict === 'executed' &&
-      / at \[/.test(errors[0]?.message) &&
-      gateway.errors.every(({ locations }) => locations?.length > 0),
   },
   {
     why:
