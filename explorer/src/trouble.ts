@@ -6,6 +6,8 @@ export async function troubleIn(response: Response): Promise<string | undefined>
   switch (code) {
     case 'UNAUTHENTICATED':
       return 'This gateway wants a token. Put it in Headers, below the query, as the comment there shows.'
+    case 'UPSTREAM_UNAUTHENTICATED':
+      return "Revox refuses this gateway's own key. Whoever runs the gateway must mend that, not you."
     case 'FORBIDDEN':
       return 'Revox does not let this key list calls. Try another.'
     case 'UPSTREAM_RATE_LIMITED':

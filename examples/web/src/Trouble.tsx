@@ -57,6 +57,8 @@ function explain(error: Error): Explanation {
       return { title: 'Revox does not answer', advice: 'That usually passes. Nothing is lost.', wait: retryAfter }
     case 'UNAUTHENTICATED':
       return { title: 'Who are you?', advice: 'The gateway wants a token that it knows.', wantsToken: true }
+    case 'UPSTREAM_UNAUTHENTICATED':
+      return { title: 'Not set up yet', advice: "Revox refuses the gateway's own key. Whoever runs the gateway must mend that." }
     case 'FORBIDDEN':
       return { title: 'Not for this account', advice: 'Revox does not let this account see calls.' }
     case 'CURSOR_EXPIRED':
