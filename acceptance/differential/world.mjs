@@ -190,7 +190,7 @@ export function newRoot(cursors) {
       const between = list.slice(from, Math.max(from, to))
       const shown = last == null ? between.slice(0, first ?? 20) : between.slice(Math.max(0, between.length - last))
       const nodes = shown.map(callOf)
-      const start = last == null ? from : Math.max(from, to) - nodes.length
+      const start = last == null ? from : to - nodes.length // an empty range is where it is counted from
       return {
         nodes,
         edges: nodes.map((node) => ({ cursor: cursorOf(node.id), node })),
