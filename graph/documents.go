@@ -88,10 +88,13 @@ const (
 	maxMessage = 500
 )
 
+// lineEnds makes one character of each end of a line (GraphQL spec 2.1.2): gqlparser counts the columns after CR LF from 2.
+// The values of block strings have line feeds in any case (2.9.4), and other strings have no line ends.
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
 // check parses and validates a document, unless it is beyond a limit.
 func (c *checker) check(text string) (*document, gqlerror.List) {
-	// gqlparser counts the columns after CR LF from 2. In texts that are not changed by it: a line ends with either.
-	source := strings.ReplaceAll(text, "\r\n", "\n")
+	source := lineEnds.Replace(text)
 	counted := countTokens(source, c.limits.Tokens)
 	if err := c.limits.checkSize(counted); err != nil {
 		return nil, gqlerror.List{err}

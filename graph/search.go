@@ -126,7 +126,8 @@ func (s *search) run(ctx context.Context) error {
 	}
 	// Those that were not seen may have left, or stand beyond the bound.
 	s.unproven = true
-	if s.whole() && s.best.run > 0 || s.best.run > 1 || s.best.run == 1 && (s.known <= relay.Neighbours || s.agree() || s.near()) {
+	one := s.whole() || s.known <= relay.Neighbours || s.agree() || s.near()
+	if s.best.run > 1 || s.best.run == 1 && one {
 		return nil
 	}
 	return errCursorExpired
@@ -217,8 +218,10 @@ func (s *search) outward(ctx context.Context) (*upstream.Page, error) {
 // elsewhere reports whether the time says that the place is not within the positions to look at. It is not far off
 // where the list is ordered by time. A single page does not say so: past its end a list may be served from its start.
 func (s *search) elsewhere() bool {
-	return s.timed && s.steps > 0 && s.noise() < s.largest()/2 && (s.below != nil && s.below.position <= s.within.From ||
-		s.above != nil && s.above.position >= s.within.To)
+	if !s.timed || s.steps == 0 || s.noise() >= s.largest()/2 {
+		return false
+	}
+	return s.below != nil && s.below.position <= s.within.From || s.above != nil && s.above.position >= s.within.To
 }
 
 // bothWays reads a page that reaches beyond the first one on either side: most calls have not moved far. It is nil
