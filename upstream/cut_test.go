@@ -62,17 +62,17 @@ func TestRowsAreLeftOutForTheirSize(t *testing.T) {
 				if err != nil || body.Len() > limit+len(cutRow) {
 					t.Fatalf("%v; %d bytes: %.200s", err, body.Len(), body.Bytes())
 				}
-				got := ""
+				var got strings.Builder
 				for _, row := range page.Rows {
 					switch {
 					case row.Call != nil:
-						got += row.Call.ID
+						got.WriteString(row.Call.ID)
 					case row.Problem == "it is too large":
-						got += "-"
+						got.WriteString("-")
 					}
 				}
-				if got != test.out {
-					t.Errorf("got %s, want %s", got, test.out)
+				if got.String() != test.out {
+					t.Errorf("got %s, want %s", got.String(), test.out)
 				}
 			}
 		})
