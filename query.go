@@ -30,6 +30,9 @@ const queryCacheBytes = 16 << 20
 // errAnswered says why the exit status is not 0 although there is an answer.
 var errAnswered = errors.New("the answer has errors")
 
+// demoSource is where calls come from that are made up.
+const demoSource = "demo"
+
 // query is the command: it asks the engine that would serve, in this process and without a listener of its own.
 func query(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 	schema, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphqls", Input: schema})
@@ -43,7 +46,7 @@ func query(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 	s.CacheBytes, s.AnswerBytes = queryCacheBytes, 0
 	source := s.baseURL.Redacted() + " " + s.apiKey.Fingerprint("export")
 	if s.demo {
-		source = "demo"
+		source = demoSource
 		_, _ = fmt.Fprintln(stderr, "revox-graphql: these are made-up demo calls: set REVOX_API_KEY to see your own")
 		stopDemo, err := startDemo(ctx, s)
 		if err != nil {
@@ -87,6 +90,9 @@ func (q *queryCommand) walk(ctx context.Context, o *export.Options, terminal *te
 		return export.Walk(ctx, o, stdout)
 	case err == nil && info.IsDir():
 		return &export.UsageError{Err: fmt.Errorf("--out %s is a folder: name a file in it", q.Out)}
+	case err == nil && info.Mode().IsRegular() && info.Size() > 0 && o.Source == demoSource:
+		return &export.UsageError{Err: fmt.Errorf("--out %s is there already, and made-up demo calls would replace it: "+
+			"set REVOX_API_KEY to write your own, or remove it", q.Out)}
 	case err == nil && !info.Mode().IsRegular(): // a pipe, or a device, cannot be gone on with
 		device, err := os.OpenFile(q.Out, os.O_WRONLY, 0) //nolint:gosec // the user names it
 		if err != nil {

@@ -85,6 +85,25 @@ func TestQueries(t *testing.T) {
 	}
 }
 
+// A file that is there already is never replaced by the demo's calls: a key that a script has not got would do that.
+func TestDemoReplacesNoFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "calls")
+	if err := os.WriteFile(path, []byte("mine\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, log, status := runQuery(t, nil, "--all", "--columns", "id", "--out", path)
+	text, err := os.ReadFile(path)
+	if err != nil || string(text) != "mine\n" || status != 2 || !strings.Contains(log, "set REVOX_API_KEY") {
+		t.Errorf("%d, %v: %s, %s", status, err, text, log)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, log, status = runQuery(t, nil, "--all", "--columns", "id", "--out", path); status != 0 {
+		t.Errorf("%d: %s", status, log)
+	}
+}
+
 // Without a key the demo answers, and says so.
 func TestQueryOfTheDemo(t *testing.T) {
 	out, log, status := runQuery(t, nil, "--document", `{ calls(first: 1) { nodes { __typename } } }`)
