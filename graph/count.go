@@ -45,6 +45,7 @@ func (r *reader) total(ctx context.Context) (int, error) {
 			return total, err
 		}
 		r.notBefore = r.now() // rows have come or left meanwhile, or the answers are of different ages
+		e.beyond = 0          // an older answer may have said that
 	}
 	return 0, errListUnsteady
 }

@@ -525,4 +525,22 @@ func TestFoundByTheModel(t *testing.T) {
 			finish(t, w, p, k)
 		})
 	})
+	t.Run("an end that an older answer has told, while pages become smaller", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(65)
+			w.verified = true
+			p := w.replica(21, time.Hour, 0, 0, true)
+			read := func(from, to int) {
+				if _, err := w.reading(p, 0).get(t.Context(), from, from, to); err != nil {
+					t.Fatal(err)
+				}
+			}
+			read(84, 105) // nothing
+			w.insert(35)
+			read(84, 88)
+			w.habits.most = 12
+			w.insert(65)
+			w.count(t.Context(), t, p, 0, false)
+		})
+	})
 }
