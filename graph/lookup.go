@@ -25,7 +25,7 @@ func (r *reader) lookUp(ctx context.Context, known upstream.Finder, ids []string
 	missing := map[string]bool{}
 	remember := func(id string) {
 		call, page := known.FindCall(r.key.Tenant, id, r.notBefore)
-		r.trace.readCall(callRead{r.key.Tenant, id, r.notBefore, call}, page)
+		r.trace.readCall(callRead{tenant: r.key.Tenant, id: id, notBefore: r.notBefore}, page)
 		if call != nil {
 			found[id] = call
 			delete(missing, id)

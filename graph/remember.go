@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"weak"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
@@ -20,6 +21,9 @@ import (
 // that the answer took would still find the very same page in memory, the answer is the one that executing would give,
 // and its bytes are sent as they are. That check is the whole invalidation: a page that has gone stale is not found any
 // more, and a newer one is another page. It costs one look-up for each page, as executing would.
+//
+// What is remembered names its pages by weak pointers. It must not hold them: pages have a bound in memory of their own,
+// and whoever walks a list leaves answers of many pages that the cache has let go.
 //
 // What is remembered is keyed by the request's own bytes, the credential and the encoding. Only answers without errors
 // are.
@@ -48,14 +52,14 @@ type trace struct {
 
 type pageRead struct {
 	opts upstream.ListCallsOptions
-	page *upstream.Page
+	page weak.Pointer[upstream.Page]
 }
 
 type callRead struct {
 	tenant    upstream.Tenant
 	id        string
 	notBefore time.Time
-	call      *upstream.Call
+	page      weak.Pointer[upstream.Page] // that has the call; of no page, where none has
 }
 
 // maxReads bounds the look-ups that an answer may have taken, and so what it costs to check it.
@@ -68,7 +72,7 @@ func (t *trace) readPage(opts upstream.ListCallsOptions, page *upstream.Page) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	opts.Allowance = nil // it is of this request, and what is remembered outlives that
-	t.pages = append(t.pages, pageRead{opts, page})
+	t.pages = append(t.pages, pageRead{opts, weak.Make(page)})
 	t.readAt(page)
 }
 
@@ -79,6 +83,7 @@ func (t *trace) readCall(read callRead, page *upstream.Page) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	read.page = weak.Make(page)
 	t.calls = append(t.calls, read)
 	t.readAt(page)
 }
@@ -127,15 +132,16 @@ func (t *trace) judged(reordered, doubtful bool) {
 	t.reordered, t.doubtful = t.reordered || reordered, t.doubtful || doubtful
 }
 
-// holds reports whether every look-up would find now what it found then.
+// holds reports whether every look-up would find now what it found then. Weak pointers to two pages differ, also when
+// one of the pages is not in memory any more.
 func (t *trace) holds(memory Memory) bool {
 	for _, read := range t.pages {
-		if memory.Page(read.opts) != read.page {
+		if page := memory.Page(read.opts); page == nil || weak.Make(page) != read.page {
 			return false
 		}
 	}
 	for _, read := range t.calls {
-		if call, page := memory.FindCall(read.tenant, read.id, read.notBefore); call != read.call || page != nil && page.Stale {
+		if _, page := memory.FindCall(read.tenant, read.id, read.notBefore); weak.Make(page) != read.page {
 			return false
 		}
 	}

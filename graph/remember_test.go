@@ -8,15 +8,18 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/andybalholm/brotli"
 
 	"revox-graphql/graph"
 	"revox-graphql/upstream"
+	"revox-graphql/upstream/pagecache"
 )
 
 const newest = `{"query": "{ calls(first: 2) { nodes { id } } }"}`
@@ -236,4 +239,49 @@ func decompress(t *testing.T, encoding string, body []byte) []byte {
 		t.Fatalf("%v: %s", err, plain)
 	}
 	return plain
+}
+
+// noted notes which pages it has given, without holding them.
+type noted struct {
+	upstream.Lister
+	pages map[weak.Pointer[upstream.Page]]int // and their bytes
+}
+
+func (n *noted) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
+	page, err := n.Lister.ListCalls(ctx, opts)
+	if err == nil {
+		n.pages[weak.Make(page)] = page.Bytes
+	}
+	return page, err
+}
+
+// What is remembered of answers does not keep the pages that they were made from, whose memory has a bound of its own.
+func TestRememberedAnswersHoldNoPages(t *testing.T) {
+	const bound = 1 << 20
+	given := &noted{pages: map[weak.Pointer[upstream.Page]]int{}}
+	g := newGateway(t, gatewayOptions{calls: 3000, graph: func(o *graph.Options) {
+		given.Lister = o.Calls
+		cache := pagecache.New(given, pagecache.Options{TTL: time.Hour, MaxBytes: bound})
+		t.Cleanup(cache.Close)
+		o.Calls, o.Known, o.Cached = cache, cache, true
+	}})
+	after := any(nil)
+	for {
+		a := g.query(t, `query ($c: String) { calls(first: 20, after: $c) { nodes { id } pageInfo { hasNextPage endCursor } } }`,
+			map[string]any{"c": after})
+		if after = at(t, a.Data, "calls", "pageInfo", "endCursor"); at(t, a.Data, "calls", "pageInfo", "hasNextPage") != true {
+			break
+		}
+	}
+	runtime.GC()
+	read, held := 0, 0
+	for page, bytes := range given.pages {
+		read += bytes
+		if page.Value() != nil {
+			held += bytes
+		}
+	}
+	if read < 3*bound || held > bound {
+		t.Errorf("%d bytes of pages were read, and %d are still held; at most %d may be", read, held, bound)
+	}
 }
