@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,6 +37,11 @@ func startChild(t *testing.T, env map[string]string, words ...string) *child {
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if signal.Ignored(syscall.SIGHUP) { // the tests run under nohup, and the child would inherit that
+		caught := make(chan os.Signal, 1)
+		signal.Notify(caught, syscall.SIGHUP)
+		defer signal.Stop(caught)
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
