@@ -40,7 +40,7 @@ func (r *reader) lookUp(ctx context.Context, known upstream.Finder, ids []string
 	if len(missing) == 0 {
 		return found, nil
 	}
-	err := r.steadily(func() error { return r.scan(ctx, missing, found, maxPages) })
+	err := r.steadily(ctx, func() error { return r.scan(ctx, missing, found, maxPages) })
 	if failure, ok := errors.AsType[*upstream.Error](err); ok && failure.Kind.Passing() {
 		for id := range missing { // now that upstream is known to fail, what was seen a while ago will do
 			remember(id)

@@ -23,7 +23,7 @@ func (r *reader) window(ctx context.Context, rng relay.Range, n need) (*window, 
 	}
 	for try := 1; ; try++ {
 		var w *window
-		err := r.steadily(func() (err error) {
+		err := r.steadily(ctx, func() (err error) {
 			w, err = r.readOnce(ctx, rng, n)
 			return err
 		})
@@ -34,7 +34,9 @@ func (r *reader) window(ctx context.Context, rng relay.Range, n need) (*window, 
 			r.trace.judged(true, false)
 			return w, nil
 		}
-		r.notBefore = r.now()
+		if err := r.anew(ctx, try); err != nil {
+			return nil, err
+		}
 	}
 }
 
@@ -250,15 +252,30 @@ func steadyOnly(steady bool) error {
 	return errListUnsteady
 }
 
-// steadily reads, and reads anew from fresh answers where the list moved from under it.
-func (r *reader) steadily(read func() error) error {
+// steadily reads, and reads anew where the list moved from under it.
+func (r *reader) steadily(ctx context.Context, read func() error) error {
 	for try := 1; ; try++ {
 		err := read()
 		if !errors.Is(err, errListUnsteady) || try == maxTries {
 			return err
 		}
-		r.notBefore = r.now()
+		if err := r.anew(ctx, try); err != nil {
+			return err
+		}
 	}
+}
+
+// anew prepares another try, from fresh answers: the first time it also lets the client know that past its end the list
+// may be served again, which looks as if it moved.
+func (r *reader) anew(ctx context.Context, try int) error {
+	r.notBefore = r.now()
+	if try > 1 {
+		return nil
+	}
+	if err := r.servedAgain(ctx); !errors.Is(err, errListUnsteady) {
+		return err
+	}
+	return nil
 }
 
 // window is the part of a span that a client asked for.
