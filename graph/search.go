@@ -26,8 +26,10 @@ type search struct {
 	looked []*upstream.Page // and all
 	same   bool             // two of them began with the same row
 
-	// Rows from the first of top to the last of bottom have been looked at, without a gap. downNext says which way to go.
+	// Rows from the first of top to the last of bottom have been looked at, without a gap; chain is these rows. downNext
+	// says which way to go.
 	top, bottom *upstream.Page
+	chain       span
 	downNext    bool
 	within      relay.Rows // the positions to look at
 
@@ -46,6 +48,7 @@ func (r *reader) search(c *relay.Cursor, towards direction, page *upstream.Page)
 		first: page, top: page, bottom: page, downNext: true, timed: c.Started != 0,
 		within: relay.Rows{From: c.Position - len(c.Before) - r.bound, To: c.Position + len(c.After) + r.bound},
 	}
+	s.chain = s.spanOf(page)
 	s.look(page)
 	// If the best place is near the upper end of the page, what is missing is probably just above.
 	if s.best.run > 0 && s.best.before < relay.Neighbours && s.best.before < len(page.Rows)-s.best.after {
@@ -67,6 +70,9 @@ func (s *search) look(page *upstream.Page) {
 		}
 	}
 	s.saw(&found)
+	if whole := s.chain.match(s.cursor, s.towards); len(s.chain.later) > 0 && whole.run > found.run {
+		found = whole // the known calls are in two pages
+	}
 	if found.run > s.best.run || found.run > 0 && found.run == s.best.run && s.better(&found) {
 		s.best = found
 	}
@@ -203,9 +209,11 @@ func (s *search) outward(ctx context.Context) (*upstream.Page, error) {
 			return nil, err
 		case goDown && meet(s.bottom, page) && (page.End() > s.bottom.End() || page.Last()):
 			s.bottom = page
+			s.chainDown(page)
 			return page, nil
 		case !goDown && meet(s.top, page) && page.Offset() < s.top.Offset():
 			s.top = page
+			s.chainUp(page)
 			if len(s.bottom.Rows) == 0 { // it was past the end, which may have moved since
 				s.bottom = page
 			}
@@ -238,8 +246,32 @@ func (s *search) bothWays(ctx context.Context) (*upstream.Page, error) {
 	if err != nil || !meet(s.first, page) {
 		return nil, err
 	}
-	s.top, s.bottom = page, page
+	s.top, s.bottom, s.chain = page, page, s.spanOf(page)
 	return page, nil
+}
+
+// chainDown puts the rows of a page below those of the chain.
+func (s *search) chainDown(page *upstream.Page) {
+	below := s.spanOf(page)
+	for seam := len(s.chain.rows) - 1; seam >= 0; seam-- {
+		if i := below.indexOf(s.chain.rows[seam].Call); i >= 0 {
+			s.chain.append(seam, place{span: below, before: i, after: i + 1})
+			return
+		}
+	}
+	s.chain = below // the page above was empty
+}
+
+// chainUp puts the rows of a page above those of the chain.
+func (s *search) chainUp(page *upstream.Page) {
+	above := s.spanOf(page)
+	for seam, row := range s.chain.rows {
+		if i := above.indexOf(row.Call); i >= 0 {
+			s.chain.prepend(seam, place{span: above, before: i, after: i + 1})
+			return
+		}
+	}
+	s.chain = above
 }
 
 // meet reports whether two pages have a call in common. Beyond the end of a list there is nothing to have in common.

@@ -174,7 +174,7 @@ func (s *search) compare(page *upstream.Page, span *span, found *sighting) {
 			reach = max(reach, s.bound)
 		}
 		at := span.at(t.cut)
-		s.best, s.timed, s.top, s.bottom = sighting{}, false, page, page
+		s.best, s.timed, s.top, s.bottom, s.chain = sighting{}, false, page, page, *span
 		s.within = relay.Rows{From: at - reach, To: at + reach}
 	}
 }
