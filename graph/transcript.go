@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -65,7 +66,7 @@ func compileTranscript(c *compiler, s selection) transcriptPlan {
 }
 
 // write appends the entries of a call that pass the filter; nil lets all pass.
-func (p transcriptPlan) write(b []byte, c *upstream.Call, f *transcriptFilter) []byte {
+func (p transcriptPlan) write(b []byte, r *run, c *upstream.Call, f *transcriptFilter) []byte {
 	n, ok := c.TranscriptLen()
 	if !ok {
 		return append(b, null...)
@@ -73,13 +74,19 @@ func (p transcriptPlan) write(b []byte, c *upstream.Call, f *transcriptFilter) [
 	b = append(b, '[')
 	if f == nil {
 		for i := range n {
+			if len(b) > r.most {
+				break
+			}
 			if i > 0 {
 				b = append(b, ',')
 			}
 			b = p.writeEntry(b, c.Entry(i))
 		}
 	} else {
-		for i, entry := range f.keep(c, n) {
+		for i, entry := range f.keep(r.ctx, c, n) {
+			if len(b) > r.most {
+				break
+			}
 			if i > 0 {
 				b = append(b, ',')
 			}
@@ -135,10 +142,14 @@ func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
 	return f, relay.CheckCounts(f.first, f.last)
 }
 
-// keep returns those of a call's n entries that pass.
-func (f *transcriptFilter) keep(c *upstream.Call, n int) []upstream.Entry {
+// keep returns those of a call's n entries that pass. Nobody reads them once ctx has ended.
+func (f *transcriptFilter) keep(ctx context.Context, c *upstream.Call, n int) []upstream.Entry {
+	const often = 64 // entries, which are microseconds each where they are searched
 	var kept []upstream.Entry
 	for i := range n {
+		if i%often == 0 && ctx.Err() != nil {
+			return nil
+		}
 		if e := c.Entry(i); f.passes(e) {
 			kept = append(kept, e)
 		}

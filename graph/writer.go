@@ -19,6 +19,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -47,18 +48,26 @@ type objectPlan[T any] struct{ plan[value[T]] }
 // write appends the object.
 func (p *objectPlan[T]) write(b []byte, r *run, v T) []byte {
 	for i := range p.steps {
+		if len(b) > r.most {
+			return b
+		}
 		b = append(b, p.steps[i].text...)
 		b = p.steps[i].value(b, r, v)
 	}
 	return append(b, p.end...)
 }
 
-// run is one run of a plan.
+// run is one run of a plan. It ends early where that is of no use any more: whatever writes many values looks before
+// each, and what was written by then is thrown away.
 type run struct {
 	ctx  context.Context //nolint:containedctx // a run lives within one call of MarshalGQLContext
 	args []arguments     // by their number in the plan
 	row  int             // the index of the edge or node that is being written
+	most int             // the length that what is written may have
 }
+
+// ends reports whether the run ends early: what is written is too long, or the client has gone.
+func (r *run) ends(b []byte) bool { return len(b) > r.most || r.ctx.Err() != nil }
 
 // marshal runs a plan, in the free space of w if it is a buffer that has some.
 func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []arguments, v T) {
@@ -66,13 +75,22 @@ func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []a
 	if buffer, ok := w.(*bytes.Buffer); ok {
 		b = buffer.AvailableBuffer()
 	}
-	start := len(b)
-	b = p.write(b, &run{ctx: ctx, args: args}, v)
-	if req := requestOf(ctx); exceeds(req.buffer.Len()+len(b), req.maxBytes) {
-		graphql.AddError(ctx, &answerSizeError{req.maxBytes, req.buffer.Len() + len(b)})
-		b = append(b[:start], null...)
+	req := requestOf(ctx)
+	before := req.buffer.Len() + req.errors.size()
+	r := &run{ctx: ctx, args: args, most: math.MaxInt}
+	if req.maxBytes > 0 {
+		r.most = max(0, req.maxBytes-before)
 	}
-	_, _ = w.Write(b)
+	written := p.write(b, r, v)
+	switch {
+	case ctx.Err() != nil:
+		graphql.AddError(ctx, context.Cause(ctx))
+		written = append(b, null...)
+	case len(written) > r.most:
+		graphql.AddError(ctx, &answerSizeError{req.maxBytes, before + len(written)})
+		written = append(b, null...)
+	}
+	_, _ = w.Write(written)
 }
 
 // fail appends null for a field, and reports why.
