@@ -134,3 +134,50 @@ func TestLongOperationNamesAreCutInReports(t *testing.T) {
 		}
 	}
 }
+
+// A list in an argument has at most 250 elements, wherever it is written: each is coerced for each use, and compared.
+func TestLongLists(t *testing.T) {
+	g := newGateway(t, gatewayOptions{calls: 100, ttl: time.Hour})
+	list := func(element string, n int) []string {
+		elements := make([]string, n)
+		for i := range elements {
+			elements[i] = element
+		}
+		return elements
+	}
+	for name, test := range map[string]struct{ argument, element, query string }{
+		"keys": {"keys", "none", "query ($list: [String!]) { calls(first: 100) { nodes {" +
+			hostile.Numbered(" a%d: structuredOutput(keys: $list)", 30) + " } } }"},
+		"roles": {"roles", "USER", "query ($list: [TranscriptRole!]) { calls(first: 30) { nodes {" +
+			hostile.Numbered(" a%d: transcript(roles: $list) { index }", 15) + " } } }"},
+		"statuses": {"statuses", "COMPLETED", "query ($list: [CallOrderStatus!]) { calls(statuses: $list) { nodes { id } } }"},
+		"ids":      {"ids", "none", "query ($list: [ID!]!) {" + hostile.Numbered(" a%d: nodes(ids: $list) { id }", 10) + " }"},
+		"ids beside a variable that must not be null": {"ids", "none", "query ($list: [ID!]!, $n: Boolean = true) " +
+			"{ calls { nodes { id @skip(if: $n) } } nodes(ids: $list) { id } }"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, length := range []int{250, 251, 250_000 / len(test.element+`"",`)} {
+				a := g.asked(t, bodyOf(t, test.query, map[string]any{"list": list(test.element, length), "n": nil}))
+				refused := 0
+				for _, err := range a.Errors {
+					if err.Extensions["argument"] == test.argument && err.Extensions["code"] == "BAD_USER_INPUT" &&
+						strings.Contains(err.Message, "more than 250 elements") {
+						refused++
+					}
+				}
+				if (refused > 0) != (length > 250) {
+					t.Errorf("%d elements: %d errors: %.300v", length, len(a.Errors), a.Errors)
+				}
+			}
+		})
+	}
+	t.Run("a literal", func(t *testing.T) {
+		for length, want := range map[int]int{250: 0, 251: 1} {
+			a := g.asked(t, bodyOf(t, "{ calls(first: 1) { nodes { structuredOutput(keys: ["+
+				strings.Join(list(`"a"`, length), " ")+"]) } } }", nil))
+			if len(a.Errors) != want {
+				t.Errorf("%d elements: %+v", length, a.Errors)
+			}
+		}
+	})
+}

@@ -310,8 +310,6 @@ func (h *handler) prepare(document *document, params *graphql.RawParams) (*graph
 	}, nil
 }
 
-func resolveRoot(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) }
-
 // run executes an operation. Its response is nil if the client has gone.
 func (h *handler) run(ctx context.Context, op *graphql.OperationContext) *graphql.Response {
 	if requestOf(ctx).document.variables[op.Operation].areNull(op.Variables) {

@@ -60,7 +60,8 @@ func checkName(bytes int) *gqlerror.Error {
 	if bytes <= maxName {
 		return nil
 	}
-	return beyond("name", codeQueryTooLarge, maxName, bytes, "A name has more than %d bytes. Choose shorter names.", maxName)
+	return beyond("name", codeQueryTooLarge, maxName, bytes,
+		"A name has more than %d bytes. Choose shorter names.", maxName)
 }
 
 // extent is how far a selection goes, with fragments expanded. Numbers stop at maxCounted.

@@ -91,7 +91,7 @@ func newRootPlan(op *graphql.OperationContext, root graphql.CollectedField) *roo
 // arguments are those of a field inside the selection.
 type arguments struct {
 	filter *transcriptFilter // of Call.transcript
-	keys   []string          // of Call.structuredOutput
+	keys   map[string]bool   // of Call.structuredOutput; nil: every key
 	err    error
 }
 
@@ -108,10 +108,18 @@ func (p *rootPlan) bind(ctx context.Context) []arguments {
 		if b.err = nullArgument(field.Arguments, variables); b.err != nil {
 			continue
 		}
+		if b.err = longList(field.Arguments, variables); b.err != nil {
+			continue
+		}
 		if field.Name == "structuredOutput" {
 			var args map[string]any
 			args, b.err = ec.field_Call_structuredOutput_args(ctx, field.ArgumentMap(variables))
-			b.keys, _ = args["keys"].([]string)
+			if keys, _ := args["keys"].([]string); keys != nil {
+				b.keys = make(map[string]bool, len(keys))
+				for _, key := range keys {
+					b.keys[key] = true
+				}
+			}
 			continue
 		}
 		args, err := ec.field_Call_transcript_args(ctx, field.ArgumentMap(variables))

@@ -30,8 +30,8 @@ const maxComments = 10_000
 // MB of a transcript. The names of tools' generated documents have about a hundred at most.
 const maxName = 200
 
-// countTokens counts up to one past the limit, or to the first name that is too long. It finds what the grammar of GraphQL's tokens (spec 2.1) does not
-// allow, also where gqlparser's lexer does.
+// countTokens counts up to one past the limit, or to the first name that is too long. It finds what the grammar of
+// GraphQL's tokens (spec 2.1) does not allow, also where gqlparser's lexer does.
 func countTokens(text string, limit int) count {
 	var c count
 	var before lexer.Token

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"golang.org/x/text/cases"
@@ -122,17 +121,23 @@ func (p transcriptPlan) writeEntry(b []byte, e upstream.Entry) []byte {
 
 // transcriptFilter is the arguments of Call.transcript.
 type transcriptFilter struct {
-	roles       []upstream.TranscriptRole // nil: every role
-	search      string                    // folded; "": any content
+	roles       []bool // by the role; nil: every role
+	search      string // folded; "": any content
 	first, last *int
 	fold        cases.Caser
 }
 
 func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
 	f := &transcriptFilter{fold: cases.Fold()}
-	f.roles, _ = args["roles"].([]upstream.TranscriptRole)
-	if slices.Contains(f.roles, 0) { // what the generated code makes of a name that it does not know
-		return nil, &relay.ArgumentError{Argument: "roles", Message: "`roles` has a value that is no `TranscriptRole`."}
+	if roles, _ := args["roles"].([]upstream.TranscriptRole); roles != nil {
+		f.roles = make([]bool, len(transcriptRoles))
+		for _, role := range roles {
+			if role == 0 { // what the generated code makes of a name that it does not know
+				const message = "`roles` has a value that is no `TranscriptRole`."
+				return nil, &relay.ArgumentError{Argument: "roles", Message: message}
+			}
+			f.roles[role] = true
+		}
 	}
 	f.first, _ = args["first"].(*int)
 	f.last, _ = args["last"].(*int)
@@ -164,7 +169,7 @@ func (f *transcriptFilter) keep(ctx context.Context, c *upstream.Call, n int) []
 }
 
 func (f *transcriptFilter) passes(e upstream.Entry) bool {
-	if f.roles != nil && !slices.Contains(f.roles, e.Role()) {
+	if f.roles != nil && !f.roles[e.Role()] {
 		return false
 	}
 	return f.search == "" || strings.Contains(f.fold.String(upstream.Unquote(e.Content())), f.search)
