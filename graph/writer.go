@@ -121,6 +121,7 @@ type compiler struct {
 	op   *graphql.OperationContext
 	need need
 	args []*ast.Field // the fields inside the selection that have arguments
+	size int          // about the bytes that the plan takes
 }
 
 // selection is a field that is being compiled, and its path below the root field.
@@ -144,13 +145,16 @@ type field[V any] func(c *compiler, s selection) (text string, v V)
 
 // compile makes the plan for what is selected of an object.
 func compile[V any](c *compiler, s selection, o object[V]) plan[V] {
+	const perObject, perField = 64, 56 // measured roughly: what a plan keeps of them besides names
 	var p plan[V]
 	text := "{"
+	c.size += perObject
 	for i, selected := range graphql.CollectFields(c.op, s.Selections, append([]string{o.name}, o.interfaces...)) {
 		if i > 0 {
 			text += ","
 		}
 		text += `"` + selected.Alias + `":`
+		c.size += perField + len(selected.Alias)
 		if selected.Name == "__typename" {
 			text += `"` + o.name + `"`
 		} else if same, v := o.fields[selected.Name](c, selection{selected, s.below(selected.Alias)}); same != "" {
@@ -165,7 +169,10 @@ func compile[V any](c *compiler, s selection, o object[V]) plan[V] {
 }
 
 func compileObject[T any](c *compiler, s selection, o object[value[T]]) *objectPlan[T] {
-	return &objectPlan[T]{compile(c, s, o)}
+	const perValue = 160 // what a function keeps that writes a value
+	p := &objectPlan[T]{compile(c, s, o)}
+	c.size += perValue * len(p.steps)
+	return p
 }
 
 // arguments numbers a field's arguments, which are bound anew for each request.
