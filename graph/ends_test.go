@@ -3,11 +3,14 @@ package graph
 import (
 	"bytes"
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"revox-graphql/graph/hostile"
 	"revox-graphql/upstream"
 )
 
@@ -66,6 +69,59 @@ func TestWritingEndsWithItsClient(t *testing.T) {
 				t.Errorf("got %.100s, %v", buffer.String(), errs)
 			}
 		})
+	}
+}
+
+// Writing ends when there is enough: after each value, and after each entry of a transcript.
+func TestWritingEndsAfterOneValue(t *testing.T) {
+	r := newBenchRival(t)
+	alias := strings.Repeat("a", 150)
+	for name, query := range map[string]string{
+		"fields of one row":               "{ calls { nodes {" + hostile.Numbered(" "+alias+"%d: status", 30) + " } } }",
+		"entries of one transcript":       "{ calls { nodes { transcript { " + alias + ": role } } } }",
+		"entries that passed a filter":    "{ calls { nodes { transcript(first: 1000) { " + alias + ": role } } } }",
+		"fields of one row's transcripts": "{ calls { nodes {" + hostile.Numbered(" "+alias+"%d: transcript(first: 1) { role }", 30) + " } } }",
+	} {
+		t.Run(name, func(t *testing.T) {
+			op, root := r.rootField(t, query)
+			page, err := r.resolver.pages.of(upstream.List{}, time.Time{}).get(t.Context(), 0, 0, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			row := slices.IndexFunc(page.Rows, func(row upstream.Row) bool {
+				n, _ := row.Call.TranscriptLen()
+				return n > 10
+			})
+			plan := newRootPlan(op, root)
+			c := &CallConnection{window: &window{span: spanOf(page), from: row, to: row + 1}, plan: plan}
+			ctx := graphql.WithOperationContext(t.Context(), op)
+			const most, oneValue = 500, 250
+			args := plan.bind(ctx)
+			whole := plan.connection.write(nil, &run{ctx: ctx, args: args, most: 1 << 30}, c)
+			part := plan.connection.write(nil, &run{ctx: ctx, args: args, most: most}, c)
+			if len(whole) < 2*(most+oneValue) || len(part) <= most || len(part) > most+oneValue {
+				t.Errorf("%d of %d bytes were written", len(part), len(whole))
+			}
+		})
+	}
+}
+
+// A transcript is not searched for a client that has gone, and no further than until it goes.
+func TestSearchingEndsWithItsClient(t *testing.T) {
+	r := newBenchRival(t)
+	page, err := r.resolver.pages.of(upstream.List{}, time.Time{}).get(t.Context(), 0, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := page.Rows[slices.IndexFunc(page.Rows, func(row upstream.Row) bool {
+		n, _ := row.Call.TranscriptLen()
+		return n > 10
+	})].Call
+	n, _ := call.TranscriptLen()
+	for looks, want := range []int{0, n} {
+		if kept := (&transcriptFilter{}).keep(&leaving{t.Context(), looks}, call, n); len(kept) != want {
+			t.Errorf("%d looks: %d of %d entries", looks, len(kept), n)
+		}
 	}
 }
 
