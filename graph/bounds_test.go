@@ -68,13 +68,15 @@ func TestLongNames(t *testing.T) {
 // Writing ends with the value that goes beyond the limit: what `actual` says is what was written until then.
 func TestWritingEndsAtTheLimit(t *testing.T) {
 	const limit, oneValue = 3000, 2000
-	g := newGateway(t, gatewayOptions{calls: 100, ttl: time.Hour, graph: func(o *graph.Options) { o.Limits.AnswerBytes = limit }})
+	g := newGateway(t, gatewayOptions{calls: 100, ttl: time.Hour, graph: func(o *graph.Options) {
+		o.Limits.AnswerBytes = limit
+	}})
 	for name, query := range map[string]string{
 		"rows":        "{ calls(first: 100) { nodes { id status phoneNumber } } }",
 		"edges":       "{ calls(first: 100) { edges { cursor } } }",
 		"transcripts": "{ calls(first: 100) { nodes { transcript { index content } } } }",
-		"entries": "{ calls(first: 30) { nodes {" + hostile.Numbered(" a%d: transcript { index "+strings.Repeat("b", 150)+": role }", 14) +
-			" } } }",
+		"entries": "{ calls(first: 30) { nodes {" + hostile.Numbered(
+			" a%d: transcript { index "+strings.Repeat("b", 150)+": role }", 14) + " } } }",
 		"fields": "{ calls(first: 1) { nodes {" + hostile.Numbered(" "+strings.Repeat("b", 150)+"%d: status", 30) + " } } }",
 		"filtered entries": "{ calls(first: 30) { nodes {" + hostile.Numbered(
 			" a%d: transcript(last: 1000) { index "+strings.Repeat("b", 150)+": role }", 14) + " } } }",
@@ -150,8 +152,10 @@ func TestLongLists(t *testing.T) {
 			hostile.Numbered(" a%d: structuredOutput(keys: $list)", 30) + " } } }"},
 		"roles": {"roles", "USER", "query ($list: [TranscriptRole!]) { calls(first: 30) { nodes {" +
 			hostile.Numbered(" a%d: transcript(roles: $list) { index }", 15) + " } } }"},
-		"statuses": {"statuses", "COMPLETED", "query ($list: [CallOrderStatus!]) { calls(statuses: $list) { nodes { id } } }"},
-		"ids":      {"ids", "none", "query ($list: [ID!]!) {" + hostile.Numbered(" a%d: nodes(ids: $list) { id }", 10) + " }"},
+		"statuses": {"statuses", "COMPLETED", "query ($list: [CallOrderStatus!]) " +
+			"{ calls(statuses: $list) { nodes { id } } }"},
+		"ids": {"ids", "none", "query ($list: [ID!]!) {" +
+			hostile.Numbered(" a%d: nodes(ids: $list) { id }", 10) + " }"},
 		"ids beside a variable that must not be null": {"ids", "none", "query ($list: [ID!]!, $n: Boolean = true) " +
 			"{ calls { nodes { id @skip(if: $n) } } nodes(ids: $list) { id } }"},
 	} {

@@ -224,7 +224,8 @@ func TestPlansCountWithTheirDocuments(t *testing.T) {
 			variables[name] = values>>i&1 == 1
 		}
 		body, err := json.Marshal(map[string]any{
-			"query": fmt.Sprintf("query Q%d(%s) { calls(first: 1) { nodes { id%s } } }", document, declared, used), "variables": variables,
+			"query":     fmt.Sprintf("query Q%d(%s) { calls(first: 1) { nodes { id%s } } }", document, declared, used),
+			"variables": variables,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -232,7 +233,7 @@ func TestPlansCountWithTheirDocuments(t *testing.T) {
 		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", bytes.NewReader(body))
 		req.Header.Set("Content-Type", applicationJSON)
 		w := httptest.NewRecorder()
-		r.Handler.ServeHTTP(w, req)
+		r.ServeHTTP(w, req)
 		if w.Body.String() != `{"data":{"calls":{"nodes":[]}}}` {
 			t.Fatal(w.Body)
 		}

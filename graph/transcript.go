@@ -71,9 +71,10 @@ func (p transcriptPlan) write(b []byte, r *run, c *upstream.Call, f *transcriptF
 		return append(b, null...)
 	}
 	b = append(b, '[')
+	most := r.most
 	if f == nil {
 		for i := range n {
-			if len(b) > r.most {
+			if len(b) > most {
 				break
 			}
 			if i > 0 {
@@ -83,7 +84,7 @@ func (p transcriptPlan) write(b []byte, r *run, c *upstream.Call, f *transcriptF
 		}
 	} else {
 		for i, entry := range f.keep(r.ctx, c, n) {
-			if len(b) > r.most {
+			if len(b) > most {
 				break
 			}
 			if i > 0 {

@@ -66,8 +66,11 @@ type run struct {
 	most int             // the length that what is written may have
 }
 
-// ends reports whether the run ends early: what is written is too long, or the client has gone.
-func (r *run) ends(b []byte) bool { return len(b) > r.most || r.ctx.Err() != nil }
+// ends reports whether the run ends before its next row: what is written is too long, or the client has gone.
+func (r *run) ends(b []byte) bool {
+	const often = 16 // rows; the context takes longer to look at than a short row takes to write
+	return len(b) > r.most || r.row%often == 0 && r.ctx.Err() != nil
+}
 
 // marshal runs a plan, in the free space of w if it is a buffer that has some.
 func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []arguments, v T) {
@@ -81,16 +84,17 @@ func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []a
 	if req.maxBytes > 0 {
 		r.most = max(0, req.maxBytes-before)
 	}
-	written := p.write(b, r, v)
+	start := len(b)
+	b = p.write(b, r, v)
 	switch {
 	case ctx.Err() != nil:
 		graphql.AddError(ctx, context.Cause(ctx))
-		written = append(b, null...)
-	case len(written) > r.most:
-		graphql.AddError(ctx, &answerSizeError{req.maxBytes, before + len(written)})
-		written = append(b, null...)
+		b = append(b[:start], null...)
+	case len(b) > r.most:
+		graphql.AddError(ctx, &answerSizeError{req.maxBytes, before + len(b)})
+		b = append(b[:start], null...)
 	}
-	_, _ = w.Write(written)
+	_, _ = w.Write(b)
 }
 
 // fail appends null for a field, and reports why.
