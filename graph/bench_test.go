@@ -25,7 +25,7 @@ var benchmarks = []struct{ name, query string }{
 }
 
 // newBenchRival is 100 calls as the fake writes them.
-func newBenchRival(b *testing.B) *rival {
+func newBenchRival(b testing.TB) *rival {
 	b.Helper()
 	rest := httptest.NewRecorder()
 	fake.New(fake.Config{Seed: 1, Calls: 100, Now: func() time.Time { return time.Unix(1773480413, 0) }}).ServeHTTP(
@@ -122,7 +122,7 @@ func BenchmarkWrite(b *testing.B) {
 }
 
 // rootField parses a query and returns its one root field.
-func (r *rival) rootField(b *testing.B, query string) (*graphql.OperationContext, graphql.CollectedField) {
+func (r *rival) rootField(b testing.TB, query string) (*graphql.OperationContext, graphql.CollectedField) {
 	b.Helper()
 	h := r.Handler.(*handler)
 	document, errs := h.finder.documents.get(query)

@@ -19,6 +19,7 @@ type request struct {
 	document   *document           // what is executed
 	wantsCost  bool                // the answer tells the cost
 	maxBytes   int                 // of the answer; 0 is no limit
+	errors     errorBounds         // what of its errors is told
 	buffer     *bytes.Buffer       // where the data of the answer goes, behind what is there already
 }
 

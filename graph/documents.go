@@ -26,7 +26,8 @@ type document struct {
 	costs     map[*ast.OperationDefinition]*costPlan
 	variables map[*ast.OperationDefinition]*variables
 	plans     plans
-	size      int // about the bytes that it takes to keep it
+	size      int             // about the bytes that it takes to keep it, with its plans
+	grown     func(bytes int) // told when the plans have grown; nil is nobody
 }
 
 // checker checks documents. It keeps nothing.
@@ -241,13 +242,32 @@ func (d *documents) get(text string) (*document, gqlerror.List) {
 		return nil, errs
 	}
 	if made.size <= maxDocumentShare {
+		made.grown = func(bytes int) { d.grow(made, bytes) }
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.known.Remove(text) // another request may have been as fast; its bytes are given back
 		d.known.Add(text, made)
-		for d.bytes += made.size; d.bytes > maxDocumentBytes; {
-			d.known.RemoveOldest()
-		}
+		d.bytes += made.size
+		d.shrink()
 	}
 	return made, nil
+}
+
+// grow counts what plans take of a document that may have left.
+func (d *documents) grow(document *document, bytes int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if known, ok := d.known.Peek(document.text); !ok || known != document {
+		return
+	}
+	document.size += bytes
+	d.bytes += bytes
+	d.shrink()
+}
+
+// shrink lets the least recently used leave until the bytes fit.
+func (d *documents) shrink() {
+	for d.bytes > maxDocumentBytes {
+		d.known.RemoveOldest()
+	}
 }

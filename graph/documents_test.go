@@ -1,8 +1,12 @@
 package graph
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -180,13 +184,86 @@ func TestCostsAreBounded(t *testing.T) {
 	}
 }
 
-// Plans for every value of many Boolean variables are not all remembered.
+// Plans for every value of many Boolean variables are not all remembered: those that were used last are, in few bytes.
 func TestPlansAreBounded(t *testing.T) {
 	d := &document{}
+	key := func(i int) planKey { return planKey{booleans: uint64(i)} }
+	grown := 0
 	for i := range 2 * maxPlans {
-		d.plans.add(planKey{booleans: uint64(i)}, &rootPlan{})
+		grown += d.plans.add(key(i), &rootPlan{size: 100})
+		d.plans.get(key(0)) // and is so among those used last
 	}
-	if n := len(d.plans.known); n != maxPlans {
-		t.Errorf("%d plans", n)
+	if n := d.plans.known.Len(); n != maxPlans || grown != 100*maxPlans || d.plans.bytes != grown {
+		t.Errorf("%d plans of %d bytes, counted as %d", n, d.plans.bytes, grown)
+	}
+	if d.plans.get(key(0)) == nil || d.plans.get(key(1)) != nil || d.plans.get(key(2*maxPlans-1)) == nil {
+		t.Error("not the least recently used has left")
+	}
+	if d.plans.add(key(-1), &rootPlan{size: maxPlanBytes + 1}) != 0 || d.plans.get(key(-1)) != nil {
+		t.Error("a plan of too many bytes was kept")
+	}
+	if d.plans.add(key(-2), &rootPlan{size: maxPlanBytes}) != maxPlanBytes-grown || d.plans.known.Len() != 1 {
+		t.Errorf("%d plans of %d bytes", d.plans.known.Len(), d.plans.bytes)
+	}
+}
+
+// The bytes of a document's plans count with its own, so that documents leave for them.
+func TestPlansCountWithTheirDocuments(t *testing.T) {
+	r := newRival(t, nil)
+	documents := r.Handler.(*handler).finder.documents
+	const switches = 6
+	names, declared, used := make([]string, switches), "", ""
+	for i := range names {
+		names[i] = fmt.Sprintf("b%d", i)
+		declared += fmt.Sprintf(" $%s: Boolean!", names[i])
+		used += fmt.Sprintf(" a%d: transcript @include(if: $%s) { index role content toolName }", i, names[i])
+	}
+	ask := func(document, values int) {
+		variables := map[string]bool{}
+		for i, name := range names {
+			variables[name] = values>>i&1 == 1
+		}
+		body, err := json.Marshal(map[string]any{
+			"query":     fmt.Sprintf("query Q%d(%s) { calls(first: 1) { nodes { id%s } } }", document, declared, used),
+			"variables": variables,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", bytes.NewReader(body))
+		req.Header.Set("Content-Type", applicationJSON)
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, req)
+		if w.Body.String() != `{"data":{"calls":{"nodes":[]}}}` {
+			t.Fatal(w.Body)
+		}
+	}
+	checked := func() (plans int) {
+		t.Helper()
+		sum := 0
+		for _, known := range documents.known.Values() {
+			sum += known.size
+			plans += known.plans.bytes
+		}
+		if sum != documents.bytes || sum > maxDocumentBytes {
+			t.Fatalf("%d bytes, counted as %d", sum, documents.bytes)
+		}
+		return plans
+	}
+	ask(0, 0)
+	alone := documents.bytes - checked()
+	for values := range 1 << switches {
+		ask(0, values)
+	}
+	if plans := checked(); documents.bytes != alone+plans || plans < 16*10*256 {
+		t.Errorf("%d bytes, of which plans %d and the rest %d", documents.bytes, plans, alone)
+	}
+	for document := range maxDocuments {
+		for values := range maxPlans {
+			ask(document, values<<2|3)
+		}
+	}
+	if checked(); documents.known.Len() > maxDocuments*2/3 {
+		t.Errorf("%d documents are kept as if they had no plans", documents.known.Len())
 	}
 }

@@ -80,7 +80,18 @@ type presenter struct {
 	forward bool // the keys that go upstream are the clients'
 }
 
-// present implements [graphql.ErrorPresenterFunc]. It is the one place that decides on codes; unknown errors are only
+// presentSome implements [graphql.ErrorPresenterFunc]: it presents the errors that are told, and none past the bounds.
+func (p presenter) presentSome(ctx context.Context, err error) *gqlerror.Error {
+	bounds := &requestOf(ctx).errors
+	if !bounds.admit() {
+		return nil
+	}
+	presented := p.present(ctx, err)
+	bounds.add(presented)
+	return presented
+}
+
+// present words an error. It is the one place that decides on codes; unknown errors are only
 // logged, and the client gets an id to ask about.
 func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	out := &gqlerror.Error{Path: graphql.GetPath(ctx), Locations: locations(ctx, err), Extensions: map[string]any{}}

@@ -111,7 +111,7 @@ var callObject = object[value[*upstream.Call]]{
 		"transcript": func(c *compiler, s selection) (string, value[*upstream.Call]) {
 			p := compileTranscript(c, s)
 			if len(s.Arguments) == 0 {
-				return "", func(b []byte, _ *run, c *upstream.Call) []byte { return p.write(b, c, nil) }
+				return "", func(b []byte, r *run, c *upstream.Call) []byte { return p.write(b, r, c, nil) }
 			}
 			number := c.arguments(s)
 			return "", func(b []byte, r *run, c *upstream.Call) []byte {
@@ -119,7 +119,7 @@ var callObject = object[value[*upstream.Call]]{
 				if args.err != nil {
 					return r.fail(b, s, args.err)
 				}
-				return p.write(b, c, args.filter)
+				return p.write(b, r, c, args.filter)
 			}
 		},
 		"transcriptEntryCount": always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte {
@@ -223,6 +223,9 @@ func appendRows(b []byte, r *run, w *window, element func(b []byte, row int) []b
 	for i := w.from; i < w.to; i++ {
 		if w.rows[i].Call == nil {
 			continue
+		}
+		if r.ends(b) {
+			break
 		}
 		if r.row > 0 {
 			b = append(b, ',')

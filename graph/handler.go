@@ -84,7 +84,7 @@ func newHandler(opts Options, pages *pages) (http.Handler, error) {
 	}}})
 	exec := executor.New(schema)
 	p := presenter{opts.Log, opts.Forward}
-	exec.SetErrorPresenter(p.present)
+	exec.SetErrorPresenter(p.presentSome)
 	exec.SetRecoverFunc(p.recovered)
 	c := newChecker(schema.Schema(), opts.Limits, opts.MaxCount, opts.Introspection)
 	h := &handler{
@@ -236,7 +236,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		return
 	}
 	cost := req.document.costs[op.Operation].of(op.Variables)
-	x.report.Operation = Operation{op.Operation.Name, req.document.hash, cost}
+	x.report.Operation = toldOperation(op.Operation.Name, req.document.hash, cost)
 	if err := checkCost(cost, h.limits.Cost); err != nil {
 		x.refuse(&refusal{errors: gqlerror.List{err}})
 		return
@@ -248,6 +248,9 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	if response == nil { // gqlgen gives none where the context has ended
 		x.refuse(errClientClosed)
 		return
+	}
+	if err := req.errors.more(); err != nil {
+		response.Errors = append(response.Errors, err)
 	}
 	x.report.failed(response.Errors)
 	if x.report.Code == codeClientClosed {
@@ -289,6 +292,9 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 // prepare chooses the operation of a request and coerces its variables. gqlgen's own way to do that is not taken: see
 // variables.go, and it would check the variables once more.
 func (h *handler) prepare(document *document, params *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
+	if err := checkName(len(params.OperationName)); err != nil {
+		return nil, gqlerror.List{err}
+	}
 	operation, err := document.operation(params.OperationName)
 	if err != nil {
 		return nil, toldErrors(gqlerror.List{err}, codeValidationFailed)
@@ -304,13 +310,11 @@ func (h *handler) prepare(document *document, params *graphql.RawParams) (*graph
 	}, nil
 }
 
-func resolveRoot(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) }
-
 // run executes an operation. Its response is nil if the client has gone.
 func (h *handler) run(ctx context.Context, op *graphql.OperationContext) *graphql.Response {
 	if requestOf(ctx).document.variables[op.Operation].areNull(op.Variables) {
 		if err := nullAtRoot(op); err != nil {
-			ctx = graphql.WithResponseContext(ctx, h.presenter.present, h.presenter.recovered)
+			ctx = graphql.WithResponseContext(ctx, h.presenter.presentSome, h.presenter.recovered)
 			graphql.AddError(ctx, err)
 			return &graphql.Response{Data: []byte(null), Errors: graphql.GetErrors(ctx)}
 		}
@@ -334,7 +338,7 @@ const costHeader = "X-Query-Cost"
 // recovered answers for a panic outside of the resolvers.
 func (h *handler) recovered(x *exchange, v any) {
 	ctx := withRequest(x.r.Context(), &request{id: requestID(x.w.Header())})
-	ctx = graphql.WithResponseContext(ctx, h.presenter.present, h.presenter.recovered)
+	ctx = graphql.WithResponseContext(ctx, h.presenter.presentSome, h.presenter.recovered)
 	graphql.AddError(ctx, h.presenter.recovered(ctx, v))
 	x.refuse(&refusal{http.StatusInternalServerError, graphql.GetErrors(ctx)})
 }

@@ -28,7 +28,7 @@ type Limits struct {
 	Depth, Aliases, RootFields int
 	// Cost bounds what one request costs, see cost.go.
 	Cost int
-	// AnswerBytes bounds an answer's data.
+	// AnswerBytes bounds an answer: its data, and the errors that came up before or while the data was written.
 	AnswerBytes int
 }
 
@@ -52,7 +52,16 @@ func (l *Limits) checkSize(c count) *gqlerror.Error {
 	case c.comments > maxComments:
 		return beyond("comments", codeQueryTooLarge, maxComments, c.comments, "The document has more than %d comments. Send it without them.", maxComments)
 	}
-	return nil
+	return checkName(c.longestName)
+}
+
+// checkName checks the bytes of a name.
+func checkName(bytes int) *gqlerror.Error {
+	if bytes <= maxName {
+		return nil
+	}
+	return beyond("name", codeQueryTooLarge, maxName, bytes,
+		"A name has more than %d bytes. Choose shorter names.", maxName)
 }
 
 // extent is how far a selection goes, with fragments expanded. Numbers stop at maxCounted.

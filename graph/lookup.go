@@ -32,10 +32,14 @@ func (r *reader) lookUp(ctx context.Context, known upstream.Finder, ids []string
 		}
 	}
 	for _, id := range ids {
-		if id != "" {
-			missing[id] = true
-			remember(id)
+		if id == "" || missing[id] || found[id] != nil {
+			continue
 		}
+		if ctx.Err() != nil {
+			return found, context.Cause(ctx)
+		}
+		missing[id] = true
+		remember(id)
 	}
 	if len(missing) == 0 {
 		return found, nil

@@ -136,10 +136,9 @@ func refuseNulls(ctx context.Context, next graphql.RootResolver) graphql.Marshal
 		err = n.find(field.Selections)
 	}
 	if err == nil {
-		return next(ctx)
+		return resolveRoot(ctx, next)
 	}
-	graphql.AddError(graphql.WithFieldContext(ctx, &graphql.FieldContext{Object: "Query", Field: field}), err)
-	return graphql.Null
+	return failRoot(ctx, field, err)
 }
 
 // located is an error about a place of the document, unless it has one of its own.

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"revox-graphql/upstream"
@@ -16,12 +17,16 @@ type rootPlan struct {
 	call       *objectPlan[*upstream.Call]
 	need       need
 	args       []*ast.Field
+	size       int // about the bytes that it takes to keep it
 }
 
-// plans remembers what was compiled of a document. They go when the document goes.
+// plans remembers what was compiled of a document, the least recently used leaving first: the Boolean variables of an
+// operation may have any values, and each combination is another plan. They go when the document goes, and their bytes
+// count with the document's.
 type plans struct {
-	mu    sync.RWMutex
-	known map[planKey]*rootPlan
+	mu    sync.Mutex
+	known *simplelru.LRU[planKey, *rootPlan]
+	bytes int
 }
 
 // planKey is all that a plan depends on.
@@ -31,12 +36,16 @@ type planKey struct {
 	booleans  uint64 // the values of the operation's Boolean variables: @include and @skip take no others
 }
 
-// maxPlans bounds the plans of one document, whose Boolean variables may have any values. Beyond it they are made each time.
-const maxPlans = 64
+const (
+	// maxPlans bounds the plans of one document: ten root fields, or four switches that a client turns on and off.
+	maxPlans = 16
+	// maxPlanBytes bounds their bytes too.
+	maxPlanBytes = maxDocumentShare
+)
 
 // planOf is the plan of the root field that ctx resolves.
 func planOf(ctx context.Context) *rootPlan {
-	p := &requestOf(ctx).document.plans
+	document := requestOf(ctx).document
 	op, root := graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field
 	key := planKey{operation: op.Operation, field: root.Field}
 	cacheable := true
@@ -49,31 +58,48 @@ func planOf(ctx context.Context) *rootPlan {
 		}
 		cacheable = cacheable && i < 64
 	}
-	if known := p.get(key); known != nil && cacheable {
+	if !cacheable {
+		return newRootPlan(op, root)
+	}
+	if known := document.plans.get(key); known != nil {
 		return known
 	}
 	made := newRootPlan(op, root)
-	if cacheable {
-		p.add(key, made)
+	if grown := document.plans.add(key, made); grown != 0 && document.grown != nil {
+		document.grown(grown)
 	}
 	return made
 }
 
 func (p *plans) get(key planKey) *rootPlan {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.known[key]
-}
-
-func (p *plans) add(key planKey, made *rootPlan) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.known == nil {
-		p.known = map[planKey]*rootPlan{}
+		return nil
 	}
-	if len(p.known) < maxPlans {
-		p.known[key] = made
+	known, _ := p.known.Get(key)
+	return known
+}
+
+// add keeps a plan, and returns by how many bytes all have grown.
+func (p *plans) add(key planKey, made *rootPlan) (grown int) {
+	if made.size > maxPlanBytes {
+		return 0
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil {
+		p.known, _ = simplelru.NewLRU(maxPlans, func(_ planKey, dropped *rootPlan) { // its one error is a size below 1
+			p.bytes -= dropped.size
+		})
+	}
+	before := p.bytes
+	p.known.Remove(key) // another request may have been as fast; its bytes are given back
+	p.known.Add(key, made)
+	for p.bytes += made.size; p.bytes > maxPlanBytes; {
+		p.known.RemoveOldest()
+	}
+	return p.bytes - before
 }
 
 func newRootPlan(op *graphql.OperationContext, root graphql.CollectedField) *rootPlan {
@@ -84,14 +110,14 @@ func newRootPlan(op *graphql.OperationContext, root graphql.CollectedField) *roo
 	} else {
 		p.call = compileObject(c, selection{CollectedField: root}, callObject)
 	}
-	p.need, p.args = c.need, c.args
+	p.need, p.args, p.size = c.need, c.args, c.size
 	return p
 }
 
 // arguments are those of a field inside the selection.
 type arguments struct {
 	filter *transcriptFilter // of Call.transcript
-	keys   []string          // of Call.structuredOutput
+	keys   map[string]bool   // of Call.structuredOutput; nil: every key
 	err    error
 }
 
@@ -108,10 +134,18 @@ func (p *rootPlan) bind(ctx context.Context) []arguments {
 		if b.err = nullArgument(field.Arguments, variables); b.err != nil {
 			continue
 		}
+		if b.err = longList(field.Arguments, variables); b.err != nil {
+			continue
+		}
 		if field.Name == "structuredOutput" {
 			var args map[string]any
 			args, b.err = ec.field_Call_structuredOutput_args(ctx, field.ArgumentMap(variables))
-			b.keys, _ = args["keys"].([]string)
+			if keys, _ := args["keys"].([]string); keys != nil {
+				b.keys = make(map[string]bool, len(keys))
+				for _, key := range keys {
+					b.keys[key] = true
+				}
+			}
 			continue
 		}
 		args, err := ec.field_Call_transcript_args(ctx, field.ArgumentMap(variables))

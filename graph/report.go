@@ -32,12 +32,23 @@ type Report struct {
 
 // Operation is an operation of a document.
 type Operation struct {
-	// Name is as the client has chosen it, and "" if it has not.
+	// Name is as the client has chosen it, cut where it has more than 100 bytes, and "" if it has not chosen one.
 	Name string
 	// Hash is the SHA-256 of the document in hexadecimal digits, as automatic persisted queries have it.
 	Hash string
 	// Cost is what cost.go makes of it and its variables.
 	Cost int
+}
+
+// maxToldName is the most bytes of an operation's name that are told: it goes into a line of the log for each request,
+// also where the client has sent no more than a hash.
+const maxToldName = 100
+
+func toldOperation(name, hash string, cost int) Operation {
+	if len(name) > maxToldName {
+		name = name[:maxToldName] + "…" // names are of ASCII
+	}
+	return Operation{name, hash, cost}
 }
 
 type reportKey struct{}

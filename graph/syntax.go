@@ -15,6 +15,7 @@ import (
 type count struct {
 	tokens, comments int
 	longest          int             // bytes of the longest name or string
+	longestName      int             // bytes of the longest name
 	blocks           map[int]string  // the values of block strings, by where they start
 	openers          openers         // of directives, spreads and inline fragments
 	err              *gqlerror.Error // why the count ended before the document did: what follows is no token
@@ -24,13 +25,18 @@ type count struct {
 // this many.
 const maxComments = 10_000
 
-// countTokens counts up to one past the limit. It finds what the grammar of GraphQL's tokens (spec 2.1) does not
-// allow, also where gqlparser's lexer does.
+// maxName is the most bytes that a name may have: of a field, an alias, an operation, a variable or anything else. An
+// answer has an alias once for each object, and an error once for each step of its path, so one name of 250 KB makes 40
+// MB of a transcript. The names of tools' generated documents have about a hundred at most.
+const maxName = 200
+
+// countTokens counts up to one past the limit, or to the first name that is too long. It finds what the grammar of
+// GraphQL's tokens (spec 2.1) does not allow, also where gqlparser's lexer does.
 func countTokens(text string, limit int) count {
 	var c count
 	var before lexer.Token
 	written := writtenText{text: text}
-	for l := lexer.New(&ast.Source{Input: text}); !exceeds(c.tokens, limit) && c.comments <= maxComments; {
+	for l := lexer.New(&ast.Source{Input: text}); c.within(limit); {
 		token, err := l.ReadToken()
 		if err != nil {
 			errors.As(err, &c.err)
@@ -58,8 +64,16 @@ func countTokens(text string, limit int) count {
 		before = token
 		c.tokens++
 		c.longest = max(c.longest, len(token.Value))
+		if token.Kind == lexer.Name {
+			c.longestName = max(c.longestName, len(token.Value))
+		}
 	}
 	return c
+}
+
+// within reports whether no bound has been passed so far.
+func (c *count) within(limit int) bool {
+	return !exceeds(c.tokens, limit) && c.comments <= maxComments && c.longestName <= maxName
 }
 
 // parseDocument parses a document whose tokens were counted. An error has its place, and the lexer's reason if that

@@ -1,7 +1,7 @@
 package graph
 
 import (
-	"slices"
+	"context"
 	"strings"
 
 	"golang.org/x/text/cases"
@@ -65,21 +65,28 @@ func compileTranscript(c *compiler, s selection) transcriptPlan {
 }
 
 // write appends the entries of a call that pass the filter; nil lets all pass.
-func (p transcriptPlan) write(b []byte, c *upstream.Call, f *transcriptFilter) []byte {
+func (p transcriptPlan) write(b []byte, r *run, c *upstream.Call, f *transcriptFilter) []byte {
 	n, ok := c.TranscriptLen()
 	if !ok {
 		return append(b, null...)
 	}
 	b = append(b, '[')
+	most := r.most
 	if f == nil {
 		for i := range n {
+			if len(b) > most {
+				break
+			}
 			if i > 0 {
 				b = append(b, ',')
 			}
 			b = p.writeEntry(b, c.Entry(i))
 		}
 	} else {
-		for i, entry := range f.keep(c, n) {
+		for i, entry := range f.keep(r.ctx, c, n) {
+			if len(b) > most {
+				break
+			}
 			if i > 0 {
 				b = append(b, ',')
 			}
@@ -115,17 +122,23 @@ func (p transcriptPlan) writeEntry(b []byte, e upstream.Entry) []byte {
 
 // transcriptFilter is the arguments of Call.transcript.
 type transcriptFilter struct {
-	roles       []upstream.TranscriptRole // nil: every role
-	search      string                    // folded; "": any content
+	roles       []bool // by the role; nil: every role
+	search      string // folded; "": any content
 	first, last *int
 	fold        cases.Caser
 }
 
 func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
 	f := &transcriptFilter{fold: cases.Fold()}
-	f.roles, _ = args["roles"].([]upstream.TranscriptRole)
-	if slices.Contains(f.roles, 0) { // what the generated code makes of a name that it does not know
-		return nil, &relay.ArgumentError{Argument: "roles", Message: "`roles` has a value that is no `TranscriptRole`."}
+	if roles, _ := args["roles"].([]upstream.TranscriptRole); roles != nil {
+		f.roles = make([]bool, len(transcriptRoles))
+		for _, role := range roles {
+			if role == 0 { // what the generated code makes of a name that it does not know
+				const message = "`roles` has a value that is no `TranscriptRole`."
+				return nil, &relay.ArgumentError{Argument: "roles", Message: message}
+			}
+			f.roles[role] = true
+		}
 	}
 	f.first, _ = args["first"].(*int)
 	f.last, _ = args["last"].(*int)
@@ -135,10 +148,14 @@ func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
 	return f, relay.CheckCounts(f.first, f.last)
 }
 
-// keep returns those of a call's n entries that pass.
-func (f *transcriptFilter) keep(c *upstream.Call, n int) []upstream.Entry {
+// keep returns those of a call's n entries that pass. Nobody reads them once ctx has ended.
+func (f *transcriptFilter) keep(ctx context.Context, c *upstream.Call, n int) []upstream.Entry {
+	const often = 64 // entries, which are microseconds each where they are searched
 	var kept []upstream.Entry
 	for i := range n {
+		if i%often == 0 && ctx.Err() != nil {
+			return nil
+		}
 		if e := c.Entry(i); f.passes(e) {
 			kept = append(kept, e)
 		}
@@ -153,7 +170,7 @@ func (f *transcriptFilter) keep(c *upstream.Call, n int) []upstream.Entry {
 }
 
 func (f *transcriptFilter) passes(e upstream.Entry) bool {
-	if f.roles != nil && !slices.Contains(f.roles, e.Role()) {
+	if f.roles != nil && !f.roles[e.Role()] {
 		return false
 	}
 	return f.search == "" || strings.Contains(f.fold.String(upstream.Unquote(e.Content())), f.search)

@@ -19,6 +19,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -47,17 +48,28 @@ type objectPlan[T any] struct{ plan[value[T]] }
 // write appends the object.
 func (p *objectPlan[T]) write(b []byte, r *run, v T) []byte {
 	for i := range p.steps {
+		if len(b) > r.most {
+			return b
+		}
 		b = append(b, p.steps[i].text...)
 		b = p.steps[i].value(b, r, v)
 	}
 	return append(b, p.end...)
 }
 
-// run is one run of a plan.
+// run is one run of a plan. It ends early where that is of no use any more: whatever writes many values looks before
+// each, and what was written by then is thrown away.
 type run struct {
 	ctx  context.Context //nolint:containedctx // a run lives within one call of MarshalGQLContext
 	args []arguments     // by their number in the plan
 	row  int             // the index of the edge or node that is being written
+	most int             // the length that what is written may have
+}
+
+// ends reports whether the run ends before its next row: what is written is too long, or the client has gone.
+func (r *run) ends(b []byte) bool {
+	const often = 16 // rows; the context takes longer to look at than a short row takes to write
+	return len(b) > r.most || r.row%often == 0 && r.ctx.Err() != nil
 }
 
 // marshal runs a plan, in the free space of w if it is a buffer that has some.
@@ -66,10 +78,20 @@ func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []a
 	if buffer, ok := w.(*bytes.Buffer); ok {
 		b = buffer.AvailableBuffer()
 	}
+	req := requestOf(ctx)
+	before := req.buffer.Len() + req.errors.size()
+	r := &run{ctx: ctx, args: args, most: math.MaxInt}
+	if req.maxBytes > 0 {
+		r.most = max(0, req.maxBytes-before)
+	}
 	start := len(b)
-	b = p.write(b, &run{ctx: ctx, args: args}, v)
-	if req := requestOf(ctx); exceeds(req.buffer.Len()+len(b), req.maxBytes) {
-		graphql.AddError(ctx, &answerSizeError{req.maxBytes, req.buffer.Len() + len(b)})
+	b = p.write(b, r, v)
+	switch {
+	case ctx.Err() != nil:
+		graphql.AddError(ctx, context.Cause(ctx))
+		b = append(b[:start], null...)
+	case len(b) > r.most:
+		graphql.AddError(ctx, &answerSizeError{req.maxBytes, before + len(b)})
 		b = append(b[:start], null...)
 	}
 	_, _ = w.Write(b)
@@ -103,6 +125,7 @@ type compiler struct {
 	op   *graphql.OperationContext
 	need need
 	args []*ast.Field // the fields inside the selection that have arguments
+	size int          // about the bytes that the plan takes
 }
 
 // selection is a field that is being compiled, and its path below the root field.
@@ -126,13 +149,16 @@ type field[V any] func(c *compiler, s selection) (text string, v V)
 
 // compile makes the plan for what is selected of an object.
 func compile[V any](c *compiler, s selection, o object[V]) plan[V] {
+	const perObject, perField = 64, 56 // measured roughly: what a plan keeps of them besides names
 	var p plan[V]
 	text := "{"
+	c.size += perObject
 	for i, selected := range graphql.CollectFields(c.op, s.Selections, append([]string{o.name}, o.interfaces...)) {
 		if i > 0 {
 			text += ","
 		}
 		text += `"` + selected.Alias + `":`
+		c.size += perField + len(selected.Alias)
 		if selected.Name == "__typename" {
 			text += `"` + o.name + `"`
 		} else if same, v := o.fields[selected.Name](c, selection{selected, s.below(selected.Alias)}); same != "" {
@@ -147,7 +173,10 @@ func compile[V any](c *compiler, s selection, o object[V]) plan[V] {
 }
 
 func compileObject[T any](c *compiler, s selection, o object[value[T]]) *objectPlan[T] {
-	return &objectPlan[T]{compile(c, s, o)}
+	const perValue = 160 // what a function keeps that writes a value
+	p := &objectPlan[T]{compile(c, s, o)}
+	c.size += perValue * len(p.steps)
+	return p
 }
 
 // arguments numbers a field's arguments, which are bound anew for each request.

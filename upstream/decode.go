@@ -465,14 +465,14 @@ func appendObject(dst []byte, members []member) []byte {
 
 // KeepMembers returns the object with only the members of these names, in the object's own order, each value as it is.
 // What is not an object has no members and is returned as it is. The value must be well-formed JSON.
-func KeepMembers(value string, names []string) string {
+func KeepMembers(value string, names map[string]bool) string {
 	if value[0] != '{' {
 		return value
 	}
 	s := scanner{text: []byte(value)}
 	var kept []member
 	for s.enter(); s.more(); {
-		if name, value := s.name(), s.value(); slices.Contains(names, string(unquote(name))) {
+		if name, value := s.name(), s.value(); names[string(unquote(name))] {
 			kept = append(kept, member{name, value})
 		}
 	}

@@ -75,7 +75,7 @@ type Page struct {
 	Rows []Row
 	// AskedAt is when the request was sent: the page is the list at that moment or a little later.
 	AskedAt time.Time
-	// Bytes is the memory that the page takes.
+	// Bytes is the memory that the page takes, with a place for each call in an index of ids.
 	Bytes int
 	// Stale says that the page is older than a page in memory should be, and served because upstream is failing.
 	Stale bool
@@ -93,10 +93,13 @@ func (p *Page) json(s span) string {
 	return p.text[s.start:s.end]
 }
 
+// indexed is what a call takes in an index of ids, in bytes: a key, a slice and its element in a map that is half full.
+const indexed = 80
+
 // size counts the memory that the page takes with an index of so many calls.
 func (p *Page) size(calls int) int {
 	return int(unsafe.Sizeof(*p)) + len(p.text) +
-		len(p.Rows)*int(unsafe.Sizeof(Row{})) + calls*int(unsafe.Sizeof(Call{})) +
+		len(p.Rows)*int(unsafe.Sizeof(Row{})) + calls*(int(unsafe.Sizeof(Call{}))+indexed) +
 		len(p.entries)*int(unsafe.Sizeof(entry{})) + len(p.tools)*int(unsafe.Sizeof(tool{}))
 }
 

@@ -507,7 +507,7 @@ func (c *Cache) forget(k key, page *upstream.Page) {
 
 // FindCall implements [upstream.Finder]: it looks among the tenant's pages, whatever their filter.
 func (c *Cache) FindCall(tenant upstream.Tenant, id string, notBefore time.Time) (*upstream.Call, *upstream.Page) {
-	pages, failing := c.candidates(tenant, notBefore)
+	pages, failing := c.candidates(tenant, id, notBefore)
 	var call *upstream.Call
 	var found *upstream.Page
 	for _, page := range pages {
@@ -523,8 +523,11 @@ func (c *Cache) FindCall(tenant upstream.Tenant, id string, notBefore time.Time)
 	return call, found
 }
 
-// candidates are the pages that may be looked through: the fresh ones, and while upstream is failing the others.
-func (c *Cache) candidates(tenant upstream.Tenant, notBefore time.Time) (pages []*upstream.Page, failing bool) {
+// candidates are the pages that may hold a call and be looked through: the fresh ones, and while upstream is failing
+// the others.
+func (c *Cache) candidates(
+	tenant upstream.Tenant, id string, notBefore time.Time,
+) (pages []*upstream.Page, failing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.shelves[tenant]
@@ -532,7 +535,7 @@ func (c *Cache) candidates(tenant upstream.Tenant, notBefore time.Time) (pages [
 		return nil, false
 	}
 	failing = c.fails(s)
-	for _, page := range s.pages.Values() {
+	for _, page := range s.holding[s.hash(id)] {
 		if (c.fresh(page) || failing && c.bridges(page)) && !page.AskedAt.Before(notBefore) {
 			pages = append(pages, page)
 		}

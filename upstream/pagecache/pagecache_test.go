@@ -129,8 +129,10 @@ func TestFreshness(t *testing.T) {
 		time.Sleep(time.Second)
 		late.NotBefore = time.Now().Add(time.Hour)
 		step("a clock that is ahead", late, 4)
-		if shelf := c.shelves[upstream.Tenant{}]; len(shelf.starts) != 1 || c.pages.Len() != 1 || c.bytes != 2000 {
-			t.Errorf("left behind: %d stretches, %d pages, %d bytes", len(shelf.starts), c.pages.Len(), c.bytes)
+		if shelf := c.shelves[upstream.Tenant{}]; len(shelf.starts) != 1 || c.pages.Len() != 1 ||
+			c.bytes != 2000 || len(shelf.holding) != 20 {
+			t.Errorf("left behind: %d stretches, %d pages, %d bytes, %d ids",
+				len(shelf.starts), c.pages.Len(), c.bytes, len(shelf.holding))
 		}
 	})
 }
@@ -313,6 +315,44 @@ func TestNotBeforeAsksAgainAfterAnOlderFlight(t *testing.T) {
 			t.Errorf("asked at %v, %d requests", page.AskedAt, l.count())
 		}
 	})
+}
+
+// A call is looked for on the pages that hold it, however many others there are: for one that is on none, none is gone
+// through. A page that leaves is not found any more, and those that hold the same call are.
+func TestFindCallByIndex(t *testing.T) {
+	c := New(&lister{rows: 500}, Options{TTL: time.Hour, MaxBytes: 1 << 20})
+	for page := range 50 {
+		for _, size := range []int{10, 5} { // pages 0 to 49 of 5 rows hold the first half of the calls once more
+			if _, err := c.ListCalls(t.Context(), ask(page, size)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	holding := func(id string) int {
+		pages, _ := c.candidates(upstream.Tenant{}, id, time.Time{})
+		return len(pages)
+	}
+	for id, want := range map[string]int{"3": 1, "490": 1, "none": 0} {
+		if got := holding(id); got != want {
+			t.Errorf("%s: %d pages", id, got)
+		}
+	}
+	c.keep(key{size: 5}, &upstream.Page{
+		Size: 5, AskedAt: time.Now(), Bytes: 500, Rows: []upstream.Row{{Call: &upstream.Call{ID: "3"}}, {Problem: "none"}},
+	})
+	if got := holding("3"); got != 2 {
+		t.Errorf("on two pages: %d", got)
+	}
+	c.pages.Remove(key{size: 10})
+	if got := holding("3"); got != 1 {
+		t.Errorf("one has left: %d", got)
+	}
+	if call, page := c.FindCall(upstream.Tenant{}, "3", time.Time{}); call == nil || page.Size != 5 {
+		t.Errorf("found on %+v", page)
+	}
+	if got := holding("4"); got != 0 {
+		t.Errorf("left behind: %d", got)
+	}
 }
 
 func TestFindCall(t *testing.T) {

@@ -1,6 +1,7 @@
 package pagecache
 
 import (
+	"hash/maphash"
 	"slices"
 	"time"
 
@@ -15,7 +16,9 @@ type shelf struct {
 	pages   *simplelru.LRU[key, *upstream.Page]
 	bytes   int
 	starts  map[stretch][]*upstream.Page
-	largest int // the largest page size seen, in rows
+	holding map[uint64][]*upstream.Page // by the hash of each id, the pages that have a call with it
+	seed    maphash.Seed                // of the hashes
+	largest int                         // the largest page size seen, in rows
 
 	failing  bool      // the last flight to land failed
 	failedAt time.Time // when it did
@@ -53,7 +56,11 @@ func (k key) stretch() stretch { return stretch{k.list.Statuses, k.number * k.si
 
 func newShelf() *shelf {
 	pages, _ := simplelru.NewLRU[key, *upstream.Page](maxPages, nil) // its one error is a size below 1
-	return &shelf{pages: pages, starts: map[stretch][]*upstream.Page{}, tooLarge: map[upstream.OrderStatuses]tooLarge{}}
+	return &shelf{
+		pages: pages, starts: map[stretch][]*upstream.Page{},
+		holding: map[uint64][]*upstream.Page{}, seed: maphash.MakeSeed(),
+		tooLarge: map[upstream.OrderStatuses]tooLarge{},
+	}
 }
 
 // put stores a page that is not there yet.
@@ -61,6 +68,12 @@ func (s *shelf) put(k key, page *upstream.Page) {
 	s.pages.Add(k, page)
 	s.bytes += page.Bytes
 	s.starts[k.stretch()] = append(s.starts[k.stretch()], page)
+	for _, row := range page.Rows {
+		if row.Call != nil {
+			id := s.hash(row.Call.ID)
+			s.holding[id] = append(s.holding[id], page)
+		}
+	}
 	s.largest = max(s.largest, k.size)
 }
 
@@ -68,14 +81,26 @@ func (s *shelf) put(k key, page *upstream.Page) {
 func (s *shelf) take(k key, page *upstream.Page) {
 	s.pages.Remove(k)
 	s.bytes -= page.Bytes
-	at := k.stretch()
-	rest := slices.DeleteFunc(s.starts[at], func(other *upstream.Page) bool { return other == page })
-	if len(rest) == 0 {
-		delete(s.starts, at)
-	} else {
-		s.starts[at] = rest
+	drop(s.starts, k.stretch(), page)
+	for _, row := range page.Rows {
+		if row.Call != nil {
+			drop(s.holding, s.hash(row.Call.ID), page)
+		}
 	}
 	if s.pages.Len() == 0 {
 		s.largest = 0
 	}
 }
+
+// drop removes a page from those under a key.
+func drop[K comparable](pages map[K][]*upstream.Page, at K, page *upstream.Page) {
+	rest := slices.DeleteFunc(pages[at], func(other *upstream.Page) bool { return other == page })
+	if len(rest) == 0 {
+		delete(pages, at)
+	} else {
+		pages[at] = rest
+	}
+}
+
+// hash is what an id is found under. The id itself would keep the text of its page in memory.
+func (s *shelf) hash(id string) uint64 { return maphash.String(s.seed, id) }
