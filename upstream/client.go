@@ -207,8 +207,14 @@ func (q question) attempt(ctx context.Context, number, size int) (*Page, error) 
 	} else if err != nil {
 		return nil, err
 	}
-	page, unknown, err := readPage(body.Bytes())
-	if err != nil {
+	page, unknown, err := readPage(ctx, body.Bytes(), size)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return nil, transportError(ctx, err, came)
+	case errors.Is(err, errTooLarge):
+		return nil, &PageSizeError{Most: size / 2}
+	default:
 		return nil, &Error{Kind: KindInvalidResponse, Status: http.StatusOK, Reason: err.Error()}
 	}
 	page.Number, page.Size, page.AskedAt = number, size, askedAt
