@@ -76,6 +76,7 @@ type Client struct {
 	opts     ClientOptions
 	endpoint url.URL
 	http     *http.Client
+	conns    *connections // nil where the transport is not net/http's
 	tenants  *tenants
 	checks   *checks
 }
@@ -94,11 +95,17 @@ func NewClient(opts ClientOptions) *Client {
 	if opts.Transport == nil {
 		opts.Transport = NewTransport(opts.MaxConcurrent)
 	}
+	var conns *connections
+	if transport, ok := opts.Transport.(*http.Transport); ok {
+		conns = newConnections(transport)
+		opts.Transport = conns
+	}
 	if opts.Wrap == nil {
 		opts.Wrap = func(transport http.RoundTripper) http.RoundTripper { return transport }
 	}
 	c := &Client{
 		opts:     opts,
+		conns:    conns,
 		checks:   newChecks(),
 		endpoint: *opts.BaseURL.JoinPath("call"),
 		http: &http.Client{
@@ -114,8 +121,9 @@ func NewClient(opts ClientOptions) *Client {
 const (
 	// pingAfter is how long a connection over HTTP/2 is silent before it is asked whether it is still there, and
 	// pingTimeout how long that may take: one that has died without a word fails every request that is sent over it.
-	pingAfter   = 15 * time.Second
-	pingTimeout = 5 * time.Second
+	// Together they are shorter than an attempt: connections that nobody waits for long enough are found out too.
+	pingAfter   = 5 * time.Second
+	pingTimeout = 3 * time.Second
 )
 
 // NewTransport makes the transport of a client that asks so many requests at once.
@@ -202,7 +210,7 @@ func (q question) attempt(ctx context.Context, number, size int) (*Page, error) 
 	body := bodies.Get().(*bytes.Buffer)
 	defer bodies.Put(body)
 	body.Reset()
-	if err := q.do(req, body, size, came); errors.Is(err, errTooLarge) && size > 1 {
+	if err := q.send(req, body, size, came); errors.Is(err, errTooLarge) && size > 1 {
 		return nil, &PageSizeError{Most: size / 2}
 	} else if err != nil {
 		return nil, err
@@ -272,6 +280,19 @@ func (c *Client) url(statuses OrderStatuses, number, size int) string {
 
 // errTooLarge: the answer has more bytes than are read.
 var errTooLarge = &Error{Kind: KindInvalidResponse, Status: http.StatusOK, Reason: "the answer is too large"}
+
+// send is do, and leaves connections that are silent.
+func (c *Client) send(req *http.Request, body *bytes.Buffer, size int, came *passage) error {
+	if c.conns == nil {
+		return c.do(req, body, size, came)
+	}
+	used, start := c.conns.current.Load(), time.Now()
+	err := c.do(req, body, size, came)
+	if silent(err, time.Since(start)) {
+		c.conns.leave(used)
+	}
+	return err
+}
 
 // do reads the body of a 200 answer for a page of so many rows, or makes that of a 204.
 func (c *Client) do(req *http.Request, body *bytes.Buffer, size int, came *passage) error {
