@@ -250,10 +250,15 @@ func TestPauses(t *testing.T) {
 		lasts  time.Duration
 		told   bool // whether it tells how long
 	}{
-		"429":               {429, http.Header{"Retry-After": {"7"}}, upstream.KindRateLimited, 7 * time.Second, true},
-		"503":               {503, http.Header{"Retry-After": {"7"}}, upstream.KindUnavailable, 7 * time.Second, true},
-		"429 for a century": {429, http.Header{"Retry-After": {"100000"}}, upstream.KindRateLimited, time.Minute, true},
-		"401":               {401, nil, upstream.KindUnauthenticated, 2 * time.Second, false},
+		"429":                        {429, http.Header{"Retry-After": {"7"}}, upstream.KindRateLimited, 7 * time.Second, true},
+		"503":                        {503, http.Header{"Retry-After": {"7"}}, upstream.KindUnavailable, 7 * time.Second, true},
+		"429 for a century":          {429, http.Header{"Retry-After": {"100000"}}, upstream.KindRateLimited, time.Minute, true},
+		"429 for 10^6 seconds":       {429, http.Header{"Retry-After": {"1000000"}}, upstream.KindRateLimited, time.Minute, true},
+		"503 for 10^6 seconds":       {503, http.Header{"Retry-After": {"1000000"}}, upstream.KindUnavailable, time.Minute, true},
+		"429 for 10^9 milliseconds":  {429, http.Header{"Retry-After-Ms": {"1000000000"}}, upstream.KindRateLimited, time.Minute, true},
+		"429 for more than a number": {429, http.Header{"Retry-After": {"1" + strings.Repeat("0", 400)}}, upstream.KindRateLimited, time.Minute, true},
+		"429 to a date":              {429, http.Header{"Retry-After": {"Fri, 31 Dec 9999 23:59:59 GMT"}}, upstream.KindRateLimited, time.Minute, true},
+		"401":                        {401, nil, upstream.KindUnauthenticated, 2 * time.Second, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
