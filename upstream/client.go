@@ -79,6 +79,7 @@ type Client struct {
 	conns    *connections // nil where the transport is not net/http's
 	tenants  *tenants
 	checks   *checks
+	heavy    heavy
 }
 
 // NewClient makes a client. It asks nothing yet. Close it when it is not needed any more.
@@ -106,6 +107,7 @@ func NewClient(opts ClientOptions) *Client {
 	c := &Client{
 		opts:     opts,
 		conns:    conns,
+		heavy:    make(heavy, mostHeavy),
 		checks:   newChecks(),
 		endpoint: *opts.BaseURL.JoinPath("call"),
 		http: &http.Client{
@@ -208,9 +210,11 @@ func (q question) attempt(ctx context.Context, number, size int) (*Page, error) 
 	req.Header.Set("User-Agent", q.opts.UserAgent)
 	askedAt := time.Now()
 	body := bodies.Get().(*bytes.Buffer)
-	defer bodies.Put(body)
+	defer putBody(body)
 	body.Reset()
-	if err := q.send(req, body, size, came); errors.Is(err, errTooLarge) && size > 1 {
+	weight := &weighed{ctx: ctx, heavy: q.heavy}
+	defer weight.free()
+	if err := q.send(req, body, size, came, weight); errors.Is(err, errTooLarge) && size > 1 {
 		return nil, &PageSizeError{Most: size / 2}
 	} else if err != nil {
 		return nil, err
@@ -282,12 +286,12 @@ func (c *Client) url(statuses OrderStatuses, number, size int) string {
 var errTooLarge = &Error{Kind: KindInvalidResponse, Status: http.StatusOK, Reason: "the answer is too large"}
 
 // send is do, and leaves connections that are silent.
-func (c *Client) send(req *http.Request, body *bytes.Buffer, size int, came *passage) error {
+func (c *Client) send(req *http.Request, body *bytes.Buffer, size int, came *passage, weight *weighed) error {
 	if c.conns == nil {
-		return c.do(req, body, size, came)
+		return c.do(req, body, size, came, weight)
 	}
 	used, start := c.conns.current.Load(), time.Now()
-	err := c.do(req, body, size, came)
+	err := c.do(req, body, size, came, weight)
 	if silent(err, time.Since(start)) {
 		c.conns.leave(used)
 	}
@@ -295,7 +299,7 @@ func (c *Client) send(req *http.Request, body *bytes.Buffer, size int, came *pas
 }
 
 // do reads the body of a 200 answer for a page of so many rows, or makes that of a 204.
-func (c *Client) do(req *http.Request, body *bytes.Buffer, size int, came *passage) error {
+func (c *Client) do(req *http.Request, body *bytes.Buffer, size int, came *passage, weight *weighed) error {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return transportError(req.Context(), err, came)
@@ -313,13 +317,13 @@ func (c *Client) do(req *http.Request, body *bytes.Buffer, size int, came *passa
 	if resp.ContentLength > c.opts.MaxAnswerBytes && size >= smallestHalved {
 		return errTooLarge
 	}
-	if resp.ContentLength > 0 {
-		body.Grow(int(min(resp.ContentLength, c.opts.MaxAnswerBytes)) + bytes.MinRead)
+	if resp.ContentLength > 0 { // which is only a promise
+		body.Grow(int(min(resp.ContentLength, lightBytes)) + bytes.MinRead)
 	}
-	if err := readBody(body, resp.Body, c.opts.MaxAnswerBytes, size); err != nil && !errors.Is(err, errTooLarge) {
-		return transportError(req.Context(), err, came)
-	} else if err != nil {
+	weight.from = resp.Body
+	err = readBody(body, weight, c.opts.MaxAnswerBytes, size)
+	if _, told := errors.AsType[*Error](err); err == nil || told {
 		return err
 	}
-	return nil
+	return transportError(req.Context(), err, came)
 }

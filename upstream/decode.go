@@ -52,7 +52,7 @@ type span struct{ start, end uint32 }
 // there. Its error is the context's when that ended, and errTooLarge where fewer rows must be asked for.
 func readPage(ctx context.Context, body []byte, size int) (*Page, []stranger, error) {
 	r := pageReaders.Get().(*pageReader)
-	defer pageReaders.Put(r)
+	defer r.putBack()
 	if err := r.read(ctx, body, size); err != nil {
 		return nil, nil, err
 	}
@@ -99,6 +99,19 @@ var byteOrderMark = []byte("\uFEFF")
 var pageReaders = sync.Pool{New: func() any {
 	return &pageReader{decoder: new(jsontext.Decoder), places: map[string]int{}}
 }}
+
+// putBack makes the reader ready for the next answer, and keeps nothing of this one. A reader that has become large is
+// left: they would add up.
+func (r *pageReader) putBack() {
+	r.text = nil
+	r.decoder.Reset(bytes.NewBuffer(nil))
+	clear(r.places)
+	clear(r.unknown[:cap(r.unknown)])
+	if cap(r.added) <= lightBytes && cap(r.odd) <= lightBytes &&
+		cap(r.entries) <= maxPageEntries/8 && cap(r.tools) <= maxPageEntries/8 {
+		pageReaders.Put(r)
+	}
+}
 
 func (r *pageReader) read(ctx context.Context, body []byte, size int) error {
 	body = bytes.TrimPrefix(body, byteOrderMark)
