@@ -128,10 +128,15 @@ const (
 	pingTimeout = 3 * time.Second
 )
 
+// maxHeaderBytes are read of an answer's headers: Go's default of 10 MiB, times the requests under way, is memory that
+// nobody counts. Servers send some kilobytes, and nginx takes no more than 8 from those behind it.
+const maxHeaderBytes = 64 << 10
+
 // NewTransport makes the transport of a client that asks so many requests at once.
 func NewTransport(maxConcurrent int) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = maxConcurrent // Go's default of 2 closes connections under load only to dial them again
+	t.MaxResponseHeaderBytes = maxHeaderBytes
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
 	t.OnProxyConnectResponse = checkProxy
 	return t

@@ -31,16 +31,22 @@ func TestRefusedCredentialsPages(t *testing.T) {
 		"refused, then taken":     {{0, refused(), "error", kept}, {time.Second, nil, "new", kept}},
 		"refused twice":           {{0, refused(), "error", kept}, {time.Second, refused(), "error", gone}},
 		"refused, failing, refused": {
-			{0, refused(), "error", kept}, {time.Second, failing(), "stale", kept}, {2 * time.Second, refused(), "stale", gone},
+			{0, refused(), "error", kept},
+			{time.Second, failing(), "stale", kept},
+			{2 * time.Second, refused(), "stale", gone},
 			{time.Second, failing(), "error", gone},
 		},
 		"refused, failing for long": {
-			{0, refused(), "error", kept}, {time.Second, failing(), "stale", kept}, {50 * time.Second, failing(), "stale", kept},
+			{0, refused(), "error", kept},
+			{time.Second, failing(), "stale", kept},
+			{50 * time.Second, failing(), "stale", kept},
 			{10 * time.Second, failing(), "error", gone},
 		},
 		"refused, nothing for long": {{0, refused(), "error", kept}, {time.Minute, failing(), "error", gone}},
 		"taken in between": {
-			{0, refused(), "error", kept}, {time.Second, nil, "new", kept}, {20 * time.Second, refused(), "revalidated", kept},
+			{0, refused(), "error", kept},
+			{time.Second, nil, "new", kept},
+			{20 * time.Second, refused(), "revalidated", kept},
 			{time.Second, failing(), "stale", kept},
 		},
 	}
