@@ -266,6 +266,7 @@ type engine struct {
 // newEngine wires the engine. What it counts is in the registry.
 func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Registry, log *slog.Logger) (*engine, error) {
 	forward := s.Credentials == "forward"
+	telemetry.LogLibraries(log) // what net/http says of upstream
 	observer := telemetry.NewUpstream(registry, log)
 	clientOptions := upstream.ClientOptions{
 		BaseURL:        s.baseURL,

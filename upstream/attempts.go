@@ -284,7 +284,7 @@ func (t *tenant) learn(err error, now time.Time) {
 	if !failed {
 		return
 	}
-	wait := min(e.RetryAfter, longestPause)
+	wait := e.RetryAfter
 	switch e.Kind {
 	case KindUnauthenticated:
 		wait = refusedPause

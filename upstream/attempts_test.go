@@ -243,6 +243,8 @@ func TestBreakerIsNotLeftHalfOpen(t *testing.T) {
 
 // Upstream is left alone for as long as it asks for, but not for ever.
 func TestPauses(t *testing.T) {
+	const limited, unavailable = upstream.KindRateLimited, upstream.KindUnavailable
+	after := func(value string) http.Header { return http.Header{"Retry-After": {value}} }
 	tests := map[string]struct {
 		status int
 		header http.Header
@@ -250,10 +252,15 @@ func TestPauses(t *testing.T) {
 		lasts  time.Duration
 		told   bool // whether it tells how long
 	}{
-		"429":               {429, http.Header{"Retry-After": {"7"}}, upstream.KindRateLimited, 7 * time.Second, true},
-		"503":               {503, http.Header{"Retry-After": {"7"}}, upstream.KindUnavailable, 7 * time.Second, true},
-		"429 for a century": {429, http.Header{"Retry-After": {"100000"}}, upstream.KindRateLimited, time.Minute, true},
-		"401":               {401, nil, upstream.KindUnauthenticated, 2 * time.Second, false},
+		"429":                        {429, after("7"), limited, 7 * time.Second, true},
+		"503":                        {503, after("7"), unavailable, 7 * time.Second, true},
+		"429 for a century":          {429, after("100000"), limited, time.Minute, true},
+		"429 for 10^6 seconds":       {429, after("1000000"), limited, time.Minute, true},
+		"503 for 10^6 seconds":       {503, after("1000000"), unavailable, time.Minute, true},
+		"429 for 10^9 milliseconds":  {429, http.Header{"Retry-After-Ms": {"1000000000"}}, limited, time.Minute, true},
+		"429 for more than a number": {429, after("1" + strings.Repeat("0", 400)), limited, time.Minute, true},
+		"429 to a date":              {429, after("Fri, 31 Dec 9999 23:59:59 GMT"), limited, time.Minute, true},
+		"401":                        {401, nil, upstream.KindUnauthenticated, 2 * time.Second, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -123,7 +123,8 @@ func causeOf(err error, came *passage) (Cause, string) {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return CauseClosed, "the answer was cut short"
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed),
-		strings.Contains(err.Error(), "server closed idle connection"), strings.Contains(err.Error(), "GOAWAY"):
+		strings.Contains(err.Error(), "server closed idle connection"), strings.Contains(err.Error(), "GOAWAY"),
+		strings.Contains(err.Error(), "client connection lost"): // a ping was not answered
 		return CauseClosed, "the connection was closed"
 	case dialing:
 		return CauseConnect, "no connection"

@@ -76,8 +76,10 @@ type Client struct {
 	opts     ClientOptions
 	endpoint url.URL
 	http     *http.Client
+	conns    *connections // nil where the transport is not net/http's
 	tenants  *tenants
 	checks   *checks
+	heavy    heavy
 }
 
 // NewClient makes a client. It asks nothing yet. Close it when it is not needed any more.
@@ -94,11 +96,18 @@ func NewClient(opts ClientOptions) *Client {
 	if opts.Transport == nil {
 		opts.Transport = NewTransport(opts.MaxConcurrent)
 	}
+	var conns *connections
+	if transport, ok := opts.Transport.(*http.Transport); ok {
+		conns = newConnections(transport)
+		opts.Transport = conns
+	}
 	if opts.Wrap == nil {
 		opts.Wrap = func(transport http.RoundTripper) http.RoundTripper { return transport }
 	}
 	c := &Client{
 		opts:     opts,
+		conns:    conns,
+		heavy:    make(heavy, mostHeavy),
 		checks:   newChecks(),
 		endpoint: *opts.BaseURL.JoinPath("call"),
 		http: &http.Client{
@@ -114,14 +123,20 @@ func NewClient(opts ClientOptions) *Client {
 const (
 	// pingAfter is how long a connection over HTTP/2 is silent before it is asked whether it is still there, and
 	// pingTimeout how long that may take: one that has died without a word fails every request that is sent over it.
-	pingAfter   = 15 * time.Second
-	pingTimeout = 5 * time.Second
+	// Together they are shorter than an attempt: connections that nobody waits for long enough are found out too.
+	pingAfter   = 5 * time.Second
+	pingTimeout = 3 * time.Second
 )
+
+// maxHeaderBytes are read of an answer's headers: Go's default of 10 MiB, times the requests under way, is memory that
+// nobody counts. Servers send some kilobytes, and nginx takes no more than 8 from those behind it.
+const maxHeaderBytes = 64 << 10
 
 // NewTransport makes the transport of a client that asks so many requests at once.
 func NewTransport(maxConcurrent int) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = maxConcurrent // Go's default of 2 closes connections under load only to dial them again
+	t.MaxResponseHeaderBytes = maxHeaderBytes
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
 	t.OnProxyConnectResponse = checkProxy
 	return t
@@ -200,15 +215,23 @@ func (q question) attempt(ctx context.Context, number, size int) (*Page, error) 
 	req.Header.Set("User-Agent", q.opts.UserAgent)
 	askedAt := time.Now()
 	body := bodies.Get().(*bytes.Buffer)
-	defer bodies.Put(body)
+	defer putBody(body)
 	body.Reset()
-	if err := q.do(req, body, size, came); errors.Is(err, errTooLarge) && size > 1 {
+	weight := &weighed{ctx: ctx, heavy: q.heavy}
+	defer weight.free()
+	if err := q.send(req, body, size, came, weight); errors.Is(err, errTooLarge) && size > 1 {
 		return nil, &PageSizeError{Most: size / 2}
 	} else if err != nil {
 		return nil, err
 	}
-	page, unknown, err := readPage(body.Bytes())
-	if err != nil {
+	page, unknown, err := readPage(ctx, body.Bytes(), size)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return nil, transportError(ctx, err, came)
+	case errors.Is(err, errTooLarge):
+		return nil, &PageSizeError{Most: size / 2}
+	default:
 		return nil, &Error{Kind: KindInvalidResponse, Status: http.StatusOK, Reason: err.Error()}
 	}
 	page.Number, page.Size, page.AskedAt = number, size, askedAt
@@ -267,8 +290,21 @@ func (c *Client) url(statuses OrderStatuses, number, size int) string {
 // errTooLarge: the answer has more bytes than are read.
 var errTooLarge = &Error{Kind: KindInvalidResponse, Status: http.StatusOK, Reason: "the answer is too large"}
 
+// send is do, and leaves connections that are silent.
+func (c *Client) send(req *http.Request, body *bytes.Buffer, size int, came *passage, weight *weighed) error {
+	if c.conns == nil {
+		return c.do(req, body, size, came, weight)
+	}
+	used, start := c.conns.current.Load(), time.Now()
+	err := c.do(req, body, size, came, weight)
+	if silent(err, time.Since(start)) {
+		c.conns.leave(used)
+	}
+	return err
+}
+
 // do reads the body of a 200 answer for a page of so many rows, or makes that of a 204.
-func (c *Client) do(req *http.Request, body *bytes.Buffer, size int, came *passage) error {
+func (c *Client) do(req *http.Request, body *bytes.Buffer, size int, came *passage, weight *weighed) error {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return transportError(req.Context(), err, came)
@@ -286,13 +322,13 @@ func (c *Client) do(req *http.Request, body *bytes.Buffer, size int, came *passa
 	if resp.ContentLength > c.opts.MaxAnswerBytes && size >= smallestHalved {
 		return errTooLarge
 	}
-	if resp.ContentLength > 0 {
-		body.Grow(int(min(resp.ContentLength, c.opts.MaxAnswerBytes)) + bytes.MinRead)
+	if resp.ContentLength > 0 { // which is only a promise
+		body.Grow(int(min(resp.ContentLength, lightBytes)) + bytes.MinRead)
 	}
-	if err := readBody(body, resp.Body, c.opts.MaxAnswerBytes, size); err != nil && !errors.Is(err, errTooLarge) {
-		return transportError(req.Context(), err, came)
-	} else if err != nil {
+	weight.from = resp.Body
+	err = readBody(body, weight, c.opts.MaxAnswerBytes, size)
+	if _, told := errors.AsType[*Error](err); err == nil || told {
 		return err
 	}
-	return nil
+	return transportError(req.Context(), err, came)
 }

@@ -58,7 +58,7 @@ func TestRowsAreLeftOutForTheirSize(t *testing.T) {
 				} else if err != nil {
 					continue
 				}
-				page, _, err := readPage(body.Bytes())
+				page, _, err := readPage(t.Context(), body.Bytes(), size)
 				if err != nil || body.Len() > limit+len(cutRow) {
 					t.Fatalf("%v; %d bytes: %.200s", err, body.Len(), body.Bytes())
 				}

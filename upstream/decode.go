@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,15 +26,34 @@ import (
 //
 // What is legal JSON, if odd, is taken: a repeated name, of which the last counts as in JavaScript, and a lone surrogate
 // escape, which JavaScript writes when a text was cut inside an emoji; it reads as U+FFFD.
+//
+// Reading is bounded whatever the answer has, in time by its bytes and in memory by a few times its bytes. Rows past
+// those that were asked for are counted and not read. A row that has more than any call can have is left out like one
+// that cannot be read. Reading ends when the context does.
+
+const (
+	// maxFields is how many fields an object of a row may have, the repeated ones counted: 13 are documented.
+	maxFields = 1000
+	// maxEntries is how many entries one transcript may have: ten minutes of talk have some hundreds.
+	maxEntries = 10_000
+	// maxPageEntries is how many entries a page may have. Where it has more, fewer rows are asked for. The index takes
+	// 40 bytes an entry at most. A page of fewer than smallestHalved rows cannot have as many.
+	maxPageEntries = 1 << 18
+	// mostCounted is how many rows are counted of an answer that has more than were asked for. One more is enough to
+	// show that no page size fits.
+	mostCounted = mostLeast + 1
+)
 
 // span is where a JSON value lies in a page's text; zero stands for null.
 type span struct{ start, end uint32 }
 
-// readPage reads an answer of GET /call, and tells what it met that it does not know. It keeps nothing of body.
-func readPage(body []byte) (*Page, []stranger, error) {
+// readPage reads an answer of GET /call for so many rows, and tells what it met that it does not know. It keeps nothing
+// of body. A page of more rows than size is for being counted only: not all of them are read, and at most mostCounted are
+// there. Its error is the context's when that ended, and errTooLarge where fewer rows must be asked for.
+func readPage(ctx context.Context, body []byte, size int) (*Page, []stranger, error) {
 	r := pageReaders.Get().(*pageReader)
-	defer pageReaders.Put(r)
-	if err := r.read(body); err != nil {
+	defer r.putBack()
+	if err := r.read(ctx, body, size); err != nil {
 		return nil, nil, err
 	}
 	return r.page(), slices.Clone(r.strangers), nil
@@ -54,8 +74,11 @@ type pageReader struct {
 
 	// of the row that is being read
 	row     rowIndex
+	begun   begun
+	fields  int // seen so far
 	unknown []member
-	odd     []byte // what is unknown in its entries: a JSON list that is still open
+	places  map[string]int // of the names in unknown, once there are more than a look can go through
+	odd     []byte         // what is unknown in its entries: a JSON list that is still open
 }
 
 // rowIndex is a row as far as it is known before its page has its text.
@@ -64,17 +87,38 @@ type rowIndex struct {
 	problem string
 }
 
+// begun is how much there was when a row began.
+type begun struct{ at, entries, tools, added int }
+
 // member is one field of an object, as JSON. The name is canonical.
 type member struct{ name, value []byte }
 
 // byteOrderMark stands before what some servers send. RFC 8259 §8.1 lets a reader ignore it.
 var byteOrderMark = []byte("\uFEFF")
 
-var pageReaders = sync.Pool{New: func() any { return &pageReader{decoder: new(jsontext.Decoder)} }}
+var pageReaders = sync.Pool{New: func() any {
+	return &pageReader{decoder: new(jsontext.Decoder), places: map[string]int{}}
+}}
 
-func (r *pageReader) read(body []byte) error {
+// putBack makes the reader ready for the next answer, and keeps nothing of this one. A reader that has become large is
+// left: they would add up.
+func (r *pageReader) putBack() {
+	r.text = nil
+	r.decoder.Reset(bytes.NewBuffer(nil))
+	clear(r.places)
+	clear(r.unknown[:cap(r.unknown)])
+	if cap(r.added) <= lightBytes && cap(r.odd) <= lightBytes &&
+		cap(r.entries) <= maxPageEntries/8 && cap(r.tools) <= maxPageEntries/8 {
+		pageReaders.Put(r)
+	}
+}
+
+func (r *pageReader) read(ctx context.Context, body []byte, size int) error {
 	body = bytes.TrimPrefix(body, byteOrderMark)
 	if r.validate(body) != nil { // or it has what is odd but legal
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		body = bytes.ToValidUTF8(body, []byte("\uFFFD"))
 		if err := r.validate(body, jsontext.AllowInvalidUTF8(true)); err != nil {
 			return err
@@ -97,7 +141,12 @@ func (r *pageReader) read(body []byte) error {
 		}
 		listed = true
 		for r.enter(); r.more(); {
-			r.readRow()
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if r.nextRow(size); len(r.entries) > maxPageEntries {
+				return errTooLarge
+			}
 		}
 	}
 	if !listed {
@@ -164,21 +213,53 @@ func (r *pageReader) page() *Page {
 	return page
 }
 
+// nextRow reads a row of a page of so many. Further rows are counted and not read.
+func (r *pageReader) nextRow(size int) {
+	switch {
+	case len(r.rows) < size:
+		r.readRow()
+	case len(r.rows) < max(size+1, mostCounted):
+		r.rows = append(r.rows, rowIndex{problem: "it was not asked for"})
+		r.value()
+	default:
+		r.value()
+	}
+}
+
 func (r *pageReader) readRow() {
 	r.row = rowIndex{Call: Call{Status: CallStatusUnrecognized}}
-	r.unknown, r.odd = r.unknown[:0], r.odd[:0]
+	r.unknown, r.odd, r.fields = r.unknown[:0], r.odd[:0], 0
+	clear(r.places)
 	switch {
 	case r.peek() == '{':
-		for r.enter(); r.more(); {
-			r.readField(r.name())
-		}
-		r.finishExtra()
+		r.begun = begun{r.at, len(r.entries), len(r.tools), len(r.added)}
+		r.readFields()
 	case string(r.value()) == cutRow:
 		r.row.problem = "it is too large"
 	default:
 		r.row.problem = "it is not an object"
 	}
 	r.rows = append(r.rows, r.row)
+}
+
+// readFields reads the fields of a call, or leaves the row out where it has too many of anything.
+func (r *pageReader) readFields() {
+	for r.enter(); r.more(); {
+		if r.fields++; r.fields > maxFields {
+			r.row.problem = "it has too many fields"
+		} else {
+			r.readField(r.name())
+		}
+		if r.row.problem != "" {
+			b := r.begun
+			r.entries, r.tools, r.added = r.entries[:b.entries], r.tools[:b.tools], r.added[:b.added]
+			r.row = rowIndex{problem: r.row.problem}
+			r.at = b.at
+			r.value()
+			return
+		}
+	}
+	r.finishExtra()
 }
 
 // readField reads a field of a call. Null is a value of every modelled field, and so is the `{}` that the documentation
@@ -224,12 +305,18 @@ func (r *pageReader) readField(name []byte) {
 
 func (r *pageReader) readTranscript(name []byte) {
 	t := &r.row.transcript
-	r.entries, r.odd = r.entries[:len(r.entries)-int(t.to-t.from)], r.odd[:0] // of a repeated name the last counts
+	// of a repeated name the last counts
+	r.entries, r.tools, r.odd = r.entries[:r.begun.entries], r.tools[:r.begun.tools], r.odd[:0]
 	t.from, t.sent = uint32(len(r.entries)), true
 	switch r.peek() {
 	case '[':
 		for r.enter(); r.more(); {
-			r.readEntry()
+			if r.readEntry(); len(r.entries)-r.begun.entries > maxEntries {
+				r.row.problem = "its transcript has too many entries"
+			}
+			if r.row.problem != "" {
+				return
+			}
 		}
 	case '"':
 		r.entries = append(r.entries, entry{content: r.string(r.value()), role: TranscriptRoleUnrecognized})
@@ -258,8 +345,12 @@ func (r *pageReader) readEntry() {
 
 func (r *pageReader) readTurn(e *entry) {
 	var used tool
-	odd := false
+	odd, fields := false, 0
 	for r.enter(); r.more(); {
+		if fields++; fields > maxFields {
+			r.row.problem = "an entry of its transcript has too many fields"
+			return
+		}
 		name, value, ok := r.name(), r.value(), false
 		switch string(name) {
 		case `"role"`:
@@ -303,13 +394,30 @@ func (r *pageReader) readTurn(e *entry) {
 // keep remembers a field for [FieldExtra]; the last of a name counts.
 func (r *pageReader) keep(name, value []byte) {
 	r.meet(callFields, "", name, value)
-	for i := range r.unknown {
-		if bytes.Equal(r.unknown[i].name, name) {
-			r.unknown[i].value = value
-			return
-		}
+	if i := r.place(name); i >= 0 {
+		r.unknown[i].value = value
+		return
+	}
+	if len(r.unknown) >= fewUnknown {
+		r.places[string(name)] = len(r.unknown)
 	}
 	r.unknown = append(r.unknown, member{name, value})
+}
+
+// fewUnknown names are looked for one by one, which is faster than a map.
+const fewUnknown = 16
+
+// place is where the name stands among what is unknown; -1 is nowhere.
+func (r *pageReader) place(name []byte) int {
+	for i := range r.unknown[:min(len(r.unknown), fewUnknown)] {
+		if bytes.Equal(r.unknown[i].name, name) {
+			return i
+		}
+	}
+	if i, ok := r.places[string(name)]; ok {
+		return i
+	}
+	return -1
 }
 
 // finishExtra writes [FieldExtra] of the row.
@@ -452,15 +560,23 @@ func (r *pageReader) raw(value []byte) span {
 	return span{end - uint32(len(value)), end}
 }
 
-// appendObject writes an object of at least one member.
+// appendObject writes an object.
 func appendObject(dst []byte, members []member) []byte {
-	for i, m := range members {
-		dst = append(dst, "{,"[min(i, 1)])
-		dst = append(dst, m.name...)
-		dst = append(dst, ':')
-		dst = append(dst, m.value...)
+	dst = append(dst, '{')
+	for _, m := range members {
+		dst = appendMember(dst, m)
 	}
 	return append(dst, '}')
+}
+
+// appendMember writes a member behind the opening bracket of its object or behind the one before.
+func appendMember(dst []byte, m member) []byte {
+	if dst[len(dst)-1] != '{' {
+		dst = append(dst, ',')
+	}
+	dst = append(dst, m.name...)
+	dst = append(dst, ':')
+	return append(dst, m.value...)
 }
 
 // KeepMembers returns the object with only the members of these names, in the object's own order, each value as it is.
@@ -470,14 +586,11 @@ func KeepMembers(value string, names map[string]bool) string {
 		return value
 	}
 	s := scanner{text: []byte(value)}
-	var kept []member
+	kept := []byte{'{'}
 	for s.enter(); s.more(); {
 		if name, value := s.name(), s.value(); names[string(unquote(name))] {
-			kept = append(kept, member{name, value})
+			kept = appendMember(kept, member{name, value})
 		}
 	}
-	if len(kept) == 0 {
-		return "{}"
-	}
-	return string(appendObject(nil, kept))
+	return string(append(kept, '}'))
 }

@@ -1,7 +1,9 @@
 package upstream
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"mime"
 	"net/http"
 	"slices"
@@ -153,17 +155,26 @@ func kindOfStatus(status int) Kind {
 }
 
 // retryAfter reads how long upstream asks to wait, as the vendor's SDK does: `retry-after-ms` before `Retry-After`,
-// which is seconds or a date. 0 is unknown.
+// which is seconds or a date. 0 is unknown. What is longer than longestPause is that long: no longer time is kept to.
 func retryAfter(header http.Header, now time.Time) time.Duration {
-	if ms, err := strconv.ParseFloat(header.Get("Retry-After-Ms"), 64); err == nil && ms > 0 && ms < 1e9 {
-		return time.Duration(ms * float64(time.Millisecond))
+	if wait := number(header.Get("Retry-After-Ms"), time.Millisecond); wait > 0 {
+		return wait
 	}
 	value := strings.TrimSpace(header.Get("Retry-After"))
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds > 0 && seconds < 1e6 {
-		return time.Duration(seconds * float64(time.Second))
+	if wait := number(value, time.Second); wait > 0 {
+		return wait
 	}
 	if at, err := http.ParseTime(value); err == nil && at.After(now) {
-		return at.Sub(now)
+		return min(at.Sub(now), longestPause)
 	}
 	return 0
+}
+
+// number reads so many units, up to longestPause; 0 is what is no positive number.
+func number(value string, unit time.Duration) time.Duration {
+	n, err := strconv.ParseFloat(value, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(n) || n <= 0 {
+		return 0
+	}
+	return time.Duration(min(n*float64(unit), float64(longestPause)))
 }

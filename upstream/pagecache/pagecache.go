@@ -307,7 +307,7 @@ func marked(page *upstream.Page) *upstream.Page {
 // covering returns the newest page that will do, and the shelf that it stands on. It drops those that it passes that have
 // had their time.
 func (c *Cache) covering(opts upstream.ListCallsOptions) (*upstream.Page, *shelf) {
-	s := c.shelves[opts.Credential.Tenant()]
+	s := c.shown(opts.Credential.Tenant())
 	if s == nil {
 		return nil, nil
 	}
@@ -434,16 +434,50 @@ func (c *Cache) land(k key, f *flight, page *upstream.Page, err error) (changed 
 	switch {
 	case err == nil:
 		s.failing = false
+		if !f.began.Before(s.refusedAt) { // else it may have been asked while the credential was still good
+			s.hidden, s.refusedAt = false, time.Time{}
+		}
 	case failed && failure.Kind.Passing():
 		s.failing, s.failedAt = true, c.opts.Now()
-	case failed:
-		for _, k := range s.pages.Keys() {
-			c.pages.Remove(k)
-		}
+		s.hidden = s.hidden && !failure.Asked()
+	case failed && failure.Asked():
+		c.refuse(s, f)
 	case isLarge && large.Most > 0:
 		s.tooLarge[k.list.Statuses] = tooLarge{large.Most, c.opts.Now().Add(tooLargeLasts)}
 	}
 	return s.failing != before
+}
+
+// refuse hides a tenant's pages, or drops them where a flight that began after the first refusal confirms it. The caller
+// holds the lock.
+func (c *Cache) refuse(s *shelf, f *flight) {
+	s.hidden = true
+	switch {
+	case s.refusedAt.IsZero():
+		s.refusedAt = c.opts.Now()
+	case !f.began.Before(s.refusedAt):
+		c.drop(s)
+	}
+}
+
+// drop drops a tenant's pages.
+func (c *Cache) drop(s *shelf) {
+	for _, k := range s.pages.Keys() {
+		c.pages.Remove(k)
+	}
+}
+
+// shown is the shelf of a tenant who may be shown its pages, else nil.
+func (c *Cache) shown(tenant upstream.Tenant) *shelf {
+	s := c.shelves[tenant]
+	if s != nil && !s.refusedAt.IsZero() && c.opts.Now().Sub(s.refusedAt) >= refusedKept {
+		c.drop(s)
+		s = nil
+	}
+	if s == nil || s.hidden {
+		return nil
+	}
+	return s
 }
 
 // leave says that the caller no longer waits. A flight without askers is cancelled, and cannot be joined any more.
@@ -530,7 +564,7 @@ func (c *Cache) candidates(
 ) (pages []*upstream.Page, failing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.shelves[tenant]
+	s := c.shown(tenant)
 	if s == nil {
 		return nil, false
 	}

@@ -23,10 +23,18 @@ type shelf struct {
 	failing  bool      // the last flight to land failed
 	failedAt time.Time // when it did
 
+	// A refusal of the credential hides the pages at once, as it may have been revoked. It takes a second one to drop them:
+	// gateways and identity providers in front of an API answer 401 for a moment, too, when they restart.
+	hidden    bool      // the last thing that upstream has told is that it refuses the credential
+	refusedAt time.Time // when it first did since it last took the credential; zero is never
+
 	// tooLarge are lists of which a flight has brought too large an answer. It may have been a flight in the background,
 	// so that nobody was told.
 	tooLarge map[upstream.OrderStatuses]tooLarge
 }
+
+// refusedKept is how long pages of a refused credential are kept, hidden, for upstream to take it again.
+const refusedKept = time.Minute
 
 // tooLarge is how many rows of a list may be asked for at once.
 type tooLarge struct {
