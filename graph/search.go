@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"slices"
 
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
@@ -253,8 +254,8 @@ func (s *search) bothWays(ctx context.Context) (*upstream.Page, error) {
 // chainDown puts the rows of a page below those of the chain.
 func (s *search) chainDown(page *upstream.Page) {
 	below := s.spanOf(page)
-	for seam := len(s.chain.rows) - 1; seam >= 0; seam-- {
-		if i := below.indexOf(s.chain.rows[seam].Call); i >= 0 {
+	for seam, row := range slices.Backward(s.chain.rows) {
+		if i := below.indexOf(row.Call); i >= 0 {
 			s.chain.append(seam, place{span: below, before: i, after: i + 1})
 			return
 		}
