@@ -122,7 +122,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	defer lines.Close(lastLinesTimeout)
 	log := s.logger(lines)
 	registry := newRegistry()
-	telemetry.RegisterLog(registry, lines.Dropped)
+	streams := door.NewStreams(2 * s.MaxConcurrent) // as many read or are read from as are inside
+	telemetry.RegisterServing(registry, telemetry.ServingOptions{LinesDropped: lines.Dropped, StreamsCut: streams.Cut})
 
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
@@ -165,6 +166,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
 	server := newServer(s, handler, log)
 	headers.Watch(server)
+	server.Handler = streams.Wrap(server.Handler)
 	return serve(ctx, server, headers.Listen(listener), &draining, s.DrainDelay, log)
 }
 
@@ -191,6 +193,9 @@ func closeTraces(ctx context.Context, traces *telemetry.Traces, log *slog.Logger
 // headerBytes are for what a request has beside the query string of a GET: its header fields.
 const headerBytes = 16 << 10
 
+// maxStreams is how many requests one connection may have open over HTTP/2: RFC 9113 §6.5.2 recommends no fewer than 100.
+const maxStreams = 100
+
 // newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end: 5
 // seconds for headers, 15 for all of a request, and as long as it is set between two requests. A first request must
 // begin within 5 seconds too.
@@ -204,6 +209,7 @@ func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server
 		IdleTimeout:       s.IdleTimeout,
 		MaxHeaderBytes:    int(s.MaxRequestBytes) + headerBytes,
 		ErrorLog:          errorLog(log),
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: 30 * time.Second},
 	}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
@@ -211,7 +217,9 @@ func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server
 }
 
 // errorLog is for net/http, which else writes to standard error, and waits for whoever reads that.
-func errorLog(log *slog.Logger) *stdlog.Logger { return slog.NewLogLogger(log.Handler(), slog.LevelWarn) }
+func errorLog(log *slog.Logger) *stdlog.Logger {
+	return slog.NewLogLogger(log.Handler(), slog.LevelWarn)
+}
 
 // serve serves until ctx is done, and then drains: it goes on for the delay, in which balancers see that it is not ready,
 // takes no more connections, and lets the requests under way finish.
