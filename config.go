@@ -72,6 +72,7 @@ type settings struct {
 	OTLPEndpoint       string        `name:"otlp-endpoint" variable:"OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"An OpenTelemetry collector for traces, by OTLP over HTTP, like http://localhost:4318. Without one nothing is traced, unless OTEL_TRACES_EXPORTER is otlp."`
 	OTLPTraces         string        `name:"otlp-traces-endpoint" variable:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" placeholder:"URL" help:"The same for traces alone, with the path, like http://localhost:4318/v1/traces."`
 	TraceSample        float64       `variable:"GATEWAY_TRACE_SAMPLE" default:"1" help:"The share of requests that are traced, 0 to 1, where the client has not decided that in traceparent, and OTEL_TRACES_SAMPLER is not set."`
+	MetricsListen      string        `variable:"GATEWAY_METRICS_LISTEN" placeholder:"HOST:PORT" help:"An address of their own for /metrics, which are then not at --listen. Unset they are, for one reader at a time."`
 	PprofListen        string        `variable:"GATEWAY_PPROF_LISTEN" placeholder:"127.0.0.1:6060" help:"An address on this machine at which to serve profiles of the gateway."`
 	DemoCallsPerMinute float64       `variable:"GATEWAY_DEMO_CALLS_PER_MINUTE" query:"" default:"6" help:"How many calls a minute arrive at the demo upstream. 0 lets its list stand still."`
 	Check              bool          `help:"Check the settings, and do nothing else."`
@@ -277,10 +278,15 @@ func (s *settings) check(hasKey bool) error {
 			errs = append(errs, wrong(flag, variable, format, args...))
 		}
 	}
-	host, err := s.listenHost()
+	host, err := hostOf("listen", "GATEWAY_LISTEN", s.Listen)
 	listens := err == nil
 	if !listens {
 		errs = append(errs, err)
+	}
+	if s.MetricsListen != "" {
+		if _, err := hostOf("metrics-listen", "GATEWAY_METRICS_LISTEN", s.MetricsListen); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	s.host = host
 	refuse(s.UpstreamPageSize < 20 || s.UpstreamPageSize > 1000, "upstream-page-size", "GATEWAY_UPSTREAM_PAGE_SIZE", "must be from 20 to 1000, and is %d", s.UpstreamPageSize)
@@ -379,14 +385,14 @@ func (s *settings) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// listenHost is the host part of the address to listen on.
-func (s *settings) listenHost() (string, error) {
-	host, port, err := net.SplitHostPort(s.Listen)
+// hostOf is the host part of an address to listen on, which a flag and its variable have set.
+func hostOf(flag, variable, address string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", wrong("listen", "GATEWAY_LISTEN", "must be host:port, and is %q", s.Listen)
+		return "", wrong(flag, variable, "must be host:port, and is %q", address)
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
-		return "", wrong("listen", "GATEWAY_LISTEN", "has no port from 0 to 65535: %q", s.Listen)
+		return "", wrong(flag, variable, "has no port from 0 to 65535: %q", address)
 	}
 	return host, nil
 }

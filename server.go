@@ -25,7 +25,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"revox-graphql/door"
 	"revox-graphql/explorer"
@@ -153,6 +152,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return err
 	}
 	defer stop()
+	if s.MetricsListen != "" {
+		stopMetrics, err := serveMetrics(ctx, s.MetricsListen, registry, log)
+		if err != nil {
+			return err
+		}
+		defer stopMetrics()
+	}
 	if s.PprofListen != "" {
 		stopPprof, err := servePprof(ctx, s.PprofListen, log)
 		if err != nil {
@@ -287,7 +293,9 @@ func routes(
 	mux.Handle("/schema.graphqls", guard(cors(door.ReadOnly(text(schema)))))
 	mux.Handle("/healthz", door.ReadOnly(probed(text("ok\n"))))
 	mux.Handle("/readyz", door.ReadOnly(probed(ready)))
-	mux.Handle("/metrics", door.ReadOnly(guard(promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))))
+	if s.MetricsListen == "" {
+		mux.Handle("/metrics", door.ReadOnly(guard(publicMetrics(registry))))
+	}
 	mux.Handle("/{$}", door.ReadOnly(pages))
 	mux.Handle("/", pages)
 	return door.RequestID(closing(draining, mux)), engine.stop, nil
