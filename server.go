@@ -122,7 +122,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	log := s.logger(lines)
 	registry := newRegistry()
 	streams := door.NewStreams(2 * s.MaxConcurrent) // as many read or are read from as are inside
-	telemetry.RegisterServing(registry, telemetry.ServingOptions{LinesDropped: lines.Dropped, StreamsCut: streams.Cut})
+	connections := door.NewConnections(cmp.Or(s.MaxConnections, s.connectionRoom()))
+	telemetry.RegisterServing(registry, telemetry.ServingOptions{
+		LinesDropped: lines.Dropped, StreamsCut: streams.Cut,
+		Connections: connections.Open, ConnectionsClosed: connections.Closed,
+	})
 
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
@@ -173,7 +177,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	server := newServer(s, handler, log)
 	headers.Watch(server)
 	server.Handler = streams.Wrap(server.Handler)
-	return serve(ctx, server, headers.Listen(listener), &draining, s.DrainDelay, log)
+	connections.Watch(server)
+	return serve(ctx, server, headers.Listen(connections.Listen(listener)), &draining, s.DrainDelay, log)
 }
 
 // check puts the parts together, which reads the trusted documents, and does no more.
