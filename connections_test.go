@@ -24,11 +24,11 @@ func TestConnectionsAreBounded(t *testing.T) {
 		sends string
 		busy  bool // so they cannot be closed for others
 	}{
-		"they send nothing":    {"", false},
-		"they are idle":        {"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", false},
-		"they send a header":   {"GET /healthz HTTP/1.1\r\nHost: local", false},
-		"they send a body":     {"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", true},
-		"they speak HTTP/2":    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", false},
+		"they send nothing":  {"", false},
+		"they are idle":      {"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", false},
+		"they send a header": {"GET /healthz HTTP/1.1\r\nHost: local", false},
+		"they send a body":   {"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", true},
+		"they speak HTTP/2":  {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
