@@ -16,8 +16,8 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// Clients that hold more connections than there may be files, in whatever state, keep the gateway from asking upstream as
-// little as each other from asking the gateway.
+// Clients that hold more connections than there may be files, in whatever state, keep the gateway from asking upstream
+// as little as each other from asking the gateway.
 func TestConnectionsAreBounded(t *testing.T) {
 	const files, room = 200, 100 // half of the files, as more than that would be kept
 	for name, test := range map[string]struct {
@@ -27,7 +27,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 		"they send nothing":  {"", false},
 		"they are idle":      {"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", false},
 		"they send a header": {"GET /healthz HTTP/1.1\r\nHost: local", false},
-		"they send a body":   {"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", true},
+		"they send a body": {
+			"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", true,
+		},
 		"they speak HTTP/2":  {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +96,8 @@ func TestConnectionsAreBounded(t *testing.T) {
 					break
 				}
 				if time.Since(began) > 20*time.Second {
-					t.Fatalf("want %s, got %s", held, regexp.MustCompile(`\nrevox_graphql_connections.*`).FindAllString(string(body), -1))
+					got := regexp.MustCompile(`\nrevox_graphql_connections.*`).FindAllString(string(body), -1)
+					t.Fatalf("want %s, got %s", held, got)
 				}
 			}
 			release()

@@ -23,8 +23,8 @@ func (c *child) endsWith() int {
 	return c.cmd.ProcessState.ExitCode()
 }
 
-// A gateway whose log nobody reads, while whoever should still holds the pipe, goes on and can be stopped. Once somebody
-// reads again, what was kept is there, how much was not, and what follows.
+// A gateway whose log nobody reads, while whoever should still holds the pipe, goes on and can be stopped. Once
+// somebody reads again, what was kept is there, how much was not, and what follows.
 func TestUnreadLog(t *testing.T) {
 	for name, reads := range map[string]bool{"never read": false, "read again": true} {
 		t.Run(name, func(t *testing.T) {

@@ -21,8 +21,8 @@ const (
 	metricsConnections = 16
 )
 
-// publicMetrics are for the address at which anybody asks. Collecting them takes more than an answer from memory, so that
-// is done for one at a time, and whoever comes meanwhile is told 503.
+// publicMetrics are for the address at which anybody asks. Collecting them takes more than an answer from memory, so
+// that is done for one at a time, and whoever comes meanwhile is told 503.
 func publicMetrics(registry *prometheus.Registry) http.Handler {
 	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 1})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

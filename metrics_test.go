@@ -21,7 +21,8 @@ func TestMetricsAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp, body := do(t, req); resp.StatusCode != http.StatusOK || !strings.Contains(body, "revox_graphql_requests_in_flight") {
+	resp, body := do(t, req)
+	if resp.StatusCode != http.StatusOK || !strings.Contains(body, "revox_graphql_requests_in_flight") {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
 	req.Host = "evil.example"
@@ -32,12 +33,14 @@ func TestMetricsAddress(t *testing.T) {
 		t.Errorf("metrics at the gateway's own address: %d %s", resp.StatusCode, body)
 	}
 	for _, address := range []string{"9090", "here", "127.0.0.1:x"} {
-		if _, err := parse(map[string]string{"GATEWAY_METRICS_LISTEN": address}); err == nil || !strings.Contains(err.Error(), "GATEWAY_METRICS_LISTEN") {
+		_, err := parse(map[string]string{"GATEWAY_METRICS_LISTEN": address})
+		if err == nil || !strings.Contains(err.Error(), "GATEWAY_METRICS_LISTEN") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
 	taken := strings.TrimSuffix(strings.TrimPrefix(match[1], "http://"), "/metrics")
-	if _, err := serveMetrics(t.Context(), taken, newRegistry(), quiet()); err == nil || !strings.Contains(err.Error(), "GATEWAY_METRICS_LISTEN") {
+	_, err = serveMetrics(t.Context(), taken, newRegistry(), quiet())
+	if err == nil || !strings.Contains(err.Error(), "GATEWAY_METRICS_LISTEN") {
 		t.Errorf("an address that is taken: %v", err)
 	}
 }

@@ -66,7 +66,9 @@ func (w *windowless) ask(t *testing.T, path string) (stream uint32) {
 	stream, w.next = w.next, w.next+2
 	w.block.Reset()
 	encoder := hpack.NewEncoder(&w.block)
-	for _, field := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "localhost"}, {":path", path}} {
+	for _, field := range [][2]string{
+		{":method", "GET"}, {":scheme", "http"}, {":authority", "localhost"}, {":path", path},
+	} {
 		_ = encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]})
 	}
 	err := w.framer.WriteHeaders(http2.HeadersFrameParam{

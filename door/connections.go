@@ -9,7 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// Connections bounds the connections of clients, so that file descriptors are left for upstream, and memory for answers.
+// Connections bounds the connections of clients, so that file descriptors are left for upstream, and memory for
+// answers.
 // Where there are as many as may be, a new one takes the place of the one that has waited longest for its next request,
 // or to send its first: whoever only holds connections keeps nobody out. nginx does so as well when it has no more
 // connections. If all of them are being answered, the new one waits until one is not.

@@ -25,7 +25,7 @@ func RegisterServing(registry prometheus.Registerer, opts ServingOptions) {
 	counter("streams_cut_total",
 		"Requests over HTTP/2 that were cut off because too many were open, and they had been longest.", opts.StreamsCut)
 	counter("connections_closed_total",
-		"Idle connections that were closed because others wanted to connect, and no more may be open.", opts.ConnectionsClosed)
+		"Idle connections that were closed to make room for others.", opts.ConnectionsClosed)
 	registry.MustRegister(prometheus.NewGaugeFunc(
 		prometheus.GaugeOpts{Namespace: namespace, Name: "connections", Help: "Connections of clients."},
 		func() float64 { return float64(opts.Connections()) },
