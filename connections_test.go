@@ -30,7 +30,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		"they send a body": {
 			"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", true,
 		},
-		"they speak HTTP/2":  {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", false},
+		"they speak HTTP/2": {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
