@@ -62,6 +62,7 @@ type settings struct {
 	Hosts              []string      `variable:"GATEWAY_HOSTS" placeholder:"NAME" help:"Further names of this gateway in the Host header, separated by commas. On loopback no others are answered, and with this set nowhere."`
 	CORSOrigins        []string      `name:"cors-origins" variable:"GATEWAY_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may read answers, separated by commas, like https://app.example.com."`
 	MaxConcurrent      int           `name:"max-concurrent-requests" variable:"GATEWAY_MAX_CONCURRENT_REQUESTS" default:"1024" help:"How many GraphQL requests may be under way at once; those beyond are refused."`
+	MaxConnections     int           `variable:"GATEWAY_MAX_CONNECTIONS" placeholder:"NUMBER" help:"How many connections clients may have; a new one then takes the place of the one idle longest. Unset, as many as the limit of open files leaves room for, and at most 10000."`
 	DrainDelay         time.Duration `variable:"GATEWAY_DRAIN_DELAY" default:"0s" help:"How long to go on accepting requests after the signal to stop, while /readyz already says no."`
 	IdleTimeout        time.Duration `variable:"GATEWAY_IDLE_TIMEOUT" default:"620s" help:"How long a connection may be idle between two requests before it is closed: 1s to 24h. Longer than balancers keep theirs."`
 	Introspection      bool          `variable:"GATEWAY_INTROSPECTION" default:"true" negatable:"" help:"Let clients read the schema by queries. GraphiQL needs it."`
@@ -72,6 +73,7 @@ type settings struct {
 	OTLPEndpoint       string        `name:"otlp-endpoint" variable:"OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"An OpenTelemetry collector for traces, by OTLP over HTTP, like http://localhost:4318. Without one nothing is traced, unless OTEL_TRACES_EXPORTER is otlp."`
 	OTLPTraces         string        `name:"otlp-traces-endpoint" variable:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" placeholder:"URL" help:"The same for traces alone, with the path, like http://localhost:4318/v1/traces."`
 	TraceSample        float64       `variable:"GATEWAY_TRACE_SAMPLE" default:"1" help:"The share of requests that are traced, 0 to 1, where the client has not decided that in traceparent, and OTEL_TRACES_SAMPLER is not set."`
+	MetricsListen      string        `variable:"GATEWAY_METRICS_LISTEN" placeholder:"HOST:PORT" help:"An address of their own for /metrics, which are then not at --listen. Unset they are, for one reader at a time."`
 	PprofListen        string        `variable:"GATEWAY_PPROF_LISTEN" placeholder:"127.0.0.1:6060" help:"An address on this machine at which to serve profiles of the gateway."`
 	DemoCallsPerMinute float64       `variable:"GATEWAY_DEMO_CALLS_PER_MINUTE" query:"" default:"6" help:"How many calls a minute arrive at the demo upstream. 0 lets its list stand still."`
 	Check              bool          `help:"Check the settings, and do nothing else."`
@@ -277,10 +279,15 @@ func (s *settings) check(hasKey bool) error {
 			errs = append(errs, wrong(flag, variable, format, args...))
 		}
 	}
-	host, err := s.listenHost()
+	host, err := hostOf("listen", "GATEWAY_LISTEN", s.Listen)
 	listens := err == nil
 	if !listens {
 		errs = append(errs, err)
+	}
+	if s.MetricsListen != "" {
+		if _, err := hostOf("metrics-listen", "GATEWAY_METRICS_LISTEN", s.MetricsListen); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	s.host = host
 	refuse(s.UpstreamPageSize < 20 || s.UpstreamPageSize > 1000, "upstream-page-size", "GATEWAY_UPSTREAM_PAGE_SIZE", "must be from 20 to 1000, and is %d", s.UpstreamPageSize)
@@ -300,6 +307,11 @@ func (s *settings) check(hasKey bool) error {
 	refuse(s.MaxCost < 1 || s.MaxCost > 100_000_000, "max-cost", "GATEWAY_MAX_COST", "must be from 1 to 100000000, and is %d", s.MaxCost)
 	refuse(s.MaxAnswerBytes < 1<<10 || s.MaxAnswerBytes > 4<<30, "max-answer-bytes", "GATEWAY_MAX_ANSWER_BYTES", "must be from 1KiB to 4GiB, and is %d bytes", s.MaxAnswerBytes)
 	refuse(s.MaxConcurrent < 1 || s.MaxConcurrent > 100_000, "max-concurrent-requests", "GATEWAY_MAX_CONCURRENT_REQUESTS", "must be from 1 to 100000, and is %d", s.MaxConcurrent)
+	room := s.connectionRoom()
+	refuse(s.MaxConnections < 0, "max-connections", "GATEWAY_MAX_CONNECTIONS", "must not be negative, and is %d", s.MaxConnections)
+	refuse(openFiles() > 0 && s.MaxConnections > max(room, openFiles()-s.reservedFiles()), "max-connections", "GATEWAY_MAX_CONNECTIONS",
+		"is %d, and of the %d files that may be open %d are kept for Revox and the rest: raise that limit (ulimit -n), or lower this",
+		s.MaxConnections, openFiles(), s.reservedFiles())
 	refuse(s.DrainDelay < 0 || s.DrainDelay > time.Hour, "drain-delay", "GATEWAY_DRAIN_DELAY", "must be from 0s to 1h, and is %v", s.DrainDelay)
 	refuse(s.IdleTimeout < time.Second || s.IdleTimeout > 24*time.Hour, "idle-timeout", "GATEWAY_IDLE_TIMEOUT",
 		"must be from 1s to 24h, and is %v", s.IdleTimeout)
@@ -360,6 +372,23 @@ func (s *settings) check(hasKey bool) error {
 	return errors.Join(errs...)
 }
 
+// mostConnections is the default where files do not bound them: idle connections take some 20 kB each, so these take
+// a fifth of the memory that deploy/ gives a gateway.
+const mostConnections = 10_000
+
+// reservedFiles is how many files are kept for all but clients: two for each request to Revox, as one that is looking a
+// name up or being closed has two, and 64 for the log, the demo, metrics, profiles, traces and what Go needs.
+func (s *settings) reservedFiles() int { return 2*s.UpstreamConcurrent + 64 }
+
+// connectionRoom is how many connections clients may have by default. Where few files may be open, half are kept.
+func (s *settings) connectionRoom() int {
+	files := openFiles()
+	if files == 0 {
+		return mostConnections
+	}
+	return max(1, min(mostConnections, max(files-s.reservedFiles(), files/2)))
+}
+
 // isAddress reports whether a text is the address of a server, and holds no secret.
 func isAddress(text string) bool {
 	u, err := url.Parse(text)
@@ -379,14 +408,14 @@ func (s *settings) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// listenHost is the host part of the address to listen on.
-func (s *settings) listenHost() (string, error) {
-	host, port, err := net.SplitHostPort(s.Listen)
+// hostOf is the host part of an address to listen on, which a flag and its variable have set.
+func hostOf(flag, variable, address string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", wrong("listen", "GATEWAY_LISTEN", "must be host:port, and is %q", s.Listen)
+		return "", wrong(flag, variable, "must be host:port, and is %q", address)
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
-		return "", wrong("listen", "GATEWAY_LISTEN", "has no port from 0 to 65535: %q", s.Listen)
+		return "", wrong(flag, variable, "has no port from 0 to 65535: %q", address)
 	}
 	return host, nil
 }

@@ -24,7 +24,9 @@ func servePprof(ctx context.Context, address string, log *slog.Logger) (stop fun
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	server := &http.Server{Handler: door.Hosts(door.HostOptions{}, mux), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{
+		Handler: door.Hosts(door.HostOptions{}, mux), ReadHeaderTimeout: 5 * time.Second, ErrorLog: errorLog(log),
+	}
 	go func() { _ = server.Serve(listener) }()
 	log.Info("profiles are served", "url", "http://"+listener.Addr().String()+"/debug/pprof/")
 	return func() { _ = server.Close() }, nil

@@ -48,7 +48,7 @@ func query(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 	if s.demo {
 		source = demoSource
 		_, _ = fmt.Fprintln(stderr, "revox-graphql: these are made-up demo calls: set REVOX_API_KEY to see your own")
-		stopDemo, err := startDemo(ctx, s)
+		stopDemo, err := startDemo(ctx, s, slog.Default())
 		if err != nil {
 			return err
 		}

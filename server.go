@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -24,12 +25,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"revox-graphql/door"
 	"revox-graphql/explorer"
 	"revox-graphql/export"
 	"revox-graphql/graph"
+	"revox-graphql/internal/logqueue"
 	"revox-graphql/telemetry"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
@@ -45,8 +46,16 @@ var version string
 func main() {
 	err := run(untilSignal(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	if err != nil {
-		for line := range strings.Lines(err.Error()) { // one for each wrong setting
-			fmt.Fprintln(os.Stderr, "revox-graphql:", strings.TrimSuffix(line, "\n"))
+		said := make(chan struct{})
+		go func() {
+			defer close(said)
+			for line := range strings.Lines(err.Error()) { // one for each wrong setting
+				fmt.Fprintln(os.Stderr, "revox-graphql:", strings.TrimSuffix(line, "\n"))
+			}
+		}()
+		select {
+		case <-said:
+		case <-time.After(lastLinesTimeout): // nobody reads them
 		}
 		os.Exit(exitStatus(err))
 	}
@@ -77,6 +86,10 @@ func programVersion() string {
 // and 30 s after which Docker and Kubernetes kill.
 const drainTimeout = 8 * time.Second
 
+// lastLinesTimeout is how long the last lines of the log may take, and as long the error with which the program ends:
+// together with drainTimeout and the second for the last traces they stay within those 10 s.
+const lastLinesTimeout = 250 * time.Millisecond
+
 // writingBytes is how much of answers may be on its way to clients that read slowly: five hundred of the largest as they
 // usually are, hundred calls with all that was said.
 const writingBytes = 256 << 20
@@ -100,10 +113,20 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return query(ctx, s, stdout, stderr)
 	}
 	surviveItsLog()
-	log := s.logger(stderr)
+	written := s.logger(stderr)
 	if s.Check {
-		return check(s, stdout, log)
+		return check(s, stdout, written)
 	}
+	lines := logqueue.New(stderr, func(n uint64) { written.Warn("lines of the log were dropped", "lines", n) })
+	defer lines.Close(lastLinesTimeout)
+	log := s.logger(lines)
+	registry := newRegistry()
+	streams := door.NewStreams(2 * s.MaxConcurrent) // as many read or are read from as are inside
+	connections := door.NewConnections(cmp.Or(s.MaxConnections, s.connectionRoom()))
+	telemetry.RegisterServing(registry, telemetry.ServingOptions{
+		LinesDropped: lines.Dropped, StreamsCut: streams.Cut,
+		Connections: connections.Open, ConnectionsClosed: connections.Closed,
+	})
 
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
@@ -112,7 +135,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	upstreamName := s.baseURL.Redacted()
 	if s.demo {
 		upstreamName = "demo"
-		stopDemo, err := startDemo(ctx, s)
+		stopDemo, err := startDemo(ctx, s, log)
 		if err != nil {
 			return err
 		}
@@ -128,11 +151,18 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	defer closeTraces(ctx, traces, log)
 	var draining atomic.Bool
 	headers := door.NewHeaders(max(headersBytes, 2*int(s.MaxRequestBytes)))
-	handler, stop, err := routes(s, traces, headers, &draining, log)
+	handler, stop, err := routes(s, registry, traces, headers, &draining, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	if s.MetricsListen != "" {
+		stopMetrics, err := serveMetrics(ctx, s.MetricsListen, registry, log)
+		if err != nil {
+			return err
+		}
+		defer stopMetrics()
+	}
 	if s.PprofListen != "" {
 		stopPprof, err := servePprof(ctx, s.PprofListen, log)
 		if err != nil {
@@ -146,12 +176,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
 	server := newServer(s, handler, log)
 	headers.Watch(server)
-	return serve(ctx, server, headers.Listen(listener), &draining, s.DrainDelay, log)
+	server.Handler = streams.Wrap(server.Handler)
+	connections.Watch(server)
+	return serve(ctx, server, headers.Listen(connections.Listen(listener)), &draining, s.DrainDelay, log)
 }
 
 // check puts the parts together, which reads the trusted documents, and does no more.
 func check(s *settings, stdout io.Writer, log *slog.Logger) error {
-	_, stop, err := routes(s, nil, door.NewHeaders(0), new(atomic.Bool), log)
+	_, stop, err := routes(s, newRegistry(), nil, door.NewHeaders(0), new(atomic.Bool), log)
 	if err != nil {
 		return err
 	}
@@ -172,6 +204,9 @@ func closeTraces(ctx context.Context, traces *telemetry.Traces, log *slog.Logger
 // headerBytes are for what a request has beside the query string of a GET: its header fields.
 const headerBytes = 16 << 10
 
+// maxStreams is how many requests one connection may have open over HTTP/2: RFC 9113 §6.5.2 recommends no fewer than 100.
+const maxStreams = 100
+
 // newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end: 5
 // seconds for headers, 15 for all of a request, and as long as it is set between two requests. A first request must
 // begin within 5 seconds too.
@@ -184,11 +219,17 @@ func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server
 		WriteTimeout:      s.UpstreamTimeout + 30*time.Second,
 		IdleTimeout:       s.IdleTimeout,
 		MaxHeaderBytes:    int(s.MaxRequestBytes) + headerBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:          errorLog(log),
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: 30 * time.Second},
 	}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
 	return server
+}
+
+// errorLog is for net/http, which else writes to standard error, and waits for whoever reads that.
+func errorLog(log *slog.Logger) *stdlog.Logger {
+	return slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 }
 
 // serve serves until ctx is done, and then drains: it goes on for the delay, in which balancers see that it is not ready,
@@ -220,13 +261,22 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, drai
 	return nil
 }
 
-// routes wires the parts together: the engine, the door before it, explorer. What they do in the background ends with stop.
-func routes(s *settings, traces *telemetry.Traces, headers *door.Headers, draining *atomic.Bool, log *slog.Logger) (
-	handler http.Handler, stop func(), err error,
-) {
+// newRegistry has the metrics of the process.
+func newRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
 	telemetry.RegisterBuild(registry, programVersion())
+	return registry
+}
+
+// routes wires the parts together: the engine, the door before it, explorer. What they do in the background ends with stop.
+// What they count is in the registry.
+func routes(
+	s *settings, registry *prometheus.Registry, traces *telemetry.Traces, headers *door.Headers, draining *atomic.Bool,
+	log *slog.Logger,
+) (handler http.Handler, stop func(), err error) {
 	engine, err := newEngine(s, traces, registry, log)
 	if err != nil {
 		return nil, nil, err
@@ -248,7 +298,9 @@ func routes(s *settings, traces *telemetry.Traces, headers *door.Headers, draini
 	mux.Handle("/schema.graphqls", guard(cors(door.ReadOnly(text(schema)))))
 	mux.Handle("/healthz", door.ReadOnly(probed(text("ok\n"))))
 	mux.Handle("/readyz", door.ReadOnly(probed(ready)))
-	mux.Handle("/metrics", door.ReadOnly(guard(promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))))
+	if s.MetricsListen == "" {
+		mux.Handle("/metrics", door.ReadOnly(guard(publicMetrics(registry))))
+	}
 	mux.Handle("/{$}", door.ReadOnly(pages))
 	mux.Handle("/", pages)
 	return door.RequestID(closing(draining, mux)), engine.stop, nil
@@ -383,13 +435,13 @@ func text(content string) http.Handler {
 
 // startDemo serves the demo upstream on a port of its own on loopback, and makes it the upstream: the demo takes the
 // real path, over HTTP. The function that it returns stops it.
-func startDemo(ctx context.Context, s *settings) (stop func(), err error) {
+func startDemo(ctx context.Context, s *settings, log *slog.Logger) (stop func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("the demo upstream finds no port: %w", err)
 	}
 	demo := fake.New(fake.Config{Seed: 1, Calls: fake.DefaultCalls})
-	server := &http.Server{Handler: demo, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: demo, ReadHeaderTimeout: 5 * time.Second, ErrorLog: errorLog(log)}
 	s.baseURL = &url.URL{Scheme: "http", Host: listener.Addr().String(), Path: "/api"}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it answers until the gateway has drained
 	done := make(chan struct{})

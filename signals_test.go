@@ -48,6 +48,7 @@ func startChild(t *testing.T, env map[string]string, words ...string) *child {
 	}
 	c := &child{&program{log: &lockedBuffer{}}, cmd, stderr, nil}
 	c.lines = bufio.NewScanner(io.TeeReader(stderr, c.log))
+	c.lines.Buffer(nil, 1<<20) // a line tells the whole name of an operation
 	c.url = listening.FindStringSubmatch(c.await(t, "listening"))[1]
 	return c
 }

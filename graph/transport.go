@@ -83,7 +83,11 @@ func (x *exchange) send(status int, body []byte) {
 	if x.capacity == nil {
 		_, _ = x.w.Write(body) //nolint:gosec // JSON that says so, with nosniff: no page
 	} else {
-		x.capacity.answers.write(x.w, body, max(len(body), x.held))
+		held := max(len(body), x.held)
+		if x.r.ProtoMajor > 1 { // no buffer of the system is a stream's own: each is held here, with what it takes itself
+			held = max(held, smallAnswer+1)
+		}
+		x.capacity.answers.write(x.w, body, held)
 	}
 }
 

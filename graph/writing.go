@@ -27,12 +27,15 @@ type written struct {
 }
 
 // smallAnswer is the size of an answer that is not counted: the system takes as much for a connection at once, as a rule.
+// Over HTTP/2 all are counted, and none as less than this.
 const smallAnswer = 16 << 10
 
 // write writes a body for which so many bytes are held.
 func (w *writing) write(to http.ResponseWriter, body []byte, size int) {
 	if size > smallAnswer {
 		defer w.end(w.begin(to, size))
+		// What is in a buffer of net/http has still to be written.
+		defer func() { _ = http.NewResponseController(to).Flush() }()
 	}
 	_, _ = to.Write(body) //nolint:gosec // JSON that says so, with nosniff: no page
 }

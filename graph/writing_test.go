@@ -70,8 +70,9 @@ func TestAnswersAreCounted(t *testing.T) {
 	capacity := NewCapacity(1, 0, 1)
 	first := newStuck()
 	done := make(chan struct{})
+	r := httptest.NewRequest(http.MethodPost, "/graphql", http.NoBody)
 	send := func(w http.ResponseWriter, body int, held int) {
-		x := &exchange{w: w, contentType: applicationJSON, capacity: capacity, inside: capacity.enter(), held: held}
+		x := &exchange{w: w, r: r, contentType: applicationJSON, capacity: capacity, inside: capacity.enter(), held: held}
 		x.send(http.StatusOK, make([]byte, body))
 	}
 	go func() {
@@ -84,4 +85,31 @@ func TestAnswersAreCounted(t *testing.T) {
 	}
 	send(httptest.NewRecorder(), 2*smallAnswer, 0)
 	<-done
+}
+
+// Over HTTP/2 small answers are counted too: the client decides how much of them the system takes.
+func TestSmallAnswersOverHTTP2AreCounted(t *testing.T) {
+	for protocol, counted := range map[int]int{1: 0, 2: 1} {
+		capacity := NewCapacity(1, 0, 1<<20)
+		r := httptest.NewRequest(http.MethodPost, "/graphql", http.NoBody)
+		r.ProtoMajor = protocol
+		client := newStuck()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			x := &exchange{w: client, r: r, contentType: applicationJSON, capacity: capacity}
+			x.send(http.StatusOK, []byte("{}"))
+		}()
+		<-client.writes
+		capacity.answers.mu.Lock()
+		if n, bytes := capacity.answers.under.Len(), capacity.answers.bytes; n != counted || bytes < counted*smallAnswer {
+			t.Errorf("HTTP/%d: %d answers with %d bytes are counted", protocol, n, bytes)
+		}
+		capacity.answers.mu.Unlock()
+		_ = client.SetWriteDeadline(time.Time{})
+		<-done
+		if client.Flushed != (counted > 0) { // else the rest would be written when it is not counted any more
+			t.Errorf("HTTP/%d: flushed: %v", protocol, client.Flushed)
+		}
+	}
 }

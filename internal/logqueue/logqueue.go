@@ -1,0 +1,136 @@
+// Package logqueue keeps whoever writes a log from waiting for whoever reads it.
+package logqueue
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxLines and maxBytes are the most that waits to be written: some seconds of a busy gateway's log.
+	maxLines = 4096
+	maxBytes = 4 << 20
+	// patience is how long the writer of a line waits for it to be written. Nobody waits any more once a line has taken
+	// that long, until all lines are written.
+	patience = 100 * time.Millisecond
+)
+
+// Queue writes lines in the order in which they come, and drops those that come while too much waits to be written. As
+// long as lines can be written, each has been when Write returns, so none is lost where the process crashes after that.
+// It is safe for concurrent use.
+type Queue struct {
+	out  io.Writer
+	tell func(lines uint64)
+
+	lines   chan line
+	bytes   atomic.Int64  // of the lines that wait
+	dropped atomic.Uint64 // since the beginning
+	untold  atomic.Uint64 // of those dropped
+	stalled atomic.Bool   // so nobody waits
+	closing chan struct{}
+	close   sync.Once
+	ended   chan struct{}
+}
+
+// line is a line that waits.
+type line struct {
+	text    []byte
+	missing uint64 // lines that were dropped before it
+	written chan struct{}
+}
+
+// New writes to out, in a goroutine that ends with Close. Once out takes lines again after some were dropped, tell is
+// called with their number, in that goroutine: it may write to out, and must not write to the queue.
+func New(out io.Writer, tell func(lines uint64)) *Queue {
+	q := &Queue{
+		out: out, tell: tell,
+		lines: make(chan line, maxLines), closing: make(chan struct{}), ended: make(chan struct{}),
+	}
+	go q.run()
+	return q
+}
+
+// Dropped is how many lines are lost: dropped because too much waited, or because they could not be written.
+func (q *Queue) Dropped() uint64 { return q.dropped.Load() }
+
+// Write takes a line. It never fails.
+func (q *Queue) Write(p []byte) (int, error) {
+	size := int64(len(p))
+	if q.bytes.Add(size) > maxBytes {
+		q.drop(size, 1)
+		return len(p), nil
+	}
+	l := line{bytes.Clone(p), q.untold.Swap(0), make(chan struct{})}
+	select {
+	case q.lines <- l:
+	default:
+		q.drop(size, 1+l.missing)
+		return len(p), nil
+	}
+	if q.stalled.Load() {
+		return len(p), nil
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-l.written:
+	case <-timer.C:
+		q.stalled.Store(true)
+	}
+	return len(p), nil
+}
+
+// drop counts one line as lost, and tells of untold ones later.
+func (q *Queue) drop(size int64, untold uint64) {
+	q.bytes.Add(-size)
+	q.dropped.Add(1)
+	q.untold.Add(untold)
+}
+
+// Close writes the lines that wait, for as long as it may take. What comes later may be lost.
+func (q *Queue) Close(within time.Duration) {
+	q.close.Do(func() { close(q.closing) })
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case <-q.ended:
+	case <-timer.C:
+	}
+	q.stalled.Store(true)
+}
+
+func (q *Queue) run() {
+	defer close(q.ended)
+	for {
+		select {
+		case l := <-q.lines:
+			q.write(l)
+		case <-q.closing:
+			for len(q.lines) > 0 {
+				q.write(<-q.lines)
+			}
+			return
+		}
+	}
+}
+
+func (q *Queue) write(l line) {
+	if l.missing > 0 {
+		q.tell(l.missing)
+	}
+	if _, err := q.out.Write(l.text); err != nil {
+		q.dropped.Add(1) // nobody can be told
+	}
+	q.bytes.Add(-int64(len(l.text)))
+	close(l.written)
+	if len(q.lines) > 0 {
+		return
+	}
+	q.stalled.Store(false)
+	if missing := q.untold.Swap(0); missing > 0 {
+		q.tell(missing)
+	}
+}
