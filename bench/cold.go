@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"revox-graphql/graph/relay"
 	"revox-graphql/upstream/fake"
 )
 
@@ -35,7 +36,8 @@ func measureIdle(ctx context.Context, o *options, r *report) error {
 const (
 	coldRequests = 400
 	coldCalls    = 50
-	coldLatency  = 20 * time.Millisecond // of the upstream
+	coldRows     = coldCalls + relay.Neighbours // that the gateway asks for
+	coldLatency  = 20 * time.Millisecond        // of the upstream
 )
 
 // cold is how long answers took whose calls come from upstream, sorted.
@@ -60,7 +62,7 @@ func measureCold(ctx context.Context, o *options, r *report) error {
 	through, past := newClient(), newClient()
 	question := encodeQuestion(fmt.Sprintf("{ calls(first: %d) { nodes { %s } } }", coldCalls, everySaid), nil)
 	askGateway := func() ([]byte, error) { return post(ctx, through, gateway.url+"graphql", question) }
-	askDirectly := func() ([]byte, error) { return rest.page(ctx, past, 0, coldCalls) }
+	askDirectly := func() ([]byte, error) { return rest.page(ctx, past, 0, coldRows) }
 
 	// The first questions open connections, and the gateway finds out how upstream counts its pages.
 	answer, err := askGateway()
@@ -113,7 +115,7 @@ func timed(ask func() ([]byte, error), want []byte) (time.Duration, error) {
 func checkCold(rest *upstream) error {
 	fromGateway, all := 0, rest.Requests()
 	for _, r := range all {
-		if r.Page != 0 || r.PageSize != coldCalls || r.Rows != coldCalls {
+		if r.Page != 0 || r.PageSize != coldRows || r.Rows != coldRows {
 			return fmt.Errorf("upstream was asked for another page: %+v", r)
 		}
 		if r.Authorization == "Bearer "+gatewayKey {

@@ -103,12 +103,16 @@ type cell struct{ workload, server string }
 // loadAll loads every server with every workload in every round. What is compared is measured one right after the other,
 // and in another order in every round.
 func loadAll(ctx context.Context, w *wrk, dir string, servers []*child, all []*questions) (map[cell][]*sample, error) {
-	files := make([]string, len(all))
+	files := make([]map[string]string, len(all)) // by server
 	least := make([]int, len(all))
 	for i, q := range all {
-		var err error
-		if files[i], err = writeRequests(dir, q); err != nil {
-			return nil, err
+		files[i] = map[string]string{}
+		for n, c := range servers {
+			file := filepath.Join(dir, fmt.Sprintf("%s-%d.requests", q.name, n))
+			if err := writeRequests(file, q.of(c)); err != nil {
+				return nil, err
+			}
+			files[i][c.name] = file
 		}
 		least[i] = len(slices.MinFunc(q.answers[:], func(a, b []byte) int { return len(a) - len(b) }))
 	}
@@ -121,7 +125,7 @@ func loadAll(ctx context.Context, w *wrk, dir string, servers []*child, all []*q
 		first := max(round, 0) % len(servers)
 		for i, q := range all {
 			for _, c := range slices.Concat(servers[first:], servers[:first]) {
-				s, err := w.load(ctx, c, files[i], seconds, least[i])
+				s, err := w.load(ctx, c, files[i][c.name], seconds, least[i])
 				if err != nil {
 					return nil, fmt.Errorf("%s of %s: %w", q.name, c.name, err)
 				}

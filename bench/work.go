@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"revox-graphql/graph/relay"
@@ -64,6 +63,17 @@ type questions struct {
 	requests [windows][]byte
 	ends     [windows]string // the cursors of the windows' last rows
 	answers  [windows][]byte // of the gateway that executes
+	// remembered are the same questions for the gateway that remembers, with its own cursors: to those of another process
+	// it would give no answer that it has in memory.
+	remembered *questions
+}
+
+// of are the questions as a server is asked them.
+func (q *questions) of(c *child) *questions {
+	if c.name == rememberedServer {
+		return q.remembered
+	}
+	return q
 }
 
 // key names a question in a URL and in the name of a file.
@@ -127,16 +137,14 @@ func writeCursors(file string, questions []*questions) error {
 	return nil
 }
 
-// writeRequests writes a file for each workload that wrk.lua reads, and returns its name: a request a line, its path, a
-// tab and its body.
-func writeRequests(dir string, q *questions) (string, error) {
+// writeRequests writes the file of a workload that wrk.lua reads: a request a line, its path, a tab and its body.
+func writeRequests(file string, q *questions) error {
 	var text strings.Builder
 	for i, body := range q.requests {
 		fmt.Fprintf(&text, "/graphql?%s\t%s\n", q.key(i), body)
 	}
-	file := filepath.Join(dir, q.name+".requests")
 	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil { //nolint:gosec // in a folder of our own
-		return "", fmt.Errorf("no file of requests: %w", err)
+		return fmt.Errorf("no file of requests: %w", err)
 	}
-	return file, nil
+	return nil
 }
