@@ -105,8 +105,9 @@ func strayFlag(c *kong.Context) error {
 	return nil
 }
 
-// emptyValue refuses a value of a query that is empty, as that of a script's variable is that is not set: taken for none,
-// it would let other calls be written than were asked for, or elsewhere. No cursor is the list's beginning, though.
+// emptyValue refuses a value of a query that is empty, as that of a script's variable is that is not set: taken for
+// none, it would let other calls be written than were asked for, or elsewhere. No cursor is the list's beginning,
+// though.
 func emptyValue(c *kong.Context) error {
 	for _, p := range c.Path {
 		var value *kong.Value

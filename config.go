@@ -308,9 +308,11 @@ func (s *settings) check(hasKey bool) error {
 	refuse(s.MaxAnswerBytes < 1<<10 || s.MaxAnswerBytes > 4<<30, "max-answer-bytes", "GATEWAY_MAX_ANSWER_BYTES", "must be from 1KiB to 4GiB, and is %d bytes", s.MaxAnswerBytes)
 	refuse(s.MaxConcurrent < 1 || s.MaxConcurrent > 100_000, "max-concurrent-requests", "GATEWAY_MAX_CONCURRENT_REQUESTS", "must be from 1 to 100000, and is %d", s.MaxConcurrent)
 	room := s.connectionRoom()
-	refuse(s.MaxConnections < 0, "max-connections", "GATEWAY_MAX_CONNECTIONS", "must not be negative, and is %d", s.MaxConnections)
-	refuse(openFiles() > 0 && s.MaxConnections > max(room, openFiles()-s.reservedFiles()), "max-connections", "GATEWAY_MAX_CONNECTIONS",
-		"is %d, and of the %d files that may be open %d are kept for Revox and the rest: raise that limit (ulimit -n), or lower this",
+	refuse(s.MaxConnections < 0, "max-connections", "GATEWAY_MAX_CONNECTIONS",
+		"must not be negative, and is %d", s.MaxConnections)
+	refuse(openFiles() > 0 && s.MaxConnections > max(room, openFiles()-s.reservedFiles()),
+		"max-connections", "GATEWAY_MAX_CONNECTIONS", "is %d, and of the %d files that may be open %d are kept for Revox "+
+			"and the rest: raise that limit (ulimit -n), or lower this",
 		s.MaxConnections, openFiles(), s.reservedFiles())
 	refuse(s.DrainDelay < 0 || s.DrainDelay > time.Hour, "drain-delay", "GATEWAY_DRAIN_DELAY", "must be from 0s to 1h, and is %v", s.DrainDelay)
 	refuse(s.IdleTimeout < time.Second || s.IdleTimeout > 24*time.Hour, "idle-timeout", "GATEWAY_IDLE_TIMEOUT",

@@ -108,7 +108,10 @@ func TestWrongSettings(t *testing.T) {
 		{"GATEWAY_MAX_CONNECTIONS=2000000000", "--max-connections (GATEWAY_MAX_CONNECTIONS)", "ulimit -n"},
 		{"GATEWAY_METRICS_LISTEN=nowhere", "--metrics-listen (GATEWAY_METRICS_LISTEN)", "host:port"},
 		{"GATEWAY_DRAIN_DELAY=-1s", "--drain-delay (GATEWAY_DRAIN_DELAY)", "0s to 1h"},
-		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=localhost:4318", "--otlp-traces-endpoint (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)", "/v1/traces"},
+		{
+			"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=localhost:4318",
+			"--otlp-traces-endpoint (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)", "/v1/traces",
+		},
 		{"GATEWAY_IDLE_TIMEOUT=0s", "--idle-timeout (GATEWAY_IDLE_TIMEOUT)", "1s to 24h"},
 		{"GATEWAY_IDLE_TIMEOUT=25h", "--idle-timeout (GATEWAY_IDLE_TIMEOUT)", "1s to 24h"},
 		{"GATEWAY_DEMO_CALLS_PER_MINUTE=-1", "--demo-calls-per-minute (GATEWAY_DEMO_CALLS_PER_MINUTE)", "0 to 60000"},

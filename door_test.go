@@ -524,7 +524,8 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 	}
 	const reading = "GET, HEAD, OPTIONS"
 	for path, allow := range map[string]string{
-		"": reading, "healthz": reading, "readyz": reading, "metrics": reading, "schema.graphqls": reading, "graphql": "GET, POST",
+		"": reading, "healthz": reading, "readyz": reading, "metrics": reading, "schema.graphqls": reading,
+		"graphql": "GET, POST",
 	} {
 		for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodOptions} {
 			want := http.StatusMethodNotAllowed

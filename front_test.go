@@ -154,7 +154,8 @@ func TestUpgrades(t *testing.T) {
 	} {
 		for _, token := range []string{"", "Bearer one"} {
 			resp, body := p.send(t, http.MethodGet, "graphql?query={__typename}", "",
-				"Connection", "Upgrade", "Upgrade", protocol, "Sec-Websocket-Key", "dGhlIHNhbXBsZSBub25jZQ==", "Sec-Websocket-Version", "13",
+				"Connection", "Upgrade", "Upgrade", protocol,
+				"Sec-Websocket-Key", "dGhlIHNhbXBsZSBub25jZQ==", "Sec-Websocket-Version", "13",
 				"Sec-Websocket-Protocol", "graphql-transport-ws", "Authorization", token)
 			if opens {
 				message, extensions := refusal(t, resp, body)

@@ -90,8 +90,8 @@ const drainTimeout = 8 * time.Second
 // together with drainTimeout and the second for the last traces they stay within those 10 s.
 const lastLinesTimeout = 250 * time.Millisecond
 
-// writingBytes is how much of answers may be on its way to clients that read slowly: five hundred of the largest as they
-// usually are, hundred calls with all that was said.
+// writingBytes is how much of answers may be on its way to clients that read slowly: five hundred of the largest as
+// they usually are, hundred calls with all that was said.
 const writingBytes = 256 << 20
 
 // headersBytes is how much of headers may be on its way in: a hundred of the largest there may be by default.
@@ -204,7 +204,8 @@ func closeTraces(ctx context.Context, traces *telemetry.Traces, log *slog.Logger
 // headerBytes are for what a request has beside the query string of a GET: its header fields.
 const headerBytes = 16 << 10
 
-// maxStreams is how many requests one connection may have open over HTTP/2: RFC 9113 §6.5.2 recommends no fewer than 100.
+// maxStreams is how many requests one connection may have open over HTTP/2: RFC 9113 §6.5.2 recommends no fewer than
+// 100.
 const maxStreams = 100
 
 // newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end: 5
@@ -232,8 +233,8 @@ func errorLog(log *slog.Logger) *stdlog.Logger {
 	return slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 }
 
-// serve serves until ctx is done, and then drains: it goes on for the delay, in which balancers see that it is not ready,
-// takes no more connections, and lets the requests under way finish.
+// serve serves until ctx is done, and then drains: it goes on for the delay, in which balancers see that it is not
+// ready, takes no more connections, and lets the requests under way finish.
 func serve(ctx context.Context, server *http.Server, listener net.Listener, draining *atomic.Bool, delay time.Duration, log *slog.Logger) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
@@ -271,8 +272,8 @@ func newRegistry() *prometheus.Registry {
 	return registry
 }
 
-// routes wires the parts together: the engine, the door before it, explorer. What they do in the background ends with stop.
-// What they count is in the registry.
+// routes wires the parts together: the engine, the door before it, explorer. What they do in the background ends with
+// stop. What they count is in the registry.
 func routes(
 	s *settings, registry *prometheus.Registry, traces *telemetry.Traces, headers *door.Headers, draining *atomic.Bool,
 	log *slog.Logger,
@@ -397,9 +398,9 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 	return &engine{graphQL, client, observer, capacity, stop}, nil
 }
 
-// closing ends connections with the answers that are given while the gateway drains, so that whoever asks opens the next one
-// elsewhere. Closing them at the end instead would cross with requests that are on their way, which proxies do not all repeat.
-// Over HTTP/2 net/http makes a GOAWAY of it.
+// closing ends connections with the answers that are given while the gateway drains, so that whoever asks opens the
+// next one elsewhere. Closing them at the end instead would cross with requests that are on their way, which proxies do
+// not all repeat. Over HTTP/2 net/http makes a GOAWAY of it.
 func closing(draining *atomic.Bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if draining.Load() {
@@ -409,8 +410,8 @@ func closing(draining *atomic.Bool, next http.Handler) http.Handler {
 	})
 }
 
-// hostGuard is for who listens on loopback, where all that a foreign page lacks is a name; elsewhere the operator decides.
-// Probes may name no host.
+// hostGuard is for who listens on loopback, where all that a foreign page lacks is a name; elsewhere the operator
+// decides. Probes may name no host.
 func hostGuard(s *settings, probed bool) func(http.Handler) http.Handler {
 	local := loopback(s.host)
 	names := s.Hosts

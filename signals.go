@@ -34,6 +34,6 @@ func untilSignal() context.Context {
 	return ctx
 }
 
-// surviveItsLog lets the process go on when nobody reads its log any more. Go ends a program that writes to a broken pipe
-// at standard output or standard error, which is right for a query and wrong for a server.
+// surviveItsLog lets the process go on when nobody reads its log any more. Go ends a program that writes to a broken
+// pipe at standard output or standard error, which is right for a query and wrong for a server.
 func surviveItsLog() { signal.Ignore(syscall.SIGPIPE) }

@@ -145,8 +145,8 @@ func (q *questions) checkRemembered(ctx context.Context, client *http.Client, re
 	return err
 }
 
-// comparableAnswer is an answer with nothing of its cursor but the call and its position. In the rest two gateways may differ:
-// when they asked upstream, and how many neighbours of the call the page had.
+// comparableAnswer is an answer with nothing of its cursor but the call and its position. In the rest two gateways may
+// differ: when they asked upstream, and how many neighbours of the call the page had.
 func comparableAnswer(body []byte) ([]byte, error) {
 	a, err := readAnswer(body)
 	if err != nil {
@@ -190,8 +190,8 @@ func (q *questions) checkPlain(ctx context.Context, client *http.Client, c, gate
 	return nil
 }
 
-// checkCalls checks that a server sends the same calls. Its cursors are of the same rows, but may remember other neighbours
-// of them, as a gateway's own do where it has come to hold other pages.
+// checkCalls checks that a server sends the same calls. Its cursors are of the same rows, but may remember other
+// neighbours of them, as a gateway's own do where it has come to hold other pages.
 func (q *questions) checkCalls(ctx context.Context, client *http.Client, c *child) error {
 	for i := range q.requests {
 		body, err := post(ctx, client, q.url(c, i), q.requests[i])

@@ -10,8 +10,8 @@ import (
 
 // Streams bounds the requests that are open over HTTP/2. One connection carries many, and each holds its goroutine, its
 // buffers and its answer for as long as the client gives no window to write in, so neither the number of connections
-// nor the buffers of the system bound them. Where there are more, the one that has been open longest is cut off: a client
-// that reads as fast as others never is that one.
+// nor the buffers of the system bound them. Where there are more, the one that has been open longest is cut off: a
+// client that reads as fast as others never is that one.
 //
 // Requests over HTTP/1.1 are bounded by the number of connections.
 type Streams struct {

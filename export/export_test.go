@@ -148,7 +148,8 @@ func answered(cursor, extensions string, ids ...string) string {
 	for _, id := range ids {
 		nodes = append(nodes, `{"extra":{"id":"other"},"id":"`+id+`"}`)
 	}
-	return `{"data":{"calls":{"nodes":[` + strings.Join(nodes, ",") + `],"_exportPage":{"hasNextPage":true,"endCursor":"` + cursor + `"}}}` +
+	return `{"data":{"calls":{"nodes":[` + strings.Join(nodes, ",") +
+		`],"_exportPage":{"hasNextPage":true,"endCursor":"` + cursor + `"}}}` +
 		extensions + `}`
 }
 

@@ -49,7 +49,8 @@ func (s *stream) advice(p position, lost bool) string {
 	case p.Cursor == "":
 		return "nothing has been written"
 	case s.torn:
-		advice = fmt.Sprintf("what has been written behind these %d is not whole: cut it off, and go on with %s", p.Calls, after)
+		advice = fmt.Sprintf("what has been written behind these %d is not whole: cut it off, and go on with %s",
+			p.Calls, after)
 	default:
 		advice = "go on with " + after
 	}

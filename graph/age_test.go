@@ -183,7 +183,8 @@ func TestAge(t *testing.T) {
 					defer cache.Close()
 					handler, err := graph.NewHandler(graph.Options{
 						Calls: cache, Known: cache, Cached: true, AnswerBytes: 1 << 20,
-						PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second, Limits: limits, Log: slog.New(slog.DiscardHandler),
+						PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
+						Limits: limits, Log: slog.New(slog.DiscardHandler),
 					})
 					if err != nil {
 						t.Fatal(err)
@@ -252,7 +253,8 @@ func TestEveryAnswerTellsItsAge(t *testing.T) {
 	}})
 	get := func(query string, header ...string) *http.Response {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.URL+"?query="+url.QueryEscape(query), http.NoBody)
+		target := g.URL + "?query=" + url.QueryEscape(query)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,7 +283,8 @@ func TestEveryAnswerTellsItsAge(t *testing.T) {
 		"no type to send": {get(calls, "Accept", "image/png"), 406},
 	} {
 		age := test.resp.Header.Values("Age")
-		if seconds, err := strconv.Atoi(strings.Join(age, ",")); test.resp.StatusCode != test.status || err != nil || seconds < 0 {
+		seconds, err := strconv.Atoi(strings.Join(age, ","))
+		if test.resp.StatusCode != test.status || err != nil || seconds < 0 {
 			t.Errorf("%s: status %d, Age %q", name, test.resp.StatusCode, age)
 		}
 	}

@@ -89,8 +89,8 @@ const (
 	maxMessage = 500
 )
 
-// lineEnds makes one character of each end of a line (GraphQL spec 2.1.2): gqlparser counts the columns after CR LF from 2.
-// The values of block strings have line feeds in any case (2.9.4), and other strings have no line ends.
+// lineEnds makes one character of each end of a line (GraphQL spec 2.1.2): gqlparser counts the columns after CR LF
+// from 2. The values of block strings have line feeds in any case (2.9.4), and other strings have no line ends.
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 // check parses and validates a document, unless it is beyond a limit.

@@ -128,7 +128,8 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *pages, movin
 		k.ended = k.failed > 5 && !w.down
 		return nil // it may try again
 	}
-	if c := cmp.Or(rng.After, rng.Before); c != nil && (r.trace.reordered || r.trace.doubtful) && lost(w, k.list, c, k.made) {
+	told := r.trace.reordered || r.trace.doubtful
+	if c := cmp.Or(rng.After, rng.Before); c != nil && told && lost(w, k.list, c, k.made) {
 		k.ended = true // it was told
 		return nil
 	}
@@ -265,7 +266,8 @@ func (w *world) between(
 		return
 	case w.habits.swap || w.habits.drop > 0:
 		return
-	case (r.trace.reordered || r.trace.doubtful) && (lost(w, after.list, a, after.made) || lost(w, after.list, b, before.made)):
+	case (r.trace.reordered || r.trace.doubtful) &&
+		(lost(w, after.list, a, after.made) || lost(w, after.list, b, before.made)):
 		return // it was told
 	}
 	got := win.ids()

@@ -22,8 +22,8 @@ import (
 // and its bytes are sent as they are. That check is the whole invalidation: a page that has gone stale is not found any
 // more, and a newer one is another page. It costs one look-up for each page, as executing would.
 //
-// What is remembered names its pages by weak pointers. It must not hold them: pages have a bound in memory of their own,
-// and whoever walks a list leaves answers of many pages that the cache has let go.
+// What is remembered names its pages by weak pointers. It must not hold them: pages have a bound in memory of their
+// own, and whoever walks a list leaves answers of many pages that the cache has let go.
 //
 // What is remembered is keyed by the request's own bytes, the credential and the encoding. Only answers without errors
 // are.

@@ -267,11 +267,14 @@ func TestRememberedAnswersHoldNoPages(t *testing.T) {
 	}})
 	after := any(nil)
 	for {
-		a := g.query(t, `query ($c: String) { calls(first: 20, after: $c) { nodes { id } pageInfo { hasNextPage endCursor } } }`,
-			map[string]any{"c": after})
-		if after = at(t, a.Data, "calls", "pageInfo", "endCursor"); at(t, a.Data, "calls", "pageInfo", "hasNextPage") != true {
+		a := g.query(t, `query ($c: String) {
+			calls(first: 20, after: $c) { nodes { id } pageInfo { hasNextPage endCursor } }
+		}`, map[string]any{"c": after})
+		page := at(t, a.Data, "calls", "pageInfo")
+		if at(t, page, "hasNextPage") != true {
 			break
 		}
+		after = at(t, page, "endCursor")
 	}
 	runtime.GC()
 	read, held := 0, 0

@@ -75,7 +75,8 @@ func TestStaleAnswers(t *testing.T) {
 	}
 	// A key that is refused loses everything.
 	g.fake.Behave(func(b *fake.Behaviour) { b.Key = "another" })
-	if a = g.until(t, known, func(a answer) bool { return len(a.Errors) > 0 }); a.code(t) != "UPSTREAM_UNAUTHENTICATED" || a.Data["calls"] != nil {
+	a = g.until(t, known, func(a answer) bool { return len(a.Errors) > 0 })
+	if a.code(t) != "UPSTREAM_UNAUTHENTICATED" || a.Data["calls"] != nil {
 		t.Errorf("got %+v", a)
 	}
 }

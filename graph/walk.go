@@ -294,8 +294,8 @@ func spare(tries int) int {
 	return relay.Neighbours
 }
 
-// provenSeam tells a seam, whose cursor was made a moment ago, from a client's cursor. The place of the latter may be lost
-// or doubtful; the rows of the former are read anew then.
+// provenSeam tells a seam, whose cursor was made a moment ago, from a client's cursor. The place of the latter may be
+// lost or doubtful; the rows of the former are read anew then.
 func provenSeam(p place, err error) (place, error) {
 	if errors.Is(err, errCursorExpired) || err == nil && p.doubtful {
 		return place{}, errListUnsteady

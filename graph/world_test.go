@@ -367,7 +367,8 @@ func change(t *rapid.T, w *world) {
 			w.insert(rapid.IntRange(50, 200).Draw(t, "calls"))
 		}
 	case 9: // upstream is deployed, and serves smaller pages or larger ones
-		if w.verified && w.habits.drop == 0 && w.habits.least == 0 && w.habits.shortOnce == 0 { // of two lies that agree, the end is believed
+		// Of two answers that are wrong in the same way the end is believed, and pages of one size alone cannot be walked.
+		if w.verified && w.habits.drop == 0 && w.habits.least == 0 && w.habits.shortOnce == 0 {
 			w.habits.most = rapid.SampledFrom([]int{0, 12, 20, 40}).Draw(t, "most")
 		}
 	}

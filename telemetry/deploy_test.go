@@ -23,7 +23,9 @@ func described(t *testing.T) map[string]bool {
 	RegisterClient(registry, func() (int, int) { return 0, 0 })
 	RegisterBuild(registry, "v1")
 	RegisterServing(registry, ServingOptions{})
-	NewRequests(registry, RequestOptions{Inside: func() int { return 0 }, Shed: func() uint64 { return 0 }, Headers: func() uint64 { return 0 }})
+	NewRequests(registry, RequestOptions{
+		Inside: func() int { return 0 }, Shed: func() uint64 { return 0 }, Headers: func() uint64 { return 0 },
+	})
 	descriptions := make(chan *prometheus.Desc)
 	go func() {
 		defer close(descriptions)

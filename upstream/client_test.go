@@ -286,16 +286,19 @@ func TestMoreRowsThanAskedFor(t *testing.T) {
 			})
 			c := upstream.NewClient(upstream.ClientOptions{BaseURL: base})
 			_, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: 1})
-			if tooSmall, ok := errors.AsType[*upstream.PageSizeError](err); ok != (test.least > 0) || ok && tooSmall.Least != test.least {
+			tooSmall, ok := errors.AsType[*upstream.PageSizeError](err)
+			if ok != (test.least > 0) || ok && tooSmall.Least != test.least {
 				t.Fatalf("got %v", err)
 			}
-			if e, ok := errors.AsType[*upstream.Error](err); ok != (test.least == 0) || ok && e.Kind != upstream.KindInvalidResponse {
+			e, ok := errors.AsType[*upstream.Error](err)
+			if ok != (test.least == 0) || ok && e.Kind != upstream.KindInvalidResponse {
 				t.Fatalf("got %v", err)
 			}
 			if test.least == 0 {
 				return
 			}
-			if _, err = c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: test.least - 1}); err == nil || len(f.Requests()) != 1 {
+			_, err = c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: test.least - 1})
+			if err == nil || len(f.Requests()) != 1 {
 				t.Errorf("asked again for what is known to be too small: %v", err)
 			}
 			page, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: test.least})

@@ -8,10 +8,11 @@ import (
 )
 
 // A connection can stop without a word: a firewall forgets it and drops its packets, or what is behind it hangs. Over
-// HTTP/1.1 net/http closes the connection of a request that has run out of time, but the next request takes another idle
-// one, which may have stopped with it. Over HTTP/2 it does not close the connection, as other requests may be under way
-// over it, and the next request takes the same again. So an attempt that has run out of time leaves all connections: what
-// is under way over them may end, and whatever is asked from then on, also the next attempt, goes over new ones.
+// HTTP/1.1 net/http closes the connection of a request that has run out of time, but the next request takes another
+// idle one, which may have stopped with it. Over HTTP/2 it does not close the connection, as other requests may be
+// under way over it, and the next request takes the same again. So an attempt that has run out of time leaves all
+// connections: what is under way over them may end, and whatever is asked from then on, also the next attempt, goes
+// over new ones.
 
 // suspectAfter is how long an attempt must have waited for its silence to be a sign. A client that gives upstream less
 // time than that must not cost everybody the connections.

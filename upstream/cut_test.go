@@ -47,7 +47,11 @@ func TestRowsAreLeftOutForTheirSize(t *testing.T) {
 				rows = append(rows, sized(i, bytes))
 			}
 			answer := `{"meta": [{}, [1]], "calls": [` + strings.Join(rows, ", ") + `]}`
-			for _, reader := range []io.Reader{strings.NewReader(answer), iotest.OneByteReader(strings.NewReader(answer)), iotest.DataErrReader(strings.NewReader(answer))} {
+			for _, reader := range []io.Reader{
+				strings.NewReader(answer),
+				iotest.OneByteReader(strings.NewReader(answer)),
+				iotest.DataErrReader(strings.NewReader(answer)),
+			} {
 				var body bytes.Buffer
 				size := test.size
 				if size == 0 {

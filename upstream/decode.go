@@ -14,18 +14,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// An answer is validated as a whole, and then gone through once. What is kept is its text and an index: where in the text
-// each value of each row lies. Nothing becomes a Go value that is not asked for, and what is asked for is
-// mostly to be written again as it stands. The few texts that are not upstream's own (a time in another form, an escape
-// that need not be one, what is unknown of a row) are put behind the answer's text, so that a span can mean either.
+// An answer is validated as a whole, and then gone through once. What is kept is its text and an index: where in the
+// text each value of each row lies. Nothing becomes a Go value that is not asked for, and what is asked for is mostly
+// to be written again as it stands. The few texts that are not upstream's own (a time in another form, an escape that
+// need not be one, what is unknown of a row) are put behind the answer's text, so that a span can mean either.
 //
 // Reading is tolerant, because upstream grows: a field or an enum value that this package does not know is kept, never
 // an error, and a row that cannot be read costs that row. Only an answer that is not the documented envelope, an
 // object with a list of calls in well-formed JSON, is refused as a whole: past a syntax error nothing can be trusted
 // to be what it seems.
 //
-// What is legal JSON, if odd, is taken: a repeated name, of which the last counts as in JavaScript, and a lone surrogate
-// escape, which JavaScript writes when a text was cut inside an emoji; it reads as U+FFFD.
+// What is legal JSON, if odd, is taken: a repeated name, of which the last counts as in JavaScript, and a lone
+// surrogate escape, which JavaScript writes when a text was cut inside an emoji; it reads as U+FFFD.
 //
 // Reading is bounded whatever the answer has, in time by its bytes and in memory by a few times its bytes. Rows past
 // those that were asked for are counted and not read. A row that has more than any call can have is left out like one
@@ -48,8 +48,8 @@ const (
 type span struct{ start, end uint32 }
 
 // readPage reads an answer of GET /call for so many rows, and tells what it met that it does not know. It keeps nothing
-// of body. A page of more rows than size is for being counted only: not all of them are read, and at most mostCounted are
-// there. Its error is the context's when that ended, and errTooLarge where fewer rows must be asked for.
+// of body. A page of more rows than size is for being counted only: not all of them are read, and at most mostCounted
+// are there. Its error is the context's when that ended, and errTooLarge where fewer rows must be asked for.
 func readPage(ctx context.Context, body []byte, size int) (*Page, []stranger, error) {
 	r := pageReaders.Get().(*pageReader)
 	defer r.putBack()

@@ -10,8 +10,8 @@ import (
 
 // An answer may have MaxAnswerBytes, and takes a few times that while it is read. As many of those as there may be
 // requests under way would take more memory than a gateway has. So of an answer that turns out to be large the rest is
-// read only when few others are: what has not been read waits with upstream, and memory stays bounded by mostHeavy large
-// answers, and lightBytes of each other one.
+// read only when few others are: what has not been read waits with upstream, and memory stays bounded by mostHeavy
+// large answers, and lightBytes of each other one.
 
 const (
 	// lightBytes of each answer are read at once: pages of 200 calls have 700 kB, as a rule.

@@ -16,8 +16,8 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// network connects a client with a server in memory. Its connections can be stalled: what is written to them is lost, and
-// nothing more comes from them, as where a firewall has forgotten them and drops their packets.
+// network connects a client with a server in memory. Its connections can be stalled: what is written to them is lost,
+// and nothing more comes from them, as where a firewall has forgotten them and drops their packets.
 type network struct {
 	accepted chan net.Conn
 	closed   chan struct{}

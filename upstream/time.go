@@ -40,7 +40,8 @@ type readTime struct {
 // libraries write:
 //
 //   - ISO 8601 without separators, without seconds, with a comma, an offset of hours alone, or no zone, which is UTC;
-//   - a space or a small `t` for the T, and a small `z` (RFC 3339 §5.6), as PostgreSQL does: `2026-03-14 09:26:53.1+00`;
+//   - a space or a small `t` for the T, and a small `z` (RFC 3339 §5.6), as PostgreSQL does:
+//     `2026-03-14 09:26:53.1+00`;
 //   - a space before the offset, or `UTC` for it, as Ruby does; slashes in a date that begins with the year;
 //   - the name of a zone in brackets behind the offset (RFC 9557), as Java does;
 //   - an HTTP date (RFC 9110 §5.6.7), as JavaScript's toUTCString and Flask do;

@@ -3,8 +3,8 @@
 // # What is served from memory
 //
 // Any page that covers the rows asked for and was not asked for before [upstream.ListCallsOptions.NotBefore]: pages of
-// different sizes lie over one another, and a small window of a large page costs nothing. A page is one consistent answer
-// of upstream and is never cut or joined with another.
+// different sizes lie over one another, and a small window of a large page costs nothing. A page is one consistent
+// answer of upstream and is never cut or joined with another.
 //
 // A page is fresh for the TTL. For another time after that, Revalidate, it is served all the same, while it is read
 // afresh in the background (stale-while-revalidate of RFC 5861). A page that is older still is only served while
@@ -18,9 +18,9 @@
 //
 // # Tenants
 //
-// Lists with different credentials are different lists, in memory and in flight. Pages are bounded by bytes, those of all
-// tenants together and those of each, so that one tenant cannot push out all others; what was not used for the longest
-// goes first.
+// Lists with different credentials are different lists, in memory and in flight. Pages are bounded by bytes, those of
+// all tenants together and those of each, so that one tenant cannot push out all others; what was not used for the
+// longest goes first.
 //
 // # One request for many askers
 //
@@ -254,8 +254,8 @@ func (c *Cache) current(page *upstream.Page) bool { return c.age(page) < c.opts.
 // bridges reports whether a page may be served while upstream fails.
 func (c *Cache) bridges(page *upstream.Page) bool { return c.age(page) < c.opts.TTL+c.opts.Stale }
 
-// find returns a page that will do, or a flight that the caller has joined and must leave. Its error is that of a flight in
-// the background.
+// find returns a page that will do, or a flight that the caller has joined and must leave. Its error is that of a
+// flight in the background.
 func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, *flight, key, error) {
 	k := key{opts.Key(), opts.Page, opts.PageSize}
 	c.mu.Lock()
@@ -304,8 +304,8 @@ func marked(page *upstream.Page) *upstream.Page {
 	return &stale
 }
 
-// covering returns the newest page that will do, and the shelf that it stands on. It drops those that it passes that have
-// had their time.
+// covering returns the newest page that will do, and the shelf that it stands on. It drops those that it passes that
+// have had their time.
 func (c *Cache) covering(opts upstream.ListCallsOptions) (*upstream.Page, *shelf) {
 	s := c.shown(opts.Credential.Tenant())
 	if s == nil {
@@ -448,8 +448,8 @@ func (c *Cache) land(k key, f *flight, page *upstream.Page, err error) (changed 
 	return s.failing != before
 }
 
-// refuse hides a tenant's pages, or drops them where a flight that began after the first refusal confirms it. The caller
-// holds the lock.
+// refuse hides a tenant's pages, or drops them where a flight that began after the first refusal confirms it. The
+// caller holds the lock.
 func (c *Cache) refuse(s *shelf, f *flight) {
 	s.hidden = true
 	switch {
