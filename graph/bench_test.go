@@ -11,7 +11,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
-	"revox-graphql/upstream"
+	"revox-graphql/graph/pagination"
+	"revox-graphql/graph/relay"
 	"revox-graphql/upstream/fake"
 )
 
@@ -101,12 +102,8 @@ func BenchmarkWrite(b *testing.B) {
 		b.Run(work.name, func(b *testing.B) {
 			op, root := r.rootField(b, work.query)
 			plan := newRootPlan(op, root)
-			page, err := r.resolver.pages.of(upstream.List{}, time.Time{}).get(b.Context(), 0, 0, 100)
-			if err != nil {
-				b.Fatal(err)
-			}
 			count := 20 + 80*strings.Count(work.query, "100")
-			c := &CallConnection{window: &window{span: spanOf(page), to: count}, plan: plan}
+			c := &CallConnection{window: r.window(b, relay.Range{Count: count}), plan: plan}
 			var buffer bytes.Buffer
 			ctx := withRequest(b.Context(), &request{buffer: &buffer})
 			b.ReportAllocs()
@@ -119,6 +116,16 @@ func BenchmarkWrite(b *testing.B) {
 			b.SetBytes(int64(buffer.Len()))
 		})
 	}
+}
+
+// window reads a window of the list.
+func (r *rival) window(tb testing.TB, rng relay.Range) *pagination.Window {
+	tb.Helper()
+	w, err := r.resolver.pages.Reader(pagination.Request{}).Window(tb.Context(), rng, pagination.Selection{Rows: true})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return w
 }
 
 // rootField parses a query and returns its one root field.

@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 
 	"revox-graphql/graph/hostile"
+	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
 )
 
@@ -40,12 +40,8 @@ func TestWritingEndsWithItsClient(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			op, root := r.rootField(t, test.query)
-			page, err := r.resolver.pages.of(upstream.List{}, time.Time{}).get(t.Context(), 0, 0, 100)
-			if err != nil {
-				t.Fatal(err)
-			}
 			plan := newRootPlan(op, root)
-			c := &CallConnection{window: &window{span: spanOf(page), to: 100}, plan: plan}
+			c := &CallConnection{window: r.window(t, relay.Range{Count: 100}), plan: plan}
 			write := func(looks int) []byte {
 				ctx := graphql.WithOperationContext(t.Context(), op)
 				args := plan.bind(ctx)
@@ -85,16 +81,10 @@ func TestWritingEndsAfterOneValue(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			op, root := r.rootField(t, query)
-			page, err := r.resolver.pages.of(upstream.List{}, time.Time{}).get(t.Context(), 0, 0, 100)
-			if err != nil {
-				t.Fatal(err)
-			}
-			row := slices.IndexFunc(page.Rows, func(row upstream.Row) bool {
-				n, _ := row.Call.TranscriptLen()
-				return n > 10
-			})
+			before := r.window(t, relay.Range{Count: 100})
+			after := before.Cursor(withTranscript(before.Rows()[1:]))
 			plan := newRootPlan(op, root)
-			c := &CallConnection{window: &window{span: spanOf(page), from: row, to: row + 1}, plan: plan}
+			c := &CallConnection{window: r.window(t, relay.Range{After: &after, Count: 1}), plan: plan}
 			ctx := graphql.WithOperationContext(t.Context(), op)
 			const most, oneValue = 500, 250
 			args := plan.bind(ctx)
@@ -110,14 +100,8 @@ func TestWritingEndsAfterOneValue(t *testing.T) {
 // A transcript is not searched for a client that has gone, and no further than until it goes.
 func TestSearchingEndsWithItsClient(t *testing.T) {
 	r := newBenchRival(t)
-	page, err := r.resolver.pages.of(upstream.List{}, time.Time{}).get(t.Context(), 0, 0, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	call := page.Rows[slices.IndexFunc(page.Rows, func(row upstream.Row) bool {
-		n, _ := row.Call.TranscriptLen()
-		return n > 10
-	})].Call
+	rows := r.window(t, relay.Range{Count: 100}).Rows()
+	call := rows[withTranscript(rows)].Call
 	n, _ := call.TranscriptLen()
 	for looks, want := range []int{0, n} {
 		if kept := (&transcriptFilter{}).keep(&leaving{t.Context(), looks}, call, n); len(kept) != want {
@@ -126,29 +110,10 @@ func TestSearchingEndsWithItsClient(t *testing.T) {
 	}
 }
 
-// noted is a memory without calls that counts what it is asked, and tells.
-type noted struct {
-	asked []string
-	told  func()
-}
-
-func (n *noted) FindCall(_ upstream.Tenant, id string, _ time.Time) (*upstream.Call, *upstream.Page) {
-	n.asked = append(n.asked, id)
-	n.told()
-	return nil, nil
-}
-
-// Looking up ends when the client has gone, and no id is looked up twice.
-func TestLookingUpEndsWithItsClient(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	known := &noted{}
-	known.told = func() {
-		if len(known.asked) == 2 {
-			cancel()
-		}
-	}
-	_, err := (&reader{}).lookUp(ctx, known, []string{"a", "a", "", "b", "a", "c", "d"}, 20)
-	if err == nil || len(known.asked) != 2 || known.asked[1] != "b" {
-		t.Errorf("%v, %v", known.asked, err)
-	}
+// withTranscript is the index of the first row with more than ten transcript entries.
+func withTranscript(rows []upstream.Row) int {
+	return slices.IndexFunc(rows, func(row upstream.Row) bool {
+		n, _ := row.Call.TranscriptLen()
+		return n > 10
+	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
 )
@@ -57,16 +58,6 @@ var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
 	upstream.KindInvalidResponse: {codeInvalidResponse, "Revox gave an answer that cannot be used. Try again; if it stays so, the gateway's operator finds more in its log."},
 }
 
-// unreadableRowError: a row that upstream listed is no edge.
-type unreadableRowError struct {
-	position int
-	problem  string
-}
-
-func (e *unreadableRowError) Error() string {
-	return fmt.Sprintf("The call at place %d of the list could not be read and was left out: %s.", e.position+1, e.problem)
-}
-
 // answerSizeError: an answer has become too large.
 type answerSizeError struct{ limit, actual int }
 
@@ -107,11 +98,11 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	if errors.Is(err, relay.ErrInvalidCursor) {
 		return say(codeInvalidCursor, "This is not a cursor of this list. Use a cursor as it came, with the same `statuses`; without one you start anew.")
 	}
-	if errors.Is(err, errCursorExpired) {
+	if errors.Is(err, pagination.ErrCursorExpired) {
 		return say(codeCursorExpired, "The list has changed too much since this cursor was made to go on from it. Start anew without a cursor.")
 	}
-	if e, ok := errors.AsType[*scanLimitError](err); ok {
-		out.Extensions["scannedPages"] = e.pages
+	if e, ok := errors.AsType[*pagination.ScanLimitError](err); ok {
+		out.Extensions["scannedPages"] = e.Pages
 		return say(codeScanLimitReached, "Not found among the newest calls; older ones were not searched. Walk `calls` to find it.")
 	}
 	if e, ok := errors.AsType[*upstream.AllowanceError](err); ok {
@@ -122,7 +113,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "answer bytes", e.limit, e.actual
 		return say(codeTooComplex, "The answer has more than %d bytes with this field. Ask for fewer calls at once.", e.limit)
 	}
-	if e, ok := errors.AsType[*unreadableRowError](err); ok {
+	if e, ok := errors.AsType[*pagination.UnreadableRowError](err); ok {
 		return say(codeInvalidResponse, "%s", e.Error())
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

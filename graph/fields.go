@@ -3,6 +3,7 @@ package graph
 import (
 	"strconv"
 
+	"revox-graphql/graph/pagination"
 	"revox-graphql/upstream"
 )
 
@@ -12,26 +13,28 @@ var connectionObject = object[value[*CallConnection]]{
 	name: "CallConnection",
 	fields: map[string]field[value[*CallConnection]]{
 		"edges": func(c *compiler, s selection) (string, value[*CallConnection]) {
-			c.need.rows = true
+			c.need.Rows = true
 			s.path = s.below(rowIndex)
 			p := compileObject(c, s, edgeObject)
 			return "", func(b []byte, r *run, v *CallConnection) []byte {
-				return appendRows(b, r, v.window, func(b []byte, row int) []byte { return p.write(b, r, edge{v, row}) })
+				return appendRows(b, r, v.window, func(b []byte, row int, call *upstream.Call) []byte {
+					return p.write(b, r, edge{v, row, call})
+				})
 			}
 		},
 		"nodes": func(c *compiler, s selection) (string, value[*CallConnection]) {
-			c.need.rows = true
+			c.need.Rows = true
 			s.path = s.below(rowIndex)
 			p := compileObject(c, s, callObject)
 			return "", func(b []byte, r *run, v *CallConnection) []byte {
-				return appendRows(b, r, v.window, func(b []byte, row int) []byte { return p.write(b, r, v.window.rows[row].Call) })
+				return appendRows(b, r, v.window, func(b []byte, _ int, call *upstream.Call) []byte { return p.write(b, r, call) })
 			}
 		},
 		"pageInfo": func(c *compiler, s selection) (string, value[*CallConnection]) {
 			return "", compileObject(c, s, pageInfoObject).write
 		},
 		"totalCount": func(c *compiler, s selection) (string, value[*CallConnection]) {
-			c.need.total = true
+			c.need.Total = true
 			return "", func(b []byte, r *run, v *CallConnection) []byte {
 				if v.totalErr != nil {
 					return r.fail(b, s, v.totalErr)
@@ -48,7 +51,7 @@ var edgeObject = object[value[edge]]{
 		"cursor": always[value[edge]](func(b []byte, _ *run, e edge) []byte { return e.connection.appendCursor(b, e.row) }),
 		"node": func(c *compiler, s selection) (string, value[edge]) {
 			p := compileObject(c, s, callObject)
-			return "", func(b []byte, r *run, e edge) []byte { return p.write(b, r, e.connection.window.rows[e.row].Call) }
+			return "", func(b []byte, r *run, e edge) []byte { return p.write(b, r, e.call) }
 		},
 	},
 }
@@ -57,20 +60,20 @@ var pageInfoObject = object[value[*CallConnection]]{
 	name: "PageInfo",
 	fields: map[string]field[value[*CallConnection]]{
 		"hasNextPage": needing(
-			func(n *need) { n.next = true },
-			func(b []byte, _ *run, v *CallConnection) []byte { return strconv.AppendBool(b, v.window.hasNext()) },
+			func(n *pagination.Selection) { n.Next = true },
+			func(b []byte, _ *run, v *CallConnection) []byte { return strconv.AppendBool(b, v.window.HasNext()) },
 		),
 		"hasPreviousPage": needing(
-			func(n *need) { n.previous = true },
-			func(b []byte, _ *run, v *CallConnection) []byte { return strconv.AppendBool(b, v.window.hasPrevious()) },
+			func(n *pagination.Selection) { n.Previous = true },
+			func(b []byte, _ *run, v *CallConnection) []byte { return strconv.AppendBool(b, v.window.HasPrevious()) },
 		),
 		"startCursor": needing(
-			func(n *need) { n.rows = true },
-			func(b []byte, _ *run, v *CallConnection) []byte { return v.appendCursor(b, v.window.firstEdge()) },
+			func(n *pagination.Selection) { n.Rows = true },
+			func(b []byte, _ *run, v *CallConnection) []byte { return v.appendCursor(b, v.window.FirstEdge()) },
 		),
 		"endCursor": needing(
-			func(n *need) { n.rows = true },
-			func(b []byte, _ *run, v *CallConnection) []byte { return v.appendCursor(b, v.window.lastEdge()) },
+			func(n *pagination.Selection) { n.Rows = true },
+			func(b []byte, _ *run, v *CallConnection) []byte { return v.appendCursor(b, v.window.LastEdge()) },
 		),
 	},
 }
@@ -138,7 +141,7 @@ func always[V any](v V) field[V] {
 }
 
 // needing is always for a field that needs something of the connection.
-func needing(mark func(*need), v value[*CallConnection]) field[value[*CallConnection]] {
+func needing(mark func(*pagination.Selection), v value[*CallConnection]) field[value[*CallConnection]] {
 	return func(c *compiler, _ selection) (string, value[*CallConnection]) {
 		mark(&c.need)
 		return "", v
@@ -212,16 +215,18 @@ func (c *CallConnection) appendCursor(b []byte, row int) []byte {
 		return append(b, null...)
 	}
 	b = append(b, '"')
-	b = c.window.cursor(c.list, row).Append(b)
+	b = c.window.Cursor(row).Append(b)
 	return append(b, '"')
 }
 
 // appendRows appends a list with an element for each readable row of the window.
-func appendRows(b []byte, r *run, w *window, element func(b []byte, row int) []byte) []byte {
+func appendRows(
+	b []byte, r *run, w *pagination.Window, element func(b []byte, row int, call *upstream.Call) []byte,
+) []byte {
 	b = append(b, '[')
 	r.row = 0
-	for i := w.from; i < w.to; i++ {
-		if w.rows[i].Call == nil {
+	for i, row := range w.Rows() {
+		if row.Call == nil {
 			continue
 		}
 		if r.ends(b) {
@@ -230,7 +235,7 @@ func appendRows(b []byte, r *run, w *window, element func(b []byte, row int) []b
 		if r.row > 0 {
 			b = append(b, ',')
 		}
-		b = element(b, i)
+		b = element(b, i, row.Call)
 		r.row++
 	}
 	return append(b, ']')

@@ -3,9 +3,9 @@
 // gqlgen generates generated.go from the schema. A request comes in at handler.go; persisted.go finds its document,
 // and documents.go checks it as limits.go explains, with syntax.go and values.go, which are stricter than gqlparser.
 // variables.go coerces its variables, and cost.go says what it costs. It is executed by gqlgen, with nulls.go where
-// variables are null, and resolved in resolver.go: window.go reads windows of a list as walk.go explains, count.go its
-// length, lookup.go single calls. What comes out writes itself, which writer.go explains, and the answer is remembered
-// for a while, which remember.go does. errors.go decides what a client is told, and report.go tells the operator.
+// variables are null, and resolved in resolver.go, which reads lists through package pagination. What comes out writes
+// itself, which writer.go explains, and the answer is remembered for a while, which remember.go does. errors.go decides
+// what a client is told, and report.go tells the operator.
 package graph
 
 import (
@@ -21,6 +21,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"revox-graphql/graph/pagination"
 	"revox-graphql/upstream"
 )
 
@@ -28,7 +29,7 @@ import (
 type Options struct {
 	// Calls lists upstream's calls, and Known tells what of them is in memory. Usually both are the page cache.
 	Calls upstream.Lister
-	Known Memory
+	Known pagination.Memory
 	// Cached says that Calls remembers pages for a while, so that it pays to read ahead.
 	Cached bool
 	// PageSize is the most rows that one upstream request asks for; at least 20, see [relay.Cover].
@@ -69,13 +70,13 @@ type Options struct {
 
 // NewHandler serves GraphQL over HTTP, at whatever path it is mounted. An error is about the trusted documents.
 func NewHandler(opts Options) (http.Handler, error) {
-	pages := newPages(opts.Calls, opts.PageSize, opts.MaxShift, opts.Log)
-	pages.cached = opts.Cached
-	return newHandler(opts, pages)
+	return newHandler(opts, pagination.New(opts.Calls, pagination.Options{
+		PageSize: opts.PageSize, MaxShift: opts.MaxShift, Cached: opts.Cached, Log: opts.Log,
+	}))
 }
 
 // newHandler makes a handler that reads lists through pages.
-func newHandler(opts Options, pages *pages) (http.Handler, error) {
+func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 	schema := newExecutable(Config{Resolvers: roots{&Resolver{
 		pages:    pages,
 		known:    opts.Known,
@@ -210,7 +211,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	params.Headers = r.Header
 	now := time.Now()
 	req := &request{
-		id: requestID(w.Header()), credential: credential, deadline: now.Add(h.timeout), trace: &trace{},
+		id: requestID(w.Header()), credential: credential, deadline: now.Add(h.timeout), trace: &pagination.Reads{},
 		document: document, maxBytes: h.limits.AnswerBytes, wantsCost: wantsCost,
 	}
 	if h.maxRequests > 0 {
@@ -244,7 +245,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	x.report.Executed = true
 	response := h.run(withRequest(x.r.Context(), req), op)
 	x.report.read(req.trace, req.allowance.Used())
-	x.age = req.trace.age()
+	x.age = req.trace.Age()
 	if response == nil { // gqlgen gives none where the context has ended
 		x.refuse(errClientClosed)
 		return

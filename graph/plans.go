@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"revox-graphql/graph/pagination"
 	"revox-graphql/upstream"
 )
 
@@ -15,7 +16,7 @@ import (
 type rootPlan struct {
 	connection *objectPlan[*CallConnection]
 	call       *objectPlan[*upstream.Call]
-	need       need
+	need       pagination.Selection
 	args       []*ast.Field
 	size       int // about the bytes that it takes to keep it
 }

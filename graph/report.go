@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"revox-graphql/graph/pagination"
+
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -91,10 +93,9 @@ func (r *Report) Failed() bool {
 }
 
 // read notes what was read.
-func (r *Report) read(t *trace, requests int) {
-	if !t.stale.IsZero() {
-		r.Stale = max(time.Second, time.Since(t.stale))
-	}
+func (r *Report) read(reads *pagination.Reads, requests int) {
+	r.Stale = reads.Stale()
 	r.UpstreamRequests = requests
-	r.Walked, r.Drift, r.Reordered = t.walked, t.drift, t.reordered
+	r.Drift, r.Walked = reads.Drift()
+	r.Reordered = reads.Reordered()
 }

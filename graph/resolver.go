@@ -6,24 +6,26 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
 )
 
 // Resolver resolves the fields of Query. What they return writes itself, so there is nothing else to resolve.
 type Resolver struct {
-	pages    *pages
+	pages    *pagination.Lists
 	known    upstream.Finder
 	maxCount int // largest `first` or `last`
 	maxScan  int // pages that a look-up by id may read
 }
 
 // reader reads one of the lists of whoever asks.
-func (r *Resolver) reader(ctx context.Context, statuses upstream.OrderStatuses) *reader {
+func (r *Resolver) reader(ctx context.Context, statuses upstream.OrderStatuses) *pagination.Reader {
 	req := requestOf(ctx)
-	reader := r.pages.of(upstream.List{Credential: req.credential, Statuses: statuses}, req.notBefore)
-	reader.deadline, reader.allowance, reader.trace = req.deadline, req.allowance, req.trace
-	return reader
+	return r.pages.Reader(pagination.Request{
+		List: upstream.List{Credential: req.credential, Statuses: statuses}, NotBefore: req.notBefore,
+		Deadline: req.deadline, Allowance: req.allowance, Reads: req.trace,
+	})
 }
 
 // Calls resolves `calls`.
@@ -34,28 +36,28 @@ func (r *Resolver) Calls(ctx context.Context, first *int, after *string, last *i
 	if err != nil {
 		return nil, err
 	}
-	for _, problem := range window.problems() {
+	for _, problem := range window.Problems() {
 		graphql.AddError(ctx, problem)
 	}
-	c := &CallConnection{list: reader.list, window: window, plan: plan, args: plan.bind(ctx)}
-	if plan.need.total {
-		c.total, c.totalErr = reader.count(ctx, window)
+	c := &CallConnection{window: window, plan: plan, args: plan.bind(ctx)}
+	if plan.need.Total {
+		c.total, c.totalErr = reader.Count(ctx, window)
 	}
 	return c, nil
 }
 
 // window reads the window of a list that the arguments ask for.
-func (r *Resolver) window(ctx context.Context, args relay.Arguments, statuses []upstream.OrderStatus, n need) (*reader, *window, error) {
+func (r *Resolver) window(ctx context.Context, args relay.Arguments, statuses []upstream.OrderStatus, n pagination.Selection) (*pagination.Reader, *pagination.Window, error) {
 	set, err := orderStatuses(statuses)
 	if err != nil {
 		return nil, nil, err
 	}
 	reader := r.reader(ctx, set)
-	rng, err := relay.NewRange(args, uint16(reader.list.Statuses), r.maxCount)
+	rng, err := relay.NewRange(args, uint16(set), r.maxCount)
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := reader.window(ctx, rng, n)
+	w, err := reader.Window(ctx, rng, n)
 	return reader, w, err
 }
 
@@ -125,9 +127,9 @@ func writeable(ctx context.Context) func(*upstream.Call) *Call {
 	}
 }
 
-// find looks calls up by id, see [reader.lookUp].
+// find looks calls up by id, see [Reader.LookUp].
 func (r *Resolver) find(ctx context.Context, ids ...string) (map[string]*upstream.Call, error) {
-	return r.reader(ctx, 0).lookUp(ctx, r.known, ids, r.maxScan)
+	return r.reader(ctx, 0).LookUp(ctx, r.known, ids, r.maxScan)
 }
 
 // roots is what the generated executor asks for resolvers. It never asks for those of types that write themselves.

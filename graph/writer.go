@@ -22,6 +22,8 @@ import (
 	"math"
 	"slices"
 
+	"revox-graphql/graph/pagination"
+
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -123,7 +125,7 @@ const rowIndex = ""
 // compiler makes the plan of one root field of one operation.
 type compiler struct {
 	op   *graphql.OperationContext
-	need need
+	need pagination.Selection
 	args []*ast.Field // the fields inside the selection that have arguments
 	size int          // about the bytes that the plan takes
 }
