@@ -9,7 +9,8 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"github.com/99designs/gqlgen/graphql/errcode"
+	"revox-graphql/internal/errcode"
+
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -188,7 +189,10 @@ func sameError(a, b *gqlerror.Error) bool {
 // toldErrors gives errors their code, and cuts long messages.
 func toldErrors(errs gqlerror.List, code string) gqlerror.List {
 	for _, err := range errs {
-		errcode.Set(err, code)
+		if err.Extensions == nil {
+			err.Extensions = map[string]any{}
+		}
+		err.Extensions["code"] = code
 		err.Message = cut(err.Message)
 	}
 	return errs

@@ -11,6 +11,7 @@ import (
 
 	"revox-graphql/graph/hostile"
 	"revox-graphql/graph/relay"
+	"revox-graphql/internal/errcode"
 	"revox-graphql/upstream"
 )
 
@@ -61,7 +62,7 @@ func TestWritingEndsWithItsClient(t *testing.T) {
 				t.Fatal(err)
 			}
 			if errs := graphql.GetErrors(ctx); buffer.String() != null || len(errs) != 1 ||
-				errs[0].Extensions["code"] != codeClientClosed {
+				errs[0].Extensions["code"] != errcode.ClientClosedRequest {
 				t.Errorf("got %.100s, %v", buffer.String(), errs)
 			}
 		})

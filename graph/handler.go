@@ -22,6 +22,8 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"revox-graphql/graph/pagination"
+	"revox-graphql/internal/errcode"
+	"revox-graphql/internal/negotiate"
 	"revox-graphql/upstream"
 )
 
@@ -149,7 +151,7 @@ func (x *exchange) leave() {
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.describe(w.Header())
-	contentType, acceptable := negotiate(r.Header.Values("Accept"))
+	contentType, acceptable := negotiate.MediaType(r.Header.Values("Accept"), applicationJSON, applicationResponse)
 	if !acceptable {
 		contentType = applicationJSON
 	}
@@ -167,11 +169,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	credential, denial := h.gate.admit(r)
 	if denial != "" {
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		x.refuse(refuse(http.StatusUnauthorized, codeUnauthenticated, denial))
+		x.refuse(refuse(http.StatusUnauthorized, errcode.Unauthenticated, denial))
 		return
 	}
 	if !acceptable {
-		x.refuse(refuse(http.StatusNotAcceptable, codeBadUserInput, "Accept application/graphql-response+json or application/json."))
+		x.refuse(refuse(http.StatusNotAcceptable, errcode.BadUserInput, "Accept application/graphql-response+json or application/json."))
 		return
 	}
 	text, bad := readText(w, r, h.limits.RequestBytes, h.capacity)
@@ -184,7 +186,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.refuse(bad)
 		return
 	}
-	key := answerKey{tenant: credential.Tenant(), method: r.Method, text: text, encoding: negotiateEncoding(r.Header.Values("Accept-Encoding"))}
+	key := answerKey{
+		tenant: credential.Tenant(), method: r.Method, text: text,
+		encoding: negotiate.Encoding(r.Header.Values("Accept-Encoding"), encodingBrotli, encodingGzip),
+	}
 	trusted := h.finder.trusted.current()
 	if trusted != nil {
 		key.trusted = trusted.version
@@ -254,7 +259,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		response.Errors = append(response.Errors, err)
 	}
 	x.report.failed(response.Errors)
-	if x.report.Code == codeClientClosed {
+	if x.report.Code == errcode.ClientClosedRequest {
 		errClientClosed.send(x)
 		return
 	}
@@ -298,7 +303,7 @@ func (h *handler) prepare(document *document, params *graphql.RawParams) (*graph
 	}
 	operation, err := document.operation(params.OperationName)
 	if err != nil {
-		return nil, toldErrors(gqlerror.List{err}, codeValidationFailed)
+		return nil, toldErrors(gqlerror.List{err}, errcode.ValidationFailed)
 	}
 	values, errs := document.variables[operation].coerce(params.Variables)
 	if errs != nil {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"revox-graphql/internal/errcode"
+
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -115,7 +117,7 @@ func (v *variables) coerce(given map[string]any) (map[string]any, gqlerror.List)
 			coerced[declared.name] = c.value(value, declared.of)
 		}
 	}
-	return coerced, toldErrors(c.errors, codeValidationFailed)
+	return coerced, toldErrors(c.errors, errcode.ValidationFailed)
 }
 
 // coercion is the coercion of all variables of one request.

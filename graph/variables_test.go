@@ -15,6 +15,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"revox-graphql/graph/relay"
+	"revox-graphql/internal/errcode"
 	"revox-graphql/upstream"
 )
 
@@ -162,7 +163,7 @@ func TestVariableErrorsAreBounded(t *testing.T) {
 		t.Errorf("%d errors", len(errs))
 	}
 	for _, err := range errs {
-		if len(err.Message) > maxMessage+len("…") || err.Extensions["code"] != codeValidationFailed {
+		if len(err.Message) > maxMessage+len("…") || err.Extensions["code"] != errcode.ValidationFailed {
 			t.Errorf("%d bytes: %v", len(err.Message), err.Extensions)
 		}
 	}
