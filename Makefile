@@ -48,7 +48,7 @@ test: generated lint unit race fuzz deploy acceptance
 # What is generated is what its sources say, and go.mod has what is used.
 generated:
 	go mod tidy -diff
-	@before=$$(cat graph/*.go graph/oracle/*.go | cksum); go generate ./... && test "$$before" = "$$(cat graph/*.go graph/oracle/*.go | cksum)" || \
+	@before=$$(cat graph/generated/*.go graph/oracle/*.go | cksum); go generate ./... && test "$$before" = "$$(cat graph/generated/*.go graph/oracle/*.go | cksum)" || \
 		{ echo 'go generate changed files: run it and commit what it made'; exit 1; }
 
 lint: $(LINT)

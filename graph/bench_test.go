@@ -11,6 +11,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"revox-graphql/graph/encode"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream/fake"
@@ -91,7 +92,8 @@ func BenchmarkPlan(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		// A new context, because CollectFields remembers.
-		newRootPlan(&graphql.OperationContext{Doc: op.Doc, Operation: op.Operation, Variables: op.Variables}, root)
+		again := &graphql.OperationContext{Doc: op.Doc, Operation: op.Operation, Variables: op.Variables}
+		encode.Compile(again, root, newArguments())
 	}
 }
 
@@ -101,15 +103,14 @@ func BenchmarkWrite(b *testing.B) {
 	for _, work := range benchmarks {
 		b.Run(work.name, func(b *testing.B) {
 			op, root := r.rootField(b, work.query)
-			plan := newRootPlan(op, root)
+			plan := encode.Compile(op, root, newArguments())
 			count := 20 + 80*strings.Count(work.query, "100")
-			c := &CallConnection{window: r.window(b, relay.Range{Count: count}), plan: plan}
+			c := plan.Connection(b.Context(), r.window(b, relay.Range{Count: count}))
 			var buffer bytes.Buffer
-			ctx := withRequest(b.Context(), &request{buffer: &buffer})
 			b.ReportAllocs()
 			for b.Loop() {
 				buffer.Reset()
-				if err := c.MarshalGQLContext(ctx, &buffer); err != nil {
+				if err := c.MarshalGQLContext(b.Context(), &buffer); err != nil {
 					b.Fatal(err)
 				}
 			}

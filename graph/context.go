@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"bytes"
 	"context"
 	"time"
 
@@ -19,9 +18,7 @@ type request struct {
 	trace      *pagination.Reads   // what was read for it
 	document   *document           // what is executed
 	wantsCost  bool                // the answer tells the cost
-	maxBytes   int                 // of the answer; 0 is no limit
 	errors     errorBounds         // what of its errors is told
-	buffer     *bytes.Buffer       // where the data of the answer goes, behind what is there already
 }
 
 type requestKey struct{}

@@ -13,6 +13,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"revox-graphql/graph/encode"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
 	"revox-graphql/internal/errcode"
@@ -33,13 +34,6 @@ var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
 	upstream.KindUnavailable:     {errcode.UpstreamUnavailable, "Revox cannot be reached or is failing. Try again later."},
 	upstream.KindOverloaded:      {errcode.Overloaded, "The gateway has more to ask Revox than it can at present. Try again in a moment."},
 	upstream.KindInvalidResponse: {errcode.UpstreamInvalidResponse, "Revox gave an answer that cannot be used. Try again; if it stays so, the gateway's operator finds more in its log."},
-}
-
-// answerSizeError: an answer has become too large.
-type answerSizeError struct{ limit, actual int }
-
-func (e *answerSizeError) Error() string {
-	return fmt.Sprintf("an answer of %d bytes, and %d are allowed", e.actual, e.limit)
 }
 
 // presenter turns every error into what the client sees.
@@ -86,9 +80,9 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "upstream requests", e.Limit, e.Limit+1
 		return say(errcode.QueryTooComplex, "This query takes more than %d requests to Revox. Ask for less at once.", e.Limit)
 	}
-	if e, ok := errors.AsType[*answerSizeError](err); ok {
-		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "answer bytes", e.limit, e.actual
-		return say(errcode.QueryTooComplex, "The answer has more than %d bytes with this field. Ask for fewer calls at once.", e.limit)
+	if e, ok := errors.AsType[*encode.SizeError](err); ok {
+		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "answer bytes", e.Limit, e.Actual
+		return say(errcode.QueryTooComplex, "The answer has more than %d bytes with this field. Ask for fewer calls at once.", e.Limit)
 	}
 	if e, ok := errors.AsType[*pagination.UnreadableRowError](err); ok {
 		return say(errcode.UpstreamInvalidResponse, "%s", e.Error())

@@ -1,11 +1,11 @@
 // Package graph is the GraphQL side: the handler, the resolvers, and the connections that walk a moving list.
 //
-// gqlgen generates generated.go from the schema. A request comes in at handler.go; persisted.go finds its document,
-// and documents.go checks it as limits.go explains, with syntax.go and values.go, which are stricter than gqlparser.
-// variables.go coerces its variables, and cost.go says what it costs. It is executed by gqlgen, with nulls.go where
-// variables are null, and resolved in resolver.go, which reads lists through package pagination. What comes out writes
-// itself, which writer.go explains, and the answer is remembered for a while, which remember.go does. errors.go decides
-// what a client is told, and report.go tells the operator.
+// A request comes in at handler.go; persisted.go finds its document, and documents.go checks it as limits.go explains,
+// with syntax.go and values.go, which are stricter than gqlparser. variables.go coerces its variables, and cost.go says
+// what it costs. gqlgen executes it (package generated), with nulls.go where variables are null. resolver.go resolves the
+// root fields: it reads lists through package pagination, and what it returns writes itself, see package encode. The
+// response is remembered for a while, which remember.go does. errors.go decides what a client is told, and report.go
+// tells the operator.
 package graph
 
 import (
@@ -21,6 +21,8 @@ import (
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"revox-graphql/graph/encode"
+	"revox-graphql/graph/generated"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/negotiate"
@@ -79,12 +81,13 @@ func NewHandler(opts Options) (http.Handler, error) {
 
 // newHandler makes a handler that reads lists through pages.
 func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
-	schema := newExecutable(Config{Resolvers: roots{&Resolver{
-		pages:    pages,
-		known:    opts.Known,
-		maxCount: opts.MaxCount,
-		maxScan:  opts.MaxScan,
-	}}})
+	schema := generated.New(roots{&Resolver{
+		pages:     pages,
+		known:     opts.Known,
+		maxCount:  opts.MaxCount,
+		maxScan:   opts.MaxScan,
+		arguments: newArguments(),
+	}}, newSchema())
 	exec := executor.New(schema)
 	p := presenter{opts.Log, opts.Forward}
 	exec.SetErrorPresenter(p.presentSome)
@@ -217,7 +220,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	req := &request{
 		id: requestID(w.Header()), credential: credential, deadline: now.Add(h.timeout), trace: &pagination.Reads{},
-		document: document, maxBytes: h.limits.AnswerBytes, wantsCost: wantsCost,
+		document: document, wantsCost: wantsCost,
 	}
 	if h.maxRequests > 0 {
 		req.allowance = upstream.NewAllowance(h.maxRequests)
@@ -234,7 +237,6 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	defer buffers.Put(buffer)
 	buffer.Reset()
 	buffer.WriteString(openData)
-	req.buffer = buffer
 	op, errs := h.prepare(req.document, params)
 	if errs != nil {
 		x.report.Operation.Hash = req.document.hash
@@ -248,7 +250,8 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		return
 	}
 	x.report.Executed = true
-	response := h.run(withRequest(x.r.Context(), req), op)
+	ctx := encode.WithLimit(withRequest(x.r.Context(), req), encode.Limit{Bytes: h.limits.AnswerBytes, Errors: req.errors.size})
+	response := h.run(generated.WithBuffer(ctx, buffer), op)
 	x.report.read(req.trace, req.allowance.Used())
 	x.age = req.trace.Age()
 	if response == nil { // gqlgen gives none where the context has ended
@@ -322,7 +325,7 @@ func (h *handler) run(ctx context.Context, op *graphql.OperationContext) *graphq
 		if err := nullAtRoot(op); err != nil {
 			ctx = graphql.WithResponseContext(ctx, h.presenter.presentSome, h.presenter.recovered)
 			graphql.AddError(ctx, err)
-			return &graphql.Response{Data: []byte(null), Errors: graphql.GetErrors(ctx)}
+			return &graphql.Response{Data: []byte("null"), Errors: graphql.GetErrors(ctx)}
 		}
 		op.RootResolverMiddleware = refuseNulls
 	}

@@ -384,7 +384,7 @@ func inspectInto(b *strings.Builder, value any, depth int) {
 	const maxDepth, maxElements = 2, 10
 	switch value := value.(type) {
 	case nil:
-		b.WriteString(null)
+		b.WriteString("null")
 	case string:
 		quoted, _ := jsontext.AppendQuote(nil, cut(value)) // a text in UTF-8 has no error
 		b.Write(quoted)

@@ -1,8 +1,9 @@
-package graph
+package encode
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +12,6 @@ import (
 
 	"revox-graphql/graph/hostile"
 	"revox-graphql/graph/relay"
-	"revox-graphql/internal/errcode"
 	"revox-graphql/upstream"
 )
 
@@ -30,7 +30,6 @@ func (l *leaving) Err() error {
 
 // Writing ends when the client has gone, in rows and in transcripts that are searched.
 func TestWritingEndsWithItsClient(t *testing.T) {
-	r := newBenchRival(t)
 	for name, test := range map[string]struct {
 		query string
 		looks int
@@ -40,13 +39,13 @@ func TestWritingEndsWithItsClient(t *testing.T) {
 		"transcripts": {`{ calls(first: 100) { nodes { transcript(roles: [USER, ASSISTANT, TOOL]) { content } } } }`, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
-			op, root := r.rootField(t, test.query)
-			plan := newRootPlan(op, root)
-			c := &CallConnection{window: r.window(t, relay.Range{Count: 100}), plan: plan}
+			op, root := rootField(t, test.query)
+			plan := Compile(op, root, everyRole)
+			calls := window(t, relay.Range{Count: 100})
 			write := func(looks int) []byte {
 				ctx := graphql.WithOperationContext(t.Context(), op)
-				args := plan.bind(ctx)
-				return plan.connection.write(nil, &run{ctx: &leaving{ctx, looks}, args: args, most: 1 << 30}, c)
+				c := plan.Connection(ctx, calls)
+				return plan.connection.write(nil, &run{ctx: &leaving{ctx, looks}, args: c.args, most: 1 << 30}, c)
 			}
 			whole, part := write(1<<30), write(test.looks)
 			if len(part) > len(whole)/5 {
@@ -54,15 +53,14 @@ func TestWritingEndsWithItsClient(t *testing.T) {
 			}
 			// What was written by then is not sent, and is the client's doing.
 			var buffer bytes.Buffer
-			ctx, cancel := context.WithCancel(withRequest(t.Context(), &request{buffer: &buffer}))
-			ctx = graphql.WithResponseContext(ctx, presenter{}.presentSome, graphql.DefaultRecover)
+			ctx, cancel := context.WithCancel(graphql.WithOperationContext(t.Context(), op))
+			ctx = graphql.WithResponseContext(ctx, graphql.DefaultErrorPresenter, graphql.DefaultRecover)
 			cancel()
-			c.args = plan.bind(graphql.WithOperationContext(ctx, op))
-			if err := c.MarshalGQLContext(ctx, &buffer); err != nil {
+			if err := plan.Connection(ctx, calls).MarshalGQLContext(ctx, &buffer); err != nil {
 				t.Fatal(err)
 			}
 			if errs := graphql.GetErrors(ctx); buffer.String() != null || len(errs) != 1 ||
-				errs[0].Extensions["code"] != errcode.ClientClosedRequest {
+				!errors.Is(errs[0], context.Canceled) {
 				t.Errorf("got %.100s, %v", buffer.String(), errs)
 			}
 		})
@@ -71,7 +69,6 @@ func TestWritingEndsWithItsClient(t *testing.T) {
 
 // Writing ends when there is enough: after each value, and after each entry of a transcript.
 func TestWritingEndsAfterOneValue(t *testing.T) {
-	r := newBenchRival(t)
 	alias := strings.Repeat("a", 150)
 	for name, query := range map[string]string{
 		"fields of one row":            "{ calls { nodes {" + hostile.Numbered(" "+alias+"%d: status", 30) + " } } }",
@@ -81,16 +78,15 @@ func TestWritingEndsAfterOneValue(t *testing.T) {
 			hostile.Numbered(" "+alias+"%d: transcript(first: 1) { role }", 30) + " } } }",
 	} {
 		t.Run(name, func(t *testing.T) {
-			op, root := r.rootField(t, query)
-			before := r.window(t, relay.Range{Count: 100})
+			op, root := rootField(t, query)
+			before := window(t, relay.Range{Count: 100})
 			after := before.Cursor(withTranscript(before.Rows()[1:]))
-			plan := newRootPlan(op, root)
-			c := &CallConnection{window: r.window(t, relay.Range{After: &after, Count: 1}), plan: plan}
+			plan := Compile(op, root, everyRole)
 			ctx := graphql.WithOperationContext(t.Context(), op)
 			const most, oneValue = 500, 250
-			args := plan.bind(ctx)
-			whole := plan.connection.write(nil, &run{ctx: ctx, args: args, most: 1 << 30}, c)
-			part := plan.connection.write(nil, &run{ctx: ctx, args: args, most: most}, c)
+			c := plan.Connection(ctx, window(t, relay.Range{After: &after, Count: 1}))
+			whole := plan.connection.write(nil, &run{ctx: ctx, args: c.args, most: 1 << 30}, c)
+			part := plan.connection.write(nil, &run{ctx: ctx, args: c.args, most: most}, c)
 			if len(whole) < 2*(most+oneValue) || len(part) <= most || len(part) > most+oneValue {
 				t.Errorf("%d of %d bytes were written", len(part), len(whole))
 			}
@@ -100,8 +96,7 @@ func TestWritingEndsAfterOneValue(t *testing.T) {
 
 // A transcript is not searched for a client that has gone, and no further than until it goes.
 func TestSearchingEndsWithItsClient(t *testing.T) {
-	r := newBenchRival(t)
-	rows := r.window(t, relay.Range{Count: 100}).Rows()
+	rows := window(t, relay.Range{Count: 100}).Rows()
 	call := rows[withTranscript(rows)].Call
 	n, _ := call.TranscriptLen()
 	for looks, want := range []int{0, n} {
@@ -117,4 +112,12 @@ func withTranscript(rows []upstream.Row) int {
 		n, _ := row.Call.TranscriptLen()
 		return n > 10
 	})
+}
+
+// A role that the generated code does not know is an error, and no filter.
+func TestUnknownRole(t *testing.T) {
+	roles := []upstream.TranscriptRole{upstream.TranscriptRoleUser, 0}
+	if _, err := newTranscriptFilter(map[string]any{"roles": roles}); err == nil {
+		t.Error("a role that is none is a filter")
+	}
 }

@@ -1,4 +1,4 @@
-package graph
+package encode
 
 import (
 	"context"
@@ -9,29 +9,32 @@ import (
 	"revox-graphql/upstream"
 )
 
-// CallConnection is what `calls` returns: a window of a list, which writes itself.
-type CallConnection struct {
-	window   *pagination.Window
-	total    int
-	totalErr error
-	plan     *rootPlan
-	args     []arguments
+// Connection is what `calls` returns: a window of a list, which writes itself.
+type Connection struct {
+	// Total is the length of the list, or TotalErr says why it is not known. They are written where the selection has
+	// `totalCount`.
+	Total    int
+	TotalErr error
+
+	window *pagination.Window
+	plan   *Plan
+	args   []arguments
 }
 
 // MarshalGQLContext implements [graphql.ContextMarshaler].
-func (c *CallConnection) MarshalGQLContext(ctx context.Context, w io.Writer) error {
+func (c *Connection) MarshalGQLContext(ctx context.Context, w io.Writer) error {
 	marshal(ctx, w, c.plan.connection, c.args, c)
 	return nil
 }
 
 // UnmarshalGQLContext refuses. gqlgen wants it beside MarshalGQLContext, for types that are also input.
-func (*CallConnection) UnmarshalGQLContext(context.Context, any) error { return errOutputOnly }
+func (*Connection) UnmarshalGQLContext(context.Context, any) error { return errOutputOnly }
 
 var errOutputOnly = errors.New("not an input type")
 
 // edge is one call of a connection.
 type edge struct {
-	connection *CallConnection
+	connection *Connection
 	row        int // of the connection's window
 	call       *upstream.Call
 }
@@ -39,7 +42,7 @@ type edge struct {
 // Call is what `call` returns: a call that writes itself.
 type Call struct {
 	call *upstream.Call
-	plan *rootPlan
+	plan *Plan
 	args []arguments
 }
 
@@ -58,8 +61,10 @@ type Node interface{ IsNode() }
 // IsNode implements [Node].
 func (*Call) IsNode() {}
 
-// node is a call as `node` and `nodes` return it. gqlgen walks a Call that it finds behind an interface, but lets any
-// other type write itself.
+// AsNode is a call as `node` and `nodes` return it, at the path of ctx. gqlgen walks a Call that it finds behind an
+// interface, but lets any other type write itself.
+func (c *Call) AsNode(ctx context.Context) Node { return node{c, ctx} }
+
 type node struct {
 	*Call
 	ctx context.Context //nolint:containedctx // MarshalGQL is not given one, and errors need its path
