@@ -31,6 +31,7 @@ import (
 	"revox-graphql/export"
 	"revox-graphql/graph"
 	"revox-graphql/internal/logqueue"
+	"revox-graphql/internal/slowclient"
 	"revox-graphql/telemetry"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
@@ -90,8 +91,8 @@ const drainTimeout = 8 * time.Second
 // together with drainTimeout and the second for the last traces they stay within those 10 s.
 const lastLinesTimeout = 250 * time.Millisecond
 
-// writingBytes is how much of answers may be on its way to clients that read slowly: five hundred of the largest as
-// they usually are, hundred calls with all that was said.
+// writingBytes is how much of answers may be on its way before clients are cut off that read nothing: five hundred of the
+// largest as they usually are, hundred calls with all that was said.
 const writingBytes = 256 << 20
 
 // headersBytes is how much of headers may be on its way in: a hundred of the largest there may be by default.
@@ -174,9 +175,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		log.Info("serving made-up demo calls: set REVOX_API_KEY to see your own")
 	}
 	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
-	server := newServer(s, handler, log)
+	server := newServer(s, streams.Wrap(handler), log)
 	headers.Watch(server)
-	server.Handler = streams.Wrap(server.Handler)
 	connections.Watch(server)
 	return serve(ctx, server, headers.Listen(connections.Listen(listener)), &draining, s.DrainDelay, log)
 }
@@ -210,7 +210,7 @@ const maxStreams = 100
 
 // newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end: 5
 // seconds for headers, 15 for all of a request, and as long as it is set between two requests. A first request must
-// begin within 5 seconds too.
+// begin within 5 seconds too. How long an answer may take, once it begins to be written, is decided by [slowclient.Watch].
 func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server {
 	server := &http.Server{
 		Handler:           handler,
@@ -221,10 +221,11 @@ func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server
 		IdleTimeout:       s.IdleTimeout,
 		MaxHeaderBytes:    int(s.MaxRequestBytes) + headerBytes,
 		ErrorLog:          errorLog(log),
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: 30 * time.Second},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: slowclient.Timeout},
 	}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
+	slowclient.Watch(server)
 	return server
 }
 

@@ -38,6 +38,7 @@ const (
 	codeTooComplex            = "QUERY_TOO_COMPLEX"
 	codeOverloaded            = "OVERLOADED"
 	codeClientClosed          = "CLIENT_CLOSED_REQUEST" // nginx's name for its status 499
+	codeClientSlow            = "CLIENT_TOO_SLOW"
 	codeInternal              = "INTERNAL_SERVER_ERROR"
 )
 
