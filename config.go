@@ -20,6 +20,7 @@ import (
 	"revox-graphql/door"
 	"revox-graphql/export"
 	"revox-graphql/graph"
+	"revox-graphql/graph/pagination"
 	"revox-graphql/upstream"
 )
 
@@ -293,7 +294,7 @@ func (s *settings) check(hasKey bool) error {
 	refuse(s.UpstreamPageSize < 20 || s.UpstreamPageSize > 1000, "upstream-page-size", "GATEWAY_UPSTREAM_PAGE_SIZE", "must be from 20 to 1000, and is %d", s.UpstreamPageSize)
 	refuse(s.MaxPageSize < 1 || s.MaxPageSize > 1000, "max-page-size", "GATEWAY_MAX_PAGE_SIZE", "must be from 1 to 1000, and is %d", s.MaxPageSize)
 	refuse(s.MaxShift < 1 || s.MaxShift > 1_000_000, "max-shift", "GATEWAY_MAX_SHIFT", "must be from 1 to 1000000, and is %d", s.MaxShift)
-	if most := graph.MostRequests(s.UpstreamPageSize, s.MaxShift, s.MaxPageSize); len(errs) == 0 {
+	if most := pagination.MostRequests(s.UpstreamPageSize, s.MaxShift, s.MaxPageSize); len(errs) == 0 {
 		refuse(s.UpstreamRequests > 0 && most > s.UpstreamRequests, "max-shift", "GATEWAY_MAX_SHIFT",
 			"of %d can take %d requests to Revox with pages of %d calls, and GATEWAY_UPSTREAM_MAX_REQUESTS allows %d: "+
 				"lower the one, or raise the other", s.MaxShift, most, s.UpstreamPageSize, s.UpstreamRequests)

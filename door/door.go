@@ -8,14 +8,12 @@ package door
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
+
+	"revox-graphql/internal/negotiate"
 )
 
 // GraphQL is the path whose refusals are GraphQL errors; those of other paths are plain text.
 const GraphQL = "/graphql"
-
-// badUserInput is the code of the GraphQL errors.
-const badUserInput = "BAD_USER_INPUT"
 
 // isGraphQL reports whether a request is about GraphQL, whose path may end with a slash.
 func isGraphQL(r *http.Request) bool { return r.URL.Path == GraphQL || r.URL.Path == GraphQL+"/" }
@@ -32,9 +30,10 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, message string, 
 	if err != nil { // extensions are texts and numbers
 		panic(err)
 	}
-	contentType := "application/json"
-	if accept := "application/graphql-response+json"; strings.Contains(strings.Join(r.Header.Values("Accept"), ","), accept) {
-		contentType = accept
+	const plain = "application/json"
+	contentType, ok := negotiate.MediaType(r.Header.Values("Accept"), plain, "application/graphql-response+json")
+	if !ok {
+		contentType = plain
 	}
 	header.Add("Vary", "Authorization") // as with every answer there
 	header.Set("Content-Type", contentType+"; charset=utf-8")

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"revox-graphql/internal/errcode"
 )
 
 // HostOptions say under which names the gateway is reached.
@@ -34,7 +36,7 @@ func Hosts(opts HostOptions, next http.Handler) http.Handler {
 		}
 		if !known {
 			refuse(w, r, http.StatusMisdirectedRequest,
-				"The gateway does not go by this host name. Its operator can add names in GATEWAY_HOSTS.", map[string]any{"code": badUserInput})
+				"The gateway does not go by this host name. Its operator can add names in GATEWAY_HOSTS.", map[string]any{"code": errcode.BadUserInput})
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"revox-graphql/internal/errcode"
 )
 
 // CORS
@@ -51,7 +53,7 @@ func CORS(origins []string, next http.Handler) http.Handler {
 		if !listed {
 			refuse(w, r, http.StatusForbidden,
 				"Pages of this origin may not ask the gateway. Its operator lists origins in GATEWAY_CORS_ORIGINS.",
-				map[string]any{"code": badUserInput})
+				map[string]any{"code": errcode.BadUserInput})
 			return
 		}
 		header.Del("Access-Control-Expose-Headers") // they are of answers to the request itself
@@ -109,7 +111,7 @@ func CrossSite(origins []string, next http.Handler) http.Handler {
 			refuse(w, r, http.StatusForbidden,
 				"A page of another origin may have sent this request by GET. "+
 					"Send the header `apollo-require-preflight: true` with it, or use POST.",
-				map[string]any{"code": badUserInput})
+				map[string]any{"code": errcode.BadUserInput})
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -18,6 +18,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"revox-graphql/internal/negotiate"
 )
 
 //go:embed all:dist
@@ -71,6 +73,7 @@ type handler struct {
 type resource struct {
 	contentType  string
 	cacheControl string
+	codings      []string           // that there are variants of, best first
 	variants     map[string]variant // by content coding, "" is the file as it is
 }
 
@@ -149,6 +152,7 @@ func newResource(files fs.FS, name string) (resource, error) {
 		if r.variants[coding.name], err = newVariant(files, compressed, !hashed); err != nil {
 			return resource{}, err
 		}
+		r.codings = append(r.codings, coding.name)
 	}
 	return r, nil
 }
@@ -188,7 +192,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	coding := resource.negotiate(r.Header.Values("Accept-Encoding"))
+	coding := negotiate.Encoding(r.Header.Values("Accept-Encoding"), resource.codings...)
 	chosen := resource.variants[coding]
 	header.Set("Content-Type", resource.contentType)
 	header.Set("Cache-Control", resource.cacheControl)
@@ -202,60 +206,4 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		header.Set("Content-Length", strconv.FormatInt(chosen.size, 10))
 	}
 	http.ServeFileFS(w, r, h.files, chosen.file)
-}
-
-// negotiate picks the coding that the client likes best among those there are, and the smallest of those it likes
-// alike. The file as it is comes last: a client that refuses even that gets it all the same, as RFC 9110 §12.5.3 allows.
-func (r resource) negotiate(acceptEncoding []string) string {
-	wishes := qualities(strings.Join(acceptEncoding, ","))
-	best, bestQuality := "", 0.0
-	for _, coding := range codings {
-		if _, found := r.variants[coding.name]; !found {
-			continue
-		}
-		quality, named := wishes[coding.name]
-		if !named {
-			quality = wishes["*"]
-		}
-		if quality > bestQuality {
-			best, bestQuality = coding.name, quality
-		}
-	}
-	if wishes["identity"] > bestQuality {
-		return ""
-	}
-	return best
-}
-
-// qualities reads an Accept-Encoding header: how much each coding is wanted, 0 meaning not at all. A weight that is not
-// a number from 0 to 1 counts as 0, so that a coding is sent only to who is sure to understand it.
-func qualities(acceptEncoding string) map[string]float64 {
-	wishes := make(map[string]float64)
-	for item := range strings.SplitSeq(acceptEncoding, ",") {
-		coding, parameters, _ := strings.Cut(item, ";")
-		coding = strings.ToLower(strings.TrimSpace(coding))
-		if coding == "" {
-			continue
-		}
-		if coding == "x-gzip" {
-			coding = "gzip"
-		}
-		wishes[coding] = weight(parameters)
-	}
-	return wishes
-}
-
-func weight(parameters string) float64 {
-	name, value, found := strings.Cut(parameters, "=")
-	if !found {
-		return 1
-	}
-	if !strings.EqualFold(strings.TrimSpace(name), "q") {
-		return 1
-	}
-	quality, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-	if err != nil || !(quality >= 0 && quality <= 1) {
-		return 0
-	}
-	return quality
 }

@@ -6,21 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"revox-graphql/internal/errcode"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-)
-
-// Codes of errors that make a difference to a walk.
-const (
-	codeRateLimited   = "UPSTREAM_RATE_LIMITED"
-	codeTimeout       = "UPSTREAM_TIMEOUT"
-	codeUnavailable   = "UPSTREAM_UNAVAILABLE"
-	codeOverloaded    = "OVERLOADED"
-	codeCursorExpired = "CURSOR_EXPIRED"
-	codeInvalidCursor = "INVALID_CURSOR"
-	codeParse         = "GRAPHQL_PARSE_FAILED"
-	codeValidation    = "GRAPHQL_VALIDATION_FAILED"
-	codeInput         = "BAD_USER_INPUT"
 )
 
 // answerError is an error in an answer.
@@ -37,7 +26,7 @@ func (e *answerError) Error() string { return e.Extensions.Code + ": " + e.Messa
 
 // passes reports whether it pays to ask again a little later.
 func (e *answerError) passes() bool {
-	return slices.Contains([]string{codeRateLimited, codeTimeout, codeUnavailable, codeOverloaded}, e.Extensions.Code)
+	return slices.Contains([]string{errcode.UpstreamRateLimited, errcode.UpstreamTimeout, errcode.UpstreamUnavailable, errcode.Overloaded}, e.Extensions.Code)
 }
 
 func (e *answerError) retryAfter() time.Duration {

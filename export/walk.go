@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"revox-graphql/internal/errcode"
+
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -165,10 +167,10 @@ func (w *walk) run(ctx context.Context, to sink) error {
 	}
 	for first := true; !w.at.Done; first = false {
 		if err := w.page(ctx, to, first); err != nil {
-			lost := isCode(err, codeCursorExpired, codeInvalidCursor)
+			lost := isCode(err, errcode.CursorExpired, errcode.InvalidCursor)
 			stopped := fmt.Errorf("stopped after %d calls: %w; %s", w.at.Calls, err, to.advice(w.at, lost))
 			// Nobody but the user makes the first cursor of a list, or the document.
-			if isCode(err, codeParse, codeValidation, codeInput) || isCode(err, codeInvalidCursor) && begun == nil && first {
+			if isCode(err, errcode.ParseFailed, errcode.ValidationFailed, errcode.BadUserInput) || isCode(err, errcode.InvalidCursor) && begun == nil && first {
 				return &UsageError{stopped}
 			}
 			return stopped

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/slowclient"
 )
 
@@ -163,7 +164,7 @@ func TestAnswersAreCounted(t *testing.T) {
 				}
 				capacity.answers.mu.Unlock()
 				<-done
-				if !report.Unsent || report.Code != codeClientSlow || report.Failed() {
+				if !report.Unsent || report.Code != errcode.ClientTooSlow || report.Failed() {
 					t.Errorf("the report is %+v", report)
 				}
 				fast := newPacedClient(1e6, 1<<20)

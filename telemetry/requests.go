@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"revox-graphql/graph"
+	"revox-graphql/internal/errcode"
 )
 
 // Requests counts GraphQL requests, writes a line about each to the log, and tells its trace.
@@ -269,9 +270,9 @@ func (w *recorder) code(report *graph.Report) string {
 	case report.Code != "":
 		return report.Code
 	case w.status == http.StatusServiceUnavailable:
-		return "OVERLOADED"
+		return errcode.Overloaded
 	case w.status >= http.StatusBadRequest:
-		return "BAD_USER_INPUT"
+		return errcode.BadUserInput
 	}
 	return codeOK
 }

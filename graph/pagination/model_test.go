@@ -1,11 +1,10 @@
-package graph
+package pagination
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"flag"
-	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
@@ -46,8 +45,6 @@ import (
 // One thousand schedules run with the tests; -rapid.checks=100000 runs a million. `go test` prints how to repeat a
 // failure, shrunk to the steps that matter.
 
-var silent = slog.New(slog.DiscardHandler)
-
 // walker goes through a list from one end to the other.
 type walker struct {
 	list   upstream.OrderStatuses
@@ -79,10 +76,10 @@ func parse(t rapid.TB, text string) *relay.Cursor {
 }
 
 // reading is one request of a client to a replica.
-func (w *world) reading(p *pages, list upstream.OrderStatuses) *reader {
+func (w *world) reading(p *Lists, list upstream.OrderStatuses) *Reader {
 	w.oldest = w.now
 	r := p.of(upstream.List{Statuses: list}, time.Time{})
-	r.trace = &trace{}
+	r.trace = &Reads{}
 	return r
 }
 
@@ -92,7 +89,7 @@ func (w *world) excused(moving bool) bool {
 }
 
 // step asks for the walker's next page and checks it.
-func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *pages, moving bool) *bookmark {
+func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *Lists, moving bool) *bookmark {
 	t.Helper()
 	rng := relay.Range{Count: k.count, Backward: k.back}
 	if k.cursor != "" {
@@ -114,7 +111,7 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *pages, movin
 	}
 	w.checkMark(t, r, k.list)
 	switch {
-	case errors.Is(err, errCursorExpired):
+	case errors.Is(err, ErrCursorExpired):
 		k.ended = true
 		if c := cmp.Or(rng.After, rng.Before); !w.excused(moving) && !lost(w, k.list, c, k.made) {
 			t.Fatalf("%s: expired, and is still there", k.cursor)
@@ -133,7 +130,7 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *pages, movin
 		k.ended = true // it was told
 		return nil
 	}
-	t.Logf("it shows %v, before it %v, after it %v", win.ids(), win.hasPrevious(), win.hasNext())
+	t.Logf("it shows %v, before it %v, after it %v", win.ids(), win.HasPrevious(), win.HasNext())
 	if k.cursor == "" {
 		k.began = w.oldest
 	}
@@ -143,10 +140,10 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *pages, movin
 		}
 		k.seen[id] = w.oldest
 	}
-	more := win.hasNext()
+	more := win.HasNext()
 	at := win.to - 1
 	if k.back {
-		more, at = win.hasPrevious(), win.from
+		more, at = win.HasPrevious(), win.from
 	}
 	if more && win.from == win.to {
 		t.Fatal("an empty page, and more to come")
@@ -171,7 +168,7 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *pages, movin
 }
 
 // checkMark checks that no answer says that calls have changed places where none has.
-func (w *world) checkMark(t rapid.TB, r *reader, list upstream.OrderStatuses) {
+func (w *world) checkMark(t rapid.TB, r *Reader, list upstream.OrderStatuses) {
 	t.Helper()
 	if r.trace.reordered && len(w.moved) == 0 && !w.habits.swap {
 		t.Fatalf("calls are said to have changed places in list %v, and none has", list)
@@ -223,7 +220,7 @@ func lost(w *world, list upstream.OrderStatuses, c *relay.Cursor, made time.Time
 }
 
 // count asks for the length of a list and checks it.
-func (w *world) count(ctx context.Context, t rapid.TB, p *pages, list upstream.OrderStatuses, moving bool) {
+func (w *world) count(ctx context.Context, t rapid.TB, p *Lists, list upstream.OrderStatuses, moving bool) {
 	t.Helper()
 	total, err := w.reading(p, list).total(ctx)
 	switch {
@@ -236,7 +233,7 @@ func (w *world) count(ctx context.Context, t rapid.TB, p *pages, list upstream.O
 
 // between asks for what lies between two cursors and checks it. The calls of both must have kept their places.
 func (w *world) between(
-	ctx context.Context, t rapid.TB, p *pages, after, before *bookmark, count int, back, moving bool,
+	ctx context.Context, t rapid.TB, p *Lists, after, before *bookmark, count int, back, moving bool,
 ) {
 	t.Helper()
 	a, b := parse(t, after.text), parse(t, before.text)
@@ -254,7 +251,7 @@ func (w *world) between(
 		}
 	}
 	switch {
-	case errors.Is(err, errCursorExpired):
+	case errors.Is(err, ErrCursorExpired):
 		if !w.excused(moving) && !lost(w, after.list, a, after.made) && !lost(w, before.list, b, before.made) {
 			t.Fatalf("%v: expired, and is still there", after.id+" "+before.id)
 		}
@@ -271,7 +268,7 @@ func (w *world) between(
 		return // it was told
 	}
 	got := win.ids()
-	t.Logf("from %s to %s: %v, before it %v, after it %v", after.id, before.id, got, win.hasPrevious(), win.hasNext())
+	t.Logf("from %s to %s: %v, before it %v, after it %v", after.id, before.id, got, win.HasPrevious(), win.HasNext())
 	steady := func(id string) bool {
 		since, ok := w.since[after.list][id]
 		return ok && !since.After(w.oldest)
@@ -332,7 +329,7 @@ func modelProperty(t *rapid.T) {
 	stale := time.Duration(rapid.SampledFrom([]int{0, 60}).Draw(t, "stale")) * time.Second
 	ahead := rapid.IntRange(-3, 3).Draw(t, "seconds by which the second replica's clock is ahead")
 	offsets := []time.Duration{0, time.Duration(ahead) * time.Second}
-	replicas := make([]*pages, len(offsets))
+	replicas := make([]*Lists, len(offsets))
 	for i, offset := range offsets {
 		replicas[i] = w.replica(pageSize, ttl, stale, offset, odd)
 	}
@@ -429,7 +426,7 @@ func TestFoundByTheModel(t *testing.T) {
 	newWalker := func(list upstream.OrderStatuses, count int, back bool) *walker {
 		return &walker{list: list, count: count, back: back, seen: map[string]time.Time{}}
 	}
-	finish := func(t *testing.T, w *world, p *pages, k *walker) {
+	finish := func(t *testing.T, w *world, p *Lists, k *walker) {
 		t.Helper()
 		for tries := 0; !k.ended && tries < 1000; tries++ {
 			k.step(t.Context(), t, w, p, false)

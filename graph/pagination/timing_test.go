@@ -1,4 +1,4 @@
-package graph
+package pagination
 
 import (
 	"errors"
@@ -13,16 +13,16 @@ import (
 )
 
 // timed is a reader of a list of calls that started a minute after one another, or about that.
-func timed(rows int, clock string) (*world, *pages) {
+func timed(rows int, clock string) (*world, *Lists) {
 	w := newWorld(rows)
 	w.clock = clock
-	p := newPages(&endpoint{w: w}, 200, 1000, silent)
+	p := newLists(&endpoint{w: w}, 200, 1000)
 	p.now = func() time.Time { return w.now }
 	return w, p
 }
 
 // mark is a cursor for the call at a place, as its text gives it back.
-func (w *world) mark(t testing.TB, p *pages, at int) *relay.Cursor {
+func (w *world) mark(t testing.TB, p *Lists, at int) *relay.Cursor {
 	t.Helper()
 	page, err := p.of(upstream.List{}, time.Time{}).around(t.Context(), at, at-3, at+4, 0, 0)
 	if err != nil {
@@ -98,7 +98,7 @@ func TestAPlaceIsFoundWhereAllHaveLeft(t *testing.T) {
 					switch most := map[string]int{"exact": 5, "jittered": 5, "": 14}[clock]; {
 					case w.answer > most:
 						t.Errorf("%d requests, and at most %d are allowed", w.answer, most)
-					case errors.Is(err, errCursorExpired) && clock != "exact":
+					case errors.Is(err, ErrCursorExpired) && clock != "exact":
 					case err != nil:
 						t.Fatal(err)
 					case !slices.Equal(win.ids(), want):
@@ -114,9 +114,9 @@ func TestAPlaceIsFoundWhereAllHaveLeft(t *testing.T) {
 func TestACallOfAnotherTimeDoesNotMislead(t *testing.T) {
 	for at := range 360 {
 		w, _ := timed(400, "exact")
-		p := newPages(&endpoint{w: w}, 22, 60, silent)
+		p := newLists(&endpoint{w: w}, 22, 60)
 		p.now = func() time.Time { return w.now }
-		r := func() *reader { return p.of(upstream.List{}, time.Time{}) }
+		r := func() *Reader { return p.of(upstream.List{}, time.Time{}) }
 		c := w.mark(t, p, 370) // call-29
 		w.jump(399, at)        // the oldest call
 		w.now = w.now.Add(time.Minute)
@@ -135,7 +135,7 @@ func TestAPagePastTheEndDoesNotMislead(t *testing.T) {
 		w := newWorld(220)
 		w.clock, w.habits = "exact", habits{pastEnd: "first"}
 		p := w.replica(21, 0, 0, 0, true)
-		r := func() *reader { return p.of(upstream.List{}, time.Time{}) }
+		r := func() *Reader { return p.of(upstream.List{}, time.Time{}) }
 		c := w.mark(t, p, 215) // call-4
 		w.jump(84, 0)          // the page begins with a call that is older than the others
 		w.now = w.now.Add(time.Minute)
@@ -152,7 +152,7 @@ func TestAPagePastTheEndDoesNotMislead(t *testing.T) {
 func TestATimeThatSaysTooLittle(t *testing.T) {
 	w := newWorld(300)
 	w.clock = "exact"
-	p := newPages(&endpoint{w: w}, 60, 60, silent)
+	p := newLists(&endpoint{w: w}, 60, 60)
 	p.now = func() time.Time { return w.now }
 	w.jump(240, 0) // call-59, and an older one after it
 	w.jump(288, 2)

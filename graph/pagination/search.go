@@ -1,4 +1,4 @@
-package graph
+package pagination
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 // search looks for a cursor's place. It starts from the page where that is expected.
 type search struct {
-	*reader
+	*Reader
 	cursor  *relay.Cursor
 	towards direction
 	known   int // calls that the cursor knows
@@ -42,10 +42,10 @@ type search struct {
 }
 
 // search begins with the page where the cursor's call is expected.
-func (r *reader) search(c *relay.Cursor, towards direction, page *upstream.Page) *search {
+func (r *Reader) search(c *relay.Cursor, towards direction, page *upstream.Page) *search {
 	calls, _ := known(c)
 	s := &search{
-		reader: r, cursor: c, towards: towards, known: len(calls),
+		Reader: r, cursor: c, towards: towards, known: len(calls),
 		first: page, top: page, bottom: page, downNext: true, timed: c.Started != 0,
 		within: relay.Rows{From: c.Position - len(c.Before) - r.bound, To: c.Position + len(c.After) + r.bound},
 	}
@@ -109,8 +109,8 @@ func beginsAlike(a, b *upstream.Page) bool {
 
 // run reads pages until the place is sure, or nothing is left to be read within the bound.
 func (s *search) run(ctx context.Context) error {
-	fresh := *s.reader
-	s.reader = &fresh
+	fresh := *s.Reader
+	s.Reader = &fresh
 	for !s.sure() {
 		fresh.notBefore = later(s.notBefore, s.looked[len(s.looked)-1].AskedAt) // the list has grown meanwhile, perhaps
 		page, err := s.next(ctx)
@@ -137,7 +137,7 @@ func (s *search) run(ctx context.Context) error {
 	if s.best.run > 1 || s.best.run == 1 && one {
 		return nil
 	}
-	return errCursorExpired
+	return ErrCursorExpired
 }
 
 // near reports whether the best place is about where it was. A single call that has gone far may have been sorted anew.
@@ -292,7 +292,7 @@ func meet(before, now *upstream.Page) bool {
 func (s *search) ignored(ctx context.Context) error {
 	var ids [3]string
 	for i, row := range []int{0, upstream.ProbeRows, 0} { // the third shows that the list stood still
-		fresh := *s.reader
+		fresh := *s.Reader
 		fresh.notBefore = s.now()
 		page, err := fresh.probe(ctx, row)
 		if err != nil {

@@ -1,10 +1,9 @@
-package graph
+package pagination
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 	"revox-graphql/upstream/pagecache"
 )
 
-var everything = need{rows: true, next: true, previous: true}
+var everything = Selection{Rows: true, Next: true, Previous: true}
 
 // relaySlice is the algorithm of the Relay Cursor Connections specification, §4.4, over a plain slice, with exact flags.
 // after and before are places in the list, or -1. Where before does not lie after after, nothing lies between them, and
@@ -44,13 +43,13 @@ func cursorAt(t testing.TB, l *memoryList, at int) *relay.Cursor {
 	return &c
 }
 
-func checkWindow(t testing.TB, l *memoryList, w *window, from, to int, next, previous bool) {
+func checkWindow(t testing.TB, l *memoryList, w *Window, from, to int, next, previous bool) {
 	t.Helper()
 	if got, want := w.ids(), l.ids[from:to]; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if w.hasNext() != next || w.hasPrevious() != previous {
-		t.Errorf("hasNextPage %v, want %v; hasPreviousPage %v, want %v", w.hasNext(), next, w.hasPrevious(), previous)
+	if w.HasNext() != next || w.HasPrevious() != previous {
+		t.Errorf("hasNextPage %v, want %v; hasPreviousPage %v, want %v", w.HasNext(), next, w.HasPrevious(), previous)
 	}
 }
 
@@ -66,7 +65,7 @@ func FuzzWindow(f *testing.F) {
 	f.Fuzz(func(t *testing.T, size uint16, count uint8, backward bool, after, before int16, pageSize uint8) {
 		n := int(size) % 2000
 		l := newMemoryList(n)
-		r := newPages(l, max(20, int(pageSize)), 1000, slog.New(slog.DiscardHandler)).of(upstream.List{}, time.Time{})
+		r := newLists(l, max(20, int(pageSize)), 1000).of(upstream.List{}, time.Time{})
 		rng := relay.Range{Count: int(count) % 60, Backward: backward}
 		a, b := int(after), int(before)
 		if a < 0 || a >= n {
@@ -118,11 +117,11 @@ func TestStandingWalks(t *testing.T) {
 					if backward {
 						got = append(w.ids(), got...)
 						c := w.cursor(upstream.List{}, w.from)
-						rng.Before, more = &c, w.hasPrevious()
+						rng.Before, more = &c, w.HasPrevious()
 					} else {
 						got = append(got, w.ids()...)
 						c := w.cursor(upstream.List{}, w.to-1)
-						rng.After, more = &c, w.hasNext()
+						rng.After, more = &c, w.HasNext()
 					}
 				}
 				if !slices.Equal(got, l.ids) {
@@ -208,7 +207,7 @@ func TestCursorsExpire(t *testing.T) {
 			c := cursorAt(t, l, 2500)
 			move(l)
 			for _, rng := range []relay.Range{{Count: 10, After: c}, {Count: 10, Before: c, Backward: true}} {
-				if _, err := l.reader().window(t.Context(), rng, everything); !errors.Is(err, errCursorExpired) {
+				if _, err := l.reader().window(t.Context(), rng, everything); !errors.Is(err, ErrCursorExpired) {
 					t.Errorf("got %v", err)
 				}
 			}
@@ -243,7 +242,7 @@ func TestSeamsOfAMovingList(t *testing.T) {
 	for _, backward := range []bool{false, true} {
 		l := newMemoryList(1000)
 		c := cursorAt(t, l, 500)
-		r := newPages(l, 20, 1000, slog.New(slog.DiscardHandler)).of(upstream.List{}, time.Time{}) // 60 rows are several answers
+		r := newLists(l, 20, 1000).of(upstream.List{}, time.Time{}) // 60 rows are several answers
 		l.hook = func(n int) {
 			if n%2 == 0 {
 				l.insert(fmt.Sprint("new-", n))
@@ -274,7 +273,7 @@ func TestUnreadableRowsInAWindow(t *testing.T) {
 		l.ids[i] = ""
 	}
 	for _, size := range []int{20, 23, 200} {
-		r := newPages(l, size, 1000, slog.New(slog.DiscardHandler)).of(upstream.List{}, time.Time{})
+		r := newLists(l, size, 1000).of(upstream.List{}, time.Time{})
 		var rng relay.Range
 		for rng.Count = 1; rng.Count < 30; rng.Count++ {
 			w, err := r.window(t.Context(), rng, everything)
@@ -336,7 +335,7 @@ func (l ignoresPage) ListCalls(ctx context.Context, opts upstream.ListCallsOptio
 
 func TestAnIgnoredPageNumberIsNoticed(t *testing.T) {
 	l := newMemoryList(1000)
-	r := newPages(ignoresPage{l}, 200, 1000, slog.New(slog.DiscardHandler)).of(upstream.List{}, time.Time{})
+	r := newLists(ignoresPage{l}, 200, 1000).of(upstream.List{}, time.Time{})
 	if _, err := r.total(t.Context()); err == nil {
 		t.Error("counted a list without an end")
 	}

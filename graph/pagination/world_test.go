@@ -1,4 +1,4 @@
-package graph
+package pagination
 
 import (
 	"context"
@@ -311,7 +311,7 @@ func (n *endpoint) ListCalls(ctx context.Context, opts upstream.ListCallsOptions
 }
 
 // replica is a gateway with nothing in memory.
-func (w *world) replica(pageSize int, ttl, stale, offset time.Duration, verified bool) *pages {
+func (w *world) replica(pageSize int, ttl, stale, offset time.Duration, verified bool) *Lists {
 	n := &endpoint{w: w, offset: offset}
 	if verified {
 		n.verifier = upstream.NewVerifier(upstream.FirstPageAuto, n.now)
@@ -319,7 +319,7 @@ func (w *world) replica(pageSize int, ttl, stale, offset time.Duration, verified
 	cache := pagecache.New(n, pagecache.Options{
 		TTL: ttl, Revalidate: stale, Stale: stale, MaxBytes: 1 << 30, Now: n.now,
 	})
-	p := newPages(ageing{cache, w, offset}, pageSize, modelBound, silent)
+	p := newLists(ageing{cache, w, offset}, pageSize, modelBound)
 	p.now, p.cached = n.now, ttl > 0
 	return p
 }

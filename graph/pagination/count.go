@@ -1,4 +1,4 @@
-package graph
+package pagination
 
 import (
 	"context"
@@ -27,9 +27,18 @@ const totalMargin = 16
 // maxRows is far beyond any list; upstream that has rows there has not understood the page number.
 const maxRows = math.MaxInt32
 
+// Count is the length of the list that the window is of. It asks upstream only where the window does not hold the list's
+// end.
+func (r *Reader) Count(ctx context.Context, w *Window) (int, error) {
+	if w.last && len(w.rows) > 0 {
+		return w.at(len(w.rows)), nil
+	}
+	return r.total(ctx)
+}
+
 // total counts the rows of the list.
-func (r *reader) total(ctx context.Context) (int, error) {
-	e := end{reader: r}
+func (r *Reader) total(ctx context.Context) (int, error) {
+	e := end{Reader: r}
 	if hint, ok := r.totals.Get(r.key); ok {
 		page, err := r.get(ctx, max(0, hint-1), max(0, hint-totalMargin), hint+totalMargin)
 		if err != nil {
@@ -52,7 +61,7 @@ func (r *reader) total(ctx context.Context) (int, error) {
 
 // end searches for the end of a list.
 type end struct {
-	*reader
+	*Reader
 	there, beyond int                // the list has a row at there, if any at all, and none at beyond; beyond 0 is unknown
 	seen          map[relay.Hash]int // where probes have found calls
 }
@@ -167,7 +176,7 @@ func (e *end) exists(ctx context.Context, row int) (bool, error) {
 
 // servedAgain lets the client know that upstream seems to answer past the end with a page again. Its error is
 // errListUnsteady: what was read so far may be such pages.
-func (r *reader) servedAgain(ctx context.Context) error {
+func (r *Reader) servedAgain(ctx context.Context) error {
 	if _, err := r.probe(ctx, upstream.FarPage*r.largest()); err != nil {
 		return err
 	}

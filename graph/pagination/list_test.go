@@ -1,4 +1,4 @@
-package graph
+package pagination
 
 import (
 	"context"
@@ -52,13 +52,18 @@ func (l *memoryList) insert(ids ...string) { l.ids = slices.Insert(l.ids, 0, ids
 
 func (l *memoryList) remove(from, to int) { l.ids = slices.Delete(l.ids, from, to) }
 
+// newLists reads through an upstream, in pages of at most so many rows, and follows shifts up to the bound.
+func newLists(calls upstream.Lister, pageSize, bound int) *Lists {
+	return New(calls, Options{PageSize: pageSize, MaxShift: bound, Log: slog.New(slog.DiscardHandler)})
+}
+
 // reader reads the list in answers of at most 200 rows.
-func (l *memoryList) reader() *reader {
-	return newPages(l, 200, 1000, slog.New(slog.DiscardHandler)).of(upstream.List{}, time.Time{})
+func (l *memoryList) reader() *Reader {
+	return newLists(l, 200, 1000).of(upstream.List{}, time.Time{})
 }
 
 // ids are the ids of a window's rows, "" for an unreadable one.
-func (w *window) ids() []string {
+func (w *Window) ids() []string {
 	ids := []string{}
 	for _, row := range w.rows[w.from:w.to] {
 		if row.Call == nil {

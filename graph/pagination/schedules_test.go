@@ -1,4 +1,4 @@
-package graph
+package pagination
 
 import (
 	"fmt"
@@ -81,7 +81,7 @@ func TestATotalThatTheListHad(t *testing.T) {
 	l := newMemoryList(350)
 	now := time.Now()
 	cache := pagecache.New(l, pagecache.Options{TTL: time.Hour, MaxBytes: 1 << 30, Now: func() time.Time { return now }})
-	p := newPages(cache, 200, 1000, silent)
+	p := newLists(cache, 200, 1000)
 	r := p.of(upstream.List{}, time.Time{})
 	if total, err := r.total(t.Context()); err != nil || total != 350 {
 		t.Fatalf("%d, %v", total, err)
@@ -158,10 +158,10 @@ func TestAPageOfOneCall(t *testing.T) {
 func TestBurstsExpireNoCursor(t *testing.T) {
 	for seed := range 20 {
 		w := newWorld(1500)
-		p := newPages(pagecache.New(&endpoint{w: w}, pagecache.Options{
+		p := newLists(pagecache.New(&endpoint{w: w}, pagecache.Options{
 			TTL: 15 * time.Second, Revalidate: time.Minute, Stale: time.Minute, MaxBytes: 1 << 30,
 			Now: func() time.Time { return w.now },
-		}), 200, 1000, silent)
+		}), 200, 1000)
 		p.now, p.cached = func() time.Time { return w.now }, true
 		required := w.ids(0)
 		var cursor *relay.Cursor
@@ -172,7 +172,7 @@ func TestBurstsExpireNoCursor(t *testing.T) {
 				t.Fatalf("page %d: %v", page, err)
 			}
 			shown = append(shown, win.ids()...)
-			if !win.hasNext() {
+			if !win.HasNext() {
 				break
 			}
 			c := win.cursor(upstream.List{}, win.to-1)
@@ -194,14 +194,14 @@ func TestStandingSeamsAreInOrder(t *testing.T) {
 	for _, backward := range []bool{false, true} {
 		for _, size := range []int{20, 50, 200} {
 			for _, count := range []int{19, 20, 49, 100} {
-				p := newPages(l, size, 1000, silent)
+				p := newLists(l, size, 1000)
 				c := cursorAt(t, l, 500)
 				rng := relay.Range{Count: count, After: c, Backward: backward}
 				if backward {
 					rng.After, rng.Before = nil, c
 				}
 				r := p.of(upstream.List{}, time.Time{})
-				r.trace = &trace{}
+				r.trace = &Reads{}
 				if _, err := r.window(t.Context(), rng, everything); err != nil {
 					t.Fatal(err)
 				}
@@ -257,7 +257,7 @@ func TestTheLargestShiftInTheSmallestPages(t *testing.T) {
 			}
 			l.remove(0, max(0, -shift))
 			l.requests = 0
-			r := newPages(l, test.pageSize, test.bound, silent).of(upstream.List{}, time.Time{})
+			r := newLists(l, test.pageSize, test.bound).of(upstream.List{}, time.Time{})
 			w, err := r.window(t.Context(), relay.Range{Count: test.count, After: c}, everything)
 			if err != nil || len(w.ids()) != test.count || w.ids()[0] != fmt.Sprint("call-", at+1) {
 				t.Errorf("%+v, shift %d: %v", test, shift, err)
@@ -285,8 +285,8 @@ func TestCallsThatKeepTheirPlaces(t *testing.T) {
 						l.insert(fmt.Sprint("new-", arrived))
 					}
 				}
-				r := newPages(l, 20, 1000, silent).of(upstream.List{}, time.Time{})
-				r.trace = &trace{}
+				r := newLists(l, 20, 1000).of(upstream.List{}, time.Time{})
+				r.trace = &Reads{}
 				rng := relay.Range{Count: 50, After: c}
 				if back {
 					rng = relay.Range{Count: 50, Before: c, Backward: true}
@@ -327,7 +327,7 @@ func TestAWindowThatRepeatsACallIsReadAnew(t *testing.T) {
 		}
 	}
 	r := l.reader()
-	r.trace = &trace{}
+	r.trace = &Reads{}
 	w, err := r.window(t.Context(), relay.Range{Count: 300}, everything)
 	if err != nil {
 		t.Fatal(err)
@@ -343,8 +343,8 @@ func TestASeamOfWhichOneCallIsLeft(t *testing.T) {
 	l := newMemoryList(50)
 	now := time.Now()
 	cache := pagecache.New(l, pagecache.Options{TTL: time.Hour, MaxBytes: 1 << 30, Now: func() time.Time { return now }})
-	r := newPages(cache, 21, 60, silent).of(upstream.List{}, time.Time{})
-	if _, err := r.window(t.Context(), relay.Range{Count: 21}, need{rows: true}); err != nil {
+	r := newLists(cache, 21, 60).of(upstream.List{}, time.Time{})
+	if _, err := r.window(t.Context(), relay.Range{Count: 21}, Selection{Rows: true}); err != nil {
 		t.Fatal(err)
 	}
 	l.jump(17, 30)   // one of the calls that the seam knows

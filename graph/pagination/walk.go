@@ -1,4 +1,4 @@
-package graph
+package pagination
 
 // Walking a list that moves
 //
@@ -54,12 +54,12 @@ func MostRequests(pageSize, shift, count int) int {
 	return few + 2*pages(shift, useful) + pages(count, useful-relay.Neighbours-1) // seams are read twice
 }
 
-// errCursorExpired: the cursor's place is lost.
-var errCursorExpired = errors.New("the cursor's place in the list is lost")
+// ErrCursorExpired is the error of a cursor whose place is lost.
+var ErrCursorExpired = errors.New("the cursor's place in the list is lost")
 
 // locate finds a cursor's place, in a span that reaches behind rows before it and ahead rows after it, as far as the
 // list and the size of a page allow.
-func (r *reader) locate(ctx context.Context, c *relay.Cursor, towards direction, behind, ahead int) (place, error) {
+func (r *Reader) locate(ctx context.Context, c *relay.Cursor, towards direction, behind, ahead int) (place, error) {
 	started := r.now()
 	look := *r
 	look.notBefore = later(r.notBefore, r.oldest(c))
@@ -99,7 +99,7 @@ func (r *reader) locate(ctx context.Context, c *relay.Cursor, towards direction,
 
 // settle decides what neighbours on one side of the cursor's call leave open: it reads on beyond them until the call
 // or a neighbour on its other side turns up, or so many rows are there that it cannot be beyond them.
-func (r *reader) settle(ctx context.Context, s *search) error {
+func (r *Reader) settle(ctx context.Context, s *search) error {
 	fresh := *r
 	fresh.notBefore, fresh.settling = later(r.notBefore, s.best.asked), true
 	for reach := 0; s.best.open != neither && !s.settled && reach < r.bound; {
@@ -129,7 +129,7 @@ func (r *reader) settle(ctx context.Context, s *search) error {
 }
 
 // oldest is when an answer must have been asked for, at the earliest, that a cursor is followed in.
-func (r *reader) oldest(c *relay.Cursor) time.Time {
+func (r *Reader) oldest(c *relay.Cursor) time.Time {
 	if c.Process == r.process {
 		return c.Since
 	}
@@ -137,7 +137,7 @@ func (r *reader) oldest(c *relay.Cursor) time.Time {
 }
 
 // expected asks for the page where the cursor's call is expected.
-func (r *reader) expected(
+func (r *Reader) expected(
 	ctx context.Context, c *relay.Cursor, towards direction, behind, ahead int,
 ) (*upstream.Page, error) {
 	guess, slack := r.expect(c)
@@ -151,7 +151,7 @@ func (r *reader) expected(
 }
 
 // complete asks once more for the rows around the place that a search has found, if they did not come with it.
-func (r *reader) complete(ctx context.Context, s *search, behind, ahead int) (place, error) {
+func (r *Reader) complete(ctx context.Context, s *search, behind, ahead int) (place, error) {
 	p := s.best.place
 	if !r.couldReach(&p, behind, ahead) {
 		return p, nil
@@ -175,7 +175,7 @@ func (r *reader) complete(ctx context.Context, s *search, behind, ahead int) (pl
 
 // couldReach reports whether another answer could hold more of the behind rows before the place and the ahead rows
 // after it than its span does.
-func (r *reader) couldReach(p *place, behind, ahead int) bool {
+func (r *Reader) couldReach(p *place, behind, ahead int) bool {
 	if p.before >= behind || p.at(0) == 0 {
 		if len(p.rows)-p.after >= ahead || p.last {
 			return false
@@ -188,7 +188,7 @@ func (r *reader) couldReach(p *place, behind, ahead int) bool {
 }
 
 // followed records for the operator how far the call of a client's cursor has moved, and whether its place is doubtful.
-func (r *reader) followed(c *relay.Cursor, p place) {
+func (r *Reader) followed(c *relay.Cursor, p place) {
 	if c != nil && p.doubtful {
 		r.trace.judged(false, true)
 		r.log.Info("a cursor is followed to a likely place: too few of the calls it knows are left to prove it",
@@ -200,7 +200,7 @@ func (r *reader) followed(c *relay.Cursor, p place) {
 }
 
 // expect guesses where a cursor's call stands by now, from how the list has moved of late, give or take slack rows.
-func (r *reader) expect(c *relay.Cursor) (position, slack int) {
+func (r *Reader) expect(c *relay.Cursor) (position, slack int) {
 	drift, ok := r.drifts.Get(r.key)
 	if !ok {
 		return c.Position, 0
@@ -214,7 +214,7 @@ func (r *reader) expect(c *relay.Cursor) (position, slack int) {
 // observe remembers how far a cursor's call has moved since the cursor was made. What moves in a moment says little
 // about the rest of a minute, but it does say when what was expected is wrong: a burst of calls is over as suddenly as
 // it came.
-func (r *reader) observe(c *relay.Cursor, p *place) {
+func (r *Reader) observe(c *relay.Cursor, p *place) {
 	if p.gone() {
 		return
 	}
@@ -233,7 +233,7 @@ func (r *reader) observe(c *relay.Cursor, p *place) {
 
 // readAhead is how many rows to ask for beyond those wanted: as many again where they are few, because who resumes a
 // walk will resume it again, and the next window then comes from the cache.
-func (r *reader) readAhead(wanted int) int {
+func (r *Reader) readAhead(wanted int) int {
 	if r.cached && wanted <= r.largest()/3 {
 		return wanted
 	}
@@ -242,7 +242,7 @@ func (r *reader) readAhead(wanted int) int {
 
 // extendDown appends at least n rows, as far as the list has them. The rows up to the index from stay; one of the last
 // rows is the seam.
-func (r *reader) extendDown(ctx context.Context, s *span, from, n int) error {
+func (r *Reader) extendDown(ctx context.Context, s *span, from, n int) error {
 	wanted, most := len(s.rows)+n, len(s.rows)
 	for tries := 0; len(s.rows) < wanted && !s.last; tries++ {
 		seam := s.seamBelow(from, spare(tries))
@@ -264,7 +264,7 @@ func (r *reader) extendDown(ctx context.Context, s *span, from, n int) error {
 
 // extendUp puts at least n rows before the span, as far as the list has them, and returns how many. The rows from the
 // index to on stay; one of the first rows is the seam.
-func (r *reader) extendUp(ctx context.Context, s *span, to, n int) (added int, err error) {
+func (r *Reader) extendUp(ctx context.Context, s *span, to, n int) (added int, err error) {
 	most := 0
 	for tries := 0; added < n && s.at(0) > 0; tries++ {
 		seam := s.seamAbove(to+added, spare(tries))
@@ -297,7 +297,7 @@ func spare(tries int) int {
 // provenSeam tells a seam, whose cursor was made a moment ago, from a client's cursor. The place of the latter may be
 // lost or doubtful; the rows of the former are read anew then.
 func provenSeam(p place, err error) (place, error) {
-	if errors.Is(err, errCursorExpired) || err == nil && p.doubtful {
+	if errors.Is(err, ErrCursorExpired) || err == nil && p.doubtful {
 		return place{}, errListUnsteady
 	}
 	return p, err

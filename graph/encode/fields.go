@@ -1,42 +1,46 @@
-package graph
+package encode
 
 import (
 	"strconv"
+	"strings"
 
+	"revox-graphql/graph/pagination"
 	"revox-graphql/upstream"
 )
 
 // The tables of what each field of each type writes; transcript.go has that of TranscriptEntry.
 
-var connectionObject = object[value[*CallConnection]]{
+var connectionObject = object[value[*Connection]]{
 	name: "CallConnection",
-	fields: map[string]field[value[*CallConnection]]{
-		"edges": func(c *compiler, s selection) (string, value[*CallConnection]) {
-			c.need.rows = true
+	fields: map[string]field[value[*Connection]]{
+		"edges": func(c *compiler, s selection) (string, value[*Connection]) {
+			c.need.Rows = true
 			s.path = s.below(rowIndex)
 			p := compileObject(c, s, edgeObject)
-			return "", func(b []byte, r *run, v *CallConnection) []byte {
-				return appendRows(b, r, v.window, func(b []byte, row int) []byte { return p.write(b, r, edge{v, row}) })
+			return "", func(b []byte, r *run, v *Connection) []byte {
+				return appendRows(b, r, v.window, func(b []byte, row int, call *upstream.Call) []byte {
+					return p.write(b, r, edge{v, row, call})
+				})
 			}
 		},
-		"nodes": func(c *compiler, s selection) (string, value[*CallConnection]) {
-			c.need.rows = true
+		"nodes": func(c *compiler, s selection) (string, value[*Connection]) {
+			c.need.Rows = true
 			s.path = s.below(rowIndex)
 			p := compileObject(c, s, callObject)
-			return "", func(b []byte, r *run, v *CallConnection) []byte {
-				return appendRows(b, r, v.window, func(b []byte, row int) []byte { return p.write(b, r, v.window.rows[row].Call) })
+			return "", func(b []byte, r *run, v *Connection) []byte {
+				return appendRows(b, r, v.window, func(b []byte, _ int, call *upstream.Call) []byte { return p.write(b, r, call) })
 			}
 		},
-		"pageInfo": func(c *compiler, s selection) (string, value[*CallConnection]) {
+		"pageInfo": func(c *compiler, s selection) (string, value[*Connection]) {
 			return "", compileObject(c, s, pageInfoObject).write
 		},
-		"totalCount": func(c *compiler, s selection) (string, value[*CallConnection]) {
-			c.need.total = true
-			return "", func(b []byte, r *run, v *CallConnection) []byte {
-				if v.totalErr != nil {
-					return r.fail(b, s, v.totalErr)
+		"totalCount": func(c *compiler, s selection) (string, value[*Connection]) {
+			c.need.Total = true
+			return "", func(b []byte, r *run, v *Connection) []byte {
+				if v.TotalErr != nil {
+					return r.fail(b, s, v.TotalErr)
 				}
-				return appendInt(b, v.total)
+				return appendInt(b, v.Total)
 			}
 		},
 	},
@@ -48,29 +52,29 @@ var edgeObject = object[value[edge]]{
 		"cursor": always[value[edge]](func(b []byte, _ *run, e edge) []byte { return e.connection.appendCursor(b, e.row) }),
 		"node": func(c *compiler, s selection) (string, value[edge]) {
 			p := compileObject(c, s, callObject)
-			return "", func(b []byte, r *run, e edge) []byte { return p.write(b, r, e.connection.window.rows[e.row].Call) }
+			return "", func(b []byte, r *run, e edge) []byte { return p.write(b, r, e.call) }
 		},
 	},
 }
 
-var pageInfoObject = object[value[*CallConnection]]{
+var pageInfoObject = object[value[*Connection]]{
 	name: "PageInfo",
-	fields: map[string]field[value[*CallConnection]]{
+	fields: map[string]field[value[*Connection]]{
 		"hasNextPage": needing(
-			func(n *need) { n.next = true },
-			func(b []byte, _ *run, v *CallConnection) []byte { return strconv.AppendBool(b, v.window.hasNext()) },
+			func(n *pagination.Selection) { n.Next = true },
+			func(b []byte, _ *run, v *Connection) []byte { return strconv.AppendBool(b, v.window.HasNext()) },
 		),
 		"hasPreviousPage": needing(
-			func(n *need) { n.previous = true },
-			func(b []byte, _ *run, v *CallConnection) []byte { return strconv.AppendBool(b, v.window.hasPrevious()) },
+			func(n *pagination.Selection) { n.Previous = true },
+			func(b []byte, _ *run, v *Connection) []byte { return strconv.AppendBool(b, v.window.HasPrevious()) },
 		),
 		"startCursor": needing(
-			func(n *need) { n.rows = true },
-			func(b []byte, _ *run, v *CallConnection) []byte { return v.appendCursor(b, v.window.firstEdge()) },
+			func(n *pagination.Selection) { n.Rows = true },
+			func(b []byte, _ *run, v *Connection) []byte { return v.appendCursor(b, v.window.FirstEdge()) },
 		),
 		"endCursor": needing(
-			func(n *need) { n.rows = true },
-			func(b []byte, _ *run, v *CallConnection) []byte { return v.appendCursor(b, v.window.lastEdge()) },
+			func(n *pagination.Selection) { n.Rows = true },
+			func(b []byte, _ *run, v *Connection) []byte { return v.appendCursor(b, v.window.LastEdge()) },
 		),
 	},
 }
@@ -138,8 +142,8 @@ func always[V any](v V) field[V] {
 }
 
 // needing is always for a field that needs something of the connection.
-func needing(mark func(*need), v value[*CallConnection]) field[value[*CallConnection]] {
-	return func(c *compiler, _ selection) (string, value[*CallConnection]) {
+func needing(mark func(*pagination.Selection), v value[*Connection]) field[value[*Connection]] {
+	return func(c *compiler, _ selection) (string, value[*Connection]) {
 		mark(&c.need)
 		return "", v
 	}
@@ -162,18 +166,18 @@ func seconds(from, to upstream.Field) field[value[*upstream.Call]] {
 
 // The names of enum values as JSON, by the value; "null" for none.
 var (
-	callStatuses    = enumNames(marshalNCallStatus2revoxᚑgraphqlᚋupstreamᚐCallStatus)
-	callResults     = enumNames(marshalOCallResult2ᚖrevoxᚑgraphqlᚋupstreamᚐCallResult)
-	dialErrors      = enumNames(marshalODialError2ᚖrevoxᚑgraphqlᚋupstreamᚐDialError)
-	callEndedBys    = enumNames(marshalOCallEndedBy2ᚖrevoxᚑgraphqlᚋupstreamᚐCallEndedBy)
-	transcriptRoles = enumNames(marshalNTranscriptRole2revoxᚑgraphqlᚋupstreamᚐTranscriptRole)
+	callStatuses    = enumNames(upstream.CallStatuses())
+	callResults     = enumNames(upstream.CallResults())
+	dialErrors      = enumNames(upstream.DialErrors())
+	callEndedBys    = enumNames(upstream.CallEndedBys())
+	transcriptRoles = enumNames(upstream.TranscriptRoles())
 )
 
-func enumNames[E ~uint8](generated map[E]string) []string {
-	names := make([]string, len(generated)+1)
-	names[0] = null
-	for value, name := range generated {
-		names[value] = strconv.Quote(name)
+// enumNames makes GraphQL's names of upstream's spellings: in capitals, with _ for -.
+func enumNames(spellings []string) []string {
+	names := []string{null, `"UNRECOGNIZED"`}
+	for _, spelling := range spellings[len(names):] {
+		names = append(names, strconv.Quote(strings.ToUpper(strings.ReplaceAll(spelling, "-", "_"))))
 	}
 	return names
 }
@@ -207,21 +211,23 @@ func appendSeconds(b []byte, ms int64) []byte {
 }
 
 // appendCursor appends the cursor of a row of the window, null for row -1.
-func (c *CallConnection) appendCursor(b []byte, row int) []byte {
+func (c *Connection) appendCursor(b []byte, row int) []byte {
 	if row < 0 {
 		return append(b, null...)
 	}
 	b = append(b, '"')
-	b = c.window.cursor(c.list, row).Append(b)
+	b = c.window.Cursor(row).Append(b)
 	return append(b, '"')
 }
 
 // appendRows appends a list with an element for each readable row of the window.
-func appendRows(b []byte, r *run, w *window, element func(b []byte, row int) []byte) []byte {
+func appendRows(
+	b []byte, r *run, w *pagination.Window, element func(b []byte, row int, call *upstream.Call) []byte,
+) []byte {
 	b = append(b, '[')
 	r.row = 0
-	for i := w.from; i < w.to; i++ {
-		if w.rows[i].Call == nil {
+	for i, row := range w.Rows() {
+		if row.Call == nil {
 			continue
 		}
 		if r.ends(b) {
@@ -230,7 +236,7 @@ func appendRows(b []byte, r *run, w *window, element func(b []byte, row int) []b
 		if r.row > 0 {
 			b = append(b, ',')
 		}
-		b = element(b, i)
+		b = element(b, i, row.Call)
 		r.row++
 	}
 	return append(b, ']')

@@ -1,19 +1,18 @@
-package graph
-
-// Connections that write themselves
+// Package encode writes the data of responses: selections that are compiled once and append JSON.
 //
 // gqlgen's generated execution makes one goroutine, one field context and several small values for each object, which for
 // twenty calls with their transcripts costs far more than everything else together. But a type may marshal itself
 // (MarshalGQLContext), and then gqlgen does not walk it. So the generated executor parses, validates, coerces, resolves
-// the root fields and presents errors; and what they return (a connection, a call, a node) writes itself, by a plan: the
+// the root fields and presents errors; and what they return ([Connection], [Call], [Node]) writes itself by a [Plan]: the
 // fields of the selection in the client's order, each with its name as JSON and the function that appends its value.
 // Nearly all values are JSON texts that lie ready in upstream's pages, see package upstream.
 //
 // What this takes from gqlgen it gives back here: aliases, fragments and directives by gqlgen's own CollectFields,
-// `__typename`, arguments inside the selection by the generated functions that coerce them, and errors with their paths.
-// Non-null is kept by the reader of pages. The tables in fields.go say for each type what its fields write; a test walks
-// them against the schema. gqlgen's own execution of the same schema over plain structs is the oracle, in tests: package
-// oracle.
+// `__typename`, arguments inside the selection by the generated functions that coerce them ([Arguments]), and errors with
+// their paths. Non-null is kept by the reader of pages. The tables in fields.go say for each type what its fields write;
+// a test walks them against the schema. gqlgen's own execution of the same schema over plain structs is the oracle, in
+// tests: package oracle.
+package encode
 
 import (
 	"bytes"
@@ -21,6 +20,8 @@ import (
 	"io"
 	"math"
 	"slices"
+
+	"revox-graphql/graph/pagination"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -78,11 +79,11 @@ func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []a
 	if buffer, ok := w.(*bytes.Buffer); ok {
 		b = buffer.AvailableBuffer()
 	}
-	req := requestOf(ctx)
-	before := req.buffer.Len() + req.errors.size()
+	limit := limitOf(ctx)
+	before := limit.held(w)
 	r := &run{ctx: ctx, args: args, most: math.MaxInt}
-	if req.maxBytes > 0 {
-		r.most = max(0, req.maxBytes-before)
+	if limit.Bytes > 0 {
+		r.most = max(0, limit.Bytes-before)
 	}
 	start := len(b)
 	b = p.write(b, r, v)
@@ -91,7 +92,7 @@ func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []a
 		graphql.AddError(ctx, context.Cause(ctx))
 		b = append(b[:start], null...)
 	case len(b) > r.most:
-		graphql.AddError(ctx, &answerSizeError{req.maxBytes, before + len(b)})
+		graphql.AddError(ctx, &SizeError{limit.Bytes, before + len(b)})
 		b = append(b[:start], null...)
 	}
 	_, _ = w.Write(b)
@@ -99,7 +100,7 @@ func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []a
 
 // fail appends null for a field, and reports why.
 func (r *run) fail(b []byte, s selection, err error) []byte {
-	graphql.AddError(r.at(r.ctx, s.path), located(err, s.Position))
+	graphql.AddError(r.at(r.ctx, s.path), Located(err, s.Position))
 	return append(b, null...)
 }
 
@@ -123,7 +124,7 @@ const rowIndex = ""
 // compiler makes the plan of one root field of one operation.
 type compiler struct {
 	op   *graphql.OperationContext
-	need need
+	need pagination.Selection
 	args []*ast.Field // the fields inside the selection that have arguments
 	size int          // about the bytes that the plan takes
 }

@@ -1,28 +1,44 @@
-package graph
+package pagination
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
 )
 
-// window reads what the range asks for, as far as it is needed.
-func (r *reader) window(ctx context.Context, rng relay.Range, n need) (*window, error) {
-	rows := n.rows && rng.Count > 0
+// Selection is what the client selected of a connection, as far as it decides what is asked upstream.
+type Selection struct {
+	Rows, Next, Previous, Total bool
+}
+
+// Window reads what the range asks for, as far as it is needed. Its errors are [ErrCursorExpired],
+// [*upstream.AllowanceError], [*upstream.Error] and those of ctx.
+func (r *Reader) Window(ctx context.Context, rng relay.Range, n Selection) (*Window, error) {
+	w, err := r.window(ctx, rng, n)
+	if err != nil {
+		return nil, err
+	}
+	w.list = r.list
+	return w, nil
+}
+
+func (r *Reader) window(ctx context.Context, rng relay.Range, n Selection) (*Window, error) {
+	rows := n.Rows && rng.Count > 0
 	switch {
-	case rng.Backward && !rows && !n.previous && (!n.next || rng.Before == nil):
-		return &window{span: span{last: true}}, nil // nothing follows the end of the list
-	case !rng.Backward && !rows && !n.next && (!n.previous || rng.After == nil):
-		return &window{}, nil // nothing comes before the start of the list
+	case rng.Backward && !rows && !n.Previous && (!n.Next || rng.Before == nil):
+		return &Window{span: span{last: true}}, nil // nothing follows the end of the list
+	case !rng.Backward && !rows && !n.Next && (!n.Previous || rng.After == nil):
+		return &Window{}, nil // nothing comes before the start of the list
 	}
 	if rng.After != nil && rng.Before != nil { // each is looked for among the rows that were read from the other
 		r.notBefore = later(r.notBefore, later(r.oldest(rng.After), r.oldest(rng.Before)))
 	}
 	for try := 1; ; try++ {
-		var w *window
+		var w *Window
 		err := r.steadily(ctx, func() (err error) {
 			w, err = r.readOnce(ctx, rng, n)
 			return err
@@ -41,23 +57,23 @@ func (r *reader) window(ctx context.Context, rng relay.Range, n need) (*window, 
 }
 
 // readOnce reads the window once.
-func (r *reader) readOnce(ctx context.Context, rng relay.Range, n need) (*window, error) {
+func (r *Reader) readOnce(ctx context.Context, rng relay.Range, n Selection) (*Window, error) {
 	if rng.Backward {
-		w, err := r.backward(ctx, rng.Before, rng.Count, n.next)
+		w, err := r.backward(ctx, rng.Before, rng.Count, n.Next)
 		if err == nil && rng.After != nil {
 			w, err = r.cutStart(ctx, w, rng)
 		}
 		return w, err
 	}
-	w, err := r.forward(ctx, rng.After, rng.Count, n.next)
+	w, err := r.forward(ctx, rng.After, rng.Count, n.Next)
 	if err == nil && rng.Before != nil {
-		w, err = r.cutEnd(ctx, w, rng, n.next)
+		w, err = r.cutEnd(ctx, w, rng, n.Next)
 	}
 	return w, err
 }
 
 // repeats reports whether a call comes twice in a window of several answers: it was sorted anew between them.
-func (w *window) repeats() bool {
+func (w *Window) repeats() bool {
 	if len(w.later) == 0 {
 		return false
 	}
@@ -83,7 +99,7 @@ func (w *window) repeats() bool {
 // before and after.
 
 // cutEnd ends a window that was read forward where the range's `before` points.
-func (r *reader) cutEnd(ctx context.Context, w *window, rng relay.Range, lookAhead bool) (*window, error) {
+func (r *Reader) cutEnd(ctx context.Context, w *Window, rng relay.Range, lookAhead bool) (*Window, error) {
 	if end, sure := r.within(w, rng.Before, up); sure {
 		w.to = min(w.to, max(w.from, end.before))
 		return w, nil
@@ -95,11 +111,11 @@ func (r *reader) cutEnd(ctx context.Context, w *window, rng relay.Range, lookAhe
 	from, together := 0, p.at(0) == 0
 	if rng.After != nil {
 		var start sighting
-		start, together = r.within(&window{span: p.span}, rng.After, down)
+		start, together = r.within(&Window{span: p.span}, rng.After, down)
 		from = start.after
 	}
 	if together && from < p.before {
-		w = &window{span: p.span, from: from, to: min(p.before, from+rng.Count)}
+		w = &Window{span: p.span, from: from, to: min(p.before, from+rng.Count)}
 		if lookAhead && w.to == len(w.rows) {
 			err = r.extendDown(ctx, &w.span, w.to-1, 1)
 		}
@@ -121,7 +137,7 @@ func (r *reader) cutEnd(ctx context.Context, w *window, rng relay.Range, lookAhe
 }
 
 // cutStart begins a window that was read backward where the range's `after` points.
-func (r *reader) cutStart(ctx context.Context, w *window, rng relay.Range) (*window, error) {
+func (r *Reader) cutStart(ctx context.Context, w *Window, rng relay.Range) (*Window, error) {
 	if start, sure := r.within(w, rng.After, down); sure {
 		w.from = max(w.from, min(w.to, start.after))
 		return w, nil
@@ -133,11 +149,11 @@ func (r *reader) cutStart(ctx context.Context, w *window, rng relay.Range) (*win
 	to, together := len(p.rows), p.last
 	if rng.Before != nil {
 		var end sighting
-		end, together = r.within(&window{span: p.span}, rng.Before, up)
+		end, together = r.within(&Window{span: p.span}, rng.Before, up)
 		to = end.before
 	}
 	if together && to > p.after {
-		return &window{span: p.span, from: max(p.after, to-rng.Count), to: to}, nil
+		return &Window{span: p.span, from: max(p.after, to-rng.Count), to: to}, nil
 	}
 	if together { // nothing lies between them
 		w.from = w.to
@@ -175,7 +191,7 @@ func (s *span) indexOf(call *upstream.Call) int {
 }
 
 // within looks for a cursor among a window's rows; sure is false where it may be elsewhere.
-func (r *reader) within(w *window, c *relay.Cursor, towards direction) (found sighting, sure bool) {
+func (r *Reader) within(w *Window, c *relay.Cursor, towards direction) (found sighting, sure bool) {
 	found = w.match(c, towards)
 	calls, _ := known(c)
 	whole := w.at(0) == 0 && w.last // there is no elsewhere
@@ -184,7 +200,7 @@ func (r *reader) within(w *window, c *relay.Cursor, towards direction) (found si
 
 // other locates the second cursor of a range, if possible together with the first one, from which the window was read;
 // first is nil where that is an end of the list. The two answers are of about one moment.
-func (r *reader) other(ctx context.Context, w *window, c, first *relay.Cursor, towards direction) (place, error) {
+func (r *Reader) other(ctx context.Context, w *Window, c, first *relay.Cursor, towards direction) (place, error) {
 	r.notBefore = later(r.notBefore, r.came)
 	if w.oldest.Before(r.came) {
 		return place{}, errListUnsteady // some of the window is from memory: it is read anew
@@ -211,8 +227,8 @@ func (r *reader) other(ctx context.Context, w *window, c, first *relay.Cursor, t
 // from the first cursor, or below what was read backward. The first cursor is located once more, so that a list that
 // moves meanwhile is noticed. Its error is errListUnsteady where the place should be among the window's rows, or where
 // the list has moved too far.
-func (r *reader) compare(
-	ctx context.Context, w *window, p *place, i int, first *relay.Cursor, towards direction,
+func (r *Reader) compare(
+	ctx context.Context, w *Window, p *place, i int, first *relay.Cursor, towards direction,
 ) (side, error) {
 	at, from, to := p.at(i), w.at(w.from), w.at(w.to)
 	before := sideOf(at, from, to)
@@ -253,7 +269,7 @@ func steadyOnly(steady bool) error {
 }
 
 // steadily reads, and reads anew where the list moved from under it.
-func (r *reader) steadily(ctx context.Context, read func() error) error {
+func (r *Reader) steadily(ctx context.Context, read func() error) error {
 	for try := 1; ; try++ {
 		err := read()
 		if !errors.Is(err, errListUnsteady) || try == maxTries {
@@ -267,7 +283,7 @@ func (r *reader) steadily(ctx context.Context, read func() error) error {
 
 // anew prepares another try, from fresh answers: the first time it also lets the client know that past its end the list
 // may be served again, which looks as if it moved.
-func (r *reader) anew(ctx context.Context, try int) error {
+func (r *Reader) anew(ctx context.Context, try int) error {
 	r.notBefore = r.now()
 	if try > 1 {
 		return nil
@@ -278,19 +294,31 @@ func (r *reader) anew(ctx context.Context, try int) error {
 	return nil
 }
 
-// window is the part of a span that a client asked for.
-type window struct {
+// Window is the part of a list that a client asked for.
+type Window struct {
 	span
 	from, to int
+	list     upstream.List
 }
 
-// hasPrevious and hasNext are exact if the window was asked for with its look-ahead.
-func (w *window) hasPrevious() bool { return w.position+w.from > 0 }
-func (w *window) hasNext() bool     { return w.to < len(w.rows) || !w.last }
+// Rows are the calls of the window, and the rows that could not be read. The slice is shared: do not change it.
+func (w *Window) Rows() []upstream.Row { return w.rows[w.from:w.to] }
+
+// Position is the place of the i-th of the window's rows in the list, from 0.
+func (w *Window) Position(i int) int { return w.at(w.from + i) }
+
+// Cursor is the cursor of the i-th of the window's rows.
+func (w *Window) Cursor(i int) relay.Cursor { return w.cursor(w.list, w.from+i) }
+
+// HasPrevious reports whether the list has a row before the window, if the selection asked for that.
+func (w *Window) HasPrevious() bool { return w.position+w.from > 0 }
+
+// HasNext reports whether the list has a row after the window, if the selection asked for that.
+func (w *Window) HasNext() bool { return w.to < len(w.rows) || !w.last }
 
 // forward reads count rows after the cursor, or from the start of the list without one, and with lookAhead whether a
 // row follows them.
-func (r *reader) forward(ctx context.Context, after *relay.Cursor, count int, lookAhead bool) (*window, error) {
+func (r *Reader) forward(ctx context.Context, after *relay.Cursor, count int, lookAhead bool) (*Window, error) {
 	ahead := count
 	if lookAhead {
 		ahead++
@@ -300,7 +328,7 @@ func (r *reader) forward(ctx context.Context, after *relay.Cursor, count int, lo
 		return nil, err
 	}
 	r.followed(after, p)
-	w := &window{span: p.span, from: p.after}
+	w := &Window{span: p.span, from: p.after}
 	if err := r.extendDown(ctx, &w.span, w.from-1, w.from+ahead-len(w.rows)); err != nil {
 		return nil, err
 	}
@@ -310,7 +338,7 @@ func (r *reader) forward(ctx context.Context, after *relay.Cursor, count int, lo
 }
 
 // start is the place from which to read forward.
-func (r *reader) start(ctx context.Context, after *relay.Cursor, ahead int) (place, error) {
+func (r *Reader) start(ctx context.Context, after *relay.Cursor, ahead int) (place, error) {
 	if after != nil {
 		return r.locate(ctx, after, down, 0, ahead)
 	}
@@ -323,7 +351,7 @@ func (r *reader) start(ctx context.Context, after *relay.Cursor, ahead int) (pla
 
 // backward reads count rows before the cursor, or up to the end of the list without one, and with lookAhead whether a
 // row follows them.
-func (r *reader) backward(ctx context.Context, before *relay.Cursor, count int, lookAhead bool) (*window, error) {
+func (r *Reader) backward(ctx context.Context, before *relay.Cursor, count int, lookAhead bool) (*Window, error) {
 	p, err := r.finish(ctx, before, count)
 	if err == nil && lookAhead && p.gone() {
 		err = r.extendDown(ctx, &p.span, p.before-1, 1+p.before-len(p.rows)) // what follows, if not the cursor's call?
@@ -332,7 +360,7 @@ func (r *reader) backward(ctx context.Context, before *relay.Cursor, count int, 
 		return nil, err
 	}
 	r.followed(before, p)
-	w := &window{span: p.span, to: p.before}
+	w := &Window{span: p.span, to: p.before}
 	added, err := r.extendUp(ctx, &w.span, w.to, count-w.to)
 	if err != nil {
 		return nil, err
@@ -343,7 +371,7 @@ func (r *reader) backward(ctx context.Context, before *relay.Cursor, count int, 
 }
 
 // finish is the place from which to read backward.
-func (r *reader) finish(ctx context.Context, before *relay.Cursor, behind int) (place, error) {
+func (r *Reader) finish(ctx context.Context, before *relay.Cursor, behind int) (place, error) {
 	if before != nil {
 		return r.locate(ctx, before, up, behind, 0)
 	}
@@ -366,4 +394,40 @@ func (r *reader) finish(ctx context.Context, before *relay.Cursor, behind int) (
 		r.notBefore = r.now() // the end moved while we looked for it
 	}
 	return place{}, errListUnsteady
+}
+
+// Problems are the errors of the rows that could not be read, which are no edges: each is an [*UnreadableRowError].
+func (w *Window) Problems() []error {
+	var errs []error
+	for i, row := range w.Rows() {
+		if row.Call == nil {
+			errs = append(errs, &UnreadableRowError{w.Position(i), row.Problem})
+		}
+	}
+	return errs
+}
+
+// FirstEdge is the index of the first of the window's rows that is an edge, -1 without edges.
+func (w *Window) FirstEdge() int {
+	return slices.IndexFunc(w.Rows(), func(row upstream.Row) bool { return row.Call != nil })
+}
+
+// LastEdge is the index of the last of the window's rows that is an edge, -1 without edges.
+func (w *Window) LastEdge() int {
+	for i, row := range slices.Backward(w.Rows()) {
+		if row.Call != nil {
+			return i
+		}
+	}
+	return -1
+}
+
+// UnreadableRowError is the error of a row that upstream listed and that is no edge.
+type UnreadableRowError struct {
+	position int // from 0
+	problem  string
+}
+
+func (e *UnreadableRowError) Error() string {
+	return fmt.Sprintf("The call at place %d of the list could not be read and was left out: %s.", e.position+1, e.problem)
 }

@@ -1,4 +1,4 @@
-package graph
+package pagination
 
 // The order by time
 //

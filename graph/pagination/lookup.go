@@ -1,4 +1,4 @@
-package graph
+package pagination
 
 import (
 	"context"
@@ -9,18 +9,18 @@ import (
 	"revox-graphql/upstream"
 )
 
-// scanLimitError: the list goes on beyond the pages that a look-up may read.
-type scanLimitError struct{ pages int }
+// ScanLimitError is the error of a look-up: the list goes on beyond the pages that a look-up may read.
+type ScanLimitError struct{ Pages int }
 
-func (e *scanLimitError) Error() string {
-	return fmt.Sprintf("not found among the newest calls: the list goes on after the %d pages that were read", e.pages)
+func (e *ScanLimitError) Error() string {
+	return fmt.Sprintf("not found among the newest calls: the list goes on after the %d pages that were read", e.Pages)
 }
 
-// lookUp finds calls by id: among the calls that were seen of late, then in one scan of the list from the newest on,
+// LookUp finds calls by id: among the calls that were seen of late, then in one scan of the list from the newest on,
 // through as many rows as maxPages pages of the largest size have. The scan is a walk like any other, so that no call
 // slips past it between two answers. What the whole list does not hold is missing from what is returned; an error of
-// type *scanLimitError comes with what was found before the limit.
-func (r *reader) lookUp(ctx context.Context, known upstream.Finder, ids []string, maxPages int) (map[string]*upstream.Call, error) {
+// type [*ScanLimitError] comes with what was found before the limit.
+func (r *Reader) LookUp(ctx context.Context, known upstream.Finder, ids []string, maxPages int) (map[string]*upstream.Call, error) {
 	found := map[string]*upstream.Call{}
 	missing := map[string]bool{}
 	remember := func(id string) {
@@ -57,11 +57,11 @@ func (r *reader) lookUp(ctx context.Context, known upstream.Finder, ids []string
 }
 
 // scan moves calls from missing to found.
-func (r *reader) scan(ctx context.Context, missing map[string]bool, found map[string]*upstream.Call, maxPages int) error {
+func (r *Reader) scan(ctx context.Context, missing map[string]bool, found map[string]*upstream.Call, maxPages int) error {
 	var after *relay.Cursor
 	for rows, most := 0, maxPages*r.largest(); len(missing) > 0; {
 		if rows >= most {
-			return &scanLimitError{maxPages}
+			return &ScanLimitError{maxPages}
 		}
 		p, err := provenSeam(r.start(ctx, after, r.largest()))
 		if err != nil {

@@ -1,8 +1,7 @@
-package graph
+package pagination
 
 import (
 	"fmt"
-	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -64,10 +63,10 @@ func walkMoving(t *testing.T, arrive, leave int, next func(cache *pagecache.Cach
 func TestMovingWalk(t *testing.T) {
 	for _, test := range []struct{ first, arrive, leave int }{{20, 20, 5}, {50, 20, 5}, {100, 20, 5}, {20, 5, 20}, {100, 5, 20}} {
 		var cursor *relay.Cursor
-		var p *pages
+		var p *Lists
 		anchored := walkMoving(t, test.arrive, test.leave, func(cache *pagecache.Cache, w *world, _ int) ([]string, bool) {
 			if p == nil {
-				p = newPages(cache, 200, 1000, slog.New(slog.DiscardHandler))
+				p = newLists(cache, 200, 1000)
 				p.now, p.cached = func() time.Time { return w.now }, true
 			}
 			win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), relay.Range{Count: test.first, After: cursor}, everything)
@@ -76,14 +75,14 @@ func TestMovingWalk(t *testing.T) {
 			}
 			c := win.cursor(upstream.List{}, win.to-1)
 			cursor = &c
-			return win.ids(), win.hasNext()
+			return win.ids(), win.HasNext()
 		})
 		offsets := walkMoving(t, test.arrive, test.leave, func(cache *pagecache.Cache, _ *world, page int) ([]string, bool) {
 			got, err := cache.ListCalls(t.Context(), upstream.ListCallsOptions{Page: page, PageSize: test.first})
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := window{span: spanOf(got), to: len(got.Rows)}
+			w := Window{span: spanOf(got), to: len(got.Rows)}
 			return w.ids(), !got.Last()
 		})
 		what := fmt.Sprintf("first %d, %d arrive and %d leave a second", test.first, test.arrive, test.leave)
