@@ -95,7 +95,8 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 	c := newChecker(schema.Schema(), opts.Limits, opts.MaxCount, opts.Introspection)
 	h := &handler{
 		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, capacity: opts.Capacity, timeout: opts.Timeout, maxRequests: opts.MaxRequests, demo: opts.Demo,
-		finder: finder{documents: newDocuments(c), persisted: newPersistedQueries(opts.PersistedBytes)},
+		searches: newSearches(&opts),
+		finder:   finder{documents: newDocuments(c), persisted: newPersistedQueries(opts.PersistedBytes)},
 	}
 	if opts.TrustedDocuments != "" {
 		trusted, err := openTrustedDocuments(opts.TrustedDocuments, c, opts.Log)
@@ -120,6 +121,7 @@ type handler struct {
 	finder      finder
 	limits      Limits
 	capacity    *Capacity
+	searches    *searches
 	answers     *answers // nil: none are remembered
 	timeout     time.Duration
 	maxRequests int
@@ -220,7 +222,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	req := &request{
 		id: requestID(w.Header()), credential: credential, deadline: now.Add(h.timeout), trace: &pagination.Reads{},
-		document: document, wantsCost: wantsCost,
+		document: document, wantsCost: wantsCost, search: search{searches: h.searches, client: h.gate.client(r)},
 	}
 	if h.maxRequests > 0 {
 		req.allowance = upstream.NewAllowance(h.maxRequests)
@@ -252,6 +254,8 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	x.report.Executed = true
 	ctx := encode.WithLimit(withRequest(x.r.Context(), req), encode.Limit{Bytes: h.limits.AnswerBytes, Errors: req.errors.size})
 	response := h.run(generated.WithBuffer(ctx, buffer), op)
+	cost += int(req.search.cost.Load())
+	x.report.Operation.Cost = cost
 	x.report.read(req.trace, req.allowance.Used())
 	x.age = req.trace.Age()
 	if response == nil { // gqlgen gives none where the context has ended
