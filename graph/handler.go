@@ -95,8 +95,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 	c := newChecker(schema.Schema(), opts.Limits, opts.MaxCount, opts.Introspection)
 	h := &handler{
 		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, capacity: opts.Capacity, timeout: opts.Timeout, maxRequests: opts.MaxRequests, demo: opts.Demo,
-		searches: newSearches(&opts),
-		finder:   finder{documents: newDocuments(c), persisted: newPersistedQueries(opts.PersistedBytes)},
+		finder: finder{documents: newDocuments(c), persisted: newPersistedQueries(opts.PersistedBytes)},
 	}
 	if opts.TrustedDocuments != "" {
 		trusted, err := openTrustedDocuments(opts.TrustedDocuments, c, opts.Log)
@@ -105,6 +104,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		}
 		h.finder.trusted = trusted
 	}
+	h.searches = newSearches(&opts)
 	if opts.Cached && opts.AnswerBytes > 0 {
 		h.answers = newAnswers(opts.Known, opts.AnswerBytes)
 	}

@@ -1,17 +1,20 @@
 package middleware
 
 import (
+	"cmp"
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"revox-graphql/internal/slowclient"
 )
 
 // Streams bounds the requests that are open over HTTP/2. One connection carries many, and each holds its goroutine, its
 // buffers and its answer for as long as the client gives no window to write in, so neither the number of connections
-// nor the buffers of the system bound them. Where there are more, the one is cut off whose client has taken nothing for
-// longest: a client that goes on reading never is that one while others are stalled.
+// nor the buffers of the system bound them. Where there are more, the one is cut off whose client takes nothing of its
+// answer for longest; if none does for a second, the one that has got on with nothing for longest. A client that goes on
+// reading, or waits for its answer, never is that one while others are stalled.
 //
 // Requests over HTTP/1.1 are bounded by the number of connections.
 type Streams struct {
@@ -50,18 +53,30 @@ func (s *Streams) begin(client *slowclient.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.open) >= s.most {
-		var slowest *slowclient.Writer
-		for other := range s.open {
-			if slowest == nil || other.Progress().Before(slowest.Progress()) {
-				slowest = other
-			}
-		}
+		slowest := s.slowest()
 		// Its handler ends as soon as reading or writing fails.
 		slowest.Cut()
 		delete(s.open, slowest)
 		s.cut.Add(1)
 	}
 	s.open[client] = struct{}{}
+}
+
+// stalled is from when on a client is taken for one that takes nothing.
+const stalled = time.Second
+
+func (s *Streams) slowest() *slowclient.Writer {
+	var slowest, oldest *slowclient.Writer
+	waited := time.Duration(0)
+	for one := range s.open {
+		if w := one.Waited(); w >= max(stalled, waited) {
+			slowest, waited = one, w
+		}
+		if oldest == nil || one.Progress().Before(oldest.Progress()) {
+			oldest = one
+		}
+	}
+	return cmp.Or(slowest, oldest)
 }
 
 func (s *Streams) end(client *slowclient.Writer) {

@@ -78,6 +78,7 @@ type Writer struct {
 	progress time.Time // see Progress
 	deadline time.Time // of the present chunk; zero before the first
 	latest   time.Time // no deadline is later, unless it is zero
+	waiting  bool      // for the client: a write or a flush is under way
 	cut      bool
 	ended    bool
 }
@@ -88,6 +89,8 @@ func newWriter(w http.ResponseWriter) *Writer {
 
 // Write implements [http.ResponseWriter].
 func (w *Writer) Write(b []byte) (n int, err error) {
+	w.wait(true)
+	defer w.wait(false)
 	for {
 		if w.written == 0 {
 			if err := w.renew(); err != nil {
@@ -104,6 +107,19 @@ func (w *Writer) Write(b []byte) (n int, err error) {
 			return n, err
 		}
 	}
+}
+
+// FlushError is for [http.ResponseController].
+func (w *Writer) FlushError() error {
+	w.wait(true)
+	defer w.wait(false)
+	return w.control.Flush()
+}
+
+func (w *Writer) wait(waiting bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting = waiting
 }
 
 // renew begins a chunk.
@@ -148,6 +164,16 @@ func (w *Writer) Progress() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.progress
+}
+
+// Waited is for how long the client has taken no chunk while there was something for it; 0 where nothing is.
+func (w *Writer) Waited() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.waiting {
+		return 0
+	}
+	return time.Since(w.progress)
 }
 
 // TooSlow reports whether the client was cut off, or has missed its deadline. If it is not, and writing has failed, then
