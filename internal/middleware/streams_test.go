@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"revox-graphql/door"
+	"revox-graphql/internal/middleware"
 	"revox-graphql/internal/slowclient"
 )
 
@@ -62,7 +62,7 @@ func TestStreamsThatAreCutOff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				streams := door.NewStreams(2)
+				streams := middleware.NewStreams(2)
 				var opened []*stream
 				var all sync.WaitGroup
 				for _, kind := range test.open {
