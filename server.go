@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -31,6 +32,7 @@ import (
 	"revox-graphql/export"
 	"revox-graphql/graph"
 	"revox-graphql/internal/logqueue"
+	"revox-graphql/internal/memory"
 	"revox-graphql/telemetry"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
@@ -120,6 +122,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	lines := logqueue.New(stderr, func(n uint64) { written.Warn("lines of the log were dropped", "lines", n) })
 	defer lines.Close(lastLinesTimeout)
 	log := s.logger(lines)
+	limit, from := s.memoryLimit(getenv, memlimit.FromCgroup)
+	defer limitMemory(limit, from, log)()
+	budget := memory.NewBudget(limit, log)
 	registry := newRegistry()
 	streams := door.NewStreams(2 * s.MaxConcurrent) // as many read or are read from as are inside
 	connections := door.NewConnections(cmp.Or(s.MaxConnections, s.connectionRoom()))
@@ -151,7 +156,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	defer closeTraces(ctx, traces, log)
 	var draining atomic.Bool
 	headers := door.NewHeaders(max(headersBytes, 2*int(s.MaxRequestBytes)))
-	handler, stop, err := routes(s, registry, traces, headers, &draining, log)
+	handler, stop, err := routes(s, registry, traces, headers, &draining, budget, log)
 	if err != nil {
 		return err
 	}
@@ -183,7 +188,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 
 // check puts the parts together, which reads the trusted documents, and does no more.
 func check(s *settings, stdout io.Writer, log *slog.Logger) error {
-	_, stop, err := routes(s, newRegistry(), nil, door.NewHeaders(0), new(atomic.Bool), log)
+	_, stop, err := routes(s, newRegistry(), nil, door.NewHeaders(0), new(atomic.Bool), nil, log)
 	if err != nil {
 		return err
 	}
@@ -276,9 +281,9 @@ func newRegistry() *prometheus.Registry {
 // stop. What they count is in the registry.
 func routes(
 	s *settings, registry *prometheus.Registry, traces *telemetry.Traces, headers *door.Headers, draining *atomic.Bool,
-	log *slog.Logger,
+	budget *memory.Budget, log *slog.Logger,
 ) (handler http.Handler, stop func(), err error) {
-	engine, err := newEngine(s, traces, registry, log)
+	engine, err := newEngine(s, traces, registry, budget, log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -317,7 +322,9 @@ type engine struct {
 }
 
 // newEngine wires the engine. What it counts is in the registry.
-func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Registry, log *slog.Logger) (*engine, error) {
+func newEngine(
+	s *settings, traces *telemetry.Traces, registry *prometheus.Registry, budget *memory.Budget, log *slog.Logger,
+) (*engine, error) {
 	forward := s.Credentials == "forward"
 	telemetry.LogLibraries(log) // what net/http says of upstream
 	observer := telemetry.NewUpstream(registry, log)
@@ -330,12 +337,13 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 		AttemptTimeout: s.UpstreamAttempt,
 		MaxConcurrent:  s.UpstreamConcurrent,
 		MaxWaiting:     s.UpstreamQueue,
+		Memory:         budget,
 		Observer:       observer,
 		Wrap:           traces.Transport,
 	}
 	cacheOptions := pagecache.Options{
 		TTL: s.CacheTTL, Revalidate: s.CacheRevalidate.or(s.CacheTTL), Stale: s.CacheStale, MaxBytes: int(s.CacheBytes),
-		Patience: s.UpstreamAttempt, Timeout: s.UpstreamTimeout,
+		Patience: s.UpstreamAttempt, Timeout: s.UpstreamTimeout, Memory: budget,
 		Failing: func(tenant upstream.Tenant, err error) {
 			if err != nil {
 				log.Warn("upstream is failing: answers come from memory and say how old they are",
@@ -353,12 +361,14 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 	cache := pagecache.New(client, cacheOptions)
 	telemetry.RegisterCache(registry, cache.Stats)
 	telemetry.RegisterClient(registry, client.Load)
+	telemetry.RegisterMemory(registry, budget)
 	stop := func() {
 		cache.Close()
 		client.Close()
 	}
 	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body there is.
 	capacity := graph.NewCapacity(s.MaxConcurrent, max(1, s.MaxConcurrent/4)*int(s.MaxRequestBytes), writingBytes)
+	capacity.CountIn(budget)
 	graphQL, err := graph.NewHandler(graph.Options{
 		Calls:         cache,
 		Known:         cache,
@@ -387,6 +397,7 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 			AnswerBytes:  int(s.MaxAnswerBytes),
 		},
 		Capacity:         capacity,
+		Memory:           budget,
 		PersistedBytes:   int(s.APQBytes),
 		TrustedDocuments: s.TrustedDocuments,
 	})

@@ -21,6 +21,7 @@ type request struct {
 	maxBytes   int                 // of the answer; 0 is no limit
 	errors     errorBounds         // what of its errors is told
 	buffer     *bytes.Buffer       // where the data of the answer goes, behind what is there already
+	memory     reservation         // for that
 }
 
 type requestKey struct{}

@@ -9,18 +9,17 @@
 package graph
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 )
 
@@ -49,6 +48,8 @@ type Options struct {
 	Limits Limits
 	// Capacity bounds the requests under way at once, unless it is nil.
 	Capacity *Capacity
+	// Memory is the memory of the process; nil is any number of bytes. What is under way counts there if Capacity does.
+	Memory *memory.Budget
 	// PersistedBytes bounds the memory for automatic persisted queries; 0 turns them off.
 	PersistedBytes int
 	// TrustedDocuments is the path of a manifest of the only documents that may run; without one, every document may.
@@ -89,7 +90,8 @@ func newHandler(opts Options, pages *pages) (http.Handler, error) {
 	c := newChecker(schema.Schema(), opts.Limits, opts.MaxCount, opts.Introspection)
 	h := &handler{
 		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, capacity: opts.Capacity, timeout: opts.Timeout, maxRequests: opts.MaxRequests, demo: opts.Demo,
-		finder: finder{documents: newDocuments(c), persisted: newPersistedQueries(opts.PersistedBytes)},
+		finder: finder{documents: newDocuments(c, opts.Memory), persisted: newPersistedQueries(opts.PersistedBytes, opts.Memory)},
+		weights: newWeights(),
 	}
 	if opts.TrustedDocuments != "" {
 		trusted, err := openTrustedDocuments(opts.TrustedDocuments, c, opts.Log)
@@ -99,7 +101,7 @@ func newHandler(opts Options, pages *pages) (http.Handler, error) {
 		h.finder.trusted = trusted
 	}
 	if opts.Cached && opts.AnswerBytes > 0 {
-		h.answers = newAnswers(opts.Known, opts.AnswerBytes)
+		h.answers = newAnswers(opts.Known, opts.AnswerBytes, opts.Memory)
 	}
 	return h, nil
 }
@@ -115,6 +117,7 @@ type handler struct {
 	limits      Limits
 	capacity    *Capacity
 	answers     *answers // nil: none are remembered
+	weights     *weights
 	timeout     time.Duration
 	maxRequests int
 	demo        bool
@@ -129,6 +132,8 @@ type exchange struct {
 	capacity    *Capacity
 	inside      bool          // it has a place
 	held        int           // bytes until it is written, if more than the answer's own
+	sharers     *int          // of the bytes, see [writing]; nil where nobody else has them
+	memory      *reservation  // until it is written; nil if there is none
 	age         time.Duration // of the oldest page that the answer was made from; 0 if there is none
 }
 
@@ -192,6 +197,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.answers != nil && !fresh && !wantsCost {
 		if known := h.answers.get(key); known != nil {
 			x.report.Remembered, x.report.Operation = true, known.operation
+			x.sharers = &known.sharers
 			known.send(x)
 			return
 		}
@@ -224,26 +230,38 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // execute runs the operation and writes its answer.
 func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, key answerKey) {
-	buffer := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(buffer)
-	buffer.Reset()
-	buffer.WriteString(openData)
-	req.buffer = buffer
 	op, errs := h.prepare(req.document, params)
 	if errs != nil {
 		x.report.Operation.Hash = req.document.hash
 		x.refuse(&refusal{errors: errs})
 		return
 	}
-	cost := req.document.costs[op.Operation].of(op.Variables)
+	plan := req.document.costs[op.Operation]
+	cost := plan.of(op.Variables)
 	x.report.Operation = toldOperation(op.Operation.Name, req.document.hash, cost)
 	if err := checkCost(cost, h.limits.Cost); err != nil {
 		x.refuse(&refusal{errors: gqlerror.List{err}})
 		return
 	}
+	expected := h.weights.estimate(plan, op.Variables, req.credential.Tenant())
+	req.memory.begin(x, len(key.text), expected, h.limits.AnswerBytes)
+	defer req.memory.end()
+	if req.memory.scarce {
+		x.refuse(h.capacity.refuse(x.w))
+		return
+	}
+	buffer := buffers.get(req.memory.room)
+	defer buffers.put(buffer)
+	buffer.WriteString(openData)
+	req.buffer = buffer
 	x.report.Executed = true
 	response := h.run(withRequest(x.r.Context(), req), op)
 	x.report.read(req.trace, req.allowance.Used())
+	h.weights.learn(req.credential.Tenant(), req.trace)
+	if req.memory.scarce {
+		x.refuse(h.capacity.refuse(x.w))
+		return
+	}
 	x.age = req.trace.age()
 	if response == nil { // gqlgen gives none where the context has ended
 		x.refuse(errClientClosed)
@@ -266,7 +284,9 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	if req.wantsCost {
 		extend(response, "cost", map[string]int{"requested": cost, "limit": h.limits.Cost})
 	}
+	x.held = buffer.Cap()
 	if len(response.Errors) > 0 || len(response.Extensions) > 0 {
+		x.held += len(response.Data) // which is copied
 		x.send(http.StatusOK, encodeResponse(response))
 		return
 	}
@@ -276,12 +296,11 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		made.tag = entityTag(made.body)
 	}
 	if key.encoding != "" && len(made.body) >= minCompressed {
-		packed := buffers.Get().(*bytes.Buffer)
-		defer buffers.Put(packed)
-		packed.Reset()
+		packed := buffers.get(len(made.body) / packedShare)
+		defer buffers.put(packed)
 		compress(packed, key.encoding, made.body)
 		made.body, made.encoding = packed.Bytes(), key.encoding
-		x.held = buffer.Len() + packed.Len()
+		x.held += packed.Cap()
 	}
 	if h.answers != nil {
 		h.answers.put(key, made)
@@ -357,9 +376,6 @@ func wantsFresh(header http.Header) bool {
 
 // openData stands in the buffer before the data is written behind it.
 const openData = `{"data":`
-
-// buffers are for answers.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // describe sets what holds for every answer.
 func (h *handler) describe(header http.Header) {

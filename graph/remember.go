@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
+	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 )
 
@@ -152,6 +153,7 @@ func (t *trace) holds(memory Memory) bool {
 type answers struct {
 	memory   Memory
 	maxBytes int
+	account  *memory.Account
 
 	mu    sync.Mutex
 	known *simplelru.LRU[answerKey, *answer]
@@ -174,6 +176,7 @@ type answer struct {
 	encoding  string // "" for none
 	tag       string // the entity tag, for GET
 	trace     *trace
+	sharers   int // who write the body now, see [writing]
 }
 
 // send writes the answer, or that the client has it.
@@ -220,10 +223,13 @@ func (a *answer) size(key answerKey) int {
 // maxAnswers bounds the number of answers whatever their bytes.
 const maxAnswers = 1 << 16
 
-func newAnswers(memory Memory, maxBytes int) *answers {
-	a := &answers{memory: memory, maxBytes: maxBytes}
+func newAnswers(known Memory, maxBytes int, budget *memory.Budget) *answers {
+	a := &answers{memory: known, maxBytes: maxBytes, account: budget.Account("response_cache")}
+	budget.Shrinks(memory.ShrinkResponses, a.shrink)
 	a.known, _ = simplelru.NewLRU(maxAnswers, func(key answerKey, dropped *answer) { // its one error is a size below 1
-		a.bytes -= dropped.size(key)
+		size := dropped.size(key)
+		a.bytes -= size
+		a.account.Release(int64(size))
 	})
 	return a
 }
@@ -247,11 +253,24 @@ func (a *answers) put(key answerKey, made *answer) {
 		return
 	}
 	kept.body = bytes.Clone(kept.body)
+	defer a.account.Settle()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.known.Remove(key) // so that the bytes of an older answer are given back
 	a.known.Add(key, &kept)
+	a.account.Add(int64(size))
 	for a.bytes += size; a.bytes > a.maxBytes; {
 		a.known.RemoveOldest()
 	}
+}
+
+// shrink drops so many bytes, the least recently used first, and returns how many it has dropped.
+func (a *answers) shrink(bytes int64) (freed int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before := a.bytes
+	for a.known.Len() > 0 && int64(before-a.bytes) < bytes {
+		a.known.RemoveOldest()
+	}
+	return int64(before - a.bytes)
 }

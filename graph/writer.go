@@ -48,7 +48,7 @@ type objectPlan[T any] struct{ plan[value[T]] }
 // write appends the object.
 func (p *objectPlan[T]) write(b []byte, r *run, v T) []byte {
 	for i := range p.steps {
-		if len(b) > r.most {
+		if r.full(b) {
 			return b
 		}
 		b = append(b, p.steps[i].text...)
@@ -63,36 +63,62 @@ type run struct {
 	ctx  context.Context //nolint:containedctx // a run lives within one call of MarshalGQLContext
 	args []arguments     // by their number in the plan
 	row  int             // the index of the edge or node that is being written
-	most int             // the length that what is written may have
+	most int             // the length that what is written may have until there is memory for more
+	hard int             // the length that it may have at all
+	req  *request
+}
+
+// full reports whether nothing more may be written, and reserves memory for more where it may.
+func (r *run) full(b []byte) bool { return len(b) > r.most && !r.more(len(b)) }
+
+// more reports whether what is written may be longer than it is.
+func (r *run) more(length int) bool {
+	if length > r.hard || !r.req.memory.grow(length, r.hard) {
+		return false
+	}
+	r.most = min(r.hard, r.req.memory.room)
+	return true
 }
 
 // ends reports whether the run ends before its next row: what is written is too long, or the client has gone.
 func (r *run) ends(b []byte) bool {
 	const often = 16 // rows; the context takes longer to look at than a short row takes to write
-	return len(b) > r.most || r.row%often == 0 && r.ctx.Err() != nil
+	return r.full(b) || r.row%often == 0 && r.ctx.Err() != nil
 }
 
-// marshal runs a plan, in the free space of w if it is a buffer that has some.
+// marshal runs a plan, behind what the request's buffer holds if that is w. What becomes longer than the buffer takes
+// the buffer's place, since copying it there would take its memory twice.
 func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []arguments, v T) {
 	var b []byte
-	if buffer, ok := w.(*bytes.Buffer); ok {
-		b = buffer.AvailableBuffer()
-	}
 	req := requestOf(ctx)
-	before := req.buffer.Len() + req.errors.size()
-	r := &run{ctx: ctx, args: args, most: math.MaxInt}
-	if req.maxBytes > 0 {
-		r.most = max(0, req.maxBytes-before)
+	buffer, ok := w.(*bytes.Buffer)
+	own := ok && buffer == req.buffer
+	before := req.errors.size()
+	if own {
+		b = buffer.Bytes()
+	} else {
+		before += req.buffer.Len()
 	}
+	r := &run{ctx: ctx, args: args, hard: math.MaxInt, req: req}
+	if req.maxBytes > 0 {
+		r.hard = max(0, req.maxBytes-before)
+	}
+	r.most = min(r.hard, req.memory.most())
 	start := len(b)
 	b = p.write(b, r, v)
 	switch {
 	case ctx.Err() != nil:
 		graphql.AddError(ctx, context.Cause(ctx))
 		b = append(b[:start], null...)
-	case len(b) > r.most:
+	case len(b) > r.hard:
 		graphql.AddError(ctx, &answerSizeError{req.maxBytes, before + len(b)})
 		b = append(b[:start], null...)
+	case req.memory.scarce: // then nothing of the answer is sent
+		b = append(b[:start], null...)
+	}
+	if own {
+		*buffer = *bytes.NewBuffer(b)
+		return
 	}
 	_, _ = w.Write(b)
 }
