@@ -56,4 +56,3 @@ func (p *bufferPool) put(b *bytes.Buffer) {
 		}
 	}
 }
-

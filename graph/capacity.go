@@ -26,7 +26,7 @@ type Capacity struct {
 	answers  writing
 
 	// What is counted of the process's memory; nil counts nothing.
-	bodyMemory, executing *memory.Account
+	bodyMemory, executing, sending *memory.Account
 }
 
 // smallBody is the size of a body that is not counted: net/http has as much for each connection, twice.
@@ -47,7 +47,7 @@ func NewCapacity(requests, bodyBytes, answerBytes int) *Capacity {
 func (c *Capacity) CountIn(budget *memory.Budget) {
 	c.bodyMemory = budget.Account("request_bodies")
 	c.executing = budget.Account("requests_executing")
-	c.answers.memory = budget.Account("answers_being_written")
+	c.sending = budget.Account("answers_being_written")
 }
 
 // Inside is how many requests are inside: read, and not yet being answered.

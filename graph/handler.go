@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -90,7 +91,9 @@ func newHandler(opts Options, pages *pages) (http.Handler, error) {
 	c := newChecker(schema.Schema(), opts.Limits, opts.MaxCount, opts.Introspection)
 	h := &handler{
 		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, capacity: opts.Capacity, timeout: opts.Timeout, maxRequests: opts.MaxRequests, demo: opts.Demo,
-		finder: finder{documents: newDocuments(c, opts.Memory), persisted: newPersistedQueries(opts.PersistedBytes, opts.Memory)},
+		finder: finder{
+			documents: newDocuments(c, opts.Memory), persisted: newPersistedQueries(opts.PersistedBytes, opts.Memory),
+		},
 		weights: newWeights(),
 	}
 	if opts.TrustedDocuments != "" {
@@ -132,7 +135,8 @@ type exchange struct {
 	capacity    *Capacity
 	inside      bool          // it has a place
 	held        int           // bytes until it is written, if more than the answer's own
-	sharers     *int          // of the bytes, see [writing]; nil where nobody else has them
+	sharers     *atomic.Int32 // of the body: how many write it; nil where nobody else does
+	counted     int           // bytes, while it is written
 	memory      *reservation  // until it is written; nil if there is none
 	age         time.Duration // of the oldest page that the answer was made from; 0 if there is none
 }

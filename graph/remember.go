@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"weak"
 
@@ -176,7 +177,7 @@ type answer struct {
 	encoding  string // "" for none
 	tag       string // the entity tag, for GET
 	trace     *trace
-	sharers   int // who write the body now, see [writing]
+	sharers   atomic.Int32 // how many write the body now
 }
 
 // send writes the answer, or that the client has it.
@@ -247,17 +248,17 @@ func (a *answers) get(key answerKey) *answer {
 
 // put remembers an answer. It takes a copy of the body.
 func (a *answers) put(key answerKey, made *answer) {
-	kept := *made
-	size := kept.size(key)
+	kept := &answer{operation: made.operation, encoding: made.encoding, tag: made.tag, trace: made.trace}
+	size := made.size(key)
 	if size > a.maxBytes || len(made.trace.pages)+len(made.trace.calls) > maxReads {
 		return
 	}
-	kept.body = bytes.Clone(kept.body)
+	kept.body = bytes.Clone(made.body)
 	defer a.account.Settle()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.known.Remove(key) // so that the bytes of an older answer are given back
-	a.known.Add(key, &kept)
+	a.known.Add(key, kept)
 	a.account.Add(int64(size))
 	for a.bytes += size; a.bytes > a.maxBytes; {
 		a.known.RemoveOldest()

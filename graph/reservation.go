@@ -69,3 +69,30 @@ func (m *reservation) end() {
 		m.bytes = 0
 	}
 }
+
+// hold counts the bytes of an answer that is about to be written, in place of those that were reserved for it, and
+// returns how many it holds. A body that several write at once is counted once.
+func (x *exchange) hold(body int) (held int) {
+	held = max(body, x.held)
+	if x.r.ProtoMajor > 1 { // no buffer of the system is a stream's own: each is held here, with what it takes itself
+		held = max(held, smallAnswer+1)
+	}
+	defer x.memory.end()
+	if x.capacity == nil || held <= smallAnswer {
+		return held
+	}
+	x.counted = held
+	if x.sharers != nil && x.sharers.Add(1) > 1 {
+		return smallAnswer + 1
+	}
+	x.capacity.sending.Add(int64(held)) // there is room: as much is reserved until the end
+	return held
+}
+
+// letGo takes back what hold has counted, unless others still write the body.
+func (x *exchange) letGo() {
+	if x.counted > 0 && (x.sharers == nil || x.sharers.Add(-1) == 0) {
+		x.capacity.sending.Release(int64(x.counted))
+	}
+	x.counted = 0
+}

@@ -79,16 +79,13 @@ func (x *exchange) send(status int, body []byte) {
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	x.sayAge()
 	x.leave()
-	x.memory.end() // what is held now is counted as being written
+	held := x.hold(len(body))
+	defer x.letGo()
 	x.w.WriteHeader(status)
 	if x.capacity == nil {
 		_, _ = x.w.Write(body) //nolint:gosec // JSON that says so, with nosniff: no page
 	} else {
-		held := max(len(body), x.held)
-		if x.r.ProtoMajor > 1 { // no buffer of the system is a stream's own: each is held here, with what it takes itself
-			held = max(held, smallAnswer+1)
-		}
-		x.capacity.answers.writeShared(x.w, body, held, x.sharers)
+		x.capacity.answers.write(x.w, body, held)
 	}
 }
 

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"revox-graphql/internal/memory"
 )
 
 // writing is what is held by answers that are being written. A request has left its place by then: if it kept it, a thousand
@@ -15,7 +13,6 @@ import (
 // as fast as others never is the last.
 type writing struct {
 	maxBytes int
-	memory   *memory.Account // of the same bytes; nil counts nothing
 
 	mu    sync.Mutex
 	under list.List // of *written, the oldest first
@@ -25,9 +22,8 @@ type writing struct {
 // written is an answer on its way.
 type written struct {
 	http.ResponseWriter
-	size    int
-	sharers *int
-	cut     bool
+	size int
+	cut  bool
 }
 
 // smallAnswer is the size of an answer that is not counted: the system takes as much for a connection at once, as a rule.
@@ -35,31 +31,20 @@ type written struct {
 const smallAnswer = 16 << 10
 
 // write writes a body for which so many bytes are held.
-func (w *writing) write(to http.ResponseWriter, body []byte, size int) { w.writeShared(to, body, size, nil) }
-
-// writeShared writes a body that others may write as well: so many do that have the same counter, and its bytes are
-// counted once for all of them.
-func (w *writing) writeShared(to http.ResponseWriter, body []byte, size int, sharers *int) {
+func (w *writing) write(to http.ResponseWriter, body []byte, size int) {
 	if size > smallAnswer {
-		defer w.end(w.begin(to, size, sharers))
+		defer w.end(w.begin(to, size))
 		// What is in a buffer of net/http has still to be written.
 		defer func() { _ = http.NewResponseController(to).Flush() }()
 	}
 	_, _ = to.Write(body) //nolint:gosec // JSON that says so, with nosniff: no page
 }
 
-func (w *writing) begin(to http.ResponseWriter, size int, sharers *int) *list.Element {
-	defer w.memory.Settle()
+func (w *writing) begin(to http.ResponseWriter, size int) *list.Element {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if sharers == nil {
-		sharers = new(int)
-	}
-	if *sharers++; *sharers == 1 {
-		w.bytes += size
-		w.memory.Add(int64(size))
-	}
-	mine := w.under.PushBack(&written{to, size, sharers, false})
+	w.bytes += size
+	mine := w.under.PushBack(&written{to, size, false})
 	for oldest := w.under.Front(); w.bytes > w.maxBytes && oldest != mine; oldest = w.under.Front() {
 		// Its handler is still there, and lets go of the bytes as soon as its writing fails.
 		_ = http.NewResponseController(w.remove(oldest)).SetWriteDeadline(time.Unix(1, 0))
@@ -78,9 +63,6 @@ func (w *writing) end(element *list.Element) {
 func (w *writing) remove(element *list.Element) http.ResponseWriter {
 	one := w.under.Remove(element).(*written)
 	one.cut = true
-	if *one.sharers--; *one.sharers == 0 {
-		w.bytes -= one.size
-		w.memory.Release(int64(one.size))
-	}
+	w.bytes -= one.size
 	return one.ResponseWriter
 }
