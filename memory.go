@@ -7,11 +7,13 @@ import (
 	"runtime/debug"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
+
+	"revox-graphql/internal/memory"
 )
 
 const (
 	// leastMemory is the least that the process may be limited to: it takes some 30 MiB to begin with.
-	leastMemory = 64 << 20
+	leastMemory = 128 << 20
 	// cgroupShare is the share of a control group's memory, in per cent, that the process may take: automemlimit's
 	// default. The kernel counts the binary, buffers of sockets and page tables there as well, which Go does not know of.
 	cgroupShare = 90
@@ -39,16 +41,21 @@ func (s *settings) memoryLimit(getenv func(string) string, cgroup memlimit.Provi
 	}
 }
 
-// limitMemory has Go keep to the limit, unless GOMEMLIMIT has said it. The function that it returns ends that.
-func limitMemory(limit int64, from string, log *slog.Logger) (restore func()) {
+// limitMemory makes the budget of the process, and has Go keep to it unless GOMEMLIMIT has said what to keep to. The
+// function that it returns ends that.
+func (s *settings) limitMemory(
+	getenv func(string) string, cgroup memlimit.Provider, log *slog.Logger,
+) (budget *memory.Budget, restore func()) {
+	limit, from := s.memoryLimit(getenv, cgroup)
 	if limit == 0 {
-		log.Debug("there is no limit of memory: set GATEWAY_MEMORY_LIMIT", "says", from)
-		return func() {}
+		log.Debug("memory has no limit: GATEWAY_MEMORY_LIMIT sets one", "says", from)
+		return memory.NewBudget(0, 0, log), func() {}
 	}
-	log.Debug("memory is limited", "bytes", limit, "by", from)
-	if from == "GOMEMLIMIT" {
-		return func() {}
+	log.Debug("memory has a limit", "bytes", limit, "by", from)
+	before := debug.SetMemoryLimit(-1)
+	goLimit := min(memory.GoLimit(limit), before)
+	if getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(goLimit)
 	}
-	before := debug.SetMemoryLimit(limit)
-	return func() { debug.SetMemoryLimit(before) }
+	return memory.NewBudget(limit, goLimit, log), func() { debug.SetMemoryLimit(before) }
 }

@@ -122,9 +122,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	lines := logqueue.New(stderr, func(n uint64) { written.Warn("lines of the log were dropped", "lines", n) })
 	defer lines.Close(lastLinesTimeout)
 	log := s.logger(lines)
-	limit, from := s.memoryLimit(getenv, memlimit.FromCgroup)
-	defer limitMemory(limit, from, log)()
-	budget := memory.NewBudget(limit, log)
+	budget, freeMemory := s.limitMemory(getenv, memlimit.FromCgroup, log)
+	defer freeMemory()
 	registry := newRegistry()
 	streams := door.NewStreams(2 * s.MaxConcurrent) // as many read or are read from as are inside
 	connections := door.NewConnections(cmp.Or(s.MaxConnections, s.connectionRoom()))

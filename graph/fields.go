@@ -224,7 +224,7 @@ func appendRows(b []byte, r *run, w *window, element func(b []byte, row int) []b
 		if w.rows[i].Call == nil {
 			continue
 		}
-		if r.ends(b) {
+		if b = r.fit(b); r.full || r.gone() {
 			break
 		}
 		if r.row > 0 {

@@ -250,7 +250,7 @@ func (a *answers) get(key answerKey) *answer {
 func (a *answers) put(key answerKey, made *answer) {
 	kept := &answer{operation: made.operation, encoding: made.encoding, tag: made.tag, trace: made.trace}
 	size := made.size(key)
-	if size > a.maxBytes || len(made.trace.pages)+len(made.trace.calls) > maxReads {
+	if size > a.maxBytes || !a.account.HasRoom(int64(size)) || len(made.trace.pages)+len(made.trace.calls) > maxReads {
 		return
 	}
 	kept.body = bytes.Clone(made.body)

@@ -1,10 +1,10 @@
 package graph
 
-import "math"
+import "revox-graphql/internal/memory"
 
-// reservation is the memory that one request takes while it is executed. It is taken before anything is done, for what
-// the answer is expected to have, see [weights]; writing takes more where the answer becomes longer, and what is left of
-// it goes when the answer is written.
+// reservation is the memory that one request takes while it is executed. It is taken before anything is done, for
+// what the answer is expected to have, see [weights]; writing takes more where the answer becomes longer, and what
+// is left of it goes when the answer is written.
 type reservation struct {
 	x      *exchange
 	bytes  int  // that are reserved
@@ -13,13 +13,16 @@ type reservation struct {
 }
 
 const (
-	// requestMemory is what a request takes beside its text and its answer: goroutines, the parts of net/http, what the
-	// resolvers make.
+	// requestMemory is what a request takes beside its text and its answer: goroutines, the parts of net/http, what
+	// the resolvers make.
 	requestMemory = 32 << 10
 	// textFactor is how many times its bytes a request's text takes: itself, and the variables as Go values.
 	textFactor = 4
-	// A slice that grows by a quarter, as large ones do, is there twice while it is copied: 9 bytes for 4.
-	growthBytes, growthOf = 9, 4
+	// While an answer is copied to twice the room it is there one and a half times.
+	copyBytes, copyOf = 3, 2
+	// spareRoom is how much more room there is than is looked at: a value is written without looking. What is
+	// longer has the slice grow by itself.
+	spareRoom = 4 << 10
 )
 
 // begin reserves memory for a request with so many bytes of text, and an answer of about so many of at most so many.
@@ -29,11 +32,11 @@ func (m *reservation) begin(x *exchange, text, answer, most int) {
 		answer = min(answer, most)
 	}
 	m.room = answer
-	m.take(requestMemory + textFactor*text + answer/growthOf*growthBytes)
+	m.take(requestMemory + textFactor*text + answer/copyOf*copyBytes)
 }
 
 func (m *reservation) take(bytes int) bool {
-	if m.x.capacity != nil && !m.x.capacity.executing.Reserve(int64(bytes)) {
+	if m.counts() && !m.x.capacity.executing.Reserve(int64(bytes)) {
 		m.scarce = true
 		return false
 	}
@@ -41,30 +44,49 @@ func (m *reservation) take(bytes int) bool {
 	return true
 }
 
-// most is the length that the answer may have without more memory.
-func (m *reservation) most() int {
-	if m.x == nil {
-		return math.MaxInt
+// counts reports whether memory is counted at all.
+func (m *reservation) counts() bool { return m.x != nil && m.x.capacity != nil }
+
+// most is the length to which an answer may be written that may have so many bytes, until it has to grow.
+func (m *reservation) most(b []byte, hard int) int {
+	if !m.counts() {
+		return hard
 	}
-	return m.room
+	return min(hard, cap(b)-spareRoom)
 }
 
-// grow reserves memory for an answer that has become so long, of at most so many bytes.
-func (m *reservation) grow(length, most int) bool {
-	if m.scarce {
-		return false
+// grow gives an answer more room: first as much as is reserved for it, then twice as much as it has. What it
+// returns has no more room than before if there is no memory.
+func (m *reservation) grow(b []byte, hard int) (grown []byte, most int) {
+	if m.room <= len(b) {
+		room := min(2*max(len(b), smallBuffer), hard)
+		if !m.take((room - m.room) / copyOf * copyBytes) {
+			return b, 0
+		}
+		m.room = room
 	}
-	room := min(2*max(length, smallBuffer), most)
-	if !m.take((room - m.room) / growthOf * growthBytes) {
-		return false
+	if m.counts() {
+		m.x.capacity.executing.Discard(int64(cap(b)))
 	}
-	m.room = room
-	return true
+	grown = make([]byte, len(b), min(m.room, hard)+spareRoom)
+	copy(grown, b)
+	return grown, m.most(grown, hard)
+}
+
+// give gives of what is reserved so many bytes to another account, or as many as there are.
+func (m *reservation) give(bytes int, to *memory.Account) (given int) {
+	if m == nil || !m.counts() {
+		return 0
+	}
+	given = min(bytes, m.bytes)
+	m.x.capacity.executing.Transfer(to, int64(given))
+	m.bytes -= given
+	return given
 }
 
 // end releases all.
 func (m *reservation) end() {
-	if m != nil && m.x != nil && m.x.capacity != nil {
+	if m != nil && m.counts() {
 		m.x.capacity.executing.Release(int64(m.bytes))
 		m.bytes = 0
 	}
@@ -85,7 +107,8 @@ func (x *exchange) hold(body int) (held int) {
 	if x.sharers != nil && x.sharers.Add(1) > 1 {
 		return smallAnswer + 1
 	}
-	x.capacity.sending.Add(int64(held)) // there is room: as much is reserved until the end
+	reserved := x.memory.give(held, x.capacity.sending)
+	x.capacity.sending.Take(int64(held - reserved))
 	return held
 }
 

@@ -75,7 +75,7 @@ func (p transcriptPlan) write(b []byte, r *run, c *upstream.Call, f *transcriptF
 	if f == nil {
 		for i := range n {
 			if len(b) > most {
-				if r.full(b) {
+				if b = r.fit(b); r.full {
 					break
 				}
 				most = r.most
@@ -87,7 +87,7 @@ func (p transcriptPlan) write(b []byte, r *run, c *upstream.Call, f *transcriptF
 		}
 	} else {
 		for i, entry := range f.keep(r.ctx, c, n) {
-			if r.full(b) {
+			if b = r.fit(b); r.full {
 				break
 			}
 			if i > 0 {

@@ -48,7 +48,7 @@ type objectPlan[T any] struct{ plan[value[T]] }
 // write appends the object.
 func (p *objectPlan[T]) write(b []byte, r *run, v T) []byte {
 	for i := range p.steps {
-		if r.full(b) {
+		if b = r.fit(b); r.full {
 			return b
 		}
 		b = append(b, p.steps[i].text...)
@@ -63,27 +63,34 @@ type run struct {
 	ctx  context.Context //nolint:containedctx // a run lives within one call of MarshalGQLContext
 	args []arguments     // by their number in the plan
 	row  int             // the index of the edge or node that is being written
-	most int             // the length that what is written may have until there is memory for more
+	most int             // the length that what is written may have until it needs more room
 	hard int             // the length that it may have at all
+	full bool            // nothing more may be written
 	req  *request
 }
 
-// full reports whether nothing more may be written, and reserves memory for more where it may.
-func (r *run) full(b []byte) bool { return len(b) > r.most && !r.more(len(b)) }
-
-// more reports whether what is written may be longer than it is.
-func (r *run) more(length int) bool {
-	if length > r.hard || !r.req.memory.grow(length, r.hard) {
-		return false
+// fit gives what is written room for more, or notes that nothing more may be written.
+func (r *run) fit(b []byte) []byte {
+	if len(b) > r.most {
+		b = r.grow(b)
 	}
-	r.most = min(r.hard, r.req.memory.room)
-	return true
+	return b
 }
 
-// ends reports whether the run ends before its next row: what is written is too long, or the client has gone.
-func (r *run) ends(b []byte) bool {
+func (r *run) grow(b []byte) []byte {
+	if len(b) > r.hard {
+		r.full = true
+		return b
+	}
+	b, r.most = r.req.memory.grow(b, r.hard)
+	r.full = r.req.memory.scarce
+	return b
+}
+
+// gone reports whether the client has gone, as far as that is looked at before this row.
+func (r *run) gone() bool {
 	const often = 16 // rows; the context takes longer to look at than a short row takes to write
-	return r.full(b) || r.row%often == 0 && r.ctx.Err() != nil
+	return r.row%often == 0 && r.ctx.Err() != nil
 }
 
 // marshal runs a plan, behind what the request's buffer holds if that is w. What becomes longer than the buffer takes
@@ -103,7 +110,7 @@ func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []a
 	if req.maxBytes > 0 {
 		r.hard = max(0, req.maxBytes-before)
 	}
-	r.most = min(r.hard, req.memory.most())
+	r.most = req.memory.most(b, r.hard)
 	start := len(b)
 	b = p.write(b, r, v)
 	switch {

@@ -23,7 +23,7 @@ func described(t *testing.T) map[string]bool {
 	RegisterCache(registry, func() pagecache.Stats { return pagecache.Stats{} })
 	RegisterClient(registry, func() (int, int) { return 0, 0 })
 	RegisterBuild(registry, "v1")
-	budget := memory.NewBudget(1, slog.New(slog.DiscardHandler))
+	budget := memory.NewBudget(1, 1, slog.New(slog.DiscardHandler))
 	budget.Account("one")
 	RegisterMemory(registry, budget)
 	RegisterServing(registry, ServingOptions{})

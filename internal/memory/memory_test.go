@@ -30,7 +30,7 @@ func (s *shelf) shrink(bytes int64) int64 {
 	return freed
 }
 
-// stock is a budget of 1,000 bytes, of which 800 may be counted, with two caches.
+// stock is a budget of which 800 bytes may be counted, with two caches.
 type stock struct {
 	*Budget
 	responses, pages, requests *shelf
@@ -40,7 +40,7 @@ type stock struct {
 
 func newStock() *stock {
 	s := &stock{}
-	s.Budget = NewBudget(1000, slog.New(slog.NewTextHandler(&s.log, nil)))
+	s.Budget = NewBudget(1024, 1000, slog.New(slog.NewTextHandler(&s.log, nil)))
 	s.responses = &shelf{account: s.Account("responses"), order: &s.order}
 	s.pages = &shelf{account: s.Account("pages"), order: &s.order}
 	s.requests = &shelf{account: s.Account("requests"), order: &s.order}
@@ -144,7 +144,7 @@ func TestActionsAreToldOnce(t *testing.T) {
 
 // Without a limit everything is counted, and nothing done. Without a budget nothing is counted.
 func TestNoLimit(t *testing.T) {
-	s := NewBudget(0, slog.New(slog.DiscardHandler))
+	s := NewBudget(0, 0, slog.New(slog.DiscardHandler))
 	account := s.Account("requests")
 	for range 3 {
 		if !account.Reserve(1 << 60) {
