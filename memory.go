@@ -33,7 +33,7 @@ func (s *settings) memoryLimit(getenv func(string) string, cgroup memlimit.Provi
 	found, err := cgroup()
 	switch {
 	case err == nil:
-		return int64(min(found, math.MaxInt64/100) / 100 * cgroupShare), "the control group"
+		return int64(min(found, math.MaxInt64) / 100 * cgroupShare), "the control group"
 	case errors.Is(err, memlimit.ErrNoLimit):
 		return 0, "the control group"
 	default:

@@ -16,7 +16,7 @@ import (
 // Where the limit of memory comes from, and what of it Go is told.
 func TestMemoryLimitSources(t *testing.T) {
 	const mebibyte = 1 << 20
-	cgroup := func(bytes uint64) memlimit.Provider { return memlimit.Limit(bytes) }
+	cgroup := memlimit.Limit
 	none := func() (uint64, error) { return 0, memlimit.ErrNoLimit }
 	for name, test := range map[string]struct {
 		setting  string
@@ -37,8 +37,8 @@ func TestMemoryLimitSources(t *testing.T) {
 			env: "900MiB", goLimit: 900 * mebibyte, cgroup: cgroup(1024 * mebibyte),
 			want: 900 * mebibyte, wantOfGo: 900 * mebibyte,
 		},
-		"GOMEMLIMIT=off":    {env: "off", cgroup: cgroup(1024 * mebibyte)},
-		"the control group": {cgroup: cgroup(1000 * mebibyte), want: 900 * mebibyte, wantOfGo: 852 * mebibyte},
+		"GOMEMLIMIT=off":                  {env: "off", cgroup: cgroup(1024 * mebibyte)},
+		"the control group":               {cgroup: cgroup(1000 * mebibyte), want: 900 * mebibyte, wantOfGo: 852 * mebibyte},
 		"a control group without a limit": {cgroup: none},
 		"no control group": {
 			cgroup: func() (uint64, error) { return 0, memlimit.ErrNoCgroup },
@@ -82,8 +82,8 @@ func TestMemoryLimitSources(t *testing.T) {
 // The log says once where the limit comes from, or that there is none.
 func TestMemoryLimitIsTold(t *testing.T) {
 	for want, cgroup := range map[string]memlimit.Provider{
-		`msg="memory has a limit" bytes=901943100 by="the control group"`:     memlimit.Limit(1002159000),
-		`msg="memory has no limit: GATEWAY_MEMORY_LIMIT sets one" says="lost"`: func() (uint64, error) { return 0, errors.New("lost") },
+		`msg="memory has a limit" bytes=901943100 by="the control group"`:    memlimit.Limit(1002159000),
+		`msg="memory has no limit: GATEWAY_MEMORY_LIMIT sets one" says=lost`: func() (uint64, error) { return 0, errors.New("lost") },
 	} {
 		s, err := parse(nil)
 		if err != nil {

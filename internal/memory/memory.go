@@ -90,7 +90,7 @@ type Budget struct {
 	log               *slog.Logger
 
 	counted, garbage atomic.Int64
-	actions [numActions]action
+	actions          [numActions]action
 
 	mu       sync.Mutex // of accounts and observed
 	accounts []*Account
