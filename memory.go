@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"net"
+	"net/http"
 	"runtime/debug"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
@@ -58,4 +60,23 @@ func (s *settings) limitMemory(
 		debug.SetMemoryLimit(goLimit)
 	}
 	return memory.NewBudget(limit, goLimit, log), func() { debug.SetMemoryLimit(before) }
+}
+
+// connectionBytes is about what a connection takes: buffers of net/http, a goroutine with its stack, a request's header.
+const connectionBytes = 20 << 10
+
+// countConnections counts a server's connections in the budget.
+func countConnections(server *http.Server, budget *memory.Budget) {
+	account, next := budget.Account("connections"), server.ConnState
+	server.ConnState = func(conn net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			account.Take(connectionBytes)
+		case http.StateClosed, http.StateHijacked:
+			account.Release(connectionBytes)
+		}
+		if next != nil {
+			next(conn, state)
+		}
+	}
 }

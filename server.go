@@ -182,6 +182,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	headers.Watch(server)
 	server.Handler = streams.Wrap(server.Handler)
 	connections.Watch(server)
+	countConnections(server, budget)
 	return serve(ctx, server, headers.Listen(connections.Listen(listener)), &draining, s.DrainDelay, log)
 }
 

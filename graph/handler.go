@@ -299,7 +299,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	if x.r.Method == http.MethodGet {
 		made.tag = entityTag(made.body)
 	}
-	if key.encoding != "" && len(made.body) >= minCompressed {
+	if key.encoding != "" && len(made.body) >= minCompressed && req.memory.spare(compressing(len(made.body))) {
 		packed := buffers.get(len(made.body) / packedShare)
 		defer buffers.put(packed)
 		compress(packed, key.encoding, made.body)

@@ -44,6 +44,19 @@ func (m *reservation) take(bytes int) bool {
 	return true
 }
 
+// spare reserves memory for what can be left out where there is none.
+func (m *reservation) spare(bytes int) bool {
+	if !m.counts() {
+		return true
+	}
+	if !m.x.capacity.executing.HasRoom(int64(bytes)) {
+		return false
+	}
+	m.x.capacity.executing.Take(int64(bytes))
+	m.bytes += bytes
+	return true
+}
+
 // counts reports whether memory is counted at all.
 func (m *reservation) counts() bool { return m.x != nil && m.x.capacity != nil }
 

@@ -159,6 +159,26 @@ func TestTheLimitOfAnAnswerComesFirst(t *testing.T) {
 	}
 }
 
+// Where there is no memory for a compressor an answer is sent as it is.
+func TestCompressingTakesMemory(t *testing.T) {
+	for budget, encoding := range map[int64]string{16 << 20: encodingBrotli, 2 << 20: ""} {
+		counted := budgetOf(budget)
+		h := budgeted(t, counted, 20, 1000, 64<<20)
+		r := httptest.NewRequest(http.MethodPost, "/graphql",
+			strings.NewReader(`{"query":"{ calls(first: 20) { nodes { transcript { content } } } }"}`))
+		r.Header.Set("Content-Type", applicationJSON)
+		r.Header.Set("Accept-Encoding", "br")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if got := w.Header().Get("Content-Encoding"); w.Code != http.StatusOK || got != encoding {
+			t.Errorf("of %d bytes: %d, encoded as %q", budget, w.Code, got)
+		}
+		if got := used(t, counted, "requests_executing"); got != 0 {
+			t.Errorf("%d bytes are still reserved", got)
+		}
+	}
+}
+
 // A body that several clients are sent is counted once, until the last has it.
 func TestSharedBodiesAreCountedOnce(t *testing.T) {
 	const size = 100_000
