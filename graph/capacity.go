@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/memory"
 )
 
@@ -109,7 +110,7 @@ func (c *Capacity) refuse(w http.ResponseWriter) *refusal {
 	// there already, as a rule. EnableFullDuplex would skip it, and makes net/http panic at the next request.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience))
 	w.Header().Set("Retry-After", "1")
-	refused := refuse(http.StatusServiceUnavailable, codeOverloaded, "The gateway has too much to do at present. Try again in a second.")
+	refused := refuse(http.StatusServiceUnavailable, errcode.Overloaded, "The gateway has too much to do at present. Try again in a second.")
 	refused.errors[0].Extensions["retryAfter"] = 1
 	return refused
 }

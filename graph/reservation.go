@@ -1,6 +1,9 @@
 package graph
 
-import "revox-graphql/internal/memory"
+import (
+	"revox-graphql/graph/encode"
+	"revox-graphql/internal/memory"
+)
 
 // reservation is the memory that one request takes while it is executed. It is taken before anything is done, for
 // what the answer is expected to have, see [weights]; writing takes more where the answer becomes longer, and what
@@ -20,9 +23,6 @@ const (
 	textFactor = 4
 	// While an answer is copied to twice the room it is there one and a half times.
 	copyBytes, copyOf = 3, 2
-	// spareRoom is how much more room there is than is looked at: a value is written without looking. What is
-	// longer has the slice grow by itself.
-	spareRoom = 4 << 10
 )
 
 // begin reserves memory for a request with so many bytes of text, and an answer of about so many of at most so many.
@@ -60,30 +60,20 @@ func (m *reservation) spare(bytes int) bool {
 // counts reports whether memory is counted at all.
 func (m *reservation) counts() bool { return m.x != nil && m.x.capacity != nil }
 
-// most is the length to which an answer may be written that may have so many bytes, until it has to grow.
-func (m *reservation) most(b []byte, hard int) int {
-	if !m.counts() {
-		return hard
-	}
-	return min(hard, cap(b)-spareRoom)
-}
-
-// grow gives an answer more room: first as much as is reserved for it, then twice as much as it has. What it
-// returns has no more room than before if there is no memory.
-func (m *reservation) grow(b []byte, hard int) (grown []byte, most int) {
-	if m.room <= len(b) {
-		room := min(2*max(len(b), smallBuffer), hard)
+// grow is the [encode.Limit] that gives an answer more room: first as much as is reserved for it, then twice as much as
+// it has.
+func (m *reservation) grow(written []byte, most int) (grown []byte, ok bool) {
+	if m.room <= len(written) {
+		room := min(2*max(len(written), smallBuffer), most)
 		if !m.take((room - m.room) / copyOf * copyBytes) {
-			return b, 0
+			return written, false
 		}
 		m.room = room
 	}
-	if m.counts() {
-		m.x.capacity.executing.Discard(int64(cap(b)))
-	}
-	grown = make([]byte, len(b), min(m.room, hard)+spareRoom)
-	copy(grown, b)
-	return grown, m.most(grown, hard)
+	m.x.capacity.executing.Discard(int64(cap(written)))
+	grown = make([]byte, len(written), min(m.room, most)+encode.SpareRoom)
+	copy(grown, written)
+	return grown, true
 }
 
 // give gives of what is reserved so many bytes to another account, or as many as there are.

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"revox-graphql/graph/pagination"
+	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 )
@@ -101,7 +103,7 @@ func TestRequestsAreReserved(t *testing.T) {
 			if refused := w.Code == http.StatusServiceUnavailable; refused != test.refused {
 				t.Errorf("%d: %.200s", w.Code, w.Body)
 			}
-			if test.refused && (w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), codeOverloaded) ||
+			if test.refused && (w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), errcode.Overloaded) ||
 				strings.Contains(w.Body.String(), `"data"`)) {
 				t.Errorf("%v %.200s", w.Header(), w.Body)
 			}
@@ -153,7 +155,7 @@ func TestTheLimitOfAnAnswerComesFirst(t *testing.T) {
 	for _, limit := range []int{1 << 10, 100_000, 1_000_000} {
 		h := budgeted(t, budgetOf(8<<20), 20, 100_000, limit)
 		w := ask(h, "{ calls(first: 20) { nodes { transcript { content } } } }")
-		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), codeTooComplex) {
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), errcode.QueryTooComplex) {
 			t.Errorf("%d: %d %.200s", limit, w.Code, w.Body)
 		}
 	}
@@ -322,7 +324,7 @@ func TestRememberedAnswersShrink(t *testing.T) {
 	a := newAnswers(nil, 1<<20, budget)
 	other := budget.Account("other")
 	for i := range 3 {
-		a.put(answerKey{text: fmt.Sprint(i)}, &answer{body: make([]byte, 20_000), trace: &trace{}})
+		a.put(answerKey{text: fmt.Sprint(i)}, &answer{body: make([]byte, 20_000), trace: &pagination.Reads{}})
 	}
 	if a.known.Len() != 3 || int64(a.bytes) != used(t, budget, "response_cache") {
 		t.Errorf("%d are remembered with %d bytes", a.known.Len(), a.bytes)
@@ -331,7 +333,7 @@ func TestRememberedAnswersShrink(t *testing.T) {
 	if a.known.Len() != 2 || a.known.Contains(answerKey{text: "0"}) {
 		t.Errorf("%d are remembered", a.known.Len())
 	}
-	a.put(answerKey{text: "more"}, &answer{body: make([]byte, 20_000), trace: &trace{}})
+	a.put(answerKey{text: "more"}, &answer{body: make([]byte, 20_000), trace: &pagination.Reads{}})
 	if a.known.Contains(answerKey{text: "more"}) || a.known.Len() != 2 {
 		t.Error("another is remembered")
 	}

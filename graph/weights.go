@@ -5,6 +5,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
+	"revox-graphql/graph/pagination"
 	"revox-graphql/upstream"
 )
 
@@ -44,14 +45,8 @@ func (w *weights) of(tenant upstream.Tenant) weight {
 }
 
 // learn takes the pages into account that were read for one request.
-func (w *weights) learn(tenant upstream.Tenant, t *trace) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i := range t.pages {
-		page := t.pages[i].page.Value()
-		if page == nil {
-			continue
-		}
+func (w *weights) learn(tenant upstream.Tenant, reads *pagination.Reads) {
+	for _, page := range reads.Pages() {
 		call, transcript := page.Weight()
 		if call == 0 {
 			continue
