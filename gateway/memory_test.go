@@ -148,5 +148,5 @@ func TestConnectionsAreCounted(t *testing.T) {
 			t.Errorf("%s: %d bytes are counted in the end", name, used())
 		}
 	}
-	server.Config.Close()
+	server.Close()
 }

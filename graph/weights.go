@@ -66,7 +66,7 @@ func (w *weights) learn(tenant upstream.Tenant, reads *pagination.Reads) {
 // estimate is about how many bytes the answer to a request has, by the number of its calls and transcripts.
 func (w *weights) estimate(p *costPlan, variables map[string]any, tenant upstream.Tenant) int {
 	known := w.of(tenant)
-	bytes := known.times(p.fixed, 1)
+	bytes := int(float64(p.fixed) * known.call) // look-ups, mostly, and what is no call
 	for i := range p.parts {
 		bytes += known.times(p.parts[i].each, p.parts[i].count(variables, p.maxCount))
 	}
