@@ -308,7 +308,8 @@ func (s *settings) check(hasKey bool) error {
 	refuse(s.MaxRootFields < 1 || s.MaxRootFields > 1000, "max-root-fields", "GATEWAY_MAX_ROOT_FIELDS", "must be from 1 to 1000, and is %d", s.MaxRootFields)
 	refuse(s.MaxCost < 1 || s.MaxCost > 100_000_000, "max-cost", "GATEWAY_MAX_COST", "must be from 1 to 100000000, and is %d", s.MaxCost)
 	refuse(s.MaxAnswerBytes < 1<<10 || s.MaxAnswerBytes > 4<<30, "max-answer-bytes", "GATEWAY_MAX_ANSWER_BYTES", "must be from 1KiB to 4GiB, and is %d bytes", s.MaxAnswerBytes)
-	refuse(s.MemoryLimit != 0 && s.MemoryLimit < leastMemory, "memory-limit", "GATEWAY_MEMORY_LIMIT", "must be 128MiB or more, and is %d bytes", s.MemoryLimit)
+	refuse(s.MemoryLimit != 0 && s.MemoryLimit < leastMemory, "memory-limit", "GATEWAY_MEMORY_LIMIT",
+		"must be 128MiB or more, and is %d bytes", s.MemoryLimit)
 	refuse(s.MaxConcurrent < 1 || s.MaxConcurrent > 100_000, "max-concurrent-requests", "GATEWAY_MAX_CONCURRENT_REQUESTS", "must be from 1 to 100000, and is %d", s.MaxConcurrent)
 	room := s.connectionRoom()
 	refuse(s.MaxConnections < 0, "max-connections", "GATEWAY_MAX_CONNECTIONS",

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"revox-graphql/graph/hostile"
 )
 
 // heavyCalls is an upstream whose list has no end, of calls of which so many bytes were said.
@@ -122,10 +124,7 @@ func TestMemoryLimit(t *testing.T) {
 		return strings.Join(some, " ")
 	}
 	const calls = "{ calls(first: 100%s) { nodes { %s } } }"
-	fields := ""
-	for i := range 5 {
-		fields += fmt.Sprintf(" t%d: transcript { content }", i)
-	}
+	fields := hostile.Numbered(" t%d: transcript { content }", 5)
 	for name, test := range map[string]struct {
 		limit          int64
 		rounds, atOnce int

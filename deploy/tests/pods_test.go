@@ -58,8 +58,8 @@ func TestPodsStop(t *testing.T) {
 	}
 }
 
-// What is kept in memory leaves room to work in, within the limit that the gateway finds by itself: two fifths of it are
-// for requests. Nothing else says what the limit is.
+// What is kept in memory leaves room to work in, within the limit that the gateway finds by itself: two fifths of it
+// are for requests. Nothing else says what the limit is.
 func TestPodsFitTheirMemory(t *testing.T) {
 	c := apply(t)
 	bytes := func(text string) int64 {
