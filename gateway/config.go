@@ -62,6 +62,7 @@ type settings struct {
 	TrustedDocuments   string        `variable:"GATEWAY_TRUSTED_DOCUMENTS" placeholder:"FILE" help:"A manifest of persisted operations, by Apollo, graphql-codegen or Relay. When set, nothing else runs."`
 	Hosts              []string      `variable:"GATEWAY_HOSTS" placeholder:"NAME" help:"Further names of this gateway in the Host header, separated by commas. On loopback no others are answered, and with this set nowhere."`
 	CORSOrigins        []string      `name:"cors-origins" variable:"GATEWAY_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may read answers, separated by commas, like https://app.example.com."`
+	MemoryLimit        byteSize      `variable:"GATEWAY_MEMORY_LIMIT" placeholder:"BYTES" help:"The memory that the process may take, 128MiB or more. Near it remembered answers are dropped, then cached pages, and then requests are refused. Unset it is GOMEMLIMIT, else nine tenths of what the control group (a container, a systemd unit) may have, else there is no limit."`
 	MaxConcurrent      int           `name:"max-concurrent-requests" variable:"GATEWAY_MAX_CONCURRENT_REQUESTS" default:"1024" help:"How many GraphQL requests may be under way at once; those beyond are refused."`
 	MaxConnections     int           `variable:"GATEWAY_MAX_CONNECTIONS" placeholder:"NUMBER" help:"How many connections clients may have; a new one then takes the place of the one idle longest. Unset, as many as the limit of open files leaves room for, and at most 10000."`
 	DrainDelay         time.Duration `variable:"GATEWAY_DRAIN_DELAY" default:"0s" help:"How long to go on accepting requests after the signal to stop, while /readyz already says no."`
@@ -307,6 +308,8 @@ func (s *settings) check(hasKey bool) error {
 	refuse(s.MaxRootFields < 1 || s.MaxRootFields > 1000, "max-root-fields", "GATEWAY_MAX_ROOT_FIELDS", "must be from 1 to 1000, and is %d", s.MaxRootFields)
 	refuse(s.MaxCost < 1 || s.MaxCost > 100_000_000, "max-cost", "GATEWAY_MAX_COST", "must be from 1 to 100000000, and is %d", s.MaxCost)
 	refuse(s.MaxAnswerBytes < 1<<10 || s.MaxAnswerBytes > 4<<30, "max-answer-bytes", "GATEWAY_MAX_ANSWER_BYTES", "must be from 1KiB to 4GiB, and is %d bytes", s.MaxAnswerBytes)
+	refuse(s.MemoryLimit != 0 && s.MemoryLimit < leastMemory, "memory-limit", "GATEWAY_MEMORY_LIMIT",
+		"must be 128MiB or more, and is %d bytes", s.MemoryLimit)
 	refuse(s.MaxConcurrent < 1 || s.MaxConcurrent > 100_000, "max-concurrent-requests", "GATEWAY_MAX_CONCURRENT_REQUESTS", "must be from 1 to 100000, and is %d", s.MaxConcurrent)
 	room := s.connectionRoom()
 	refuse(s.MaxConnections < 0, "max-connections", "GATEWAY_MAX_CONNECTIONS",

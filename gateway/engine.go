@@ -11,6 +11,7 @@ import (
 	"revox-graphql/gateway/export"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/graph"
+	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/pagecache"
 )
@@ -25,7 +26,9 @@ type engine struct {
 }
 
 // newEngine wires the engine. What it counts is in the registry.
-func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Registry, log *slog.Logger) (*engine, error) {
+func newEngine(
+	s *settings, traces *telemetry.Traces, registry *prometheus.Registry, budget *memory.Budget, log *slog.Logger,
+) (*engine, error) {
 	forward := s.Credentials == "forward"
 	telemetry.LogLibraries(log) // what net/http says of upstream
 	observer := telemetry.NewUpstream(registry, log)
@@ -38,12 +41,13 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 		AttemptTimeout: s.UpstreamAttempt,
 		MaxConcurrent:  s.UpstreamConcurrent,
 		MaxWaiting:     s.UpstreamQueue,
+		Memory:         budget,
 		Observer:       observer,
 		Wrap:           traces.Transport,
 	}
 	cacheOptions := pagecache.Options{
 		TTL: s.CacheTTL, Revalidate: s.CacheRevalidate.or(s.CacheTTL), Stale: s.CacheStale, MaxBytes: int(s.CacheBytes),
-		Patience: s.UpstreamAttempt, Timeout: s.UpstreamTimeout,
+		Patience: s.UpstreamAttempt, Timeout: s.UpstreamTimeout, Memory: budget,
 		Failing: func(tenant upstream.Tenant, err error) {
 			if err != nil {
 				log.Warn("upstream is failing: answers come from memory and say how old they are",
@@ -61,12 +65,14 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 	cache := pagecache.New(client, cacheOptions)
 	telemetry.RegisterCache(registry, cache.Stats)
 	telemetry.RegisterClient(registry, client.Load)
+	telemetry.RegisterMemory(registry, budget)
 	stop := func() {
 		cache.Close()
 		client.Close()
 	}
 	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body there is.
 	capacity := graph.NewCapacity(s.MaxConcurrent, max(1, s.MaxConcurrent/4)*int(s.MaxRequestBytes), writingBytes)
+	capacity.CountIn(budget)
 	graphQL, err := graph.NewHandler(graph.Options{
 		Calls:         cache,
 		Known:         cache,
@@ -95,6 +101,7 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 			AnswerBytes:  int(s.MaxAnswerBytes),
 		},
 		Capacity:         capacity,
+		Memory:           budget,
 		PersistedBytes:   int(s.APQBytes),
 		TrustedDocuments: s.TrustedDocuments,
 	})

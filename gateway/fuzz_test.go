@@ -28,7 +28,7 @@ func FuzzDoor(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	handler, stop, err := routes(s, newRegistry(), nil, middleware.NewHeaders(0), new(atomic.Bool), quiet())
+	handler, stop, err := routes(s, newRegistry(), nil, middleware.NewHeaders(0), new(atomic.Bool), nil, quiet())
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func startHeaders(t *testing.T, most int) *program {
 		t.Fatal(err)
 	}
 	headers := middleware.NewHeaders(most)
-	handler, stop, err := routes(s, newRegistry(), nil, headers, new(atomic.Bool), quiet())
+	handler, stop, err := routes(s, newRegistry(), nil, headers, new(atomic.Bool), nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -613,7 +613,7 @@ func TestSlowClients(t *testing.T) {
 					t.Fatal(err)
 				}
 				log := quiet()
-				handler, stop, err := routes(s, newRegistry(), nil, middleware.NewHeaders(0), new(atomic.Bool), log)
+				handler, stop, err := routes(s, newRegistry(), nil, middleware.NewHeaders(0), new(atomic.Bool), nil, log)
 				if err != nil {
 					t.Fatal(err)
 				}

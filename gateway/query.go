@@ -56,7 +56,7 @@ func query(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 		defer stopDemo()
 	}
 	terminal := newTerminal(stderr)
-	engine, err := newEngine(s, nil, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(terminal, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	engine, err := newEngine(s, nil, prometheus.NewRegistry(), nil, slog.New(slog.NewTextHandler(terminal, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"revox-graphql/gateway/explorer"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/graph/generated"
+	"revox-graphql/internal/memory"
 	"revox-graphql/internal/middleware"
 )
 
@@ -20,9 +21,9 @@ import (
 // stop. What they count is in the registry.
 func routes(
 	s *settings, registry *prometheus.Registry, traces *telemetry.Traces, headers *middleware.Headers, draining *atomic.Bool,
-	log *slog.Logger,
+	budget *memory.Budget, log *slog.Logger,
 ) (handler http.Handler, stop func(), err error) {
-	engine, err := newEngine(s, traces, registry, log)
+	engine, err := newEngine(s, traces, registry, budget, log)
 	if err != nil {
 		return nil, nil, err
 	}

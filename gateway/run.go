@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -110,6 +111,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	lines := logqueue.New(stderr, func(n uint64) { written.Warn("lines of the log were dropped", "lines", n) })
 	defer lines.Close(lastLinesTimeout)
 	log := s.logger(lines)
+	budget, freeMemory := s.limitMemory(getenv, memlimit.FromCgroup, log)
+	defer freeMemory()
 	registry := newRegistry()
 	streams := middleware.NewStreams(2 * s.MaxConcurrent) // as many read or are read from as are inside
 	connections := middleware.NewConnections(cmp.Or(s.MaxConnections, s.connectionRoom()))
@@ -141,7 +144,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	defer closeTraces(ctx, traces, log)
 	var draining atomic.Bool
 	headers := middleware.NewHeaders(max(headersBytes, 2*int(s.MaxRequestBytes)))
-	handler, stop, err := routes(s, registry, traces, headers, &draining, log)
+	handler, stop, err := routes(s, registry, traces, headers, &draining, budget, log)
 	if err != nil {
 		return err
 	}
@@ -167,12 +170,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	server := newServer(s, streams.Wrap(handler), log)
 	headers.Watch(server)
 	connections.Watch(server)
+	countConnections(server, budget)
 	return serve(ctx, server, headers.Listen(connections.Listen(listener)), &draining, s.DrainDelay, log)
 }
 
 // check puts the parts together, which reads the trusted documents, and does no more.
 func check(s *settings, stdout io.Writer, log *slog.Logger) error {
-	_, stop, err := routes(s, newRegistry(), nil, middleware.NewHeaders(0), new(atomic.Bool), log)
+	_, stop, err := routes(s, newRegistry(), nil, middleware.NewHeaders(0), new(atomic.Bool), nil, log)
 	if err != nil {
 		return err
 	}

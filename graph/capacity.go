@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"revox-graphql/internal/errcode"
+	"revox-graphql/internal/memory"
 )
 
 // Capacity bounds what is under way at once. Whoever comes beyond it is refused, and that must cost next to nothing, or
@@ -24,10 +25,16 @@ type Capacity struct {
 	maxBytes int64
 	shed     atomic.Uint64
 	answers  writing
+
+	// What is counted of the process's memory; nil counts nothing.
+	bodyMemory, executing, sending *memory.Account
 }
 
 // smallBody is the size of a body that is not counted: net/http has as much for each connection, twice.
 const smallBody = 4 << 10
+
+// bodyFactor is how much memory a byte of a body takes while it is read: buffers grow by doubling.
+const bodyFactor = 2
 
 // bodyPatience is how long is waited for the rest of a refused body, before it is answered and its connection closed.
 const bodyPatience = time.Second
@@ -35,6 +42,13 @@ const bodyPatience = time.Second
 // NewCapacity lets so many requests in at once, so many bytes of bodies be read, and so many of answers be written.
 func NewCapacity(requests, bodyBytes, answerBytes int) *Capacity {
 	return &Capacity{places: make(chan struct{}, requests), maxBytes: int64(bodyBytes), answers: writing{maxBytes: answerBytes}}
+}
+
+// CountIn counts the bytes of what is under way in the budget too, and keeps to that.
+func (c *Capacity) CountIn(budget *memory.Budget) {
+	c.bodyMemory = budget.Account("request_bodies")
+	c.executing = budget.Account("requests_executing")
+	c.sending = budget.Account("answers_being_written")
 }
 
 // Inside is how many requests are inside: read, and not yet being answered.
@@ -68,21 +82,26 @@ var errNoRoom = errors.New("too many bytes of bodies are being read")
 // countedBody is a body that is counted while it is read.
 type countedBody struct {
 	io.Reader
-	capacity *Capacity
-	size     int64
+	capacity   *Capacity
+	size       int64
+	unreserved int64 // of them, for which there was no memory
 }
 
 // Read implements [io.Reader].
 func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	b.size += int64(n)
-	if b.capacity.bodies.Add(int64(n)) > b.capacity.maxBytes {
+	if b.capacity.bodies.Add(int64(n)) > b.capacity.maxBytes || !b.capacity.bodyMemory.Reserve(bodyFactor*int64(n)) {
+		b.unreserved = int64(n)
 		return n, errNoRoom
 	}
 	return n, err
 }
 
-func (b *countedBody) done() { b.capacity.bodies.Add(-b.size) }
+func (b *countedBody) done() {
+	b.capacity.bodies.Add(-b.size)
+	b.capacity.bodyMemory.Release(bodyFactor * (b.size - b.unreserved))
+}
 
 // refuse is the answer to a request beyond the capacity.
 func (c *Capacity) refuse(w http.ResponseWriter) *refusal {

@@ -19,6 +19,12 @@ const (
 	gzipLevel   = 3
 )
 
+// compressorMemory is what the larger of them takes, in bytes; that of gzip has a third.
+const compressorMemory = 3400 << 10
+
+// compressing is how much memory it takes to compress so many bytes.
+func compressing(body int) int { return compressorMemory + body/packedShare }
+
 // compressors are kept per encoding, because a new one costs more memory than most answers have.
 var compressors = map[string]*sync.Pool{
 	encodingBrotli: {New: func() any { return compressor(brotli.NewWriterV2(io.Discard, brotliLevel)) }},

@@ -20,6 +20,7 @@ type request struct {
 	document   *document           // what is executed
 	wantsCost  bool                // the answer tells the cost
 	errors     errorBounds         // what of its errors is told
+	memory     reservation         // for the answer
 }
 
 type requestKey struct{}

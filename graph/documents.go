@@ -18,6 +18,8 @@ import (
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/core"
 	"github.com/vektah/gqlparser/v2/validator/rules"
+
+	"revox-graphql/internal/memory"
 )
 
 // document is a document that was checked, with what is worked out once for all of its requests.
@@ -215,6 +217,8 @@ func cut(text string) string {
 // remembered, and neither are those that would push out many others.
 type documents struct {
 	*checker
+	account *memory.Account
+
 	mu    sync.Mutex
 	known *simplelru.LRU[string, *document]
 	bytes int
@@ -226,10 +230,10 @@ const (
 	maxDocumentShare = maxDocumentBytes / 32
 )
 
-func newDocuments(c *checker) *documents {
-	d := &documents{checker: c}
+func newDocuments(c *checker, budget *memory.Budget) *documents {
+	d := &documents{checker: c, account: budget.Account("documents")}
 	d.known, _ = simplelru.NewLRU(maxDocuments, func(_ string, dropped *document) { // its one error is a size below 1
-		d.bytes -= dropped.size
+		d.count(-dropped.size)
 	})
 	return d
 }
@@ -252,7 +256,7 @@ func (d *documents) get(text string) (*document, gqlerror.List) {
 		defer d.mu.Unlock()
 		d.known.Remove(text) // another request may have been as fast; its bytes are given back
 		d.known.Add(text, made)
-		d.bytes += made.size
+		d.count(made.size)
 		d.shrink()
 	}
 	return made, nil
@@ -266,8 +270,13 @@ func (d *documents) grow(document *document, bytes int) {
 		return
 	}
 	document.size += bytes
-	d.bytes += bytes
+	d.count(bytes)
 	d.shrink()
+}
+
+func (d *documents) count(bytes int) {
+	d.bytes += bytes
+	d.account.Add(int64(bytes))
 }
 
 // shrink lets the least recently used leave until the bytes fit.

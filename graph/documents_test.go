@@ -17,7 +17,7 @@ import (
 )
 
 func someDocuments(limits Limits) *documents {
-	return newDocuments(newChecker(newSchema(), limits, 100, true))
+	return newDocuments(newChecker(newSchema(), limits, 100, true), nil)
 }
 
 func TestDocumentsAreBounded(t *testing.T) {

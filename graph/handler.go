@@ -9,12 +9,11 @@
 package graph
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -25,6 +24,7 @@ import (
 	"revox-graphql/graph/generated"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/internal/errcode"
+	"revox-graphql/internal/memory"
 	"revox-graphql/internal/negotiate"
 	"revox-graphql/upstream"
 )
@@ -54,6 +54,8 @@ type Options struct {
 	Limits Limits
 	// Capacity bounds the requests under way at once, unless it is nil.
 	Capacity *Capacity
+	// Memory is the memory of the process; nil is any number of bytes. What is under way counts there if Capacity does.
+	Memory *memory.Budget
 	// PersistedBytes bounds the memory for automatic persisted queries; 0 turns them off.
 	PersistedBytes int
 	// TrustedDocuments is the path of a manifest of the only documents that may run; without one, every document may.
@@ -95,7 +97,10 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 	c := newChecker(schema.Schema(), opts.Limits, opts.MaxCount, opts.Introspection)
 	h := &handler{
 		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, capacity: opts.Capacity, timeout: opts.Timeout, maxRequests: opts.MaxRequests, demo: opts.Demo,
-		finder: finder{documents: newDocuments(c), persisted: newPersistedQueries(opts.PersistedBytes)},
+		finder: finder{
+			documents: newDocuments(c, opts.Memory), persisted: newPersistedQueries(opts.PersistedBytes, opts.Memory),
+		},
+		weights: newWeights(),
 	}
 	if opts.TrustedDocuments != "" {
 		trusted, err := openTrustedDocuments(opts.TrustedDocuments, c, opts.Log)
@@ -106,7 +111,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 	}
 	h.searches = newSearches(&opts)
 	if opts.Cached && opts.AnswerBytes > 0 {
-		h.answers = newAnswers(opts.Known, opts.AnswerBytes)
+		h.answers = newAnswers(opts.Known, opts.AnswerBytes, opts.Memory)
 	}
 	return h, nil
 }
@@ -123,6 +128,7 @@ type handler struct {
 	capacity    *Capacity
 	searches    *searches
 	answers     *answers // nil: none are remembered
+	weights     *weights
 	timeout     time.Duration
 	maxRequests int
 	demo        bool
@@ -137,6 +143,9 @@ type exchange struct {
 	capacity    *Capacity
 	inside      bool          // it has a place
 	held        int           // bytes until it is written, if more than the answer's own
+	sharers     *atomic.Int32 // of the body: how many write it; nil where nobody else does
+	counted     int           // bytes, while it is written
+	memory      *reservation  // until it is written; nil if there is none
 	age         time.Duration // of the oldest page that the answer was made from; 0 if there is none
 }
 
@@ -203,6 +212,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.answers != nil && !fresh && !wantsCost {
 		if known := h.answers.get(key); known != nil {
 			x.report.Remembered, x.report.Operation = true, known.operation
+			x.sharers = &known.sharers
 			known.send(x)
 			return
 		}
@@ -235,28 +245,44 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // execute runs the operation and writes its answer.
 func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, key answerKey) {
-	buffer := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(buffer)
-	buffer.Reset()
-	buffer.WriteString(openData)
 	op, errs := h.prepare(req.document, params)
 	if errs != nil {
 		x.report.Operation.Hash = req.document.hash
 		x.refuse(&refusal{errors: errs})
 		return
 	}
-	cost := req.document.costs[op.Operation].of(op.Variables)
+	plan := req.document.costs[op.Operation]
+	cost := plan.of(op.Variables)
 	x.report.Operation = toldOperation(op.Operation.Name, req.document.hash, cost)
 	if err := checkCost(cost, h.limits.Cost); err != nil {
 		x.refuse(&refusal{errors: gqlerror.List{err}})
 		return
 	}
+	expected := h.weights.estimate(plan, op.Variables, req.credential.Tenant())
+	req.memory.begin(x, len(key.text), expected, h.limits.AnswerBytes)
+	defer req.memory.end()
+	if req.memory.scarce {
+		x.refuse(h.capacity.refuse(x.w))
+		return
+	}
+	buffer := buffers.get(req.memory.room)
+	defer buffers.put(buffer)
+	buffer.WriteString(openData)
 	x.report.Executed = true
-	ctx := encode.WithLimit(withRequest(x.r.Context(), req), encode.Limit{Bytes: h.limits.AnswerBytes, Errors: req.errors.size})
+	limit := encode.Limit{Bytes: h.limits.AnswerBytes, Errors: req.errors.size}
+	if req.memory.counts() {
+		limit.Grow = req.memory.grow
+	}
+	ctx := encode.WithLimit(withRequest(x.r.Context(), req), limit)
 	response := h.run(generated.WithBuffer(ctx, buffer), op)
 	cost += int(req.search.cost.Load())
 	x.report.Operation.Cost = cost
 	x.report.read(req.trace, req.allowance.Used())
+	h.weights.learn(req.credential.Tenant(), req.trace)
+	if req.memory.scarce {
+		x.refuse(h.capacity.refuse(x.w))
+		return
+	}
 	x.age = req.trace.Age()
 	if response == nil { // gqlgen gives none where the context has ended
 		x.refuse(errClientClosed)
@@ -279,7 +305,9 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	if req.wantsCost {
 		extend(response, "cost", map[string]int{"requested": cost, "limit": h.limits.Cost})
 	}
+	x.held = buffer.Cap()
 	if len(response.Errors) > 0 || len(response.Extensions) > 0 {
+		x.held += len(response.Data) // which is copied
 		x.send(http.StatusOK, encodeResponse(response))
 		return
 	}
@@ -288,13 +316,12 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	if x.r.Method == http.MethodGet {
 		made.tag = entityTag(made.body)
 	}
-	if key.encoding != "" && len(made.body) >= minCompressed {
-		packed := buffers.Get().(*bytes.Buffer)
-		defer buffers.Put(packed)
-		packed.Reset()
+	if key.encoding != "" && len(made.body) >= minCompressed && req.memory.spare(compressing(len(made.body))) {
+		packed := buffers.get(len(made.body) / packedShare)
+		defer buffers.put(packed)
 		compress(packed, key.encoding, made.body)
 		made.body, made.encoding = packed.Bytes(), key.encoding
-		x.held = buffer.Len() + packed.Len()
+		x.held += packed.Cap()
 	}
 	if h.answers != nil {
 		h.answers.put(key, made)
@@ -370,9 +397,6 @@ func wantsFresh(header http.Header) bool {
 
 // openData stands in the buffer before the data is written behind it.
 const openData = `{"data":`
-
-// buffers are for answers.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // describe sets what holds for every answer.
 func (h *handler) describe(header http.Header) {

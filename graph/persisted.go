@@ -11,6 +11,8 @@ import (
 	"revox-graphql/internal/errcode"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"revox-graphql/internal/memory"
 )
 
 // Persisted operations
@@ -95,6 +97,7 @@ func persistedHash(extensions map[string]any) (hash string, given bool, refused 
 // persistedQueries are documents by their hash, the least recently used leaving first. Only what parsed and validated gets in.
 type persistedQueries struct {
 	maxBytes int
+	account  *memory.Account
 
 	mu    sync.Mutex
 	known *simplelru.LRU[string, string]
@@ -104,13 +107,13 @@ type persistedQueries struct {
 // maxPersisted bounds their number whatever their bytes.
 const maxPersisted = 1 << 16
 
-func newPersistedQueries(maxBytes int) *persistedQueries {
+func newPersistedQueries(maxBytes int, budget *memory.Budget) *persistedQueries {
 	if maxBytes <= 0 {
 		return nil
 	}
-	p := &persistedQueries{maxBytes: maxBytes}
+	p := &persistedQueries{maxBytes: maxBytes, account: budget.Account("persisted_queries")}
 	p.known, _ = simplelru.NewLRU(maxPersisted, func(_, dropped string) { // its one error is a size below 1
-		p.bytes -= persistedSize(dropped)
+		p.count(-persistedSize(dropped))
 	})
 	return p
 }
@@ -138,7 +141,13 @@ func (p *persistedQueries) add(hash, text string) {
 		return
 	}
 	p.known.Add(strings.Clone(hash), text)
-	for p.bytes += size; p.bytes > p.maxBytes; {
+	p.count(size)
+	for p.bytes > p.maxBytes {
 		p.known.RemoveOldest()
 	}
+}
+
+func (p *persistedQueries) count(bytes int) {
+	p.bytes += bytes
+	p.account.Add(int64(bytes))
 }

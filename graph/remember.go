@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"revox-graphql/graph/pagination"
+	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 )
 
@@ -31,6 +33,7 @@ import (
 type answers struct {
 	memory   pagination.Memory
 	maxBytes int
+	account  *memory.Account
 
 	mu    sync.Mutex
 	known *simplelru.LRU[answerKey, *answer]
@@ -53,6 +56,7 @@ type answer struct {
 	encoding  string // "" for none
 	tag       string // the entity tag, for GET
 	trace     *pagination.Reads
+	sharers   atomic.Int32 // how many write the body now
 }
 
 // send writes the answer, or that the client has it.
@@ -102,10 +106,13 @@ const maxReads = 8
 // maxAnswers bounds the number of answers whatever their bytes.
 const maxAnswers = 1 << 16
 
-func newAnswers(memory pagination.Memory, maxBytes int) *answers {
-	a := &answers{memory: memory, maxBytes: maxBytes}
+func newAnswers(known pagination.Memory, maxBytes int, budget *memory.Budget) *answers {
+	a := &answers{memory: known, maxBytes: maxBytes, account: budget.Account("response_cache")}
+	budget.Shrinks(memory.ShrinkResponses, a.shrink)
 	a.known, _ = simplelru.NewLRU(maxAnswers, func(key answerKey, dropped *answer) { // its one error is a size below 1
-		a.bytes -= dropped.size(key)
+		size := dropped.size(key)
+		a.bytes -= size
+		a.account.Release(int64(size))
 	})
 	return a
 }
@@ -123,17 +130,30 @@ func (a *answers) get(key answerKey) *answer {
 
 // put remembers an answer. It takes a copy of the body.
 func (a *answers) put(key answerKey, made *answer) {
-	kept := *made
-	size := kept.size(key)
-	if size > a.maxBytes || made.trace.Count() > maxReads {
+	kept := &answer{operation: made.operation, encoding: made.encoding, tag: made.tag, trace: made.trace}
+	size := made.size(key)
+	if size > a.maxBytes || !a.account.HasRoom(int64(size)) || made.trace.Count() > maxReads {
 		return
 	}
-	kept.body = bytes.Clone(kept.body)
+	kept.body = bytes.Clone(made.body)
+	defer a.account.Settle()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.known.Remove(key) // so that the bytes of an older answer are given back
-	a.known.Add(key, &kept)
+	a.known.Add(key, kept)
+	a.account.Add(int64(size))
 	for a.bytes += size; a.bytes > a.maxBytes; {
 		a.known.RemoveOldest()
 	}
+}
+
+// shrink drops so many bytes, the least recently used first, and returns how many it has dropped.
+func (a *answers) shrink(bytes int64) (freed int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before := a.bytes
+	for a.known.Len() > 0 && int64(before-a.bytes) < bytes {
+		a.known.RemoveOldest()
+	}
+	return int64(before - a.bytes)
 }

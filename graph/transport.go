@@ -82,21 +82,20 @@ func (x *exchange) send(status int, body []byte) {
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	x.sayAge()
 	x.leave()
+	held := x.hold(len(body))
+	defer x.letGo()
 	x.w.WriteHeader(status)
 	to, client := slowclient.Wrap(x.w)
-	if err := x.write(to, client, body); err != nil {
+	if err := x.write(to, client, body, held); err != nil {
 		x.report.unsent(client.TooSlow())
 	}
 }
 
-func (x *exchange) write(to http.ResponseWriter, client *slowclient.Writer, body []byte) error {
+// write writes the body of an answer for which so many bytes are held.
+func (x *exchange) write(to http.ResponseWriter, client *slowclient.Writer, body []byte, held int) error {
 	if x.capacity == nil {
 		_, err := to.Write(body) //nolint:gosec // JSON that says so, with nosniff: no page
 		return err
-	}
-	held := max(len(body), x.held)
-	if x.r.ProtoMajor > 1 { // no buffer of the system is a stream's own: each is held here, with what it takes itself
-		held = max(held, smallAnswer+1)
 	}
 	return x.capacity.answers.write(to, client, body, held)
 }

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"revox-graphql/internal/memory"
 )
 
 // StatusesFormat is how the array `statuses` travels in the query string. The documentation does not say.
@@ -62,6 +64,8 @@ type ClientOptions struct {
 	MaxConcurrent, MaxTenantConcurrent int
 	// MaxWaiting is how many requests wait for that; 0 is 256, and less is none.
 	MaxWaiting int
+	// Memory is that of the process, in which answers are counted while they are read; nil counts nothing.
+	Memory *memory.Budget
 	// Observer is told what happens; nil is nobody.
 	Observer Observer
 	// Transport; nil is one of its own that keeps enough idle connections to one host.
@@ -80,6 +84,7 @@ type Client struct {
 	tenants  *tenants
 	checks   *checks
 	heavy    heavy
+	reading  *memory.Account
 }
 
 // NewClient makes a client. It asks nothing yet. Close it when it is not needed any more.
@@ -108,6 +113,7 @@ func NewClient(opts ClientOptions) *Client {
 		opts:     opts,
 		conns:    conns,
 		heavy:    make(heavy, mostHeavy),
+		reading:  opts.Memory.Account("upstream_answers"),
 		checks:   newChecks(),
 		endpoint: *opts.BaseURL.JoinPath("call"),
 		http: &http.Client{
@@ -217,7 +223,7 @@ func (q question) attempt(ctx context.Context, number, size int) (*Page, error) 
 	body := bodies.Get().(*bytes.Buffer)
 	defer putBody(body)
 	body.Reset()
-	weight := &weighed{ctx: ctx, heavy: q.heavy}
+	weight := &weighed{ctx: ctx, heavy: q.heavy, memory: q.reading, most: int(q.opts.MaxAnswerBytes)}
 	defer weight.free()
 	if err := q.send(req, body, size, came, weight); errors.Is(err, errTooLarge) && size > 1 {
 		return nil, &PageSizeError{Most: size / 2}

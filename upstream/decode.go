@@ -210,6 +210,7 @@ func (r *pageReader) page() *Page {
 		}
 	}
 	page.Bytes = page.size(len(calls))
+	page.weigh()
 	return page
 }
 

@@ -80,6 +80,7 @@ type Page struct {
 	// Stale says that the page is older than a page in memory should be, and served because upstream is failing.
 	Stale bool
 
+	weight  [2]int // of a call and its transcript on average, in bytes
 	text    string // the answer, and behind it what is not written there as it should be
 	entries []entry
 	tools   []tool

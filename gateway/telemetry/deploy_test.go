@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"revox-graphql/internal/memory"
 	"revox-graphql/upstream/pagecache"
 )
 
@@ -22,6 +23,9 @@ func described(t *testing.T) map[string]bool {
 	RegisterCache(registry, func() pagecache.Stats { return pagecache.Stats{} })
 	RegisterClient(registry, func() (int, int) { return 0, 0 })
 	RegisterBuild(registry, "v1")
+	budget := memory.NewBudget(1, 1, slog.New(slog.DiscardHandler))
+	budget.Account("one")
+	RegisterMemory(registry, budget)
 	RegisterServing(registry, ServingOptions{})
 	NewRequests(registry, RequestOptions{
 		Inside: func() int { return 0 }, Shed: func() uint64 { return 0 }, Headers: func() uint64 { return 0 },

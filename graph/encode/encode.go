@@ -49,7 +49,7 @@ type objectPlan[T any] struct{ plan[value[T]] }
 // write appends the object.
 func (p *objectPlan[T]) write(b []byte, r *run, v T) []byte {
 	for i := range p.steps {
-		if len(b) > r.most {
+		if b = r.fit(b); r.full {
 			return b
 		}
 		b = append(b, p.steps[i].text...)
@@ -61,39 +61,77 @@ func (p *objectPlan[T]) write(b []byte, r *run, v T) []byte {
 // run is one run of a plan. It ends early where that is of no use any more: whatever writes many values looks before
 // each, and what was written by then is thrown away.
 type run struct {
-	ctx  context.Context //nolint:containedctx // a run lives within one call of MarshalGQLContext
-	args []arguments     // by their number in the plan
-	row  int             // the index of the edge or node that is being written
-	most int             // the length that what is written may have
+	ctx  context.Context                                        //nolint:containedctx // a run lives within one call of MarshalGQLContext
+	args []arguments                                            // by their number in the plan
+	row  int                                                    // the index of the edge or node that is being written
+	most int                                                    // the length that what is written may have until it needs more room
+	hard int                                                    // the length that it may have at all
+	full bool                                                   // nothing more may be written
+	room func(written []byte, most int) (grown []byte, ok bool) // see [Limit]
 }
 
-// ends reports whether the run ends before its next row: what is written is too long, or the client has gone.
-func (r *run) ends(b []byte) bool {
+// fit gives what is written room for more, or notes that nothing more may be written.
+func (r *run) fit(b []byte) []byte {
+	if len(b) > r.most {
+		b = r.grow(b)
+	}
+	return b
+}
+
+func (r *run) grow(b []byte) []byte {
+	if len(b) > r.hard {
+		r.full = true
+		return b
+	}
+	grown, ok := r.room(b, r.hard)
+	r.full = !ok
+	r.look(grown)
+	return grown
+}
+
+// look sets the length from which on room is needed. Without a [Limit.Grow] slices grow by themselves.
+func (r *run) look(b []byte) {
+	if r.most = r.hard; r.room != nil {
+		r.most = min(r.hard, cap(b)-SpareRoom)
+	}
+}
+
+// gone reports whether the client has gone, as far as that is looked at before this row.
+func (r *run) gone() bool {
 	const often = 16 // rows; the context takes longer to look at than a short row takes to write
-	return len(b) > r.most || r.row%often == 0 && r.ctx.Err() != nil
+	return r.row%often == 0 && r.ctx.Err() != nil
 }
 
-// marshal runs a plan, in the free space of w if it is a buffer that has some.
+// marshal runs a plan, behind what w holds if it is a buffer. What becomes longer than the buffer takes the buffer's
+// place, since copying it there would take its memory twice.
 func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []arguments, v T) {
 	var b []byte
-	if buffer, ok := w.(*bytes.Buffer); ok {
-		b = buffer.AvailableBuffer()
+	buffer, own := w.(*bytes.Buffer)
+	if own {
+		b = buffer.Bytes()
 	}
 	limit := limitOf(ctx)
-	before := limit.held(w)
-	r := &run{ctx: ctx, args: args, most: math.MaxInt}
+	before := limit.errors()
+	r := &run{ctx: ctx, args: args, hard: math.MaxInt, room: limit.Grow}
 	if limit.Bytes > 0 {
-		r.most = max(0, limit.Bytes-before)
+		r.hard = max(0, limit.Bytes-before)
 	}
+	r.look(b)
 	start := len(b)
 	b = p.write(b, r, v)
 	switch {
 	case ctx.Err() != nil:
 		graphql.AddError(ctx, context.Cause(ctx))
 		b = append(b[:start], null...)
-	case len(b) > r.most:
+	case len(b) > r.hard:
 		graphql.AddError(ctx, &SizeError{limit.Bytes, before + len(b)})
 		b = append(b[:start], null...)
+	case r.full: // nothing of the response is sent
+		b = append(b[:start], null...)
+	}
+	if own {
+		*buffer = *bytes.NewBuffer(b)
+		return
 	}
 	_, _ = w.Write(b)
 }

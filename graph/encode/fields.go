@@ -230,7 +230,7 @@ func appendRows(
 		if row.Call == nil {
 			continue
 		}
-		if r.ends(b) {
+		if b = r.fit(b); r.full || r.gone() {
 			break
 		}
 		if r.row > 0 {

@@ -1,11 +1,9 @@
 package encode
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -17,7 +15,14 @@ type Limit struct {
 	Bytes int
 	// Errors is how many bytes its errors have so far; nil is none.
 	Errors func() int
+	// Grow gives what is written more room, and [SpareRoom] beyond; it may have at most so many bytes. It is false if
+	// there is no memory: then nothing more is written, and the response is of no use. nil: as slices grow.
+	Grow func(written []byte, most int) (grown []byte, ok bool)
 }
+
+// SpareRoom is how much more room there is than is looked at, in bytes: a value is written without looking. What is
+// longer has the slice grow by itself.
+const SpareRoom = 4 << 10
 
 type limitKey struct{}
 
@@ -32,16 +37,12 @@ func limitOf(ctx context.Context) Limit {
 	return limit
 }
 
-// held is how many bytes the response has, where w is the buffer that it is written to.
-func (l Limit) held(w io.Writer) int {
-	n := 0
-	if buffer, ok := w.(*bytes.Buffer); ok {
-		n = buffer.Len()
+// errors is how many bytes the errors of the response have.
+func (l Limit) errors() int {
+	if l.Errors == nil {
+		return 0
 	}
-	if l.Errors != nil {
-		n += l.Errors()
-	}
-	return n
+	return l.Errors()
 }
 
 // SizeError is the error of a root field with which the response has more bytes than its [Limit].

@@ -75,7 +75,10 @@ func (p transcriptPlan) write(b []byte, r *run, c *upstream.Call, f *transcriptF
 	if f == nil {
 		for i := range n {
 			if len(b) > most {
-				break
+				if b = r.fit(b); r.full {
+					break
+				}
+				most = r.most
 			}
 			if i > 0 {
 				b = append(b, ',')
@@ -84,7 +87,7 @@ func (p transcriptPlan) write(b []byte, r *run, c *upstream.Call, f *transcriptF
 		}
 	} else {
 		for i, entry := range f.keep(r.ctx, c, n) {
-			if len(b) > most {
+			if b = r.fit(b); r.full {
 				break
 			}
 			if i > 0 {

@@ -53,6 +53,19 @@ func (d *Reads) readPage(opts upstream.ListCallsOptions, page *upstream.Page) {
 	d.readAt(page)
 }
 
+// Pages are the pages that were read, as far as they are in memory.
+func (d *Reads) Pages() []*upstream.Page {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	pages := make([]*upstream.Page, 0, len(d.pages))
+	for i := range d.pages {
+		if page := d.pages[i].page.Value(); page != nil {
+			pages = append(pages, page)
+		}
+	}
+	return pages
+}
+
 // readCall records a look-up, and the page that has the call, if one has.
 func (d *Reads) readCall(read callRead, page *upstream.Page) {
 	if d == nil {

@@ -1,4 +1,4 @@
-package door_test
+package middleware_test
 
 import (
 	"net/http"

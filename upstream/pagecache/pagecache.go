@@ -46,6 +46,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
+	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 )
 
@@ -70,14 +71,17 @@ type Options struct {
 	// Failing is told when upstream begins to fail a tenant who has or had pages in memory, with the first error, and
 	// when it ceases, with nil; nil is nobody.
 	Failing func(tenant upstream.Tenant, err error)
+	// Memory is that of the process, in which pages are counted, and which may have them dropped; nil counts nothing.
+	Memory *memory.Budget
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
 
 // Cache is an [upstream.Lister] that remembers pages.
 type Cache struct {
-	next upstream.Lister
-	opts Options
+	next    upstream.Lister
+	opts    Options
+	account *memory.Account
 
 	ctx        context.Context //nolint:containedctx // of the flights in the background, until Close
 	stop       context.CancelFunc
@@ -130,6 +134,8 @@ func New(next upstream.Lister, opts Options) *Cache {
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.pages, _ = simplelru.NewLRU(maxPages, c.forget) // its one error is a size below 1
 	c.empty, _ = simplelru.NewLRU[upstream.Tenant, *shelf](maxEmpty, nil)
+	c.account = opts.Memory.Account("page_cache")
+	opts.Memory.Shrinks(memory.ShrinkPages, c.Shrink)
 	return c
 }
 
@@ -390,6 +396,7 @@ func (c *Cache) start(ctx context.Context, list upstream.List, k key, allowance 
 			if c.land(k, f, page, err) {
 				c.opts.Failing(k.list.Tenant, err)
 			}
+			c.account.Settle()
 		}()
 		page, err = c.ask(ctx, upstream.ListCallsOptions{
 			List: list, Page: k.number, PageSize: k.size, Allowance: allowance,
@@ -506,6 +513,7 @@ func (c *Cache) keep(k key, page *upstream.Page) {
 	c.empty.Remove(k.list.Tenant)
 	c.shelves[k.list.Tenant] = s
 	c.bytes += page.Bytes
+	c.account.Add(int64(page.Bytes))
 	s.put(k, page)
 	c.pages.Add(k, page)
 	for s.bytes > c.opts.MaxTenantBytes {
@@ -517,6 +525,18 @@ func (c *Cache) keep(k key, page *upstream.Page) {
 		c.pages.RemoveOldest()
 		c.stats.Evictions++
 	}
+}
+
+// Shrink drops so many bytes of pages, the least recently used first, and returns how many it has dropped.
+func (c *Cache) Shrink(bytes int64) (freed int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.bytes
+	for c.pages.Len() > 0 && int64(before-c.bytes) < bytes {
+		c.pages.RemoveOldest()
+		c.stats.Evictions++
+	}
+	return int64(before - c.bytes)
 }
 
 // shelf is the tenant's, nil for a tenant of whom nothing is known.
@@ -531,6 +551,7 @@ func (c *Cache) shelf(tenant upstream.Tenant) *shelf {
 // forget is called by the LRU for each page that leaves it. What is known of its tenant stays.
 func (c *Cache) forget(k key, page *upstream.Page) {
 	c.bytes -= page.Bytes
+	c.account.Release(int64(page.Bytes))
 	s := c.shelves[k.list.Tenant]
 	s.take(k, page)
 	if s.pages.Len() == 0 {

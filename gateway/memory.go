@@ -1,0 +1,82 @@
+package gateway
+
+import (
+	"errors"
+	"log/slog"
+	"math"
+	"net"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+
+	"revox-graphql/internal/memory"
+)
+
+const (
+	// leastMemory is the least that the process may be limited to: it takes some 30 MiB to begin with.
+	leastMemory = 128 << 20
+	// cgroupShare is the share of a control group's memory, in per cent, that the process may take: automemlimit's
+	// default. The kernel counts the binary, buffers of sockets and page tables there as well, which Go does not know of.
+	cgroupShare = 90
+)
+
+// memoryLimit is how many bytes the process may take, and what says so. 0 is any number.
+func (s *settings) memoryLimit(getenv func(string) string, cgroup memlimit.Provider) (limit int64, from string) {
+	if s.MemoryLimit > 0 {
+		return int64(s.MemoryLimit), "GATEWAY_MEMORY_LIMIT"
+	}
+	if getenv("GOMEMLIMIT") != "" {
+		if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 { // else it is off
+			return limit, "GOMEMLIMIT"
+		}
+		return 0, "GOMEMLIMIT"
+	}
+	found, err := cgroup()
+	switch {
+	case err == nil:
+		return int64(min(found, math.MaxInt64) / 100 * cgroupShare), "the control group"
+	case errors.Is(err, memlimit.ErrNoLimit):
+		return 0, "the control group"
+	default:
+		return 0, err.Error()
+	}
+}
+
+// limitMemory makes the budget of the process, and has Go keep to it unless GOMEMLIMIT has said what to keep to. The
+// function that it returns ends that.
+func (s *settings) limitMemory(
+	getenv func(string) string, cgroup memlimit.Provider, log *slog.Logger,
+) (budget *memory.Budget, restore func()) {
+	limit, from := s.memoryLimit(getenv, cgroup)
+	if limit == 0 {
+		log.Debug("memory has no limit: GATEWAY_MEMORY_LIMIT sets one", "says", from)
+		return memory.NewBudget(0, 0, log), func() {}
+	}
+	log.Debug("memory has a limit", "bytes", limit, "by", from)
+	before := debug.SetMemoryLimit(-1)
+	goLimit := min(memory.GoLimit(limit), before)
+	if getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(goLimit)
+	}
+	return memory.NewBudget(limit, goLimit, log), func() { debug.SetMemoryLimit(before) }
+}
+
+// connectionBytes is about what a connection takes: buffers of net/http, a goroutine with its stack, a request's header.
+const connectionBytes = 20 << 10
+
+// countConnections counts a server's connections in the budget.
+func countConnections(server *http.Server, budget *memory.Budget) {
+	account, next := budget.Account("connections"), server.ConnState
+	server.ConnState = func(conn net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			account.Take(connectionBytes)
+		case http.StateClosed, http.StateHijacked:
+			account.Release(connectionBytes)
+		}
+		if next != nil {
+			next(conn, state)
+		}
+	}
+}

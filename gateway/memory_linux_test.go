@@ -1,0 +1,178 @@
+//go:build !race
+
+// The race detector takes memory of its own.
+
+package gateway
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"revox-graphql/graph/hostile"
+)
+
+// heavyCalls is an upstream whose list has no end, of calls of which so many bytes were said.
+func heavyCalls(t *testing.T, said int) *httptest.Server {
+	t.Helper()
+	text := bytes.Repeat([]byte("x"), said)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		page, _ := strconv.Atoi(r.FormValue("page"))
+		size, _ := strconv.Atoi(r.FormValue("page_size"))
+		_, _ = io.WriteString(w, `{"calls":[`)
+		for i := range size {
+			if i > 0 {
+				_, _ = io.WriteString(w, ",")
+			}
+			_, _ = fmt.Fprintf(w, `{"id":"call-%d","status":"completed","transcript":[{"role":"user","content":"`, page*size+i)
+			_, _ = w.Write(text)
+			_, _ = io.WriteString(w, `"}]}`)
+		}
+		_, _ = io.WriteString(w, `]}`)
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// peak is the most memory that the process has had, in bytes.
+func (c *child) peak(t *testing.T) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	match := regexp.MustCompile(`VmHWM:\s*(\d+) kB`).FindSubmatch(status)
+	if match == nil {
+		t.Fatalf("no VmHWM:\n%s", status)
+	}
+	kilobytes, _ := strconv.ParseInt(string(match[1]), 10, 64)
+	return kilobytes << 10
+}
+
+// outcomes counts what becomes of requests that are sent at once.
+type outcomes struct {
+	whole, refused int
+	bytes          int64
+	other          []string
+}
+
+func (c *child) askAtOnce(t *testing.T, queries []string) (got outcomes) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}}
+	var mu sync.Mutex
+	var at sync.WaitGroup
+	for _, query := range queries {
+		at.Go(func() {
+			resp, err := client.Post(c.url+"graphql", "application/json", strings.NewReader(fmt.Sprintf(`{"query":%q}`, query)))
+			var n int64
+			var last tail
+			if err == nil {
+				n, err = io.Copy(&last, resp.Body)
+				_ = resp.Body.Close()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			got.bytes += n
+			switch {
+			case err != nil:
+				got.other = append(got.other, err.Error())
+			case resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") != "":
+				got.refused++
+			case resp.StatusCode == http.StatusOK && n == resp.ContentLength && !last.failed():
+				got.whole++
+			default:
+				got.other = append(got.other, fmt.Sprintf("%d, %d bytes: %s", resp.StatusCode, n, last.end))
+			}
+		})
+	}
+	at.Wait()
+	return got
+}
+
+// tail keeps the beginning of what is written.
+type tail struct{ end []byte }
+
+// Write implements [io.Writer].
+func (t *tail) Write(p []byte) (int, error) {
+	if room := 500 - len(t.end); room > 0 {
+		t.end = append(t.end, p[:min(room, len(p))]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) failed() bool { return bytes.Contains(t.end, []byte(`"errors"`)) }
+
+// The process keeps within its limit, whatever comes at once: some requests are refused and the others are answered.
+func TestMemoryLimit(t *testing.T) {
+	const container = 1 << 30 / 10 * 9 // what a container of 1 GiB leaves
+	statuses := []string{"INITIALIZING", "QUEUED_FOR_CALLING", "CALLING", "SCHEDULED", "COMPLETED", "CANCELLED", "ERRORED"}
+	subset := func(n int) string {
+		var some []string
+		for i, status := range statuses {
+			if n>>i&1 == 1 {
+				some = append(some, status)
+			}
+		}
+		return strings.Join(some, " ")
+	}
+	const calls = "{ calls(first: 100%s) { nodes { %s } } }"
+	fields := hostile.Numbered(" t%d: transcript { content }", 5)
+	for name, test := range map[string]struct {
+		limit          int64
+		rounds, atOnce int
+		query          func(round, n int) string
+		whole          int  // at least, of all
+		cut            bool // some may be cut off while they are written, if others need the memory
+	}{
+		// 100 calls of 128 kB, five times each.
+		"40 answers of 64 MB": {container, 2, 40, func(round, n int) string {
+			return fmt.Sprintf(calls, "", fmt.Sprintf("a%d_%d: id", round, n)+fields)
+		}, 6, true},
+		"40 answers of 64 MB in half of that": {448 << 20, 2, 40, func(round, n int) string {
+			return fmt.Sprintf(calls, "", fmt.Sprintf("a%d_%d: id", round, n)+fields)
+		}, 4, false},
+		"one client": {container, 12, 1, func(round, _ int) string {
+			return fmt.Sprintf(calls, "", fmt.Sprintf("a%d: id", round)+fields)
+		}, 12, false},
+		// Pages of 15 MB each: of another list each, so that all are read, and more than the cache holds.
+		"pages that fill the cache, 31 at once": {container, 4, 31, func(round, n int) string {
+			return fmt.Sprintf(calls, ", statuses: ["+subset(31*round+n+1)+"]", "id")
+		}, 4 * 31, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			upstream := heavyCalls(t, 128_000)
+			c := startChild(t, map[string]string{
+				"REVOX_API_KEY": "key", "REVOX_BASE_URL": upstream.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
+				"GATEWAY_MEMORY_LIMIT": strconv.FormatInt(test.limit, 10), "GATEWAY_MAX_COST": "10000",
+				"GATEWAY_LOG_REQUESTS": "false",
+			})
+			whole := 0
+			for round := range test.rounds {
+				queries := make([]string, test.atOnce)
+				for n := range queries {
+					queries[n] = test.query(round, n)
+				}
+				got := c.askAtOnce(t, queries)
+				t.Logf("%d answered with %d MiB, %d refused; peak %d MiB", got.whole, got.bytes>>20, got.refused, c.peak(t)>>20)
+				if len(got.other) > 0 && !test.cut {
+					t.Errorf("%d others, like %s", len(got.other), got.other[0])
+				}
+				whole += got.whole
+			}
+			if whole < test.whole {
+				t.Errorf("%d were answered", whole)
+			}
+			if peak := c.peak(t); peak > test.limit {
+				t.Errorf("%d MiB were taken of %d", peak>>20, test.limit>>20)
+			}
+		})
+	}
+}

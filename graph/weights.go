@@ -1,0 +1,80 @@
+package graph
+
+import (
+	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"revox-graphql/graph/pagination"
+	"revox-graphql/upstream"
+)
+
+// weights tell how many bytes of an answer a call and its transcript have on average, for each credential: whose agents
+// talk for an hour has other calls than whose leave messages. They are learned from the pages that are read.
+type weights struct {
+	mu    sync.Mutex
+	known *simplelru.LRU[upstream.Tenant, weight]
+}
+
+// weight is what one call has on average, in bytes.
+type weight struct{ call, transcript float64 }
+
+const (
+	// maxWeights bounds the credentials that are told apart, as [upstream.Client] does.
+	maxWeights = 4096
+	// weightShare is how much of a weight one page decides: the eighth is TCP's for round-trip times (RFC 6298).
+	weightShare = 1. / 8
+)
+
+// firstWeight is what is expected where nothing was read yet: about what the calls in the documentation have.
+var firstWeight = weight{call: 1 << 10, transcript: 8 << 10}
+
+func newWeights() *weights {
+	known, _ := simplelru.NewLRU[upstream.Tenant, weight](maxWeights, nil) // its one error is a size below 1
+	return &weights{known: known}
+}
+
+// of is the weight of a tenant's calls.
+func (w *weights) of(tenant upstream.Tenant) weight {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known, ok := w.known.Get(tenant); ok {
+		return known
+	}
+	return firstWeight
+}
+
+// learn takes the pages into account that were read for one request.
+func (w *weights) learn(tenant upstream.Tenant, reads *pagination.Reads) {
+	for _, page := range reads.Pages() {
+		call, transcript := page.Weight()
+		if call == 0 {
+			continue
+		}
+		w.mu.Lock()
+		now, known := w.known.Get(tenant)
+		if !known {
+			now = weight{float64(call), float64(transcript)}
+		}
+		now.call += (float64(call) - now.call) * weightShare
+		now.transcript += (float64(transcript) - now.transcript) * weightShare
+		w.known.Add(tenant, now)
+		w.mu.Unlock()
+	}
+}
+
+// estimate is about how many bytes the answer to a request has, by the number of its calls and transcripts.
+func (w *weights) estimate(p *costPlan, variables map[string]any, tenant upstream.Tenant) int {
+	known := w.of(tenant)
+	bytes := int(float64(p.fixed) * known.call) // look-ups, mostly, and what is no call
+	for i := range p.parts {
+		bytes += known.times(p.parts[i].each, p.parts[i].count(variables, p.maxCount))
+	}
+	return bytes
+}
+
+// times is the weight of so many things that cost so much each: 1 for a call and 10 for its transcript, see [costPlan].
+func (w weight) times(cost, count int) int {
+	calls, transcripts := float64(cost%transcriptCost), float64(cost/transcriptCost)
+	return int((calls*w.call + transcripts*w.transcript) * float64(count))
+}

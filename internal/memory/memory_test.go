@@ -1,0 +1,191 @@
+package memory
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// shelf is a cache of so many bytes.
+type shelf struct {
+	account *Account
+	bytes   int64
+	order   *[]string
+}
+
+func (s *shelf) fill(bytes int64) {
+	s.bytes += bytes
+	s.account.Add(bytes)
+}
+
+func (s *shelf) shrink(bytes int64) int64 {
+	freed := min(bytes, s.bytes)
+	s.bytes -= freed
+	s.account.Release(freed)
+	if freed > 0 {
+		*s.order = append(*s.order, s.account.Name())
+	}
+	return freed
+}
+
+// stock is a budget of which 800 bytes may be counted, with two caches.
+type stock struct {
+	*Budget
+	responses, pages, requests *shelf
+	order                      []string
+	log                        bytes.Buffer
+}
+
+func newStock() *stock {
+	s := &stock{}
+	s.Budget = NewBudget(1024, 1000, slog.New(slog.NewTextHandler(&s.log, nil)))
+	s.responses = &shelf{account: s.Account("responses"), order: &s.order}
+	s.pages = &shelf{account: s.Account("pages"), order: &s.order}
+	s.requests = &shelf{account: s.Account("requests"), order: &s.order}
+	s.Shrinks(ShrinkPages, s.pages.shrink)
+	s.Shrinks(ShrinkResponses, s.responses.shrink)
+	return s
+}
+
+// What is dropped, in which order, and when work is refused.
+func TestReserve(t *testing.T) {
+	for name, test := range map[string]struct {
+		responses, pages, held, reserve  int64
+		admitted                         bool
+		responsesAfter, pagesAfter, work int64
+		order                            string
+	}{
+		"there is room":                       {100, 100, 100, 500, true, 100, 100, 600, ""},
+		"responses go first":                  {100, 100, 100, 550, true, 50, 100, 650, "responses"},
+		"then pages":                          {100, 100, 100, 650, true, 0, 50, 750, "responses pages"},
+		"then work is refused":                {100, 100, 100, 750, false, 0, 0, 100, "responses pages"},
+		"the only one is never refused":       {100, 100, 0, 5000, true, 0, 0, 5000, "responses pages"},
+		"the only one, with nothing in cache": {0, 0, 0, 801, true, 0, 0, 801, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStock()
+			s.responses.fill(test.responses)
+			s.pages.fill(test.pages)
+			s.requests.account.Add(test.held)
+			if got := s.requests.account.Reserve(test.reserve); got != test.admitted {
+				t.Errorf("admitted: %v", got)
+			}
+			if s.responses.bytes != test.responsesAfter || s.pages.bytes != test.pagesAfter ||
+				s.requests.account.Used() != test.work {
+				t.Errorf("%d, %d and %d bytes", s.responses.bytes, s.pages.bytes, s.requests.account.Used())
+			}
+			if sum := test.responsesAfter + test.pagesAfter + test.work; s.counted.Load() != sum {
+				t.Errorf("%d are counted of %d", s.counted.Load(), sum)
+			}
+			if got := strings.Join(s.order, " "); got != test.order {
+				t.Errorf("order: %s", got)
+			}
+		})
+	}
+}
+
+// The only one of its account is refused while others have more than they may: answers that slow clients read, for one.
+func TestTheOnlyOneWaitsForOthers(t *testing.T) {
+	s := newStock()
+	other := s.Account("others")
+	other.Take(801)
+	if s.requests.account.Reserve(1) {
+		t.Error("admitted")
+	}
+	other.Release(1)
+	if !s.requests.account.Reserve(1000) {
+		t.Error("refused")
+	}
+}
+
+// What has begun is counted, and caches make room for it.
+func TestTake(t *testing.T) {
+	s := newStock()
+	s.responses.fill(500)
+	s.requests.account.Take(500)
+	if s.responses.bytes != 300 || s.Taken(ShrinkResponses) != 1 || s.Taken(RefuseWork) != 0 {
+		t.Errorf("%d bytes are left", s.responses.bytes)
+	}
+}
+
+// An action is told when it begins and when it ends, however often it is taken.
+func TestActionsAreToldOnce(t *testing.T) {
+	s := newStock()
+	s.pages.fill(100)
+	s.requests.account.Add(750)
+	for range 10 {
+		s.requests.account.Reserve(100)
+	}
+	if got := s.Taken(RefuseWork); got != 10 {
+		t.Errorf("taken %d times", got)
+	}
+	s.requests.account.Release(30) // 720 is nine tenths of 800
+	for _, want := range []string{"cached pages are dropped", "requests are refused"} {
+		if n := strings.Count(s.log.String(), want); n != 1 {
+			t.Errorf("%q is told %d times", want, n)
+		}
+	}
+	if strings.Contains(s.log.String(), "memory is there again") {
+		t.Error("it has ended")
+	}
+	for range 10 {
+		s.requests.account.Release(1)
+	}
+	if n := strings.Count(s.log.String(), "memory is there again"); n != 2 {
+		t.Errorf("%d ends are told: %s", n, s.log.String())
+	}
+	s.requests.account.Reserve(500)
+	if n := strings.Count(s.log.String(), "requests are refused"); n != 2 {
+		t.Errorf("a second time is told %d times", n)
+	}
+}
+
+// Without a limit everything is counted, and nothing done. Without a budget nothing is counted.
+func TestNoLimit(t *testing.T) {
+	s := NewBudget(0, 0, slog.New(slog.DiscardHandler))
+	account := s.Account("requests")
+	for range 3 {
+		if !account.Reserve(1 << 60) {
+			t.Error("refused")
+		}
+	}
+	account.Release(3 << 60)
+	if account.Used() != 0 || s.Limit() != 0 {
+		t.Errorf("%d bytes", account.Used())
+	}
+	var none *Budget
+	account = none.Account("requests")
+	none.Shrinks(ShrinkPages, nil)
+	account.Take(1)
+	account.Release(1)
+	if !account.Reserve(1<<62) || account.Used() != 0 || none.Limit() != 0 {
+		t.Error("no budget is one")
+	}
+}
+
+// However many come at once, no more is counted than may be, and all is given back.
+func TestReservingAtOnce(t *testing.T) {
+	s := newStock()
+	first := s.Account("first")
+	first.Add(100) // so that nobody is the only one
+	s.requests.account.Add(1)
+	var at sync.WaitGroup
+	for range 16 {
+		at.Go(func() {
+			for range 1000 {
+				if s.requests.account.Reserve(90) {
+					if used := s.requests.account.Used() - 1; used > 700+16*90 { // those that are just being refused
+						t.Errorf("%d bytes", used)
+					}
+					s.requests.account.Release(90)
+				}
+			}
+		})
+	}
+	at.Wait()
+	if s.counted.Load() != 101 {
+		t.Errorf("%d are counted", s.counted.Load())
+	}
+}
