@@ -9,9 +9,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"revox-graphql/graph/pagination"
 	"revox-graphql/internal/errcode"
@@ -143,7 +143,7 @@ func TestWhatIsWrittenIsCounted(t *testing.T) {
 	if got := used(t, budget, "requests_executing"); got > 0 {
 		t.Errorf("%d bytes are still reserved", got)
 	}
-	_ = client.SetWriteDeadline(time.Time{})
+	client.leave()
 	<-done
 	if got := used(t, budget, "answers_being_written"); got != 0 {
 		t.Errorf("%d bytes are still counted", got)
@@ -209,7 +209,7 @@ func TestSharedBodiesAreCountedOnce(t *testing.T) {
 				t.Errorf("%d bytes are counted for %d clients", got, len(clients)-n)
 			}
 			i := (first + n) % len(clients)
-			_ = clients[i].SetWriteDeadline(time.Time{})
+			clients[i].leave()
 			<-done[i]
 		}
 		if got := used(t, budget, "answers_being_written"); got != 0 {
@@ -341,3 +341,22 @@ func TestRememberedAnswersShrink(t *testing.T) {
 		t.Errorf("%d bytes, and %d are counted", a.bytes, used(t, budget, "response_cache"))
 	}
 }
+
+// stuck is a client that reads nothing until it leaves.
+type stuck struct {
+	*httptest.ResponseRecorder
+	writes, left chan struct{}
+	first        sync.Once
+}
+
+func newStuck() *stuck {
+	return &stuck{ResponseRecorder: httptest.NewRecorder(), writes: make(chan struct{}), left: make(chan struct{})}
+}
+
+func (s *stuck) Write([]byte) (int, error) {
+	s.first.Do(func() { close(s.writes) })
+	<-s.left
+	return 0, io.ErrClosedPipe
+}
+
+func (s *stuck) leave() { close(s.left) }
