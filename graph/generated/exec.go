@@ -14,6 +14,9 @@ import (
 // Schema is the schema of schema.graphqls.
 func Schema() *ast.Schema { return NewExecutableSchema(Config{}).Schema() }
 
+// SDL is the text of schema.graphqls.
+func SDL() string { return sources[0].Input }
+
 // Executable is the generated schema over resolvers. It writes the data of a response into the buffer of [WithBuffer],
 // behind what that holds already.
 type Executable struct{ *executableSchema }
