@@ -271,9 +271,9 @@ func TestWeightsAreLearned(t *testing.T) {
 		t.Errorf("another credential has %+v", other)
 	}
 	for query, want := range map[string]float64{
-		"{ calls(first: 20) { nodes { id } } }":                                            20 * got.call,
-		"{ calls(first: 20) { nodes { transcript { content } } } }":                        20 * (got.call + got.transcript),
-		"{ calls(first: 20) { nodes { transcript { content } b: transcript { role } } } }": 20 * (got.call + 2*got.transcript),
+		"{ calls(first: 20) { nodes { id } } }":                                         20 * got.call,
+		"{ calls(first: 20) { nodes { transcript { content } } } }":                     20 * (got.call + got.transcript),
+		"{ calls(first: 20) { nodes { transcript { role } b: transcript { role } } } }": 20 * (got.call + 2*got.transcript),
 		"{ __typename }": 0,
 	} {
 		document, errs := h.finder.documents.get(query)
