@@ -109,6 +109,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		}
 		h.finder.trusted = trusted
 	}
+	h.searches = newSearches(&opts)
 	if opts.Cached && opts.AnswerBytes > 0 {
 		h.answers = newAnswers(opts.Known, opts.AnswerBytes, opts.Memory)
 	}
@@ -125,6 +126,7 @@ type handler struct {
 	finder      finder
 	limits      Limits
 	capacity    *Capacity
+	searches    *searches
 	answers     *answers // nil: none are remembered
 	weights     *weights
 	timeout     time.Duration
@@ -230,7 +232,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	req := &request{
 		id: requestID(w.Header()), credential: credential, deadline: now.Add(h.timeout), trace: &pagination.Reads{},
-		document: document, wantsCost: wantsCost,
+		document: document, wantsCost: wantsCost, search: search{searches: h.searches, client: h.gate.client(r)},
 	}
 	if h.maxRequests > 0 {
 		req.allowance = upstream.NewAllowance(h.maxRequests)
@@ -273,6 +275,8 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	}
 	ctx := encode.WithLimit(withRequest(x.r.Context(), req), limit)
 	response := h.run(generated.WithBuffer(ctx, buffer), op)
+	cost += int(req.search.cost.Load())
+	x.report.Operation.Cost = cost
 	x.report.read(req.trace, req.allowance.Used())
 	h.weights.learn(req.credential.Tenant(), req.trace)
 	if req.memory.scarce {

@@ -7,10 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"revox-graphql/internal/errcode"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"revox-graphql/internal/errcode"
+	"revox-graphql/internal/slowclient"
 )
 
 // GraphQL over HTTP (the working draft of the GraphQL Foundation) for queries by GET and POST. gqlgen's own transports
@@ -81,14 +82,20 @@ func (x *exchange) send(status int, body []byte) {
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	x.sayAge()
 	x.leave()
-	held := x.hold(len(body))
-	defer x.letGo()
 	x.w.WriteHeader(status)
-	if x.capacity == nil {
-		_, _ = x.w.Write(body) //nolint:gosec // JSON that says so, with nosniff: no page
-	} else {
-		x.capacity.answers.write(x.w, body, held)
+	to, client := slowclient.Wrap(x.w)
+	if err := x.write(to, client, body); err != nil {
+		x.report.unsent(client.TooSlow())
 	}
+}
+
+func (x *exchange) write(to http.ResponseWriter, client *slowclient.Writer, body []byte) error {
+	if x.capacity == nil {
+		_, err := to.Write(body) //nolint:gosec // JSON that says so, with nosniff: no page
+		return err
+	}
+	defer x.letGo()
+	return x.capacity.answers.write(to, client, body, x.hold(len(body)))
 }
 
 // sayAge tells in whole seconds how old the oldest page is that the answer was made from (RFC 9111 §5.1); 0 where it
