@@ -62,7 +62,7 @@ func (s *settings) limitMemory(
 	return memory.NewBudget(limit, goLimit, log), func() { debug.SetMemoryLimit(before) }
 }
 
-// connectionBytes is about what a connection takes: buffers of net/http, a goroutine with its stack, a request's header.
+// connectionBytes is about what a connection takes: buffers of net/http, a goroutine, a request's header.
 const connectionBytes = 20 << 10
 
 // countConnections counts a server's connections in the budget.

@@ -86,8 +86,10 @@ func TestMemoryLimitSources(t *testing.T) {
 // The log says once where the limit comes from, or that there is none.
 func TestMemoryLimitIsTold(t *testing.T) {
 	for want, cgroup := range map[string]memlimit.Provider{
-		`msg="memory has a limit" bytes=901943100 by="the control group"`:    memlimit.Limit(1002159000),
-		`msg="memory has no limit: GATEWAY_MEMORY_LIMIT sets one" says=lost`: func() (uint64, error) { return 0, errors.New("lost") },
+		`msg="memory has a limit" bytes=901943100 by="the control group"`: memlimit.Limit(1002159000),
+		`msg="memory has no limit: GATEWAY_MEMORY_LIMIT sets one" says=lost`: func() (uint64, error) {
+			return 0, errors.New("lost")
+		},
 	} {
 		s, err := parse(nil)
 		if err != nil {

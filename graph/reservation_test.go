@@ -36,6 +36,24 @@ func used(t *testing.T, budget *memory.Budget, name string) int64 {
 	return 0
 }
 
+// stuck is a client that takes nothing until it goes on.
+type stuck struct {
+	*httptest.ResponseRecorder
+	once         sync.Once
+	writes, goOn chan struct{}
+}
+
+func newStuck() *stuck {
+	return &stuck{ResponseRecorder: httptest.NewRecorder(), writes: make(chan struct{}), goOn: make(chan struct{})}
+}
+
+// Write implements [io.Writer].
+func (s *stuck) Write(b []byte) (int, error) {
+	s.once.Do(func() { close(s.writes) })
+	<-s.goOn
+	return len(b), nil
+}
+
 // budgeted is a handler whose requests count in a budget, over one page of calls of which so many bytes were said. It
 // remembers nothing.
 func budgeted(t *testing.T, budget *memory.Budget, calls, said, maxAnswer int) *handler {
@@ -143,7 +161,7 @@ func TestWhatIsWrittenIsCounted(t *testing.T) {
 	if got := used(t, budget, "requests_executing"); got > 0 {
 		t.Errorf("%d bytes are still reserved", got)
 	}
-	client.leave()
+	close(client.goOn)
 	<-done
 	if got := used(t, budget, "answers_being_written"); got != 0 {
 		t.Errorf("%d bytes are still counted", got)
@@ -209,7 +227,7 @@ func TestSharedBodiesAreCountedOnce(t *testing.T) {
 				t.Errorf("%d bytes are counted for %d clients", got, len(clients)-n)
 			}
 			i := (first + n) % len(clients)
-			clients[i].leave()
+			close(clients[i].goOn)
 			<-done[i]
 		}
 		if got := used(t, budget, "answers_being_written"); got != 0 {
@@ -271,9 +289,9 @@ func TestWeightsAreLearned(t *testing.T) {
 		t.Errorf("another credential has %+v", other)
 	}
 	for query, want := range map[string]float64{
-		"{ calls(first: 20) { nodes { id } } }":                                            20 * got.call,
-		"{ calls(first: 20) { nodes { transcript { content } } } }":                        20 * (got.call + got.transcript),
-		"{ calls(first: 20) { nodes { transcript { content } b: transcript { role } } } }": 20 * (got.call + 2*got.transcript),
+		"{ calls(first: 20) { nodes { id } } }":                                         20 * got.call,
+		"{ calls(first: 20) { nodes { transcript { content } } } }":                     20 * (got.call + got.transcript),
+		"{ calls(first: 20) { nodes { transcript { role } b: transcript { role } } } }": 20 * (got.call + 2*got.transcript),
 		"{ __typename }": 0,
 	} {
 		document, errs := h.finder.documents.get(query)
@@ -341,22 +359,3 @@ func TestRememberedAnswersShrink(t *testing.T) {
 		t.Errorf("%d bytes, and %d are counted", a.bytes, used(t, budget, "response_cache"))
 	}
 }
-
-// stuck is a client that reads nothing until it leaves.
-type stuck struct {
-	*httptest.ResponseRecorder
-	writes, left chan struct{}
-	first        sync.Once
-}
-
-func newStuck() *stuck {
-	return &stuck{ResponseRecorder: httptest.NewRecorder(), writes: make(chan struct{}), left: make(chan struct{})}
-}
-
-func (s *stuck) Write([]byte) (int, error) {
-	s.first.Do(func() { close(s.writes) })
-	<-s.left
-	return 0, io.ErrClosedPipe
-}
-
-func (s *stuck) leave() { close(s.left) }

@@ -82,22 +82,20 @@ func (x *exchange) send(status int, body []byte) {
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	x.sayAge()
 	x.leave()
-	held := x.hold(len(body))
-	defer x.letGo()
 	x.w.WriteHeader(status)
 	to, client := slowclient.Wrap(x.w)
-	if err := x.write(to, client, body, held); err != nil {
+	if err := x.write(to, client, body); err != nil {
 		x.report.unsent(client.TooSlow())
 	}
 }
 
-// write writes the body of an answer for which so many bytes are held.
-func (x *exchange) write(to http.ResponseWriter, client *slowclient.Writer, body []byte, held int) error {
+func (x *exchange) write(to http.ResponseWriter, client *slowclient.Writer, body []byte) error {
 	if x.capacity == nil {
 		_, err := to.Write(body) //nolint:gosec // JSON that says so, with nosniff: no page
 		return err
 	}
-	return x.capacity.answers.write(to, client, body, held)
+	defer x.letGo()
+	return x.capacity.answers.write(to, client, body, x.hold(len(body)))
 }
 
 // sayAge tells in whole seconds how old the oldest page is that the answer was made from (RFC 9111 §5.1); 0 where it

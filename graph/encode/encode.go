@@ -61,13 +61,15 @@ func (p *objectPlan[T]) write(b []byte, r *run, v T) []byte {
 // run is one run of a plan. It ends early where that is of no use any more: whatever writes many values looks before
 // each, and what was written by then is thrown away.
 type run struct {
-	ctx  context.Context                                        //nolint:containedctx // a run lives within one call of MarshalGQLContext
-	args []arguments                                            // by their number in the plan
-	row  int                                                    // the index of the edge or node that is being written
-	most int                                                    // the length that what is written may have until it needs more room
-	hard int                                                    // the length that it may have at all
-	full bool                                                   // nothing more may be written
-	room func(written []byte, most int) (grown []byte, ok bool) // see [Limit]
+	ctx  context.Context //nolint:containedctx // a run lives within one call of MarshalGQLContext
+	args []arguments     // by their number in the plan
+	row  int             // the index of the edge or node that is being written
+	most int             // the length that what is written may have until it needs more room
+	hard int             // the length that it may have at all
+	full bool            // nothing more may be written
+
+	// room is [Limit.Grow].
+	room func(written []byte, most int) (grown []byte, ok bool)
 }
 
 // fit gives what is written room for more, or notes that nothing more may be written.
