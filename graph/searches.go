@@ -34,6 +34,8 @@ const (
 	// searchesAtOnce of the longest searches are let through at once, as many as a request has fields by default; and one a
 	// second on average.
 	searchesAtOnce = 10
+	// minPageSize is the least that [Options.PageSize] may be.
+	minPageSize = 20
 	// searchingClients bounds the clients whose searches are counted: those that have searched last.
 	searchingClients = 1024
 )
@@ -46,7 +48,7 @@ type searches struct {
 
 func newSearches(opts *Options) *searches {
 	clients, _ := lru.New[tokenHash, *rate.Limiter](searchingClients) // its one error is a size below 1
-	return &searches{pagination.MostRequests(opts.PageSize, opts.MaxShift, opts.MaxCount), clients}
+	return &searches{pagination.MostRequests(max(minPageSize, opts.PageSize), opts.MaxShift, opts.MaxCount), clients}
 }
 
 // charge charges a client for a request to upstream. It returns 0, or after how long the client may try again.
