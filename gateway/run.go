@@ -1,8 +1,8 @@
 // Package gateway is the program: its command line and settings, what it serves, and how it starts and stops.
 //
-// [Main] runs it. run.go puts the parts together, engine.go those that answer GraphQL, routes.go the paths, and serve.go
-// serves and drains. config.go has the settings and commands.go the command line; query.go answers a query at once
-// instead of serving.
+// [Main] runs it. run.go puts the parts together, engine.go those that answer GraphQL, routes.go the paths, and
+// serve.go serves and drains. config.go has the settings and commands.go the command line; query.go answers a query at
+// once instead of serving.
 package gateway
 
 import (
@@ -36,7 +36,8 @@ import (
 var version string
 
 // Main is the program with these arguments, until it has done what they ask for or a signal has stopped it. It returns
-// the exit status: 0 if all is well, 2 for a command line, a setting or a query that is wrong, 1 for all else that fails.
+// the exit status: 0 if all is well, 2 for a command line, a setting or a query that is wrong, 1 for all else that
+// fails.
 func Main(args []string) (status int) {
 	err := run(untilSignal(), args, os.Getenv, os.Stdout, os.Stderr)
 	if err == nil {
@@ -81,8 +82,8 @@ func programVersion() string {
 // together with drainTimeout and the second for the last traces they stay within those 10 s.
 const lastLinesTimeout = 250 * time.Millisecond
 
-// writingBytes is how much of answers may be on its way before clients are cut off that read nothing: five hundred of the
-// largest as they usually are, hundred calls with all that was said.
+// writingBytes is how much of answers may be on its way before clients are cut off that read nothing: five hundred of
+// the largest as they usually are, hundred calls with all that was said.
 const writingBytes = 256 << 20
 
 // headersBytes is how much of headers may be on its way in: a hundred of the largest there may be by default.

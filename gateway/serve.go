@@ -27,7 +27,8 @@ const maxStreams = 100
 
 // newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end: 5
 // seconds for headers, 15 for all of a request, and as long as it is set between two requests. A first request must
-// begin within 5 seconds too. How long an answer may take, once it begins to be written, is decided by [slowclient.Watch].
+// begin within 5 seconds too. How long an answer may take, once it begins to be written, is decided by
+// [slowclient.Watch].
 func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server {
 	server := &http.Server{
 		Handler:           handler,

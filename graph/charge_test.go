@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Ten of the longest searches are let through at once, and one a second; those of each client are counted by themselves.
+// Ten of the longest searches are let through at once, and one a second; those of each client are counted by
+// themselves.
 func TestChargesAreRefilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSearches(&Options{PageSize: 200, MaxShift: 1000, MaxCount: 100})

@@ -11,14 +11,13 @@ import (
 	"revox-graphql/internal/errcode"
 )
 
-// The cost of a request is about the number of calls that it reads and writes. A call costs 1, and each transcript of it 10
-// more, since a transcript weighs about ten times the rest of its call. `calls` costs that for each call of its page, and 20
-// for `totalCount`; `nodes` for each of its ids, and 20 for the scan; `call` and `node` once, and 20 for the scan. Each ten
-// elements of another list in an argument cost 1, for each call where the argument is of a field of calls: they are coerced,
-// and compared there. Introspection costs 1 for two
-// values that it answers with, about. What @include and @skip leave out is
-// counted all the same, so that a document's cost depends on counts alone. What a search costs is not known before, see
-// searches.go.
+// The cost of a request is about the number of calls that it reads and writes. A call costs 1, and each transcript of
+// it 10 more, since a transcript weighs about ten times the rest of its call. `calls` costs that for each call of its
+// page, and 20 for `totalCount`; `nodes` for each of its ids, and 20 for the scan; `call` and `node` once, and 20 for
+// the scan. Each ten elements of another list in an argument cost 1, for each call where the argument is of a field of
+// calls: they are coerced, and compared there. Introspection costs 1 for two values that it answers with, about. What
+// @include and @skip leave out is counted all the same, so that a document's cost depends on counts alone. What a
+// search costs is not known before, see searches.go.
 const (
 	callCost       = 1
 	transcriptCost = 10
@@ -136,8 +135,8 @@ func checkCost(cost, limit int) *gqlerror.Error {
 		"This query costs %d, and may cost %d: 1 for each call and 10 for its transcript. Ask for fewer calls at once.", cost, limit)
 }
 
-// count is the number of calls. What is beyond the largest number that is served is refused later, or cheaply, so it does not
-// count beyond it.
+// count is the number of calls. What is beyond the largest number that is served is refused later, or cheaply, so it
+// does not count beyond it.
 func (p *costPart) count(variables map[string]any, maxCount int) int {
 	if p.ids != nil {
 		ids, err := p.ids.Value(variables)

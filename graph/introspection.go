@@ -46,8 +46,8 @@ func introspectType(ctx context.Context, next graphql.Resolver) (any, error) {
 	return next(ctx)
 }
 
-// valuesForOne is how many values of introspection cost as much as a call. By its bytes a call is ten of them, but gqlgen
-// takes some 1.4 µs for each, which is as long as it takes to write a call. The whole schema is 2 ms.
+// valuesForOne is how many values of introspection cost as much as a call. By its bytes a call is ten of them, but
+// gqlgen takes some 1.4 µs for each, which is as long as it takes to write a call. The whole schema is 2 ms.
 const valuesForOne = 2
 
 // schemaSizes is how many values each field of introspection has on average. Those that are not here have one.

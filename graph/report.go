@@ -14,9 +14,11 @@ import (
 type Report struct {
 	// Operation is what was asked for; zero if that did not become known, because the request was refused.
 	Operation Operation
-	// Code is that of the answer's first error; "" if it has none. Where the answer did not arrive as a whole, it says why.
+	// Code is that of the answer's first error; "" if it has none. Where the answer did not arrive as a whole, it says
+	// why.
 	Code string
-	// Unsent says that the answer did not arrive as a whole: the client has left, or was cut off because it read too slowly.
+	// Unsent says that the answer did not arrive as a whole: the client has left, or was cut off because it read too
+	// slowly.
 	Unsent bool
 	// Limit names the limit that the request was beyond; "" if none.
 	Limit string

@@ -15,25 +15,27 @@ import (
 // Searches
 //
 // To follow a cursor takes a request to upstream or two. Where the list has moved it takes more, up to the bound of
-// [pagination.MostRequests], and nobody knows that before: a forged cursor, which costs whoever forges it nothing, looks
-// like one whose list has moved. So a search is paid for when it happens. Some requests of each field are free. Each of the
-// others is added to the cost that is told of the request, and is taken from a token bucket of the client.
+// [pagination.MostRequests], and nobody knows that before: a forged cursor, which costs whoever forges it nothing,
+// looks like one whose list has moved. So a search is paid for when it happens. Some requests of each field are free.
+// Each of the others is added to the cost that is told of the request, and is taken from a token bucket of the client.
 //
-// It is not held against the limit of the request's cost: then a query that is allowed would fail on the day when its list
-// has moved. One request is bounded anyway, by [Options.MaxRequests].
+// It is not held against the limit of the request's cost: then a query that is allowed would fail on the day when its
+// list has moved. One request is bounded anyway, by [Options.MaxRequests].
 //
 // The error is QUERY_TOO_COMPLEX with `retryAfter`. OVERLOADED would say that others are refused too, and operators are
 // alerted of it.
 const (
-	// freeRequests of a field are free for each cursor that it follows, with one for each freeRows of its page, since upstream
-	// may serve small pages.
+	// freeRequests of a field are free for each cursor that it follows, with one for each freeRows of its page, since
+	// upstream may serve small pages.
 	freeRequests = 4
 	freeRows     = 10
 	// searchCost is what each further one costs: as much as a scan.
 	searchCost = scanCost
-	// searchesAtOnce of the longest searches are let through at once, as many as a request has fields by default; and one a
-	// second on average.
+	// searchesAtOnce of the longest searches are let through at once, as many as a request has fields by default; and
+	// one a second on average.
 	searchesAtOnce = 10
+	// minPageSize is the least that [Options.PageSize] may be.
+	minPageSize = 20
 	// searchingClients bounds the clients whose searches are counted: those that have searched last.
 	searchingClients = 1024
 )
@@ -46,7 +48,7 @@ type searches struct {
 
 func newSearches(opts *Options) *searches {
 	clients, _ := lru.New[tokenHash, *rate.Limiter](searchingClients) // its one error is a size below 1
-	return &searches{pagination.MostRequests(opts.PageSize, opts.MaxShift, opts.MaxCount), clients}
+	return &searches{pagination.MostRequests(max(minPageSize, opts.PageSize), opts.MaxShift, opts.MaxCount), clients}
 }
 
 // charge charges a client for a request to upstream. It returns 0, or after how long the client may try again.

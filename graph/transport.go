@@ -15,8 +15,8 @@ import (
 )
 
 // GraphQL over HTTP (the working draft of the GraphQL Foundation) for queries by GET and POST. gqlgen's own transports
-// echo a bad request in the error, match Accept by substring, read bodies of any size, and encode the encoded answer once
-// more.
+// echo a bad request in the error, match Accept by substring, read bodies of any size, and encode the encoded answer
+// once more.
 
 // refusal is why a request is not executed. A status of 0 is 200 or 400, as the media type wants it.
 type refusal struct {
@@ -104,7 +104,8 @@ func (x *exchange) sayAge() {
 	x.w.Header()["Age"] = []string{strconv.Itoa(int(x.age / time.Second))}
 }
 
-// encodeResponse encodes a response: errors first, so that a reader of a stream sees them first; data is encoded already.
+// encodeResponse encodes a response: errors first, so that a reader of a stream sees them first; data is encoded
+// already.
 func encodeResponse(response *graphql.Response) []byte {
 	b := append(make([]byte, 0, len(response.Data)+256), '{')
 	if len(response.Errors) > 0 {

@@ -9,9 +9,10 @@ import (
 	"revox-graphql/internal/slowclient"
 )
 
-// writing is what is held by answers that are being written. A request has left its place by then: if it kept it, a thousand
-// clients that read a byte a second would keep everybody else out. What is left is memory, which is bounded: where the answers
-// on their way have more bytes, clients are cut off that take nothing, those first that have taken nothing for longest.
+// writing is what is held by answers that are being written. A request has left its place by then: if it kept it, a
+// thousand clients that read a byte a second would keep everybody else out. What is left is memory, which is bounded:
+// where the answers on their way have more bytes, clients are cut off that take nothing, those first that have taken
+// nothing for longest.
 //
 // A client that goes on reading is not cut off, however many there are: that there are not too many is for whoever lets
 // requests in.
@@ -30,8 +31,8 @@ type written struct {
 	size   int
 }
 
-// smallAnswer is the size of an answer that is not counted: the system takes as much for a connection at once, as a rule.
-// Over HTTP/2 all are counted, and none as less than this.
+// smallAnswer is the size of an answer that is not counted: the system takes as much for a connection at once, as a
+// rule. Over HTTP/2 all are counted, and none as less than this.
 const smallAnswer = 16 << 10
 
 // stallTimeout is how long a client may take for a chunk, see [slowclient.Chunk], where memory is short: it must read

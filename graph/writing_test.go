@@ -124,8 +124,8 @@ func TestAnswersOnTheirWayAreBounded(t *testing.T) {
 	}
 }
 
-// Each answer goes this way, counted as what it holds, and has left its place by then. What is small is not counted over
-// HTTP/1.1; over HTTP/2 the client decides how much of it the system takes.
+// Each answer goes this way, counted as what it holds, and has left its place by then. What is small is not counted
+// over HTTP/1.1; over HTTP/2 the client decides how much of it the system takes.
 func TestAnswersAreCounted(t *testing.T) {
 	for name, test := range map[string]struct {
 		protocol, body, held int

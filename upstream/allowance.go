@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Allowance is how many requests to upstream one asker may cause, whatever they are for: pages, probes and retries. A nil
-// Allowance is endless. It is safe for concurrent use.
+// Allowance is how many requests to upstream one asker may cause, whatever they are for: pages, probes and retries. A
+// nil Allowance is endless. It is safe for concurrent use.
 type Allowance struct {
 	limit int
 	used  atomic.Int64
@@ -19,8 +19,8 @@ type Allowance struct {
 // NewAllowance allows limit requests.
 func NewAllowance(limit int) *Allowance { return &Allowance{limit: limit} }
 
-// Charging is a part of an allowance. Each of its requests beyond the free ones is charged for; the charge returns 0, or
-// after how long to try again where it is refused. It may be called concurrently.
+// Charging is a part of an allowance. Each of its requests beyond the free ones is charged for; the charge returns 0,
+// or after how long to try again where it is refused. It may be called concurrently.
 func (a *Allowance) Charging(free int, charge func() (retryAfter time.Duration)) *Allowance {
 	return &Allowance{limit: free, charge: charge, within: a}
 }

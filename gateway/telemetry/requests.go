@@ -50,8 +50,8 @@ const codeOK = "OK"
 
 // RequestOptions are about GraphQL requests.
 type RequestOptions struct {
-	// Log gets a line for each request, at the level INFO, and for one that takes Slow or longer at WARN. With OnlySlow the
-	// others have none.
+	// Log gets a line for each request, at the level INFO, and for one that takes Slow or longer at WARN. With
+	// OnlySlow the others have none.
 	Log      *slog.Logger
 	Slow     time.Duration
 	OnlySlow bool

@@ -13,8 +13,8 @@ import (
 // Streams bounds the requests that are open over HTTP/2. One connection carries many, and each holds its goroutine, its
 // buffers and its answer for as long as the client gives no window to write in, so neither the number of connections
 // nor the buffers of the system bound them. Where there are more, the one is cut off whose client takes nothing of its
-// answer for longest; if none does for a second, the one that has got on with nothing for longest. A client that goes on
-// reading, or waits for its answer, never is that one while others are stalled.
+// answer for longest; if none does for a second, the one that has got on with nothing for longest. A client that goes
+// on reading, or waits for its answer, never is that one while others are stalled.
 //
 // Requests over HTTP/1.1 are bounded by the number of connections.
 type Streams struct {

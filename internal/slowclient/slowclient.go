@@ -1,6 +1,6 @@
-// Package slowclient judges clients by the progress with which they read an answer, and not by its age: each chunk has a
-// deadline of its own. nginx does so between two writes, and Caddy leaves it to such a deadline too; an absolute one, like
-// [http.Server.WriteTimeout], cuts off whoever reads a large answer over a slow line.
+// Package slowclient judges clients by the progress with which they read an answer, and not by its age: each chunk has
+// a deadline of its own. nginx does so between two writes, and Caddy leaves it to such a deadline too; an absolute one,
+// like [http.Server.WriteTimeout], cuts off whoever reads a large answer over a slow line.
 package slowclient
 
 import (
@@ -29,8 +29,8 @@ const (
 // errCut is the error of writing to a client that has been cut off.
 var errCut = errors.New("the client was cut off")
 
-// Watch lets a server judge its clients by their progress. [http.Server.WriteTimeout] then holds until an answer begins.
-// Whatever looks for the [Writer] of a request is within the server's handler by then.
+// Watch lets a server judge its clients by their progress. [http.Server.WriteTimeout] then holds until an answer
+// begins. Whatever looks for the [Writer] of a request is within the server's handler by then.
 func Watch(server *http.Server) {
 	outer, next := server.ConnContext, server.Handler
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
@@ -67,7 +67,8 @@ func Wrap(w http.ResponseWriter) (http.ResponseWriter, *Writer) {
 	}
 }
 
-// Writer writes an answer for as long as its client goes on reading. Besides Write, its methods are safe for concurrent use.
+// Writer writes an answer for as long as its client goes on reading. Besides Write, its methods are safe for concurrent
+// use.
 type Writer struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -176,8 +177,8 @@ func (w *Writer) Waited() time.Duration {
 	return time.Since(w.progress)
 }
 
-// TooSlow reports whether the client was cut off, or has missed its deadline. If it is not, and writing has failed, then
-// the client has left.
+// TooSlow reports whether the client was cut off, or has missed its deadline. If it is not, and writing has failed,
+// then the client has left.
 func (w *Writer) TooSlow() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
