@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -62,6 +63,9 @@ type ClientOptions struct {
 	MaxConcurrent, MaxTenantConcurrent int
 	// MaxWaiting is how many requests wait for that; 0 is 256, and less is none.
 	MaxWaiting int
+	// AnyKey says that credentials may be made up. Those that upstream has never accepted then have a small share of all
+	// this together, see [UnprovenShare].
+	AnyKey bool
 	// Observer is told what happens; nil is nobody.
 	Observer Observer
 	// Transport; nil is one of its own that keeps enough idle connections to one host.
@@ -89,6 +93,7 @@ func NewClient(opts ClientOptions) *Client {
 	opts.AttemptTimeout = cmp.Or(opts.AttemptTimeout, 10*time.Second)
 	opts.RetryDelay = cmp.Or(opts.RetryDelay, retryDelay)
 	opts.MaxConcurrent = cmp.Or(opts.MaxConcurrent, 32)
+	opts.MaxTenantConcurrent = cmp.Or(opts.MaxTenantConcurrent, opts.MaxConcurrent)
 	opts.MaxWaiting = cmp.Or(opts.MaxWaiting, 256)
 	if opts.Observer == nil {
 		opts.Observer = Unobserved{}
@@ -153,8 +158,12 @@ func (c *Client) closeIdle() { (&http.Client{Transport: c.opts.Transport}).Close
 
 // Load is how many requests to upstream are under way, and how many wait for one of those to end.
 func (c *Client) Load() (underWay, waiting int) {
-	return len(c.tenants.slots.taken), int(c.tenants.waiting.Load())
+	return c.tenants.slots.load()
 }
+
+// Proven reports whether upstream has accepted a tenant's key, as far as that is remembered. Where keys are not made up
+// (see [ClientOptions].AnyKey) none has to be proven.
+func (c *Client) Proven(tenant Tenant) bool { return !c.opts.AnyKey || c.tenants.known.Contains(tenant) }
 
 // ListCalls implements [Lister]. It always asks upstream, so NotBefore has no effect.
 func (c *Client) ListCalls(ctx context.Context, opts ListCallsOptions) (*Page, error) {
@@ -163,7 +172,16 @@ func (c *Client) ListCalls(ctx context.Context, opts ListCallsOptions) (*Page, e
 		ctx, cancel = context.WithDeadline(ctx, opts.Deadline)
 		defer cancel()
 	}
-	q := question{Client: c, list: opts.List, tenant: c.tenants.of(opts.Credential), allowance: opts.Allowance}
+	q := question{
+		Client: c, list: opts.List, tenant: c.tenants.of(opts.Credential), allowance: opts.Allowance,
+		fetch: newFetch(ctx, opts),
+	}
+	if opts.Waiters != nil {
+		waiting, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(opts.Waiters, cancel)()
+		ctx = waiting
+	}
 	page, err := q.page(ctx, opts.Page, opts.PageSize)
 	if err == nil {
 		c.checkStatuses(q)
@@ -177,6 +195,24 @@ type question struct {
 	list      List
 	tenant    *tenant
 	allowance *Allowance
+	*fetch
+}
+
+// fetch is what a question has in common with those that it takes to answer it.
+type fetch struct {
+	sending       context.Context //nolint:containedctx // of what is sent, also when nobody waits for it any more
+	becomesUrgent <-chan struct{} // nil: it is
+	begun         atomic.Bool     // something was sent
+}
+
+func newFetch(ctx context.Context, opts ListCallsOptions) *fetch {
+	f := &fetch{sending: ctx}
+	if opts.Refresh {
+		if f.becomesUrgent = opts.Urgent; opts.Urgent == nil {
+			f.becomesUrgent = make(chan struct{})
+		}
+	}
+	return f
 }
 
 // everything is the same question about the list without a filter.
@@ -192,7 +228,7 @@ func (q question) page(ctx context.Context, number, size int) (*Page, error) {
 
 // get asks for the page that upstream itself numbers so, in as many attempts as it takes.
 func (q question) get(ctx context.Context, number, size int) (*Page, error) {
-	return q.tenants.ask(ctx, q.tenant, q.allowance, func(ctx context.Context) (*Page, error) {
+	return q.tenants.ask(ctx, &q, func(ctx context.Context) (*Page, error) {
 		return q.attempt(ctx, number, size)
 	})
 }
