@@ -316,6 +316,15 @@ type engine struct {
 	stop     func() // ends what it does in the background
 }
 
+// refreshInterval is how long requests with `Cache-Control: no-cache` share what was read for one of them.
+const refreshInterval = time.Second
+
+// maxWaiters is how many GraphQL requests may wait for upstream: as many as can wait there, but a quarter of those that
+// may be under way at once is left for what pages in memory answer.
+func (s *settings) maxWaiters() int {
+	return min(s.UpstreamConcurrent+s.UpstreamQueue, s.MaxConcurrent-s.MaxConcurrent/4)
+}
+
 // newEngine wires the engine. What it counts is in the registry.
 func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Registry, log *slog.Logger) (*engine, error) {
 	forward := s.Credentials == "forward"
@@ -335,7 +344,7 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 	}
 	cacheOptions := pagecache.Options{
 		TTL: s.CacheTTL, Revalidate: s.CacheRevalidate.or(s.CacheTTL), Stale: s.CacheStale, MaxBytes: int(s.CacheBytes),
-		Patience: s.UpstreamAttempt, Timeout: s.UpstreamTimeout,
+		Patience: s.UpstreamAttempt, Timeout: s.UpstreamTimeout, MaxWaiters: s.maxWaiters(),
 		Failing: func(tenant upstream.Tenant, err error) {
 			if err != nil {
 				log.Warn("upstream is failing: answers come from memory and say how old they are",
@@ -346,10 +355,13 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 		},
 	}
 	if forward {
-		clientOptions.MaxTenantConcurrent = max(1, s.UpstreamConcurrent/2)
+		clientOptions.MaxTenantConcurrent, clientOptions.AnyKey = max(1, s.UpstreamConcurrent/2), true
 		cacheOptions.MaxTenantBytes = int(s.CacheTenantBytes)
 	}
 	client := upstream.NewClient(clientOptions)
+	if forward {
+		cacheOptions.Proven = client.Proven
+	}
 	cache := pagecache.New(client, cacheOptions)
 	telemetry.RegisterCache(registry, cache.Stats)
 	telemetry.RegisterClient(registry, client.Load)
@@ -360,23 +372,24 @@ func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Regis
 	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body there is.
 	capacity := graph.NewCapacity(s.MaxConcurrent, max(1, s.MaxConcurrent/4)*int(s.MaxRequestBytes), writingBytes)
 	graphQL, err := graph.NewHandler(graph.Options{
-		Calls:         cache,
-		Known:         cache,
-		Cached:        s.CacheTTL > 0,
-		AnswerBytes:   int(s.AnswerBytes),
-		PageSize:      s.UpstreamPageSize,
-		MaxCount:      s.MaxPageSize,
-		MaxShift:      s.MaxShift,
-		MaxScan:       s.MaxScanPages,
-		Timeout:       s.UpstreamTimeout,
-		MaxRequests:   s.UpstreamRequests,
-		Credential:    s.apiKey,
-		Forward:       forward,
-		Tokens:        s.Tokens,
-		TokensFile:    s.tokensFile,
-		Introspection: s.Introspection,
-		Demo:          s.demo,
-		Log:           log,
+		Calls:           cache,
+		Known:           cache,
+		Cached:          s.CacheTTL > 0,
+		AnswerBytes:     int(s.AnswerBytes),
+		PageSize:        s.UpstreamPageSize,
+		MaxCount:        s.MaxPageSize,
+		MaxShift:        s.MaxShift,
+		MaxScan:         s.MaxScanPages,
+		Timeout:         s.UpstreamTimeout,
+		MaxRequests:     s.UpstreamRequests,
+		RefreshInterval: refreshInterval,
+		Credential:      s.apiKey,
+		Forward:         forward,
+		Tokens:          s.Tokens,
+		TokensFile:      s.tokensFile,
+		Introspection:   s.Introspection,
+		Demo:            s.demo,
+		Log:             log,
 		Limits: graph.Limits{
 			RequestBytes: int(s.MaxRequestBytes),
 			Tokens:       s.MaxTokens,

@@ -10,8 +10,10 @@ package graph
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -45,6 +47,9 @@ type Options struct {
 	// 0 is as many as it takes.
 	Timeout     time.Duration
 	MaxRequests int
+	// RefreshInterval is how long requests with `Cache-Control: no-cache` share what was read afresh for the first of
+	// them, see [afresh]; 0 is not at all.
+	RefreshInterval time.Duration
 	// Limits bound what one request may ask for.
 	Limits Limits
 	// Capacity bounds the requests under way at once, unless it is nil.
@@ -88,7 +93,8 @@ func newHandler(opts Options, pages *pages) (http.Handler, error) {
 	exec.SetRecoverFunc(p.recovered)
 	c := newChecker(schema.Schema(), opts.Limits, opts.MaxCount, opts.Introspection)
 	h := &handler{
-		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, capacity: opts.Capacity, timeout: opts.Timeout, maxRequests: opts.MaxRequests, demo: opts.Demo,
+		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, capacity: opts.Capacity, timeout: opts.Timeout, maxRequests: cmp.Or(opts.MaxRequests, math.MaxInt), demo: opts.Demo,
+		afresh: newAfresh(opts.RefreshInterval),
 		finder: finder{documents: newDocuments(c), persisted: newPersistedQueries(opts.PersistedBytes)},
 	}
 	if opts.TrustedDocuments != "" {
@@ -117,6 +123,7 @@ type handler struct {
 	answers     *answers // nil: none are remembered
 	timeout     time.Duration
 	maxRequests int
+	afresh      *afresh
 	demo        bool
 }
 
@@ -212,12 +219,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &request{
 		id: requestID(w.Header()), credential: credential, deadline: now.Add(h.timeout), trace: &trace{},
 		document: document, maxBytes: h.limits.AnswerBytes, wantsCost: wantsCost,
-	}
-	if h.maxRequests > 0 {
-		req.allowance = upstream.NewAllowance(h.maxRequests)
+		allowance: upstream.NewAllowance(h.maxRequests), refresh: fresh,
 	}
 	if fresh {
-		req.notBefore = now
+		req.notBefore = h.afresh.notBefore(credential.Tenant(), now)
 	}
 	h.execute(req, x, &params.RawParams, key)
 }

@@ -77,6 +77,7 @@ type reader struct {
 	notBefore time.Time
 	deadline  time.Time           // zero: none
 	allowance *upstream.Allowance // nil: endless
+	refresh   bool                // the client wants it all afresh
 	trace     *trace              // records what is read; may be nil
 	settling  bool                // reads on beyond a place, to settle it
 }
@@ -161,7 +162,9 @@ func (r *reader) read(ctx context.Context, anchor, fewest int, need, ask, want r
 
 // question is what holds for all that the reader asks.
 func (r *reader) question() upstream.ListCallsOptions {
-	return upstream.ListCallsOptions{List: r.list, NotBefore: r.notBefore, Deadline: r.deadline, Allowance: r.allowance}
+	return upstream.ListCallsOptions{
+		List: r.list, NotBefore: r.notBefore, Deadline: r.deadline, Allowance: r.allowance, Refresh: r.refresh,
+	}
 }
 
 // spanOf is the rows of a page.

@@ -23,6 +23,7 @@ func (r *Resolver) reader(ctx context.Context, statuses upstream.OrderStatuses) 
 	req := requestOf(ctx)
 	reader := r.pages.of(upstream.List{Credential: req.credential, Statuses: statuses}, req.notBefore)
 	reader.deadline, reader.allowance, reader.trace = req.deadline, req.allowance, req.trace
+	reader.refresh = req.refresh
 	return reader
 }
 

@@ -163,7 +163,9 @@ func (c *Client) Load() (underWay, waiting int) {
 
 // Proven reports whether upstream has accepted a tenant's key, as far as that is remembered. Where keys are not made up
 // (see [ClientOptions].AnyKey) none has to be proven.
-func (c *Client) Proven(tenant Tenant) bool { return !c.opts.AnyKey || c.tenants.known.Contains(tenant) }
+func (c *Client) Proven(tenant Tenant) bool {
+	return !c.opts.AnyKey || c.tenants.known.Contains(tenant)
+}
 
 // ListCalls implements [Lister]. It always asks upstream, so NotBefore has no effect.
 func (c *Client) ListCalls(ctx context.Context, opts ListCallsOptions) (*Page, error) {
@@ -177,9 +179,9 @@ func (c *Client) ListCalls(ctx context.Context, opts ListCallsOptions) (*Page, e
 		fetch: newFetch(ctx, opts),
 	}
 	if opts.Waiters != nil {
-		waiting, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(opts.Waiters, cancel)()
+		waiting, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(opts.Waiters, func() { cancel(context.Cause(opts.Waiters)) })()
 		ctx = waiting
 	}
 	page, err := q.page(ctx, opts.Page, opts.PageSize)

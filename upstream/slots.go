@@ -221,9 +221,9 @@ func (s *slots) shed(came *waiter) {
 func (s *slots) newest(came *waiter, among func(*tenantShare) bool) *waiter {
 	longest := came.share.queues[came.class]
 	for _, sh := range s.rotation {
-		for _, queue := range sh.queues {
-			if among(sh) && len(queue) > len(longest) {
-				longest = queue
+		for _, c := range []class{refresh, urgent} {
+			if among(sh) && len(sh.queues[c]) > len(longest) {
+				longest = sh.queues[c]
 			}
 		}
 	}

@@ -25,7 +25,7 @@
 // # One request for many askers
 //
 // Askers of the same page of the same list wait for one flight. The flight belongs to all of them, not to the one that
-// started it, and never lasts longer than its timeout. Errors reach everyone who waited and are not remembered. When the
+// started it, and takes no longer than its timeout and what it has sent by then. Errors reach everyone who waited and are not remembered. When the
 // last asker has gone the flight is abandoned: it ends unless something was sent upstream, and else brings its page if that
 // takes no more waiting (see [upstream.ListCallsOptions].Waiters). So clients that give up too early fill the cache for the
 // next. Who comes to an abandoned flight may be given its page, and does not have its error: nothing is tried again there.
@@ -70,7 +70,7 @@ type Options struct {
 	// Patience is how long an answer of upstream may take before upstream counts as failing for those who can be given
 	// an older page; 0 is as long as they wait anyway.
 	Patience time.Duration
-	// Timeout bounds a flight; 0 leaves that to the decorated Lister.
+	// Timeout is when a flight is abandoned at the latest; 0 leaves that to the decorated Lister.
 	Timeout time.Duration
 	// MaxWaiters bounds the requests that wait for upstream; 0 is no bound. Those beyond get an older page where upstream's
 	// failing would give them one, else an error of [upstream.KindOverloaded].
@@ -324,6 +324,7 @@ func (c *Cache) join(ctx context.Context, k key, opts upstream.ListCallsOptions)
 	a := &asker{key: k}
 	if c.waiters != nil {
 		if a.waiting = c.waiters.enter(opts); a.waiting == nil {
+			c.stats.Refused++
 			return nil, upstream.Overloaded("too many requests wait for its pages already")
 		}
 	}
@@ -410,14 +411,14 @@ func (c *Cache) start(
 	ctx context.Context, list upstream.List, k key, allowance *upstream.Allowance, refresh bool,
 ) *flight {
 	c.stats.Misses++
-	ctx = context.WithoutCancel(ctx)
-	var cancel context.CancelFunc
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var waiters context.Context
+	var abandon context.CancelFunc
 	if c.opts.Timeout > 0 {
-		ctx, cancel = context.WithTimeout(ctx, c.opts.Timeout)
+		waiters, abandon = context.WithTimeout(ctx, c.opts.Timeout)
 	} else {
-		ctx, cancel = context.WithCancel(ctx)
+		waiters, abandon = context.WithCancel(ctx)
 	}
-	waiters, abandon := context.WithCancel(ctx)
 	f := &flight{began: c.opts.Now(), done: make(chan struct{}), abandon: abandon}
 	opts := upstream.ListCallsOptions{
 		List: list, Page: k.number, PageSize: k.size, Allowance: allowance, Waiters: waiters, Refresh: refresh,
@@ -631,10 +632,14 @@ type Stats struct {
 	Hits, Revalidated, Stale uint64
 	// Misses are flights that started, Shared those that were joined.
 	Misses, Shared uint64
+	// Refused were neither, because too many requests waited.
+	Refused uint64
 	// Evictions are pages that had to go before their time.
 	Evictions uint64
 	// Pages, their Bytes, and the Tenants that have some.
 	Pages, Bytes, Tenants int
+	// Waiting is how many requests wait, where that is bounded.
+	Waiting int
 }
 
 // Stats is what the cache has done so far.
@@ -643,5 +648,8 @@ func (c *Cache) Stats() Stats {
 	defer c.mu.Unlock()
 	stats := c.stats
 	stats.Pages, stats.Bytes, stats.Tenants = c.pages.Len(), c.bytes, len(c.shelves)
+	if c.waiters != nil {
+		stats.Waiting = c.waiters.all.count
+	}
 	return stats
 }
