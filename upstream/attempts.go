@@ -208,9 +208,6 @@ func (ts *tenants) attempt(
 	if err := t.pace.wait(ctx); err != nil {
 		return nil, err
 	}
-	if ctx.Err() != nil && !q.begun.Load() {
-		return nil, transportError(ctx, ctx.Err(), nil)
-	}
 	if err := allowance.Take(); err != nil {
 		return nil, err
 	}
@@ -232,7 +229,6 @@ func (ts *tenants) attempt(
 		ts.opts.Observer.Attempted(outcome(err), took)
 	}()
 	t.pace.count(start)
-	q.begun.Store(true)
 	ctx, cancel := context.WithTimeout(q.sending, ts.opts.AttemptTimeout)
 	defer cancel()
 	return ask(ctx)

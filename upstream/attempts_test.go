@@ -60,6 +60,13 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
+// requests is how many have come.
+func (s *script) requests() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.came)
+}
+
 // waits are the times between requests, and since start the first.
 func (s *script) waits(start time.Time) []time.Duration {
 	var waits []time.Duration

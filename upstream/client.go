@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -182,6 +181,9 @@ func (c *Client) ListCalls(ctx context.Context, opts ListCallsOptions) (*Page, e
 		waiting, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		defer context.AfterFunc(opts.Waiters, func() { cancel(context.Cause(opts.Waiters)) })()
+		if opts.Waiters.Err() != nil {
+			return nil, transportError(opts.Waiters, opts.Waiters.Err(), nil)
+		}
 		ctx = waiting
 	}
 	page, err := q.page(ctx, opts.Page, opts.PageSize)
@@ -204,7 +206,6 @@ type question struct {
 type fetch struct {
 	sending       context.Context //nolint:containedctx // of what is sent, also when nobody waits for it any more
 	becomesUrgent <-chan struct{} // nil: it is
-	begun         atomic.Bool     // something was sent
 }
 
 func newFetch(ctx context.Context, opts ListCallsOptions) *fetch {
