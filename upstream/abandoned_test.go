@@ -45,7 +45,7 @@ func TestAbandonedFetches(t *testing.T) {
 		after    time.Duration
 	}{
 		"nobody has waited": {answer: always(200, nil), err: context.Canceled},
-		"it was sent": {answer: always(200, nil), patience: time.Second, requests: 1, after: took},
+		"it was sent":       {answer: always(200, nil), patience: time.Second, requests: 1, after: took},
 		"it waits for a slot": {
 			answer: always(200, nil), client: upstream.ClientOptions{MaxConcurrent: 1}, before: 1,
 			patience: time.Second, err: context.Canceled, after: time.Second,
