@@ -400,7 +400,7 @@ const refreshPause = time.Second
 
 // refresh starts a flight in the background, unless there is one or the last has just failed.
 func (c *Cache) refresh(list upstream.List, k key, s *shelf) {
-	if c.flights[k] != nil || c.ctx.Err() != nil || s.failing && c.opts.Now().Sub(s.failedAt) < refreshPause {
+	if c.flights[k] != nil || c.ctx.Err() != nil || c.opts.Now().Before(s.pausedUntil) {
 		return
 	}
 	c.start(c.ctx, list, k, nil, true).askers++ // the cache is one, for as long as it takes
@@ -475,12 +475,15 @@ func (c *Cache) land(k key, f *flight, page *upstream.Page, err error) (changed 
 	large, isLarge := errors.AsType[*upstream.PageSizeError](err)
 	switch {
 	case err == nil:
-		s.failing = false
+		s.failing, s.pausedUntil = false, time.Time{}
 		if !f.began.Before(s.refusedAt) { // else it may have been asked while the credential was still good
 			s.hidden, s.refusedAt = false, time.Time{}
 		}
+	case failed && failure.Kind == upstream.KindOverloaded: // which says nothing about upstream
+		s.pausedUntil = c.opts.Now().Add(refreshPause)
 	case failed && failure.Kind.Passing():
 		s.failing, s.failedAt = true, c.opts.Now()
+		s.pausedUntil = s.failedAt.Add(refreshPause)
 		s.hidden = s.hidden && !failure.Asked()
 	case failed && failure.Asked():
 		c.refuse(s, f)

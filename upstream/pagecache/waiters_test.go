@@ -187,6 +187,26 @@ func TestTooManyWait(t *testing.T) {
 	})
 }
 
+// That the gateway has too much to ask is not taken for upstream's failing: pages are not marked for it, and what is to
+// be refreshed is tried again after a second.
+func TestOverloadIsNotUpstreamsFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := newStale(t)
+		list(t, c, ask(0, 20))
+		time.Sleep(16 * time.Second)
+		l.fail(upstream.Overloaded("a test"))
+		for _, after := range []time.Duration{0, 500 * time.Millisecond, 500 * time.Millisecond} {
+			time.Sleep(after)
+			if page := list(t, c, ask(0, 20)); page.Stale {
+				t.Error("it is marked as stale")
+			}
+		}
+		if n := l.count(); n != 3 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}
+
 // Who waits for a page hurries up its refresh.
 func TestRefreshesAreHurriedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
