@@ -117,19 +117,17 @@ func (ts *tenants) of(c Credential) *tenant {
 // add makes a tenant, unless somebody else just has.
 func (ts *tenants) add(to *lru.Cache[Tenant, *tenant], id Tenant) *tenant {
 	observer := ts.opts.Observer
-	made := &tenant{id: id, verifier: NewVerifier(ts.opts.FirstPage, time.Now)}
-	made.proven.Store(!ts.opts.AnyKey)
-	tell := func(event func(Tenant)) func(circuitbreaker.StateChangedEvent) {
-		return func(circuitbreaker.StateChangedEvent) {
-			if made.proven.Load() { // of made-up keys there is no end
-				event(id)
-			}
-		}
+	made := &tenant{
+		id:       id,
+		verifier: NewVerifier(ts.opts.FirstPage, time.Now),
+		breaker: circuitbreaker.NewBuilder[any]().
+			WithFailureThreshold(breakerFailures).WithSuccessThreshold(1).WithDelay(breakerDelay).
+			OnOpen(func(circuitbreaker.StateChangedEvent) { observer.Opened(id) }).
+			OnClose(func(circuitbreaker.StateChangedEvent) { observer.Closed(id) }).
+			Build(),
+		pace: newPace(func(perSecond float64) { observer.Paced(id, perSecond) }),
 	}
-	made.breaker = circuitbreaker.NewBuilder[any]().
-		WithFailureThreshold(breakerFailures).WithSuccessThreshold(1).WithDelay(breakerDelay).
-		OnOpen(tell(observer.Opened)).OnClose(tell(observer.Closed)).Build()
-	made.pace = newPace(func(perSecond float64) { observer.Paced(id, perSecond) })
+	made.proven.Store(!ts.opts.AnyKey)
 	made.verifier.FirstPage = func(number int) { observer.FirstPage(id, number) }
 	made.verifier.PageSize = func(rows int) { observer.PageSize(id, rows) }
 	if other, ok, _ := to.PeekOrAdd(id, made); ok {
