@@ -97,9 +97,9 @@ deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze
 # The built gateway against software from elsewhere: GraphQL clients, graphql-js, the graphql-http audits, Chromium,
 # Prometheus, HAProxy, nginx. For more random requests to compare with graphql-js: make acceptance DIFFERENTIAL=100000.
 acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx
-	for folder in examples examples/web acceptance acceptance/graphql-17; do \
+	for folder in examples examples/web test/acceptance test/acceptance/graphql-17; do \
 		(cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
-	cd acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
+	cd test/acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
 
 /usr/bin/chromium:
 	$(APT) update && $(APT) install -y --no-install-recommends chromium
@@ -113,19 +113,19 @@ acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/ng
 
 # Pictures of the explorer and the example page, to look at, and the one in the README.
 screenshots: build $(CHROMIUM)
-	for folder in examples/web acceptance; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
-	cd acceptance && SCREENSHOTS=$(CURDIR)/bin/screenshots GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) \
+	for folder in examples/web test/acceptance; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
+	cd test/acceptance && SCREENSHOTS=$(CURDIR)/bin/screenshots GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) \
 		node --test explorer.test.mjs explorer-share.test.mjs page.test.mjs
 	cp bin/screenshots/page-light.png docs/page.png
 
 # The table of ratios in README.md, and the parts of it; on a quiet machine.
 bench: build /usr/bin/wrk
-	go run ./bench -gateway bin/revox-graphql -rounds 5
+	go run ./test/bench -gateway bin/revox-graphql -rounds 5
 	go test ./upstream ./graph -run '^$$' -bench . -benchmem
 
 # What the gateway bears: hostile documents, overload, slow connections, restarts behind nginx.
 siege: build /usr/sbin/nginx
-	go run ./bench siege -gateway bin/revox-graphql
+	go run ./test/bench siege -gateway bin/revox-graphql
 
 /usr/sbin/nginx:
 	$(APT) update && $(APT) install -y --no-install-recommends nginx-light
@@ -134,4 +134,4 @@ siege: build /usr/sbin/nginx
 	$(APT) update && $(APT) install -y --no-install-recommends wrk
 
 clean:
-	rm -rf bin gateway/explorer/dist/assets gateway/explorer/dist/*.html* gateway/explorer/node_modules acceptance/node_modules acceptance/graphql-17/node_modules examples/node_modules examples/web/node_modules
+	rm -rf bin gateway/explorer/dist/assets gateway/explorer/dist/*.html* gateway/explorer/node_modules test/acceptance/node_modules test/acceptance/graphql-17/node_modules examples/node_modules examples/web/node_modules

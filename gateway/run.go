@@ -80,8 +80,8 @@ func programVersion() string {
 // together with drainTimeout and the second for the last traces they stay within those 10 s.
 const lastLinesTimeout = 250 * time.Millisecond
 
-// writingBytes is how much of answers may be on its way to clients that read slowly: five hundred of the largest as
-// they usually are, hundred calls with all that was said.
+// writingBytes is how much of answers may be on its way before clients are cut off that read nothing: five hundred of the
+// largest as they usually are, hundred calls with all that was said.
 const writingBytes = 256 << 20
 
 // headersBytes is how much of headers may be on its way in: a hundred of the largest there may be by default.
@@ -164,9 +164,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		log.Info("serving made-up demo calls: set REVOX_API_KEY to see your own")
 	}
 	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
-	server := newServer(s, handler, log)
+	server := newServer(s, streams.Wrap(handler), log)
 	headers.Watch(server)
-	server.Handler = streams.Wrap(server.Handler)
 	connections.Watch(server)
 	return serve(ctx, server, headers.Listen(connections.Listen(listener)), &draining, s.DrainDelay, log)
 }

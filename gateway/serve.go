@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"revox-graphql/internal/slowclient"
 )
 
 // drainTimeout is how long requests under way may take to finish after the signal to stop: a little less than the 10 s
@@ -25,7 +27,7 @@ const maxStreams = 100
 
 // newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end: 5
 // seconds for headers, 15 for all of a request, and as long as it is set between two requests. A first request must
-// begin within 5 seconds too.
+// begin within 5 seconds too. How long an answer may take, once it begins to be written, is decided by [slowclient.Watch].
 func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server {
 	server := &http.Server{
 		Handler:           handler,
@@ -36,10 +38,11 @@ func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server
 		IdleTimeout:       s.IdleTimeout,
 		MaxHeaderBytes:    int(s.MaxRequestBytes) + headerBytes,
 		ErrorLog:          errorLog(log),
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: 30 * time.Second},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: slowclient.Timeout},
 	}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
+	slowclient.Watch(server)
 	return server
 }
 

@@ -84,8 +84,8 @@ func (w *windowless) ask(t *testing.T, path string) (stream uint32) {
 	return stream
 }
 
-// Streams whose answers cannot be sent are bounded, for a connection and for all. Those open longest are cut off, and
-// others are answered as before.
+// Streams whose answers cannot be sent are bounded, for a connection and for all. Those are cut off whose clients have taken
+// nothing for longest, and others are answered as before.
 func TestStreamsWithoutWindow(t *testing.T) {
 	const most = 40 // twice as many as may be inside
 	p := start(t, map[string]string{"GATEWAY_MAX_CONCURRENT_REQUESTS": "20"})
@@ -117,5 +117,8 @@ func TestStreamsWithoutWindow(t *testing.T) {
 	}
 	if _, metrics := p.get(t, "metrics"); strings.Contains(metrics, "\nrevox_graphql_streams_cut_total 0\n") {
 		t.Error("streams cut off are not counted")
+	}
+	if _, metrics := p.get(t, "metrics"); !strings.Contains(metrics, `requests_total{code="CLIENT_TOO_SLOW",operation="(anonymous)"}`) {
+		t.Errorf("requests cut off are not counted as such")
 	}
 }

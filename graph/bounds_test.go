@@ -175,6 +175,18 @@ func TestLongLists(t *testing.T) {
 			}
 		})
 	}
+	// `nodes` cannot be null without taking the whole answer with it, so it has a null for each id.
+	t.Run("beside other fields", func(t *testing.T) {
+		for _, length := range []int{101, 250, 251, 1000} {
+			a := g.query(t, "query ($list: [ID!]!) { calls(first: 1) { nodes { id } } nodes(ids: $list) { id } }",
+				map[string]any{"list": list("none", length)})
+			nodes, _ := at(t, a.Data, "nodes").([]any)
+			if len(a.Errors) != 1 || a.code(t) != "BAD_USER_INPUT" || len(nodes) != length || nodes[length-1] != nil ||
+				at(t, a.Data, "calls", "nodes", 0, "id") != g.fake.IDs()[0] {
+				t.Errorf("%d ids: %d nodes, %+v", length, len(nodes), a.Errors)
+			}
+		}
+	})
 	t.Run("a literal", func(t *testing.T) {
 		for length, want := range map[int]int{250: 0, 251: 1} {
 			a := g.asked(t, bodyOf(t, "{ calls(first: 1) { nodes { structuredOutput(keys: ["+

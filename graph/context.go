@@ -16,6 +16,7 @@ type request struct {
 	refresh    bool                // because the client wants them afresh
 	deadline   time.Time           // for all of its upstream work
 	allowance  *upstream.Allowance // for all of its upstream work
+	search     search              // what of that is charged
 	trace      *pagination.Reads   // what was read for it
 	document   *document           // what is executed
 	wantsCost  bool                // the answer tells the cost

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"encoding/json"
+	"math"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -12,18 +13,24 @@ import (
 
 // The cost of a request is about the number of calls that it reads and writes. A call costs 1, and each transcript of it 10
 // more, since a transcript weighs about ten times the rest of its call. `calls` costs that for each call of its page, and 20
-// for `totalCount`; `nodes` for each of its ids, and 20 for the scan; `call` and `node` once, and 20 for the scan. What
-// @include and @skip leave out is counted all the same, so that a document's cost depends on counts alone.
+// for `totalCount`; `nodes` for each of its ids, and 20 for the scan; `call` and `node` once, and 20 for the scan. Each ten
+// elements of another list in an argument cost 1, for each call where the argument is of a field of calls: they are coerced,
+// and compared there. Introspection costs 1 for two
+// values that it answers with, about. What @include and @skip leave out is
+// counted all the same, so that a document's cost depends on counts alone. What a search costs is not known before, see
+// searches.go.
 const (
 	callCost       = 1
 	transcriptCost = 10
 	scanCost       = 20
 	countCost      = 20
+	freeElements   = 10 // cost as much as a call
 )
 
 // costPlan is what an operation costs as far as its document tells. What is left to a request are the counts.
 type costPlan struct {
 	fixed    int
+	lists    []*ast.Value // in arguments, but those of parts
 	parts    []costPart
 	maxCount int
 }
@@ -31,62 +38,91 @@ type costPlan struct {
 // costPart costs something for each call: of `calls`, or of `nodes` if there are ids.
 type costPart struct {
 	each             int
+	lists            []*ast.Value // in arguments of fields of a call
 	first, last, ids *ast.Value
 }
 
 // newCostPlan makes the plan of an operation that has been validated.
-func newCostPlan(operation *ast.OperationDefinition, fragments fragments, maxCount int) *costPlan {
+func newCostPlan(operation *ast.OperationDefinition, fragments fragments, sizes schemaSizes, maxCount int) *costPlan {
 	p := &costPlan{maxCount: maxCount}
 	for _, field := range fragments.merge(operation.SelectionSet) {
 		switch field.name {
 		case "calls":
-			p.parts = append(p.parts, costPart{
-				each: max(callCost, p.connection(field, fragments)), first: field.argument("first"), last: field.argument("last"),
-			})
+			part := costPart{first: field.argument("first"), last: field.argument("last")}
+			p.connection(&part, field, fragments)
+			part.each = max(callCost, part.each)
+			p.parts = append(p.parts, part)
+			p.lists = append(p.lists, field.lists()...)
 		case "nodes":
+			part := costPart{ids: field.argument("ids")}
+			part.call(field, fragments)
 			p.fixed += scanCost
-			p.parts = append(p.parts, costPart{each: costOfCall(field, fragments), ids: field.argument("ids")})
+			p.parts = append(p.parts, part)
 		case "call", "node":
-			p.fixed += scanCost + costOfCall(field, fragments)
+			var one costPart
+			one.call(field, fragments)
+			p.fixed += scanCost + one.each
+			p.lists = append(p.lists, one.lists...)
+		case "__schema", "__type":
+			p.fixed += int(math.Ceil(sizes.values(field, fragments) / valuesForOne))
 		}
 	}
 	return p
 }
 
-// connection is what each call of a connection costs.
-func (p *costPlan) connection(connection mergedField, fragments fragments) (each int) {
+// connection adds what each call of a connection costs.
+func (p *costPlan) connection(part *costPart, connection mergedField, fragments fragments) {
 	for _, field := range fragments.merge(connection.selections...) {
 		switch field.name {
 		case "nodes":
-			each += costOfCall(field, fragments)
+			part.call(field, fragments)
 		case "edges":
 			for _, node := range fragments.merge(field.selections...) {
 				if node.name == "node" {
-					each += costOfCall(node, fragments)
+					part.call(node, fragments)
 				}
 			}
 		case "totalCount":
 			p.fixed += countCost
 		}
 	}
-	return each
 }
 
-func costOfCall(call mergedField, fragments fragments) int {
-	cost := callCost
+// call adds what a call costs.
+func (p *costPart) call(call mergedField, fragments fragments) {
+	p.each += callCost
 	for _, field := range fragments.merge(call.selections...) {
 		if field.name == "transcript" {
-			cost += transcriptCost
+			p.each += transcriptCost
+		}
+		p.lists = append(p.lists, field.lists()...)
+	}
+}
+
+// lists are the values of the field's arguments that are lists.
+func (f *mergedField) lists() (values []*ast.Value) {
+	for _, argument := range f.first.Arguments {
+		if of := argument.Value.ExpectedType; of != nil && of.Elem != nil {
+			values = append(values, argument.Value)
 		}
 	}
-	return cost
+	return values
 }
 
 // of is what a request costs.
 func (p *costPlan) of(variables map[string]any) int {
-	cost := p.fixed
+	cost := p.fixed + costOfLists(p.lists, variables)
 	for i := range p.parts {
-		cost += p.parts[i].each * p.parts[i].count(variables, p.maxCount)
+		part := &p.parts[i]
+		cost += (part.each + costOfLists(part.lists, variables)) * part.count(variables, p.maxCount)
+	}
+	return cost
+}
+
+// costOfLists is what lists cost. What is longer than a list may be is refused.
+func costOfLists(lists []*ast.Value, variables map[string]any) (cost int) {
+	for _, list := range lists {
+		cost += min(longestLiteral(list, variables), maxList) / freeElements
 	}
 	return cost
 }

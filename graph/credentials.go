@@ -32,7 +32,7 @@ func newGate(opts Options) gate {
 
 // admit returns the credential that goes upstream, or what to tell whoever has none.
 func (g *gate) admit(r *http.Request) (credential upstream.Credential, refusal string) {
-	if !g.forward && len(g.tokens) == 0 && g.file == nil {
+	if g.anonymous() {
 		return g.credential, ""
 	}
 	token := bearer(r)
@@ -46,6 +46,17 @@ func (g *gate) admit(r *http.Request) (credential upstream.Credential, refusal s
 	default:
 		return g.credential, ""
 	}
+}
+
+// anonymous says that everybody is let in, without a credential of their own.
+func (g *gate) anonymous() bool { return !g.forward && len(g.tokens) == 0 && g.file == nil }
+
+// client tells those apart who are admitted, as far as they have credentials of their own.
+func (g *gate) client(r *http.Request) tokenHash {
+	if g.anonymous() {
+		return tokenHash{}
+	}
+	return sha256.Sum256([]byte(bearer(r)))
 }
 
 // accepts compares hashes, so that the time it takes says nothing about a token, not even its length.

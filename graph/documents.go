@@ -34,6 +34,7 @@ type document struct {
 // checker checks documents. It keeps nothing.
 type checker struct {
 	schema       *ast.Schema
+	sizes        schemaSizes
 	limits       Limits
 	maxCount     int
 	suggest      bool             // "Did you mean"
@@ -43,7 +44,7 @@ type checker struct {
 
 // newChecker makes a checker. Suggestions tell the schema, so they go when introspection does.
 func newChecker(schema *ast.Schema, limits Limits, maxCount int, introspection bool) *checker {
-	c := &checker{schema: schema, limits: limits, maxCount: maxCount, suggest: introspection}
+	c := &checker{schema: schema, sizes: sizesOf(schema), limits: limits, maxCount: maxCount, suggest: introspection}
 	byName := rules.NewDefaultRules().GetInner()
 	if !introspection {
 		byName["NoIntrospection"] = noIntrospection
@@ -127,7 +128,7 @@ func (c *checker) check(text string) (*document, gqlerror.List) {
 	}
 	fragments := fragmentsOf(doc)
 	for _, operation := range doc.Operations {
-		checked.costs[operation] = newCostPlan(operation, fragments, c.maxCount)
+		checked.costs[operation] = newCostPlan(operation, fragments, c.sizes, c.maxCount)
 		declared := newVariables(c.schema, operation, c.suggest)
 		declared.nullable = nullable[operation]
 		checked.variables[operation] = declared

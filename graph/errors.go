@@ -76,7 +76,12 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		out.Extensions["scannedPages"] = e.Pages
 		return say(errcode.ScanLimitReached, "Not found among the newest calls; older ones were not searched. Walk `calls` to find it.")
 	}
-	if e, ok := errors.AsType[*upstream.AllowanceError](err); ok {
+	if e, ok := errors.AsType[*upstream.AllowanceError](err); ok && e.RetryAfter > 0 {
+		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "searches", e.Limit, e.Limit+1
+		out.Extensions["retryAfter"] = math.Ceil(e.RetryAfter.Seconds())
+		return say(errcode.QueryTooComplex, "The list has to be searched for this cursor, and you have caused too many searches "+
+			"of late. Try again in a second, or start anew without a cursor.")
+	} else if ok {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "upstream requests", e.Limit, e.Limit+1
 		return say(errcode.QueryTooComplex, "This query takes more than %d requests to Revox. Ask for less at once.", e.Limit)
 	}

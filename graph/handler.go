@@ -110,6 +110,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		}
 		h.finder.trusted = trusted
 	}
+	h.searches = newSearches(&opts)
 	if opts.Cached && opts.AnswerBytes > 0 {
 		h.answers = newAnswers(opts.Known, opts.AnswerBytes)
 	}
@@ -126,6 +127,7 @@ type handler struct {
 	finder      finder
 	limits      Limits
 	capacity    *Capacity
+	searches    *searches
 	answers     *answers // nil: none are remembered
 	timeout     time.Duration
 	maxRequests int
@@ -227,7 +229,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	req := &request{
 		id: requestID(w.Header()), credential: credential, deadline: now.Add(h.timeout), trace: &pagination.Reads{},
-		document: document, wantsCost: wantsCost,
+		document: document, wantsCost: wantsCost, search: search{searches: h.searches, client: h.gate.client(r)},
 		allowance: upstream.NewAllowance(h.maxRequests), refresh: fresh,
 	}
 	if fresh {
@@ -257,6 +259,8 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	x.report.Executed = true
 	ctx := encode.WithLimit(withRequest(x.r.Context(), req), encode.Limit{Bytes: h.limits.AnswerBytes, Errors: req.errors.size})
 	response := h.run(generated.WithBuffer(ctx, buffer), op)
+	cost += int(req.search.cost.Load())
+	x.report.Operation.Cost = cost
 	x.report.read(req.trace, req.allowance.Used())
 	x.age = req.trace.Age()
 	if response == nil { // gqlgen gives none where the context has ended

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,13 @@ func TestCosts(t *testing.T) {
 		"nodes by a variable":       {`query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": []string{"a", "b", "c"}}, 23},
 		"nodes by one id":           {`query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": "a"}, 21},
 		"nodes by too many":         {`query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": make([]string, 5000)}, 120},
+		"statuses":                  {"query ($s: [CallOrderStatus!]) { calls(first: 5, statuses: $s) { nodes { id } } }", map[string]any{"s": slices.Repeat([]string{"COMPLETED"}, 30)}, 8},
+		"few statuses":              {"{ calls(first: 5, statuses: [COMPLETED, CALLING]) { nodes { id } } }", nil, 5},
+		"roles":                     {"query ($r: [TranscriptRole!]) { calls(first: 5) { edges { node { transcript(roles: $r) { role } } } } }", map[string]any{"r": slices.Repeat([]string{"USER"}, 40)}, 75},
+		"keys":                      {`{ call(id: "a") { structuredOutput(keys: [` + strings.Repeat(`"a" `, 50) + `]) } }`, nil, 26},
+		"keys of nodes":             {`query ($k: [String!]) { nodes(ids: ["a", "b"]) { ... on Call { structuredOutput(keys: $k) } } }`, map[string]any{"k": slices.Repeat([]string{"a"}, 20)}, 26},
+		"a list that is too long":   {"query ($s: [CallOrderStatus!]) { calls(first: 5, statuses: $s) { nodes { id } } }", map[string]any{"s": slices.Repeat([]string{"COMPLETED"}, 5000)}, 30},
+		"a little introspection":    {"{ __schema { queryType { name } } }", nil, 2},
 		"two root fields":           {"{ a: calls(first: 2) { nodes { id } } b: calls(first: 3) { nodes { id } } }", nil, 5},
 	}
 	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Hour})

@@ -3,6 +3,8 @@ package graph
 import (
 	"context"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -67,9 +69,21 @@ func longestList(value any) int {
 func resolveRoot(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
 	field := graphql.GetRootFieldContext(ctx).Field
 	if err := longList(field.Arguments, graphql.GetOperationContext(ctx).Variables); err != nil {
-		return failRoot(ctx, field, err)
+		failed := failRoot(ctx, field, err)
+		if field.Name == "nodes" { // as with its own bound, see Resolver.Nodes
+			return nullNodes(longestLiteral(field.Arguments.ForName("ids").Value, graphql.GetOperationContext(ctx).Variables))
+		}
+		return failed
 	}
 	return next(ctx)
+}
+
+// nullNodes are the nulls of `nodes`, one for each id.
+type nullNodes int
+
+// MarshalGQL implements [graphql.Marshaler].
+func (n nullNodes) MarshalGQL(w io.Writer) {
+	_, _ = io.WriteString(w, "["+strings.TrimPrefix(strings.Repeat(",null", int(n)), ",")+"]")
 }
 
 // failRoot is the null of a root field that is not resolved, and reports why.

@@ -14,8 +14,10 @@ import (
 type Report struct {
 	// Operation is what was asked for; zero if that did not become known, because the request was refused.
 	Operation Operation
-	// Code is that of the answer's first error; "" if it has none.
+	// Code is that of the answer's first error; "" if it has none. Where the answer did not arrive as a whole, it says why.
 	Code string
+	// Unsent says that the answer did not arrive as a whole: the client has left, or was cut off because it read too slowly.
+	Unsent bool
 	// Limit names the limit that the request was beyond; "" if none.
 	Limit string
 	// Executed says that the operation was run, Remembered that an answer was sent again instead.
@@ -80,6 +82,14 @@ func (r *Report) failed(errs gqlerror.List) {
 		if r.Limit == "" && (code == errcode.QueryTooComplex || code == errcode.QueryTooLarge) {
 			r.Limit = err.Rule
 		}
+	}
+}
+
+// unsent notes that the answer did not arrive as a whole, and why.
+func (r *Report) unsent(tooSlow bool) {
+	r.Unsent, r.Code = true, errcode.ClientClosedRequest
+	if tooSlow {
+		r.Code = errcode.ClientTooSlow
 	}
 }
 

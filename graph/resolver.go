@@ -23,12 +23,12 @@ type Resolver struct {
 	arguments *encode.Arguments
 }
 
-// reader reads one of the lists of whoever asks.
-func (r *Resolver) reader(ctx context.Context, statuses upstream.OrderStatuses) *pagination.Reader {
+// reader reads one of the lists of whoever asks, within an allowance.
+func (r *Resolver) reader(ctx context.Context, statuses upstream.OrderStatuses, allowance *upstream.Allowance) *pagination.Reader {
 	req := requestOf(ctx)
 	return r.pages.Reader(pagination.Request{
 		List: upstream.List{Credential: req.credential, Statuses: statuses}, NotBefore: req.notBefore, Refresh: req.refresh,
-		Deadline: req.deadline, Allowance: req.allowance, Reads: req.trace,
+		Deadline: req.deadline, Allowance: allowance, Reads: req.trace,
 	})
 }
 
@@ -56,11 +56,12 @@ func (r *Resolver) window(ctx context.Context, args relay.Arguments, statuses []
 	if err != nil {
 		return nil, nil, err
 	}
-	reader := r.reader(ctx, set)
 	rng, err := relay.NewRange(args, uint16(set), r.maxCount)
 	if err != nil {
 		return nil, nil, err
 	}
+	req := requestOf(ctx)
+	reader := r.reader(ctx, set, req.search.allowance(req.allowance, rng, n))
 	w, err := reader.Window(ctx, rng, n)
 	return reader, w, err
 }
@@ -139,7 +140,7 @@ func newArguments() *encode.Arguments {
 
 // find looks calls up by id, see [Reader.LookUp].
 func (r *Resolver) find(ctx context.Context, ids ...string) (map[string]*upstream.Call, error) {
-	return r.reader(ctx, 0).LookUp(ctx, r.known, ids, r.maxScan)
+	return r.reader(ctx, 0, requestOf(ctx).allowance).LookUp(ctx, r.known, ids, r.maxScan)
 }
 
 // roots is what the generated executor asks for resolvers. It never asks for those of types that write themselves.

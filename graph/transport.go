@@ -7,10 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"revox-graphql/internal/errcode"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"revox-graphql/internal/errcode"
+	"revox-graphql/internal/slowclient"
 )
 
 // GraphQL over HTTP (the working draft of the GraphQL Foundation) for queries by GET and POST. gqlgen's own transports
@@ -82,15 +83,22 @@ func (x *exchange) send(status int, body []byte) {
 	x.sayAge()
 	x.leave()
 	x.w.WriteHeader(status)
-	if x.capacity == nil {
-		_, _ = x.w.Write(body) //nolint:gosec // JSON that says so, with nosniff: no page
-	} else {
-		held := max(len(body), x.held)
-		if x.r.ProtoMajor > 1 { // no buffer of the system is a stream's own: each is held here, with what it takes itself
-			held = max(held, smallAnswer+1)
-		}
-		x.capacity.answers.write(x.w, body, held)
+	to, client := slowclient.Wrap(x.w)
+	if err := x.write(to, client, body); err != nil {
+		x.report.unsent(client.TooSlow())
 	}
+}
+
+func (x *exchange) write(to http.ResponseWriter, client *slowclient.Writer, body []byte) error {
+	if x.capacity == nil {
+		_, err := to.Write(body) //nolint:gosec // JSON that says so, with nosniff: no page
+		return err
+	}
+	held := max(len(body), x.held)
+	if x.r.ProtoMajor > 1 { // no buffer of the system is a stream's own: each is held here, with what it takes itself
+		held = max(held, smallAnswer+1)
+	}
+	return x.capacity.answers.write(to, client, body, held)
 }
 
 // sayAge tells in whole seconds how old the oldest page is that the answer was made from (RFC 9111 §5.1); 0 where it

@@ -1,68 +1,120 @@
 package graph
 
 import (
-	"container/list"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
+
+	"revox-graphql/internal/slowclient"
 )
 
 // writing is what is held by answers that are being written. A request has left its place by then: if it kept it, a thousand
 // clients that read a byte a second would keep everybody else out. What is left is memory, which is bounded: where the answers
-// on their way have more bytes, the one that has been on its way longest is cut off, with its connection. A client that reads
-// as fast as others never is the last.
+// on their way have more bytes, clients are cut off that take nothing, those first that have taken nothing for longest.
+//
+// A client that goes on reading is not cut off, however many there are: that there are not too many is for whoever lets
+// requests in.
 type writing struct {
 	maxBytes int
 
 	mu    sync.Mutex
-	under list.List // of *written, the oldest first
+	under map[*written]struct{}
 	bytes int
+	next  *time.Timer // looks again; nil until it is needed
 }
 
 // written is an answer on its way.
 type written struct {
-	http.ResponseWriter
-	size int
-	cut  bool
+	client *slowclient.Writer
+	size   int
 }
 
 // smallAnswer is the size of an answer that is not counted: the system takes as much for a connection at once, as a rule.
 // Over HTTP/2 all are counted, and none as less than this.
 const smallAnswer = 16 << 10
 
-// write writes a body for which so many bytes are held.
-func (w *writing) write(to http.ResponseWriter, body []byte, size int) {
-	if size > smallAnswer {
-		defer w.end(w.begin(to, size))
-		// What is in a buffer of net/http has still to be written.
-		defer func() { _ = http.NewResponseController(to).Flush() }()
+// stallTimeout is how long a client may take for a chunk, see [slowclient.Chunk], where memory is short: it must read
+// 51 KiB/s then. One that reads 300 kB/s takes as long for what the system hands on at once.
+const stallTimeout = 5 * time.Second
+
+// write writes a body for which so many bytes are held. An error says that it has not arrived as a whole.
+func (w *writing) write(to http.ResponseWriter, client *slowclient.Writer, body []byte, size int) error {
+	if size <= smallAnswer {
+		_, err := to.Write(body) //nolint:gosec // JSON that says so, with nosniff: no page
+		return err
 	}
-	_, _ = to.Write(body) //nolint:gosec // JSON that says so, with nosniff: no page
+	defer w.end(w.begin(client, size))
+	if _, err := to.Write(body); err != nil { //nolint:gosec // as above
+		return err
+	}
+	// What is in a buffer of net/http has still to be written.
+	if err := http.NewResponseController(to).Flush(); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }
 
-func (w *writing) begin(to http.ResponseWriter, size int) *list.Element {
+func (w *writing) begin(client *slowclient.Writer, size int) *written {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.bytes += size
-	mine := w.under.PushBack(&written{to, size, false})
-	for oldest := w.under.Front(); w.bytes > w.maxBytes && oldest != mine; oldest = w.under.Front() {
-		// Its handler is still there, and lets go of the bytes as soon as its writing fails.
-		_ = http.NewResponseController(w.remove(oldest)).SetWriteDeadline(time.Unix(1, 0))
+	if w.under == nil {
+		w.under = map[*written]struct{}{}
 	}
+	mine := &written{client, size}
+	w.under[mine] = struct{}{}
+	w.bytes += size
+	client.Begin()
+	w.relieve()
 	return mine
 }
 
-func (w *writing) end(element *list.Element) {
+func (w *writing) end(mine *written) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !element.Value.(*written).cut {
-		w.remove(element)
+	w.remove(mine)
+}
+
+// remove forgets an answer, unless that has been done.
+func (w *writing) remove(one *written) {
+	if _, ok := w.under[one]; ok {
+		delete(w.under, one)
+		w.bytes -= one.size
 	}
 }
 
-func (w *writing) remove(element *list.Element) http.ResponseWriter {
-	one := w.under.Remove(element).(*written)
-	one.cut = true
-	w.bytes -= one.size
-	return one.ResponseWriter
+// relieve cuts clients off that are too slow while memory is short, and looks again when the next one is.
+func (w *writing) relieve() {
+	for w.bytes > w.maxBytes && len(w.under) > 0 {
+		slowest, since := w.slowest()
+		if left := stallTimeout - time.Since(since); left > 0 {
+			w.lookAgain(left)
+			return
+		}
+		// Its handler is still there, and lets go of the bytes as soon as its writing fails.
+		slowest.client.Cut()
+		w.remove(slowest)
+	}
+}
+
+// slowest is the answer of which nothing was taken for longest.
+func (w *writing) slowest() (slowest *written, since time.Time) {
+	for one := range w.under {
+		if at := one.client.Progress(); slowest == nil || at.Before(since) {
+			slowest, since = one, at
+		}
+	}
+	return slowest, since
+}
+
+func (w *writing) lookAgain(after time.Duration) {
+	if w.next != nil {
+		w.next.Reset(after)
+		return
+	}
+	w.next = time.AfterFunc(after, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.relieve()
+	})
 }

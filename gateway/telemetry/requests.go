@@ -74,7 +74,7 @@ func NewRequests(registry prometheus.Registerer, opts RequestOptions) *Requests 
 	q := &Requests{
 		log: opts.Log, slow: opts.Slow, onlySlow: opts.OnlySlow, operations: newNames[string](maxOperations),
 		total: counter("requests_total", "GraphQL requests, by the name of the operation and the code of the first error.", "operation", "code"),
-		duration: prometheus.NewHistogramVec(histogram("request_duration_seconds", "Time that GraphQL requests took, until the answer was written.",
+		duration: prometheus.NewHistogramVec(histogram("request_duration_seconds", "Time that GraphQL requests took, until their answer was there to be written.",
 			.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30), []string{"operation"}),
 		answers: counter("answers_total", "Operations answered: executed, executed with stale pages, or with a remembered answer.", "as"),
 		limits:  counter("limited_total", "GraphQL requests beyond a limit, by its name.", "limit"),
@@ -114,7 +114,14 @@ func (q *Requests) Wrap(next http.Handler) http.Handler {
 		ctx, report := graph.WithReport(r.Context())
 		written := &recorder{ResponseWriter: w}
 		next.ServeHTTP(written, r.WithContext(ctx))
-		q.answered(ctx, r, &outcome{report, written, written.code(report), time.Since(start)})
+		o := &outcome{Report: report, written: written, code: written.code(report), took: time.Since(start)}
+		if o.made = o.took; written.status != 0 {
+			o.made = written.began.Sub(start)
+		}
+		if report.Unsent {
+			written.status = statusUnsent
+		}
+		q.answered(ctx, r, o)
 	})
 }
 
@@ -124,7 +131,11 @@ type outcome struct {
 	written *recorder
 	code    string
 	took    time.Duration
+	made    time.Duration // until the answer began to be written: what comes after is for the client to decide
 }
+
+// statusUnsent is told of answers that did not arrive as a whole. nginx and Caddy log it where the client has left.
+const statusUnsent = 499
 
 // how says in a word where an answer to an operation came from; "" if there is none.
 func (o *outcome) how() string {
@@ -178,7 +189,7 @@ func (q *Requests) answered(ctx context.Context, r *http.Request, o *outcome) {
 func (q *Requests) count(o *outcome) string {
 	operation := q.label(o)
 	q.total.WithLabelValues(operation, o.code).Inc()
-	q.duration.WithLabelValues(operation).Observe(o.took.Seconds())
+	q.duration.WithLabelValues(operation).Observe(o.made.Seconds())
 	q.bytes.Add(float64(o.written.bytes))
 	if o.Operation.Cost > 0 {
 		q.cost.Observe(float64(o.Operation.Cost))
@@ -225,23 +236,26 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 // recorder notes what is written.
 type recorder struct {
 	http.ResponseWriter
-	status int // 0 until the header is written
+	status int       // 0 until the header is written
+	began  time.Time // when that was
 	bytes  int
+}
+
+func (w *recorder) begin(status int) {
+	if w.status == 0 {
+		w.status, w.began = status, time.Now()
+	}
 }
 
 // WriteHeader implements [http.ResponseWriter].
 func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
+	w.begin(status)
 	w.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements [http.ResponseWriter].
 func (w *recorder) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
+	w.begin(http.StatusOK)
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += n
 	return n, err

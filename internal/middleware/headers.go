@@ -36,8 +36,11 @@ func (h *Headers) Listen(listener net.Listener) net.Listener { return &countedLi
 
 // Watch lets a server tell when a header has been read.
 func (h *Headers) Watch(server *http.Server) {
-	next := server.Handler
+	outer, next := server.ConnContext, server.Handler
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		if outer != nil {
+			ctx = outer(ctx, conn)
+		}
 		return context.WithValue(ctx, connKey{}, conn)
 	}
 	server.ConnState = func(conn net.Conn, state http.ConnState) {

@@ -1,17 +1,20 @@
 package middleware
 
 import (
-	"container/list"
+	"cmp"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"revox-graphql/internal/slowclient"
 )
 
 // Streams bounds the requests that are open over HTTP/2. One connection carries many, and each holds its goroutine, its
 // buffers and its answer for as long as the client gives no window to write in, so neither the number of connections
-// nor the buffers of the system bound them. Where there are more, the one that has been open longest is cut off: a
-// client that reads as fast as others never is that one.
+// nor the buffers of the system bound them. Where there are more, the one is cut off whose client takes nothing of its
+// answer for longest; if none does for a second, the one that has got on with nothing for longest. A client that goes on
+// reading, or waits for its answer, never is that one while others are stalled.
 //
 // Requests over HTTP/1.1 are bounded by the number of connections.
 type Streams struct {
@@ -19,11 +22,13 @@ type Streams struct {
 	cut  atomic.Uint64
 
 	mu   sync.Mutex
-	open list.List // of http.ResponseWriter, the oldest first
+	open map[*slowclient.Writer]struct{}
 }
 
 // NewStreams bounds the open requests to so many.
-func NewStreams(most int) *Streams { return &Streams{most: most} }
+func NewStreams(most int) *Streams {
+	return &Streams{most: most, open: map[*slowclient.Writer]struct{}{}}
+}
 
 // Cut is how many were cut off.
 func (s *Streams) Cut() uint64 { return s.cut.Load() }
@@ -35,32 +40,47 @@ func (s *Streams) Wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		defer s.end(s.begin(w))
+		w, client := slowclient.Wrap(w)
+		s.begin(client)
+		defer s.end(client)
 		next.ServeHTTP(w, r)
 		// Else net/http would wait for a window once the handler has returned.
 		_ = http.NewResponseController(w).Flush()
 	})
 }
 
-func (s *Streams) begin(w http.ResponseWriter) *list.Element {
+func (s *Streams) begin(client *slowclient.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	mine := s.open.PushBack(w)
-	if s.open.Len() > s.most {
-		oldest := s.open.Front()
-		// Its handler ends as soon as reading or writing fails, and until then cannot return: see end.
-		control, past := http.NewResponseController(oldest.Value.(http.ResponseWriter)), time.Unix(1, 0)
-		_ = control.SetReadDeadline(past)
-		_ = control.SetWriteDeadline(past)
-		s.open.Remove(oldest)
+	if len(s.open) >= s.most {
+		slowest := s.slowest()
+		// Its handler ends as soon as reading or writing fails.
+		slowest.Cut()
+		delete(s.open, slowest)
 		s.cut.Add(1)
 	}
-	return mine
+	s.open[client] = struct{}{}
 }
 
-// end forgets a request. It takes the lock, so that no writer is used after its handler has returned.
-func (s *Streams) end(mine *list.Element) {
+// stalled is from when on a client is taken for one that takes nothing.
+const stalled = time.Second
+
+func (s *Streams) slowest() *slowclient.Writer {
+	var slowest, oldest *slowclient.Writer
+	waited := time.Duration(0)
+	for one := range s.open {
+		if w := one.Waited(); w >= max(stalled, waited) {
+			slowest, waited = one, w
+		}
+		if oldest == nil || one.Progress().Before(oldest.Progress()) {
+			oldest = one
+		}
+	}
+	return cmp.Or(slowest, oldest)
+}
+
+func (s *Streams) end(client *slowclient.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open.Remove(mine) // changes nothing where it is cut off
+	delete(s.open, client) // changes nothing where it is cut off
 }

@@ -50,9 +50,10 @@ func newWaiters(most int, proven func(upstream.Tenant) bool) *waiters {
 
 // enter counts a request that is to wait for a page; nil if too many wait. Otherwise it must leave.
 func (w *waiters) enter(opts upstream.ListCallsOptions) *waiting {
-	r := w.requests[opts.Allowance]
+	allowance := opts.Allowance.Whole()
+	r := w.requests[allowance]
 	if r == nil {
-		r = &waiting{allowance: opts.Allowance, tenant: opts.Credential.Tenant(), groups: []*group{&w.all}}
+		r = &waiting{allowance: allowance, tenant: opts.Credential.Tenant(), groups: []*group{&w.all}}
 		if opts.Refresh {
 			r.groups = append(r.groups, &w.refresh)
 		}

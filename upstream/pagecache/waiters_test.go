@@ -75,6 +75,22 @@ func TestWaitersAreBounded(t *testing.T) {
 	}
 }
 
+// The fields of a request, which have allowances of their own within that of the request, are one that waits.
+func TestFieldsWaitTogether(t *testing.T) {
+	w := newWaiters(1, nil)
+	whole := request("a", false)
+	for range 3 {
+		part := whole
+		part.Allowance = whole.Allowance.Charging(1, func() time.Duration { return 0 })
+		if w.enter(part) == nil {
+			t.Error("a field was refused")
+		}
+	}
+	if w.all.count != 1 || w.enter(request("a", false)) != nil {
+		t.Errorf("%d wait", w.all.count)
+	}
+}
+
 // Whatever waits and leaves: no bound is broken, a request counts once, and nothing is left behind.
 func TestWaitersModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

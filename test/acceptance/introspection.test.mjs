@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import * as graphql16 from 'graphql'
 import { startGateway } from './gateway.mjs'
 
-const file = readFileSync(new URL('../schema.graphqls', import.meta.url), 'utf8')
+const file = readFileSync(new URL('../../schema.graphqls', import.meta.url), 'utf8')
 const graphql17 = createRequire(new URL('graphql-17/package.json', import.meta.url))('graphql')
 
 /**

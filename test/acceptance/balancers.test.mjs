@@ -108,7 +108,7 @@ test("nginx keeps its connections, as deploy/nginx.conf sets it", { timeout: 2 *
   const gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: "0" });
   t.after(() => gateway.stop());
   const port = await freePort();
-  const settings = readFileSync(new URL("../deploy/nginx.conf", import.meta.url), "utf8")
+  const settings = readFileSync(new URL("../../deploy/nginx.conf", import.meta.url), "utf8")
     .replace("worker_processes auto", "worker_processes 1")
     .replace(/^\s*server 127.0.0.1:8082.*$/m, "")
     .replace("127.0.0.1:8081", new URL(gateway.url).host)

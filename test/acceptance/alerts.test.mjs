@@ -3,5 +3,5 @@ import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 
 test("the alert rules fire for failures, and not for clients that leave", () => {
-  execFileSync("promtool", ["test", "rules", new URL("../deploy/prometheus/alerts_test.yml", import.meta.url).pathname]);
+  execFileSync("promtool", ["test", "rules", new URL("../../deploy/prometheus/alerts_test.yml", import.meta.url).pathname]);
 });

@@ -9,7 +9,7 @@ export default {
   generates: {
     [`${TARGET}/client/`]: {
       preset: 'client',
-      documents: '../../examples/codegen/src/*.ts',
+      documents: '../../../examples/codegen/src/*.ts',
       config: { enumsAsTypes: true, strictScalars: true, scalars: { DateTime: 'string', JSON: 'unknown' } },
     },
     [`${TARGET}/schema.graphql`]: { plugins: ['schema-ast'] },

@@ -6,7 +6,7 @@ package main
 // meanwhile: hostile documents (attack.go), four times the load it can bear (overload.go), a thousand connections that
 // send a byte a second (slow.go), and a restart of both replicas behind nginx (restart.go).
 //
-//	go run ./bench siege -gateway bin/revox-graphql
+//	go run ./test/bench siege -gateway bin/revox-graphql
 //
 // What must hold is checked: where it does not, the report is printed all the same, and the program ends with an error.
 

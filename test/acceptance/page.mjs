@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startGateway } from './gateway.mjs'
 
-const root = fileURLToPath(new URL('../examples/web', import.meta.url))
+const root = fileURLToPath(new URL('../../examples/web', import.meta.url))
 
 /** Builds the example page, as its README says. */
 export async function buildPage() {
@@ -19,7 +19,7 @@ export async function servePage(settings) {
   let gateway = await startGateway(settings)
   const address = gateway.url
   process.env.GATEWAY_URL = address // is read by vite.config.ts
-  const { preview } = await import('../examples/web/node_modules/vite/dist/node/index.js')
+  const { preview } = await import('../../examples/web/node_modules/vite/dist/node/index.js')
   const server = await preview({ root, logLevel: 'silent', preview: { host: '127.0.0.1', port: 0 } })
   return {
     url: server.resolvedUrls.local[0],

@@ -5,7 +5,7 @@ package main
 // The subcommand starts the built gateway over a fake upstream, gives upstream trouble, and looks from both sides at what
 // the gateway makes of it: what clients are answered, and what upstream is asked.
 //
-//	go run ./bench trouble -gateway bin/revox-graphql
+//	go run ./test/bench trouble -gateway bin/revox-graphql
 //
 // There are three scenarios: upstream dies for a while (outage.go), fails half of its requests (storm.go), or is slow to
 // answer a crowd that wants the same page (herd.go). What must hold in them is checked: where it does not, the report is

@@ -9,7 +9,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { startGateway } from "./gateway.mjs";
 
-const deploy = new URL("../deploy/", import.meta.url);
+const deploy = new URL("../../deploy/", import.meta.url);
 const seconds = Number(process.env.PROMETHEUS_SECONDS ?? 15);
 let gateway, prometheus, folder, address;
 

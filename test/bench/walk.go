@@ -6,7 +6,7 @@ package main
 // over REST that does the least a loop can: ask for a page, write each of its rows. Then it kills the command again and
 // again, runs it until it is done, and compares the file with the list.
 //
-//	go run ./bench walk -gateway bin/revox-graphql
+//	go run ./test/bench walk -gateway bin/revox-graphql
 
 import (
 	"bufio"

@@ -8,7 +8,7 @@
 // Each is a process of its own, wrk asks them in turn, and before that every answer is checked. Run it on an otherwise
 // quiet Linux machine:
 //
-//	go build -o bin/revox-graphql . && go run ./bench -gateway bin/revox-graphql
+//	go build -o bin/revox-graphql . && go run ./test/bench -gateway bin/revox-graphql
 //
 // What comes out on stdout is Markdown.
 package main

@@ -11,7 +11,7 @@ import { startGateway } from './gateway.mjs'
 const patience = 15_000
 
 /** The path of a file below examples/. */
-export const example = (path) => fileURLToPath(new URL(`../examples/${path}`, import.meta.url))
+export const example = (path) => fileURLToPath(new URL(`../../examples/${path}`, import.meta.url))
 
 /** Calls that arrive fast, and read anew for each page, so that every page finds the list moved. */
 export const movingList = {

@@ -14,7 +14,7 @@ describe('graphql-codegen and TypeScript', { timeout: 120_000 }, () => {
   let calls
   before(async () => {
     await runScript('codegen:build') // codegen's types, then tsc, which fails on any error
-    calls = await import('../examples/codegen/build/calls.js')
+    calls = await import('../../examples/codegen/build/calls.js')
   })
 
   it('compiles what is right, and nothing that is wrong', async (t) => {
@@ -51,7 +51,7 @@ describe('graphql-codegen and TypeScript', { timeout: 120_000 }, () => {
   it('makes the same of the endpoint as of the file, with graphql 17', async (t) => {
     const gateway = await startGateway()
     t.after(gateway.stop)
-    const ofFile = await generate(t, fileURLToPath(new URL('../schema.graphqls', import.meta.url)))
+    const ofFile = await generate(t, fileURLToPath(new URL('../../schema.graphqls', import.meta.url)))
     assert.match(ofFile['schema.graphql'], /How far this attempt has come/)
     assert.match(ofFile['client/graphql.ts'], /NewestCallsDocument/)
     assert.deepEqual(await generate(t, gateway.graphql), ofFile)

@@ -7,7 +7,7 @@ const stopTimeout = 15_000
 
 const binary = process.env.GATEWAY_BIN
 if (!binary) {
-  throw new Error('GATEWAY_BIN is not set: it must be the path of a built gateway, such as ../bin/revox-graphql.')
+  throw new Error('GATEWAY_BIN is not set: it must be the path of a built gateway, such as ../../bin/revox-graphql.')
 }
 
 /**

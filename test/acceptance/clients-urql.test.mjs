@@ -1,8 +1,8 @@
 // urql with its normalized cache: it lists streams in `Accept` with every query, and has a list of its own to merge.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { newClient } from '../examples/urql/client.js'
-import { openList } from '../examples/urql/list.js'
+import { newClient } from '../../examples/urql/client.js'
+import { openList } from '../../examples/urql/list.js'
 import { itRuns, itWalks, movingList, recordFetch } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 

@@ -19,8 +19,8 @@ describe('Relay', { timeout: 120_000 }, () => {
   before(async () => {
     gateway = await startGateway(movingList)
     await runScript('relay:build')
-    ;({ newPage } = await import('../examples/relay/page.js'))
-    ;({ newEnvironment } = await import('../examples/relay/build/environment.js'))
+    ;({ newPage } = await import('../../examples/relay/page.js'))
+    ;({ newEnvironment } = await import('../../examples/relay/build/environment.js'))
   })
   after(() => gateway?.stop())
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
-import { automaticQueries, explain, newClient, trustedQueries } from '../examples/apollo/client.js'
-import { CALLS, openList } from '../examples/apollo/list.js'
+import { automaticQueries, explain, newClient, trustedQueries } from '../../examples/apollo/client.js'
+import { CALLS, openList } from '../../examples/apollo/list.js'
 import { example, itRuns, itWalks, movingList, recordFetch, runScript, tellVersions } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 

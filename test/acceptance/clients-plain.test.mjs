@@ -1,8 +1,8 @@
 // Clients without a cache: plain fetch, and graphql-request.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { newestCalls } from '../examples/fetch/newest.js'
-import { pagesOfCalls } from '../examples/graphql-request/walk.js'
+import { newestCalls } from '../../examples/fetch/newest.js'
+import { pagesOfCalls } from '../../examples/graphql-request/walk.js'
 import { itRuns, movingList, statuses, tellVersions, watchList } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 

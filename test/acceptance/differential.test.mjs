@@ -17,7 +17,7 @@ import { startGateway } from './gateway.mjs'
 const random = Number(process.env.DIFFERENTIAL ?? 3000)
 const firstSeed = Number(process.env.DIFFERENTIAL_SEED ?? 1)
 
-const sdl = readFileSync(new URL('../schema.graphqls', import.meta.url), 'utf8')
+const sdl = readFileSync(new URL('../../schema.graphqls', import.meta.url), 'utf8')
 const graphql17 = createRequire(new URL('graphql-17/package.json', import.meta.url))('graphql')
 
 /** Limits are the gateway's own, so they are out of the way. */

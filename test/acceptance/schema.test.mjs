@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { buildSchema, findBreakingChanges } from 'graphql'
 
-const root = new URL('..', import.meta.url)
+const root = new URL('../..', import.meta.url)
 const current = readFileSync(new URL('schema.graphqls', root), 'utf8')
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
 

@@ -1,0 +1,245 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"revox-graphql/internal/middleware"
+	"revox-graphql/internal/slowclient"
+)
+
+// paced is a gateway with one client, in the time of a test.
+type paced struct {
+	client  net.Conn
+	closed  chan time.Time // when the gateway has closed the client's connection
+	log     *bytes.Buffer
+	stop    context.CancelFunc
+	stopped chan end
+}
+
+// end is how a gateway has ended.
+type end struct {
+	err error
+	at  time.Time
+}
+
+// startPaced starts a gateway, which ends with the test.
+func startPaced(t *testing.T, settings ...string) *paced {
+	t.Helper()
+	env := map[string]string{"REVOX_API_KEY": "key", "GATEWAY_LOG_FORMAT": "json", "GATEWAY_UPSTREAM_TIMEOUT": "1m"}
+	for pair := range slices.Chunk(settings, 2) {
+		env[pair[0]] = pair[1]
+	}
+	s, err := parse(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &paced{closed: make(chan time.Time, 1), log: &bytes.Buffer{}, stopped: make(chan end, 1)}
+	log := s.logger(p.log)
+	var draining atomic.Bool
+	headers, connections := middleware.NewHeaders(1<<20), middleware.NewConnections(10)
+	handler, stop, err := routes(s, newRegistry(), nil, headers, &draining, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := newServer(s, middleware.NewStreams(2*s.MaxConcurrent).Wrap(handler), log)
+	headers.Watch(server)
+	connections.Watch(server)
+	watched := server.ConnState
+	server.ConnState = func(conn net.Conn, state http.ConnState) {
+		watched(conn, state)
+		if state == http.StateClosed {
+			p.closed <- time.Now()
+		}
+	}
+	listener := &pipes{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
+	var theirs net.Conn
+	p.client, theirs = net.Pipe()
+	listener.conns <- theirs
+	ctx, cancel := context.WithCancel(t.Context())
+	p.stop = cancel
+	go func() {
+		err := serve(ctx, server, headers.Listen(connections.Listen(listener)), &draining, 0, log)
+		p.stopped <- end{err, time.Now()}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		_ = p.client.Close()
+		_ = server.Close()
+		stop()
+	})
+	return p
+}
+
+// introspection takes no request to upstream, and its answer has more than 50 kB.
+const introspection = "{__schema{types{name description fields{name description args{name description}} " +
+	"enumValues{name description} inputFields{name description}}}}"
+
+// ask sends a request, and returns the header of the answer and what comes after it.
+func (p *paced) ask(t *testing.T, path string) io.Reader {
+	t.Helper()
+	_, err := fmt.Fprintf(p.client, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", strings.ReplaceAll(path, " ", "%20"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.client
+}
+
+// line is the one line of the log about a request.
+func (p *paced) line(t *testing.T) map[string]any {
+	t.Helper()
+	lines := requestLines(t, p.log.String())
+	if len(lines) != 1 {
+		t.Fatalf("log: %s", p.log)
+	}
+	return lines[0]
+}
+
+// Whatever is asked for, a client that does not read it is cut off in the end.
+func TestClientsThatReadSlowly(t *testing.T) {
+	for path, within := range map[string]time.Duration{
+		"/graphql?query=" + introspection: slowclient.Timeout,
+		"/graphql?query={":                slowclient.Timeout,
+		"/schema.graphqls":                slowclient.Timeout,
+		"/metrics":                        scrapeTimeout,
+		"/":                               slowclient.Timeout,
+		"/healthz":                        slowclient.Timeout,
+		"/nothing":                        slowclient.Timeout,
+	} {
+		t.Run(path, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := startPaced(t)
+				began := time.Now()
+				answer := p.ask(t, path)
+				var reading sync.WaitGroup
+				defer reading.Wait()
+				reading.Go(func() { // a few bytes a minute
+					for b := make([]byte, 10); ; time.Sleep(10 * time.Second) {
+						if _, err := answer.Read(b); err != nil {
+							return
+						}
+					}
+				})
+				if took := (<-p.closed).Sub(began); took != within {
+					t.Errorf("it took %s", took)
+				}
+				if strings.Contains(path, "__schema") {
+					if line := p.line(t); line["code"] != "CLIENT_TOO_SLOW" || line["status"] != 499. || line["bytes"].(float64) > 10e3 {
+						t.Errorf("log: %v", line)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A client that leaves before it has all of its answer is told apart from one that has it.
+func TestClientsThatLeaveWhileTheyRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := startPaced(t)
+		_, _ = io.CopyN(io.Discard, p.ask(t, "/graphql?query="+introspection), 10e3)
+		_ = p.client.Close()
+		<-p.closed
+		line := p.line(t)
+		if line["code"] != "CLIENT_CLOSED_REQUEST" || line["status"] != 499. || line["bytes"].(float64) > 20e3 {
+			t.Errorf("log: %v", line)
+		}
+	})
+}
+
+// An answer that is on its way is finished when the gateway is told to stop, if its client takes it in time.
+func TestStoppingWhileAClientReads(t *testing.T) {
+	for name, test := range map[string]struct {
+		rate   int // bytes a second
+		whole  bool
+		within time.Duration
+	}{
+		"in time":  {20e3, true, 4 * time.Second},
+		"too late": {2e3, false, drainTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := startPaced(t)
+				answer := p.ask(t, "/graphql?query="+introspection)
+				var body bytes.Buffer
+				_, _ = io.CopyN(&body, answer, 1000)
+				p.stop()
+				began := time.Now()
+				var got end
+				for stopped := false; !stopped; {
+					_, err := io.CopyN(&body, answer, int64(test.rate))
+					wait := time.After(time.Second)
+					if err != nil { // there is no more
+						wait = nil
+					}
+					select {
+					case got = <-p.stopped:
+						stopped = true
+					case <-wait:
+					}
+				}
+				if took := got.at.Sub(began); (got.err == nil) != test.whole || took > test.within {
+					t.Errorf("after %s: %v", took, got.err)
+				}
+				_, data, _ := strings.Cut(body.String(), "\r\n\r\n")
+				if json.Valid([]byte(data)) != test.whole {
+					t.Errorf("%d bytes arrived", len(data))
+				}
+			})
+		})
+	}
+}
+
+// A stream that is cut off ends also where the client does not read from its connection, so that it cannot be told.
+func TestStreamsOfAConnectionThatIsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := startPaced(t, "GATEWAY_MAX_CONCURRENT_REQUESTS", "1") // and twice as many streams
+		framer := http2.NewFramer(p.client, p.client)
+		_, err := io.WriteString(p.client, http2.ClientPreface)
+		if err == nil {
+			err = framer.WriteSettings()
+		}
+		if err == nil { // the gateway's own, and after that nothing is read
+			_, err = framer.ReadFrame()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		var block bytes.Buffer
+		encoder := hpack.NewEncoder(&block)
+		for id := uint32(1); id <= 5; id += 2 {
+			block.Reset()
+			for _, field := range [][2]string{
+				{":method", "GET"}, {":scheme", "http"}, {":authority", "localhost"}, {":path", "/schema.graphqls"},
+			} {
+				_ = encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]})
+			}
+			err := framer.WriteHeaders(http2.HeadersFrameParam{
+				StreamID: id, BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		if took := (<-p.closed).Sub(began); took > 2*time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+}

@@ -1,0 +1,97 @@
+package graph
+
+import (
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+
+	"revox-graphql/graph/pagination"
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
+)
+
+// Searches
+//
+// To follow a cursor takes a request to upstream or two. Where the list has moved it takes more, up to the bound of
+// [pagination.MostRequests], and nobody knows that before: a forged cursor, which costs whoever forges it nothing, looks
+// like one whose list has moved. So a search is paid for when it happens. Some requests of each field are free. Each of the
+// others is added to the cost that is told of the request, and is taken from a token bucket of the client.
+//
+// It is not held against the limit of the request's cost: then a query that is allowed would fail on the day when its list
+// has moved. One request is bounded anyway, by [Options.MaxRequests].
+//
+// The error is QUERY_TOO_COMPLEX with `retryAfter`. OVERLOADED would say that others are refused too, and operators are
+// alerted of it.
+const (
+	// freeRequests of a field are free for each cursor that it follows, with one for each freeRows of its page, since upstream
+	// may serve small pages.
+	freeRequests = 4
+	freeRows     = 10
+	// searchCost is what each further one costs: as much as a scan.
+	searchCost = scanCost
+	// searchesAtOnce of the longest searches are let through at once, as many as a request has fields by default; and one a
+	// second on average.
+	searchesAtOnce = 10
+	// searchingClients bounds the clients whose searches are counted: those that have searched last.
+	searchingClients = 1024
+)
+
+// searches bounds the searches of each client.
+type searches struct {
+	longest int // requests to upstream
+	clients *lru.Cache[tokenHash, *rate.Limiter]
+}
+
+func newSearches(opts *Options) *searches {
+	clients, _ := lru.New[tokenHash, *rate.Limiter](searchingClients) // its one error is a size below 1
+	return &searches{pagination.MostRequests(opts.PageSize, opts.MaxShift, opts.MaxCount), clients}
+}
+
+// charge charges a client for a request to upstream. It returns 0, or after how long the client may try again.
+func (s *searches) charge(client tokenHash) (retryAfter time.Duration) {
+	limiter, ok := s.clients.Get(client)
+	if !ok {
+		limiter = rate.NewLimiter(rate.Limit(s.longest), searchesAtOnce*s.longest)
+		if first, was, _ := s.clients.PeekOrAdd(client, limiter); was {
+			limiter = first
+		}
+	}
+	if limiter.Allow() {
+		return 0
+	}
+	return time.Second // by then the longest search is paid for
+}
+
+// search is what a request is charged for searches.
+type search struct {
+	*searches
+	client tokenHash
+	cost   atomic.Int64
+}
+
+// allowance is that of a field which reads a range: as much as the request has left, and what a search takes beyond the
+// free requests is charged.
+func (s *search) allowance(of *upstream.Allowance, rng relay.Range, n pagination.Selection) *upstream.Allowance {
+	cursors := 0
+	for _, cursor := range []*relay.Cursor{rng.After, rng.Before} {
+		if cursor != nil {
+			cursors++
+		}
+	}
+	if cursors == 0 {
+		return of
+	}
+	free := freeRequests*cursors + rng.Count/freeRows
+	if n.Total {
+		free += countCost // which is paid for
+	}
+	return of.Charging(free, func() time.Duration {
+		retryAfter := s.charge(s.client)
+		if retryAfter == 0 {
+			s.cost.Add(searchCost)
+		}
+		return retryAfter
+	})
+}

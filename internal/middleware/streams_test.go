@@ -1,0 +1,103 @@
+package middleware_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"revox-graphql/internal/middleware"
+	"revox-graphql/internal/slowclient"
+)
+
+// stream is one of HTTP/2 whose client takes a chunk after each pause; with a pause of 0 it takes none.
+type stream struct {
+	*httptest.ResponseRecorder
+	pause time.Duration
+	cut   chan struct{}
+	once  sync.Once
+}
+
+// Write implements [http.ResponseWriter].
+func (s *stream) Write(b []byte) (int, error) {
+	var taken <-chan time.Time
+	if s.pause > 0 {
+		taken = time.After(s.pause)
+	}
+	select {
+	case <-taken:
+		return len(b), nil
+	case <-s.cut:
+		return 0, os.ErrDeadlineExceeded
+	}
+}
+
+// SetWriteDeadline is for [http.ResponseController].
+func (s *stream) SetWriteDeadline(deadline time.Time) error {
+	if deadline.Before(time.Now()) {
+		s.once.Do(func() { close(s.cut) })
+	}
+	return nil
+}
+
+// Of more streams than there may be, the one is cut off whose client is stalled.
+func TestStreamsThatAreCutOff(t *testing.T) {
+	const (
+		executes = iota // for a minute, and then answers
+		reads           // four chunks a second
+		stalls          // takes nothing
+	)
+	for name, test := range map[string]struct {
+		open []int // a second apart, two at once at most
+		cut  []int
+	}{
+		"one that is stalled, and not one that is executed": {[]int{executes, stalls, executes}, []int{1}},
+		"one that is stalled, and not one that reads":       {[]int{reads, stalls, reads}, []int{1}},
+		"the one that is stalled longest":                   {[]int{stalls, stalls, reads, stalls}, []int{0, 1}},
+		"the oldest, if none is stalled":                    {[]int{executes, reads, reads}, []int{0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				streams := middleware.NewStreams(2)
+				var opened []*stream
+				var all sync.WaitGroup
+				for _, kind := range test.open {
+					w := &stream{ResponseRecorder: httptest.NewRecorder(), cut: make(chan struct{})}
+					if kind != stalls {
+						w.pause = time.Second / 4
+					}
+					opened = append(opened, w)
+					handler := streams.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+						if kind == executes {
+							time.Sleep(time.Minute)
+						}
+						_, _ = w.Write(make([]byte, 60*slowclient.Chunk))
+					}))
+					all.Go(func() {
+						r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+						r.ProtoMajor = 2
+						handler.ServeHTTP(w, r)
+					})
+					time.Sleep(1100 * time.Millisecond)
+				}
+				var cut []int
+				for i, w := range opened {
+					select {
+					case <-w.cut:
+						cut = append(cut, i)
+					default:
+						_ = w.SetWriteDeadline(time.Unix(1, 0))
+					}
+				}
+				if !slices.Equal(cut, test.cut) || streams.Cut() != uint64(len(cut)) {
+					t.Errorf("%v are cut off, and %d are counted", cut, streams.Cut())
+				}
+				all.Wait()
+			})
+		})
+	}
+}

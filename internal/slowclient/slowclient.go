@@ -1,0 +1,218 @@
+// Package slowclient judges clients by the progress with which they read an answer, and not by its age: each chunk has a
+// deadline of its own. nginx does so between two writes, and Caddy leaves it to such a deadline too; an absolute one, like
+// [http.Server.WriteTimeout], cuts off whoever reads a large answer over a slow line.
+package slowclient
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// Timeout is how long a client may take for a chunk: the default of nginx's send_timeout.
+	Timeout = 60 * time.Second
+	// Chunk is how many bytes have a deadline together, however they are written. With Timeout it is the least rate:
+	// 4.3 KiB/s, and a client that reads a byte now and then is cut off. ASP.NET Core's Kestrel wants 240 bytes a second.
+	//
+	// A system takes what is written in steps of up to a third of its send buffer, which are 1.4 MB on Linux. At 50 kB/s
+	// these are 28 s apart, so Timeout must not be much shorter.
+	Chunk = 256 << 10
+	// closeTimeout is how long a stream that is cut off may take to end, before its connection is closed. A reset waits
+	// behind the frame that is being written, and that may never end.
+	closeTimeout = time.Second
+)
+
+// errCut is the error of writing to a client that has been cut off.
+var errCut = errors.New("the client was cut off")
+
+// Watch lets a server judge its clients by their progress. [http.Server.WriteTimeout] then holds until an answer begins.
+// Whatever looks for the [Writer] of a request is within the server's handler by then.
+func Watch(server *http.Server) {
+	outer, next := server.ConnContext, server.Handler
+	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		if outer != nil {
+			ctx = outer(ctx, conn)
+		}
+		return context.WithValue(ctx, connKey{}, conn)
+	}
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		client := newWriter(w)
+		if r.ProtoMajor > 1 {
+			client.conn, _ = r.Context().Value(connKey{}).(net.Conn)
+		}
+		defer client.end()
+		next.ServeHTTP(client, r)
+	})
+}
+
+type connKey struct{}
+
+// Wrap judges the client of w, unless that is done already, by [Watch] below other wrappers. It returns where to write
+// to, which may be w itself, and who tells of the client.
+func Wrap(w http.ResponseWriter) (http.ResponseWriter, *Writer) {
+	for inner := w; ; {
+		if client, ok := inner.(*Writer); ok {
+			return w, client
+		}
+		wrapper, ok := inner.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			client := newWriter(w)
+			return client, client
+		}
+		inner = wrapper.Unwrap()
+	}
+}
+
+// Writer writes an answer for as long as its client goes on reading. Besides Write, its methods are safe for concurrent use.
+type Writer struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	conn    net.Conn // of a stream over HTTP/2, else nil
+	written int      // bytes of the present chunk
+
+	mu       sync.Mutex
+	progress time.Time // see Progress
+	deadline time.Time // of the present chunk; zero before the first
+	latest   time.Time // no deadline is later, unless it is zero
+	waiting  bool      // for the client: a write or a flush is under way
+	cut      bool
+	ended    bool
+}
+
+func newWriter(w http.ResponseWriter) *Writer {
+	return &Writer{ResponseWriter: w, control: http.NewResponseController(w), progress: time.Now()}
+}
+
+// Write implements [http.ResponseWriter].
+func (w *Writer) Write(b []byte) (n int, err error) {
+	w.wait(true)
+	defer w.wait(false)
+	for {
+		if w.written == 0 {
+			if err := w.renew(); err != nil {
+				return n, err
+			}
+		}
+		part := b[n:min(len(b), n+Chunk-w.written)]
+		done, err := w.ResponseWriter.Write(part)
+		n += done
+		if w.written += done; w.written == Chunk {
+			w.written = 0
+		}
+		if err != nil || n == len(b) {
+			return n, err
+		}
+	}
+}
+
+// FlushError is for [http.ResponseController].
+func (w *Writer) FlushError() error {
+	w.wait(true)
+	defer w.wait(false)
+	return w.control.Flush()
+}
+
+func (w *Writer) wait(waiting bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting = waiting
+}
+
+// renew begins a chunk.
+func (w *Writer) renew() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cut {
+		return errCut
+	}
+	w.progress = time.Now()
+	w.deadline = w.progress.Add(Timeout)
+	if !w.latest.IsZero() && w.latest.Before(w.deadline) {
+		w.deadline = w.latest
+	}
+	_ = w.control.SetWriteDeadline(w.deadline) // a writer of a test may have none
+	return nil
+}
+
+// SetWriteDeadline is for [http.ResponseController]: a handler may give a client less time than it has by its progress.
+func (w *Writer) SetWriteDeadline(deadline time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cut {
+		return errCut
+	}
+	w.latest, w.deadline = deadline, deadline
+	return w.control.SetWriteDeadline(deadline)
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *Writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Begin says that an answer is there to be written, so that the time until then is not held against the client.
+func (w *Writer) Begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.progress = time.Now()
+}
+
+// Progress is when the client has taken its last chunk; at first, when its request came or its answer was there.
+func (w *Writer) Progress() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.progress
+}
+
+// Waited is for how long the client has taken no chunk while there was something for it; 0 where nothing is.
+func (w *Writer) Waited() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.waiting {
+		return 0
+	}
+	return time.Since(w.progress)
+}
+
+// TooSlow reports whether the client was cut off, or has missed its deadline. If it is not, and writing has failed, then
+// the client has left.
+func (w *Writer) TooSlow() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cut || !w.deadline.IsZero() && !time.Now().Before(w.deadline)
+}
+
+// Cut cuts the client off: reading from it and writing to it fail. It does nothing once the request has been answered,
+// because the connection may have another by then.
+func (w *Writer) Cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cut || w.ended {
+		return
+	}
+	w.cut = true
+	past := time.Unix(1, 0)
+	_ = w.control.SetReadDeadline(past)
+	_ = w.control.SetWriteDeadline(past)
+	if w.conn != nil {
+		time.AfterFunc(closeTimeout, w.close)
+	}
+}
+
+// close closes the connection of a stream that does not end.
+func (w *Writer) close() {
+	w.mu.Lock()
+	ended := w.ended
+	w.mu.Unlock()
+	if !ended {
+		_ = w.conn.Close()
+	}
+}
+
+func (w *Writer) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+}
