@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -23,6 +24,15 @@ type engine struct {
 	observer *telemetry.Upstream
 	capacity *graph.Capacity
 	stop     func() // ends what it does in the background
+}
+
+// refreshInterval is how long requests with `Cache-Control: no-cache` share what was read for one of them.
+const refreshInterval = time.Second
+
+// maxWaiters is how many GraphQL requests may wait for upstream: as many as can wait there, but a quarter of those that
+// may be under way at once is left for what pages in memory answer.
+func (s *settings) maxWaiters() int {
+	return min(s.UpstreamConcurrent+s.UpstreamQueue, s.MaxConcurrent-s.MaxConcurrent/4)
 }
 
 // newEngine wires the engine. What it counts is in the registry.
@@ -47,7 +57,7 @@ func newEngine(
 	}
 	cacheOptions := pagecache.Options{
 		TTL: s.CacheTTL, Revalidate: s.CacheRevalidate.or(s.CacheTTL), Stale: s.CacheStale, MaxBytes: int(s.CacheBytes),
-		Patience: s.UpstreamAttempt, Timeout: s.UpstreamTimeout, Memory: budget,
+		Patience: s.UpstreamAttempt, Timeout: s.UpstreamTimeout, MaxWaiters: s.maxWaiters(), Memory: budget,
 		Failing: func(tenant upstream.Tenant, err error) {
 			if err != nil {
 				log.Warn("upstream is failing: answers come from memory and say how old they are",
@@ -58,10 +68,13 @@ func newEngine(
 		},
 	}
 	if forward {
-		clientOptions.MaxTenantConcurrent = max(1, s.UpstreamConcurrent/2)
+		clientOptions.MaxTenantConcurrent, clientOptions.AnyKey = max(1, s.UpstreamConcurrent/2), true
 		cacheOptions.MaxTenantBytes = int(s.CacheTenantBytes)
 	}
 	client := upstream.NewClient(clientOptions)
+	if forward {
+		cacheOptions.Proven = client.Proven
+	}
 	cache := pagecache.New(client, cacheOptions)
 	telemetry.RegisterCache(registry, cache.Stats)
 	telemetry.RegisterClient(registry, client.Load)
@@ -74,23 +87,24 @@ func newEngine(
 	capacity := graph.NewCapacity(s.MaxConcurrent, max(1, s.MaxConcurrent/4)*int(s.MaxRequestBytes), writingBytes)
 	capacity.CountIn(budget)
 	graphQL, err := graph.NewHandler(graph.Options{
-		Calls:         cache,
-		Known:         cache,
-		Cached:        s.CacheTTL > 0,
-		AnswerBytes:   int(s.AnswerBytes),
-		PageSize:      s.UpstreamPageSize,
-		MaxCount:      s.MaxPageSize,
-		MaxShift:      s.MaxShift,
-		MaxScan:       s.MaxScanPages,
-		Timeout:       s.UpstreamTimeout,
-		MaxRequests:   s.UpstreamRequests,
-		Credential:    s.apiKey,
-		Forward:       forward,
-		Tokens:        s.Tokens,
-		TokensFile:    s.tokensFile,
-		Introspection: s.Introspection,
-		Demo:          s.demo,
-		Log:           log,
+		Calls:           cache,
+		Known:           cache,
+		Cached:          s.CacheTTL > 0,
+		AnswerBytes:     int(s.AnswerBytes),
+		PageSize:        s.UpstreamPageSize,
+		MaxCount:        s.MaxPageSize,
+		MaxShift:        s.MaxShift,
+		MaxScan:         s.MaxScanPages,
+		Timeout:         s.UpstreamTimeout,
+		MaxRequests:     s.UpstreamRequests,
+		RefreshInterval: refreshInterval,
+		Credential:      s.apiKey,
+		Forward:         forward,
+		Tokens:          s.Tokens,
+		TokensFile:      s.tokensFile,
+		Introspection:   s.Introspection,
+		Demo:            s.demo,
+		Log:             log,
 		Limits: graph.Limits{
 			RequestBytes: int(s.MaxRequestBytes),
 			Tokens:       s.MaxTokens,

@@ -13,6 +13,7 @@ type request struct {
 	id         string // as in the answer's header; "" where nobody has given it one
 	credential upstream.Credential
 	notBefore  time.Time           // older answers of upstream will not do
+	refresh    bool                // because the client wants them afresh
 	deadline   time.Time           // for all of its upstream work
 	allowance  *upstream.Allowance // for all of its upstream work
 	search     search              // what of that is charged

@@ -9,8 +9,10 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -50,6 +52,9 @@ type Options struct {
 	// 0 is as many as it takes.
 	Timeout     time.Duration
 	MaxRequests int
+	// RefreshInterval is how long requests with `Cache-Control: no-cache` share what was read afresh for the first of
+	// them, see [afresh]; 0 is not at all.
+	RefreshInterval time.Duration
 	// Limits bound what one request may ask for.
 	Limits Limits
 	// Capacity bounds the requests under way at once, unless it is nil.
@@ -96,11 +101,12 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 	exec.SetRecoverFunc(p.recovered)
 	c := newChecker(schema.Schema(), opts.Limits, opts.MaxCount, opts.Introspection)
 	h := &handler{
-		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, capacity: opts.Capacity, timeout: opts.Timeout, maxRequests: opts.MaxRequests, demo: opts.Demo,
+		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, capacity: opts.Capacity,
+		timeout: opts.Timeout, maxRequests: cmp.Or(opts.MaxRequests, math.MaxInt), demo: opts.Demo,
+		afresh: newAfresh(opts.RefreshInterval), weights: newWeights(), searches: newSearches(&opts),
 		finder: finder{
 			documents: newDocuments(c, opts.Memory), persisted: newPersistedQueries(opts.PersistedBytes, opts.Memory),
 		},
-		weights: newWeights(),
 	}
 	if opts.TrustedDocuments != "" {
 		trusted, err := openTrustedDocuments(opts.TrustedDocuments, c, opts.Log)
@@ -109,7 +115,6 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		}
 		h.finder.trusted = trusted
 	}
-	h.searches = newSearches(&opts)
 	if opts.Cached && opts.AnswerBytes > 0 {
 		h.answers = newAnswers(opts.Known, opts.AnswerBytes, opts.Memory)
 	}
@@ -131,6 +136,7 @@ type handler struct {
 	weights     *weights
 	timeout     time.Duration
 	maxRequests int
+	afresh      *afresh
 	demo        bool
 }
 
@@ -233,12 +239,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &request{
 		id: requestID(w.Header()), credential: credential, deadline: now.Add(h.timeout), trace: &pagination.Reads{},
 		document: document, wantsCost: wantsCost, search: search{searches: h.searches, client: h.gate.client(r)},
-	}
-	if h.maxRequests > 0 {
-		req.allowance = upstream.NewAllowance(h.maxRequests)
+		allowance: upstream.NewAllowance(h.maxRequests), refresh: fresh,
 	}
 	if fresh {
-		req.notBefore = now
+		req.notBefore = h.afresh.notBefore(credential.Tenant(), now)
 	}
 	h.execute(req, x, &params.RawParams, key)
 }

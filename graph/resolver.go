@@ -27,7 +27,7 @@ type Resolver struct {
 func (r *Resolver) reader(ctx context.Context, statuses upstream.OrderStatuses, allowance *upstream.Allowance) *pagination.Reader {
 	req := requestOf(ctx)
 	return r.pages.Reader(pagination.Request{
-		List: upstream.List{Credential: req.credential, Statuses: statuses}, NotBefore: req.notBefore,
+		List: upstream.List{Credential: req.credential, Statuses: statuses}, NotBefore: req.notBefore, Refresh: req.refresh,
 		Deadline: req.deadline, Allowance: allowance, Reads: req.trace,
 	})
 }

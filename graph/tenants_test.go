@@ -193,7 +193,7 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 	}
 	client := upstream.NewClient(upstream.ClientOptions{
 		BaseURL: base, FirstPage: upstream.FirstPageAuto, RetryDelay: time.Millisecond,
-		MaxConcurrent: 6, MaxTenantConcurrent: 3, Transport: askersTransport{&http.Transport{MaxIdleConnsPerHost: 6}},
+		MaxConcurrent: 6, MaxTenantConcurrent: 3, AnyKey: true, Transport: askersTransport{&http.Transport{MaxIdleConnsPerHost: 6}},
 	})
 	t.Cleanup(client.Close)
 	g.cache = pagecache.New(client, pagecache.Options{
@@ -203,6 +203,7 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 		MaxBytes:       pick(random, []int{200 << 10, 1200 << 10}),
 		MaxTenantBytes: pick(random, []int{100 << 10, 600 << 10}),
 		Timeout:        30 * time.Second,
+		MaxWaiters:     400, Proven: client.Proven,
 	})
 	t.Cleanup(g.cache.Close)
 	handler, err := graph.NewHandler(graph.Options{

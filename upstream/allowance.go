@@ -42,6 +42,14 @@ func (e *AllowanceError) Error() string {
 // Refused reports whether the error is about this allowance: who shares a request with others may be told of theirs.
 func (a *Allowance) Refused(e *AllowanceError) bool { return e.owner == a }
 
+// Whole is the allowance of which this one is a part: itself where it is none.
+func (a *Allowance) Whole() *Allowance {
+	for a != nil && a.within != nil {
+		a = a.within
+	}
+	return a
+}
+
 // Take takes one request out of the allowance. Its error is an [*AllowanceError].
 func (a *Allowance) Take() error {
 	if refused := a.take(); refused != nil {

@@ -19,13 +19,18 @@ package upstream
 //   - While a `Retry-After` lasts nothing is asked, but for no longer than a minute. A 401 counts as one of two seconds.
 //   - A 429 halves the rate at which upstream is asked, measured when it came; answers raise it again.
 //
-// Only so many questions are under way at once, and only so many wait, first come, first served. A tenant's own limit is
+// Only so many attempts are under way at once, and only so many wait: slots.go shares them out. A tenant's own limit is
 // half of all, where there are several, so that one of them cannot keep the others waiting for long.
+//
+// Clients give up, and often sooner than upstream answers. To end an attempt with the last of those who wait for it would
+// not end upstream's work, only hide it: the slot would be free, and the next attempt comes on top. Over HTTP/2 it would be
+// a reset for each request, as in the attack of that name (CVE-2023-44487). So what was sent is finished, in its slot and
+// within its own timeout, and the page that comes is kept. But nothing more is waited for: a fetch without waiters ends
+// where it would have to wait for a slot, for the rate, or to try again.
 //
 // Everything here is the tenant's own: what one credential meets never touches another.
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,8 +61,10 @@ const (
 	breakerGrace    = time.Second
 	// breakerDelay is how long it stays open. Envoy's 30 s are for one of many hosts; there is only one upstream.
 	breakerDelay = 5 * time.Second
-	// maxTenants bounds how many tenants are remembered; the ones not seen for the longest are forgotten.
-	maxTenants = 4096
+	// maxTenants bounds how many tenants are remembered; the ones not seen for the longest are forgotten. Of those whose
+	// key upstream has never accepted it is maxUnproven, apart: whoever makes up keys pushes out nobody else.
+	maxTenants  = 4096
+	maxUnproven = 1024
 )
 
 // tenant is what is known about upstream as seen with one credential.
@@ -66,7 +73,7 @@ type tenant struct {
 	verifier *Verifier
 	statuses statusesCheck
 
-	slots   *slots
+	proven  atomic.Bool // upstream has accepted the key
 	breaker circuitbreaker.CircuitBreaker[any]
 	budget  retryBudget
 	pace    *pace
@@ -79,27 +86,40 @@ type tenant struct {
 
 // tenants are remembered while they ask.
 type tenants struct {
-	*lru.Cache[Tenant, *tenant]
-	opts    *ClientOptions
-	slots   *slots       // of all together
-	waiting atomic.Int64 // for a slot, also for one of their own tenant
+	known    *lru.Cache[Tenant, *tenant] // whose key upstream has accepted
+	unproven *lru.Cache[Tenant, *tenant] // the others, where there may be any number of keys
+	opts     *ClientOptions
+	slots    *slots
 }
 
 func newTenants(opts *ClientOptions) *tenants {
 	known, _ := lru.New[Tenant, *tenant](maxTenants) // its one error is a size below 1
-	return &tenants{Cache: known, opts: opts, slots: newSlots(opts.MaxConcurrent, opts.MaxWaiting)}
+	unproven, _ := lru.New[Tenant, *tenant](maxUnproven)
+	return &tenants{known: known, unproven: unproven, opts: opts, slots: newSlots(slotOptions{
+		all: opts.MaxConcurrent, tenant: opts.MaxTenantConcurrent, waiting: opts.MaxWaiting, unproven: opts.AnyKey,
+	})}
 }
 
 func (ts *tenants) of(c Credential) *tenant {
 	id := c.Tenant()
-	if known, ok := ts.Get(id); ok {
+	if known, ok := ts.known.Get(id); ok {
 		return known
 	}
+	if !ts.opts.AnyKey {
+		return ts.add(ts.known, id)
+	}
+	if known, ok := ts.unproven.Get(id); ok {
+		return known
+	}
+	return ts.add(ts.unproven, id)
+}
+
+// add makes a tenant, unless somebody else just has.
+func (ts *tenants) add(to *lru.Cache[Tenant, *tenant], id Tenant) *tenant {
 	observer := ts.opts.Observer
 	made := &tenant{
 		id:       id,
 		verifier: NewVerifier(ts.opts.FirstPage, time.Now),
-		slots:    newSlots(cmp.Or(ts.opts.MaxTenantConcurrent, ts.opts.MaxConcurrent), ts.opts.MaxWaiting),
 		breaker: circuitbreaker.NewBuilder[any]().
 			WithFailureThreshold(breakerFailures).WithSuccessThreshold(1).WithDelay(breakerDelay).
 			OnOpen(func(circuitbreaker.StateChangedEvent) { observer.Opened(id) }).
@@ -107,17 +127,28 @@ func (ts *tenants) of(c Credential) *tenant {
 			Build(),
 		pace: newPace(func(perSecond float64) { observer.Paced(id, perSecond) }),
 	}
+	made.proven.Store(!ts.opts.AnyKey)
 	made.verifier.FirstPage = func(number int) { observer.FirstPage(id, number) }
 	made.verifier.PageSize = func(rows int) { observer.PageSize(id, rows) }
-	if other, ok, _ := ts.PeekOrAdd(id, made); ok {
+	if other, ok, _ := to.PeekOrAdd(id, made); ok {
 		return other
 	}
 	return made
 }
 
+// prove notes that upstream accepts the tenant's key.
+func (ts *tenants) prove(t *tenant) {
+	if !t.proven.Swap(true) {
+		ts.known.Add(t.id, t)
+		ts.unproven.Remove(t.id)
+	}
+}
+
 // ask makes attempts until one brings a page, or no other may be made. What counts is what upstream was sent: a
-// question that waits for a pause to end, and is then asked for the first time, is no retry.
-func (ts *tenants) ask(ctx context.Context, t *tenant, allowance *Allowance, attempt func(context.Context) (*Page, error)) (*Page, error) {
+// question that waits for a pause to end, and is then asked for the first time, is no retry. When ctx ends, nobody waits
+// for the answer any more; an attempt that was sent is finished all the same.
+func (ts *tenants) ask(ctx context.Context, q *question, attempt func(context.Context) (*Page, error)) (*Page, error) {
+	t, allowance := q.tenant, q.allowance
 	sent, paid := 0, false
 	var failed error // why the last attempt that was sent must be repeated
 	send := func(ctx context.Context) (*Page, error) {
@@ -132,7 +163,7 @@ func (ts *tenants) ask(ctx context.Context, t *tenant, allowance *Allowance, att
 	}
 	for n := 1; ; n++ {
 		before := sent
-		page, err := ts.attempt(ctx, t, allowance, send)
+		page, err := ts.attempt(ctx, q, send)
 		if paid && sent == before {
 			t.budget.giveBack()
 		}
@@ -140,7 +171,7 @@ func (ts *tenants) ask(ctx context.Context, t *tenant, allowance *Allowance, att
 			return page, nil
 		}
 		delay, again := t.retry(ctx, n, err, ts.opts.RetryDelay)
-		if paid = sent > 0; !again || allowance.spent() || paid && !t.budget.take() {
+		if paid = sent > 0; !again || ctx.Err() != nil || allowance.spent() || paid && !t.budget.take() {
 			if e, ok := errors.AsType[*Error](err); ok && e.unsent && ctx.Err() == nil {
 				ts.opts.Observer.Refused(e.Kind)
 			}
@@ -160,19 +191,18 @@ var errUnfinished = errors.New("the attempt did not return")
 
 // attempt asks upstream once, if it may. Whatever becomes of the attempt, also a panic, the tenant learns of it: the
 // circuit breaker may be waiting for this one.
-func (ts *tenants) attempt(ctx context.Context, t *tenant, allowance *Allowance, ask func(context.Context) (*Page, error)) (page *Page, err error) {
+func (ts *tenants) attempt(
+	ctx context.Context, q *question, ask func(context.Context) (*Page, error),
+) (page *Page, err error) {
+	t, allowance := q.tenant, q.allowance
 	if err := t.refuses(time.Now()); err != nil {
 		return nil, err
 	}
-	for _, s := range []*slots{t.slots, ts.slots} {
-		ts.waiting.Add(1)
-		err := s.take(ctx)
-		ts.waiting.Add(-1)
-		if err != nil {
-			return nil, err
-		}
-		defer s.free()
+	slot, err := ts.slots.take(ctx, t, q.becomesUrgent)
+	if err != nil {
+		return nil, err
 	}
+	defer ts.slots.free(slot)
 	if err := t.pace.wait(ctx); err != nil {
 		return nil, err
 	}
@@ -191,10 +221,13 @@ func (ts *tenants) attempt(ctx context.Context, t *tenant, allowance *Allowance,
 		}
 		took := time.Since(start)
 		t.learn(err, start.Add(took))
+		if _, tooLarge := errors.AsType[*PageSizeError](err); err == nil || tooLarge {
+			ts.prove(t)
+		}
 		ts.opts.Observer.Attempted(outcome(err), took)
 	}()
 	t.pace.count(start)
-	ctx, cancel := context.WithTimeout(ctx, ts.opts.AttemptTimeout)
+	ctx, cancel := context.WithTimeout(q.sending, ts.opts.AttemptTimeout)
 	defer cancel()
 	return ask(ctx)
 }
@@ -382,39 +415,3 @@ func (b *retryBudget) giveBack() {
 	defer b.mu.Unlock()
 	b.spent = max(0, b.spent-1)
 }
-
-// slots bound how many questions are under way and how many wait for that. Go's channels wake those that wait in the
-// order in which they came.
-type slots struct {
-	taken   chan struct{}
-	waiting atomic.Int64
-	most    int64
-}
-
-func newSlots(n, waiting int) *slots {
-	return &slots{taken: make(chan struct{}, n), most: int64(waiting)}
-}
-
-// take waits for a slot, which must be freed.
-func (s *slots) take(ctx context.Context) error {
-	select {
-	case s.taken <- struct{}{}:
-		return nil
-	default:
-	}
-	defer s.waiting.Add(-1)
-	if s.waiting.Add(1) > s.most {
-		return &Error{
-			Kind: KindOverloaded, Reason: "too many requests wait for upstream already",
-			RetryAfter: time.Second, unsent: true,
-		}
-	}
-	select {
-	case s.taken <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return transportError(ctx, ctx.Err(), nil)
-	}
-}
-
-func (s *slots) free() { <-s.taken }

@@ -30,6 +30,7 @@ type script struct {
 	came   []time.Time
 	asking int // at this moment
 	most   int // at any moment
+	ended  int // before they were answered
 }
 
 func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -47,6 +48,9 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	select {
 	case <-time.After(s.took):
 	case <-r.Context().Done():
+		s.mu.Lock()
+		s.ended++
+		s.mu.Unlock()
 		return nil, r.Context().Err()
 	}
 	status, header := s.answer(n, r)
@@ -54,6 +58,13 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 		StatusCode: status, Header: header, Request: r, ContentLength: -1,
 		Body: io.NopCloser(strings.NewReader(`{"calls": [{"id": "a"}]}`)),
 	}, nil
+}
+
+// requests is how many have come.
+func (s *script) requests() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.came)
 }
 
 // waits are the times between requests, and since start the first.

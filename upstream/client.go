@@ -66,6 +66,9 @@ type ClientOptions struct {
 	MaxWaiting int
 	// Memory is that of the process, in which answers are counted while they are read; nil counts nothing.
 	Memory *memory.Budget
+	// AnyKey says that credentials may be made up. Those that upstream has never accepted then have a small share of all
+	// this together, see [UnprovenShare].
+	AnyKey bool
 	// Observer is told what happens; nil is nobody.
 	Observer Observer
 	// Transport; nil is one of its own that keeps enough idle connections to one host.
@@ -94,6 +97,7 @@ func NewClient(opts ClientOptions) *Client {
 	opts.AttemptTimeout = cmp.Or(opts.AttemptTimeout, 10*time.Second)
 	opts.RetryDelay = cmp.Or(opts.RetryDelay, retryDelay)
 	opts.MaxConcurrent = cmp.Or(opts.MaxConcurrent, 32)
+	opts.MaxTenantConcurrent = cmp.Or(opts.MaxTenantConcurrent, opts.MaxConcurrent)
 	opts.MaxWaiting = cmp.Or(opts.MaxWaiting, 256)
 	if opts.Observer == nil {
 		opts.Observer = Unobserved{}
@@ -159,7 +163,13 @@ func (c *Client) closeIdle() { (&http.Client{Transport: c.opts.Transport}).Close
 
 // Load is how many requests to upstream are under way, and how many wait for one of those to end.
 func (c *Client) Load() (underWay, waiting int) {
-	return len(c.tenants.slots.taken), int(c.tenants.waiting.Load())
+	return c.tenants.slots.load()
+}
+
+// Proven reports whether upstream has accepted a tenant's key, as far as that is remembered. Where keys are not made up
+// (see [ClientOptions].AnyKey) none has to be proven.
+func (c *Client) Proven(tenant Tenant) bool {
+	return !c.opts.AnyKey || c.tenants.known.Contains(tenant)
 }
 
 // ListCalls implements [Lister]. It always asks upstream, so NotBefore has no effect.
@@ -169,7 +179,19 @@ func (c *Client) ListCalls(ctx context.Context, opts ListCallsOptions) (*Page, e
 		ctx, cancel = context.WithDeadline(ctx, opts.Deadline)
 		defer cancel()
 	}
-	q := question{Client: c, list: opts.List, tenant: c.tenants.of(opts.Credential), allowance: opts.Allowance}
+	q := question{
+		Client: c, list: opts.List, tenant: c.tenants.of(opts.Credential), allowance: opts.Allowance,
+		fetch: newFetch(ctx, opts),
+	}
+	if opts.Waiters != nil {
+		waiting, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(opts.Waiters, func() { cancel(context.Cause(opts.Waiters)) })()
+		if opts.Waiters.Err() != nil {
+			return nil, transportError(opts.Waiters, opts.Waiters.Err(), nil)
+		}
+		ctx = waiting
+	}
 	page, err := q.page(ctx, opts.Page, opts.PageSize)
 	if err == nil {
 		c.checkStatuses(q)
@@ -183,6 +205,23 @@ type question struct {
 	list      List
 	tenant    *tenant
 	allowance *Allowance
+	*fetch
+}
+
+// fetch is what a question has in common with those that it takes to answer it.
+type fetch struct {
+	sending       context.Context //nolint:containedctx // of what is sent, also when nobody waits for it any more
+	becomesUrgent <-chan struct{} // nil: it is
+}
+
+func newFetch(ctx context.Context, opts ListCallsOptions) *fetch {
+	f := &fetch{sending: ctx}
+	if opts.Refresh {
+		if f.becomesUrgent = opts.Urgent; opts.Urgent == nil {
+			f.becomesUrgent = make(chan struct{})
+		}
+	}
+	return f
 }
 
 // everything is the same question about the list without a filter.
@@ -198,7 +237,7 @@ func (q question) page(ctx context.Context, number, size int) (*Page, error) {
 
 // get asks for the page that upstream itself numbers so, in as many attempts as it takes.
 func (q question) get(ctx context.Context, number, size int) (*Page, error) {
-	return q.tenants.ask(ctx, q.tenant, q.allowance, func(ctx context.Context) (*Page, error) {
+	return q.tenants.ask(ctx, &q, func(ctx context.Context) (*Page, error) {
 		return q.attempt(ctx, number, size)
 	})
 }

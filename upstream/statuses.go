@@ -50,6 +50,7 @@ func (c *Client) checkStatuses(q question) {
 	c.checks.running.Go(func() {
 		ctx, cancel := context.WithTimeout(c.checks.ctx, statusesTimeout)
 		defer cancel()
+		q.fetch = newFetch(ctx, ListCallsOptions{Refresh: true})
 		applied, err := q.statusesApplied(ctx)
 		if err != nil {
 			q.tenant.statuses.begun.Store(false) // another time

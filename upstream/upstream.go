@@ -63,6 +63,13 @@ type ListCallsOptions struct {
 	Deadline time.Time
 	// Allowance is what the asker may still ask upstream; nil is anything.
 	Allowance *Allowance
+	// Refresh says that there is a page that would do, and that the asker wants another: others go first.
+	Refresh bool
+	// Urgent, if it is not nil, is closed when a Refresh is one no longer.
+	Urgent <-chan struct{}
+	// Waiters, if it is not nil, ends when nobody waits for the page any more. What has not been sent by then is given up;
+	// what has been is finished, and the page returned if nothing has to be waited for. When ctx ends, all ends at once.
+	Waiters context.Context //nolint:containedctx // it is not that of the call
 }
 
 // Page is one answer of upstream: a slice of the list at one moment. It is immutable and shared.

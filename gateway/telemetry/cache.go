@@ -12,6 +12,7 @@ type cache struct {
 	served, flights          *prometheus.Desc
 	evictions                *prometheus.Desc
 	pages, bytes, tenantsNow *prometheus.Desc
+	waiting                  *prometheus.Desc
 }
 
 // RegisterCache registers the metrics of a page cache.
@@ -22,11 +23,12 @@ func RegisterCache(registry prometheus.Registerer, stats func() pagecache.Stats)
 	registry.MustRegister(&cache{
 		stats:      stats,
 		served:     describe("served_total", "Pages served from memory: fresh, older while they were refreshed, or stale because Revox was failing.", "as"),
-		flights:    describe("missed_total", "Pages that were not in memory: asked for, or awaited with others who had asked.", "and"),
+		flights:    describe("missed_total", "Pages that were not in memory: asked for, awaited with others who had asked, or refused because too many waited.", "and"),
 		evictions:  describe("evictions_total", "Pages that left memory before their time, to make room."),
 		pages:      describe("pages", "Pages in memory."),
 		bytes:      describe("bytes", "Memory that these pages take."),
 		tenantsNow: describe("tenants", "Credentials that have pages in memory."),
+		waiting:    describe("waiting", "GraphQL requests that wait for pages that are not in memory."),
 	})
 }
 
@@ -47,8 +49,10 @@ func (c *cache) Collect(ch chan<- prometheus.Metric) {
 	count(c.served, s.Stale, "stale")
 	count(c.flights, s.Misses, "asked")
 	count(c.flights, s.Shared, "shared")
+	count(c.flights, s.Refused, "refused")
 	count(c.evictions, s.Evictions)
 	gauge(c.pages, s.Pages)
 	gauge(c.bytes, s.Bytes)
 	gauge(c.tenantsNow, s.Tenants)
+	gauge(c.waiting, s.Waiting)
 }

@@ -102,13 +102,17 @@ func TestStrangersAreBounded(t *testing.T) {
 func TestCacheIsCounted(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	RegisterCache(registry, func() pagecache.Stats {
-		return pagecache.Stats{Hits: 1, Revalidated: 2, Stale: 3, Misses: 4, Shared: 5, Evictions: 6, Pages: 7, Bytes: 8, Tenants: 9}
+		return pagecache.Stats{
+			Hits: 1, Revalidated: 2, Stale: 3, Misses: 4, Shared: 5, Evictions: 6, Pages: 7, Bytes: 8, Tenants: 9,
+			Refused: 10, Waiting: 11,
+		}
 	})
 	got := gathered(t, registry)
 	for name, want := range map[string]float64{
 		"cache_served_total as=fresh": 1, "cache_served_total as=revalidated": 2, "cache_served_total as=stale": 3,
 		"cache_missed_total and=asked": 4, "cache_missed_total and=shared": 5, "cache_evictions_total": 6,
 		"cache_pages": 7, "cache_bytes": 8, "cache_tenants": 9,
+		"cache_missed_total and=refused": 10, "cache_waiting": 11,
 	} {
 		if got[name] != want {
 			t.Errorf("%s: %v, want %v", name, got[name], want)

@@ -81,6 +81,8 @@ type Request struct {
 	List upstream.List
 	// NotBefore rules out answers that upstream was asked for earlier.
 	NotBefore time.Time
+	// Refresh says that the client wants it all afresh.
+	Refresh bool
 	// Deadline is when all upstream work ends; zero is never.
 	Deadline time.Time
 	// Allowance bounds the requests to upstream; nil is no bound.
@@ -92,7 +94,7 @@ type Request struct {
 // Reader reads a list for a client request.
 func (p *Lists) Reader(req Request) *Reader {
 	r := p.of(req.List, req.NotBefore)
-	r.deadline, r.allowance, r.trace = req.Deadline, req.Allowance, req.Reads
+	r.deadline, r.allowance, r.trace, r.refresh = req.Deadline, req.Allowance, req.Reads, req.Refresh
 	return r
 }
 
@@ -115,6 +117,7 @@ type Reader struct {
 	notBefore time.Time
 	deadline  time.Time           // zero: none
 	allowance *upstream.Allowance // nil: endless
+	refresh   bool                // the client wants it all afresh
 	trace     *Reads              // records what is read; may be nil
 	settling  bool                // reads on beyond a place, to settle it
 }
@@ -199,7 +202,9 @@ func (r *Reader) read(ctx context.Context, anchor, fewest int, need, ask, want r
 
 // question is what holds for all that the reader asks.
 func (r *Reader) question() upstream.ListCallsOptions {
-	return upstream.ListCallsOptions{List: r.list, NotBefore: r.notBefore, Deadline: r.deadline, Allowance: r.allowance}
+	return upstream.ListCallsOptions{
+		List: r.list, NotBefore: r.notBefore, Deadline: r.deadline, Allowance: r.allowance, Refresh: r.refresh,
+	}
 }
 
 // spanOf is the rows of a page.

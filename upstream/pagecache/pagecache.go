@@ -24,9 +24,14 @@
 //
 // # One request for many askers
 //
-// Askers of the same page of the same list wait for one flight. The flight belongs to all of them: it is cancelled when
-// the last one has gone, not when the one that started it has, and it never lasts longer than its timeout. Errors reach
-// everyone who waited and are not remembered. A flight in the background belongs to the cache, and ends with it.
+// Askers of the same page of the same list wait for one flight. The flight belongs to all of them, not to the one that
+// started it, and takes no longer than its timeout and what it has sent by then. Errors reach everyone who waited and are not remembered. When the
+// last asker has gone the flight is abandoned: it ends unless something was sent upstream, and else brings its page if that
+// takes no more waiting (see [upstream.ListCallsOptions].Waiters). So clients that give up too early fill the cache for the
+// next. Who comes to an abandoned flight may be given its page, and does not have its error: nothing is tried again there.
+// A flight in the background belongs to the cache. All flights end with the cache.
+//
+// How many requests wait is bounded, see waiters.go.
 //
 // # Locking
 //
@@ -66,8 +71,14 @@ type Options struct {
 	// Patience is how long an answer of upstream may take before upstream counts as failing for those who can be given
 	// an older page; 0 is as long as they wait anyway.
 	Patience time.Duration
-	// Timeout bounds a flight; 0 leaves that to the decorated Lister.
+	// Timeout is when a flight is abandoned at the latest; 0 leaves that to the decorated Lister.
 	Timeout time.Duration
+	// MaxWaiters bounds the requests that wait for upstream; 0 is no bound. Those beyond get an older page where upstream's
+	// failing would give them one, else an error of [upstream.KindOverloaded].
+	MaxWaiters int
+	// Proven says whether upstream has ever accepted a tenant's key; others may be made up. It must not ask the cache. Nil
+	// is for a cache of one tenant, who may take all that is bounded.
+	Proven func(tenant upstream.Tenant) bool
 	// Failing is told when upstream begins to fail a tenant who has or had pages in memory, with the first error, and
 	// when it ceases, with nil; nil is nobody.
 	Failing func(tenant upstream.Tenant, err error)
@@ -83,9 +94,9 @@ type Cache struct {
 	opts    Options
 	account *memory.Account
 
-	ctx        context.Context //nolint:containedctx // of the flights in the background, until Close
-	stop       context.CancelFunc
-	background sync.WaitGroup
+	ctx    context.Context //nolint:containedctx // of the flights, until Close
+	stop   context.CancelFunc
+	flying sync.WaitGroup
 
 	mu      sync.Mutex
 	pages   *simplelru.LRU[key, *upstream.Page] // of all tenants
@@ -93,6 +104,7 @@ type Cache struct {
 	shelves map[upstream.Tenant]*shelf              // of those that have pages
 	empty   *simplelru.LRU[upstream.Tenant, *shelf] // of those that had some, for what is known of the tenant
 	flights map[key]*flight
+	waiters *waiters
 	stats   Stats
 }
 
@@ -104,12 +116,22 @@ type key struct {
 
 // flight is one request that any number of askers wait for.
 type flight struct {
-	began  time.Time
-	done   chan struct{} // closed when page and err are set
-	page   *upstream.Page
-	err    error
-	askers int
-	cancel context.CancelFunc
+	began     time.Time
+	done      chan struct{} // closed when page and err are set
+	page      *upstream.Page
+	err       error
+	askers    int
+	abandon   context.CancelFunc
+	abandoned bool          // once there was no asker
+	urgent    chan struct{} // closed when somebody asks who does not only want the page afresh; nil if the first did
+}
+
+// asker is a request that has joined a flight, and must leave it.
+type asker struct {
+	*flight
+	key     key
+	late    bool // the flight was abandoned before
+	waiting *waiting
 }
 
 const (
@@ -131,6 +153,9 @@ func New(next upstream.Lister, opts Options) *Cache {
 		opts.MaxTenantBytes = opts.MaxBytes
 	}
 	c := &Cache{next: next, opts: opts, shelves: map[upstream.Tenant]*shelf{}, flights: map[key]*flight{}}
+	if opts.MaxWaiters > 0 {
+		c.waiters = newWaiters(opts.MaxWaiters, opts.Proven)
+	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.pages, _ = simplelru.NewLRU(maxPages, c.forget) // its one error is a size below 1
 	c.empty, _ = simplelru.NewLRU[upstream.Tenant, *shelf](maxEmpty, nil)
@@ -139,32 +164,38 @@ func New(next upstream.Lister, opts Options) *Cache {
 	return c
 }
 
-// Close ends what the cache does in the background.
+// Close ends what the cache asks upstream. After that it serves what is in memory.
 func (c *Cache) Close() {
 	c.mu.Lock()
 	c.stop() // no flight starts after this
 	c.mu.Unlock()
-	c.background.Wait()
+	c.flying.Wait()
 }
 
 // ListCalls implements [upstream.Lister].
 func (c *Cache) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
 	opts.NotBefore = c.past(opts.NotBefore)
 	for {
-		page, f, k, err := c.find(ctx, opts)
-		if page != nil || err != nil {
-			return page, err
+		page, a, err := c.find(ctx, opts)
+		if page != nil {
+			return page, nil
 		}
-		page, err = f.wait(ctx, c.deadline(f, opts))
+		landed := false
+		if a != nil {
+			page, landed, err = a.wait(ctx, c.deadline(a.flight, opts))
+		}
 		if err != nil && ctx.Err() == nil && failing(err) {
 			if older := c.older(opts); older != nil {
-				c.handOver(k, f)
+				c.leave(a, true)
 				return older, nil
 			}
 		}
-		c.leave(k, f)
+		c.leave(a, false)
 		if err == nil && page.AskedAt.Before(opts.NotBefore) {
 			continue // joined a flight that had started too early; the next one cannot have
+		}
+		if err != nil && landed && a.late {
+			continue // nobody waited for that flight: it may have ended for no other reason
 		}
 		if refused, ok := errors.AsType[*upstream.AllowanceError](err); ok && !opts.Allowance.Refused(refused) {
 			continue // joined a flight of somebody who could not pay for it
@@ -189,7 +220,7 @@ func (c *Cache) deadline(f *flight, opts upstream.ListCallsOptions) time.Time {
 }
 
 // wait waits for the flight to end, or for the asker to give up.
-func (f *flight) wait(ctx context.Context, deadline time.Time) (*upstream.Page, error) {
+func (f *flight) wait(ctx context.Context, deadline time.Time) (page *upstream.Page, landed bool, err error) {
 	if !deadline.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline)
@@ -197,9 +228,9 @@ func (f *flight) wait(ctx context.Context, deadline time.Time) (*upstream.Page, 
 	}
 	select {
 	case <-f.done:
-		return f.page, f.err
+		return f.page, true, f.err
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, false, context.Cause(ctx)
 	}
 }
 
@@ -260,9 +291,9 @@ func (c *Cache) current(page *upstream.Page) bool { return c.age(page) < c.opts.
 // bridges reports whether a page may be served while upstream fails.
 func (c *Cache) bridges(page *upstream.Page) bool { return c.age(page) < c.opts.TTL+c.opts.Stale }
 
-// find returns a page that will do, or a flight that the caller has joined and must leave. Its error is that of a
-// flight in the background.
-func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, *flight, key, error) {
+// find returns a page that will do, or else joins a flight. Its error is that of a flight in the background, or says why
+// no flight can be joined.
+func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, *asker, error) {
 	k := key{opts.Key(), opts.Page, opts.PageSize}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -271,30 +302,57 @@ func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upst
 	switch {
 	case page != nil && c.fresh(page):
 		c.stats.Hits++
-		return page, nil, k, nil
+		return page, nil, nil
 	case page != nil && (failing && c.bridges(page) || !failing && c.current(page)):
 		again := key{k.list, page.Number, page.Size} // the same page, which others look for too,
 		if most, limited := s.most(opts.Statuses, c.opts.Now()); limited && page.Size > most {
 			if again = k; k.size > most { // unless that has become too large
-				return nil, nil, k, &upstream.PageSizeError{Most: most}
+				return nil, nil, &upstream.PageSizeError{Most: most}
 			}
 		}
 		c.refresh(opts.List, again, s)
 		if failing {
 			c.stats.Stale++
-			return marked(page), nil, k, nil
+			return marked(page), nil, nil
 		}
 		c.stats.Revalidated++
-		return page, nil, k, nil
+		return page, nil, nil
 	}
-	f := c.flights[k]
-	if f == nil {
-		f = c.start(ctx, opts.List, k, opts.Allowance)
+	a, err := c.join(ctx, k, opts)
+	return nil, a, err
+}
+
+// join joins the flight for a page, which it starts if there is none.
+func (c *Cache) join(ctx context.Context, k key, opts upstream.ListCallsOptions) (*asker, error) {
+	if err := c.ctx.Err(); err != nil {
+		return nil, err
+	}
+	a := &asker{key: k}
+	if c.waiters != nil {
+		if a.waiting = c.waiters.enter(opts); a.waiting == nil {
+			c.stats.Refused++
+			return nil, upstream.Overloaded("too many requests wait for its pages already")
+		}
+	}
+	if a.flight = c.flights[k]; a.flight == nil {
+		a.flight = c.start(ctx, opts.List, k, opts.Allowance, opts.Refresh)
 	} else {
 		c.stats.Shared++
+		if !opts.Refresh {
+			a.hurry()
+		}
 	}
-	f.askers++
-	return nil, f, k, nil
+	a.late = a.abandoned
+	a.askers++
+	return a, nil
+}
+
+// hurry says that somebody waits for the page, if nobody did.
+func (f *flight) hurry() {
+	if f.urgent != nil {
+		close(f.urgent)
+		f.urgent = nil
+	}
 }
 
 // fails reports whether upstream is believed to fail a tenant: its last request to end has failed, and not too long
@@ -348,49 +406,37 @@ const refreshPause = time.Second
 
 // refresh starts a flight in the background, unless there is one or the last has just failed.
 func (c *Cache) refresh(list upstream.List, k key, s *shelf) {
-	if c.flights[k] != nil || c.ctx.Err() != nil || s.failing && c.opts.Now().Sub(s.failedAt) < refreshPause {
+	if c.flights[k] != nil || c.ctx.Err() != nil || c.opts.Now().Before(s.pausedUntil) {
 		return
 	}
-	f := c.start(c.ctx, list, k, nil)
-	f.askers++ // the cache is one
-	c.await(k, f)
-}
-
-// await waits for a flight in the background, for the cache.
-func (c *Cache) await(k key, f *flight) {
-	c.background.Go(func() {
-		_, _ = f.wait(c.ctx, time.Time{})
-		c.leave(k, f)
-	})
-}
-
-// handOver leaves a flight that may go on, for what it brings or shows of upstream: if the caller is its last asker,
-// the cache waits in the caller's place.
-func (c *Cache) handOver(k key, f *flight) {
-	c.mu.Lock()
-	if f.askers == 1 && c.ctx.Err() == nil {
-		c.await(k, f)
-		c.mu.Unlock()
-		return
-	}
-	c.mu.Unlock()
-	c.leave(k, f)
+	c.start(c.ctx, list, k, nil, true).askers++ // the cache is one, for as long as it takes
 }
 
 // start begins a flight, which outlives the caller's context but keeps its values.
-func (c *Cache) start(ctx context.Context, list upstream.List, k key, allowance *upstream.Allowance) *flight {
+func (c *Cache) start(
+	ctx context.Context, list upstream.List, k key, allowance *upstream.Allowance, refresh bool,
+) *flight {
 	c.stats.Misses++
-	ctx = context.WithoutCancel(ctx)
-	var cancel context.CancelFunc
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var waiters context.Context
+	var abandon context.CancelFunc
 	if c.opts.Timeout > 0 {
-		ctx, cancel = context.WithTimeout(ctx, c.opts.Timeout)
+		waiters, abandon = context.WithTimeout(ctx, c.opts.Timeout)
 	} else {
-		ctx, cancel = context.WithCancel(ctx)
+		waiters, abandon = context.WithCancel(ctx)
 	}
-	f := &flight{began: c.opts.Now(), done: make(chan struct{}), cancel: cancel}
+	f := &flight{began: c.opts.Now(), done: make(chan struct{}), abandon: abandon}
+	opts := upstream.ListCallsOptions{
+		List: list, Page: k.number, PageSize: k.size, Allowance: allowance, Waiters: waiters, Refresh: refresh,
+	}
+	if refresh {
+		f.urgent = make(chan struct{})
+		opts.Urgent = f.urgent
+	}
 	c.flights[k] = f
-	go func() {
+	c.flying.Go(func() {
 		defer cancel()
+		defer context.AfterFunc(c.ctx, cancel)()
 		page, err := (*upstream.Page)(nil), errUnfinished
 		defer func() { // whatever becomes of it, somebody waits
 			if c.land(k, f, page, err) {
@@ -398,10 +444,8 @@ func (c *Cache) start(ctx context.Context, list upstream.List, k key, allowance 
 			}
 			c.account.Settle()
 		}()
-		page, err = c.ask(ctx, upstream.ListCallsOptions{
-			List: list, Page: k.number, PageSize: k.size, Allowance: allowance,
-		})
-	}()
+		page, err = c.ask(ctx, opts)
+	})
 	return f
 }
 
@@ -425,9 +469,7 @@ func (c *Cache) land(k key, f *flight, page *upstream.Page, err error) (changed 
 	defer c.mu.Unlock()
 	defer close(f.done)
 	f.page, f.err = page, err
-	if c.flights[k] == f {
-		delete(c.flights, k)
-	}
+	delete(c.flights, k)
 	if err == nil {
 		c.keep(k, page)
 	}
@@ -440,12 +482,15 @@ func (c *Cache) land(k key, f *flight, page *upstream.Page, err error) (changed 
 	large, isLarge := errors.AsType[*upstream.PageSizeError](err)
 	switch {
 	case err == nil:
-		s.failing = false
+		s.failing, s.pausedUntil = false, time.Time{}
 		if !f.began.Before(s.refusedAt) { // else it may have been asked while the credential was still good
 			s.hidden, s.refusedAt = false, time.Time{}
 		}
+	case failed && failure.Kind == upstream.KindOverloaded: // which says nothing about upstream
+		s.pausedUntil = c.opts.Now().Add(refreshPause)
 	case failed && failure.Kind.Passing():
 		s.failing, s.failedAt = true, c.opts.Now()
+		s.pausedUntil = s.failedAt.Add(refreshPause)
 		s.hidden = s.hidden && !failure.Asked()
 	case failed && failure.Asked():
 		c.refuse(s, f)
@@ -487,16 +532,23 @@ func (c *Cache) shown(tenant upstream.Tenant) *shelf {
 	return s
 }
 
-// leave says that the caller no longer waits. A flight without askers is cancelled, and cannot be joined any more.
-func (c *Cache) leave(k key, f *flight) {
+// leave says that the caller no longer waits. Where that was the last asker the flight is abandoned, unless it is to be
+// finished for what it brings or shows of upstream: then the cache waits in the caller's place.
+func (c *Cache) leave(a *asker, finish bool) {
+	if a == nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f.askers--
-	if f.askers == 0 {
-		f.cancel()
-		if c.flights[k] == f {
-			delete(c.flights, k)
-		}
+	if a.waiting != nil {
+		c.waiters.leave(a.waiting)
+	}
+	if finish {
+		return
+	}
+	if a.askers--; a.askers == 0 {
+		a.abandoned = true
+		a.abandon()
 	}
 }
 
@@ -604,10 +656,14 @@ type Stats struct {
 	Hits, Revalidated, Stale uint64
 	// Misses are flights that started, Shared those that were joined.
 	Misses, Shared uint64
+	// Refused were neither, because too many requests waited.
+	Refused uint64
 	// Evictions are pages that had to go before their time.
 	Evictions uint64
 	// Pages, their Bytes, and the Tenants that have some.
 	Pages, Bytes, Tenants int
+	// Waiting is how many requests wait, where that is bounded.
+	Waiting int
 }
 
 // Stats is what the cache has done so far.
@@ -616,5 +672,8 @@ func (c *Cache) Stats() Stats {
 	defer c.mu.Unlock()
 	stats := c.stats
 	stats.Pages, stats.Bytes, stats.Tenants = c.pages.Len(), c.bytes, len(c.shelves)
+	if c.waiters != nil {
+		stats.Waiting = c.waiters.all.count
+	}
 	return stats
 }

@@ -20,10 +20,10 @@ type lister struct {
 	asked   []upstream.ListCallsOptions
 	hold    chan struct{} // when not nil, answers wait for it to be closed
 	err     error
-	stopped int // requests whose context ended while they waited
+	stopped int // requests that were given up while they waited to be sent
 }
 
-func (l *lister) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
+func (l *lister) ListCalls(_ context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
 	l.mu.Lock()
 	l.asked = append(l.asked, opts)
 	hold, err := l.hold, l.err
@@ -32,11 +32,11 @@ func (l *lister) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) 
 	if hold != nil {
 		select {
 		case <-hold:
-		case <-ctx.Done():
+		case <-opts.Waiters.Done():
 			l.mu.Lock()
 			l.stopped++
 			l.mu.Unlock()
-			return nil, ctx.Err()
+			return nil, opts.Waiters.Err()
 		}
 	}
 	for i := page.Offset(); i < min(page.Offset()+opts.PageSize, l.rows); i++ {

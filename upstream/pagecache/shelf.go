@@ -23,6 +23,8 @@ type shelf struct {
 	failing  bool      // the last flight to land failed
 	failedAt time.Time // when it did
 
+	pausedUntil time.Time // nothing is refreshed in the background before
+
 	// A refusal of the credential hides the pages at once, as it may have been revoked. It takes a second one to drop
 	// them: gateways and identity providers in front of an API answer 401 for a moment, too, when they restart.
 	hidden    bool      // the last thing that upstream has told is that it refuses the credential
