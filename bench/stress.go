@@ -38,6 +38,7 @@ type stressOptions struct {
 	stress     time.Duration // how long each scenario is
 	soak       time.Duration // how long the scenario of all at once is; 0: as long as the others
 	goMemLimit string        // GOMEMLIMIT of the gateway; empty: it has to find its limit itself
+	cgroups    string        // where control groups are mounted
 	short      bool
 	results    []stressResult
 	fallback   string // why there is no control group
@@ -46,6 +47,14 @@ type stressOptions struct {
 func stressScenarios() []scenario {
 	all := []scenario{
 		{"attack", measureAttack}, {"overload", measureOverload}, {"slow", measureSlow}, {"restart", measureRestart},
+	}
+	for i, s := range all {
+		all[i].measure = func(ctx context.Context, o *troubleOptions, t *table) error {
+			progress("%s, for %v", s.name, o.stress)
+			err := s.measure(ctx, o, t)
+			o.results = append(o.results, stressResult{name: s.name, notes: []string{"see its table"}, err: err})
+			return err
+		}
 	}
 	for _, l := range stressLoads() {
 		all = append(all, scenario{l.name, l.measure})
@@ -60,6 +69,7 @@ func stress(ctx context.Context, args []string) error {
 	flags.DurationVar(&o.stress, "for", 20*time.Second, "how long each scenario is")
 	flags.DurationVar(&o.soak, "soak", 0, "how long the scenario "+everythingName+" is, if not as long as the others")
 	flags.StringVar(&o.goMemLimit, "gomemlimit", "", "GOMEMLIMIT of the gateway; without, it has to find its limit itself")
+	flags.StringVar(&o.cgroups, "cgroups", cgroupRoot, "where control groups are mounted")
 	flags.BoolVar(&o.short, "short", false, "only some scenarios, of few seconds: what must hold on any machine, however busy")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -75,7 +85,15 @@ func stress(ctx context.Context, args []string) error {
 	}
 	err := o.measure(ctx)
 	fmt.Print(o.stressTable())
-	return err
+	if err == nil || len(o.results) == 0 {
+		return err
+	}
+	failed := slices.DeleteFunc(slices.Clone(o.results), func(r stressResult) bool { return r.err == nil })
+	names := make([]string, len(failed))
+	for i, r := range failed {
+		names[i] = r.name
+	}
+	return fmt.Errorf("%d of %d scenarios do not hold: %s", len(failed), len(o.results), strings.Join(names, ", "))
 }
 
 // shorten leaves of all scenarios those that are short, if none were chosen.
@@ -116,7 +134,7 @@ type stressResult struct {
 	requests              int64 // to upstream, meanwhile
 	atOnce                int   // the most at upstream at once
 	before, during, after *normalReplies
-	peak                  int // in bytes
+	peak, group           int // memory of the process, and of its control group with the kernel's for it, in bytes
 	notes                 []string
 	series                []int // of memory, in bytes, each second
 	err                   error
@@ -131,6 +149,7 @@ func (l stressLoad) measure(ctx context.Context, o *troubleOptions, _ *table) er
 	progress("%s: %s, for %v", l.name, l.about, long)
 	r := stressResult{name: l.name, about: l.about}
 	r.err = l.run(ctx, o, long, &r)
+	progress("%s", strings.Join(r.cells(), " | "))
 	o.results = append(o.results, r)
 	return r.err
 }
@@ -170,6 +189,9 @@ func (l stressLoad) run(ctx context.Context, o *troubleOptions, long time.Durati
 	r.notes = s.noted()
 	r.series = s.sampler.stop()
 	r.peak = s.peak(r.series)
+	if s.group != nil {
+		r.group = s.group.most()
+	}
 	if r.peak > memoryBudget {
 		failed = append(failed, fmt.Errorf("%s MiB of memory, and %s are allowed", mebibytes(r.peak), mebibytes(memoryBudget)))
 	}
@@ -207,8 +229,8 @@ func (o *troubleOptions) stressTable() string {
 		fmt.Fprintf(&t.text, "In a control group of %d MiB.\n", memoryLimit>>20)
 	}
 	fmt.Fprintf(&t.text, "A normal client asks %d times a second for pages in memory, and %d times for one that is not (cold). "+
-		"Milliseconds, before and during.\n", normalPerSecond, coldPerSecond)
-	t.head("scenario", "upstream requests", "at once", "errors", "p50", "p99", "cold p50", "cold max", "memory, MiB", "outcome")
+		"Milliseconds, before and during. Memory is the most that the process had, and its control group.\n", normalPerSecond, coldPerSecond)
+	t.head("scenario", "upstream requests", "at once", "errors", "p50", "p99", "cold p50", "cold max", "MiB", "outcome")
 	for _, r := range o.results {
 		t.row(r.cells()...)
 	}
@@ -246,7 +268,7 @@ func (r *stressResult) cells() []string {
 		two(func(n *normalReplies) string { return n.hot.latency(99) }),
 		two(func(n *normalReplies) string { return n.cold.latency(50) }),
 		two(func(n *normalReplies) string { return n.cold.latency(100) }),
-		mebibytes(r.peak), outcome,
+		mebibytes(r.peak) + " / " + mebibytes(r.group), outcome,
 	}
 }
 
@@ -289,7 +311,7 @@ func (o *troubleOptions) startStressed(ctx context.Context, l stressLoad) (_ *st
 		"SSL_CERT_FILE=" + s.up.certificate,
 	}, l.settings...)
 	script := []string{}
-	s.group, err = newMemoryGroup(cgroupRoot, fmt.Sprintf("revox-stress-%d-%s", os.Getpid(), l.name), memoryLimit)
+	s.group, err = newMemoryGroup(o.cgroups, fmt.Sprintf("revox-stress-%d-%s", os.Getpid(), l.name), memoryLimit)
 	if err != nil { // told in the table
 		o.fallback, s.group = err.Error(), nil
 		env = append(env, fmt.Sprintf("GATEWAY_MEMORY_LIMIT=%d", memoryLimit))

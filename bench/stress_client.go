@@ -17,8 +17,11 @@ import (
 	"time"
 )
 
-// coldPerSecond is how often a normal client asks for a page that is not in memory.
-const coldPerSecond = 2
+// Questions of a normal client for pages that are not in memory.
+const (
+	coldPerSecond = 2
+	coldStride    = 60 // calls from one to the next: so far that no answer of upstream has calls of two
+)
 
 // stressed is a gateway under load, and its normal client.
 type stressed struct {
@@ -30,8 +33,9 @@ type stressed struct {
 	sampler *sampler
 	pages   []listPage // that are in memory
 	ids     []string   // of all calls
-	next    int        // the position of the next cold page
-	after   string     // the cursor of the call before it
+	cursor  func(position int) string
+	next    int           // the position of the call before the next cold page
+	gap     time.Duration // that each worker of a load leaves after a turn
 
 	mu    sync.Mutex
 	notes []string
@@ -83,7 +87,9 @@ func (s *stressed) know(ctx context.Context) (err error) {
 		return err
 	}
 	s.ids = s.rest.IDs()
-	return nil
+	s.next = normalPages*normalCalls + coldStride
+	s.cursor, err = s.cursors(ctx, "", func(position int) string { return s.ids[position] })
+	return err
 }
 
 // normalReplies are what a normal client was answered.
@@ -109,30 +115,32 @@ func (s *stressed) normal(ctx context.Context, long time.Duration) *normalReplie
 	return n
 }
 
-// askCold walks down the list, a page at a time, and checks that the calls are those of the list.
+// askCold asks for pages down the list, none of which it has asked for before, and checks that their calls are those of
+// the list.
 func (s *stressed) askCold(ctx context.Context, long time.Duration) []reply {
 	const interval = time.Second / coldPerSecond
 	var replies []reply
 	w := workload{calls: normalCalls}
 	for end := time.Now().Add(long); time.Now().Before(end) && ctx.Err() == nil; {
 		due := time.Now()
-		if s.next+normalCalls > len(s.ids) {
-			s.next, s.after = 0, ""
+		if s.next+normalCalls >= len(s.ids) {
+			s.next = normalPages*normalCalls + coldStride/2
 		}
-		question := w.question("nodes { id } pageInfo { hasNextPage endCursor }", s.after)
+		question := w.question("nodes { id } pageInfo { hasNextPage endCursor }", s.cursor(s.next))
 		body, err := post(ctx, s.client, s.gateway.url+"graphql", question)
 		r := reply{due: due, took: time.Since(due), err: err}
 		if err == nil {
-			r.code, r.err = s.readCold(body)
+			r.code, r.err = s.checkCold(body)
 		}
 		replies = append(replies, r)
+		s.next += coldStride
 		_ = pass(ctx, interval-time.Since(due))
 	}
 	return replies
 }
 
-// readCold checks a cold page, and goes on to the next where it is right.
-func (s *stressed) readCold(body []byte) (code string, err error) {
+// checkCold checks a cold page.
+func (s *stressed) checkCold(body []byte) (code string, err error) {
 	if code = errorCode(body); code != "" {
 		return code, nil
 	}
@@ -144,11 +152,10 @@ func (s *stressed) readCold(body []byte) (code string, err error) {
 		return "", fmt.Errorf("%d calls, not %d", len(a.Nodes), normalCalls)
 	}
 	for i, node := range a.Nodes {
-		if node.ID != s.ids[s.next+i] {
-			return "", fmt.Errorf("call %d of the list is another: %s, not %s", s.next+i, node.ID, s.ids[s.next+i])
+		if want := s.ids[s.next+1+i]; node.ID != want {
+			return "", fmt.Errorf("call %d of the list is another: %s, not %s", s.next+1+i, node.ID, want)
 		}
 	}
-	s.next, s.after = s.next+normalCalls, a.PageInfo.EndCursor
 	return "", nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,9 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
+
+// reopen is how soon another connection is opened where one was closed.
+const reopen = 100 * time.Millisecond
 
 // smallQuestion is one whose answer is under 16 kB, and is in memory.
 func smallQuestion() []byte {
@@ -73,7 +77,7 @@ func (c *client2) open(method, path string, body []byte) (stream uint32, err err
 func loadWindows(ctx context.Context, s *stressed) error {
 	const connections, streams = 100, 120
 	question := smallQuestion()
-	opened := s.connections(ctx, connections, func(ctx context.Context, conn net.Conn) error {
+	opened := s.connections(ctx, connections, reopen, func(ctx context.Context, conn net.Conn) error {
 		c, ended, err := newClient2(conn, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 		for range streams {
 			if err == nil {
@@ -98,14 +102,16 @@ func loadResets(ctx context.Context, s *stressed) error {
 	const connections = 20
 	question := smallQuestion()
 	var streams atomic.Int64
-	opened := s.connections(ctx, connections, func(_ context.Context, conn net.Conn) error {
+	opened := s.connections(ctx, connections, reopen, func(ctx context.Context, conn net.Conn) error {
 		c, ended, err := newClient2(conn)
 		for err == nil {
 			var stream uint32
 			if stream, err = c.open(http.MethodPost, "/graphql", question); err == nil {
 				err = c.framer.WriteRSTStream(stream, http2.ErrCodeCancel)
 			}
-			streams.Add(1)
+			if streams.Add(1); s.gap > 0 {
+				err = errors.Join(err, pass(ctx, s.gap))
+			}
 			select {
 			case <-ended:
 				return io.EOF
@@ -123,7 +129,7 @@ func loadResets(ctx context.Context, s *stressed) error {
 func loadContinuation(ctx context.Context, s *stressed) error {
 	const connections = 50
 	var turn, frames atomic.Int64
-	opened := s.connections(ctx, connections, func(ctx context.Context, conn net.Conn) error {
+	opened := s.connections(ctx, connections, reopen, func(ctx context.Context, conn net.Conn) error {
 		c, ended, err := newClient2(conn)
 		slow := turn.Add(1)%2 == 0
 		if err == nil {
@@ -134,6 +140,8 @@ func loadContinuation(ctx context.Context, s *stressed) error {
 			if slow {
 				err = pass(ctx, time.Second)
 				part = []byte{0x86}
+			} else if s.gap > 0 {
+				err = pass(ctx, s.gap)
 			}
 			if err == nil {
 				err = c.framer.WriteContinuation(1, false, part)
@@ -151,32 +159,41 @@ func loadContinuation(ctx context.Context, s *stressed) error {
 	return nil
 }
 
-// loadPipelined sends requests one after the other and reads no answer.
+// loadPipelined sends a few hundred requests in a row over each connection, reads no answer, and stays.
 func loadPipelined(ctx context.Context, s *stressed) error {
-	const connections = 200
+	const connections, inRow = 200, 300
 	question := smallQuestion()
 	request := fmt.Appendf(nil, "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
 		"Content-Length: %d\r\n\r\n%s", len(question), question)
-	var requests atomic.Int64
-	opened := s.connections(ctx, connections, func(ctx context.Context, conn net.Conn) error {
+	requests := bytes.Repeat(request, inRow)
+	opened := s.connections(ctx, connections, time.Second, func(ctx context.Context, conn net.Conn) error {
 		_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10) // that the dialer has made
-		_ = conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
-		for {
-			if _, err := conn.Write(request); err != nil {
-				return pass(ctx, time.Second)
-			}
-			requests.Add(1)
+		if _, err := conn.Write(requests); err != nil {
+			return err
 		}
+		return untilClosed(ctx, conn)
 	})
-	s.note("%d requests over %d connections", requests.Load(), opened)
+	s.note("%d connections opened", opened)
 	return nil
+}
+
+// untilClosed waits until a connection is found to be closed, without reading what it has to say.
+func untilClosed(ctx context.Context, conn net.Conn) error {
+	for {
+		if err := pass(ctx, time.Second); err != nil {
+			return err
+		}
+		if _, err := conn.Write([]byte("P")); err != nil { // of another request
+			return err
+		}
+	}
 }
 
 // loadSlow opens a thousand connections of each kind that is slow.
 func loadSlow(ctx context.Context, s *stressed) error {
 	ways := slowWays()
 	var turn atomic.Int64
-	opened := s.connections(ctx, slowConnections, func(ctx context.Context, conn net.Conn) error {
+	opened := s.connections(ctx, slowConnections, reopen, func(ctx context.Context, conn net.Conn) error {
 		way := ways[int(turn.Add(1))%len(ways)]
 		_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10) // that the dialer has made
 		go func() { _, _ = io.Copy(conn, strings.NewReader(way.start)) }()
@@ -191,10 +208,11 @@ func loadSlow(ctx context.Context, s *stressed) error {
 	return nil
 }
 
-// loadFiles holds a thousand connections that ask nothing, more than the gateway may have files.
+// loadFiles holds a thousand connections that ask nothing, more than the gateway may have files. Where one is closed, another
+// comes a second later.
 func loadFiles(ctx context.Context, s *stressed) error {
 	const connections = 1000
-	opened := s.connections(ctx, connections, func(_ context.Context, conn net.Conn) error {
+	opened := s.connections(ctx, connections, time.Second, func(_ context.Context, conn net.Conn) error {
 		_, err := conn.Read(make([]byte, 1)) // until it is closed
 		return err
 	})
@@ -211,7 +229,7 @@ func loadLog(ctx context.Context, s *stressed) error {
 	defer closeLog()
 	var t tried
 	ask := func(client *http.Client, _, turn int) error {
-		name := fmt.Sprintf("query Q%d", turn) + strings.Repeat("x", 1000)
+		name := fmt.Sprintf("query Q%d", turn) + strings.Repeat("x", 100)
 		return t.add(ctx, s.send(ctx, client, attempt{body: encodeQuestion(name+" { calls(first: 5) { nodes { id } } }", nil)}))
 	}
 	s.each(half, 4, ask)

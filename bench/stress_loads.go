@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"revox-graphql/upstream/fake"
 )
@@ -55,6 +56,10 @@ func stressLoads() []stressLoad {
 	return append(alone, everything(alone))
 }
 
+// togetherGap is what each worker leaves after a turn where all loads run: what is seen is then not who gets the processors,
+// but what all of them take of memory together.
+const togetherGap = 200 * time.Millisecond
+
 // everything is all loads at once that one gateway can bear together.
 func everything(all []stressLoad) stressLoad {
 	var some []stressLoad
@@ -66,6 +71,7 @@ func everything(all []stressLoad) stressLoad {
 	return stressLoad{
 		name: everythingName, about: fmt.Sprintf("%d of the loads at once", len(some)), short: true,
 		load: func(ctx context.Context, s *stressed) error {
+			s.gap = togetherGap
 			errs := make([]error, len(some))
 			var running sync.WaitGroup
 			for i, l := range some {

@@ -80,8 +80,12 @@ func (s *stressed) each(ctx context.Context, workers int, do func(client *http.C
 			client.Timeout = 0 // ctx ends what takes too long
 			defer client.CloseIdleConnections()
 			for turn := 0; ctx.Err() == nil; turn++ {
+				gap := s.gap
 				if do(client, worker, turn) != nil {
-					_ = pass(ctx, 20*time.Millisecond)
+					gap = max(gap, 20*time.Millisecond)
+				}
+				if gap > 0 {
+					_ = pass(ctx, gap)
 				}
 			}
 		})
@@ -146,8 +150,8 @@ func (s *stressed) dial(ctx context.Context) (conn net.Conn, end func(), err err
 	return conn, func() { stop(); _ = conn.Close() }, nil
 }
 
-// connections lets so many connections be used, and where one ends another.
-func (s *stressed) connections(ctx context.Context, n int, use func(ctx context.Context, conn net.Conn) error) (opened int) {
+// connections lets so many connections be used, and where one ends another, after a while.
+func (s *stressed) connections(ctx context.Context, n int, while time.Duration, use func(ctx context.Context, conn net.Conn) error) (opened int) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	for range n {
@@ -162,7 +166,7 @@ func (s *stressed) connections(ctx context.Context, n int, use func(ctx context.
 					end()
 				}
 				if err != nil {
-					_ = pass(ctx, 50*time.Millisecond)
+					_ = pass(ctx, while)
 				}
 			}
 		})

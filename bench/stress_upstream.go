@@ -195,10 +195,10 @@ func lists(with string) []string {
 	return all
 }
 
-// enumValues are statuses as GraphQL has them.
-func enumValues(statuses string) string { return strings.ToUpper(statuses) }
-
-// listQuestion asks for calls of a list; an empty selection of arguments is none.
+// listQuestion asks for calls of a list.
 func listQuestion(statuses, arguments, selection string) []byte {
-	return encodeQuestion(fmt.Sprintf("{ calls(statuses: [%s] %s) { %s } }", enumValues(statuses), arguments, selection), nil)
+	if statuses != "" {
+		arguments += ", statuses: [" + strings.ToUpper(statuses) + "]"
+	}
+	return encodeQuestion(fmt.Sprintf("{ calls(%s) { %s } }", arguments, selection), nil)
 }
