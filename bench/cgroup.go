@@ -24,17 +24,16 @@ type memoryGroup struct {
 // it takes root, and for version 2 a root without other processes or the machine's own.
 func newMemoryGroup(root, name string, bytes int) (*memoryGroup, error) {
 	limit := strconv.Itoa(bytes)
-	if _, err := os.Stat(filepath.Join(root, "cgroup.controllers")); err == nil {
+	if exists(filepath.Join(root, "cgroup.controllers")) {
 		g := &memoryGroup{dir: filepath.Join(root, name), events: "memory.events", peak: "memory.peak"}
-		err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+memory"), 0o600)
-		if err != nil {
-			return nil, fmt.Errorf("control groups do not bound memory here: %w", err)
+		if err := writeFile(root, "cgroup.subtree_control", "+memory"); err != nil {
+			return nil, fmt.Errorf("they do not bound memory here: %w", err)
 		}
 		return g, g.create([2]string{"memory.max", limit}, [2]string{"memory.swap.max", "0"})
 	}
 	memory := filepath.Join(root, "memory")
-	if _, err := os.Stat(filepath.Join(memory, "memory.limit_in_bytes")); err != nil {
-		return nil, fmt.Errorf("there are no control groups for memory here: %w", err)
+	if !exists(filepath.Join(memory, "memory.limit_in_bytes")) {
+		return nil, errors.New("there are none for memory here")
 	}
 	g := &memoryGroup{dir: filepath.Join(memory, name), events: "memory.oom_control", peak: "memory.max_usage_in_bytes"}
 	return g, g.create([2]string{"memory.limit_in_bytes", limit}, [2]string{"memory.memsw.limit_in_bytes", limit})
@@ -44,16 +43,16 @@ func newMemoryGroup(root, name string, bytes int) (*memoryGroup, error) {
 func (g *memoryGroup) create(memory, swap [2]string) error {
 	err := os.Mkdir(g.dir, 0o755) //nolint:gosec // as the kernel has these folders
 	if err == nil {
-		err = os.WriteFile(filepath.Join(g.dir, memory[0]), []byte(memory[1]), 0o600)
+		err = writeFile(g.dir, memory[0], memory[1])
 	}
 	if err != nil {
 		g.remove()
-		return fmt.Errorf("a control group cannot be made: %w", err)
+		return fmt.Errorf("one cannot be made: %w", err)
 	}
-	err = os.WriteFile(filepath.Join(g.dir, swap[0]), []byte(swap[1]), 0o600)
+	err = writeFile(g.dir, swap[0], swap[1])
 	if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrPermission) {
 		g.remove()
-		return fmt.Errorf("a control group's swap cannot be bounded: %w", err)
+		return fmt.Errorf("swap cannot be bounded: %w", err)
 	}
 	return nil
 }
@@ -89,4 +88,13 @@ func (g *memoryGroup) most() int {
 }
 
 // remove takes the group away, which must hold no process any more.
-func (g *memoryGroup) remove() { _ = os.Remove(g.dir) }
+func (g *memoryGroup) remove() { _ = os.Remove(g.dir) } //nolint:gosec // the folder that create has made
+
+func exists(path string) bool {
+	_, err := os.Stat(path) //nolint:gosec // below the folder that the flag names
+	return err == nil
+}
+
+func writeFile(dir, name, text string) error {
+	return os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600) //nolint:gosec // as above
+}

@@ -23,6 +23,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"revox-graphql/upstream/fake"
 )
 
 // stressCommand measures what the gateway bears.
@@ -44,17 +46,18 @@ type stressOptions struct {
 	fallback   string // why there is no control group
 }
 
+// stressScenarios are those with tables of their own, and the loads.
 func stressScenarios() []scenario {
-	all := []scenario{
+	var all []scenario
+	for _, s := range []scenario{
 		{"attack", measureAttack}, {"overload", measureOverload}, {"slow", measureSlow}, {"restart", measureRestart},
-	}
-	for i, s := range all {
-		all[i].measure = func(ctx context.Context, o *troubleOptions, t *table) error {
+	} {
+		all = append(all, scenario{s.name, func(ctx context.Context, o *troubleOptions, t *table) error {
 			progress("%s, for %v", s.name, o.stress)
 			err := s.measure(ctx, o, t)
 			o.results = append(o.results, stressResult{name: s.name, notes: []string{"see its table"}, err: err})
 			return err
-		}
+		}})
 	}
 	for _, l := range stressLoads() {
 		all = append(all, scenario{l.name, l.measure})
@@ -121,23 +124,12 @@ type stressLoad struct {
 	files       int      // that the gateway may have open; 0: as many as this process
 	tls         bool     // upstream speaks TLS, so that the gateway asks over HTTP/2
 	proxied     bool     // between the gateway and upstream there is a proxy that can stand still
+	forward     bool     // the gateway sends on the keys of its clients
 	coldFails   bool     // upstream cannot be asked: a normal client's pages that are not in memory may fail
 	alone       bool     // it cannot be borne together with the others, since it needs settings or an upstream of its own
 	short       bool     // it is part of the short form
 	// load loads the gateway until ctx is done. An error says what does not hold, beside what holds for all.
 	load func(ctx context.Context, s *stressed) error
-}
-
-// stressResult is a row of the table.
-type stressResult struct {
-	name, about           string
-	requests              int64 // to upstream, meanwhile
-	atOnce                int   // the most at upstream at once
-	before, during, after *normalReplies
-	peak, group           int // memory of the process, and of its control group with the kernel's for it, in bytes
-	notes                 []string
-	series                []int // of memory, in bytes, each second
-	err                   error
 }
 
 // measure measures one load: a normal client asks before, during and after it.
@@ -186,7 +178,7 @@ func (l stressLoad) run(ctx context.Context, o *troubleOptions, long time.Durati
 	for _, n := range []*normalReplies{r.during, r.after} {
 		failed = append(failed, n.failed(l.coldFails))
 	}
-	r.notes = s.noted()
+	r.notes = s.takeNotes()
 	r.series = s.sampler.stop()
 	r.peak = s.peak(r.series)
 	if s.group != nil {
@@ -213,80 +205,13 @@ func wait(done <-chan error, long time.Duration) error {
 	}
 }
 
-// stressTable is the table of all results.
-func (o *troubleOptions) stressTable() string {
-	var t table
-	if len(o.results) == 0 {
-		return ""
-	}
-	fmt.Fprintf(&t.text, "\n## Stress\n\n")
-	switch {
-	case o.fallback != "":
-		fmt.Fprintf(&t.text, "Without a control group (%s): the gateway is told its limit of %d MiB.\n", o.fallback, memoryLimit>>20)
-	case o.goMemLimit != "":
-		fmt.Fprintf(&t.text, "In a control group of %d MiB, with GOMEMLIMIT=%s.\n", memoryLimit>>20, o.goMemLimit)
-	default:
-		fmt.Fprintf(&t.text, "In a control group of %d MiB.\n", memoryLimit>>20)
-	}
-	fmt.Fprintf(&t.text, "A normal client asks %d times a second for pages in memory, and %d times for one that is not (cold). "+
-		"Milliseconds, before and during. Memory is the most that the process had, and its control group.\n", normalPerSecond, coldPerSecond)
-	t.head("scenario", "upstream requests", "at once", "errors", "p50", "p99", "cold p50", "cold max", "MiB", "outcome")
-	for _, r := range o.results {
-		t.row(r.cells()...)
-	}
-	for _, r := range o.results {
-		if r.err != nil {
-			fmt.Fprintf(&t.text, "\n%s: %s.\n", r.name, firstLines(r.err.Error(), 12))
-		}
-		if r.name == everythingName && len(r.series) > 60 {
-			t.head("minute", "least MiB", "median", "most")
-			for i, minute := range slices.Collect(slices.Chunk(r.series, 60)) {
-				slices.Sort(minute)
-				t.row(fmt.Sprint(i+1), mebibytes(minute[0]), mebibytes(minute[len(minute)/2]), mebibytes(minute[len(minute)-1]))
-			}
-		}
-	}
-	return t.text.String()
-}
-
-func (r *stressResult) cells() []string {
-	outcome := "holds"
-	if r.err != nil {
-		outcome = "FAILS"
-	}
-	if len(r.notes) > 0 {
-		outcome += "; " + strings.Join(r.notes, ", ")
-	}
-	if r.during == nil {
-		return []string{r.name, "–", "–", "–", "–", "–", "–", "–", "–", outcome}
-	}
-	two := func(of func(*normalReplies) string) string { return of(r.before) + " / " + of(r.during) }
-	return []string{
-		r.name, fmt.Sprint(r.requests), fmt.Sprint(r.atOnce),
-		r.during.errors(),
-		two(func(n *normalReplies) string { return n.hot.latency(50) }),
-		two(func(n *normalReplies) string { return n.hot.latency(99) }),
-		two(func(n *normalReplies) string { return n.cold.latency(50) }),
-		two(func(n *normalReplies) string { return n.cold.latency(100) }),
-		mebibytes(r.peak) + " / " + mebibytes(r.group), outcome,
-	}
-}
-
-// firstLines is the beginning of a text that may hold a process's log.
-func firstLines(text string, most int) string {
-	lines := strings.Split(text, "\n")
-	for i := range lines {
-		lines[i] = fmt.Sprintf("%.400s", lines[i])
-	}
-	if len(lines) > most {
-		lines = append(lines[:most], "…")
-	}
-	return strings.Join(lines, "\n")
-}
-
 // startStressed starts a gateway for a load, in a control group where one can be made.
 func (o *troubleOptions) startStressed(ctx context.Context, l stressLoad) (_ *stressed, err error) {
-	s := &stressed{scene: &scene{client: newStressClient()}}
+	key := ""
+	if l.forward {
+		key = gatewayKey
+	}
+	s := &stressed{scene: &scene{client: newNormalClient(key)}}
 	defer func() {
 		if err != nil {
 			s.stop()
@@ -306,8 +231,11 @@ func (o *troubleOptions) startStressed(ctx context.Context, l stressLoad) (_ *st
 		}
 		base = s.proxy.url
 	}
+	if l.forward {
+		l.settings = append(l.settings, "GATEWAY_CREDENTIALS=forward", "REVOX_API_KEY=")
+	}
 	env := append([]string{
-		"REVOX_API_KEY=" + gatewayKey, "REVOX_BASE_URL=" + base, "GATEWAY_LISTEN=127.0.0.1:0", "GATEWAY_LOG_REQUESTS=false",
+		"REVOX_API_KEY=" + gatewayKey, "REVOX_BASE_URL=" + base, "GATEWAY_LISTEN=127.0.0.1:0", "GATEWAY_LOG_REQUESTS=false", "GATEWAY_SLOW_REQUEST=1h",
 		"SSL_CERT_FILE=" + s.up.certificate,
 	}, l.settings...)
 	script := []string{}
@@ -330,14 +258,13 @@ func (o *troubleOptions) startStressed(ctx context.Context, l stressLoad) (_ *st
 		script = append(script, fmt.Sprintf("ulimit -n %d", l.files))
 	}
 	script = append(script, `exec "$@"`)
-	s.gateway, err = s.fleet.start(ctx, l.name, env, "sh", "-c", strings.Join(script, " && "), "sh", o.gateway)
+	s.gateway, err = s.start(ctx, l.name, env, "sh", "-c", strings.Join(script, " && "), "sh", o.gateway)
 	if err != nil {
 		return nil, err
 	}
 	s.sampler = sampleMemory(s.gateway.pid)
-	if l.name == forwardName {
-		withKey(s.client, gatewayKey)
-		s.rest.Behave(onlyKey)
+	if l.forward { // upstream knows no key but the normal client's
+		s.rest.Behave(func(b *fake.Behaviour) { b.Key = gatewayKey })
 	}
 	return s, s.know(ctx)
 }

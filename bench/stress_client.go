@@ -57,7 +57,7 @@ func (s *stressed) stop() {
 	if s.group != nil {
 		s.group.remove()
 	}
-	_ = os.RemoveAll(s.dir)
+	_ = os.RemoveAll(s.dir) //nolint:gosec // its own
 }
 
 // note adds what a load has found out to its row.
@@ -67,17 +67,21 @@ func (s *stressed) note(format string, args ...any) {
 	s.notes = append(s.notes, fmt.Sprintf(format, args...))
 }
 
-func (s *stressed) noted() []string {
+// takeNotes returns the notes that there are, and forgets them.
+func (s *stressed) takeNotes() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.notes)
+	notes := s.notes
+	s.notes = nil
+	return notes
 }
 
-// newStressClient is a client that may have many questions under way.
-func newStressClient() *http.Client {
+// newNormalClient is a client that may have many questions under way.
+func newNormalClient(key string) *http.Client {
 	client := newClient()
 	transport := client.Transport.(*http.Transport) // that newClient has made
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = maxUnderWay, maxUnderWay
+	client.Transport = normalTransport{transport, key}
 	return client
 }
 
@@ -208,7 +212,7 @@ func (s *stressed) level(ctx context.Context) (level, error) {
 			return l, err
 		}
 		if pass(ctx, 100*time.Millisecond) != nil {
-			return level{}, errors.Join(err, s.gateway.err())
+			return level{}, err
 		}
 	}
 }
@@ -297,20 +301,22 @@ func (s *stressed) peak(series []int) int {
 	return most
 }
 
-// keyed sends a bearer token with every request.
-type keyed struct {
-	http.RoundTripper
+// normalTransport sends as browsers do: a question is asked once more where the connection that was kept for it turns out
+// to be closed, since it only reads. And it sends a bearer token, where there is one.
+type normalTransport struct {
+	*http.Transport
 	key string
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (k keyed) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t normalTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+k.key)
-	return k.RoundTripper.RoundTrip(r)
+	r.Header["Idempotency-Key"] = []string{} // which tells the transport so, and is not sent
+	if t.key != "" {
+		r.Header.Set("Authorization", "Bearer "+t.key)
+	}
+	return t.Transport.RoundTrip(r)
 }
-
-func withKey(client *http.Client, key string) { client.Transport = keyed{client.Transport, key} }
 
 func pemOf(certificate *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})

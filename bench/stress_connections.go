@@ -59,7 +59,10 @@ func (c *client2) open(method, path string, body []byte) (stream uint32, err err
 	stream, c.next = c.next, c.next+2
 	c.block.Reset()
 	for _, field := range [][2]string{
-		{":method", method}, {":scheme", "http"}, {":authority", "localhost"}, {":path", path},
+		{":method", method},
+		{":scheme", "http"},
+		{":authority", "localhost"},
+		{":path", path},
 		{"content-type", "application/json"},
 	} {
 		_ = c.coder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]})
@@ -99,7 +102,7 @@ func loadWindows(ctx context.Context, s *stressed) error {
 
 // loadResets opens streams and takes each back at once.
 func loadResets(ctx context.Context, s *stressed) error {
-	const connections = 20
+	const connections = 8 // with 100 requests each not all that may be under way
 	question := smallQuestion()
 	var streams atomic.Int64
 	opened := s.connections(ctx, connections, reopen, func(ctx context.Context, conn net.Conn) error {
@@ -208,8 +211,8 @@ func loadSlow(ctx context.Context, s *stressed) error {
 	return nil
 }
 
-// loadFiles holds a thousand connections that ask nothing, more than the gateway may have files. Where one is closed, another
-// comes a second later.
+// loadFiles holds a thousand connections that ask nothing, more than the gateway may have files. They come within a second,
+// and where one is closed, another comes a second later.
 func loadFiles(ctx context.Context, s *stressed) error {
 	const connections = 1000
 	opened := s.connections(ctx, connections, time.Second, func(_ context.Context, conn net.Conn) error {

@@ -4,22 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
-
-	"revox-graphql/upstream/fake"
 )
 
-// Loads that are known by their names.
-const (
-	everythingName = "everything"
-	forwardName    = "forward"
-)
+// everythingName is the name of all loads at once.
+const everythingName = "everything"
 
 // stressLoads are all loads. The last is those before it together.
 func stressLoads() []stressLoad {
 	keep := []string{"GATEWAY_LOG_REQUESTS=true"}
-	alone := []stressLoad{
+	all := []stressLoad{
 		{name: "walks", about: "15 distinct lists of 40,000 calls with large pages, walked by 20", load: loadWalks, short: true},
 		{name: "names", about: "names of 250 kB in documents", load: loadNames, short: true},
 		{name: "still-http1", about: "connections to upstream that stand still", load: loadStanding, alone: true, proxied: true},
@@ -32,8 +29,8 @@ func stressLoads() []stressLoad {
 		{name: "lists", about: "lists of 250 kB in variables, 40 at once", load: loadLists},
 		{name: "booleans", about: "documents of 60 Boolean variables, in ever other combinations", load: loadBooleans},
 		{
-			name: forwardName, about: "400 made-up keys, with --credentials=forward", load: loadForward, alone: true, short: true,
-			settings: []string{"GATEWAY_CREDENTIALS=forward", "REVOX_API_KEY="},
+			name: "forward", about: "400 made-up keys, with --credentials=forward", load: loadForward, alone: true, short: true,
+			forward: true,
 		},
 		{name: "files", about: "256 files, and 1,000 connections that ask nothing", load: loadFiles, alone: true, files: 256, short: true},
 		{name: "hostile", about: "5.6 million empty rows, rows of a million fields, answers of 16 MiB", load: loadHostile},
@@ -53,7 +50,7 @@ func stressLoads() []stressLoad {
 		{name: "encodings", about: "large answers in all encodings, with 10,000 tags", load: loadEncodings},
 		{name: "headers", about: "many hosts, methods, origins, traces, and long fields", load: loadHeaders},
 	}
-	return append(alone, everything(alone))
+	return slices.Concat(all, []stressLoad{everything(all)})
 }
 
 // togetherGap is what each worker leaves after a turn where all loads run: what is seen is then not who gets the processors,
@@ -82,10 +79,8 @@ func everything(all []stressLoad) stressLoad {
 				})
 			}
 			running.Wait()
+			progress("%s: %s", everythingName, strings.Join(s.takeNotes(), " | "))
 			return errors.Join(errs...)
 		},
 	}
 }
-
-// onlyKey has upstream refuse all keys but one.
-func onlyKey(b *fake.Behaviour) { b.Key = gatewayKey }

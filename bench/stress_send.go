@@ -40,7 +40,7 @@ func (s *stressed) send(ctx context.Context, client *http.Client, a attempt) (r 
 	if method == "" {
 		method, path = http.MethodPost, "graphql"
 	}
-	req, err := http.NewRequestWithContext(ctx, method, s.gateway.url+path, bytes.NewReader(a.body))
+	req, err := http.NewRequestWithContext(ctx, method, s.gateway.url+path, bytes.NewReader(a.body)) //nolint:gosec // of a server started here
 	if err != nil {
 		return sent{err: err}
 	}
@@ -51,7 +51,7 @@ func (s *stressed) send(ctx context.Context, client *http.Client, a attempt) (r 
 			req.Host = value
 		}
 	}
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:gosec // as above
 	if err != nil {
 		return sent{err: err}
 	}
@@ -112,6 +112,8 @@ func (t *tried) add(ctx context.Context, r sent) error {
 	}
 	t.bytes += r.bytes
 	switch {
+	case r.err != nil && r.code != "":
+		t.counts[r.code]++
 	case r.err != nil && r.status == http.StatusOK:
 		t.counts["cut"]++
 		t.cut = errors.Join(t.cut, fmt.Errorf("an answer ended after %d bytes: %w", r.bytes, r.err))
@@ -150,12 +152,14 @@ func (s *stressed) dial(ctx context.Context) (conn net.Conn, end func(), err err
 	return conn, func() { stop(); _ = conn.Close() }, nil
 }
 
-// connections lets so many connections be used, and where one ends another, after a while.
+// connections lets so many connections be used, which come one by one in a second, and where one ends another, after a
+// while.
 func (s *stressed) connections(ctx context.Context, n int, while time.Duration, use func(ctx context.Context, conn net.Conn) error) (opened int) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
-	for range n {
+	for i := range n {
 		all.Go(func() {
+			_ = pass(ctx, time.Duration(i)*time.Second/time.Duration(n))
 			for ctx.Err() == nil {
 				conn, end, err := s.dial(ctx)
 				if err == nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -87,9 +88,7 @@ func (u *loadedUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if header := u.refuse.Swap(nil); header != nil {
-		for name, values := range *header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), *header)
 		http.Error(w, `{"error":{}}`, http.StatusTooManyRequests)
 		return
 	}
@@ -115,7 +114,7 @@ func (u *loadedUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func send(w http.ResponseWriter, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) // a client that has gone is no news
+	_, _ = w.Write(body) //nolint:gosec // a client that has gone is no news, and it is no browser
 }
 
 // listID is the id of a row of a list with statuses.

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// stressResult is a row of the table.
+type stressResult struct {
+	name, about           string
+	requests              int64 // to upstream, meanwhile
+	atOnce                int   // the most at upstream at once
+	before, during, after *normalReplies
+	peak, group           int // memory of the process, and of its control group with the kernel's for it, in bytes
+	notes                 []string
+	series                []int // of memory, in bytes, each second
+	err                   error
+}
+
+// stressTable is the table of all results.
+func (o *troubleOptions) stressTable() string {
+	var t table
+	if len(o.results) == 0 {
+		return ""
+	}
+	fmt.Fprintf(&t.text, "\n## Stress\n\n")
+	switch {
+	case o.fallback != "":
+		fmt.Fprintf(&t.text, "Without a control group (%s): the gateway is told its limit of %d MiB.\n", o.fallback, memoryLimit>>20)
+	case o.goMemLimit != "":
+		fmt.Fprintf(&t.text, "In a control group of %d MiB, with GOMEMLIMIT=%s.\n", memoryLimit>>20, o.goMemLimit)
+	default:
+		fmt.Fprintf(&t.text, "In a control group of %d MiB.\n", memoryLimit>>20)
+	}
+	fmt.Fprintf(&t.text, "A normal client asks %d times a second for pages in memory, and %d times for one that is not (cold). "+
+		"Milliseconds, before and during. Memory is the most that the process had, and its control group.\n", normalPerSecond, coldPerSecond)
+	t.head("scenario", "upstream requests", "at once", "errors", "p50", "p99", "cold p50", "cold max", "MiB", "outcome")
+	for _, r := range o.results {
+		t.row(r.cells()...)
+	}
+	for _, r := range o.results {
+		if r.err != nil {
+			fmt.Fprintf(&t.text, "\n%s: %s.\n", r.name, firstLines(r.err.Error(), 12))
+		}
+		if r.name == everythingName && len(r.series) > 60 {
+			t.head("minute", "least MiB", "median", "most")
+			for i, minute := range slices.Collect(slices.Chunk(r.series, 60)) {
+				slices.Sort(minute)
+				t.row(fmt.Sprint(i+1), mebibytes(minute[0]), mebibytes(minute[len(minute)/2]), mebibytes(minute[len(minute)-1]))
+			}
+		}
+	}
+	return t.text.String()
+}
+
+func (r *stressResult) cells() []string {
+	outcome := "holds"
+	if r.err != nil {
+		outcome = "FAILS"
+	}
+	if len(r.notes) > 0 {
+		outcome += "; " + strings.Join(r.notes, ", ")
+	}
+	if r.during == nil {
+		return []string{r.name, "–", "–", "–", "–", "–", "–", "–", "–", outcome}
+	}
+	two := func(of func(*normalReplies) string) string { return of(r.before) + " / " + of(r.during) }
+	return []string{
+		r.name, fmt.Sprint(r.requests), fmt.Sprint(r.atOnce),
+		r.during.errors(),
+		two(func(n *normalReplies) string { return n.hot.latency(50) }),
+		two(func(n *normalReplies) string { return n.hot.latency(99) }),
+		two(func(n *normalReplies) string { return n.cold.latency(50) }),
+		two(func(n *normalReplies) string { return n.cold.latency(100) }),
+		mebibytes(r.peak) + " / " + mebibytes(r.group), outcome,
+	}
+}
+
+// firstLines is the beginning of a text that may hold a process's log.
+func firstLines(text string, most int) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = fmt.Sprintf("%.400s", lines[i])
+	}
+	if len(lines) > most {
+		lines = append(lines[:most], "…")
+	}
+	return strings.Join(lines, "\n")
+}
