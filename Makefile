@@ -42,7 +42,7 @@ endif
 $(EXPLORER): $(EXPLORER_SOURCES)
 	cd explorer && npm ci --no-audit --no-fund && npm run build
 
-test: generated lint unit race fuzz deploy acceptance
+test: generated lint unit race fuzz deploy acceptance stress-short
 	@echo 'make test: all is well'
 
 # What is generated is what its sources say, and go.mod has what is used.

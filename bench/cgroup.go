@@ -12,16 +12,16 @@ import (
 // cgroupRoot is where Linux mounts control groups.
 const cgroupRoot = "/sys/fs/cgroup"
 
-// memoryGroup is a control group that bounds the memory of a process, as a container's does: beyond the bound the kernel
-// kills it.
+// memoryGroup is a control group that bounds the memory of a process, as a container's does: beyond the bound the
+// kernel kills it.
 type memoryGroup struct {
 	dir    string
 	events string // the file that counts how often the kernel has killed in the group
 	peak   string // the file with the most memory that the group has had, in bytes
 }
 
-// newMemoryGroup makes a group below root, of version 2 where root is one, else of version 1. Neither may be allowed here:
-// it takes root, and for version 2 a root without other processes or the machine's own.
+// newMemoryGroup makes a group below root, of version 2 where root is one, else of version 1. Neither may be allowed
+// here: it takes root, and for version 2 a root without other processes or the machine's own.
 func newMemoryGroup(root, name string, bytes int) (*memoryGroup, error) {
 	limit := strconv.Itoa(bytes)
 	if exists(filepath.Join(root, "cgroup.controllers")) {

@@ -34,7 +34,8 @@ func TestMemoryGroup(t *testing.T) {
 			if got, _ := os.ReadFile(filepath.Join(root, test.limit)); string(got) != "1073741824" {
 				t.Errorf("the limit is %q", got)
 			}
-			if got, want := g.enter(), "echo $$ > '"+filepath.Dir(filepath.Join(root, test.limit))+"/cgroup.procs'"; got != want {
+			dir := filepath.Dir(filepath.Join(root, test.limit))
+			if got, want := g.enter(), "echo $$ > '"+dir+"/cgroup.procs'"; got != want {
 				t.Errorf("%s, not %s", got, want)
 			}
 		})

@@ -2,17 +2,18 @@ package main
 
 // What the gateway bears
 //
-// The subcommand loads the built gateway over a fake upstream, in a control group of as much memory as deploy/ gives one,
-// and looks at what becomes of a normal client meanwhile. Each scenario is a row of one table:
+// The subcommand loads the built gateway over a fake upstream, in a control group of as much memory as deploy/ gives
+// one, and looks at what becomes of a normal client meanwhile. Each scenario is a row of one table:
 //
 //	go run ./bench stress -gateway bin/revox-graphql
 //
-// What must hold is checked: no question of the normal client fails, no honest client is cut off, the process lives, its
-// memory stays in its budget, and afterwards it has as many goroutines and open files as before. Where it does not, the
-// table is printed all the same, and the program ends with an error. Latencies are printed, and not checked.
+// What must hold is checked: no question of the normal client fails, no honest client is cut off, the process lives,
+// its memory stays in its budget, and afterwards it has as many goroutines and open files as before. Where it does
+// not, the table is printed all the same, and the program ends with an error. Latencies are printed, and not checked.
 //
-// Four scenarios have tables of their own: hostile documents (attack.go), four times the load it can bear (overload.go), a
-// thousand connections that send a byte a second (slow.go), and a restart of both replicas behind nginx (restart.go).
+// Four scenarios have tables of their own: hostile documents (attack.go), four times the load it can bear
+// (overload.go), a thousand connections that send a byte a second (slow.go), and a restart of both replicas behind
+// nginx (restart.go).
 
 import (
 	"context"
@@ -73,7 +74,7 @@ func stress(ctx context.Context, args []string) error {
 	flags.DurationVar(&o.soak, "soak", 0, "how long the scenario "+everythingName+" is, if not as long as the others")
 	flags.StringVar(&o.goMemLimit, "gomemlimit", "", "GOMEMLIMIT of the gateway; without, it has to find its limit itself")
 	flags.StringVar(&o.cgroups, "cgroups", cgroupRoot, "where control groups are mounted")
-	flags.BoolVar(&o.short, "short", false, "only some scenarios, of few seconds: what must hold on any machine, however busy")
+	flags.BoolVar(&o.short, "short", false, "only some scenarios, of few seconds each, for any machine, however busy")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -185,7 +186,8 @@ func (l stressLoad) run(ctx context.Context, o *troubleOptions, long time.Durati
 		r.group = s.group.most()
 	}
 	if r.peak > memoryBudget {
-		failed = append(failed, fmt.Errorf("%s MiB of memory, and %s are allowed", mebibytes(r.peak), mebibytes(memoryBudget)))
+		failed = append(failed,
+			fmt.Errorf("%s MiB of memory, and %s are allowed", mebibytes(r.peak), mebibytes(memoryBudget)))
 	}
 	if s.group != nil && s.group.killed() > 0 {
 		failed = append(failed, errors.New("the kernel has killed it for its memory"))
@@ -235,7 +237,8 @@ func (o *troubleOptions) startStressed(ctx context.Context, l stressLoad) (_ *st
 		l.settings = append(l.settings, "GATEWAY_CREDENTIALS=forward", "REVOX_API_KEY=")
 	}
 	env := append([]string{
-		"REVOX_API_KEY=" + gatewayKey, "REVOX_BASE_URL=" + base, "GATEWAY_LISTEN=127.0.0.1:0", "GATEWAY_LOG_REQUESTS=false", "GATEWAY_SLOW_REQUEST=1h",
+		"REVOX_API_KEY=" + gatewayKey, "REVOX_BASE_URL=" + base, "GATEWAY_LISTEN=127.0.0.1:0",
+		"GATEWAY_LOG_REQUESTS=false", "GATEWAY_SLOW_REQUEST=1h",
 		"SSL_CERT_FILE=" + s.up.certificate,
 	}, l.settings...)
 	script := []string{}

@@ -289,7 +289,8 @@ func (s *sampler) stop() []int {
 	return s.series
 }
 
-// peak is the most memory that the gateway has had: as the kernel knows it while the process lives, else as it was seen.
+// peak is the most memory that the gateway has had: as the kernel knows it while the process lives, else as it was
+// seen.
 func (s *stressed) peak(series []int) int {
 	most := s.sampler.most
 	if len(series) > 0 {
@@ -301,8 +302,8 @@ func (s *stressed) peak(series []int) int {
 	return most
 }
 
-// normalTransport sends as browsers do: a question is asked once more where the connection that was kept for it turns out
-// to be closed, since it only reads. And it sends a bearer token, where there is one.
+// normalTransport sends as browsers do: a question is asked once more where the connection that was kept for it turns
+// out to be closed, since it only reads. And it sends a bearer token, where there is one.
 type normalTransport struct {
 	*http.Transport
 	key string

@@ -127,8 +127,8 @@ func loadResets(ctx context.Context, s *stressed) error {
 	return nil
 }
 
-// loadContinuation begins headers over HTTP/2 and never ends them: half of the connections send frames of nothing as fast
-// as they are taken, the others a byte a second.
+// loadContinuation begins headers over HTTP/2 and never ends them: half of the connections send frames of nothing as
+// fast as they are taken, the others a byte a second.
 func loadContinuation(ctx context.Context, s *stressed) error {
 	const connections = 50
 	var turn, frames atomic.Int64
@@ -211,8 +211,8 @@ func loadSlow(ctx context.Context, s *stressed) error {
 	return nil
 }
 
-// loadFiles holds a thousand connections that ask nothing, more than the gateway may have files. They come within a second,
-// and where one is closed, another comes a second later.
+// loadFiles holds a thousand connections that ask nothing, more than the gateway may have files. They come within a
+// second, and where one is closed, another comes a second later.
 func loadFiles(ctx context.Context, s *stressed) error {
 	const connections = 1000
 	opened := s.connections(ctx, connections, time.Second, func(_ context.Context, conn net.Conn) error {
@@ -233,7 +233,8 @@ func loadLog(ctx context.Context, s *stressed) error {
 	var t tried
 	ask := func(client *http.Client, _, turn int) error {
 		name := fmt.Sprintf("query Q%d", turn) + strings.Repeat("x", 100)
-		return t.add(ctx, s.send(ctx, client, attempt{body: encodeQuestion(name+" { calls(first: 5) { nodes { id } } }", nil)}))
+		question := encodeQuestion(name+" { calls(first: 5) { nodes { id } } }", nil)
+		return t.add(ctx, s.send(ctx, client, attempt{body: question}))
 	}
 	s.each(half, 4, ask)
 	closeLog()

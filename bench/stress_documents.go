@@ -114,10 +114,12 @@ func loadDocuments(ctx context.Context, s *stressed) error {
 	return t.cut
 }
 
-// loadEncodings asks for the same large answers in every encoding, by every way to spell it, so that each could be kept by
-// itself; and with many tags of answers that it could have.
+// loadEncodings asks for the same large answers in every encoding, by every way to spell it, so that each could be
+// kept by itself; and with many tags of answers that it could have.
 func loadEncodings(ctx context.Context, s *stressed) error {
-	spelled := []string{"gzip", "br", "zstd", "deflate", "identity", "gzip;q=0.%03d", "br;q=0.%03d, gzip;q=0.9", "*;q=0.%03d"}
+	spelled := []string{
+		"gzip", "br", "zstd", "deflate", "identity", "gzip;q=0.%03d", "br;q=0.%03d, gzip;q=0.9", "*;q=0.%03d",
+	}
 	var t tried
 	s.each(ctx, 8, func(client *http.Client, worker, turn int) error {
 		encoding := spelled[turn%len(spelled)]
@@ -148,7 +150,9 @@ func loadHeaders(ctx context.Context, s *stressed) error {
 			a.header = map[string]string{"Host": fmt.Sprintf("host-%d.example.com", n)}
 		case 1:
 			a.method, a.path = http.MethodOptions, "graphql"
-			a.header = map[string]string{"Origin": fmt.Sprintf("https://%d.example.com", n), "Access-Control-Request-Method": "POST"}
+			a.header = map[string]string{
+				"Origin": fmt.Sprintf("https://%d.example.com", n), "Access-Control-Request-Method": "POST",
+			}
 		case 2:
 			a.header = map[string]string{
 				"Traceparent": fmt.Sprintf("00-%032x-%016x-01", n+1, n+1), "Tracestate": long[:500], "Baggage": "a=" + long,

@@ -16,8 +16,8 @@ import (
 	"revox-graphql/graph/relay"
 )
 
-// loadWalks walks down distinct lists whose pages are large, and asks for little of them: each answer is small, and if it
-// is kept with the page it was made from, that is large.
+// loadWalks walks down distinct lists whose pages are large, and asks for little of them: each answer is small, and if
+// it is kept with the page it was made from, that is large.
 func loadWalks(ctx context.Context, s *stressed) error {
 	const calls = 20
 	all := lists("")
@@ -50,8 +50,8 @@ func loadWalks(ctx context.Context, s *stressed) error {
 	return nil
 }
 
-// loadLeavers asks for pages that are not in memory, and does not wait for them: what has been begun for one is not to be
-// begun for the next while there is no place for it.
+// loadLeavers asks for pages that are not in memory, and does not wait for them: what has been begun for one is not to
+// be begun for the next while there is no place for it.
 func loadLeavers(ctx context.Context, s *stressed) error {
 	const patience, wanted = 5 * time.Millisecond, 32 // GATEWAY_UPSTREAM_CONCURRENCY
 	began, before := time.Now(), s.up.requests.Load()
@@ -63,21 +63,24 @@ func loadLeavers(ctx context.Context, s *stressed) error {
 	s.each(ctx, 8, func(client *http.Client, _, _ int) error {
 		brief, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		question := listQuestion(slowList, fmt.Sprintf("first: 5, after: %q", cursors(10+random(listRows-50))), "nodes { id }")
+		arguments := fmt.Sprintf("first: 5, after: %q", cursors(10+random(listRows-50)))
+		question := listQuestion(slowList, arguments, "nodes { id }")
 		_ = asked.add(ctx, s.send(brief, client, attempt{body: question}))
 		return nil
 	})
 	perSecond := float64(s.up.requests.Load()-before) / time.Since(began).Seconds()
 	s.note("%s; %.0f requests per second to upstream", &asked, perSecond)
 	if most := int(s.up.mostInFlight.Load()); most > wanted {
-		return fmt.Errorf("%d requests were at upstream at once, and %d may be", most, wanted)
+		return fmt.Errorf("%d requests were at upstream at once, counted until they are done, and %d may be", most, wanted)
 	}
 	return nil
 }
 
-// cursors returns the cursors of a list, by the position of the call, whose ids are known. A list without statuses is the
-// normal client's. They are like that of an answer: so the gateway takes them for its own.
-func (s *stressed) cursors(ctx context.Context, statuses string, id func(int) string) (func(position int) string, error) {
+// cursors returns the cursors of a list, by the position of the call, whose ids are known. A list without statuses is
+// the normal client's. They are like that of an answer: so the gateway takes them for its own.
+func (s *stressed) cursors(
+	ctx context.Context, statuses string, id func(int) string,
+) (func(position int) string, error) {
 	body, err := post(ctx, s.client, s.gateway.url+"graphql",
 		listQuestion(statuses, "first: 10", "nodes { id } pageInfo { hasNextPage endCursor }"))
 	if err != nil {
@@ -125,7 +128,8 @@ func loadNoCache(ctx context.Context, s *stressed) error {
 	var t tried
 	s.each(ctx, 4, func(client *http.Client, _, turn int) error {
 		question := encodeQuestion(fmt.Sprintf("{ calls(first: %d) { nodes { id } } }", 1+turn%100), nil)
-		return t.add(ctx, s.send(ctx, client, attempt{body: question, header: map[string]string{"Cache-Control": "no-cache"}}))
+		header := map[string]string{"Cache-Control": "no-cache"}
+		return t.add(ctx, s.send(ctx, client, attempt{body: question, header: header}))
 	})
 	s.note("%s", &t)
 	return t.cut
@@ -254,7 +258,7 @@ func loadLarge(ctx context.Context, s *stressed) error {
 	})
 	clients.Wait()
 	s.note("honest: %s, %d MB; as fast as they come: %s, %d MB", &honest, honest.bytes/1e6, &fast, fast.bytes/1e6)
-	return errors.Join(honest.cut, fast.cut)
+	return errors.Join(honest.none, honest.cut, fast.cut)
 }
 
 // retryAfter is how long a client waits that was refused.
@@ -265,7 +269,8 @@ func retryAfter(r sent) time.Duration {
 
 // read asks, and reads the answer at so many bytes per second; all of it must come, and be JSON that ends.
 func (s *stressed) read(ctx context.Context, client *http.Client, question []byte, perSecond int) (r sent) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.gateway.url+"graphql", bytes.NewReader(question)) //nolint:gosec // of a server started here
+	url := s.gateway.url + "graphql"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(question)) //nolint:gosec // ours
 	if err != nil {
 		return sent{err: err}
 	}
@@ -321,11 +326,11 @@ func loadLists(ctx context.Context, s *stressed) error {
 		return body
 	}
 	s.each(ctx, 40, func(client *http.Client, worker, _ int) error {
-		body := question("query ($list: [String!]) { calls(first: 20) { nodes { id structuredOutput(keys: $list) } } }", 9+worker%3)
+		query := "query ($list: [String!]) { calls(first: 20) { nodes { id structuredOutput(keys: $list) } } }"
 		if worker%2 == 1 {
-			body = question("query ($list: [ID!]!) { nodes(ids: $list) { id } }", 9+worker%3)
+			query = "query ($list: [ID!]!) { nodes(ids: $list) { id } }"
 		}
-		return t.add(ctx, s.send(ctx, client, attempt{body: body}))
+		return t.add(ctx, s.send(ctx, client, attempt{body: question(query, 9+worker%3)}))
 	})
 	s.note("%s", &t)
 	return t.cut

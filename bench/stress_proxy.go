@@ -8,8 +8,9 @@ import (
 	"sync"
 )
 
-// standingProxy passes on what the gateway and upstream send each other. Its connections can be made to stand still: they
-// stay open and carry nothing any more, as behind a firewall that has forgotten them. Those made afterwards carry.
+// standingProxy passes on what the gateway and upstream send each other. Its connections can be made to stand still:
+// they stay open and carry nothing any more, as behind a firewall that has forgotten them. Those made afterwards
+// carry.
 type standingProxy struct {
 	url      string // of upstream through it
 	target   string

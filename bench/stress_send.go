@@ -9,8 +9,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -40,7 +40,8 @@ func (s *stressed) send(ctx context.Context, client *http.Client, a attempt) (r 
 	if method == "" {
 		method, path = http.MethodPost, "graphql"
 	}
-	req, err := http.NewRequestWithContext(ctx, method, s.gateway.url+path, bytes.NewReader(a.body)) //nolint:gosec // of a server started here
+	url := s.gateway.url + path
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(a.body)) //nolint:gosec // our server
 	if err != nil {
 		return sent{err: err}
 	}
@@ -98,7 +99,8 @@ type tried struct {
 	mu     sync.Mutex
 	counts map[string]int
 	bytes  int64
-	cut    error // the first answer that ended too early
+	cut    error // why the first answer ended too early
+	none   error // why there was none the first time
 }
 
 func (t *tried) add(ctx context.Context, r sent) error {
@@ -115,10 +117,13 @@ func (t *tried) add(ctx context.Context, r sent) error {
 	case r.err != nil && r.code != "":
 		t.counts[r.code]++
 	case r.err != nil && r.status == http.StatusOK:
-		t.counts["cut"]++
-		t.cut = errors.Join(t.cut, fmt.Errorf("an answer ended after %d bytes: %w", r.bytes, r.err))
+		if t.counts["cut"]++; t.cut == nil {
+			t.cut = fmt.Errorf("an answer ended after %d bytes: %w", r.bytes, r.err)
+		}
 	case r.err != nil:
-		t.counts["none"]++
+		if t.counts["none"]++; t.none == nil {
+			t.none = fmt.Errorf("there was no answer: %w", r.err)
+		}
 	case r.code != "":
 		t.counts[r.code]++
 	default:
@@ -135,11 +140,8 @@ func (t *tried) String() string {
 
 // address is where the gateway listens.
 func (s *stressed) address() string {
-	u, err := url.Parse(s.gateway.url)
-	if err != nil {
-		panic(err) // it has answered there
-	}
-	return u.Host
+	_, rest, _ := strings.Cut(s.gateway.url, "://")
+	return strings.TrimSuffix(rest, "/")
 }
 
 // dial opens a connection to the gateway, which is closed when ctx is done.
@@ -154,7 +156,9 @@ func (s *stressed) dial(ctx context.Context) (conn net.Conn, end func(), err err
 
 // connections lets so many connections be used, which come one by one in a second, and where one ends another, after a
 // while.
-func (s *stressed) connections(ctx context.Context, n int, while time.Duration, use func(ctx context.Context, conn net.Conn) error) (opened int) {
+func (s *stressed) connections(
+	ctx context.Context, n int, while time.Duration, use func(ctx context.Context, conn net.Conn) error,
+) (opened int) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	for i := range n {

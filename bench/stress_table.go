@@ -27,14 +27,16 @@ func (o *troubleOptions) stressTable() string {
 	fmt.Fprintf(&t.text, "\n## Stress\n\n")
 	switch {
 	case o.fallback != "":
-		fmt.Fprintf(&t.text, "Without a control group (%s): the gateway is told its limit of %d MiB.\n", o.fallback, memoryLimit>>20)
+		fmt.Fprintf(&t.text, "Without a control group (%s): the gateway is told its limit of %d MiB.\n",
+			o.fallback, memoryLimit>>20)
 	case o.goMemLimit != "":
 		fmt.Fprintf(&t.text, "In a control group of %d MiB, with GOMEMLIMIT=%s.\n", memoryLimit>>20, o.goMemLimit)
 	default:
 		fmt.Fprintf(&t.text, "In a control group of %d MiB.\n", memoryLimit>>20)
 	}
-	fmt.Fprintf(&t.text, "A normal client asks %d times a second for pages in memory, and %d times for one that is not (cold). "+
-		"Milliseconds, before and during. Memory is the most that the process had, and its control group.\n", normalPerSecond, coldPerSecond)
+	fmt.Fprintf(&t.text, "A normal client asks %d times per second for pages in memory, and %d times for one that is not "+
+		"(cold). Milliseconds, before and during. Memory is the most that the process had, and its control group.\n",
+		normalPerSecond, coldPerSecond)
 	t.head("scenario", "upstream requests", "at once", "errors", "p50", "p99", "cold p50", "cold max", "MiB", "outcome")
 	for _, r := range o.results {
 		t.row(r.cells()...)

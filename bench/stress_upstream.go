@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -92,8 +93,8 @@ func (u *loadedUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"error":{}}`, http.StatusTooManyRequests)
 		return
 	}
-	if statuses == slowList && pass(r.Context(), slowListLatency) != nil {
-		return
+	if statuses == slowList { // a client that leaves does not end what it has begun here
+		_ = pass(context.WithoutCancel(r.Context()), slowListLatency)
 	}
 	switch {
 	case strings.Contains(statuses, hangingStatus):
