@@ -34,6 +34,8 @@ const stressCommand = "stress"
 const (
 	memoryLimit  = 1 << 30   // what deploy/ gives a gateway, in bytes
 	memoryBudget = 900 << 20 // what it may take of that, in bytes: the rest is the kernel's, for its connections
+	// fallbackLimit is what the gateway is told where there is no control group: RSS counts the program itself too.
+	fallbackLimit = 850 << 20
 )
 
 // stressOptions are the flags of the subcommand.
@@ -245,7 +247,7 @@ func (o *troubleOptions) startStressed(ctx context.Context, l stressLoad) (_ *st
 	s.group, err = newMemoryGroup(o.cgroups, fmt.Sprintf("revox-stress-%d-%s", os.Getpid(), l.name), memoryLimit)
 	if err != nil { // told in the table
 		o.fallback, s.group = err.Error(), nil
-		env = append(env, fmt.Sprintf("GATEWAY_MEMORY_LIMIT=%d", memoryLimit))
+		env = append(env, fmt.Sprintf("GATEWAY_MEMORY_LIMIT=%d", fallbackLimit))
 	} else {
 		script = append(script, s.group.enter())
 	}
@@ -253,7 +255,7 @@ func (o *troubleOptions) startStressed(ctx context.Context, l stressLoad) (_ *st
 	case o.goMemLimit != "":
 		env = append(env, "GOMEMLIMIT="+o.goMemLimit)
 	case s.group == nil:
-		env = append(env, fmt.Sprintf("GOMEMLIMIT=%d", memoryBudget))
+		env = append(env, fmt.Sprintf("GOMEMLIMIT=%d", fallbackLimit))
 	default:
 		env = append(env, "GOMEMLIMIT=") // not this process's own
 	}

@@ -27,8 +27,8 @@ func (o *troubleOptions) stressTable() string {
 	fmt.Fprintf(&t.text, "\n## Stress\n\n")
 	switch {
 	case o.fallback != "":
-		fmt.Fprintf(&t.text, "Without a control group (%s): the gateway is told its limit of %d MiB.\n",
-			o.fallback, memoryLimit>>20)
+		fmt.Fprintf(&t.text, "Without a control group (%s): the gateway is told to take %d MiB.\n",
+			o.fallback, fallbackLimit>>20)
 	case o.goMemLimit != "":
 		fmt.Fprintf(&t.text, "In a control group of %d MiB, with GOMEMLIMIT=%s.\n", memoryLimit>>20, o.goMemLimit)
 	default:
