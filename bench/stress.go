@@ -191,6 +191,7 @@ func (l stressLoad) run(ctx context.Context, o *troubleOptions, long time.Durati
 		failed = append(failed,
 			fmt.Errorf("%s MiB of memory, and %s are allowed", mebibytes(r.peak), mebibytes(memoryBudget)))
 	}
+	failed = append(failed, flat(r.series))
 	if s.group != nil && s.group.killed() > 0 {
 		failed = append(failed, errors.New("the kernel has killed it for its memory"))
 	}

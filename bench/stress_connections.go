@@ -212,10 +212,11 @@ func loadSlow(ctx context.Context, s *stressed) error {
 }
 
 // loadFiles holds a thousand connections that ask nothing, more than the gateway may have files. They come within a
-// second, and where one is closed, another comes a second later.
+// second, and where one is closed, another comes five seconds later: the gateway closes the connection that has been
+// idle longest, and if more came, that would be a normal client's before its first question is there.
 func loadFiles(ctx context.Context, s *stressed) error {
 	const connections = 1000
-	opened := s.connections(ctx, connections, time.Second, func(_ context.Context, conn net.Conn) error {
+	opened := s.connections(ctx, connections, 5*time.Second, func(_ context.Context, conn net.Conn) error {
 		_, err := conn.Read(make([]byte, 1)) // until it is closed
 		return err
 	})

@@ -49,7 +49,7 @@ func stressLoads() []stressLoad {
 		},
 		{
 			name: "files", about: "256 files, and 1,000 connections that ask nothing",
-			load: loadFiles, alone: true, files: 256, short: true,
+			load: loadFiles, alone: true, files: 256,
 		},
 		{name: "hostile", about: "5.6 million empty rows, rows of a million fields, answers of 16 MiB", load: loadHostile},
 		{name: "forged", about: "cursors of calls that are in no list, ten in a document", load: loadForged},

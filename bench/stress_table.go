@@ -47,13 +47,35 @@ func (o *troubleOptions) stressTable() string {
 		}
 		if r.name == everythingName && len(r.series) > 60 {
 			t.head("minute", "least MiB", "median", "most")
-			for i, minute := range slices.Collect(slices.Chunk(r.series, 60)) {
-				slices.Sort(minute)
-				t.row(fmt.Sprint(i+1), mebibytes(minute[0]), mebibytes(minute[len(minute)/2]), mebibytes(minute[len(minute)-1]))
+			for i, m := range minutes(r.series) {
+				t.row(fmt.Sprint(i+1), mebibytes(m[0]), mebibytes(m[len(m)/2]), mebibytes(m[len(m)-1]))
 			}
 		}
 	}
 	return t.text.String()
+}
+
+// minutes are the samples of each minute of a series, sorted.
+func minutes(series []int) [][]int {
+	all := slices.Collect(slices.Chunk(slices.Clone(series), 60))
+	for _, minute := range all {
+		slices.Sort(minute)
+	}
+	return all
+}
+
+// flat is an error where memory still grows after the caches have had half of the time to fill: by more than a fifth,
+// and by more than 50 MiB, from the minute in the middle to the last whole one. Less than six minutes tell nothing.
+func flat(series []int) error {
+	all := minutes(series[:len(series)/60*60])
+	if len(all) < 6 {
+		return nil
+	}
+	middle, last := all[len(all)/2][30], all[len(all)-1][30]
+	if last-middle > max(middle/5, 50<<20) {
+		return fmt.Errorf("memory grows: %s MiB in the middle, %s at the end", mebibytes(middle), mebibytes(last))
+	}
+	return nil
 }
 
 func (r *stressResult) cells() []string {

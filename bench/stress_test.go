@@ -110,6 +110,34 @@ func TestStressTable(t *testing.T) {
 	}
 }
 
+// Memory that still grows in the second half is seen, and caches that fill in the first are not taken for it.
+func TestFlat(t *testing.T) {
+	series := func(minutes int, mebibytes func(second int) int) []int {
+		all := make([]int, minutes*60)
+		for i := range all {
+			all[i] = mebibytes(i) << 20
+		}
+		return all
+	}
+	for name, test := range map[string]struct {
+		series []int
+		flat   bool
+	}{
+		"flat":                    {series(10, func(int) int { return 400 }), true},
+		"caches fill":             {series(10, func(i int) int { return min(i, 300) * 2 }), true},
+		"a peak":                  {series(10, func(i int) int { return 100 + i/590*700 }), true},
+		"it grows":                {series(10, func(i int) int { return 100 + i }), false},
+		"it grows, of little":     {series(10, func(i int) int { return 10 + i/15 }), true},
+		"too short to tell":       {series(5, func(i int) int { return 100 + i }), true},
+		"what is no whole minute": {append(series(10, func(int) int { return 100 }), 900<<20), true},
+		"nothing":                 {nil, true},
+	} {
+		if err := flat(test.series); (err == nil) != test.flat {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // The short form has some of the scenarios, and neither of the two decides what was chosen.
 func TestShortForm(t *testing.T) {
 	for name, test := range map[string]struct {
