@@ -109,7 +109,7 @@ func (s *stressed) normal(ctx context.Context, long time.Duration) *normalReplie
 	all.Go(func() { cold = s.askCold(ctx, long) })
 	hot := s.pour(ctx, s.pages, normalPerSecond, long)
 	all.Wait()
-	n := &normalReplies{hot: newTally(hot), cold: newTally(cold)}
+	n := newNormalReplies(hot, cold)
 	if err := checkReplies(hot); err != nil {
 		n.err = fmt.Errorf("pages in memory: %w", err)
 	}
@@ -117,6 +117,22 @@ func (s *stressed) normal(ctx context.Context, long time.Duration) *normalReplie
 		n.err = errors.Join(n.err, fmt.Errorf("cold pages: %w", err))
 	}
 	return n
+}
+
+// newNormalReplies sums up replies to both kinds of questions. An answer with a status of its own has a code too.
+func newNormalReplies(hot, cold []reply) *normalReplies {
+	sum := func(replies []reply) *tally {
+		replies = slices.Clone(replies)
+		for i, r := range replies {
+			if r.err != nil {
+				if code := errorCode([]byte(r.err.Error())); code != "" {
+					replies[i].code, replies[i].err = code, nil
+				}
+			}
+		}
+		return newTally(replies)
+	}
+	return &normalReplies{hot: sum(hot), cold: sum(cold)}
 }
 
 // askCold asks for pages down the list, none of which it has asked for before, and checks that their calls are those of

@@ -43,14 +43,11 @@ func TestPercentile(t *testing.T) {
 	}
 }
 
-func replies(hot, cold []reply) *normalReplies {
-	return &normalReplies{hot: newTally(hot), cold: newTally(cold)}
-}
-
 // A normal client fails with one question that is not answered, and those for cold pages count unless they may fail.
 func TestNormalReplies(t *testing.T) {
 	good, refused := reply{took: time.Millisecond}, reply{code: "OVERLOADED"}
 	none := reply{err: io.ErrUnexpectedEOF}
+	shed := reply{err: errors.New(`503 Service Unavailable: {"errors":[{"extensions":{"code":"OVERLOADED"}}]}`)}
 	for name, test := range map[string]struct {
 		hot, cold []reply
 		errors    string
@@ -59,11 +56,12 @@ func TestNormalReplies(t *testing.T) {
 	}{
 		"all are answered": {[]reply{good, good}, []reply{good}, "0", false, false},
 		"one is refused":   {[]reply{good, refused}, []reply{good}, "OVERLOADED 1", true, true},
+		"one by a status":  {[]reply{shed}, nil, "OVERLOADED 1", true, true},
 		"one has none":     {[]reply{none, good}, nil, "none or wrong 1", true, true},
 		"a cold one":       {[]reply{good}, []reply{refused, good, refused}, "cold: OVERLOADED 2", true, false},
 		"both":             {[]reply{none}, []reply{refused}, "none or wrong 1; cold: OVERLOADED 1", true, true},
 	} {
-		n := replies(test.hot, test.cold)
+		n := newNormalReplies(test.hot, test.cold)
 		if got := n.errors(); got != test.errors {
 			t.Errorf("%s: %s, not %s", name, got, test.errors)
 		}
@@ -75,8 +73,8 @@ func TestNormalReplies(t *testing.T) {
 
 // The table has a row for each scenario, says what does not hold, and how the memory was bounded.
 func TestStressTable(t *testing.T) {
-	calm := replies([]reply{{took: time.Millisecond}}, []reply{{took: 2 * time.Millisecond}})
-	busy := replies(
+	calm := newNormalReplies([]reply{{took: time.Millisecond}}, []reply{{took: 2 * time.Millisecond}})
+	busy := newNormalReplies(
 		[]reply{{took: 3 * time.Millisecond}, {took: 5 * time.Millisecond}}, []reply{{took: 7 * time.Millisecond}})
 	o := &troubleOptions{}
 	if got := o.stressTable(); got != "" {
