@@ -36,7 +36,7 @@ func stressLoads() []stressLoad {
 		},
 		{name: "windows", about: "100 connections of 120 streams that take no answer", load: loadWindows},
 		{
-			name: "large", about: "64 answers of 10 MB, 40 of 16 to 61 MiB at 2 MB per second, one at 50 kB per second",
+			name: "large", about: "64 answers of 10 MB, 40 of up to 61 MiB at 2 MB per second, one at 50 kB per second",
 			load: loadLarge,
 		},
 		{name: "leavers", about: "clients that leave after 5 ms", load: loadLeavers, short: true},

@@ -56,9 +56,13 @@ func loadLeavers(ctx context.Context, s *stressed) error {
 	const patience, wanted = 5 * time.Millisecond, 32 // GATEWAY_UPSTREAM_CONCURRENCY
 	began, before := time.Now(), s.up.requests.Load()
 	var asked tried
-	cursors, err := s.cursors(ctx, slowList, func(position int) string { return listID(slowList, position) })
-	if err != nil {
-		return err
+	id := func(position int) string { return listID(slowList, position) }
+	cursors, err := s.cursors(ctx, slowList, id)
+	for err != nil {
+		if pass(ctx, 100*time.Millisecond) != nil {
+			return nil // among other loads it did not get its turn
+		}
+		cursors, err = s.cursors(ctx, slowList, id)
 	}
 	s.each(ctx, 8, func(client *http.Client, _, _ int) error {
 		brief, cancel := context.WithTimeout(ctx, patience)
@@ -204,7 +208,8 @@ const (
 )
 
 // loadLarge asks for many large answers at once: 64 of about 10 MB each, as fast as they come; 40 honest clients of
-// answers of 15 to 60 MB, which read 2 MB a second; and one that reads 50 kB a second. None may be cut off.
+// answers of up to 61 MiB, which read 2 MB per second; and one that reads 50 kB per second. None may be cut off. What
+// the honest ask for they can read in the time that there is.
 func loadLarge(ctx context.Context, s *stressed) error {
 	all := lists(largeStatus)
 	document := func(statuses string, first, copies int) []byte {
@@ -216,6 +221,9 @@ func loadLarge(ctx context.Context, s *stressed) error {
 	}
 	// What the honest have begun to read when the time is over they read to its end.
 	deadline, _ := ctx.Deadline()
+	seconds := max(1, int(time.Until(deadline).Seconds()))
+	const calls, mostCopies = 25, 19 // of 128 KiB: 61 MiB
+	most := max(1, min(mostCopies, seconds*lineRate/(calls*largeRow)))
 	patient, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline.Add(endTimeout/2))
 	defer cancel()
 	var fast, honest tried
@@ -225,10 +233,10 @@ func loadLarge(ctx context.Context, s *stressed) error {
 			client := newClient()
 			defer client.CloseIdleConnections()
 			client.Timeout = 0
-			copies := 5 + i%15 // of 25 transcripts of 128 KiB: 16 to 61 MiB
+			copies := max(1, most-i%15)
 			for turn := 0; ctx.Err() == nil; turn++ {
 				statuses := all[(i+turn)%len(all)]
-				r := s.read(patient, client, document(statuses, 25, copies), lineRate)
+				r := s.read(patient, client, document(statuses, calls, copies), lineRate)
 				if honest.add(patient, r) != nil || r.code != "" {
 					_ = pass(ctx, retryAfter(r))
 				}
@@ -239,7 +247,6 @@ func loadLarge(ctx context.Context, s *stressed) error {
 		client := newClient()
 		defer client.CloseIdleConnections()
 		client.Timeout = 0
-		seconds := max(1, int(time.Until(deadline).Seconds()))
 		first := max(1, min(100, seconds*slowLineRate/largeRow)) // as much as can be read in the time
 		for ctx.Err() == nil {
 			r := s.read(patient, client, document(largeStatus, first, 1), slowLineRate)
@@ -249,7 +256,7 @@ func loadLarge(ctx context.Context, s *stressed) error {
 		}
 	})
 	s.each(ctx, 64, func(client *http.Client, worker, _ int) error {
-		r := s.send(ctx, client, attempt{body: document(all[worker%len(all)], 25+worker/len(all), 3)})
+		r := s.send(ctx, client, attempt{body: document(all[worker%len(all)], calls+worker/len(all), 3)})
 		err := fast.add(ctx, r)
 		if r.code != "" {
 			err = errors.New(r.code)
