@@ -73,7 +73,7 @@ func stressLoads() []stressLoad {
 
 // togetherGap is what each worker leaves after a turn where all loads run: what is seen is then not who gets the
 // processors, but what all of them take of memory together.
-const togetherGap = 200 * time.Millisecond
+const togetherGap = time.Second
 
 // everything is all loads at once that one gateway can bear together.
 func everything(all []stressLoad) stressLoad {

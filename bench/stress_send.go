@@ -80,6 +80,7 @@ func (s *stressed) each(ctx context.Context, workers int, do func(client *http.C
 			client := newClient()
 			client.Timeout = 0 // ctx ends what takes too long
 			defer client.CloseIdleConnections()
+			_ = pass(ctx, s.gap*time.Duration(worker)/time.Duration(workers)) // one after the other, where there is a gap
 			for turn := 0; ctx.Err() == nil; turn++ {
 				gap := s.gap
 				if do(client, worker, turn) != nil {
