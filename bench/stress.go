@@ -268,7 +268,11 @@ func (o *troubleOptions) startStressed(ctx context.Context, l stressLoad) (_ *st
 	if err != nil {
 		return nil, err
 	}
-	s.sampler = sampleMemory(s.gateway.pid)
+	bound := 0
+	if s.group == nil {
+		bound = memoryLimit
+	}
+	s.sampler = sampleMemory(s.gateway.pid, bound)
 	if l.forward { // upstream knows no key but the normal client's
 		s.rest.Behave(func(b *fake.Behaviour) { b.Key = gatewayKey })
 	}

@@ -278,7 +278,8 @@ type sampler struct {
 	most   int
 }
 
-func sampleMemory(pid int) *sampler {
+// sampleMemory samples a process. Above most bytes it is killed, as the kernel does in a control group; 0 is no bound.
+func sampleMemory(pid, most int) *sampler {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &sampler{cancel: cancel, done: make(chan struct{})}
 	go func() {
@@ -286,6 +287,12 @@ func sampleMemory(pid int) *sampler {
 		for i := 0; ; i++ {
 			if now, err := memory(pid, currentRSS); err == nil {
 				s.most = max(s.most, now)
+				if most > 0 && now > most {
+					if process, err := os.FindProcess(pid); err == nil {
+						_ = process.Kill()
+					}
+					return
+				}
 				if i%10 == 0 {
 					s.series = append(s.series, now)
 				}

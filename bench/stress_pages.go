@@ -58,10 +58,8 @@ func loadLeavers(ctx context.Context, s *stressed) error {
 	var asked tried
 	id := func(position int) string { return listID(slowList, position) }
 	cursors, err := s.cursors(ctx, slowList, id)
-	for err != nil {
-		if pass(ctx, 100*time.Millisecond) != nil {
-			return nil // among other loads it did not get its turn
-		}
+	for err != nil && ctx.Err() == nil { // among other loads it waits for its turn
+		_ = pass(ctx, 100*time.Millisecond)
 		cursors, err = s.cursors(ctx, slowList, id)
 	}
 	s.each(ctx, 8, func(client *http.Client, _, _ int) error {

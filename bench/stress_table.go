@@ -89,6 +89,10 @@ func (r *stressResult) cells() []string {
 	if r.during == nil {
 		return []string{r.name, "–", "–", "–", "–", "–", "–", "–", "–", outcome}
 	}
+	memory := mebibytes(r.peak)
+	if r.group > 0 {
+		memory += " / " + mebibytes(r.group)
+	}
 	two := func(of func(*normalReplies) string) string { return of(r.before) + " / " + of(r.during) }
 	return []string{
 		r.name, fmt.Sprint(r.requests), fmt.Sprint(r.atOnce),
@@ -97,7 +101,7 @@ func (r *stressResult) cells() []string {
 		two(func(n *normalReplies) string { return n.hot.latency(99) }),
 		two(func(n *normalReplies) string { return n.cold.latency(50) }),
 		two(func(n *normalReplies) string { return n.cold.latency(100) }),
-		mebibytes(r.peak) + " / " + mebibytes(r.group), outcome,
+		memory, outcome,
 	}
 }
 

@@ -78,13 +78,15 @@ func startLoadedUpstream(dir string, tls bool) (*loadedUpstream, error) {
 func (u *loadedUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u.requests.Add(1)
 	n := u.inFlight.Add(1)
-	defer u.inFlight.Add(-1)
+	answering := sync.OnceFunc(func() { u.inFlight.Add(-1) })
+	defer answering() // or before the answer is written: who has read it may ask again
 	for most := u.mostInFlight.Load(); n > most && !u.mostInFlight.CompareAndSwap(most, n); {
 		most = u.mostInFlight.Load()
 	}
 	query := r.URL.Query()
 	statuses := query.Get("statuses")
 	if statuses == "" {
+		answering()
 		u.Upstream.ServeHTTP(w, r)
 		return
 	}
@@ -100,6 +102,7 @@ func (u *loadedUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.Contains(statuses, hangingStatus):
 		<-r.Context().Done()
 	case strings.Contains(statuses, hostileStatus):
+		answering()
 		send(w, u.bodies[strings.Count(statuses, ",")%hostileBodies]())
 	default:
 		page, _ := strconv.Atoi(query.Get("page"))
@@ -108,7 +111,9 @@ func (u *loadedUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(statuses, largeStatus) {
 			row = largeRow
 		}
-		send(w, listPageOf(statuses, page*size, size, row))
+		body := listPageOf(statuses, page*size, size, row)
+		answering()
+		send(w, body)
 	}
 }
 
