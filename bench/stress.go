@@ -45,6 +45,7 @@ type stressOptions struct {
 	goMemLimit string        // GOMEMLIMIT of the gateway; empty: it has to find its limit itself
 	cgroups    string        // where control groups are mounted
 	short      bool
+	without    []string // the loads that are left out where all run at once
 	results    []stressResult
 	fallback   string // why there is no control group
 }
@@ -76,6 +77,10 @@ func stress(ctx context.Context, args []string) error {
 	flags.DurationVar(&o.soak, "soak", 0, "how long the scenario "+everythingName+" is, if not as long as the others")
 	flags.StringVar(&o.goMemLimit, "gomemlimit", "", "GOMEMLIMIT of the gateway; without, it has to find its limit itself")
 	flags.StringVar(&o.cgroups, "cgroups", cgroupRoot, "where control groups are mounted")
+	flags.Func("without", "loads to leave out of "+everythingName+", separated by commas", func(names string) error {
+		o.without = strings.Split(names, ",")
+		return nil
+	})
 	flags.BoolVar(&o.short, "short", false, "only some scenarios, of few seconds each, for any machine, however busy")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -216,7 +221,7 @@ func (o *troubleOptions) startStressed(ctx context.Context, l stressLoad) (_ *st
 	if l.forward {
 		key = gatewayKey
 	}
-	s := &stressed{scene: &scene{client: newNormalClient(key)}}
+	s := &stressed{scene: &scene{client: newNormalClient(key)}, without: o.without}
 	defer func() {
 		if err != nil {
 			s.stop()

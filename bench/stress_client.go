@@ -36,6 +36,7 @@ type stressed struct {
 	cursor  func(position int) string
 	next    int           // the position of the call before the next cold page
 	gap     time.Duration // that each worker of a load leaves after a turn
+	without []string      // loads that are left out where all run at once
 
 	mu    sync.Mutex
 	notes []string

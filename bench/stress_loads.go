@@ -90,6 +90,9 @@ func everything(all []stressLoad) stressLoad {
 			errs := make([]error, len(some))
 			var running sync.WaitGroup
 			for i, l := range some {
+				if slices.Contains(s.without, l.name) {
+					continue
+				}
 				running.Go(func() {
 					if err := l.load(ctx, s); err != nil {
 						errs[i] = fmt.Errorf("%s: %w", l.name, err)
