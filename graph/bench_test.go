@@ -11,7 +11,9 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
-	"revox-graphql/upstream"
+	"revox-graphql/graph/encode"
+	"revox-graphql/graph/pagination"
+	"revox-graphql/graph/relay"
 	"revox-graphql/upstream/fake"
 )
 
@@ -90,7 +92,8 @@ func BenchmarkPlan(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		// A new context, because CollectFields remembers.
-		newRootPlan(&graphql.OperationContext{Doc: op.Doc, Operation: op.Operation, Variables: op.Variables}, root)
+		again := &graphql.OperationContext{Doc: op.Doc, Operation: op.Operation, Variables: op.Variables}
+		encode.Compile(again, root, newArguments())
 	}
 }
 
@@ -100,25 +103,30 @@ func BenchmarkWrite(b *testing.B) {
 	for _, work := range benchmarks {
 		b.Run(work.name, func(b *testing.B) {
 			op, root := r.rootField(b, work.query)
-			plan := newRootPlan(op, root)
-			page, err := r.resolver.pages.of(upstream.List{}, time.Time{}).get(b.Context(), 0, 0, 100)
-			if err != nil {
-				b.Fatal(err)
-			}
+			plan := encode.Compile(op, root, newArguments())
 			count := 20 + 80*strings.Count(work.query, "100")
-			c := &CallConnection{window: &window{span: spanOf(page), to: count}, plan: plan}
+			c := plan.Connection(b.Context(), r.window(b, relay.Range{Count: count}))
 			var buffer bytes.Buffer
-			ctx := withRequest(b.Context(), &request{buffer: &buffer})
 			b.ReportAllocs()
 			for b.Loop() {
 				buffer.Reset()
-				if err := c.MarshalGQLContext(ctx, &buffer); err != nil {
+				if err := c.MarshalGQLContext(b.Context(), &buffer); err != nil {
 					b.Fatal(err)
 				}
 			}
 			b.SetBytes(int64(buffer.Len()))
 		})
 	}
+}
+
+// window reads a window of the list.
+func (r *rival) window(tb testing.TB, rng relay.Range) *pagination.Window {
+	tb.Helper()
+	w, err := r.resolver.pages.Reader(pagination.Request{}).Window(tb.Context(), rng, pagination.Selection{Rows: true})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return w
 }
 
 // rootField parses a query and returns its one root field.

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 
+	"revox-graphql/internal/errcode"
+
 	"github.com/klauspost/compress/gzip"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -38,12 +40,12 @@ func readText(w http.ResponseWriter, r *http.Request, maxBytes int, capacity *Ca
 		return text, nil
 	default:
 		w.Header().Set("Allow", "GET, POST")
-		return "", refuse(http.StatusMethodNotAllowed, codeBadUserInput, "Use GET or POST.")
+		return "", refuse(http.StatusMethodNotAllowed, errcode.BadUserInput, "Use GET or POST.")
 	}
 }
 
 func tooManyBytes(limit, actual int) *refusal {
-	err := beyond("request bytes", codeQueryTooLarge, limit, actual, "The request has more than %d bytes.", limit)
+	err := beyond("request bytes", errcode.QueryTooLarge, limit, actual, "The request has more than %d bytes.", limit)
 	return &refusal{http.StatusRequestEntityTooLarge, gqlerror.List{err}}
 }
 
@@ -54,7 +56,7 @@ func checkContentType(contentType string) *refusal {
 	mediaType, attributes, err := mime.ParseMediaType(contentType)
 	charset := attributes["charset"]
 	if err != nil || mediaType != applicationJSON || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return refuse(http.StatusUnsupportedMediaType, codeBadUserInput,
+		return refuse(http.StatusUnsupportedMediaType, errcode.BadUserInput,
 			"Send the request as application/json, in UTF-8.")
 	}
 	return nil
@@ -71,7 +73,7 @@ func isPacked(answer, request http.Header) (bool, *refusal) {
 			packed = true
 		default:
 			answer.Set("Accept-Encoding", encodingGzip)
-			return false, refuse(http.StatusUnsupportedMediaType, codeBadUserInput,
+			return false, refuse(http.StatusUnsupportedMediaType, errcode.BadUserInput,
 				"Send the body as it is, or with `Content-Encoding: gzip`, once.")
 		}
 	}
@@ -169,7 +171,7 @@ func refuseBody(w http.ResponseWriter, r *http.Request, err error, maxBytes int,
 	case errors.Is(err, errNotGzip):
 		return malformed("The request's body is not gzip, as its `Content-Encoding` says it is.")
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return refuse(http.StatusRequestTimeout, codeBadUserInput, "The request's body did not arrive in time.")
+		return refuse(http.StatusRequestTimeout, errcode.BadUserInput, "The request's body did not arrive in time.")
 	case r.Context().Err() != nil, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return errClientClosed
 	default:

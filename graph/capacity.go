@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"revox-graphql/internal/errcode"
 )
 
 // Capacity bounds what is under way at once. Whoever comes beyond it is refused, and that must cost next to nothing, or
@@ -89,7 +91,7 @@ func (c *Capacity) refuse(w http.ResponseWriter) *refusal {
 	// there already, as a rule. EnableFullDuplex would skip it, and makes net/http panic at the next request.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience))
 	w.Header().Set("Retry-After", "1")
-	refused := refuse(http.StatusServiceUnavailable, codeOverloaded, "The gateway has too much to do at present. Try again in a second.")
+	refused := refuse(http.StatusServiceUnavailable, errcode.Overloaded, "The gateway has too much to do at present. Try again in a second.")
 	refused.errors[0].Extensions["retryAfter"] = 1
 	return refused
 }

@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"revox-graphql/internal/errcode"
 )
 
 // Bodies that are being read are bounded as a whole, and give their bytes back.
@@ -32,7 +34,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	}
 	large := strings.Repeat(" ", size/2+1)
 	if _, refused := post(strings.NewReader(large), size/2+1); refused == nil || refused.status != http.StatusServiceUnavailable ||
-		refused.errors[0].Extensions["code"] != codeOverloaded {
+		refused.errors[0].Extensions["code"] != errcode.Overloaded {
 		t.Errorf("got %+v", refused)
 	}
 	if text, refused := post(strings.NewReader("{}"), 2); refused != nil || text != "{}" { // small ones are not counted

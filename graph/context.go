@@ -1,10 +1,10 @@
 package graph
 
 import (
-	"bytes"
 	"context"
 	"time"
 
+	"revox-graphql/graph/pagination"
 	"revox-graphql/upstream"
 )
 
@@ -15,12 +15,10 @@ type request struct {
 	notBefore  time.Time           // older answers of upstream will not do
 	deadline   time.Time           // for all of its upstream work
 	allowance  *upstream.Allowance // for all of its upstream work
-	trace      *trace              // what was read for it
+	trace      *pagination.Reads   // what was read for it
 	document   *document           // what is executed
 	wantsCost  bool                // the answer tells the cost
-	maxBytes   int                 // of the answer; 0 is no limit
 	errors     errorBounds         // what of its errors is told
-	buffer     *bytes.Buffer       // where the data of the answer goes, behind what is there already
 }
 
 type requestKey struct{}

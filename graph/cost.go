@@ -7,6 +7,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"revox-graphql/graph/relay"
+	"revox-graphql/internal/errcode"
 )
 
 // The cost of a request is about the number of calls that it reads and writes. A call costs 1, and each transcript of it 10
@@ -95,7 +96,7 @@ func checkCost(cost, limit int) *gqlerror.Error {
 	if !exceeds(cost, limit) {
 		return nil
 	}
-	return beyond("cost", codeTooComplex, limit, cost,
+	return beyond("cost", errcode.QueryTooComplex, limit, cost,
 		"This query costs %d, and may cost %d: 1 for each call and 10 for its transcript. Ask for fewer calls at once.", cost, limit)
 }
 

@@ -9,7 +9,9 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"github.com/99designs/gqlgen/graphql/errcode"
+	"revox-graphql/graph/encode"
+	"revox-graphql/internal/errcode"
+
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -25,9 +27,8 @@ type document struct {
 	ast       *ast.QueryDocument
 	costs     map[*ast.OperationDefinition]*costPlan
 	variables map[*ast.OperationDefinition]*variables
-	plans     plans
-	size      int             // about the bytes that it takes to keep it, with its plans
-	grown     func(bytes int) // told when the plans have grown; nil is nobody
+	plans     encode.Plans
+	size      int // about the bytes that it takes to keep it, with its plans
 }
 
 // checker checks documents. It keeps nothing.
@@ -188,7 +189,10 @@ func sameError(a, b *gqlerror.Error) bool {
 // toldErrors gives errors their code, and cuts long messages.
 func toldErrors(errs gqlerror.List, code string) gqlerror.List {
 	for _, err := range errs {
-		errcode.Set(err, code)
+		if err.Extensions == nil {
+			err.Extensions = map[string]any{}
+		}
+		err.Extensions["code"] = code
 		err.Message = cut(err.Message)
 	}
 	return errs
@@ -242,7 +246,7 @@ func (d *documents) get(text string) (*document, gqlerror.List) {
 		return nil, errs
 	}
 	if made.size <= maxDocumentShare {
-		made.grown = func(bytes int) { d.grow(made, bytes) }
+		made.plans.Grown = func(bytes int) { d.grow(made, bytes) }
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.known.Remove(text) // another request may have been as fast; its bytes are given back

@@ -17,7 +17,7 @@ import (
 )
 
 func someDocuments(limits Limits) *documents {
-	return newDocuments(newChecker(newExecutable(Config{}).Schema(), limits, 100, true))
+	return newDocuments(newChecker(newSchema(), limits, 100, true))
 }
 
 func TestDocumentsAreBounded(t *testing.T) {
@@ -184,29 +184,6 @@ func TestCostsAreBounded(t *testing.T) {
 	}
 }
 
-// Plans for every value of many Boolean variables are not all remembered: those that were used last are, in few bytes.
-func TestPlansAreBounded(t *testing.T) {
-	d := &document{}
-	key := func(i int) planKey { return planKey{booleans: uint64(i)} }
-	grown := 0
-	for i := range 2 * maxPlans {
-		grown += d.plans.add(key(i), &rootPlan{size: 100})
-		d.plans.get(key(0)) // and is so among those used last
-	}
-	if n := d.plans.known.Len(); n != maxPlans || grown != 100*maxPlans || d.plans.bytes != grown {
-		t.Errorf("%d plans of %d bytes, counted as %d", n, d.plans.bytes, grown)
-	}
-	if d.plans.get(key(0)) == nil || d.plans.get(key(1)) != nil || d.plans.get(key(2*maxPlans-1)) == nil {
-		t.Error("not the least recently used has left")
-	}
-	if d.plans.add(key(-1), &rootPlan{size: maxPlanBytes + 1}) != 0 || d.plans.get(key(-1)) != nil {
-		t.Error("a plan of too many bytes was kept")
-	}
-	if d.plans.add(key(-2), &rootPlan{size: maxPlanBytes}) != maxPlanBytes-grown || d.plans.known.Len() != 1 {
-		t.Errorf("%d plans of %d bytes", d.plans.known.Len(), d.plans.bytes)
-	}
-}
-
 // The bytes of a document's plans count with its own, so that documents leave for them.
 func TestPlansCountWithTheirDocuments(t *testing.T) {
 	r := newRival(t, nil)
@@ -243,7 +220,7 @@ func TestPlansCountWithTheirDocuments(t *testing.T) {
 		sum := 0
 		for _, known := range documents.known.Values() {
 			sum += known.size
-			plans += known.plans.bytes
+			plans += known.plans.Bytes()
 		}
 		if sum != documents.bytes || sum > maxDocumentBytes {
 			t.Fatalf("%d bytes, counted as %d", sum, documents.bytes)
@@ -259,7 +236,7 @@ func TestPlansCountWithTheirDocuments(t *testing.T) {
 		t.Errorf("%d bytes, of which plans %d and the rest %d", documents.bytes, plans, alone)
 	}
 	for document := range maxDocuments {
-		for values := range maxPlans {
+		for values := range 16 {
 			ask(document, values<<2|3)
 		}
 	}

@@ -3,6 +3,8 @@ package graph
 import (
 	"sync"
 
+	"revox-graphql/internal/errcode"
+
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -63,6 +65,6 @@ func (e *errorBounds) more() *gqlerror.Error {
 	if e.rest == 0 {
 		return nil
 	}
-	return beyond("errors", codeTooComplex, e.told, e.told+e.rest,
+	return beyond("errors", errcode.QueryTooComplex, e.told, e.told+e.rest,
 		"The answer has more errors than are told: %d others were left out.", e.rest)
 }

@@ -1,11 +1,11 @@
 // Package graph is the GraphQL side: the handler, the resolvers, and the connections that walk a moving list.
 //
-// gqlgen generates generated.go from the schema. A request comes in at handler.go; persisted.go finds its document,
-// and documents.go checks it as limits.go explains, with syntax.go and values.go, which are stricter than gqlparser.
-// variables.go coerces its variables, and cost.go says what it costs. It is executed by gqlgen, with nulls.go where
-// variables are null, and resolved in resolver.go: window.go reads windows of a list as walk.go explains, count.go its
-// length, lookup.go single calls. What comes out writes itself, which writer.go explains, and the answer is remembered
-// for a while, which remember.go does. errors.go decides what a client is told, and report.go tells the operator.
+// A request comes in at handler.go; persisted.go finds its document, and documents.go checks it as limits.go explains,
+// with syntax.go and values.go, which are stricter than gqlparser. variables.go coerces its variables, and cost.go says
+// what it costs. gqlgen executes it (package generated), with nulls.go where variables are null. resolver.go resolves the
+// root fields: it reads lists through package pagination, and what it returns writes itself, see package encode. The
+// response is remembered for a while, which remember.go does. errors.go decides what a client is told, and report.go
+// tells the operator.
 package graph
 
 import (
@@ -21,6 +21,11 @@ import (
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"revox-graphql/graph/encode"
+	"revox-graphql/graph/generated"
+	"revox-graphql/graph/pagination"
+	"revox-graphql/internal/errcode"
+	"revox-graphql/internal/negotiate"
 	"revox-graphql/upstream"
 )
 
@@ -28,7 +33,7 @@ import (
 type Options struct {
 	// Calls lists upstream's calls, and Known tells what of them is in memory. Usually both are the page cache.
 	Calls upstream.Lister
-	Known Memory
+	Known pagination.Memory
 	// Cached says that Calls remembers pages for a while, so that it pays to read ahead.
 	Cached bool
 	// PageSize is the most rows that one upstream request asks for; at least 20, see [relay.Cover].
@@ -69,19 +74,20 @@ type Options struct {
 
 // NewHandler serves GraphQL over HTTP, at whatever path it is mounted. An error is about the trusted documents.
 func NewHandler(opts Options) (http.Handler, error) {
-	pages := newPages(opts.Calls, opts.PageSize, opts.MaxShift, opts.Log)
-	pages.cached = opts.Cached
-	return newHandler(opts, pages)
+	return newHandler(opts, pagination.New(opts.Calls, pagination.Options{
+		PageSize: opts.PageSize, MaxShift: opts.MaxShift, Cached: opts.Cached, Log: opts.Log,
+	}))
 }
 
 // newHandler makes a handler that reads lists through pages.
-func newHandler(opts Options, pages *pages) (http.Handler, error) {
-	schema := newExecutable(Config{Resolvers: roots{&Resolver{
-		pages:    pages,
-		known:    opts.Known,
-		maxCount: opts.MaxCount,
-		maxScan:  opts.MaxScan,
-	}}})
+func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
+	schema := generated.New(roots{&Resolver{
+		pages:     pages,
+		known:     opts.Known,
+		maxCount:  opts.MaxCount,
+		maxScan:   opts.MaxScan,
+		arguments: newArguments(),
+	}}, newSchema())
 	exec := executor.New(schema)
 	p := presenter{opts.Log, opts.Forward}
 	exec.SetErrorPresenter(p.presentSome)
@@ -148,7 +154,7 @@ func (x *exchange) leave() {
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.describe(w.Header())
-	contentType, acceptable := negotiate(r.Header.Values("Accept"))
+	contentType, acceptable := negotiate.MediaType(r.Header.Values("Accept"), applicationJSON, applicationResponse)
 	if !acceptable {
 		contentType = applicationJSON
 	}
@@ -166,11 +172,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	credential, denial := h.gate.admit(r)
 	if denial != "" {
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		x.refuse(refuse(http.StatusUnauthorized, codeUnauthenticated, denial))
+		x.refuse(refuse(http.StatusUnauthorized, errcode.Unauthenticated, denial))
 		return
 	}
 	if !acceptable {
-		x.refuse(refuse(http.StatusNotAcceptable, codeBadUserInput, "Accept application/graphql-response+json or application/json."))
+		x.refuse(refuse(http.StatusNotAcceptable, errcode.BadUserInput, "Accept application/graphql-response+json or application/json."))
 		return
 	}
 	text, bad := readText(w, r, h.limits.RequestBytes, h.capacity)
@@ -183,7 +189,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.refuse(bad)
 		return
 	}
-	key := answerKey{tenant: credential.Tenant(), method: r.Method, text: text, encoding: negotiateEncoding(r.Header.Values("Accept-Encoding"))}
+	key := answerKey{
+		tenant: credential.Tenant(), method: r.Method, text: text,
+		encoding: negotiate.Encoding(r.Header.Values("Accept-Encoding"), encodingBrotli, encodingGzip),
+	}
 	trusted := h.finder.trusted.current()
 	if trusted != nil {
 		key.trusted = trusted.version
@@ -210,8 +219,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	params.Headers = r.Header
 	now := time.Now()
 	req := &request{
-		id: requestID(w.Header()), credential: credential, deadline: now.Add(h.timeout), trace: &trace{},
-		document: document, maxBytes: h.limits.AnswerBytes, wantsCost: wantsCost,
+		id: requestID(w.Header()), credential: credential, deadline: now.Add(h.timeout), trace: &pagination.Reads{},
+		document: document, wantsCost: wantsCost,
 	}
 	if h.maxRequests > 0 {
 		req.allowance = upstream.NewAllowance(h.maxRequests)
@@ -228,7 +237,6 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	defer buffers.Put(buffer)
 	buffer.Reset()
 	buffer.WriteString(openData)
-	req.buffer = buffer
 	op, errs := h.prepare(req.document, params)
 	if errs != nil {
 		x.report.Operation.Hash = req.document.hash
@@ -242,9 +250,10 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		return
 	}
 	x.report.Executed = true
-	response := h.run(withRequest(x.r.Context(), req), op)
+	ctx := encode.WithLimit(withRequest(x.r.Context(), req), encode.Limit{Bytes: h.limits.AnswerBytes, Errors: req.errors.size})
+	response := h.run(generated.WithBuffer(ctx, buffer), op)
 	x.report.read(req.trace, req.allowance.Used())
-	x.age = req.trace.age()
+	x.age = req.trace.Age()
 	if response == nil { // gqlgen gives none where the context has ended
 		x.refuse(errClientClosed)
 		return
@@ -253,7 +262,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		response.Errors = append(response.Errors, err)
 	}
 	x.report.failed(response.Errors)
-	if x.report.Code == codeClientClosed {
+	if x.report.Code == errcode.ClientClosedRequest {
 		errClientClosed.send(x)
 		return
 	}
@@ -297,7 +306,7 @@ func (h *handler) prepare(document *document, params *graphql.RawParams) (*graph
 	}
 	operation, err := document.operation(params.OperationName)
 	if err != nil {
-		return nil, toldErrors(gqlerror.List{err}, codeValidationFailed)
+		return nil, toldErrors(gqlerror.List{err}, errcode.ValidationFailed)
 	}
 	values, errs := document.variables[operation].coerce(params.Variables)
 	if errs != nil {
@@ -316,7 +325,7 @@ func (h *handler) run(ctx context.Context, op *graphql.OperationContext) *graphq
 		if err := nullAtRoot(op); err != nil {
 			ctx = graphql.WithResponseContext(ctx, h.presenter.presentSome, h.presenter.recovered)
 			graphql.AddError(ctx, err)
-			return &graphql.Response{Data: []byte(null), Errors: graphql.GetErrors(ctx)}
+			return &graphql.Response{Data: []byte("null"), Errors: graphql.GetErrors(ctx)}
 		}
 		op.RootResolverMiddleware = refuseNulls
 	}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 
+	"revox-graphql/graph/generated"
+
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/introspection"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -14,7 +16,7 @@ import (
 // not have @defer, which gqlparser adds to every schema and gqlgen answers in a form that clients show as complete
 // while fields are still missing; an unknown directive is a clear error.
 func newSchema() *ast.Schema {
-	schema := *NewExecutableSchema(Config{}).Schema()
+	schema := *generated.Schema()
 	schema.Directives = maps.Clone(schema.Directives)
 	delete(schema.Directives, "defer")
 	return &schema

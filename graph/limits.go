@@ -3,6 +3,8 @@ package graph
 import (
 	"fmt"
 
+	"revox-graphql/internal/errcode"
+
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -48,9 +50,9 @@ func beyond(name, code string, limit, actual int, format string, args ...any) *g
 func (l *Limits) checkSize(c count) *gqlerror.Error {
 	switch {
 	case exceeds(c.tokens, l.Tokens):
-		return beyond("tokens", codeQueryTooLarge, l.Tokens, c.tokens, "The document has more than %d tokens. Split it into several requests.", l.Tokens)
+		return beyond("tokens", errcode.QueryTooLarge, l.Tokens, c.tokens, "The document has more than %d tokens. Split it into several requests.", l.Tokens)
 	case c.comments > maxComments:
-		return beyond("comments", codeQueryTooLarge, maxComments, c.comments, "The document has more than %d comments. Send it without them.", maxComments)
+		return beyond("comments", errcode.QueryTooLarge, maxComments, c.comments, "The document has more than %d comments. Send it without them.", maxComments)
 	}
 	return checkName(c.longestName)
 }
@@ -60,7 +62,7 @@ func checkName(bytes int) *gqlerror.Error {
 	if bytes <= maxName {
 		return nil
 	}
-	return beyond("name", codeQueryTooLarge, maxName, bytes,
+	return beyond("name", errcode.QueryTooLarge, maxName, bytes,
 		"A name has more than %d bytes. Choose shorter names.", maxName)
 }
 
@@ -200,24 +202,24 @@ func (l *Limits) checkExtent(doc *ast.QueryDocument) *gqlerror.Error {
 		e := s.extent(operation.SelectionSet)
 		switch {
 		case exceeds(e.depth, l.Depth):
-			return beyond("depth", codeTooComplex, l.Depth, e.depth, "The document nests fields deeper than %d.", l.Depth)
+			return beyond("depth", errcode.QueryTooComplex, l.Depth, e.depth, "The document nests fields deeper than %d.", l.Depth)
 		case exceeds(e.aliases, l.Aliases):
-			return beyond("aliases", codeTooComplex, l.Aliases, e.aliases, "The document has more than %d aliases. Split it into several requests.", l.Aliases)
+			return beyond("aliases", errcode.QueryTooComplex, l.Aliases, e.aliases, "The document has more than %d aliases. Split it into several requests.", l.Aliases)
 		case exceeds(e.fields, l.Tokens):
-			return beyond("fields", codeTooComplex, l.Tokens, e.fields, "The document has more than %d fields once its fragments are expanded.", l.Tokens)
+			return beyond("fields", errcode.QueryTooComplex, l.Tokens, e.fields, "The document has more than %d fields once its fragments are expanded.", l.Tokens)
 		}
 		if n := len(s.merge(operation.SelectionSet)); exceeds(n, l.RootFields) {
-			return beyond("root fields", codeTooComplex, l.RootFields, n, "The document has more than %d fields of `Query`. Split it into several requests.", l.RootFields)
+			return beyond("root fields", errcode.QueryTooComplex, l.RootFields, n, "The document has more than %d fields of `Query`. Split it into several requests.", l.RootFields)
 		}
 	}
 	for _, fragment := range doc.Fragments { // validation goes through unused ones too
 		if e := s.fragment(fragment.Name); exceeds(e.fields, l.Tokens) {
-			return beyond("fields", codeTooComplex, l.Tokens, e.fields, "The document has more than %d fields once its fragments are expanded.", l.Tokens)
+			return beyond("fields", errcode.QueryTooComplex, l.Tokens, e.fields, "The document has more than %d fields once its fragments are expanded.", l.Tokens)
 		}
 	}
 	if s.cycle != nil {
 		err := gqlerror.ErrorPosf(s.cycle.Position, "The fragment %q spreads itself.", s.cycle.Name)
-		return toldErrors(gqlerror.List{err}, codeValidationFailed)[0]
+		return toldErrors(gqlerror.List{err}, errcode.ValidationFailed)[0]
 	}
 	if l.Tokens > 0 { // else the document may be of any size anyway
 		return s.checkPairs(doc)
@@ -234,7 +236,7 @@ func (f fragments) checkPairs(doc *ast.QueryDocument) *gqlerror.Error {
 		pairs += f.pairs(fragment.SelectionSet)
 	}
 	if pairs > maxPairs {
-		return beyond("same fields", codeTooComplex, maxPairs, pairs, "The document selects the same fields too many times. Select each of them once.")
+		return beyond("same fields", errcode.QueryTooComplex, maxPairs, pairs, "The document selects the same fields too many times. Select each of them once.")
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"revox-graphql/graph/encode"
 	"revox-graphql/graph/relay"
 )
 
@@ -18,7 +19,7 @@ const maxList = 250
 func longList(arguments ast.ArgumentList, values map[string]any) error {
 	for _, argument := range arguments {
 		if longestLiteral(argument.Value, values) > maxList {
-			return located(&relay.ArgumentError{
+			return encode.Located(&relay.ArgumentError{
 				Argument: argument.Name,
 				Message:  fmt.Sprintf("A list in `%s` has more than %d elements.", argument.Name, maxList),
 			}, argument.Value.Position)

@@ -2,13 +2,12 @@ package graph
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"revox-graphql/graph/encode"
 	"revox-graphql/graph/relay"
 )
 
@@ -41,7 +40,7 @@ func nullArgument(arguments ast.ArgumentList, values map[string]any) error {
 			message = fmt.Sprintf("Argument %q has invalid value %s: %q must not be null where type %q is expected.",
 				argument.Name, cut(whole.String()), at, at.ExpectedType)
 		}
-		return located(&relay.ArgumentError{Argument: argument.Name, Message: message}, whole.Position)
+		return encode.Located(&relay.ArgumentError{Argument: argument.Name, Message: message}, whole.Position)
 	}
 	return nil
 }
@@ -139,13 +138,4 @@ func refuseNulls(ctx context.Context, next graphql.RootResolver) graphql.Marshal
 		return resolveRoot(ctx, next)
 	}
 	return failRoot(ctx, field, err)
-}
-
-// located is an error about a place of the document, unless it has one of its own.
-func located(err error, position *ast.Position) error {
-	locations := locationsOf(position)
-	if own, ok := errors.AsType[*gqlerror.Error](err); ok && len(own.Locations) > 0 {
-		locations = own.Locations
-	}
-	return &gqlerror.Error{Err: err, Message: err.Error(), Locations: locations}
 }

@@ -55,7 +55,7 @@ type operation struct {
 // newOperation generates the body of a request.
 func newOperation(c *choices, r *rival) string {
 	o := &operation{
-		choices: c, schema: newExecutable(Config{}).Schema(), literals: literals(r), variables: map[string]json.RawMessage{},
+		choices: c, schema: newSchema(), literals: literals(r), variables: map[string]json.RawMessage{},
 	}
 	selection := o.selection(o.schema.Query, scope{}, 0)
 	declared := ""

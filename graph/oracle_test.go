@@ -22,6 +22,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/executor"
 
 	"revox-graphql/graph/oracle"
+	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
@@ -61,8 +62,9 @@ func newRival(tb testing.TB, rows []json.RawMessage) *rival {
 		Timeout: time.Minute, Introspection: true, Log: slog.New(slog.DiscardHandler),
 	}
 	// Both read through the same pages: a cursor is as good to one as to the other.
-	pages := newPages(cache, opts.PageSize, opts.MaxShift, opts.Log)
-	pages.cached = true
+	pages := pagination.New(cache, pagination.Options{
+		PageSize: opts.PageSize, MaxShift: opts.MaxShift, Cached: true, Log: opts.Log,
+	})
 	handler, err := newHandler(opts, pages)
 	if err != nil {
 		tb.Fatal(err)
@@ -162,21 +164,23 @@ func (r *rival) Calls(ctx context.Context, first *int, after *string, last *int,
 	}
 	c := &oracle.CallConnection{
 		Edges: []*oracle.CallEdge{}, Nodes: []*oracle.Call{},
-		PageInfo: &oracle.PageInfo{HasNextPage: w.hasNext(), HasPreviousPage: w.hasPrevious()},
+		PageInfo: &oracle.PageInfo{HasNextPage: w.HasNext(), HasPreviousPage: w.HasPrevious()},
 		Count: func(ctx context.Context) (*int, error) {
-			n, err := list.count(ctx, w)
+			n, err := list.Count(ctx, w)
 			if err != nil {
 				return nil, err
 			}
 			return &n, nil
 		},
 	}
-	for i := w.from; i < w.to; i++ {
-		if w.rows[i].Call == nil {
-			graphql.AddError(ctx, &unreadableRowError{w.position + i, w.rows[i].Problem})
+	for _, problem := range w.Problems() {
+		graphql.AddError(ctx, problem)
+	}
+	for i, row := range w.Rows() {
+		if row.Call == nil {
 			continue
 		}
-		cursor, call := w.cursor(list.list, i).String(), r.plain[w.rows[i].Call.ID]
+		cursor, call := w.Cursor(i).String(), r.plain[row.Call.ID]
 		c.Edges = append(c.Edges, &oracle.CallEdge{Cursor: cursor, Node: call})
 		c.Nodes = append(c.Nodes, call)
 		c.PageInfo.EndCursor = &cursor
@@ -188,18 +192,18 @@ func (r *rival) Calls(ctx context.Context, first *int, after *string, last *int,
 }
 
 // needOf is what is selected of the connection, read off once more.
-func needOf(ctx context.Context) need {
-	var n need
+func needOf(ctx context.Context) pagination.Selection {
+	var n pagination.Selection
 	op := graphql.GetOperationContext(ctx)
 	for _, field := range graphql.CollectFieldsCtx(ctx, nil) {
 		switch field.Name {
 		case "edges", "nodes":
-			n.rows = true
+			n.Rows = true
 		case "pageInfo":
 			for _, field := range graphql.CollectFields(op, field.Selections, nil) {
-				n.rows = n.rows || field.Name == "startCursor" || field.Name == "endCursor"
-				n.next = n.next || field.Name == "hasNextPage"
-				n.previous = n.previous || field.Name == "hasPreviousPage"
+				n.Rows = n.Rows || field.Name == "startCursor" || field.Name == "endCursor"
+				n.Next = n.Next || field.Name == "hasNextPage"
+				n.Previous = n.Previous || field.Name == "hasPreviousPage"
 			}
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"revox-graphql/internal/errcode"
+
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -29,7 +31,7 @@ type params struct {
 }
 
 func malformed(message string) *refusal {
-	return refuse(http.StatusBadRequest, codeBadUserInput, message)
+	return refuse(http.StatusBadRequest, errcode.BadUserInput, message)
 }
 
 // parseText reads the GraphQL request.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"revox-graphql/internal/errcode"
+
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
@@ -33,15 +35,15 @@ func (f *finder) find(p *params, trusted *manifest) (*document, *refusal) {
 	case trusted != nil:
 		return trusted.find(hash, p)
 	case given && f.persisted == nil:
-		return nil, refusePersisted(codePersistedNotSupported, "PersistedQueryNotSupported")
+		return nil, refusePersisted(errcode.PersistedQueryNotSupported, "PersistedQueryNotSupported")
 	case given && p.Query == "":
 		text, known := f.persisted.get(hash)
 		if !known {
-			return nil, refusePersisted(codePersistedNotFound, "PersistedQueryNotFound")
+			return nil, refusePersisted(errcode.PersistedQueryNotFound, "PersistedQueryNotFound")
 		}
 		return f.check(text)
 	case p.Query == "" && p.documentID != "":
-		return nil, refuse(0, codePersistedNotSupported,
+		return nil, refuse(0, errcode.PersistedQueryNotSupported,
 			"This gateway has no trusted documents: send the document as `query`.")
 	case p.Query == "":
 		return nil, malformed("The parameter `query` is missing: it holds the GraphQL document.")

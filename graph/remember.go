@@ -7,11 +7,10 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
-	"weak"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
+	"revox-graphql/graph/pagination"
 	"revox-graphql/upstream"
 )
 
@@ -28,129 +27,9 @@ import (
 // What is remembered is keyed by the request's own bytes, the credential and the encoding. Only answers without errors
 // are.
 
-// Memory tells whether pages are still what a request would be given.
-type Memory interface {
-	upstream.Finder
-	// Page is the page in memory that ListCalls would return without asking upstream; nil if it would ask.
-	Page(opts upstream.ListCallsOptions) *upstream.Page
-}
-
-// trace records what was read for one request; nil records nothing. Root fields are resolved side by side, hence the
-// lock.
-type trace struct {
-	mu     sync.Mutex
-	pages  []pageRead
-	calls  []callRead
-	oldest time.Time // when the oldest page was asked for; zero where none was read
-	stale  time.Time // when the oldest stale page was asked for; zero where none was read
-
-	walked    bool // a cursor was followed
-	drift     int  // rows by which its call had moved
-	reordered bool // calls were seen to have changed places
-	doubtful  bool // a cursor was followed to a place that is likely, and not proven
-}
-
-type pageRead struct {
-	opts upstream.ListCallsOptions
-	page weak.Pointer[upstream.Page]
-}
-
-type callRead struct {
-	tenant    upstream.Tenant
-	id        string
-	notBefore time.Time
-	page      weak.Pointer[upstream.Page] // that has the call; of no page, where none has
-}
-
-// maxReads bounds the look-ups that an answer may have taken, and so what it costs to check it.
-const maxReads = 8
-
-func (t *trace) readPage(opts upstream.ListCallsOptions, page *upstream.Page) {
-	if t == nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	opts.Allowance = nil // it is of this request, and what is remembered outlives that
-	t.pages = append(t.pages, pageRead{opts, weak.Make(page)})
-	t.readAt(page)
-}
-
-// readCall records a look-up, and the page that has the call, if one has.
-func (t *trace) readCall(read callRead, page *upstream.Page) {
-	if t == nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	read.page = weak.Make(page)
-	t.calls = append(t.calls, read)
-	t.readAt(page)
-}
-
-// readAt records how old a page is, if there is one.
-func (t *trace) readAt(page *upstream.Page) {
-	if page == nil {
-		return
-	}
-	if t.oldest.IsZero() || page.AskedAt.Before(t.oldest) {
-		t.oldest = page.AskedAt
-	}
-	if page.Stale && (t.stale.IsZero() || page.AskedAt.Before(t.stale)) {
-		t.stale = page.AskedAt
-	}
-}
-
-// age is how old the oldest page is that was read; 0 if none was.
-func (t *trace) age() time.Duration {
-	if t.oldest.IsZero() {
-		return 0
-	}
-	return max(0, time.Since(t.oldest))
-}
-
-// moved records that a cursor's call has moved by so many rows.
-func (t *trace) moved(rows int) {
-	if t == nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.walked = true
-	if max(rows, -rows) > max(t.drift, -t.drift) {
-		t.drift = rows
-	}
-}
-
-// judged records what a search has found: calls that have changed places, or a place that is likely and not proven.
-func (t *trace) judged(reordered, doubtful bool) {
-	if t == nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.reordered, t.doubtful = t.reordered || reordered, t.doubtful || doubtful
-}
-
-// holds reports whether every look-up would find now what it found then. Weak pointers to two pages differ, also when
-// one of the pages is not in memory any more.
-func (t *trace) holds(memory Memory) bool {
-	for _, read := range t.pages {
-		if page := memory.Page(read.opts); page == nil || weak.Make(page) != read.page {
-			return false
-		}
-	}
-	for _, read := range t.calls {
-		if _, page := memory.FindCall(read.tenant, read.id, read.notBefore); weak.Make(page) != read.page {
-			return false
-		}
-	}
-	return true
-}
-
 // answers remembers answers, the least recently used leaving first.
 type answers struct {
-	memory   Memory
+	memory   pagination.Memory
 	maxBytes int
 
 	mu    sync.Mutex
@@ -173,13 +52,13 @@ type answer struct {
 	body      []byte
 	encoding  string // "" for none
 	tag       string // the entity tag, for GET
-	trace     *trace
+	trace     *pagination.Reads
 }
 
 // send writes the answer, or that the client has it.
 func (a *answer) send(x *exchange) {
 	header := x.w.Header()
-	x.age = a.trace.age()
+	x.age = a.trace.Age()
 	if a.tag != "" {
 		header["Cache-Control"] = revalidate
 		header["Etag"] = []string{a.tag}
@@ -217,10 +96,13 @@ func (a *answer) size(key answerKey) int {
 	return len(a.body) + len(key.text) + rest
 }
 
+// maxReads bounds the look-ups that an answer may have taken, and so what it costs to check it.
+const maxReads = 8
+
 // maxAnswers bounds the number of answers whatever their bytes.
 const maxAnswers = 1 << 16
 
-func newAnswers(memory Memory, maxBytes int) *answers {
+func newAnswers(memory pagination.Memory, maxBytes int) *answers {
 	a := &answers{memory: memory, maxBytes: maxBytes}
 	a.known, _ = simplelru.NewLRU(maxAnswers, func(key answerKey, dropped *answer) { // its one error is a size below 1
 		a.bytes -= dropped.size(key)
@@ -233,7 +115,7 @@ func (a *answers) get(key answerKey) *answer {
 	a.mu.Lock()
 	known, ok := a.known.Get(key)
 	a.mu.Unlock()
-	if !ok || !known.trace.holds(a.memory) {
+	if !ok || !known.trace.Holds(a.memory) {
 		return nil
 	}
 	return known
@@ -243,7 +125,7 @@ func (a *answers) get(key answerKey) *answer {
 func (a *answers) put(key answerKey, made *answer) {
 	kept := *made
 	size := kept.size(key)
-	if size > a.maxBytes || len(made.trace.pages)+len(made.trace.calls) > maxReads {
+	if size > a.maxBytes || made.trace.Count() > maxReads {
 		return
 	}
 	kept.body = bytes.Clone(kept.body)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"time"
 
+	"revox-graphql/graph/pagination"
+	"revox-graphql/internal/errcode"
+
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -74,27 +77,19 @@ func (r *Report) failed(errs gqlerror.List) {
 		if r.Code == "" {
 			r.Code = code
 		}
-		if r.Limit == "" && (code == codeTooComplex || code == codeQueryTooLarge) {
+		if r.Limit == "" && (code == errcode.QueryTooComplex || code == errcode.QueryTooLarge) {
 			r.Limit = err.Rule
 		}
 	}
 }
 
 // Failed says that the gateway or Revox is to blame for the answer's first error, not the client.
-func (r *Report) Failed() bool {
-	switch r.Code {
-	case codeUpstreamRefuses,
-		codeRateLimited, codeTimeout, codeUnavailable, codeInvalidResponse, codeOverloaded, codeInternal:
-		return true
-	}
-	return false
-}
+func (r *Report) Failed() bool { return errcode.OfServer(r.Code) }
 
 // read notes what was read.
-func (r *Report) read(t *trace, requests int) {
-	if !t.stale.IsZero() {
-		r.Stale = max(time.Second, time.Since(t.stale))
-	}
+func (r *Report) read(reads *pagination.Reads, requests int) {
+	r.Stale = reads.Stale()
 	r.UpstreamRequests = requests
-	r.Walked, r.Drift, r.Reordered = t.walked, t.drift, t.reordered
+	r.Drift, r.Walked = reads.Drift()
+	r.Reordered = reads.Reordered()
 }

@@ -5,57 +5,63 @@ import (
 	"fmt"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 
+	"revox-graphql/graph/encode"
+	"revox-graphql/graph/generated"
+	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
 )
 
 // Resolver resolves the fields of Query. What they return writes itself, so there is nothing else to resolve.
 type Resolver struct {
-	pages    *pages
-	known    upstream.Finder
-	maxCount int // largest `first` or `last`
-	maxScan  int // pages that a look-up by id may read
+	pages     *pagination.Lists
+	known     upstream.Finder
+	maxCount  int // largest `first` or `last`
+	maxScan   int // pages that a look-up by id may read
+	arguments *encode.Arguments
 }
 
 // reader reads one of the lists of whoever asks.
-func (r *Resolver) reader(ctx context.Context, statuses upstream.OrderStatuses) *reader {
+func (r *Resolver) reader(ctx context.Context, statuses upstream.OrderStatuses) *pagination.Reader {
 	req := requestOf(ctx)
-	reader := r.pages.of(upstream.List{Credential: req.credential, Statuses: statuses}, req.notBefore)
-	reader.deadline, reader.allowance, reader.trace = req.deadline, req.allowance, req.trace
-	return reader
+	return r.pages.Reader(pagination.Request{
+		List: upstream.List{Credential: req.credential, Statuses: statuses}, NotBefore: req.notBefore,
+		Deadline: req.deadline, Allowance: req.allowance, Reads: req.trace,
+	})
 }
 
 // Calls resolves `calls`.
-func (r *Resolver) Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus) (*CallConnection, error) {
-	plan := planOf(ctx)
+func (r *Resolver) Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus) (*encode.Connection, error) {
+	plan := r.plan(ctx)
 	args := relay.Arguments{First: first, After: after, Last: last, Before: before}
-	reader, window, err := r.window(ctx, args, statuses, plan.need)
+	reader, window, err := r.window(ctx, args, statuses, plan.Selection())
 	if err != nil {
 		return nil, err
 	}
-	for _, problem := range window.problems() {
+	for _, problem := range window.Problems() {
 		graphql.AddError(ctx, problem)
 	}
-	c := &CallConnection{list: reader.list, window: window, plan: plan, args: plan.bind(ctx)}
-	if plan.need.total {
-		c.total, c.totalErr = reader.count(ctx, window)
+	c := plan.Connection(ctx, window)
+	if plan.Selection().Total {
+		c.Total, c.TotalErr = reader.Count(ctx, window)
 	}
 	return c, nil
 }
 
 // window reads the window of a list that the arguments ask for.
-func (r *Resolver) window(ctx context.Context, args relay.Arguments, statuses []upstream.OrderStatus, n need) (*reader, *window, error) {
+func (r *Resolver) window(ctx context.Context, args relay.Arguments, statuses []upstream.OrderStatus, n pagination.Selection) (*pagination.Reader, *pagination.Window, error) {
 	set, err := orderStatuses(statuses)
 	if err != nil {
 		return nil, nil, err
 	}
 	reader := r.reader(ctx, set)
-	rng, err := relay.NewRange(args, uint16(reader.list.Statuses), r.maxCount)
+	rng, err := relay.NewRange(args, uint16(set), r.maxCount)
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := reader.window(ctx, rng, n)
+	w, err := reader.Window(ctx, rng, n)
 	return reader, w, err
 }
 
@@ -73,18 +79,18 @@ func orderStatuses(statuses []upstream.OrderStatus) (upstream.OrderStatuses, err
 }
 
 // Call resolves `call`.
-func (r *Resolver) Call(ctx context.Context, id string) (*Call, error) {
+func (r *Resolver) Call(ctx context.Context, id string) (*encode.Call, error) {
 	calls, err := r.find(ctx, id)
-	return writeable(ctx)(calls[id]), err
+	return r.plan(ctx).Calls(ctx)(calls[id]), err
 }
 
 // Node resolves `node`.
-func (r *Resolver) Node(ctx context.Context, id string) (Node, error) {
+func (r *Resolver) Node(ctx context.Context, id string) (encode.Node, error) {
 	call, err := r.Call(ctx, id)
 	if call == nil {
 		return nil, err
 	}
-	return node{call, ctx}, err
+	return call.AsNode(ctx), err
 }
 
 // maxIDs is the largest number of ids that `nodes` takes.
@@ -92,8 +98,8 @@ const maxIDs = 100
 
 // Nodes resolves `nodes`. The field cannot be null without taking the whole answer with it, so an error comes beside
 // the nulls that it explains.
-func (r *Resolver) Nodes(ctx context.Context, ids []string) ([]Node, error) {
-	nodes := make([]Node, len(ids))
+func (r *Resolver) Nodes(ctx context.Context, ids []string) ([]encode.Node, error) {
+	nodes := make([]encode.Node, len(ids))
 	if len(ids) > maxIDs {
 		graphql.AddError(ctx, &relay.ArgumentError{
 			Argument: "ids", Message: fmt.Sprintf("`ids` has %d ids, and may have at most %d.", len(ids), maxIDs),
@@ -104,40 +110,46 @@ func (r *Resolver) Nodes(ctx context.Context, ids []string) ([]Node, error) {
 	if err != nil {
 		graphql.AddError(ctx, err)
 	}
-	write := writeable(ctx)
+	write := r.plan(ctx).Calls(ctx)
 	for i, id := range ids {
 		if call := calls[id]; call != nil {
-			nodes[i] = node{write(call), graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))}
+			nodes[i] = write(call).AsNode(graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i)))
 		}
 	}
 	return nodes, nil
 }
 
-// writeable makes calls that write themselves as the root field of ctx selects them; nil stays nil.
-func writeable(ctx context.Context) func(*upstream.Call) *Call {
-	plan := planOf(ctx)
-	args := plan.bind(ctx)
-	return func(call *upstream.Call) *Call {
-		if call == nil {
-			return nil
-		}
-		return &Call{call: call, plan: plan, args: args}
-	}
+// plan is how to write the root field that ctx resolves.
+func (r *Resolver) plan(ctx context.Context) *encode.Plan {
+	op, root := graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field
+	return requestOf(ctx).document.plans.Of(op, root, r.arguments)
 }
 
-// find looks calls up by id, see [reader.lookUp].
+// newArguments coerces arguments inside of selections, unless they are null or too long where they must not be.
+func newArguments() *encode.Arguments {
+	arguments := generated.Arguments()
+	arguments.Check = func(given ast.ArgumentList, variables map[string]any) error {
+		if err := nullArgument(given, variables); err != nil {
+			return err
+		}
+		return longList(given, variables)
+	}
+	return &arguments
+}
+
+// find looks calls up by id, see [Reader.LookUp].
 func (r *Resolver) find(ctx context.Context, ids ...string) (map[string]*upstream.Call, error) {
-	return r.reader(ctx, 0).lookUp(ctx, r.known, ids, r.maxScan)
+	return r.reader(ctx, 0).LookUp(ctx, r.known, ids, r.maxScan)
 }
 
 // roots is what the generated executor asks for resolvers. It never asks for those of types that write themselves.
 type roots struct{ *Resolver }
 
 // Query implements [ResolverRoot].
-func (r roots) Query() QueryResolver { return r.Resolver }
+func (r roots) Query() generated.QueryResolver { return r.Resolver }
 
 // Call implements [ResolverRoot].
-func (roots) Call() CallResolver { return nil }
+func (roots) Call() generated.CallResolver { return nil }
 
 // CallConnection implements [ResolverRoot].
-func (roots) CallConnection() CallConnectionResolver { return nil }
+func (roots) CallConnection() generated.CallConnectionResolver { return nil }

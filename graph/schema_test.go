@@ -10,12 +10,12 @@ import (
 
 	"github.com/vektah/gqlparser/v2/ast"
 
-	"revox-graphql/graph"
+	"revox-graphql/graph/generated"
 )
 
 // Everything in the schema tells a frontend developer what it is.
 func TestEverythingIsDescribed(t *testing.T) {
-	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
+	schema := generated.Schema()
 	described := 0
 	check := func(name, description string) {
 		described++

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"revox-graphql/internal/errcode"
+
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -39,7 +41,7 @@ func (f *refusal) send(x *exchange) {
 // has closed its half of the connection only is told it too.
 const statusClientClosed = 499
 
-var errClientClosed = refuse(statusClientClosed, codeClientClosed,
+var errClientClosed = refuse(statusClientClosed, errcode.ClientClosedRequest,
 	"The client closed the request before its answer was there.")
 
 var errNoWebSocket = malformed(

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/reload"
 )
 
@@ -111,14 +112,14 @@ func (m *manifest) find(hash string, p *params) (*document, *refusal) {
 		id = p.documentID
 	}
 	if id == "" {
-		return nil, refuse(0, codePersistedRequired,
+		return nil, refuse(0, errcode.PersistedQueryRequired,
 			"This gateway runs trusted documents only: send the id of one, not its text.")
 	}
 	if document := m.documents[strings.TrimPrefix(id, "sha256:")]; document != nil {
 		return document, nil
 	}
 	if hash != "" { // a client of automatic persisted queries must not go on to send the text
-		return nil, refusePersisted(codePersistedNotSupported, "PersistedQueryNotSupported")
+		return nil, refusePersisted(errcode.PersistedQueryNotSupported, "PersistedQueryNotSupported")
 	}
-	return nil, refuse(0, codePersistedNotFound, "No trusted document has this id.")
+	return nil, refuse(0, errcode.PersistedQueryNotFound, "No trusted document has this id.")
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"revox-graphql/internal/errcode"
+
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -115,7 +117,7 @@ func (v *variables) coerce(given map[string]any) (map[string]any, gqlerror.List)
 			coerced[declared.name] = c.value(value, declared.of)
 		}
 	}
-	return coerced, toldErrors(c.errors, codeValidationFailed)
+	return coerced, toldErrors(c.errors, errcode.ValidationFailed)
 }
 
 // coercion is the coercion of all variables of one request.
@@ -382,7 +384,7 @@ func inspectInto(b *strings.Builder, value any, depth int) {
 	const maxDepth, maxElements = 2, 10
 	switch value := value.(type) {
 	case nil:
-		b.WriteString(null)
+		b.WriteString("null")
 	case string:
 		quoted, _ := jsontext.AppendQuote(nil, cut(value)) // a text in UTF-8 has no error
 		b.Write(quoted)

@@ -88,6 +88,21 @@ var (
 	transcriptRoles = []string{"", "", "user", "assistant", "tool"}
 )
 
+// CallStatuses are the statuses of an attempt as upstream spells them, by their values; "" for none and for unrecognized.
+func CallStatuses() []string { return slices.Clone(callStatuses) }
+
+// CallResults are the results as upstream spells them, by their values; "" for none and for unrecognized.
+func CallResults() []string { return slices.Clone(callResults) }
+
+// DialErrors are the dial errors as upstream spells them, by their values; "" for none and for unrecognized.
+func DialErrors() []string { return slices.Clone(dialErrors) }
+
+// CallEndedBys are the enders of a call as upstream spells them, by their values; "" for none and for unrecognized.
+func CallEndedBys() []string { return slices.Clone(callEndedBys) }
+
+// TranscriptRoles are the roles as upstream spells them, by their values; "" for none and for unrecognized.
+func TranscriptRoles() []string { return slices.Clone(transcriptRoles) }
+
 // OrderStatus is the status of the order that led to an attempt: what the list can be filtered by. It is not the
 // status that a call carries.
 type OrderStatus string

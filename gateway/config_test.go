@@ -1,0 +1,211 @@
+package gateway
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"revox-graphql/upstream"
+)
+
+func parse(env map[string]string, args ...string) (*settings, error) {
+	return parseSettings(args, func(name string) string { return env[name] }, io.Discard)
+}
+
+func TestSettingsComeInOrder(t *testing.T) {
+	s, err := parse(nil)
+	if err != nil || s.Listen != "127.0.0.1:8080" || s.CacheTTL != 15*time.Second || s.CacheBytes != 256<<20 || !s.Introspection ||
+		s.baseURL.String() != defaultBaseURL || s.firstPage != upstream.FirstPageAuto || !s.demo {
+		t.Errorf("defaults: %+v, %v", s, err)
+	}
+	env := map[string]string{
+		"GATEWAY_CACHE_TTL": "1m", "GATEWAY_CACHE_BYTES": "1MB", "GATEWAY_INTROSPECTION": "false",
+		"GATEWAY_UPSTREAM_FIRST_PAGE": "1", "REVOX_API_KEY": "sk_canary", "GATEWAY_TOKENS": "a,b", "GATEWAY_LISTEN": "",
+	}
+	s, err = parse(env)
+	if err != nil || s.CacheTTL != time.Minute || s.CacheBytes != 1_000_000 || s.Introspection || s.demo ||
+		s.firstPage != upstream.FirstPageOne || fmt.Sprint(s.Tokens) != "[a b]" || s.Listen != "127.0.0.1:8080" {
+		t.Errorf("environment: %+v, %v", s, err)
+	}
+	s, err = parse(env, "--cache-ttl=2m", "--introspection")
+	if err != nil || s.CacheTTL != 2*time.Minute || !s.Introspection || s.CacheBytes != 1_000_000 {
+		t.Errorf("flags: %+v, %v", s, err)
+	}
+	if text := fmt.Sprintf("%+v", s); strings.Contains(text, "sk_canary") {
+		t.Errorf("the key prints: %s", text)
+	}
+}
+
+// Every wrong value stops the start with one line that names the setting.
+func TestWrongSettings(t *testing.T) {
+	const key = "REVOX_API_KEY=sk"
+	for _, test := range []struct{ env, names, says string }{
+		{"GATEWAY_LISTEN=nowhere", "--listen (GATEWAY_LISTEN)", "host:port"},
+		{"GATEWAY_LISTEN=127.0.0.1:99999", "--listen (GATEWAY_LISTEN)", "0 to 65535"},
+		{"GATEWAY_LISTEN=0.0.0.0:80 " + key, "--listen (GATEWAY_LISTEN)", "GATEWAY_ALLOW_ANONYMOUS"},
+		{"GATEWAY_LISTEN=:80 " + key, "--listen (GATEWAY_LISTEN)", "GATEWAY_TOKENS"},
+		{"REVOX_BASE_URL=https://x.example", "--base-url (REVOX_BASE_URL)", "REVOX_API_KEY"},
+		{"REVOX_BASE_URL=ftp://x " + key, "--base-url (REVOX_BASE_URL)", defaultBaseURL},
+		{"REVOX_BASE_URL=getrevox " + key, "--base-url (REVOX_BASE_URL)", defaultBaseURL},
+		{"REVOX_BASE_URL=https://u:p@x " + key, "--base-url (REVOX_BASE_URL)", defaultBaseURL},
+		{"REVOX_BASE_URL=https://x?y " + key, "--base-url (REVOX_BASE_URL)", defaultBaseURL},
+		{"GATEWAY_CREDENTIALS=mine", "--credentials (GATEWAY_CREDENTIALS)", `"server","forward"`},
+		{"GATEWAY_CREDENTIALS=forward " + key, "--credentials (GATEWAY_CREDENTIALS)", "REVOX_API_KEY"},
+		{"GATEWAY_CREDENTIALS=forward GATEWAY_TOKENS=a", "--tokens (GATEWAY_TOKENS)", "server"},
+		{"GATEWAY_ALLOW_ANONYMOUS=perhaps", "--allow-anonymous (GATEWAY_ALLOW_ANONYMOUS)", "perhaps"},
+		{"GATEWAY_UPSTREAM_PAGE_SIZE=19", "--upstream-page-size (GATEWAY_UPSTREAM_PAGE_SIZE)", "20 to 1000"},
+		{"GATEWAY_UPSTREAM_PAGE_SIZE=many", "--upstream-page-size (GATEWAY_UPSTREAM_PAGE_SIZE)", "many"},
+		{"GATEWAY_UPSTREAM_FIRST_PAGE=2", "--upstream-first-page (GATEWAY_UPSTREAM_FIRST_PAGE)", `"auto","0","1"`},
+		{"GATEWAY_UPSTREAM_STATUSES_FORMAT=xml", "--upstream-statuses-format (GATEWAY_UPSTREAM_STATUSES_FORMAT)", "brackets"},
+		{"GATEWAY_UPSTREAM_TIMEOUT=0s", "--upstream-timeout (GATEWAY_UPSTREAM_TIMEOUT)", "more than 0"},
+		{"GATEWAY_UPSTREAM_TIMEOUT=30", "--upstream-timeout (GATEWAY_UPSTREAM_TIMEOUT)", "30"},
+		{"GATEWAY_CACHE_TTL=banana", "--cache-ttl (GATEWAY_CACHE_TTL)", "banana"},
+		{"GATEWAY_CACHE_TTL=-1s", "--cache-ttl (GATEWAY_CACHE_TTL)", "negative"},
+		{"GATEWAY_CACHE_BYTES=lots", "--cache-bytes (GATEWAY_CACHE_BYTES)", "256MiB"},
+		{"GATEWAY_MAX_REQUEST_BYTES=1", "--max-request-bytes (GATEWAY_MAX_REQUEST_BYTES)", "1KiB to 16MiB"},
+		{"GATEWAY_MAX_REQUEST_BYTES=17MiB", "--max-request-bytes (GATEWAY_MAX_REQUEST_BYTES)", "1KiB to 16MiB"},
+		{"GATEWAY_MAX_TOKENS=0", "--max-tokens (GATEWAY_MAX_TOKENS)", "1 to 100000"},
+		{"GATEWAY_MAX_TOKENS=few", "--max-tokens (GATEWAY_MAX_TOKENS)", "few"},
+		{"GATEWAY_MAX_DEPTH=101", "--max-depth (GATEWAY_MAX_DEPTH)", "1 to 100"},
+		{"GATEWAY_MAX_ALIASES=0", "--max-aliases (GATEWAY_MAX_ALIASES)", "1 to 1000"},
+		{"GATEWAY_MAX_ROOT_FIELDS=-1", "--max-root-fields (GATEWAY_MAX_ROOT_FIELDS)", "1 to 1000"},
+		{"GATEWAY_MAX_COST=0", "--max-cost (GATEWAY_MAX_COST)", "1 to 100000000"},
+		{"GATEWAY_MAX_ANSWER_BYTES=5GiB", "--max-answer-bytes (GATEWAY_MAX_ANSWER_BYTES)", "1KiB to 4GiB"},
+		{"GATEWAY_APQ_BYTES=-1", "--apq-bytes (GATEWAY_APQ_BYTES)", "256MiB"},
+		{"GATEWAY_MAX_PAGE_SIZE=0", "--max-page-size (GATEWAY_MAX_PAGE_SIZE)", "1 to 1000"},
+		{"GATEWAY_UPSTREAM_PAGE_SIZE=20 GATEWAY_MAX_SHIFT=2000", "--max-shift (GATEWAY_MAX_SHIFT)", "can take 271 requests"},
+		{"GATEWAY_MAX_SHIFT=0", "--max-shift (GATEWAY_MAX_SHIFT)", "1 to 1000000"},
+		{"GATEWAY_MAX_SCAN_PAGES=0", "--max-scan-pages (GATEWAY_MAX_SCAN_PAGES)", "1 to 10000"},
+		{"GATEWAY_INTROSPECTION=maybe", "--introspection (GATEWAY_INTROSPECTION)", "maybe"},
+		{"GATEWAY_CREDENTIALS=forward GATEWAY_TOKENS_FILE=config.go", "--tokens-file (GATEWAY_TOKENS_FILE)", "server"},
+		{"GATEWAY_TOKENS=,", "--tokens (GATEWAY_TOKENS)", "number 1 of them is empty"},
+		{"GATEWAY_TOKENS=a,,b", "--tokens (GATEWAY_TOKENS)", "number 2 of them is empty"},
+		{"GATEWAY_TOKENS=é", "--tokens (GATEWAY_TOKENS)", "U+00E9"},
+		{"GATEWAY_TOKENS_FILE=no/such/file", "--tokens-file (GATEWAY_TOKENS_FILE)", "no such file"},
+		{"GATEWAY_TOKENS_FILE=testdata", "--tokens-file (GATEWAY_TOKENS_FILE)", "not a file"},
+		{"GATEWAY_TOKENS_FILE=config.go", "--tokens-file (GATEWAY_TOKENS_FILE)", "no token in line 1"},
+		{"GATEWAY_CORS_ORIGINS=*", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
+		{"GATEWAY_CORS_ORIGINS=https://*.example", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
+		{"GATEWAY_CORS_ORIGINS=app.example", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
+		{"GATEWAY_CORS_ORIGINS=https://app.example/", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
+		{"GATEWAY_CORS_ORIGINS=https://app.example/x", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
+		{"GATEWAY_CORS_ORIGINS=https://a.example,null", "--cors-origins (GATEWAY_CORS_ORIGINS)", `"null"`},
+		{"GATEWAY_CORS_ORIGINS=https://App.example", "--cors-origins (GATEWAY_CORS_ORIGINS)", "as browsers send them"},
+		{"GATEWAY_CORS_ORIGINS=https://app.example:443", "--cors-origins (GATEWAY_CORS_ORIGINS)", "as browsers send them"},
+		{"GATEWAY_CORS_ORIGINS=https://u@app.example", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
+		{"GATEWAY_HOSTS=https://calls.example", "--hosts (GATEWAY_HOSTS)", "without scheme"},
+		{"GATEWAY_HOSTS=calls.example:80", "--hosts (GATEWAY_HOSTS)", "port"},
+		{"GATEWAY_HOSTS=*", "--hosts (GATEWAY_HOSTS)", "names like"},
+		{"GATEWAY_MAX_CONCURRENT_REQUESTS=0", "--max-concurrent-requests (GATEWAY_MAX_CONCURRENT_REQUESTS)", "1 to 100000"},
+		{"GATEWAY_MAX_CONNECTIONS=-1", "--max-connections (GATEWAY_MAX_CONNECTIONS)", "negative"},
+		{"GATEWAY_MAX_CONNECTIONS=2000000000", "--max-connections (GATEWAY_MAX_CONNECTIONS)", "ulimit -n"},
+		{"GATEWAY_METRICS_LISTEN=nowhere", "--metrics-listen (GATEWAY_METRICS_LISTEN)", "host:port"},
+		{"GATEWAY_DRAIN_DELAY=-1s", "--drain-delay (GATEWAY_DRAIN_DELAY)", "0s to 1h"},
+		{
+			"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=localhost:4318",
+			"--otlp-traces-endpoint (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)", "/v1/traces",
+		},
+		{"GATEWAY_IDLE_TIMEOUT=0s", "--idle-timeout (GATEWAY_IDLE_TIMEOUT)", "1s to 24h"},
+		{"GATEWAY_IDLE_TIMEOUT=25h", "--idle-timeout (GATEWAY_IDLE_TIMEOUT)", "1s to 24h"},
+		{"GATEWAY_DEMO_CALLS_PER_MINUTE=-1", "--demo-calls-per-minute (GATEWAY_DEMO_CALLS_PER_MINUTE)", "0 to 60000"},
+	} {
+		t.Run(test.env, func(t *testing.T) {
+			env := map[string]string{}
+			for pair := range strings.FieldsSeq(test.env) {
+				name, value, _ := strings.Cut(pair, "=")
+				env[name] = value
+			}
+			_, err := parse(env)
+			if err == nil {
+				t.Fatal("taken")
+			}
+			if text := err.Error(); !strings.HasPrefix(text, test.names) || !strings.Contains(text, test.says) || strings.Contains(text, "\n") {
+				t.Errorf("got %s", text)
+			}
+		})
+	}
+	for _, args := range []string{"--nothing", "argument", "--cache-ttl"} {
+		if _, err := parse(nil, args); err == nil {
+			t.Errorf("%s was taken", args)
+		}
+	}
+}
+
+// All wrong settings are told at once, a line for each, wherever they come from; the start stops as well as --check.
+func TestAllWrongSettingsAreTold(t *testing.T) {
+	env := map[string]string{
+		"GATEWAY_CACHE_TTL": "banana", "GATEWAY_CACHE_BYTES": "lots", "GATEWAY_MAX_SHIFT": "0", "GATEWAY_MAX_PAGE_SIZE": "many",
+		"GATEWAY_CORS_ORIGINS": "*,nowhere", "GATEWAY_LISTEN": "nowhere", "GATEWAY_CREDENTIALS": "server",
+	}
+	args := []string{"--upstream-timeout", "soon", "--max-page-size=7", "--upstream-queue=0", "--nothing"}
+	want := []string{
+		"--upstream-timeout (GATEWAY_UPSTREAM_TIMEOUT)", "unknown flag --nothing", "--cache-ttl (GATEWAY_CACHE_TTL)", "--cache-bytes (GATEWAY_CACHE_BYTES)",
+		"--listen (GATEWAY_LISTEN)", "--max-shift (GATEWAY_MAX_SHIFT)", "--cors-origins (GATEWAY_CORS_ORIGINS)", "--cors-origins (GATEWAY_CORS_ORIGINS)",
+		"--upstream-queue (GATEWAY_UPSTREAM_QUEUE)",
+	}
+	for _, more := range [][]string{nil, {"--check"}} {
+		err := run(t.Context(), append(more, args...), func(name string) string { return env[name] }, io.Discard, io.Discard)
+		if err == nil {
+			t.Fatal("taken")
+		}
+		lines := strings.Split(err.Error(), "\n")
+		if len(lines) != len(want) {
+			t.Fatalf("%d lines:\n%v", len(lines), err)
+		}
+		for i, line := range lines {
+			if !strings.HasPrefix(line, want[i]) {
+				t.Errorf("line %d is %q and not of %s", i, line, want[i])
+			}
+		}
+	}
+}
+
+func TestCheckAndVersion(t *testing.T) {
+	for flag, want := range map[string]string{"--check": "The settings are valid.\n", "--version": versionLine() + "\n"} {
+		var out, log bytes.Buffer
+		// Nothing listens: the port would be in use.
+		taken, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = run(t.Context(), []string{flag, "--listen", taken.Addr().String()}, func(string) string { return "" }, &out, &log)
+		if err != nil || out.String() != want || log.Len() > 0 {
+			t.Errorf("%s: %q, %q, %v", flag, &out, &log, err)
+		}
+		_ = taken.Close()
+	}
+	if line := versionLine(); !regexp.MustCompile(`^revox-graphql \S+ go1\.\S+`).MatchString(line) {
+		t.Errorf("got %q", line)
+	}
+}
+
+func TestSettingsThatAreGood(t *testing.T) {
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(tokens, []byte("one\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, env := range []map[string]string{
+		{"REVOX_API_KEY": "sk"},
+		{"REVOX_API_KEY": "sk", "GATEWAY_LISTEN": "localhost:0"},
+		{"REVOX_API_KEY": "sk", "GATEWAY_LISTEN": "[::1]:0"},
+		{"REVOX_API_KEY": "sk", "GATEWAY_LISTEN": ":80", "GATEWAY_TOKENS": "a"},
+		{"REVOX_API_KEY": "sk", "GATEWAY_LISTEN": ":80", "GATEWAY_ALLOW_ANONYMOUS": "true"},
+		{"REVOX_API_KEY": "sk", "REVOX_BASE_URL": "http://127.0.0.1:9000/api"},
+		{"GATEWAY_CREDENTIALS": "forward", "REVOX_BASE_URL": "https://x.example/api", "GATEWAY_LISTEN": ":80"},
+		{"REVOX_API_KEY": "sk", "GATEWAY_LISTEN": ":80", "GATEWAY_TOKENS_FILE": tokens},
+		{"GATEWAY_CORS_ORIGINS": "https://app.example:8443, http://localhost:5173,http://[::1]:3000", "GATEWAY_HOSTS": "a.example, b,[::1],10.0.0.1"},
+		{"GATEWAY_LISTEN": ":80"},
+		{"GATEWAY_CACHE_TTL": "0"},
+	} {
+		if _, err := parse(env); err != nil {
+			t.Errorf("%v: %v", env, err)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	_ "embed"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"revox-graphql/gateway/export"
+	"revox-graphql/gateway/telemetry"
+	"revox-graphql/graph"
+	"revox-graphql/upstream"
+	"revox-graphql/upstream/pagecache"
+)
+
+// engine is what answers GraphQL: the client, the cache over it, and GraphQL over that.
+type engine struct {
+	graphQL  http.Handler
+	client   *upstream.Client
+	observer *telemetry.Upstream
+	capacity *graph.Capacity
+	stop     func() // ends what it does in the background
+}
+
+// newEngine wires the engine. What it counts is in the registry.
+func newEngine(s *settings, traces *telemetry.Traces, registry *prometheus.Registry, log *slog.Logger) (*engine, error) {
+	forward := s.Credentials == "forward"
+	telemetry.LogLibraries(log) // what net/http says of upstream
+	observer := telemetry.NewUpstream(registry, log)
+	clientOptions := upstream.ClientOptions{
+		BaseURL:        s.baseURL,
+		UserAgent:      "revox-graphql/" + strings.Trim(programVersion(), "()"), // parentheses would be a comment there
+		StatusesFormat: upstream.StatusesFormat(s.UpstreamStatuses),
+		FirstPage:      s.firstPage,
+		CheckStatuses:  true,
+		AttemptTimeout: s.UpstreamAttempt,
+		MaxConcurrent:  s.UpstreamConcurrent,
+		MaxWaiting:     s.UpstreamQueue,
+		Observer:       observer,
+		Wrap:           traces.Transport,
+	}
+	cacheOptions := pagecache.Options{
+		TTL: s.CacheTTL, Revalidate: s.CacheRevalidate.or(s.CacheTTL), Stale: s.CacheStale, MaxBytes: int(s.CacheBytes),
+		Patience: s.UpstreamAttempt, Timeout: s.UpstreamTimeout,
+		Failing: func(tenant upstream.Tenant, err error) {
+			if err != nil {
+				log.Warn("upstream is failing: answers come from memory and say how old they are",
+					"tenant", tenant.String(), "error", err)
+			} else {
+				log.Info("upstream answers again: its pages are fresh", "tenant", tenant.String())
+			}
+		},
+	}
+	if forward {
+		clientOptions.MaxTenantConcurrent = max(1, s.UpstreamConcurrent/2)
+		cacheOptions.MaxTenantBytes = int(s.CacheTenantBytes)
+	}
+	client := upstream.NewClient(clientOptions)
+	cache := pagecache.New(client, cacheOptions)
+	telemetry.RegisterCache(registry, cache.Stats)
+	telemetry.RegisterClient(registry, client.Load)
+	stop := func() {
+		cache.Close()
+		client.Close()
+	}
+	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body there is.
+	capacity := graph.NewCapacity(s.MaxConcurrent, max(1, s.MaxConcurrent/4)*int(s.MaxRequestBytes), writingBytes)
+	graphQL, err := graph.NewHandler(graph.Options{
+		Calls:         cache,
+		Known:         cache,
+		Cached:        s.CacheTTL > 0,
+		AnswerBytes:   int(s.AnswerBytes),
+		PageSize:      s.UpstreamPageSize,
+		MaxCount:      s.MaxPageSize,
+		MaxShift:      s.MaxShift,
+		MaxScan:       s.MaxScanPages,
+		Timeout:       s.UpstreamTimeout,
+		MaxRequests:   s.UpstreamRequests,
+		Credential:    s.apiKey,
+		Forward:       forward,
+		Tokens:        s.Tokens,
+		TokensFile:    s.tokensFile,
+		Introspection: s.Introspection,
+		Demo:          s.demo,
+		Log:           log,
+		Limits: graph.Limits{
+			RequestBytes: int(s.MaxRequestBytes),
+			Tokens:       s.MaxTokens,
+			Depth:        s.MaxDepth,
+			Aliases:      s.MaxAliases,
+			RootFields:   s.MaxRootFields,
+			Cost:         s.MaxCost,
+			AnswerBytes:  int(s.MaxAnswerBytes),
+		},
+		Capacity:         capacity,
+		PersistedBytes:   int(s.APQBytes),
+		TrustedDocuments: s.TrustedDocuments,
+	})
+	if err != nil { // the one thing that it reads is the manifest
+		stop()
+		err = wrong("trusted-documents", "GATEWAY_TRUSTED_DOCUMENTS", "cannot be used: %w", err)
+		return nil, &export.UsageError{Err: err}
+	}
+	return &engine{graphQL, client, observer, capacity, stop}, nil
+}

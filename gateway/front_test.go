@@ -1,0 +1,206 @@
+package gateway
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"revox-graphql/upstream/fake"
+)
+
+// address is where the program listens.
+func (p *program) address() string {
+	return strings.TrimSuffix(strings.TrimPrefix(p.url, "http://"), "/")
+}
+
+// raw sends bytes as they are, and returns all that comes back.
+func (p *program) raw(t *testing.T, request string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", p.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(answer)
+}
+
+// A client that leaves while its query runs is told apart from failures, in the log and in the metrics.
+func TestClientsThatLeaveAreNoErrors(t *testing.T) {
+	arrived, goOn := make(chan struct{}, 10), make(chan struct{})
+	defer close(goOn)
+	p := start(t, upstreamOf(t, func(int, *http.Request) *fake.Answer {
+		arrived <- struct{}{}
+		<-goOn
+		return nil
+	}, "GATEWAY_LOG_FORMAT", "json"))
+	conn, err := net.Dial("tcp", p.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const body = `{"query": "query Left { calls(first: 2) { nodes { id } } }"}`
+	_, err = fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
+		"Content-Length: %d\r\n\r\n%s", len(body), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-arrived
+	_ = conn.Close()
+	const counted = "\nrevox_graphql_requests_total{code=\"CLIENT_CLOSED_REQUEST\",operation=\"Left\"} 1\n"
+	for began := time.Now(); ; {
+		if _, metrics := p.get(t, "metrics"); strings.Contains(metrics, counted) {
+			break
+		}
+		if time.Since(began) > time.Minute {
+			t.Fatalf("it is not counted\n%s", p.log)
+		}
+	}
+	for began := time.Now(); ; { // it is logged after it has been counted
+		if lines := requestLines(t, p.log.String()); len(lines) == 1 {
+			if lines[0]["status"] != 499. || lines[0]["code"] != "CLIENT_CLOSED_REQUEST" || lines[0]["operation"] != "Left" {
+				t.Errorf("%v", lines[0])
+			}
+			break
+		}
+		if time.Since(began) > time.Minute {
+			t.Fatalf("it is not logged\n%s", p.log)
+		}
+	}
+	if log := p.log.String(); strings.Contains(log, "ERROR") || strings.Contains(log, "WARN") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+// Probes by HTTP/1.0 name no host, and a full name may end with a dot. The rest of the names is in TestHosts.
+func TestNamesOfTheGateway(t *testing.T) {
+	p := start(t, map[string]string{"GATEWAY_HOSTS": "calls.example.com,dotted.example."})
+	ask := func(request, fields string) string {
+		t.Helper()
+		status, _, _ := strings.Cut(p.raw(t, request+"\r\n"+fields+"Connection: close\r\n\r\n"), "\r\n")
+		_, status, _ = strings.Cut(status, " ")
+		return status[:3]
+	}
+	for _, test := range []struct{ request, fields, status string }{
+		{"GET /healthz HTTP/1.0", "", "200"},
+		{"HEAD /healthz HTTP/1.0", "", "200"},
+		{"GET /readyz HTTP/1.0", "", "200"},
+		{"OPTIONS / HTTP/1.0", "", "204"}, // HAProxy's default
+		{"OPTIONS /healthz HTTP/1.0", "", "204"},
+		{"GET /healthz HTTP/1.1", "Host:\r\n", "200"},
+		{"GET /healthz HTTP/1.0", "Host: evil.example\r\n", "421"},
+		{"GET / HTTP/1.0", "", "421"},
+		{"GET /metrics HTTP/1.0", "", "421"},
+		{"GET /graphql?query={__typename} HTTP/1.0", "", "421"},
+		{"GET /graphql?query={__typename} HTTP/1.1", "Host: localhost.\r\n", "200"},
+		{"GET /graphql?query={__typename} HTTP/1.1", "Host: LOCALHOST.:80\r\n", "200"},
+		{"GET /graphql?query={__typename} HTTP/1.1", "Host: calls.example.com.:443\r\n", "200"},
+		{"GET /graphql?query={__typename} HTTP/1.1", "Host: dotted.example\r\n", "200"},
+		{"GET /graphql?query={__typename} HTTP/1.1", "Host: dotted.example.\r\n", "200"},
+		{"GET /graphql?query={__typename} HTTP/1.1", "Host: [0:0:0:0:0:0:0:1]:80\r\n", "200"},
+		{"GET /graphql?query={__typename} HTTP/1.1", "Host: localhost..\r\n", "421"},
+		{"GET /graphql?query={__typename} HTTP/1.1", "Host: .\r\n", "421"},
+		{"GET /graphql?query={__typename} HTTP/1.1", "Host: evil.example.\r\n", "421"},
+	} {
+		if got := ask(test.request, test.fields); got != test.status {
+			t.Errorf("%s, %q: %s, want %s", test.request, test.fields, got, test.status)
+		}
+	}
+}
+
+// A path that ends with a slash is the same, for every method and refusal.
+func TestSlashAfterGraphQL(t *testing.T) {
+	p := start(t, map[string]string{"GATEWAY_CORS_ORIGINS": "https://app.example"})
+	for _, test := range []struct {
+		method, query, body string
+		header              []string
+	}{
+		{http.MethodPost, "", `{"query": "{ __typename }"}`, []string{"Content-Type", "application/json"}},
+		{http.MethodGet, "?query={__typename}", "", nil},
+		{http.MethodGet, "?query={__typename}", "", []string{"Sec-Fetch-Site", "cross-site"}},
+		{http.MethodPost, "", "{}", []string{"Host", "evil.example"}},
+		{http.MethodPut, "", "", nil},
+		{http.MethodOptions, "", "", []string{"Origin", "https://app.example", "Access-Control-Request-Method", "POST"}},
+	} {
+		plain, want := p.send(t, test.method, "graphql"+test.query, test.body, test.header...)
+		slash, got := p.send(t, test.method, "graphql/"+test.query, test.body, test.header...)
+		if plain.StatusCode != slash.StatusCode || want != got ||
+			plain.Header.Get("Content-Type") != slash.Header.Get("Content-Type") {
+			t.Errorf("%s %v: %d %s, and with a slash %d %s",
+				test.method, test.header, plain.StatusCode, want, slash.StatusCode, got)
+		}
+	}
+	const counted = `revox_graphql_requests_total{code="OK",operation="(anonymous)"} 4`
+	if _, metrics := p.get(t, "metrics"); !strings.Contains(metrics, counted) {
+		t.Error("requests to the path with a slash are not counted")
+	}
+}
+
+// Who opens a WebSocket is told what there is instead, also without a token. Other upgrades are offers that are not
+// taken.
+func TestUpgrades(t *testing.T) {
+	p := start(t, map[string]string{"GATEWAY_TOKENS": "one"})
+	for protocol, opens := range map[string]bool{
+		"websocket": true, "WebSocket": true, "h2c, websocket": true, "h2c": false,
+	} {
+		for _, token := range []string{"", "Bearer one"} {
+			resp, body := p.send(t, http.MethodGet, "graphql?query={__typename}", "",
+				"Connection", "Upgrade", "Upgrade", protocol,
+				"Sec-Websocket-Key", "dGhlIHNhbXBsZSBub25jZQ==", "Sec-Websocket-Version", "13",
+				"Sec-Websocket-Protocol", "graphql-transport-ws", "Authorization", token)
+			if opens {
+				message, extensions := refusal(t, resp, body)
+				if resp.StatusCode != 400 || extensions["code"] != "BAD_USER_INPUT" || !strings.Contains(message, "POST or GET") {
+					t.Errorf("%s: %d %s", protocol, resp.StatusCode, body)
+				}
+			} else if want := map[string]int{"": 401, "Bearer one": 200}[token]; resp.StatusCode != want {
+				t.Errorf("%s, %q: %d %s", protocol, token, resp.StatusCode, body)
+			}
+		}
+	}
+}
+
+// A GET may be as large as a POST; what is larger is refused in GraphQL's form.
+func TestLargeGET(t *testing.T) {
+	p := start(t, nil)
+	query := func(size int) string {
+		const begin = "graphql?query={__typename}%23"
+		return begin + strings.Repeat("x", size-len(begin)+len("graphql?"))
+	}
+	for name, client := range map[string]*http.Client{"HTTP/1.1": http.DefaultClient, "HTTP/2": overHTTP2(t)} {
+		for _, size := range []int{30_000, 256 << 10} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+query(size), http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("X-More", strings.Repeat("x", 8<<10))
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(body), `"__typename":"Query"`) {
+				t.Errorf("%s, %d bytes: %d %.200s, %v", name, size, resp.StatusCode, body, err)
+			}
+		}
+	}
+	resp, body := p.send(t, http.MethodGet, query(256<<10+1), "")
+	_, extensions := refusal(t, resp, body)
+	if resp.StatusCode != 413 || extensions["code"] != "QUERY_TOO_LARGE" || extensions["limit"] != 262144. {
+		t.Errorf("a byte more: %d %s", resp.StatusCode, body)
+	}
+	small := start(t, map[string]string{"GATEWAY_MAX_REQUEST_BYTES": "1KiB"})
+	if resp, body := small.send(t, http.MethodGet, query(30_000), ""); resp.StatusCode != 431 {
+		t.Errorf("30 kB where 1 KiB is allowed: %d %s", resp.StatusCode, body)
+	}
+}

@@ -1,0 +1,54 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
+
+	"revox-graphql/internal/middleware"
+)
+
+const (
+	// scrapeTimeout is how long reading the metrics may take; Prometheus gives up after 10 s by default.
+	scrapeTimeout = 10 * time.Second
+	// metricsConnections is how many connections there may be to the metrics' own address.
+	metricsConnections = 16
+)
+
+// publicMetrics are for the address at which anybody asks. Collecting them takes more than an answer from memory, so
+// that is done for one at a time, and whoever comes meanwhile is told 503.
+func publicMetrics(registry *prometheus.Registry) http.Handler {
+	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 1})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(scrapeTimeout))
+		metrics.ServeHTTP(w, r)
+	})
+}
+
+// serveMetrics serves the metrics on an address of their own. The function that it returns ends that.
+func serveMetrics(
+	ctx context.Context, address string, registry *prometheus.Registry, log *slog.Logger,
+) (stop func(), err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, wrong("metrics-listen", "GATEWAY_METRICS_LISTEN", "cannot be used: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", middleware.ReadOnly(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
+	server := &http.Server{
+		Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: scrapeTimeout, IdleTimeout: 2 * time.Minute,
+		ErrorLog: errorLog(log),
+	}
+	if host, _, _ := net.SplitHostPort(address); loopback(host) {
+		server.Handler = middleware.Hosts(middleware.HostOptions{}, mux)
+	}
+	go func() { _ = server.Serve(netutil.LimitListener(listener, metricsConnections)) }()
+	log.Info("metrics are served", "url", "http://"+listener.Addr().String()+"/metrics")
+	return func() { _ = server.Close() }, nil
+}

@@ -1,0 +1,33 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"revox-graphql/internal/middleware"
+)
+
+// servePprof serves profiles at /debug/pprof/ on an address of its own, which is on loopback: they tell what is in memory.
+// The function that it returns ends that.
+func servePprof(ctx context.Context, address string, log *slog.Logger) (stop func(), err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, wrong("pprof-listen", "GATEWAY_PPROF_LISTEN", "cannot be used: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	server := &http.Server{
+		Handler: middleware.Hosts(middleware.HostOptions{}, mux), ReadHeaderTimeout: 5 * time.Second, ErrorLog: errorLog(log),
+	}
+	go func() { _ = server.Serve(listener) }()
+	log.Info("profiles are served", "url", "http://"+listener.Addr().String()+"/debug/pprof/")
+	return func() { _ = server.Close() }, nil
+}

@@ -1,0 +1,67 @@
+package gateway
+
+import (
+	"io"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// terminal is standard error with a bar on its last line, which makes room for whatever else is written. It implements
+// [export.Progress].
+type terminal struct {
+	w     io.Writer
+	shows bool // somebody looks at it
+
+	mu  sync.Mutex // the log is written by others
+	bar *progressbar.ProgressBar
+}
+
+func newTerminal(w io.Writer) *terminal { return &terminal{w: w, shows: isTerminal(w)} }
+
+// Write implements [io.Writer].
+func (t *terminal) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.bar == nil {
+		return t.w.Write(p)
+	}
+	_ = t.bar.Clear() // that nothing is shown is no reason to stop
+	n, err := t.w.Write(p)
+	_ = t.bar.RenderBlank()
+	return n, err
+}
+
+// Begin implements [export.Progress].
+func (t *terminal) Begin(done, total int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.bar = progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(t.w),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("calls"),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionFullWidth(),
+	)
+	_ = t.bar.Add(done)
+}
+
+// Add implements [export.Progress].
+func (t *terminal) Add(calls int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_ = t.bar.Add(calls)
+}
+
+// end leaves the bar as it is, and lets others write below it.
+func (t *terminal) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.bar != nil {
+		_ = t.bar.Exit()
+		_, _ = io.WriteString(t.w, "\n")
+		t.bar = nil
+	}
+}

@@ -1,0 +1,251 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+	"golang.org/x/term"
+
+	"revox-graphql/gateway/export"
+	"revox-graphql/graph/generated"
+	"revox-graphql/internal/middleware"
+)
+
+// queryCacheBytes is the memory for pages of one who asks once, or walks and never comes back: a few pages of the largest
+// calls.
+const queryCacheBytes = 16 << 20
+
+// errAnswered says why the exit status is not 0 although there is an answer.
+var errAnswered = errors.New("the answer has errors")
+
+// demoSource is where calls come from that are made up.
+const demoSource = "demo"
+
+// query is the command: it asks the engine that would serve, in this process and without a listener of its own.
+func query(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
+	schema, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphqls", Input: generated.SDL()})
+	if err != nil {
+		return err
+	}
+	request, err := s.query.request(schema, os.Stdin)
+	if err != nil {
+		return &export.UsageError{Err: err}
+	}
+	s.CacheBytes, s.AnswerBytes = queryCacheBytes, 0
+	source := s.baseURL.Redacted() + " " + s.apiKey.Fingerprint("export")
+	if s.demo {
+		source = demoSource
+		_, _ = fmt.Fprintln(stderr, "revox-graphql: these are made-up demo calls: set REVOX_API_KEY to see your own")
+		stopDemo, err := startDemo(ctx, s, slog.Default())
+		if err != nil {
+			return err
+		}
+		defer stopDemo()
+	}
+	terminal := newTerminal(stderr)
+	engine, err := newEngine(s, nil, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(terminal, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
+		return err
+	}
+	defer engine.stop()
+	ask := inMemory(middleware.RequestID(engine.graphQL))
+	if !s.query.All {
+		err = answer(ctx, ask, request, s.query.Pretty || isTerminal(stdout), stdout)
+	} else {
+		err = s.query.walk(ctx, &export.Options{
+			Ask: ask, Schema: schema, Request: *request, Source: source, PageSize: min(s.query.PageSize, s.MaxPageSize),
+		}, terminal, stdout)
+	}
+	if output, ok := stdout.(io.Closer); ok { // some file systems tell only then that what was written has no room
+		err = errors.Join(err, output.Close())
+	}
+	return err
+}
+
+// walk writes all calls to standard output, or to the file.
+func (q *queryCommand) walk(ctx context.Context, o *export.Options, terminal *terminal, stdout io.Writer) error {
+	o.MaxWait, o.After = q.MaxWait, q.After
+	o.Rows = export.RowOptions{Format: q.Format, Columns: q.Columns, Header: q.Header}
+	o.Notify = func(line string) { _, _ = fmt.Fprintln(terminal, "revox-graphql:", line) }
+	info, err := os.Stat(q.Out) //nolint:gosec // the user names it
+	direct := q.Out == "" || err == nil && isOutput(info, stdout)
+	if q.Progress && terminal.shows && (!direct || !isTerminal(stdout)) {
+		o.Progress = terminal
+		defer terminal.end()
+	}
+	switch {
+	case direct:
+		return export.Walk(ctx, o, stdout)
+	case err == nil && info.IsDir():
+		return &export.UsageError{Err: fmt.Errorf("--out %s is a folder: name a file in it", q.Out)}
+	case err == nil && info.Mode().IsRegular() && info.Size() > 0 && o.Source == demoSource:
+		return &export.UsageError{Err: fmt.Errorf("--out %s is there already, and made-up demo calls would replace it: "+
+			"set REVOX_API_KEY to write your own, or remove it", q.Out)}
+	case err == nil && !info.Mode().IsRegular(): // a pipe, or a device, cannot be gone on with
+		device, err := os.OpenFile(q.Out, os.O_WRONLY, 0) //nolint:gosec // the user names it
+		if err != nil {
+			return err
+		}
+		return errors.Join(export.Walk(ctx, o, device), device.Close())
+	default:
+		return export.WalkFile(ctx, o, q.Out)
+	}
+}
+
+// isOutput reports whether a file is what standard output is, as /dev/stdout is.
+func isOutput(info os.FileInfo, stdout io.Writer) bool {
+	file, ok := stdout.(*os.File)
+	if !ok {
+		return false
+	}
+	output, err := file.Stat()
+	return err == nil && os.SameFile(info, output)
+}
+
+// request is the GraphQL request.
+func (q *queryCommand) request(schema *ast.Schema, stdin io.Reader) (*export.Request, error) {
+	r := &export.Request{Query: q.Document, OperationName: q.Operation, Variables: map[string]jsontext.Value{}}
+	if q.File != "" {
+		text, err := read(q.File, stdin)
+		if err != nil {
+			return nil, fmt.Errorf("the document: %w", err)
+		}
+		r.Query = string(text)
+	}
+	if strings.TrimSpace(r.Query) == "" {
+		if !q.All || q.File != "" || q.Document != "" {
+			return nil, errors.New("the document is empty")
+		}
+		var err error
+		if r.Query, err = export.Compose(schema, q.Columns); err != nil {
+			return nil, err
+		}
+	}
+	if q.Variables != "" {
+		text := []byte(q.Variables)
+		var err error
+		if !strings.HasPrefix(strings.TrimSpace(q.Variables), "{") {
+			if text, err = read(q.Variables, stdin); err != nil {
+				return nil, fmt.Errorf("--variables: %w", err)
+			}
+		}
+		if err := json.Unmarshal(text, &r.Variables); err != nil {
+			return nil, fmt.Errorf("--variables must be a JSON object: %w", err)
+		}
+	}
+	more, err := q.vars()
+	if err != nil {
+		return nil, err
+	}
+	if r.Variables == nil { // "null"
+		return r, errors.New("--variables must be a JSON object, and is null")
+	}
+	maps.Copy(r.Variables, more)
+	return r, nil
+}
+
+// vars are the variables that are given one by one.
+func (q *queryCommand) vars() (map[string]jsontext.Value, error) {
+	variables := map[string]jsontext.Value{}
+	for _, pair := range q.Var {
+		name, value, ok := strings.Cut(pair, "=")
+		if name = strings.TrimSpace(name); !ok || name == "" {
+			return nil, fmt.Errorf("--var takes NAME=JSON, and not %q", pair)
+		}
+		if !json.Valid([]byte(value)) {
+			return nil, fmt.Errorf("--var %s is not JSON: %s; a text needs quotes, like --var '%s=\"…\"'", name, value, name)
+		}
+		if _, twice := variables[name]; twice {
+			return nil, fmt.Errorf("--var %s is given twice", name)
+		}
+		variables[name] = jsontext.Value(value)
+	}
+	return variables, nil
+}
+
+// read reads a file; - is standard input.
+func read(name string, stdin io.Reader) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(name) //nolint:gosec // the user names it
+}
+
+// answer asks once, and prints the answer, whatever it is.
+func answer(ctx context.Context, ask func(context.Context, []byte) ([]byte, error), request *export.Request, pretty bool, stdout io.Writer) error {
+	text, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	body, err := ask(ctx, text)
+	if err != nil {
+		return err
+	}
+	var told struct{ Errors []json.RawMessage }
+	if err := json.Unmarshal(body, &told); err != nil {
+		return fmt.Errorf("an answer that cannot be read: %w", err)
+	}
+	var out bytes.Buffer
+	if pretty {
+		err = json.Indent(&out, body, "", "  ")
+	} else {
+		err = json.Compact(&out, body)
+	}
+	out.WriteByte('\n')
+	if _, failed := stdout.Write(out.Bytes()); failed != nil || err != nil {
+		return errors.Join(failed, err)
+	}
+	if len(told.Errors) > 0 {
+		return errAnswered
+	}
+	return nil
+}
+
+// inMemory asks a handler without a network.
+func inMemory(handler http.Handler) func(context.Context, []byte) ([]byte, error) {
+	return func(ctx context.Context, request []byte) ([]byte, error) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, middleware.GraphQL, bytes.NewReader(request))
+		if err != nil {
+			return nil, err
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", "application/graphql-response+json")
+		w := &memoryWriter{header: http.Header{}}
+		handler.ServeHTTP(w, r)
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		return w.Bytes(), nil
+	}
+}
+
+// memoryWriter is an [http.ResponseWriter] that keeps the body. GraphQL has its errors there too.
+type memoryWriter struct {
+	header http.Header
+	bytes.Buffer
+}
+
+// Header implements [http.ResponseWriter].
+func (w *memoryWriter) Header() http.Header { return w.header }
+
+// WriteHeader implements [http.ResponseWriter].
+func (*memoryWriter) WriteHeader(int) {}
+
+// isTerminal reports whether somebody looks at what is written.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

@@ -1,0 +1,215 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"revox-graphql/upstream/fake"
+)
+
+// What is wrongly asked has the exit status 2, whatever the command; what fails has 1.
+func TestExitStatuses(t *testing.T) {
+	_, env := startREST(t, 30)
+	busy := start(t, nil)
+	address := strings.TrimSuffix(strings.TrimPrefix(busy.url, "http://"), "/")
+	for _, test := range []struct {
+		args string
+		want int
+	}{
+		{"--nope", 2},
+		{"-x", 2},
+		{"--cache-ttl", 2},
+		{"--cache-ttl=long", 2},
+		{"--cache-ttl=-1s", 2},
+		{"--credentials=mine", 2},
+		{"querry", 2},
+		{"serve more", 2},
+		{"--listen=nowhere", 2},
+		{"--tokens-file=no/such/file", 2},
+		{"--trusted-documents=no/such/file --check", 2},
+		{"--listen=" + address, 1},
+		{"query --nope", 2},
+		{"query", 2},
+		{"query -d {calls(first:1){nodes{id}}}", 0},
+		{"query -d {calls(first:1000){nodes{id}}}", 1}, // an answer, with an error
+		{"query --all --columns=id", 0},
+		{"--version", 0},
+		{"--help", 0},
+		{"query --help", 0},
+		{"--check --allow-anonymous", 0},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			getenv := func(name string) string { return env[name] }
+			err := run(t.Context(), strings.Fields(test.args), getenv, io.Discard, io.Discard)
+			status := 0
+			if err != nil {
+				status = exitStatus(err)
+			}
+			if status != test.want {
+				t.Errorf("%d: %v", status, err)
+			}
+		})
+	}
+}
+
+// badCloser is standard output on a file system that tells only when it is closed that there is no room.
+type badCloser struct{ bytes.Buffer }
+
+func (*badCloser) Close() error { return syscall.ENOSPC }
+
+func TestOutputThatCannotBeClosed(t *testing.T) {
+	_, env := startREST(t, 30)
+	getenv := func(name string) string { return env[name] }
+	for _, args := range []string{"query --all", "query -d {__typename}"} {
+		err := run(t.Context(), strings.Fields(args), getenv, &badCloser{}, io.Discard)
+		if !errors.Is(err, syscall.ENOSPC) || exitStatus(err) != 1 {
+			t.Errorf("%s: %v", args, err)
+		}
+	}
+}
+
+// A key of the structured output that has a dot is a column, of a document that is composed and of one's own.
+func TestColumnOfAKeyWithADot(t *testing.T) {
+	list, env := startREST(t, 0)
+	list.SetRows(
+		json.RawMessage(`{"id":"1","status":"completed",
+			"structured_output":{"a.b":1,"a":{"b":2,"c":3},"x":{"y.z":[{"v.w":4}]},"p,q":5}}`),
+		json.RawMessage(`{"id":"2","status":"completed","structured_output":{"a":{"b":2}}}`),
+		json.RawMessage(`{"id":"3","status":"completed"}`),
+	)
+	const columns = `structuredOutput.a.b,structuredOutput.a\.b,structuredOutput.a.c,` +
+		`structuredOutput.x.y.z.0.v.w,extra.o.p`
+	const want = columns + `,id,"structuredOutput.p,q"
+1,1,3,4,,1,5
+2,,,,,2,
+,,,,,3,
+`
+	for _, document := range []string{"", "{ calls { nodes { id structuredOutput extra } } }"} {
+		args := []string{"--all", "--format=csv", "--columns", columns, "--columns", `id,structuredOutput.p\,q`}
+		if document != "" {
+			args = append(args, "-d", document)
+		}
+		out, log, status := runQuery(t, env, args...)
+		if status != 0 || out != want || log != "revox-graphql: no call has a value for extra.o.p\n" {
+			t.Errorf("%q: %d, %s\n%s", document, status, log, out)
+		}
+	}
+}
+
+// Whatever texts Revox sends, NDJSON stays JSON, and CSV can be read again.
+func TestOddTexts(t *testing.T) {
+	// What is sent, as a text of the schema, within JSON, and in CSV.
+	for _, test := range []struct{ name, raw, text, json, cell string }{
+		{"lines and quotes", `"a\r\n\"b\",c\nd\re"`, `"a\r\n\"b\",c\nd\re"`, `"a\r\n\"b\",c\nd\re"`, "a\r\n\"b\",c\nd\re"},
+		{"spaces", `" a "`, `" a "`, `" a "`, " a "},
+		{"an end of data", `"\\."`, `"\\."`, `"\\."`, `\.`},
+		{"a line end alone", `"\r"`, `"\r"`, `"\r"`, "'\r"},
+		{"NUL", `"\u0000=1"`, `"\u0000=1"`, `"\u0000=1"`, "'\x00=1"},
+		{"a formula", `"=1+1"`, `"=1+1"`, `"=1+1"`, "'=1+1"},
+		{"a formula in full width", `"＝1+1"`, `"＝1+1"`, `"＝1+1"`, "'＝1+1"},
+		{"half of a surrogate pair", `"a\ud83d"`, "\"a\ufffd\"", `"a\ud83d"`, "a\ufffd"},
+		{"the other half", `"\ude00b"`, "\"\ufffdb\"", `"\ude00b"`, "\ufffdb"},
+		{"invalid UTF-8", "\"a\xffb\"", "\"a\ufffdb\"", "\"a\ufffdb\"", "a\ufffdb"},
+		{"an emoji", `"\ud83d\ude00"`, `"😀"`, `"\ud83d\ude00"`, "😀"},
+		{"line separators", "\"a\u2028b\"", "\"a\u2028b\"", "\"a\u2028b\"", "a\u2028b"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			list, env := startREST(t, 0)
+			list.SetRows(
+				json.RawMessage(`{"id":"1","status":"completed","end_reason":`+test.raw+`,"new":`+test.raw+`,`+
+					`"structured_output":{"k":`+test.raw+`,"n":9007199254740993,"l":[[1,{"m":2}]]}}`),
+				json.RawMessage(`{"id":"2","status":"completed"}`),
+			)
+			const columns = "id,endReason,structuredOutput.k,extra.new,structuredOutput.n,structuredOutput.l," +
+				"structuredOutput.l.0.1.m"
+			out, log, status := runQuery(t, env, "--all", "--columns", columns)
+			want := `{"id":"1","endReason":` + test.text + `,"structuredOutput.k":` + test.json + `,"extra.new":` + test.json +
+				`,"structuredOutput.n":9007199254740993,"structuredOutput.l":[[1,{"m":2}]],"structuredOutput.l.0.1.m":2}`
+			if first, _, _ := strings.Cut(out, "\n"); status != 0 || first != want || strings.Count(out, "\n") != 2 {
+				t.Errorf("%d, %s: got\n%s\nand not\n%s", status, log, out, want)
+			}
+			out, log, status = runQuery(t, env, "--all", "--format=csv", "--columns", columns)
+			out = strings.ReplaceAll(out, "\r\n", "\r\r\n") // of which the reader drops one
+			rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
+			cells := []string{"1", test.cell, test.cell, test.cell, "9007199254740993", `[[1,{"m":2}]]`, "2"}
+			if err != nil || status != 0 || len(rows) != 3 || !slices.Equal(rows[1], cells) || rows[2][0] != "2" {
+				t.Errorf("%d, %v, %s: got %q of\n%s", status, err, log, rows, out)
+			}
+		})
+	}
+}
+
+// interruptQuery begins a file, and fails after some pages.
+func interruptQuery(t *testing.T, list *fake.Upstream, env map[string]string, path string) {
+	t.Helper()
+	list.Behave(func(b *fake.Behaviour) {
+		b.Fault = func(n int, _ *http.Request) *fake.Answer {
+			if n < 7 {
+				return nil
+			}
+			return &fake.Answer{Status: http.StatusForbidden, Body: []byte("no")}
+		}
+	})
+	_, log, status := runQuery(t, env, "--all", "--page-size=20", "--upstream-page-size=20", "--out", path)
+	if status != 1 || strings.Contains(log, "stopped after 0 calls") {
+		t.Fatalf("%d, %s", status, log)
+	}
+	list.Behave(func(b *fake.Behaviour) { b.Fault = nil })
+}
+
+// A file that was begun with one key is not gone on with by another, which may read other calls.
+func TestAnotherKey(t *testing.T) {
+	list, env := startREST(t, 250)
+	path := filepath.Join(t.TempDir(), "calls")
+	interruptQuery(t, list, env, path)
+	state, err := os.ReadFile(path + ".state")
+	if err != nil || strings.Contains(string(state), env["REVOX_API_KEY"]+`"`) {
+		t.Errorf("%v, the state is %s", err, state)
+	}
+	other := map[string]string{"REVOX_API_KEY": "another", "REVOX_BASE_URL": env["REVOX_BASE_URL"]}
+	if _, log, status := runQuery(t, other, "--all", "--out", path); status != 2 || !strings.Contains(log, "the key") {
+		t.Errorf("%d, %s", status, log)
+	}
+	for _, args := range [][]string{
+		{"--columns", "id"}, {"--format", "csv"}, {"--var", `statuses=["COMPLETED"]`}, {"-d", "{ calls { nodes { id } } }"},
+	} {
+		_, log, status := runQuery(t, env, append(args, "--all", "--out", path)...)
+		if status != 2 || !strings.Contains(log, "of another query") {
+			t.Errorf("%v: %d, %s", args, status, log)
+		}
+	}
+	if _, log, status := runQuery(t, env, "--all", "--out", path); status != 0 {
+		t.Errorf("%d, %s", status, log)
+	}
+	checkLines(t, path, list.IDs(), list.IDs(), 5)
+}
+
+// A call that comes twice is noticed whichever columns there are.
+func TestTwiceWithoutAnID(t *testing.T) {
+	list, env := startREST(t, 0)
+	var rows []json.RawMessage
+	for i := range 50 { // the last ten are the first ones again, two pages on
+		rows = append(rows, json.RawMessage(fmt.Sprintf(`{"id":"%d","status":"completed"}`, i%40)))
+	}
+	list.SetRows(rows...)
+	for _, columns := range []string{"id,status", "status"} {
+		out, log, status := runQuery(t, env, "--all", "--columns", columns, "--page-size=20", "--upstream-page-size=20")
+		if status != 1 || strings.Count(out, "\n") != 50 || !strings.Contains(log, "10 calls are in the output again") {
+			t.Errorf("%s: %d, %s\n%s", columns, status, log, out)
+		}
+		if columns == "status" && strings.Contains(out, "id") {
+			t.Errorf("a line has more than its column:\n%s", out)
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	_ "embed"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"revox-graphql/gateway/explorer"
+	"revox-graphql/gateway/telemetry"
+	"revox-graphql/graph/generated"
+	"revox-graphql/internal/middleware"
+)
+
+// routes wires the parts together: the engine, the door before it, explorer. What they do in the background ends with
+// stop. What they count is in the registry.
+func routes(
+	s *settings, registry *prometheus.Registry, traces *telemetry.Traces, headers *middleware.Headers, draining *atomic.Bool,
+	log *slog.Logger,
+) (handler http.Handler, stop func(), err error) {
+	engine, err := newEngine(s, traces, registry, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	requests := telemetry.NewRequests(registry, telemetry.RequestOptions{
+		Log: log, Slow: s.SlowRequest, OnlySlow: !s.LogRequests,
+		Inside: engine.capacity.Inside, Shed: engine.capacity.Shed, Headers: headers.Refused,
+	})
+	guard, probed := hostGuard(s, false), hostGuard(s, true)
+	cors := func(next http.Handler) http.Handler { return middleware.CORS(s.CORSOrigins, next) }
+	graphQL := traces.Handler(requests.Wrap(guard(cors(middleware.CrossSite(s.CORSOrigins, engine.graphQL)))))
+	ready := &readiness{
+		draining: draining, failing: engine.observer.Failing, client: engine.client,
+		credential: s.apiKey, forward: s.Credentials == "forward",
+	}
+	mux, pages := http.NewServeMux(), guard(explorer.Handler())
+	mux.Handle(middleware.GraphQL, graphQL)
+	mux.Handle(middleware.GraphQL+"/{$}", graphQL) // redirecting would lose clients that do not follow a POST
+	mux.Handle("/schema.graphqls", guard(cors(middleware.ReadOnly(text(generated.SDL())))))
+	mux.Handle("/healthz", middleware.ReadOnly(probed(text("ok\n"))))
+	mux.Handle("/readyz", middleware.ReadOnly(probed(ready)))
+	if s.MetricsListen == "" {
+		mux.Handle("/metrics", middleware.ReadOnly(guard(publicMetrics(registry))))
+	}
+	mux.Handle("/{$}", middleware.ReadOnly(pages))
+	mux.Handle("/", pages)
+	return middleware.RequestID(closing(draining, mux)), engine.stop, nil
+}
+
+// hostGuard is for who listens on loopback, where all that a foreign page lacks is a name; elsewhere the operator
+// decides. Probes may name no host.
+func hostGuard(s *settings, probed bool) func(http.Handler) http.Handler {
+	local := loopback(s.host)
+	names := s.Hosts
+	if s.host != "" {
+		names = append(slices.Clone(names), s.host)
+	}
+	return func(next http.Handler) http.Handler {
+		if !local && len(s.Hosts) == 0 {
+			return next
+		}
+		return middleware.Hosts(middleware.HostOptions{Names: names, Addresses: !local, Unnamed: probed}, next)
+	}
+}
+
+// text serves a fixed text.
+func text(content string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, content)
+	})
+}

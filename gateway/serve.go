@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	stdlog "log"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// drainTimeout is how long requests under way may take to finish after the signal to stop: a little less than the 10 s
+// and 30 s after which Docker and Kubernetes kill.
+const drainTimeout = 8 * time.Second
+
+// headerBytes are for what a request has beside the query string of a GET: its header fields.
+const headerBytes = 16 << 10
+
+// maxStreams is how many requests one connection may have open over HTTP/2: RFC 9113 §6.5.2 recommends no fewer than
+// 100.
+const maxStreams = 100
+
+// newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end: 5
+// seconds for headers, 15 for all of a request, and as long as it is set between two requests. A first request must
+// begin within 5 seconds too.
+func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server {
+	server := &http.Server{
+		Handler:           handler,
+		Protocols:         new(http.Protocols),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      s.UpstreamTimeout + 30*time.Second,
+		IdleTimeout:       s.IdleTimeout,
+		MaxHeaderBytes:    int(s.MaxRequestBytes) + headerBytes,
+		ErrorLog:          errorLog(log),
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: 30 * time.Second},
+	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	return server
+}
+
+// errorLog is for net/http, which else writes to standard error, and waits for whoever reads that.
+func errorLog(log *slog.Logger) *stdlog.Logger {
+	return slog.NewLogLogger(log.Handler(), slog.LevelWarn)
+}
+
+// serve serves until ctx is done, and then drains: it goes on for the delay, in which balancers see that it is not
+// ready, takes no more connections, and lets the requests under way finish.
+func serve(ctx context.Context, server *http.Server, listener net.Listener, draining *atomic.Bool, delay time.Duration, log *slog.Logger) error {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	draining.Store(true)
+	if delay > 0 {
+		log.Info("stopping: not ready any more, and accepting requests for a while yet; another signal ends that at once",
+			"for", delay.String())
+		select {
+		case err := <-failed:
+			return err
+		case <-time.After(delay):
+		}
+	}
+	log.Info("stopping: requests under way may finish", "within", drainTimeout.String())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return fmt.Errorf("requests under way were cut off: %w", err)
+	}
+	return nil
+}
+
+// closing ends connections with the answers that are given while the gateway drains, so that whoever asks opens the
+// next one elsewhere. Closing them at the end instead would cross with requests that are on their way, which proxies do
+// not all repeat. Over HTTP/2 net/http makes a GOAWAY of it.
+func closing(draining *atomic.Bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,347 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"revox-graphql/upstream/fake"
+)
+
+// program is the real program, started by start and stopped at the end of the test.
+type program struct {
+	url     string
+	stop    func() // sends the signal
+	stopped chan error
+	log     *lockedBuffer
+}
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// listening is the line that tells the address, as text or as JSON.
+var listening = regexp.MustCompile(`msg"?[=:]"?listening"?[ ,]"?url"?[=:]"?([^" ]+)`)
+
+// start runs the program on a free port with an environment, and waits for the line that tells its address.
+func start(t *testing.T, env map[string]string) *program {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	p := &program{stop: cancel, stopped: make(chan error, 1), log: &lockedBuffer{}}
+	reader, writer := io.Pipe()
+	go func() {
+		err := run(ctx, []string{"--listen", "127.0.0.1:0"}, func(name string) string { return env[name] },
+			io.Discard, io.MultiWriter(p.log, writer))
+		_ = writer.CloseWithError(io.EOF)
+		p.stopped <- err
+	}()
+	t.Cleanup(func() {
+		cancel()
+		_ = reader.Close()
+	})
+	lines := bufio.NewScanner(reader)
+	for lines.Scan() {
+		if match := listening.FindStringSubmatch(lines.Text()); match != nil {
+			p.url = match[1]
+			break
+		}
+	}
+	if p.url == "" {
+		t.Fatalf("it did not listen: %v\n%s", <-p.stopped, p.log)
+	}
+	go func() { _, _ = io.Copy(io.Discard, reader) }()
+	return p
+}
+
+func (p *program) get(t *testing.T, path string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return do(t, req)
+}
+
+func (p *program) query(t *testing.T, query string) string {
+	t.Helper()
+	body, err := json.Marshal(map[string]string{"query": query})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"graphql", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	_, answer := do(t, req)
+	return answer
+}
+
+func do(t *testing.T, req *http.Request) (*http.Response, string) {
+	t.Helper()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+func TestDemo(t *testing.T) {
+	p := start(t, nil)
+	if !strings.Contains(p.log.String(), "upstream=demo") || !strings.Contains(p.log.String(), "made-up demo calls") {
+		t.Errorf("the log does not say that it is a demo: %s", p.log)
+	}
+	if resp, body := p.get(t, "healthz"); resp.StatusCode != 200 || body != "ok\n" {
+		t.Errorf("healthz: %d %q", resp.StatusCode, body)
+	}
+	want, err := os.ReadFile("../schema.graphqls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, body := p.get(t, "schema.graphqls"); body != string(want) {
+		t.Error("the SDL differs from the file")
+	}
+	if resp, body := p.get(t, ""); resp.StatusCode != 200 || !strings.Contains(body, "<title>Revox GraphQL</title>") {
+		t.Errorf("explorer: %d %q", resp.StatusCode, body)
+	}
+	if resp, _ := p.get(t, "nothing"); resp.StatusCode != 404 {
+		t.Errorf("an unknown path: %d", resp.StatusCode)
+	}
+	if body := p.query(t, `{ calls(first: 2) { nodes { id } pageInfo { hasNextPage } } }`); !strings.Contains(body, `"hasNextPage":true`) {
+		t.Errorf("got %s", body)
+	}
+	p.stop()
+	if err := <-p.stopped; err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+func TestRealUpstream(t *testing.T) {
+	const key = "sk_canary_7f3a"
+	upstream := fake.New(fake.Config{Seed: 1, Calls: 30})
+	upstream.Behave(func(b *fake.Behaviour) { b.Key, b.FirstPage, b.StatusesFormat = key, 1, "brackets" })
+	rest := httptest.NewServer(upstream)
+	defer rest.Close()
+	p := start(t, map[string]string{
+		"REVOX_API_KEY": key, "REVOX_BASE_URL": rest.URL + "/api/", "GATEWAY_UPSTREAM_STATUSES_FORMAT": "brackets",
+	})
+	body := p.query(t, `{ calls(statuses: [COMPLETED, SCHEDULED], first: 3) { nodes { id } totalCount } }`)
+	ids := upstream.IDs("completed", "scheduled")
+	for _, id := range ids[:3] {
+		if !strings.Contains(body, id) {
+			t.Errorf("%s is missing in %s", id, body)
+		}
+	}
+	resp, _ := p.get(t, "graphql")
+	if resp.Header.Get("X-Revox-Upstream") != "" || strings.Contains(p.log.String(), key) {
+		t.Errorf("headers %v, log %s", resp.Header, p.log)
+	}
+	p.stop()
+	if err := <-p.stopped; err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+// Requests under way when the signal comes are answered.
+func TestDrain(t *testing.T) {
+	upstream := fake.New(fake.Config{Seed: 1, Calls: 30})
+	arrived, goOn := make(chan struct{}), make(chan struct{})
+	upstream.Behave(func(b *fake.Behaviour) {
+		b.Fault = func(int, *http.Request) *fake.Answer {
+			close(arrived)
+			<-goOn
+			return nil
+		}
+	})
+	rest := httptest.NewServer(upstream)
+	defer rest.Close()
+	p := start(t, map[string]string{
+		"REVOX_API_KEY": "key", "REVOX_BASE_URL": rest.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
+	})
+	answer := make(chan string)
+	go func() { answer <- p.query(t, `{ calls(first: 2) { nodes { id } } }`) }()
+	<-arrived
+	p.stop()
+	// It no longer listens, and still waits.
+	for {
+		conn, err := net.DialTimeout("tcp", strings.TrimSuffix(strings.TrimPrefix(p.url, "http://"), "/"), time.Second)
+		if err != nil {
+			break
+		}
+		_ = conn.Close()
+	}
+	close(goOn)
+	if body := <-answer; !strings.Contains(body, upstream.IDs()[0]) {
+		t.Errorf("got %s", body)
+	}
+	if err := <-p.stopped; err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+func TestPortInUse(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	err = run(t.Context(), []string{"--listen", taken.Addr().String()}, func(string) string { return "" }, io.Discard, io.Discard)
+	if err == nil || !strings.HasPrefix(err.Error(), "--listen (GATEWAY_LISTEN) cannot be used: ") || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestHelpShowsEverySetting(t *testing.T) {
+	var help bytes.Buffer
+	if err := run(t.Context(), []string{"--help"}, func(string) string { return "" }, &help, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	for _, setting := range settingsInREADME(t) {
+		if !strings.Contains(help.String(), setting) {
+			t.Errorf("--help does not show %s", setting)
+		}
+	}
+}
+
+// settingsInREADME are the variables of the README's table of settings.
+func settingsInREADME(t *testing.T) []string {
+	t.Helper()
+	var settings []string
+	for _, match := range regexp.MustCompile("(?m)^\\| `((?:GATEWAY|REVOX|OTEL)_[A-Z_]+)` \\|").FindAllStringSubmatch(readme(t), -1) {
+		settings = append(settings, match[1])
+	}
+	if len(settings) < 10 {
+		t.Fatalf("the README has %d settings", len(settings))
+	}
+	return settings
+}
+
+func readme(t *testing.T) string {
+	t.Helper()
+	content, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// The README's table has every setting with its default and nothing else.
+func TestREADMESettings(t *testing.T) {
+	var help bytes.Buffer
+	if err := run(t.Context(), []string{"--help"}, func(string) string { return "" }, &help, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	documented := strings.Join(settingsInREADME(t), " ") + " "
+	for _, match := range regexp.MustCompile(`\$((?:GATEWAY|REVOX|OTEL)_[A-Z_]+)`).FindAllStringSubmatch(help.String(), -1) {
+		if !strings.Contains(documented, match[1]+" ") {
+			t.Errorf("the README does not document %s", match[1])
+		}
+	}
+	for _, match := range regexp.MustCompile(`--([a-z-]+)="?([^"\s]+)"?`).FindAllStringSubmatch(help.String(), -1) {
+		flag, value := match[1], match[2]
+		if strings.ToUpper(value) == value && strings.ContainsAny(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+			continue // a placeholder
+		}
+		row := regexp.MustCompile("(?m)^\\|.*`--" + flag + "`.*\\|.*`" + regexp.QuoteMeta(value) + "`")
+		if flag != "credentials" && !row.MatchString(readme(t)) {
+			t.Errorf("the README does not give --%s the default %s", flag, value)
+		}
+	}
+}
+
+// A manifest that cannot be used stops the start with one line that names the setting and the document.
+func TestBadTrustedDocuments(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "manifest.json")
+	if err := os.WriteFile(path, []byte(`{"old": "{ calls { rows } }"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"GATEWAY_TRUSTED_DOCUMENTS": path, "GATEWAY_LISTEN": "127.0.0.1:0"}
+	err := run(t.Context(), nil, func(name string) string { return env[name] }, io.Discard, io.Discard)
+	if err == nil || !strings.HasPrefix(err.Error(), "--trusted-documents (GATEWAY_TRUSTED_DOCUMENTS) cannot be used: ") ||
+		!strings.Contains(err.Error(), `"old"`) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The settings of limits and persisted operations reach the handler.
+func TestLimitsAreSettings(t *testing.T) {
+	for env, want := range map[string]string{
+		"GATEWAY_MAX_REQUEST_BYTES=1KiB": `{"query": "{ __typename }` + strings.Repeat(" ", 1024) + `"}`,
+		"GATEWAY_MAX_TOKENS=4":           `{"query": "{ a: __typename }"}`,
+		"GATEWAY_MAX_DEPTH=2":            `{"query": "{ calls { nodes { id } } }"}`,
+		"GATEWAY_MAX_ALIASES=1":          `{"query": "{ a: __typename b: __typename }"}`,
+		"GATEWAY_MAX_ROOT_FIELDS=1":      `{"query": "{ __typename a: __typename }"}`,
+		"GATEWAY_MAX_COST=19":            `{"query": "{ calls { nodes { id } } }"}`,
+		"GATEWAY_MAX_ANSWER_BYTES=1KiB":  `{"query": "{ calls { nodes { id extra } } }"}`,
+		"GATEWAY_APQ_BYTES=0":            `{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "x"}}}`,
+	} {
+		t.Run(env, func(t *testing.T) {
+			for _, set := range []bool{true, false} {
+				variables := map[string]string{}
+				if name, value, _ := strings.Cut(env, "="); set {
+					variables[name] = value
+				}
+				resp, err := http.Post(start(t, variables).url+"graphql", "application/json", strings.NewReader(want))
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				refused := strings.Contains(string(body), `"code":"QUERY_TOO_`) || strings.Contains(string(body), "NOT_SUPPORTED")
+				if err != nil || refused != set {
+					t.Errorf("set %v: %s", set, body)
+				}
+			}
+		})
+	}
+}
+
+// The README's query answers as printed there.
+func TestREADMEExample(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```graphql\n(.*?)```.*?```json\n(.*?)```").FindStringSubmatch(readme(t))
+	if blocks == nil {
+		t.Fatal("the README has no query with an answer")
+	}
+	p := start(t, nil)
+	compact := func(text string) string {
+		var out bytes.Buffer
+		if err := json.Compact(&out, []byte(text)); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		return out.String()
+	}
+	if got := p.query(t, blocks[1]); compact(got) != compact(blocks[2]) {
+		t.Errorf("got %s", got)
+	}
+}

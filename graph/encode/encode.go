@@ -1,0 +1,187 @@
+// Package encode writes the data of responses: selections that are compiled once and append JSON.
+//
+// gqlgen's generated execution makes one goroutine, one field context and several small values for each object, which for
+// twenty calls with their transcripts costs far more than everything else together. But a type may marshal itself
+// (MarshalGQLContext), and then gqlgen does not walk it. So the generated executor parses, validates, coerces, resolves
+// the root fields and presents errors; and what they return ([Connection], [Call], [Node]) writes itself by a [Plan]: the
+// fields of the selection in the client's order, each with its name as JSON and the function that appends its value.
+// Nearly all values are JSON texts that lie ready in upstream's pages, see package upstream.
+//
+// What this takes from gqlgen it gives back here: aliases, fragments and directives by gqlgen's own CollectFields,
+// `__typename`, arguments inside the selection by the generated functions that coerce them ([Arguments]), and errors with
+// their paths. Non-null is kept by the reader of pages. The tables in fields.go say for each type what its fields write;
+// a test walks them against the schema. gqlgen's own execution of the same schema over plain structs is the oracle, in
+// tests: package oracle.
+package encode
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math"
+	"slices"
+
+	"revox-graphql/graph/pagination"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// plan is how to write the selected fields of an object: values of some kind V, and the text that stands before each and
+// after the last.
+type plan[V any] struct {
+	steps []step[V]
+	end   string
+}
+
+// step is some text that is the same for every object, and then a value.
+type step[V any] struct {
+	text  string
+	value V
+}
+
+// value appends the value of a field of v.
+type value[T any] func(b []byte, r *run, v T) []byte
+
+// objectPlan is a plan whose values write themselves.
+type objectPlan[T any] struct{ plan[value[T]] }
+
+// write appends the object.
+func (p *objectPlan[T]) write(b []byte, r *run, v T) []byte {
+	for i := range p.steps {
+		if len(b) > r.most {
+			return b
+		}
+		b = append(b, p.steps[i].text...)
+		b = p.steps[i].value(b, r, v)
+	}
+	return append(b, p.end...)
+}
+
+// run is one run of a plan. It ends early where that is of no use any more: whatever writes many values looks before
+// each, and what was written by then is thrown away.
+type run struct {
+	ctx  context.Context //nolint:containedctx // a run lives within one call of MarshalGQLContext
+	args []arguments     // by their number in the plan
+	row  int             // the index of the edge or node that is being written
+	most int             // the length that what is written may have
+}
+
+// ends reports whether the run ends before its next row: what is written is too long, or the client has gone.
+func (r *run) ends(b []byte) bool {
+	const often = 16 // rows; the context takes longer to look at than a short row takes to write
+	return len(b) > r.most || r.row%often == 0 && r.ctx.Err() != nil
+}
+
+// marshal runs a plan, in the free space of w if it is a buffer that has some.
+func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []arguments, v T) {
+	var b []byte
+	if buffer, ok := w.(*bytes.Buffer); ok {
+		b = buffer.AvailableBuffer()
+	}
+	limit := limitOf(ctx)
+	before := limit.held(w)
+	r := &run{ctx: ctx, args: args, most: math.MaxInt}
+	if limit.Bytes > 0 {
+		r.most = max(0, limit.Bytes-before)
+	}
+	start := len(b)
+	b = p.write(b, r, v)
+	switch {
+	case ctx.Err() != nil:
+		graphql.AddError(ctx, context.Cause(ctx))
+		b = append(b[:start], null...)
+	case len(b) > r.most:
+		graphql.AddError(ctx, &SizeError{limit.Bytes, before + len(b)})
+		b = append(b[:start], null...)
+	}
+	_, _ = w.Write(b)
+}
+
+// fail appends null for a field, and reports why.
+func (r *run) fail(b []byte, s selection, err error) []byte {
+	graphql.AddError(r.at(r.ctx, s.path), Located(err, s.Position))
+	return append(b, null...)
+}
+
+// at is the context of what lies at the path.
+func (r *run) at(ctx context.Context, path []string) context.Context {
+	if len(path) == 0 {
+		return ctx
+	}
+	step := graphql.NewPathWithField(path[0])
+	if path[0] == rowIndex {
+		step = graphql.NewPathWithIndex(r.row)
+	}
+	return r.at(graphql.WithPathContext(ctx, step), path[1:])
+}
+
+const null = "null"
+
+// rowIndex stands in a path for the index of an edge or node.
+const rowIndex = ""
+
+// compiler makes the plan of one root field of one operation.
+type compiler struct {
+	op   *graphql.OperationContext
+	need pagination.Selection
+	args []*ast.Field // the fields inside the selection that have arguments
+	size int          // about the bytes that the plan takes
+}
+
+// selection is a field that is being compiled, and its path below the root field.
+type selection struct {
+	graphql.CollectedField
+	path []string
+}
+
+// below is the path of what lies in the field.
+func (s selection) below(name string) []string { return append(slices.Clip(s.path), name) }
+
+// object says what the fields of a type write, as values of some kind V.
+type object[V any] struct {
+	name       string
+	interfaces []string
+	fields     map[string]field[V]
+}
+
+// field makes of a field as it was selected the text that it writes if that is the same for every object, or the value.
+type field[V any] func(c *compiler, s selection) (text string, v V)
+
+// compile makes the plan for what is selected of an object.
+func compile[V any](c *compiler, s selection, o object[V]) plan[V] {
+	const perObject, perField = 64, 56 // measured roughly: what a plan keeps of them besides names
+	var p plan[V]
+	text := "{"
+	c.size += perObject
+	for i, selected := range graphql.CollectFields(c.op, s.Selections, append([]string{o.name}, o.interfaces...)) {
+		if i > 0 {
+			text += ","
+		}
+		text += `"` + selected.Alias + `":`
+		c.size += perField + len(selected.Alias)
+		if selected.Name == "__typename" {
+			text += `"` + o.name + `"`
+		} else if same, v := o.fields[selected.Name](c, selection{selected, s.below(selected.Alias)}); same != "" {
+			text += same
+		} else {
+			p.steps = append(p.steps, step[V]{text, v})
+			text = ""
+		}
+	}
+	p.end = text + "}"
+	return p
+}
+
+func compileObject[T any](c *compiler, s selection, o object[value[T]]) *objectPlan[T] {
+	const perValue = 160 // what a function keeps that writes a value
+	p := &objectPlan[T]{compile(c, s, o)}
+	c.size += perValue * len(p.steps)
+	return p
+}
+
+// arguments numbers a field's arguments, which are bound anew for each request.
+func (c *compiler) arguments(s selection) int {
+	c.args = append(c.args, s.Field)
+	return len(c.args) - 1
+}

@@ -1,0 +1,243 @@
+package encode
+
+import (
+	"strconv"
+	"strings"
+
+	"revox-graphql/graph/pagination"
+	"revox-graphql/upstream"
+)
+
+// The tables of what each field of each type writes; transcript.go has that of TranscriptEntry.
+
+var connectionObject = object[value[*Connection]]{
+	name: "CallConnection",
+	fields: map[string]field[value[*Connection]]{
+		"edges": func(c *compiler, s selection) (string, value[*Connection]) {
+			c.need.Rows = true
+			s.path = s.below(rowIndex)
+			p := compileObject(c, s, edgeObject)
+			return "", func(b []byte, r *run, v *Connection) []byte {
+				return appendRows(b, r, v.window, func(b []byte, row int, call *upstream.Call) []byte {
+					return p.write(b, r, edge{v, row, call})
+				})
+			}
+		},
+		"nodes": func(c *compiler, s selection) (string, value[*Connection]) {
+			c.need.Rows = true
+			s.path = s.below(rowIndex)
+			p := compileObject(c, s, callObject)
+			return "", func(b []byte, r *run, v *Connection) []byte {
+				return appendRows(b, r, v.window, func(b []byte, _ int, call *upstream.Call) []byte { return p.write(b, r, call) })
+			}
+		},
+		"pageInfo": func(c *compiler, s selection) (string, value[*Connection]) {
+			return "", compileObject(c, s, pageInfoObject).write
+		},
+		"totalCount": func(c *compiler, s selection) (string, value[*Connection]) {
+			c.need.Total = true
+			return "", func(b []byte, r *run, v *Connection) []byte {
+				if v.TotalErr != nil {
+					return r.fail(b, s, v.TotalErr)
+				}
+				return appendInt(b, v.Total)
+			}
+		},
+	},
+}
+
+var edgeObject = object[value[edge]]{
+	name: "CallEdge",
+	fields: map[string]field[value[edge]]{
+		"cursor": always[value[edge]](func(b []byte, _ *run, e edge) []byte { return e.connection.appendCursor(b, e.row) }),
+		"node": func(c *compiler, s selection) (string, value[edge]) {
+			p := compileObject(c, s, callObject)
+			return "", func(b []byte, r *run, e edge) []byte { return p.write(b, r, e.call) }
+		},
+	},
+}
+
+var pageInfoObject = object[value[*Connection]]{
+	name: "PageInfo",
+	fields: map[string]field[value[*Connection]]{
+		"hasNextPage": needing(
+			func(n *pagination.Selection) { n.Next = true },
+			func(b []byte, _ *run, v *Connection) []byte { return strconv.AppendBool(b, v.window.HasNext()) },
+		),
+		"hasPreviousPage": needing(
+			func(n *pagination.Selection) { n.Previous = true },
+			func(b []byte, _ *run, v *Connection) []byte { return strconv.AppendBool(b, v.window.HasPrevious()) },
+		),
+		"startCursor": needing(
+			func(n *pagination.Selection) { n.Rows = true },
+			func(b []byte, _ *run, v *Connection) []byte { return v.appendCursor(b, v.window.FirstEdge()) },
+		),
+		"endCursor": needing(
+			func(n *pagination.Selection) { n.Rows = true },
+			func(b []byte, _ *run, v *Connection) []byte { return v.appendCursor(b, v.window.LastEdge()) },
+		),
+	},
+}
+
+var callObject = object[value[*upstream.Call]]{
+	name:       "Call",
+	interfaces: []string{"Node"},
+	fields: map[string]field[value[*upstream.Call]]{
+		"id":              text(upstream.FieldID),
+		"status":          always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callStatuses[c.Status]...) }),
+		"phoneNumber":     text(upstream.FieldPhoneNumber),
+		"startedAt":       text(upstream.FieldStartedAt),
+		"answeredAt":      text(upstream.FieldAnsweredAt),
+		"endedAt":         text(upstream.FieldEndedAt),
+		"durationSeconds": seconds(upstream.FieldAnsweredAt, upstream.FieldEndedAt),
+		"ringingSeconds":  seconds(upstream.FieldStartedAt, upstream.FieldAnsweredAt),
+		"result":          always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callResults[c.Result]...) }),
+		"dialError":       always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, dialErrors[c.DialError]...) }),
+		"endReason":       text(upstream.FieldEndReason),
+		"endedBy":         always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callEndedBys[c.EndedBy]...) }),
+		"recordingUrl":    text(upstream.FieldRecordingURL),
+		"structuredOutput": func(c *compiler, s selection) (string, value[*upstream.Call]) {
+			if len(s.Arguments) == 0 {
+				return text(upstream.FieldStructuredOutput)(c, s)
+			}
+			number := c.arguments(s)
+			return "", func(b []byte, r *run, c *upstream.Call) []byte {
+				args, value := &r.args[number], c.JSON(upstream.FieldStructuredOutput)
+				switch {
+				case args.err != nil:
+					return r.fail(b, s, args.err)
+				case args.keys != nil:
+					value = upstream.KeepMembers(value, args.keys)
+				}
+				return append(b, value...)
+			}
+		},
+		"transcript": func(c *compiler, s selection) (string, value[*upstream.Call]) {
+			p := compileTranscript(c, s)
+			if len(s.Arguments) == 0 {
+				return "", func(b []byte, r *run, c *upstream.Call) []byte { return p.write(b, r, c, nil) }
+			}
+			number := c.arguments(s)
+			return "", func(b []byte, r *run, c *upstream.Call) []byte {
+				args := &r.args[number]
+				if args.err != nil {
+					return r.fail(b, s, args.err)
+				}
+				return p.write(b, r, c, args.filter)
+			}
+		},
+		"transcriptEntryCount": always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte {
+			if n, ok := c.TranscriptLen(); ok {
+				return appendInt(b, n)
+			}
+			return append(b, null...)
+		}),
+		"extra": text(upstream.FieldExtra),
+	},
+}
+
+// always is a field that is written the same way however it was selected.
+func always[V any](v V) field[V] {
+	return func(*compiler, selection) (string, V) { return "", v }
+}
+
+// needing is always for a field that needs something of the connection.
+func needing(mark func(*pagination.Selection), v value[*Connection]) field[value[*Connection]] {
+	return func(c *compiler, _ selection) (string, value[*Connection]) {
+		mark(&c.need)
+		return "", v
+	}
+}
+
+// text is a field that lies ready as JSON.
+func text(field upstream.Field) field[value[*upstream.Call]] {
+	return always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, c.JSON(field)...) })
+}
+
+// seconds is the time from one moment of a call to another.
+func seconds(from, to upstream.Field) field[value[*upstream.Call]] {
+	return always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte {
+		if ms, ok := c.Milliseconds(from, to); ok {
+			return appendSeconds(b, ms)
+		}
+		return append(b, null...)
+	})
+}
+
+// The names of enum values as JSON, by the value; "null" for none.
+var (
+	callStatuses    = enumNames(upstream.CallStatuses())
+	callResults     = enumNames(upstream.CallResults())
+	dialErrors      = enumNames(upstream.DialErrors())
+	callEndedBys    = enumNames(upstream.CallEndedBys())
+	transcriptRoles = enumNames(upstream.TranscriptRoles())
+)
+
+// enumNames makes GraphQL's names of upstream's spellings: in capitals, with _ for -.
+func enumNames(spellings []string) []string {
+	names := []string{null, `"UNRECOGNIZED"`}
+	for _, spelling := range spellings[len(names):] {
+		names = append(names, strconv.Quote(strings.ToUpper(strings.ReplaceAll(spelling, "-", "_"))))
+	}
+	return names
+}
+
+// appendInt has a short way for the small numbers that count entries.
+func appendInt(b []byte, n int) []byte {
+	switch {
+	case uint(n) < 10:
+		return append(b, byte('0'+n))
+	case uint(n) < 100:
+		return append(b, byte('0'+n/10), byte('0'+n%10))
+	default:
+		return strconv.AppendInt(b, int64(n), 10)
+	}
+}
+
+// appendSeconds appends milliseconds as seconds, as gqlgen writes a Float. Durations of calls have a short way.
+func appendSeconds(b []byte, ms int64) []byte {
+	if ms < 0 || ms >= 1e9 {
+		return strconv.AppendFloat(b, float64(ms)/1000, 'g', -1, 64)
+	}
+	b = strconv.AppendInt(b, ms/1000, 10)
+	if ms %= 1000; ms == 0 {
+		return b
+	}
+	b = append(b, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
+	for b[len(b)-1] == '0' {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// appendCursor appends the cursor of a row of the window, null for row -1.
+func (c *Connection) appendCursor(b []byte, row int) []byte {
+	if row < 0 {
+		return append(b, null...)
+	}
+	b = append(b, '"')
+	b = c.window.Cursor(row).Append(b)
+	return append(b, '"')
+}
+
+// appendRows appends a list with an element for each readable row of the window.
+func appendRows(
+	b []byte, r *run, w *pagination.Window, element func(b []byte, row int, call *upstream.Call) []byte,
+) []byte {
+	b = append(b, '[')
+	r.row = 0
+	for i, row := range w.Rows() {
+		if row.Call == nil {
+			continue
+		}
+		if r.ends(b) {
+			break
+		}
+		if r.row > 0 {
+			b = append(b, ',')
+		}
+		b = element(b, i, row.Call)
+		r.row++
+	}
+	return append(b, ']')
+}

@@ -1,0 +1,194 @@
+package encode
+
+import (
+	"context"
+	"sync"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"revox-graphql/graph/pagination"
+	"revox-graphql/upstream"
+)
+
+// Plan is how to write one root field of one operation: `calls`, or one of those that return calls as they are.
+type Plan struct {
+	connection *objectPlan[*Connection]
+	call       *objectPlan[*upstream.Call]
+	need       pagination.Selection
+	arguments  *Arguments
+	fields     []*ast.Field // inside the selection, that have arguments
+	size       int          // about the bytes that it takes to keep it
+}
+
+// Arguments coerce the arguments of fields inside the selection, as the generated code does.
+type Arguments struct {
+	// Check is the error of arguments that must not be coerced; nil lets all pass.
+	Check func(arguments ast.ArgumentList, variables map[string]any) error
+	// Transcript coerces those of Call.transcript, StructuredOutput those of Call.structuredOutput.
+	Transcript, StructuredOutput func(ctx context.Context, raw map[string]any) (map[string]any, error)
+}
+
+// Compile makes the plan of a root field.
+func Compile(op *graphql.OperationContext, root graphql.CollectedField, arguments *Arguments) *Plan {
+	c := &compiler{op: op}
+	p := &Plan{arguments: arguments}
+	if root.Name == "calls" {
+		p.connection = compileObject(c, selection{CollectedField: root}, connectionObject)
+	} else {
+		p.call = compileObject(c, selection{CollectedField: root}, callObject)
+	}
+	p.need, p.fields, p.size = c.need, c.args, c.size
+	return p
+}
+
+// Selection is what is selected of a connection.
+func (p *Plan) Selection() pagination.Selection { return p.need }
+
+// Connection makes a connection of a window, for the request of ctx.
+func (p *Plan) Connection(ctx context.Context, window *pagination.Window) *Connection {
+	return &Connection{window: window, plan: p, args: p.bind(ctx)}
+}
+
+// Calls makes calls that write themselves, for the request of ctx; nil stays nil.
+func (p *Plan) Calls(ctx context.Context) func(*upstream.Call) *Call {
+	args := p.bind(ctx)
+	return func(call *upstream.Call) *Call {
+		if call == nil {
+			return nil
+		}
+		return &Call{call: call, plan: p, args: args}
+	}
+}
+
+// Plans remembers what was compiled of a document, the least recently used leaving first: the Boolean variables of an
+// operation may have any values, and each combination is another plan. They go when the document goes, and their bytes
+// count with the document's.
+type Plans struct {
+	// Grown is called, if it is set, with the number of bytes by which all plans have grown.
+	Grown func(bytes int)
+
+	mu    sync.Mutex
+	known *simplelru.LRU[planKey, *Plan]
+	bytes int
+}
+
+// planKey is all that a plan depends on.
+type planKey struct {
+	operation *ast.OperationDefinition
+	field     *ast.Field
+	booleans  uint64 // the values of the operation's Boolean variables: @include and @skip take no others
+}
+
+const (
+	// maxPlans bounds the plans of one document: ten root fields, or four switches that a client turns on and off.
+	maxPlans = 16
+	// maxPlanBytes bounds their bytes too.
+	maxPlanBytes = 1 << 20
+)
+
+// Of is the plan of a root field, compiled if it is not remembered.
+func (p *Plans) Of(op *graphql.OperationContext, root graphql.CollectedField, arguments *Arguments) *Plan {
+	key := planKey{operation: op.Operation, field: root.Field}
+	cacheable := true
+	for i, variable := range op.Operation.VariableDefinitions {
+		if variable.Type.NamedType != "Boolean" {
+			continue
+		}
+		if value, _ := op.Variables[variable.Variable].(bool); value {
+			key.booleans |= 1 << i
+		}
+		cacheable = cacheable && i < 64
+	}
+	if !cacheable {
+		return Compile(op, root, arguments)
+	}
+	if known := p.get(key); known != nil {
+		return known
+	}
+	made := Compile(op, root, arguments)
+	if grown := p.add(key, made); grown != 0 && p.Grown != nil {
+		p.Grown(grown)
+	}
+	return made
+}
+
+// Bytes is about the memory that the plans take.
+func (p *Plans) Bytes() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.bytes
+}
+
+func (p *Plans) get(key planKey) *Plan {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil {
+		return nil
+	}
+	known, _ := p.known.Get(key)
+	return known
+}
+
+// add keeps a plan, and returns by how many bytes all have grown.
+func (p *Plans) add(key planKey, made *Plan) (grown int) {
+	if made.size > maxPlanBytes {
+		return 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil {
+		p.known, _ = simplelru.NewLRU(maxPlans, func(_ planKey, dropped *Plan) { // its one error is a size below 1
+			p.bytes -= dropped.size
+		})
+	}
+	before := p.bytes
+	p.known.Remove(key) // another request may have been as fast; its bytes are given back
+	p.known.Add(key, made)
+	for p.bytes += made.size; p.bytes > maxPlanBytes; {
+		p.known.RemoveOldest()
+	}
+	return p.bytes - before
+}
+
+// arguments are those of a field inside the selection.
+type arguments struct {
+	filter *transcriptFilter // of Call.transcript
+	keys   map[string]bool   // of Call.structuredOutput; nil: every key
+	err    error
+}
+
+// bind fills in the arguments of this request. Only their types have been checked before.
+func (p *Plan) bind(ctx context.Context) []arguments {
+	if len(p.fields) == 0 {
+		return nil
+	}
+	variables := graphql.GetOperationContext(ctx).Variables
+	bound := make([]arguments, len(p.fields))
+	for i, field := range p.fields {
+		b := &bound[i]
+		if p.arguments.Check != nil {
+			if b.err = p.arguments.Check(field.Arguments, variables); b.err != nil {
+				continue
+			}
+		}
+		raw := field.ArgumentMap(variables)
+		if field.Name == "structuredOutput" {
+			var args map[string]any
+			args, b.err = p.arguments.StructuredOutput(ctx, raw)
+			if keys, _ := args["keys"].([]string); keys != nil {
+				b.keys = make(map[string]bool, len(keys))
+				for _, key := range keys {
+					b.keys[key] = true
+				}
+			}
+			continue
+		}
+		args, err := p.arguments.Transcript(ctx, raw)
+		if b.err = err; err == nil {
+			b.filter, b.err = newTranscriptFilter(args)
+		}
+	}
+	return bound
+}

@@ -1,0 +1,177 @@
+package encode
+
+import (
+	"context"
+	"strings"
+
+	"golang.org/x/text/cases"
+
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
+)
+
+// Transcripts are most of what is written, so their plan knows beforehand what it can: most entries have no tool, and
+// those who speak are few. With that, little is left of an entry but its index and what was said.
+
+// entryValue is what an entry writes that differs from one to the next.
+type entryValue uint8
+
+const (
+	entryIndex entryValue = iota
+	entryContent
+	entryToolName
+	entryToolArguments
+	entryToolIsError
+)
+
+// entryObject is what the entries of a role write, without or with a tool.
+func entryObject(role string, tool bool) object[entryValue] {
+	ofTool := func(v entryValue) field[entryValue] {
+		if tool {
+			return always(v)
+		}
+		return constant[entryValue](null)
+	}
+	return object[entryValue]{
+		name: "TranscriptEntry",
+		fields: map[string]field[entryValue]{
+			"index":         always(entryIndex),
+			"role":          constant[entryValue](role),
+			"content":       always(entryContent),
+			"toolName":      ofTool(entryToolName),
+			"toolArguments": ofTool(entryToolArguments),
+			"toolIsError":   ofTool(entryToolIsError),
+		},
+	}
+}
+
+// constant is a field that is the same for every object.
+func constant[V any](text string) field[V] {
+	return func(*compiler, selection) (string, V) {
+		var none V
+		return text, none
+	}
+}
+
+// transcriptPlan has a plan for the entries of each role, without and with a tool.
+type transcriptPlan [][2]plan[entryValue]
+
+func compileTranscript(c *compiler, s selection) transcriptPlan {
+	plans := make(transcriptPlan, len(transcriptRoles))
+	for i, role := range transcriptRoles {
+		plans[i] = [2]plan[entryValue]{compile(c, s, entryObject(role, false)), compile(c, s, entryObject(role, true))}
+	}
+	return plans
+}
+
+// write appends the entries of a call that pass the filter; nil lets all pass.
+func (p transcriptPlan) write(b []byte, r *run, c *upstream.Call, f *transcriptFilter) []byte {
+	n, ok := c.TranscriptLen()
+	if !ok {
+		return append(b, null...)
+	}
+	b = append(b, '[')
+	most := r.most
+	if f == nil {
+		for i := range n {
+			if len(b) > most {
+				break
+			}
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = p.writeEntry(b, c.Entry(i))
+		}
+	} else {
+		for i, entry := range f.keep(r.ctx, c, n) {
+			if len(b) > most {
+				break
+			}
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = p.writeEntry(b, entry)
+		}
+	}
+	return append(b, ']')
+}
+
+func (p transcriptPlan) writeEntry(b []byte, e upstream.Entry) []byte {
+	tool := 0
+	if e.UsesTool() {
+		tool = 1
+	}
+	plan := &p[e.Role()][tool]
+	for i := range plan.steps {
+		b = append(b, plan.steps[i].text...)
+		switch plan.steps[i].value {
+		case entryIndex:
+			b = appendInt(b, e.Index)
+		case entryContent:
+			b = append(b, e.Content()...)
+		case entryToolName:
+			b = append(b, e.ToolName()...)
+		case entryToolArguments:
+			b = append(b, e.ToolArguments()...)
+		case entryToolIsError:
+			b = append(b, e.ToolIsError()...)
+		}
+	}
+	return append(b, plan.end...)
+}
+
+// transcriptFilter is the arguments of Call.transcript.
+type transcriptFilter struct {
+	roles       []bool // by the role; nil: every role
+	search      string // folded; "": any content
+	first, last *int
+	fold        cases.Caser
+}
+
+func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
+	f := &transcriptFilter{fold: cases.Fold()}
+	if roles, _ := args["roles"].([]upstream.TranscriptRole); roles != nil {
+		f.roles = make([]bool, len(transcriptRoles))
+		for _, role := range roles {
+			if role == 0 { // what the generated code makes of a name that it does not know
+				const message = "`roles` has a value that is no `TranscriptRole`."
+				return nil, &relay.ArgumentError{Argument: "roles", Message: message}
+			}
+			f.roles[role] = true
+		}
+	}
+	f.first, _ = args["first"].(*int)
+	f.last, _ = args["last"].(*int)
+	if search, _ := args["search"].(*string); search != nil {
+		f.search = f.fold.String(*search)
+	}
+	return f, relay.CheckCounts(f.first, f.last)
+}
+
+// keep returns those of a call's n entries that pass. Nobody reads them once ctx has ended.
+func (f *transcriptFilter) keep(ctx context.Context, c *upstream.Call, n int) []upstream.Entry {
+	const often = 64 // entries, which are microseconds each where they are searched
+	var kept []upstream.Entry
+	for i := range n {
+		if i%often == 0 && ctx.Err() != nil {
+			return nil
+		}
+		if e := c.Entry(i); f.passes(e) {
+			kept = append(kept, e)
+		}
+	}
+	if f.first != nil {
+		kept = kept[:min(*f.first, len(kept))]
+	}
+	if f.last != nil {
+		kept = kept[max(0, len(kept)-*f.last):]
+	}
+	return kept
+}
+
+func (f *transcriptFilter) passes(e upstream.Entry) bool {
+	if f.roles != nil && !f.roles[e.Role()] {
+		return false
+	}
+	return f.search == "" || strings.Contains(f.fold.String(upstream.Unquote(e.Content())), f.search)
+}

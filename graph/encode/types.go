@@ -1,0 +1,74 @@
+package encode
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"revox-graphql/graph/pagination"
+	"revox-graphql/upstream"
+)
+
+// Connection is what `calls` returns: a window of a list, which writes itself.
+type Connection struct {
+	// Total is the length of the list, or TotalErr says why it is not known. They are written where the selection has
+	// `totalCount`.
+	Total    int
+	TotalErr error
+
+	window *pagination.Window
+	plan   *Plan
+	args   []arguments
+}
+
+// MarshalGQLContext implements [graphql.ContextMarshaler].
+func (c *Connection) MarshalGQLContext(ctx context.Context, w io.Writer) error {
+	marshal(ctx, w, c.plan.connection, c.args, c)
+	return nil
+}
+
+// UnmarshalGQLContext refuses. gqlgen wants it beside MarshalGQLContext, for types that are also input.
+func (*Connection) UnmarshalGQLContext(context.Context, any) error { return errOutputOnly }
+
+var errOutputOnly = errors.New("not an input type")
+
+// edge is one call of a connection.
+type edge struct {
+	connection *Connection
+	row        int // of the connection's window
+	call       *upstream.Call
+}
+
+// Call is what `call` returns: a call that writes itself.
+type Call struct {
+	call *upstream.Call
+	plan *Plan
+	args []arguments
+}
+
+// MarshalGQLContext implements [graphql.ContextMarshaler].
+func (c *Call) MarshalGQLContext(ctx context.Context, w io.Writer) error {
+	marshal(ctx, w, c.plan.call, c.args, c.call)
+	return nil
+}
+
+// UnmarshalGQLContext refuses.
+func (*Call) UnmarshalGQLContext(context.Context, any) error { return errOutputOnly }
+
+// Node is an object with a global id; a call is the only kind.
+type Node interface{ IsNode() }
+
+// IsNode implements [Node].
+func (*Call) IsNode() {}
+
+// AsNode is a call as `node` and `nodes` return it, at the path of ctx. gqlgen walks a Call that it finds behind an
+// interface, but lets any other type write itself.
+func (c *Call) AsNode(ctx context.Context) Node { return node{c, ctx} }
+
+type node struct {
+	*Call
+	ctx context.Context //nolint:containedctx // MarshalGQL is not given one, and errors need its path
+}
+
+// MarshalGQL implements [graphql.Marshaler].
+func (n node) MarshalGQL(w io.Writer) { _ = n.MarshalGQLContext(n.ctx, w) }

@@ -1,0 +1,218 @@
+// Package pagination reads windows of upstream lists that change while a client pages through them.
+//
+// [New] makes the [Lists] of a process, and [Lists.Reader] reads one list for one client request: [Reader.Window] reads
+// the rows after or before a cursor, [Reader.Count] counts the list, and [Reader.LookUp] finds calls by their ids. The
+// essay at the top of walk.go explains how a cursor is followed to its call, and what makes a window exact. [Reads]
+// records what was read, so that a response can be kept for as long as the same pages would be read again.
+package pagination
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
+)
+
+// errListUnsteady: upstream's answers contradict one another, again and again.
+var errListUnsteady = &upstream.Error{Kind: upstream.KindInvalidResponse, Reason: "the answers contradict one another"}
+
+// errPageIgnored: upstream serves the same page for every number.
+var errPageIgnored = &upstream.Error{
+	Kind: upstream.KindInvalidResponse, Reason: "every page number has the same rows: is `page` ignored?",
+}
+
+// Lists reads lists through an [upstream.Lister]. It may be used concurrently.
+type Lists struct {
+	calls   upstream.Lister
+	process relay.Process
+	maxSize int                                   // rows of the largest page to ask for
+	bound   int                                   // rows a list may have shifted by since a cursor was made
+	cached  bool                                  // answers are remembered for a while
+	sizes   *lru.Cache[upstream.ListKey, limited] // of those lists of which upstream serves not all sizes of pages
+	totals  *lru.Cache[upstream.ListKey, int]     // the last known length, a hint
+	drifts  *lru.Cache[upstream.ListKey, float64] // rows a second by which calls were last seen to move down, a hint
+	now     func() time.Time
+	log     *slog.Logger
+}
+
+// limited is the sizes of the pages that upstream serves of a list, as far as that is known.
+type limited struct {
+	relay.Sizes
+	until time.Time
+}
+
+// sizesLast is how long it is remembered which sizes of pages upstream serves of a list: it may only have been a few
+// long calls, or a bad hour. Finding out again takes a few requests, or none where upstream always serves smaller
+// pages.
+const sizesLast = 10 * time.Minute
+
+// rememberedLists bounds the lists about which something is remembered: sets of statuses times credentials.
+const rememberedLists = 1024
+
+// Options are the settings of [Lists].
+type Options struct {
+	// PageSize is the most rows that one upstream request asks for; at least 20, see [relay.Cover].
+	PageSize int
+	// MaxShift is how many rows a list may have shifted by since a cursor was made, before the cursor expires.
+	MaxShift int
+	// Cached says that the lister keeps pages for a while, so that it pays to read ahead.
+	Cached bool
+	Log    *slog.Logger
+}
+
+// New reads lists through calls.
+func New(calls upstream.Lister, opts Options) *Lists {
+	sizes, _ := lru.New[upstream.ListKey, limited](rememberedLists) // its one error is a size below 1
+	totals, _ := lru.New[upstream.ListKey, int](rememberedLists)
+	drifts, _ := lru.New[upstream.ListKey, float64](rememberedLists)
+	return &Lists{
+		calls: calls, process: relay.NewProcess(), maxSize: opts.PageSize, bound: opts.MaxShift, cached: opts.Cached,
+		sizes: sizes, totals: totals, drifts: drifts, now: time.Now, log: opts.Log,
+	}
+}
+
+// Request is what a client request says of how a list is read for it.
+type Request struct {
+	List upstream.List
+	// NotBefore rules out answers that upstream was asked for earlier.
+	NotBefore time.Time
+	// Deadline is when all upstream work ends; zero is never.
+	Deadline time.Time
+	// Allowance bounds the requests to upstream; nil is no bound.
+	Allowance *upstream.Allowance
+	// Reads records what is read; nil records nothing.
+	Reads *Reads
+}
+
+// Reader reads a list for a client request.
+func (p *Lists) Reader(req Request) *Reader {
+	r := p.of(req.List, req.NotBefore)
+	r.deadline, r.allowance, r.trace = req.Deadline, req.Allowance, req.Reads
+	return r
+}
+
+// of reads one list, through answers asked for at notBefore at the earliest.
+func (p *Lists) of(list upstream.List, notBefore time.Time) *Reader {
+	key, sizes := list.Key(), relay.Sizes{Least: 1, Most: p.maxSize}
+	if known, ok := p.sizes.Get(key); ok && p.now().Before(known.until) {
+		sizes = known.Sizes
+	}
+	return &Reader{Lists: p, list: list, key: key, sizes: &sizes, came: p.now(), notBefore: notBefore}
+}
+
+// Reader reads one list for one client request.
+type Reader struct {
+	*Lists
+	list      upstream.List
+	key       upstream.ListKey
+	sizes     *relay.Sizes // of the pages to ask for; copies of the reader share it
+	came      time.Time    // when the client's request came
+	notBefore time.Time
+	deadline  time.Time           // zero: none
+	allowance *upstream.Allowance // nil: endless
+	trace     *Reads              // records what is read; may be nil
+	settling  bool                // reads on beyond a place, to settle it
+}
+
+// largest is the size of the largest page to ask for.
+func (r *Reader) largest() int { return r.sizes.Most }
+
+// limit keeps to what upstream serves of the list. This is per list, because it may be the calls of one list that are
+// too long for large pages, and because what one tenant meets must not touch another. It reports whether there is a
+// size that may help.
+func (r *Reader) limit(served *upstream.PageSizeError, asked int) bool {
+	switch {
+	case served.Most > 0 && served.Most < asked && served.Most >= r.sizes.Least:
+		r.sizes.Most = served.Most
+	case served.Least > asked && served.Least <= r.sizes.Most:
+		r.sizes.Least = served.Least
+	default:
+		return false
+	}
+	r.Lists.sizes.Add(r.key, limited{*r.sizes, r.now().Add(sizesLast)})
+	r.log.Info("upstream does not serve pages of the size that it is asked for: asking for others for a while",
+		"rows", r.sizes.Most, "leastRows", r.sizes.Least,
+		"tenant", r.key.Tenant.String(), "statuses", r.key.Statuses.String())
+	return true
+}
+
+// get asks for the page that holds row anchor and as many rows of [lo, hi) as one answer can.
+func (r *Reader) get(ctx context.Context, anchor, lo, hi int) (*upstream.Page, error) {
+	rows := relay.Rows{From: lo, To: hi}
+	return r.read(ctx, anchor, fewestRows, rows, rows, rows)
+}
+
+// probe asks for a row, in a page as small as can be.
+func (r *Reader) probe(ctx context.Context, row int) (*upstream.Page, error) {
+	rows := relay.Rows{From: row, To: row + 1}
+	return r.read(ctx, row, upstream.ProbeRows, rows, rows, rows)
+}
+
+// around is get with the neighbours of the rows, as far as they come at no great cost: whoever goes on from there
+// knows its place by them. Where upstream has to be asked, it asks for some more rows above and below.
+func (r *Reader) around(ctx context.Context, anchor, lo, hi, above, below int) (*upstream.Page, error) {
+	ask := relay.Rows{From: max(0, lo-above), To: hi + below}
+	return r.read(ctx, anchor, fewestRows, relay.Rows{From: lo, To: hi}, ask,
+		relay.Rows{From: max(0, ask.From-relay.Neighbours), To: ask.To + relay.Neighbours})
+}
+
+// fewestRows is the size of the smallest page that is asked for. A smaller one would hardly cost less; upstream may
+// have a least size; and whether a list ends with so few rows is hard to tell.
+const fewestRows = 12
+
+// maxSizes is how often one read may meet a size that upstream does not serve.
+const maxSizes = 8
+
+// read returns a page that holds the row anchor and the needed rows, as far as one answer can. Where upstream has to
+// be asked, the page asked for holds the rows of ask, and of want what comes with them. It has the fewest rows at
+// least, unless upstream serves only pages that are hardly larger.
+func (r *Reader) read(ctx context.Context, anchor, fewest int, need, ask, want relay.Rows) (*upstream.Page, error) {
+	for range maxSizes {
+		opts := r.question()
+		sizes := relay.Sizes{Least: max(r.sizes.Least, min(fewest, r.sizes.Most/2)), Most: r.sizes.Most}
+		number, size := relay.Cover(anchor, need, need, sizes)
+		opts.Page, opts.PageSize = number, size
+		if want != need {
+			opts.From, opts.To = max(need.From, number*size), min(need.To, (number+1)*size)
+			opts.Page, opts.PageSize = relay.Cover(anchor, ask, want, sizes)
+		}
+		page, err := r.calls.ListCalls(ctx, opts)
+		if served, ok := errors.AsType[*upstream.PageSizeError](err); ok && r.limit(served, opts.PageSize) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.trace.readPage(opts, page)
+		if provesEnd(page) {
+			r.totals.Add(r.key, page.End())
+		}
+		return page, nil
+	}
+	return nil, errListUnsteady
+}
+
+// question is what holds for all that the reader asks.
+func (r *Reader) question() upstream.ListCallsOptions {
+	return upstream.ListCallsOptions{List: r.list, NotBefore: r.notBefore, Deadline: r.deadline, Allowance: r.allowance}
+}
+
+// spanOf is the rows of a page.
+func (r *Reader) spanOf(page *upstream.Page) span {
+	s := spanOf(page)
+	s.process = r.process
+	return s
+}
+
+// provesEnd reports whether the list ends with the page's last row. A page past the end is empty and proves less.
+func provesEnd(page *upstream.Page) bool {
+	return page.Last() && (len(page.Rows) > 0 || page.Offset() == 0)
+}
+
+// maxTries is how often answers may contradict one another before upstream is not believed any more.
+const maxTries = 3

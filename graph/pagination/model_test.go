@@ -1,0 +1,545 @@
+package pagination
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"maps"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
+)
+
+// The guarantee, tested against a model: random schedules of calls that arrive, leave, are sorted anew, and change so
+// that a filter takes them in or lets them go, between requests and in the middle of them, while several walkers go up
+// and down through replicas with caches and clocks of their own that are restarted now and then. Upstream has the
+// habits of odd upstreams (see habits). The oracle knows since when each call has been in each list at its place, and
+// checks each walk:
+//
+//   - no call twice, but for one that has left the list and come back, or was sorted anew: that is another call to the
+//     walk;
+//   - at its end, every call that has been in the list at its place ever since the walk's first answer;
+//   - CURSOR_EXPIRED only where the cursor's call and its neighbours have left, but for one at the most, or shifted
+//     beyond the bound.
+//
+// A walk whose cursor has lost its evidence is not checked any further: of the calls that the cursor knows, those that
+// have kept their places are no more than a run that has one in it that was sorted anew. Nor is a walk that was told
+// that calls have changed places, and whose cursor may have expired. Where neighbours change places in every second
+// answer, or where upstream drops rows after paging, a walk ends somewhere.
+//
+// Totals are compared with the lengths that the list has had, and ranges between two cursors with what lies between
+// their calls.
+//
+// Upstream fails for a while now and then, and replicas serve pages that are no longer fresh, as they do then and
+// while they ask anew in the background. All goroutines of a test are in one bubble, so that the background is through
+// before the test goes on, and a schedule can be repeated.
+//
+// One thousand schedules run with the tests; -rapid.checks=100000 runs a million. `go test` prints how to repeat a
+// failure, shrunk to the steps that matter.
+
+// walker goes through a list from one end to the other.
+type walker struct {
+	list   upstream.OrderStatuses
+	count  int
+	back   bool
+	cursor string
+	made   time.Time            // when the answer was asked for that the cursor comes from
+	seen   map[string]time.Time // when it was shown
+	began  time.Time
+	ended  bool
+	failed int // requests
+}
+
+// bookmark is a cursor that a client may still have.
+type bookmark struct {
+	list upstream.OrderStatuses
+	text string
+	id   string
+	made time.Time
+}
+
+func parse(t rapid.TB, text string) *relay.Cursor {
+	t.Helper()
+	c, err := relay.ParseCursor(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &c
+}
+
+// reading is one request of a client to a replica.
+func (w *world) reading(p *Lists, list upstream.OrderStatuses) *Reader {
+	w.oldest = w.now
+	r := p.of(upstream.List{Statuses: list}, time.Time{})
+	r.trace = &Reads{}
+	return r
+}
+
+// excused reports whether a request may fail with an error other than CURSOR_EXPIRED.
+func (w *world) excused(moving bool) bool {
+	return moving || w.down || w.habits.drop > 0 || w.habits.swap
+}
+
+// step asks for the walker's next page and checks it.
+func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *Lists, moving bool) *bookmark {
+	t.Helper()
+	rng := relay.Range{Count: k.count, Backward: k.back}
+	if k.cursor != "" {
+		if k.back {
+			rng.Before = parse(t, k.cursor)
+		} else {
+			rng.After = parse(t, k.cursor)
+		}
+	}
+	r := w.reading(p, k.list)
+	win, err := r.window(ctx, rng, everything)
+	if c := cmp.Or(rng.After, rng.Before); c != nil {
+		keepers, rivals := w.evidence(k.list, c, k.made)
+		if rivals > 0 && keepers <= rivals {
+			t.Logf("%d of the cursor's calls have kept their places, and %d stand in order elsewhere", keepers, rivals)
+			k.ended = true
+			return nil
+		}
+	}
+	w.checkMark(t, r, k.list)
+	switch {
+	case errors.Is(err, ErrCursorExpired):
+		k.ended = true
+		if c := cmp.Or(rng.After, rng.Before); !w.excused(moving) && !lost(w, k.list, c, k.made) {
+			t.Fatalf("%s: expired, and is still there", k.cursor)
+		}
+		return nil
+	case err != nil:
+		if !w.excused(moving) {
+			t.Fatal(err)
+		}
+		k.failed++
+		k.ended = k.failed > 5 && !w.down
+		return nil // it may try again
+	}
+	told := r.trace.reordered || r.trace.doubtful
+	if c := cmp.Or(rng.After, rng.Before); c != nil && told && lost(w, k.list, c, k.made) {
+		k.ended = true // it was told
+		return nil
+	}
+	t.Logf("it shows %v, before it %v, after it %v", win.ids(), win.HasPrevious(), win.HasNext())
+	if k.cursor == "" {
+		k.began = w.oldest
+	}
+	for _, id := range win.ids() {
+		if shown, ok := k.seen[id]; ok && !w.came[k.list][id].After(shown) {
+			k.broken(t, w, id+" came twice")
+		}
+		k.seen[id] = w.oldest
+	}
+	more := win.HasNext()
+	at := win.to - 1
+	if k.back {
+		more, at = win.HasPrevious(), win.from
+	}
+	if more && win.from == win.to {
+		t.Fatal("an empty page, and more to come")
+	}
+	made := win.asked.Add(w.now.Sub(p.now()))
+	var mark *bookmark
+	if win.from < win.to {
+		middle := (win.from + win.to) / 2
+		mark = &bookmark{k.list, win.cursor(upstream.List{Statuses: k.list}, middle).String(), win.rows[middle].Call.ID, made}
+	}
+	if more {
+		k.cursor, k.made = win.cursor(upstream.List{Statuses: k.list}, at).String(), made
+		return mark
+	}
+	k.ended = true
+	for id, since := range w.since[k.list] {
+		if _, ok := k.seen[id]; !ok && !since.After(k.began) && w.habits.drop == 0 {
+			k.broken(t, w, id+" has been in the list all the time, and was not shown")
+		}
+	}
+	return mark
+}
+
+// checkMark checks that no answer says that calls have changed places where none has.
+func (w *world) checkMark(t rapid.TB, r *Reader, list upstream.OrderStatuses) {
+	t.Helper()
+	if r.trace.reordered && len(w.moved) == 0 && !w.habits.swap {
+		t.Fatalf("calls are said to have changed places in list %v, and none has", list)
+	}
+}
+
+// broken says that the guarantee does not hold. Where the order changes from answer to answer it cannot.
+func (k *walker) broken(t rapid.TB, w *world, how string) {
+	t.Helper()
+	if !w.habits.swap {
+		t.Fatal(how)
+	}
+	k.ended = true
+}
+
+// lost reports whether a cursor may have expired: its call and its neighbours have left their places, but for one at
+// the most, or what there still is of them next to its place is beyond the bound.
+func lost(w *world, list upstream.OrderStatuses, c *relay.Cursor, made time.Time) bool {
+	at := map[relay.Hash]int{}
+	for i, id := range w.ids(list) {
+		if !w.moved[id].After(made) {
+			at[relay.NewHash(id)] = i
+		}
+	}
+	calls, _ := known(c)
+	left := 0
+	for _, h := range calls {
+		if i, ok := at[h]; ok && distance(i, c.Position) <= modelBound {
+			left++
+		}
+	}
+	if left <= 1 && len(calls) > 2 {
+		return true
+	}
+	far, there := false, false
+	look := func(h relay.Hash, stood int) bool {
+		i, ok := at[h]
+		there = there || ok
+		far = far || ok && distance(i, stood) > modelBound
+		return ok
+	}
+	if !look(c.Element, c.Position) {
+		for n := 0; n < len(c.Before) && !look(c.Before[n], c.Position-1-n); n++ {
+		}
+		for n := 0; n < len(c.After) && !look(c.After[n], c.Position+1+n); n++ {
+		}
+	}
+	return far || !there
+}
+
+// count asks for the length of a list and checks it.
+func (w *world) count(ctx context.Context, t rapid.TB, p *Lists, list upstream.OrderStatuses, moving bool) {
+	t.Helper()
+	total, err := w.reading(p, list).total(ctx)
+	switch {
+	case err != nil && !w.excused(moving):
+		t.Fatal(err)
+	case err == nil && w.habits.drop == 0 && !w.habits.swap && !w.had(list, total, w.oldest):
+		t.Fatalf("a list of %d rows, which it never had", total)
+	}
+}
+
+// between asks for what lies between two cursors and checks it. The calls of both must have kept their places.
+func (w *world) between(
+	ctx context.Context, t rapid.TB, p *Lists, after, before *bookmark, count int, back, moving bool,
+) {
+	t.Helper()
+	a, b := parse(t, after.text), parse(t, before.text)
+	rng := relay.Range{Count: count, Backward: back, After: a, Before: b}
+	r := w.reading(p, after.list)
+	win, err := r.window(ctx, rng, everything)
+	w.checkMark(t, r, after.list)
+	ids := w.ids(after.list)
+	from, to := slices.Index(ids, after.id), slices.Index(ids, before.id)
+	for _, m := range []*bookmark{after, before} {
+		since, ok := w.since[m.list][m.id]
+		keepers, rivals := w.evidence(m.list, parse(t, m.text), m.made)
+		if !ok || since.After(m.made) || keepers <= rivals {
+			return
+		}
+	}
+	switch {
+	case errors.Is(err, ErrCursorExpired):
+		if !w.excused(moving) && !lost(w, after.list, a, after.made) && !lost(w, before.list, b, before.made) {
+			t.Fatalf("%v: expired, and is still there", after.id+" "+before.id)
+		}
+		return
+	case err != nil:
+		if !w.excused(moving) {
+			t.Fatal(err)
+		}
+		return
+	case w.habits.swap || w.habits.drop > 0:
+		return
+	case (r.trace.reordered || r.trace.doubtful) &&
+		(lost(w, after.list, a, after.made) || lost(w, after.list, b, before.made)):
+		return // it was told
+	}
+	got := win.ids()
+	t.Logf("from %s to %s: %v, before it %v, after it %v", after.id, before.id, got, win.HasPrevious(), win.HasNext())
+	steady := func(id string) bool {
+		since, ok := w.since[after.list][id]
+		return ok && !since.After(w.oldest)
+	}
+	var want []string
+	for i := from + 1; i < to; i++ {
+		if steady(ids[i]) {
+			want = append(want, ids[i])
+		}
+	}
+	shown := slices.DeleteFunc(slices.Clone(got), func(id string) bool { return !steady(id) })
+	if len(got) == count && len(shown) < len(want) {
+		if back {
+			want = want[len(want)-len(shown):]
+		} else {
+			want = want[:len(shown)]
+		}
+	}
+	if !slices.Equal(shown, want) {
+		t.Fatalf("%v lies between %s and %s, and %v is shown", want, after.id, before.id, shown)
+	}
+}
+
+// drawHabits makes an upstream.
+func drawHabits(t *rapid.T) habits {
+	var h habits
+	h.first = rapid.IntRange(0, 1).Draw(t, "first page")
+	h.pageZero = rapid.SampledFrom([]string{"first", "empty", "error"}).Draw(t, "page zero")
+	h.pastEnd = rapid.SampledFrom([]string{"", "error", "last", "first"}).Draw(t, "past the end")
+	switch rapid.IntRange(0, 6).Draw(t, "sizes") {
+	case 0:
+		h.least = rapid.IntRange(2, 15).Draw(t, "least")
+	case 1:
+		h.most = rapid.IntRange(12, 60).Draw(t, "most") // in smaller pages, a longer list has rows that share no page
+	case 2:
+		h.weight = rapid.IntRange(40, 80).Draw(t, "weight")
+	case 3:
+		h.drop = rapid.IntRange(2, 30).Draw(t, "drop")
+	case 4:
+		h.shortOnce = rapid.IntRange(1, 20).Draw(t, "short once")
+	case 5:
+		h.swap = true
+	}
+	return h
+}
+
+func modelProperty(t *rapid.T) {
+	time.Sleep(10 * time.Millisecond) // of the bubble's: rapid gives itself 30 s to shrink a failure
+	w := newWorld(rapid.IntRange(0, 200).Draw(t, "rows"))
+	w.clock = rapid.SampledFrom([]string{"", "exact", "jittered"}).Draw(t, "clock")
+	odd := rapid.Bool().Draw(t, "an odd upstream")
+	w.verified = odd
+	if odd {
+		w.habits = drawHabits(t)
+	}
+	pageSize := rapid.IntRange(20, 70).Draw(t, "page size")
+	ttl := time.Duration(rapid.SampledFrom([]int{0, 5, 15, 3600}).Draw(t, "ttl")) * time.Second
+	stale := time.Duration(rapid.SampledFrom([]int{0, 60}).Draw(t, "stale")) * time.Second
+	ahead := rapid.IntRange(-3, 3).Draw(t, "seconds by which the second replica's clock is ahead")
+	offsets := []time.Duration{0, time.Duration(ahead) * time.Second}
+	replicas := make([]*Lists, len(offsets))
+	for i, offset := range offsets {
+		replicas[i] = w.replica(pageSize, ttl, stale, offset, odd)
+	}
+	// Some schedules also move the list in the middle of requests.
+	moves := 0
+	if rapid.Bool().Draw(t, "moves during requests") {
+		w.move = func() {
+			if moves > 0 {
+				moves--
+				change(t, w)
+			}
+		}
+	}
+	var walkers []*walker
+	for range rapid.IntRange(1, 4).Draw(t, "walkers") {
+		walkers = append(walkers, &walker{
+			list:  rapid.SampledFrom(modelLists).Draw(t, "list"),
+			count: rapid.SampledFrom([]int{1, 3, 10, 25, 100}).Draw(t, "count"),
+			back:  rapid.Bool().Draw(t, "back"),
+			seen:  map[string]time.Time{},
+		})
+	}
+	marks := map[upstream.OrderStatuses][]*bookmark{}
+	for range rapid.IntRange(1, 60).Draw(t, "steps") {
+		step := rapid.IntRange(0, 12).Draw(t, "step")
+		if step <= 1 {
+			change(t, w)
+			continue
+		}
+		i := rapid.IntRange(0, 1).Draw(t, "replica")
+		if step == 2 {
+			replicas[i] = w.replica(pageSize, ttl, stale, offsets[i], odd)
+			continue
+		}
+		moves = 0
+		if w.move != nil {
+			moves = rapid.IntRange(0, 3).Draw(t, "moves")
+		}
+		moving, p := moves > 0, replicas[i]
+		switch k := walkers[rapid.IntRange(0, len(walkers)-1).Draw(t, "walker")]; {
+		case step == 3:
+			w.count(t.Context(), t, p, k.list, moving)
+		case step == 4:
+			if known := marks[k.list]; len(known) > 1 {
+				after := rapid.SampledFrom(known).Draw(t, "after")
+				before := rapid.SampledFrom(known).Draw(t, "before")
+				w.between(t.Context(), t, p, after, before, k.count, k.back, moving)
+			}
+		case !k.ended:
+			if mark := k.step(t.Context(), t, w, p, moving); mark != nil {
+				marks[k.list] = append(marks[k.list], mark)
+			}
+		}
+		moves = 0
+	}
+	// Whoever has not arrived goes on without further ado.
+	w.down = false
+	for _, k := range walkers {
+		for tries := 0; !k.ended; tries++ {
+			if tries > 10_000 {
+				t.Fatal("an endless walk")
+			}
+			k.step(t.Context(), t, w, replicas[0], false)
+		}
+	}
+}
+
+// bubbled is a test in a bubble, which has no deadline to be asked for.
+type bubbled struct{ testing.TB }
+
+func TestModel(t *testing.T) {
+	// The same schedules each time, unless another seed or number of them is asked for.
+	seed, checks := flag.Lookup("rapid.seed"), flag.Lookup("rapid.checks")
+	fixed := seed.Value.String() == "0" && checks.Value.String() == checks.DefValue
+	for i := range 10 {
+		if fixed {
+			if err := flag.Set("rapid.seed", strconv.Itoa(1+i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { rapid.Check(bubbled{t}, modelProperty) })
+		})
+	}
+	if fixed {
+		if err := flag.Set("rapid.seed", "0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What the model found while the walk was written.
+func TestFoundByTheModel(t *testing.T) {
+	newWalker := func(list upstream.OrderStatuses, count int, back bool) *walker {
+		return &walker{list: list, count: count, back: back, seen: map[string]time.Time{}}
+	}
+	finish := func(t *testing.T, w *world, p *Lists, k *walker) {
+		t.Helper()
+		for tries := 0; !k.ended && tries < 1000; tries++ {
+			k.step(t.Context(), t, w, p, false)
+		}
+		if !k.ended {
+			t.Error("an endless walk")
+		}
+	}
+	t.Run("a neighbour at the end of an answer does not say that the call has left", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(3)
+			p := w.replica(20, 0, 0, 0, false)
+			k := newWalker(0, 1, false)
+			k.step(t.Context(), t, w, p, false)
+			k.step(t.Context(), t, w, p, false)
+			moves := []int{1, 3}
+			w.move = func() {
+				if len(moves) > 0 {
+					w.insert(moves[0])
+					moves = moves[1:]
+				}
+			}
+			k.step(t.Context(), t, w, p, true)
+			finish(t, w, p, k)
+		})
+	})
+	t.Run("an end that was cached, and has moved since", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(25)
+			p := w.replica(24, 5*time.Second, 0, 0, false)
+			k := newWalker(0, 1, true)
+			k.step(t.Context(), t, w, p, false)
+			w.insert(1)
+			k.step(t.Context(), t, w, p, false)
+			finish(t, w, p, k)
+		})
+	})
+	t.Run("an answer that is older than what the walk has seen", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(25)
+			old, fresh := w.replica(20, time.Hour, 0, 0, false), w.replica(20, 0, 0, 0, false)
+			newWalker(statusA, 25, false).step(t.Context(), t, w, old, false) // fills one cache
+			w.flip(15, 1, 1)                                                  // call-9 enters the middle of the list
+			k := newWalker(statusA, 1, true)
+			for !slices.Contains(slices.Collect(maps.Keys(k.seen)), "call-9") {
+				k.step(t.Context(), t, w, fresh, false)
+			}
+			k.step(t.Context(), t, w, old, false)
+			w.flip(0, 15, 1) // what comes next leaves
+			finish(t, w, old, k)
+		})
+	})
+	t.Run("the call is beyond the bound, and a neighbour just within", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(100)
+			p := w.replica(70, 0, 0, 0, false)
+			k := newWalker(0, 3, true)
+			k.step(t.Context(), t, w, p, false)
+			w.remove(98, 1) // the neighbour below has moved by one row less
+			w.insert(modelBound + 1)
+			finish(t, w, p, k)
+		})
+	})
+	t.Run("of two cursors one is newer than what the other was found in", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(10)
+			old, fresh := w.replica(20, time.Hour, 0, 0, false), w.replica(20, 0, 0, 0, false)
+			last := newWalker(0, 1, true).step(t.Context(), t, w, old, false)
+			w.jump(3, 0)
+			w.remove(5, 3) // what stood before the second call
+			w.insert(3)
+			k := newWalker(0, 1, true)
+			k.step(t.Context(), t, w, fresh, false)
+			second := k.step(t.Context(), t, w, fresh, false)
+			w.between(t.Context(), t, old, second, last, 1, true, false)
+		})
+	})
+	t.Run("an end that a search has seen itself, and that has moved since", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(66)
+			p := w.replica(20, 5*time.Second, 0, 0, false)
+			k := newWalker(0, 61, false)
+			k.step(t.Context(), t, w, p, false)
+			w.now = w.now.Add(time.Minute)
+			w.remove(0, 6) // the place where the next call stood is past the end now
+			asked := 0
+			w.move = func() {
+				if asked++; asked == 2 {
+					w.insert(52)
+					w.jump(slices.Index(w.ids(0), "call-3"), 58) // near to where the walk was
+				}
+			}
+			k.step(t.Context(), t, w, p, true)
+			w.move = nil
+			finish(t, w, p, k)
+		})
+	})
+	t.Run("an end that an older answer has told, while pages become smaller", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(65)
+			w.verified = true
+			p := w.replica(21, time.Hour, 0, 0, true)
+			read := func(from, to int) {
+				if _, err := w.reading(p, 0).get(t.Context(), from, from, to); err != nil {
+					t.Fatal(err)
+				}
+			}
+			read(84, 105) // nothing
+			w.insert(35)
+			read(84, 88)
+			w.habits.most = 12
+			w.insert(65)
+			w.count(t.Context(), t, p, 0, false)
+		})
+	})
+}

@@ -1,0 +1,362 @@
+package pagination
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
+	"revox-graphql/upstream/pagecache"
+)
+
+// Schedules that once went wrong, each with what is right.
+
+// jump sorts a call of a list anew.
+func (l *memoryList) jump(from, to int) {
+	id := l.ids[from]
+	l.remove(from, from+1)
+	l.ids = slices.Insert(l.ids, to, id)
+}
+
+func TestCallsThatAreSortedAnew(t *testing.T) {
+	arrive := func(l *memoryList, n int) {
+		for i := range n {
+			l.insert(fmt.Sprint("new-", i))
+		}
+	}
+	tests := map[string]struct {
+		at    int // of the cursor's call
+		move  func(l *memoryList)
+		back  bool
+		first string // of the page, and the last
+		last  string
+	}{
+		"the cursor's call goes to the head": {
+			at: 19, move: func(l *memoryList) { l.jump(19, 0) }, first: "call-20", last: "call-39",
+		},
+		"it goes to the head, and the walk goes up": {
+			at: 30, move: func(l *memoryList) { l.jump(30, 0) }, back: true, first: "call-10", last: "call-29",
+		},
+		"it was queued, starts and goes down": {
+			at: 5, move: func(l *memoryList) { l.jump(5, 24) }, first: "call-6", last: "call-24",
+		},
+		"it leaves, and a neighbour goes to the head": {
+			at: 40, move: func(l *memoryList) { l.remove(40, 41); l.jump(40, 0) }, first: "call-42", last: "call-61",
+		},
+		"the newest call goes to the head again": {
+			at: 0, move: func(l *memoryList) { arrive(l, 30); l.jump(30, 0) }, back: true, first: "new-19", last: "new-0",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := newMemoryList(500)
+			c := cursorAt(t, l, test.at)
+			test.move(l)
+			rng := relay.Range{Count: 20, After: c}
+			if test.back {
+				rng = relay.Range{Count: 20, Before: c, Backward: true}
+			}
+			l.requests = 0
+			w, err := l.reader().window(t.Context(), rng, everything)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids := w.ids()
+			moved := fmt.Sprint("call-", test.at) // may come again
+			ids = slices.DeleteFunc(ids, func(id string) bool { return id == moved })
+			if ids[0] != test.first || ids[len(ids)-1] != test.last {
+				t.Errorf("got %v", ids)
+			}
+			if l.requests > 2 {
+				t.Errorf("%d requests", l.requests)
+			}
+		})
+	}
+}
+
+// A list is counted, grows, some of it is read, and it is counted again.
+func TestATotalThatTheListHad(t *testing.T) {
+	l := newMemoryList(350)
+	now := time.Now()
+	cache := pagecache.New(l, pagecache.Options{TTL: time.Hour, MaxBytes: 1 << 30, Now: func() time.Time { return now }})
+	p := newLists(cache, 200, 1000)
+	r := p.of(upstream.List{}, time.Time{})
+	if total, err := r.total(t.Context()); err != nil || total != 350 {
+		t.Fatalf("%d, %v", total, err)
+	}
+	for i := range 410 {
+		l.insert(fmt.Sprint("new-", i))
+	}
+	if _, err := r.get(t.Context(), 400, 400, 600); err != nil {
+		t.Fatal(err)
+	}
+	if total, err := r.total(t.Context()); err != nil || total != 350 && total != 760 {
+		t.Errorf("%d, %v", total, err)
+	}
+}
+
+// Between two cursors there is what lies between their calls, also while the list moves.
+func TestBetweenTwoCursors(t *testing.T) {
+	for name, move := range map[string]func(l *memoryList, request int){
+		"it stands": func(*memoryList, int) {},
+		"calls arrive": func(l *memoryList, request int) {
+			l.insert(fmt.Sprint("a-", request), fmt.Sprint("b-", request))
+		},
+		"calls leave":      func(l *memoryList, _ int) { l.remove(0, 3) },
+		"many leave":       func(l *memoryList, _ int) { l.remove(0, 15) },
+		"one call returns": func(l *memoryList, request int) { l.jump(request, 0) },
+	} {
+		for _, back := range []bool{false, true} {
+			for _, test := range []struct{ after, before, want int }{
+				{300, 450, 100}, {300, 340, 39}, {450, 300, 0}, {300, 301, 0},
+			} {
+				t.Run(fmt.Sprint(name, back, test), func(t *testing.T) {
+					l := newMemoryList(1000)
+					after, before := cursorAt(t, l, test.after), cursorAt(t, l, test.before)
+					l.requests = 0
+					l.hook = func(request int) { move(l, request) }
+					rng := relay.Range{Count: 100, Backward: back, After: after, Before: before}
+					w, err := l.reader().window(t.Context(), rng, everything)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if ids := w.ids(); len(ids) != test.want || test.want > 0 && !back && ids[0] != fmt.Sprint("call-", test.after+1) {
+						t.Errorf("%d rows: %v", len(ids), ids)
+					}
+				})
+			}
+		}
+	}
+}
+
+// The cursor of a page of one call knows its neighbours: when the call leaves they mark the place, after few requests.
+func TestAPageOfOneCall(t *testing.T) {
+	l := newMemoryList(5000)
+	r := l.reader()
+	c := cursorAt(t, l, 2499)
+	for range 2 {
+		w, err := r.window(t.Context(), relay.Range{Count: 1, After: c}, everything)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := w.cursor(upstream.List{}, w.to-1)
+		if c = &next; len(c.Before) == 0 || len(c.After) == 0 {
+			t.Fatalf("%+v", c)
+		}
+	}
+	l.remove(2501, 2502)
+	l.requests, l.rows = 0, 0
+	w, err := r.window(t.Context(), relay.Range{Count: 20, After: c}, everything)
+	if err != nil || w.ids()[0] != "call-2502" || l.requests > 2 {
+		t.Errorf("%v, %v, %d requests, %d rows", w.ids(), err, l.requests, l.rows)
+	}
+}
+
+// A walk through a cached list while many calls arrive at once, now and then: nothing shifts beyond the bound.
+func TestBurstsExpireNoCursor(t *testing.T) {
+	for seed := range 20 {
+		w := newWorld(1500)
+		p := newLists(pagecache.New(&endpoint{w: w}, pagecache.Options{
+			TTL: 15 * time.Second, Revalidate: time.Minute, Stale: time.Minute, MaxBytes: 1 << 30,
+			Now: func() time.Time { return w.now },
+		}), 200, 1000)
+		p.now, p.cached = func() time.Time { return w.now }, true
+		required := w.ids(0)
+		var cursor *relay.Cursor
+		var shown []string
+		for page := 0; ; page++ {
+			win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), relay.Range{Count: 20, After: cursor}, everything)
+			if err != nil {
+				t.Fatalf("page %d: %v", page, err)
+			}
+			shown = append(shown, win.ids()...)
+			if !win.HasNext() {
+				break
+			}
+			c := win.cursor(upstream.List{}, win.to-1)
+			cursor = &c
+			w.now = w.now.Add(300 * time.Millisecond)
+			if (page+seed)%10 == 9 {
+				w.insert(400)
+			}
+		}
+		if !slices.Equal(shown, required) {
+			t.Fatalf("%d calls shown, %d in the list", len(shown), len(required))
+		}
+	}
+}
+
+// A window of several answers of a list that stands still has no calls that changed places.
+func TestStandingSeamsAreInOrder(t *testing.T) {
+	l := newMemoryList(1000)
+	for _, backward := range []bool{false, true} {
+		for _, size := range []int{20, 50, 200} {
+			for _, count := range []int{19, 20, 49, 100} {
+				p := newLists(l, size, 1000)
+				c := cursorAt(t, l, 500)
+				rng := relay.Range{Count: count, After: c, Backward: backward}
+				if backward {
+					rng.After, rng.Before = nil, c
+				}
+				r := p.of(upstream.List{}, time.Time{})
+				r.trace = &Reads{}
+				if _, err := r.window(t.Context(), rng, everything); err != nil {
+					t.Fatal(err)
+				}
+				if r.trace.reordered {
+					t.Errorf("backward %t, %d rows in pages of %d: said to be reordered", backward, count, size)
+				}
+			}
+		}
+	}
+}
+
+// The list shifts while the search goes through it: the call does not slip past between two pages.
+func TestNothingSlipsPastTheSearch(t *testing.T) {
+	for shift := 100; shift < 700; shift += 7 {
+		for _, leave := range []bool{false, true} {
+			l := newMemoryList(3000)
+			c := cursorAt(t, l, 1500)
+			if leave {
+				l.remove(0, shift)
+			} else {
+				for i := range shift {
+					l.insert(fmt.Sprint("new-", i))
+				}
+			}
+			l.hook = func(request int) { // towards where the search has been
+				if leave {
+					l.insert(fmt.Sprint("a-", request), fmt.Sprint("b-", request))
+				} else {
+					l.remove(0, 2)
+				}
+			}
+			l.requests = 0
+			w, err := l.reader().window(t.Context(), relay.Range{Count: 10, After: c}, everything)
+			if err != nil || w.ids()[0] != "call-1501" || l.requests > 16 {
+				t.Errorf("shift %d, leave %v: %v, %d requests", shift, leave, err, l.requests)
+			}
+		}
+	}
+}
+
+// What the settings allow can be honoured: the largest shift is found in the smallest pages, with the requests that
+// the start has reckoned with.
+func TestTheLargestShiftInTheSmallestPages(t *testing.T) {
+	for _, test := range []struct{ pageSize, bound, count int }{
+		{20, 1000, 100}, {20, 100, 1000}, {200, 1000, 100}, {1000, 5000, 1000},
+	} {
+		for _, shift := range []int{test.bound, -test.bound} {
+			l := newMemoryList(2*test.bound + 3*test.count + 100)
+			at := test.bound + 2
+			c := cursorAt(t, l, at)
+			for i := range shift {
+				l.insert(fmt.Sprint("new-", i))
+			}
+			l.remove(0, max(0, -shift))
+			l.requests = 0
+			r := newLists(l, test.pageSize, test.bound).of(upstream.List{}, time.Time{})
+			w, err := r.window(t.Context(), relay.Range{Count: test.count, After: c}, everything)
+			if err != nil || len(w.ids()) != test.count || w.ids()[0] != fmt.Sprint("call-", at+1) {
+				t.Errorf("%+v, shift %d: %v", test, shift, err)
+			}
+			most := MostRequests(test.pageSize, test.bound, test.count)
+			t.Logf("%+v, shift %d: %d requests, and at most %d are reckoned with", test, shift, l.requests, most)
+			if l.requests > most {
+				t.Errorf("%+v, shift %d: %d requests, and at most %d are reckoned with", test, shift, l.requests, most)
+			}
+		}
+	}
+}
+
+// Calls are said to have changed places only where some have: not where the known calls are seen in two answers, and
+// not where the list shifts between these.
+func TestCallsThatKeepTheirPlaces(t *testing.T) {
+	for shift := range 60 {
+		for _, each := range []int{0, 3} { // calls that arrive with each request
+			for _, back := range []bool{false, true} {
+				l := newMemoryList(500)
+				c := cursorAt(t, l, 100)
+				arrived, began := 0, l.requests
+				l.hook = func(request int) {
+					for ; arrived < shift+each*(request-began); arrived++ {
+						l.insert(fmt.Sprint("new-", arrived))
+					}
+				}
+				r := newLists(l, 20, 1000).of(upstream.List{}, time.Time{})
+				r.trace = &Reads{}
+				rng := relay.Range{Count: 50, After: c}
+				if back {
+					rng = relay.Range{Count: 50, Before: c, Backward: true}
+				}
+				if _, err := r.window(t.Context(), rng, everything); err != nil || r.trace.reordered {
+					t.Errorf("shift %d, then %d each, back %t: %v, reordered %t", shift, each, back, err, r.trace.reordered)
+				}
+			}
+		}
+	}
+}
+
+// A place is not sure while calls that were not seen could make another place the better one.
+func TestAPlaceThatCallsBeyondThePageDecide(t *testing.T) {
+	l := newMemoryList(4)
+	c := cursorAt(t, l, 3)
+	l.insert("a", "b", "c")
+	l.jump(6, 4) // the cursor's own call: call-0 call-3 call-1 call-2
+	whole := span{last: true}
+	for _, id := range l.ids {
+		whole.rows = append(whole.rows, upstream.Row{Call: &upstream.Call{ID: id}})
+	}
+	cut := span{rows: whole.rows[:6]}
+	if found := cut.match(c, up); found.sure(4, found.seen) {
+		t.Errorf("of %v it is sure", l.ids[:6])
+	}
+	if found := whole.match(c, up); !found.sure(4, found.seen) || found.before != 7 {
+		t.Errorf("of %v it goes up from %d", l.ids, found.before)
+	}
+}
+
+// Where the answers of one window do not fit each other, it is read anew.
+func TestAWindowThatRepeatsACallIsReadAnew(t *testing.T) {
+	l := newMemoryList(500)
+	l.hook = func(request int) {
+		if request == 2 {
+			l.jump(10, 250)
+		}
+	}
+	r := l.reader()
+	r.trace = &Reads{}
+	w, err := r.window(t.Context(), relay.Range{Count: 300}, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(w.ids(), l.ids[:300]) || r.trace.reordered {
+		t.Errorf("got %v, reordered %t", w.ids(), r.trace.reordered)
+	}
+}
+
+// Within a window, the place of a seam must be proven: where all but one of the calls that it knows have left since an
+// answer that was remembered, the window is read anew.
+func TestASeamOfWhichOneCallIsLeft(t *testing.T) {
+	l := newMemoryList(50)
+	now := time.Now()
+	cache := pagecache.New(l, pagecache.Options{TTL: time.Hour, MaxBytes: 1 << 30, Now: func() time.Time { return now }})
+	r := newLists(cache, 21, 60).of(upstream.List{}, time.Time{})
+	if _, err := r.window(t.Context(), relay.Range{Count: 21}, Selection{Rows: true}); err != nil {
+		t.Fatal(err)
+	}
+	l.jump(17, 30)   // one of the calls that the seam knows
+	l.remove(10, 21) // and the others
+	now = now.Add(time.Minute)
+	w, err := r.window(t.Context(), relay.Range{Count: 100}, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range l.ids[10:] {
+		if !slices.Contains(w.ids(), id) {
+			t.Errorf("%s is not in %v", id, w.ids())
+		}
+	}
+}

@@ -1,0 +1,309 @@
+package pagination
+
+import (
+	"context"
+	"slices"
+
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
+)
+
+// search looks for a cursor's place. It starts from the page where that is expected.
+type search struct {
+	*Reader
+	cursor  *relay.Cursor
+	towards direction
+	known   int // calls that the cursor knows
+
+	best    sighting      // so far
+	seen    uint8         // the known calls that any page has shown
+	where   [maxKnown]int // and the positions where they first stood
+	settled bool          // the time says that there is no better place
+
+	reordered bool // a page has some of them in another order, or not together
+	unproven  bool // too few of them were seen to be sure
+
+	first  *upstream.Page   // that was looked at
+	looked []*upstream.Page // and all
+	same   bool             // two of them began with the same row
+
+	// Rows from the first of top to the last of bottom have been looked at, without a gap; chain is these rows. downNext
+	// says which way to go.
+	top, bottom *upstream.Page
+	chain       span
+	downNext    bool
+	within      relay.Rows // the positions to look at
+
+	// Where the list is ordered by time: the rows nearest to the cursor's time on either side, and how dense they are.
+	timed        bool
+	steps        int
+	above, below *mark
+	density      float64 // rows a millisecond; 0 is unknown
+}
+
+// search begins with the page where the cursor's call is expected.
+func (r *Reader) search(c *relay.Cursor, towards direction, page *upstream.Page) *search {
+	calls, _ := known(c)
+	s := &search{
+		Reader: r, cursor: c, towards: towards, known: len(calls),
+		first: page, top: page, bottom: page, downNext: true, timed: c.Started != 0,
+		within: relay.Rows{From: c.Position - len(c.Before) - r.bound, To: c.Position + len(c.After) + r.bound},
+	}
+	s.chain = s.spanOf(page)
+	s.look(page)
+	// If the best place is near the upper end of the page, what is missing is probably just above.
+	if s.best.run > 0 && s.best.before < relay.Neighbours && s.best.before < len(page.Rows)-s.best.after {
+		s.downNext = false
+	}
+	return s
+}
+
+// sure reports whether no other place can be the right one.
+func (s *search) sure() bool { return s.settled || s.best.sure(s.known, s.seen) }
+
+// look takes a page into account.
+func (s *search) look(page *upstream.Page) {
+	span := s.spanOf(page)
+	found := span.match(s.cursor, s.towards)
+	for k := range maxKnown {
+		if found.seen&^s.seen>>k&1 == 1 {
+			s.where[k] = found.at(found.index[k])
+		}
+	}
+	s.saw(&found)
+	if whole := s.chain.match(s.cursor, s.towards); len(s.chain.later) > 0 && whole.run > found.run {
+		found = whole // the known calls are in two pages
+	}
+	if found.run > s.best.run || found.run > 0 && found.run == s.best.run && s.better(&found) {
+		s.best = found
+	}
+	for _, other := range s.looked {
+		s.same = s.same || page.Offset() != other.Offset() && beginsAlike(page, other)
+	}
+	s.looked = append(s.looked, page)
+	if s.timed && !s.sure() {
+		s.compare(page, &span, &found)
+	}
+}
+
+// saw takes into account which of the known calls a span shows.
+func (s *search) saw(found *sighting) {
+	s.seen |= found.seen
+	s.reordered = s.reordered || found.outOfOrder(s.cursor)
+}
+
+// better reports whether a place is better than the best one so far, whose run is as long: it leaves no side open, or
+// is nearer to where the cursor's call stood.
+func (s *search) better(found *sighting) bool {
+	if (found.open == neither) != (s.best.open == neither) {
+		return found.open == neither
+	}
+	return distance(found.at(found.before), s.cursor.Position) < distance(s.best.at(s.best.before), s.cursor.Position)
+}
+
+// beginsAlike reports whether two pages begin with the same call.
+func beginsAlike(a, b *upstream.Page) bool {
+	return len(a.Rows) > 0 && len(b.Rows) > 0 && a.Rows[0].Call != nil && b.Rows[0].Call != nil &&
+		a.Rows[0].Call.ID == b.Rows[0].Call.ID
+}
+
+// run reads pages until the place is sure, or nothing is left to be read within the bound.
+func (s *search) run(ctx context.Context) error {
+	fresh := *s.Reader
+	s.Reader = &fresh
+	for !s.sure() {
+		fresh.notBefore = later(s.notBefore, s.looked[len(s.looked)-1].AskedAt) // the list has grown meanwhile, perhaps
+		page, err := s.next(ctx)
+		if err != nil {
+			return err
+		}
+		if page == nil {
+			break
+		}
+		s.look(page)
+		if s.same {
+			if err := s.ignored(ctx); err != nil {
+				return err
+			}
+			return s.servedAgain(ctx)
+		}
+	}
+	if s.sure() {
+		return nil
+	}
+	// Those that were not seen may have left, or stand beyond the bound.
+	s.unproven = true
+	one := s.whole() || s.known <= relay.Neighbours || s.agree() || s.near()
+	if s.best.run > 1 || s.best.run == 1 && one {
+		return nil
+	}
+	return ErrCursorExpired
+}
+
+// near reports whether the best place is about where it was. A single call that has gone far may have been sorted anew.
+func (s *search) near() bool {
+	const few = 16 // rows
+	return distance(s.best.at(s.best.before), s.cursor.Position) <= few
+}
+
+// agree reports whether several known calls were seen, in different pages, and all in their old order: a filter has let
+// many calls in between.
+func (s *search) agree() bool {
+	if s.cursor.List == 0 {
+		return false
+	}
+	count, last := 0, -1
+	for k := range maxKnown {
+		if s.seen>>k&1 == 0 {
+			continue
+		}
+		if s.where[k] <= last {
+			return false
+		}
+		count, last = count+1, s.where[k]
+	}
+	return count > 1
+}
+
+// whole reports whether the whole list has been looked at.
+func (s *search) whole() bool { return s.top.Offset() == 0 && s.bottom.Last() }
+
+// next reads the next page; nil where none is left.
+func (s *search) next(ctx context.Context) (*upstream.Page, error) {
+	if s.timed && (s.density > 0 || len(s.first.Rows) == 0) {
+		if s.steps++; s.steps <= maxSteps {
+			return s.byTime(ctx)
+		}
+		s.timed = false // it leads nowhere
+	}
+	return s.outward(ctx)
+}
+
+// outward reads the page below those that have been looked at, or the one above, by turns.
+func (s *search) outward(ctx context.Context) (*upstream.Page, error) {
+	mayDown := !s.bottom.Last() && s.bottom.End() <= s.within.To
+	mayUp := s.top.Offset() > 0 && s.top.Offset() > s.within.From
+	if !mayDown && !mayUp || s.elsewhere() {
+		return nil, nil
+	}
+	only := s.top == s.first && s.bottom == s.first
+	if only && len(s.first.Rows) <= s.largest()*3/4 && mayDown && mayUp {
+		if page, err := s.bothWays(ctx); page != nil || err != nil {
+			return page, err
+		}
+	}
+	goDown := mayDown && (s.downNext || !mayUp)
+	s.downNext = !goDown
+	// The list may move meanwhile: what was read last and what is read now must have a call in common.
+	for _, overlap := range []int{1 + s.largest()/32, s.largest() / 2} {
+		var page *upstream.Page
+		var err error
+		if goDown {
+			from := max(0, s.bottom.End()-overlap)
+			page, err = s.get(ctx, from, from, from+s.largest())
+		} else {
+			to := s.top.Offset() + overlap
+			page, err = s.get(ctx, to-1, max(0, to-s.largest()), to)
+		}
+		switch {
+		case err != nil:
+			return nil, err
+		case goDown && meet(s.bottom, page) && (page.End() > s.bottom.End() || page.Last()):
+			s.bottom = page
+			s.chainDown(page)
+			return page, nil
+		case !goDown && meet(s.top, page) && page.Offset() < s.top.Offset():
+			s.top = page
+			s.chainUp(page)
+			if len(s.bottom.Rows) == 0 { // it was past the end, which may have moved since
+				s.bottom = page
+			}
+			return page, nil
+		}
+	}
+	return nil, errListUnsteady
+}
+
+// elsewhere reports whether the time says that the place is not within the positions to look at. It is not far off
+// where the list is ordered by time. A single page does not say so: past its end a list may be served from its start.
+func (s *search) elsewhere() bool {
+	if !s.timed || s.steps == 0 || s.noise() >= s.largest()/2 {
+		return false
+	}
+	return s.below != nil && s.below.position <= s.within.From || s.above != nil && s.above.position >= s.within.To
+}
+
+// bothWays reads a page that reaches beyond the first one on either side: most calls have not moved far. It is nil
+// where no page does.
+func (s *search) bothWays(ctx context.Context) (*upstream.Page, error) {
+	top, bottom := s.top.Offset(), s.bottom.End()
+	middle, half := (top+bottom)/2, s.largest()/2
+	rows := relay.Rows{From: max(0, middle-half), To: middle + half}
+	number, size := relay.Cover(middle, rows, rows, *s.sizes)
+	if number*size >= top || (number+1)*size <= bottom {
+		return nil, nil
+	}
+	page, err := s.get(ctx, middle, rows.From, rows.To)
+	if err != nil || !meet(s.first, page) {
+		return nil, err
+	}
+	s.top, s.bottom, s.chain = page, page, s.spanOf(page)
+	return page, nil
+}
+
+// chainDown puts the rows of a page below those of the chain.
+func (s *search) chainDown(page *upstream.Page) {
+	below := s.spanOf(page)
+	for seam, row := range slices.Backward(s.chain.rows) {
+		if i := below.indexOf(row.Call); i >= 0 {
+			s.chain.append(seam, place{span: below, before: i, after: i + 1})
+			return
+		}
+	}
+	s.chain = below // the page above was empty
+}
+
+// chainUp puts the rows of a page above those of the chain.
+func (s *search) chainUp(page *upstream.Page) {
+	above := s.spanOf(page)
+	for seam, row := range s.chain.rows {
+		if i := above.indexOf(row.Call); i >= 0 {
+			s.chain.prepend(seam, place{span: above, before: i, after: i + 1})
+			return
+		}
+	}
+	s.chain = above
+}
+
+// meet reports whether two pages have a call in common. Beyond the end of a list there is nothing to have in common.
+func meet(before, now *upstream.Page) bool {
+	if len(before.Rows) == 0 {
+		return true
+	}
+	for _, row := range now.Rows {
+		if row.Call != nil && before.Find(row.Call.ID) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// ignored tells whether upstream ignores the number of the page, and then has only one page to give.
+func (s *search) ignored(ctx context.Context) error {
+	var ids [3]string
+	for i, row := range []int{0, upstream.ProbeRows, 0} { // the third shows that the list stood still
+		fresh := *s.Reader
+		fresh.notBefore = s.now()
+		page, err := fresh.probe(ctx, row)
+		if err != nil {
+			return err
+		}
+		if at := row - page.Offset(); at < len(page.Rows) && page.Rows[at].Call != nil {
+			ids[i] = page.Rows[at].Call.ID
+		}
+	}
+	if ids[0] != "" && ids[0] == ids[1] && ids[1] == ids[2] {
+		return errPageIgnored
+	}
+	return nil
+}

@@ -1,0 +1,377 @@
+package pagination
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+	"time"
+
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
+)
+
+// span is a run of rows that follow one another in the list.
+type span struct {
+	rows     []upstream.Row
+	position int       // of rows[0] in the list, in the answer that it comes from
+	later    []part    // of the rows that come from further answers, in their order
+	last     bool      // the list ends with the last of rows
+	asked    time.Time // when the latest of its answers was asked for
+	oldest   time.Time // when the first of them was
+	process  relay.Process
+}
+
+// part is where the rows of another answer begin: the row with index from stands at position in that answer.
+type part struct{ from, position int }
+
+func spanOf(page *upstream.Page) span {
+	return span{
+		rows: page.Rows, position: page.Offset(), last: page.Last(), asked: page.AskedAt, oldest: page.AskedAt,
+	}
+}
+
+// at is the position of the row with index i in the answer that the row comes from; i may be len(rows), the position
+// after the last row. Positions of two answers do not compare: the list may have moved between them.
+func (s *span) at(i int) int {
+	position := s.position + i
+	for _, p := range s.later {
+		if i >= p.from {
+			position = p.position + i - p.from
+		}
+	}
+	return position
+}
+
+// append puts the rows of a place that follow it after the span's row with index seam, which both have.
+func (s *span) append(seam int, p place) {
+	s.later = append(s.later, part{seam + 1, p.at(p.after)})
+	s.rows = append(s.rows[:seam+1:seam+1], p.rows[p.after:]...)
+	s.last = p.last
+	s.joined(&p.span)
+}
+
+// prepend puts the rows of a place that come before it before the span's row with index seam, which both have.
+func (s *span) prepend(seam int, p place) {
+	parts := []part{{p.before, s.at(seam)}}
+	for _, old := range s.later {
+		if old.from > seam {
+			parts = append(parts, part{old.from - seam + p.before, old.position})
+		}
+	}
+	s.rows = append(p.rows[:p.before:p.before], s.rows[seam:]...)
+	s.position, s.later = p.position, parts
+	s.joined(&p.span)
+}
+
+// joined notes the times of a span that has been joined to this one.
+func (s *span) joined(other *span) {
+	s.asked = later(s.asked, other.asked)
+	if other.oldest.Before(s.oldest) {
+		s.oldest = other.oldest
+	}
+}
+
+// place is where a cursor points in a span: rows[:before] come before its call, and rows[after:] after it. after is
+// before+1 where the call is there, and before where it has left.
+type place struct {
+	span
+	before, after int
+	doubtful      bool // it is likely and not proven: too few of the known calls are left
+}
+
+// gone reports whether the cursor's call has left the list, or its place in it.
+func (p *place) gone() bool { return p.after == p.before }
+
+// direction is where a walk goes from a cursor.
+type direction bool
+
+const (
+	down direction = false // from `after`
+	up   direction = true  // from `before`
+)
+
+// maxKnown is how many calls a cursor knows at most: its own and its neighbours.
+const maxKnown = 2*relay.Neighbours + 1
+
+// side is an end of a span.
+type side int8
+
+const (
+	neither side = iota
+	above
+	below
+)
+
+// sighting is what a span shows of the calls that a cursor knows.
+type sighting struct {
+	place
+	// seen has a bit for each of the known calls that the span has, the first in the list's order being the lowest.
+	seen uint8
+	// index is where in the span they are.
+	index [maxKnown]int
+	// run is how many of those stand in the order in which they stood when the cursor was made. The place is theirs.
+	run int
+	// rival is the longest run that has calls outside of it, but not together with it.
+	rival int
+	// thinner is how many of the run are on the side of the place that has fewer, if the cursor's call is not in it. The
+	// end of the list counts as many.
+	thinner int
+	// still says that the list seems to have stood still: all known calls that belong into the span are where they stood.
+	still bool
+	// open is the side on which the cursor's call may still stand beyond the span: only calls on the other side of it are
+	// in the run, and the list goes on there.
+	open side
+	// byTime says that the place is where the time of the cursor's call belongs; none of the known calls is there.
+	byTime bool
+}
+
+// sure reports whether no other place can be the right one. The calls that keep their order among each other are the
+// evidence; known of them were remembered, and those that were not seen could at most all stand in order elsewhere, or
+// make the rival longer. If the cursor's call itself was not seen, they could do so together with those of the run on
+// one side of the place.
+func (s *sighting) sure(known int, seen uint8) bool {
+	unseen := known - bits.OnesCount8(seen)
+	better := unseen // calls in a run at another place, at most
+	if unseen > 0 {
+		better += s.rival
+	}
+	return s.run > 0 && (s.still || s.run > better && (!s.gone() || s.thinner > unseen))
+}
+
+// outOfOrder reports whether the known calls that a span shows do not stand in their old order any more, or not
+// together. Where a filter lets any number of calls in between them, only the order tells. Calls of two spans do not
+// compare: the list may have moved between them.
+func (s *sighting) outOfOrder(c *relay.Cursor) bool {
+	previous := -1
+	for k := range maxKnown {
+		if s.seen>>k&1 == 0 {
+			continue
+		}
+		if previous >= 0 {
+			apart := s.index[k] - s.index[previous]
+			if apart <= 0 || c.List == 0 && apart-(k-previous) > entered(c) {
+				return true
+			}
+		}
+		previous = k
+	}
+	return false
+}
+
+// known are the calls that the cursor knows, in the list's order, and the index of its own.
+func known(c *relay.Cursor) (hashes []relay.Hash, own int) {
+	hashes = make([]relay.Hash, 0, maxKnown)
+	for _, hash := range slices.Backward(c.Before) {
+		hashes = append(hashes, hash)
+	}
+	hashes = append(hashes, c.Element)
+	return append(hashes, c.After...), len(c.Before)
+}
+
+// match looks for a cursor's place in a span. What counts is the longest run of known calls that have kept their order
+// and stayed together: a call that was sorted anew stands out of it, and does not take the walk along, not even if it
+// is the cursor's own. Of two runs that are as long, the one that has moved least counts; and where that does not tell
+// them apart either, the one from which a walk shows a call twice rather than not at all.
+//
+// Rows that have entered the list between two known calls were passed: where the cursor's call itself is not in the
+// run, the walk goes on from the farther one.
+func (s *span) match(c *relay.Cursor, towards direction) sighting {
+	calls, own := known(c)
+	if found, ok := s.stillThere(c, calls, own); ok {
+		return found
+	}
+	best := sighting{place: place{span: *s}}
+	for i, row := range s.rows {
+		if row.Call == nil {
+			continue
+		}
+		if k := slices.Index(calls, relay.NewHash(row.Call.ID)); k >= 0 && best.seen>>k&1 == 0 {
+			best.index[k], best.seen = i, best.seen|1<<k
+		}
+	}
+	moved := 0 // rows by which those of the best run have moved, together
+	var chosen uint8
+	for set := best.seen; set > 0; set = (set - 1) & best.seen {
+		run, distance, ok := s.inOrder(c, set, &best.index, own)
+		if !ok || run < best.run || run == best.run && distance > moved {
+			continue
+		}
+		before, after, open := s.placeOf(set, &best.index, own, towards)
+		skips := towards == down && after >= best.after || towards == up && before <= best.before
+		if run == best.run && distance == moved && skips {
+			continue
+		}
+		best.run, moved, best.before, best.after, best.open = run, distance, before, after, open
+		chosen = set
+		best.thinner = s.thinner(set, own)
+		if own > 0 && set>>(own-1)&7 == 0b101 && best.index[own+1]-best.index[own-1] == 1 {
+			best.thinner = maxKnown // the call has left from between its neighbours
+		}
+	}
+	for set := best.seen; best.run < bits.OnesCount8(best.seen) && set > 0; set = (set - 1) & best.seen {
+		if run, _, ok := s.inOrder(c, set, &best.index, own); ok && set&^chosen > 0 {
+			best.rival = max(best.rival, run)
+		}
+	}
+	return best
+}
+
+// stillThere is the place in a list that stood still, as it mostly does: the cursor's call is where it stood, and so
+// are all others that belong into the span.
+func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found sighting, ok bool) {
+	i := c.Position - s.position
+	if i < 0 || i >= len(s.rows) {
+		return found, false
+	}
+	for k, hash := range calls {
+		at := i + k - own
+		if at < 0 || at >= len(s.rows) {
+			continue
+		}
+		if s.rows[at].Call == nil || relay.NewHash(s.rows[at].Call.ID) != hash {
+			return found, false
+		}
+		found.seen |= 1 << k
+		found.index[k] = at
+		found.run++
+	}
+	found.place, found.still = place{span: *s, before: i, after: i + 1}, true
+	return found, true
+}
+
+// entered is how many rows may have come between two calls of a run. A list that is not filtered grows at its head
+// only; what comes in between was sorted anew, which happens to one call or another. Where a filter lets calls in,
+// more may.
+func entered(c *relay.Cursor) int {
+	if c.List == 0 {
+		return 2
+	}
+	return 16
+}
+
+// inOrder reports whether the known calls of a set stand in their old order, and together, how many they are, and by
+// how many rows they have moved together.
+func (s *span) inOrder(c *relay.Cursor, set uint8, index *[maxKnown]int, own int) (run, moved int, ok bool) {
+	previous := -1
+	for k := range maxKnown {
+		if set>>k&1 == 0 {
+			continue
+		}
+		if previous >= 0 {
+			apart := index[k] - index[previous]
+			if apart <= 0 || apart-(k-previous) > entered(c) {
+				return 0, 0, false
+			}
+		}
+		previous = k
+		run++
+		moved += distance(s.at(index[k]), c.Position+k-own)
+	}
+	return run, moved, true
+}
+
+func distance(a, b int) int { return max(a-b, b-a) }
+
+// thinner is how many of the known calls of a set are on the side of the cursor's call that has fewer.
+func (s *span) thinner(set uint8, own int) int {
+	upper, lower := bits.OnesCount8(set&(1<<own-1)), bits.OnesCount8(set>>(own+1))
+	if s.at(0) == 0 {
+		upper = maxKnown
+	}
+	if s.last {
+		lower = maxKnown
+	}
+	return min(upper, lower)
+}
+
+// placeOf is where a walk goes on, by the known calls of a set that stand in order.
+func (s *span) placeOf(set uint8, index *[maxKnown]int, own int, towards direction) (before, after int, open side) {
+	if set>>own&1 == 1 {
+		return index[own], index[own] + 1, neither
+	}
+	upper, lower := set&(1<<own-1), set>>(own+1)
+	switch {
+	case lower == 0 && !s.last:
+		open = below
+	case upper == 0 && s.at(0) > 0:
+		open = above
+	}
+	if lower > 0 && (towards == down || upper == 0) {
+		first := index[own+1+bits.TrailingZeros8(lower)]
+		return first, first, open
+	}
+	last := index[bits.Len8(upper)-1] + 1
+	return last, last, open
+}
+
+// cursor marks the row with index i, which must be readable.
+func (s *span) cursor(list upstream.List, i int) relay.Cursor {
+	c := relay.Cursor{
+		List: uint16(list.Statuses), Position: s.at(i), Since: s.asked, Process: s.process,
+		Element: relay.NewHash(s.rows[i].Call.ID),
+		Before:  make([]relay.Hash, 0, relay.Neighbours),
+		After:   make([]relay.Hash, 0, relay.Neighbours),
+	}
+	started := s.rows[i].Started
+	// Its time is worth remembering if it fits between those of the neighbours: else it was sorted by another.
+	newer, older := s.at(i) == 0, s.last && i == len(s.rows)-1
+	for j := i - 1; j >= 0 && len(c.Before) < relay.Neighbours; j-- {
+		if row := s.rows[j]; row.Call != nil {
+			c.Before = append(c.Before, relay.NewHash(row.Call.ID))
+			newer = newer || row.Started >= started
+		}
+	}
+	for j := i + 1; j < len(s.rows) && len(c.After) < relay.Neighbours; j++ {
+		if row := s.rows[j]; row.Call != nil {
+			c.After = append(c.After, relay.NewHash(row.Call.ID))
+			older = older || row.Started > 0 && row.Started <= started
+		}
+	}
+	if newer && older {
+		c.Started, c.Noise = started, uint32(min((noiseOf(s.rows)+999)/1000, math.MaxUint32))
+	}
+	return c
+}
+
+// later is the later of two times.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// seamBelow is the index of a row from which a span can be read on, -1 where there is none: one that can be read, not
+// before the index from, and with spare rows behind it, so that its cursor has neighbours on both sides.
+func (s *span) seamBelow(from, spare int) int {
+	inner := max(from, len(s.rows)-1-spare, 0)
+	for i := inner; i < len(s.rows); i++ {
+		if s.rows[i].Call != nil {
+			return i
+		}
+	}
+	for i := min(inner, len(s.rows)) - 1; i >= max(0, from); i-- {
+		if s.rows[i].Call != nil {
+			return i
+		}
+	}
+	return -1
+}
+
+// seamAbove is the index of a row from which a span can be read on upwards, -1 where there is none: one that can be
+// read, not behind the index to, and with spare rows before it.
+func (s *span) seamAbove(to, spare int) int {
+	to = min(to, len(s.rows)-1)
+	inner := min(to, spare)
+	for i := inner; i >= 0; i-- {
+		if s.rows[i].Call != nil {
+			return i
+		}
+	}
+	for i := inner + 1; i <= to; i++ {
+		if s.rows[i].Call != nil {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,225 @@
+package pagination
+
+// The order by time
+//
+// Revox lists the newest calls first, as far as anybody knows; the documentation promises no order. So the times of
+// calls are believed only where the rows that were read bear them out, and never against what the calls themselves
+// say.
+//
+// Two things are taken from them. While a cursor's calls are not found, the start time of its own call says where to
+// look (search.byTime); a wrong guess costs a request and nothing else. And where all calls that a cursor knows have
+// left the list, the time alone marks the place, if no row comes so close to it that the order could be otherwise. A
+// list may be ordered by another time than the one that it shows, such as the moment when a call was created. The rows
+// that were read show by how much the two differ, and rows within that distance of the cursor's time make the place
+// unclear.
+//
+// A call that was sorted by something else has a time that does not fit its neighbours'. Its cursor has no time
+// (span.cursor). Where a cursor's own answer has shown that the order is not strict, the cursor knows by how much.
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
+)
+
+// timing is what the start times of a span's rows say about a moment.
+type timing struct {
+	// ordered says that enough rows have a time, and that these are in order, newest first, but for a few.
+	ordered bool
+	// cut is the index at which the moment belongs: it has the most rows on the right sides. newer and older are the
+	// nearest rows on either side that started after the moment, and not after it; -1 and the number of rows where
+	// there is none.
+	cut, newer, older int
+	// clear says that every row is on one side of the moment or the other, beyond doubt.
+	clear bool
+}
+
+// timingOf compares the rows of a span with a moment, in milliseconds since 1970. noise is by how many milliseconds the
+// order by time is known not to hold.
+func timingOf(s *span, moment, noise int64) timing {
+	t := timing{newer: -1, older: len(s.rows)}
+	known, inversions := 0, 0
+	right, most := 0, 0 // rows above that are newer, less those that are not: so far, and at the cut
+	var previous int64
+	for i, row := range s.rows {
+		if row.Started == 0 {
+			continue
+		}
+		if known++; known > 1 && row.Started > previous {
+			inversions++
+		}
+		previous = row.Started
+		if row.Started <= moment {
+			right--
+		} else if right++; right > most {
+			most, t.cut, t.newer = right, i+1, i
+		}
+	}
+	noise = max(noise, noiseOf(s.rows))
+	const fewest = 4 // rows that show an order
+	t.ordered = known >= fewest && 4*inversions <= known
+	t.clear = t.ordered
+	for i, row := range s.rows {
+		if row.Started == 0 {
+			continue
+		}
+		if row.Started <= moment+noise && row.Started >= moment-noise || (row.Started > moment) != (i < t.cut) {
+			t.clear = false
+		}
+		if i >= t.cut && row.Started <= moment && t.older == len(s.rows) {
+			t.older = i
+		}
+	}
+	t.clear = t.clear && t.newer+1 == t.older
+	return t
+}
+
+// noiseOf is by how many milliseconds the order by time does not hold: the most by which a row started later than one
+// that comes before it.
+func noiseOf(rows []upstream.Row) (noise int64) {
+	earliest := int64(math.MaxInt64)
+	for _, row := range rows {
+		if row.Started != 0 {
+			noise, earliest = max(noise, row.Started-earliest), min(earliest, row.Started)
+		}
+	}
+	return noise
+}
+
+// densityOf is how many rows started in a millisecond, 0 where the rows do not tell. It is that of the middle half: the
+// newest and the oldest times may be those of calls that were sorted anew.
+func densityOf(rows []upstream.Row) float64 {
+	started := make([]int64, 0, len(rows))
+	for _, row := range rows {
+		if row.Started != 0 {
+			started = append(started, row.Started)
+		}
+	}
+	slices.Sort(started)
+	quarter := len(started) / 4
+	from, to := quarter, len(started)-1-quarter
+	if from >= to || started[from] == started[to] {
+		return 0
+	}
+	return float64(to-from) / float64(started[to]-started[from])
+}
+
+// noise is the rows by which the cursor's time may be wrong.
+func (s *search) noise() int { return int(1000 * float64(s.cursor.Noise) * s.density) }
+
+// mark is a row that was seen at a position, and when it started; 0 is unknown.
+type mark struct {
+	position int
+	started  int64
+}
+
+// maxSteps bounds the pages that are read by time. Interpolation takes two or three in a list that grows evenly.
+const maxSteps = 6
+
+// margin is how many rows a page should have on either side of a place by time, so that the known calls are in it.
+const margin = 8
+
+// compare says where the cursor's time lies, seen from a span.
+func (s *search) compare(page *upstream.Page, span *span, found *sighting) {
+	if len(span.rows) == 0 {
+		if s.below == nil || s.below.position > span.at(0) {
+			s.below = &mark{position: span.at(0)}
+		}
+		return
+	}
+	t := timingOf(span, s.cursor.Started, 1000*int64(s.cursor.Noise))
+	if !t.ordered {
+		if len(span.rows) >= s.largest()/2 || span.last && span.position == 0 {
+			s.timed = false
+		}
+		return
+	}
+	if density := densityOf(span.rows); density > 0 {
+		s.density = density
+	}
+	if s.noise() >= s.largest() { // the time could be that of any row of several pages
+		s.timed = false
+		return
+	}
+	if t.newer >= 0 {
+		s.above = &mark{span.at(t.newer), span.rows[t.newer].Started}
+	}
+	if t.older < len(span.rows) {
+		s.below = &mark{span.at(t.older), span.rows[t.older].Started}
+	}
+	// Rows that contradict an earlier mark are more than the one that made it.
+	if s.above != nil && s.below != nil && s.above.position >= s.below.position {
+		if t.older < len(span.rows) {
+			s.above = nil
+		} else {
+			s.below = nil
+		}
+	}
+	// Is the place well inside of the span? Then the known calls should be here.
+	if t.cut < margin && span.position > 0 || len(span.rows)-t.cut < margin && !span.last {
+		return
+	}
+	switch {
+	case found.run > 0, s.best.run > 1:
+		s.settled = true
+	case t.clear: // a single call elsewhere has left its place
+		s.best = sighting{place: place{span: *span, before: t.cut, after: t.cut}, byTime: true}
+		s.settled, s.unproven = true, true
+	default: // rows that were let in may lie between, by a filter any number
+		reach := 2*s.largest() + min(s.noise(), s.bound)
+		if s.cursor.List != 0 {
+			reach = max(reach, s.bound)
+		}
+		at := span.at(t.cut)
+		s.best, s.timed, s.top, s.bottom, s.chain = sighting{}, false, page, page, *span
+		s.within = relay.Rows{From: at - reach, To: at + reach}
+	}
+}
+
+// byTime reads a page where the cursor's time is to be expected.
+func (s *search) byTime(ctx context.Context) (*upstream.Page, error) {
+	half := s.largest() / 2
+	var at int
+	reach := half
+	switch {
+	case s.above == nil && s.below == nil:
+		return s.outward(ctx)
+	case s.above == nil && s.below.started == 0: // so far beyond the end that nothing is known of the list
+		const far = 1 << 16
+		at = min(s.below.position/4, far)
+		if total, ok := s.totals.Get(s.key); ok {
+			at = min(at, total)
+		}
+	case s.below == nil:
+		at = s.above.position + max(half, int(float64(s.above.started-s.cursor.Started)*s.density))
+	case s.above == nil:
+		at = s.below.position - max(half, int(float64(s.cursor.Started-s.below.started)*s.density))
+	default:
+		if at = s.between(); s.below.position-s.above.position <= half {
+			reach = min(half, max(half/2, 2*margin)) // so few rows nearly always fit a page together
+		}
+	}
+	at = max(0, min(at, relay.MaxPosition))
+	return s.get(ctx, at, max(0, at-reach), at+reach)
+}
+
+// between is where the cursor's time is to be expected between two rows. Every other step halves the distance, which
+// bounds the number of steps where the list has not grown evenly.
+func (s *search) between() int {
+	gap := s.below.position - s.above.position
+	middle := s.above.position + gap/2
+	took := s.above.started - s.below.started
+	if gap <= s.largest()/2 || took <= 0 {
+		return middle
+	}
+	if s.below.started == 0 {
+		return min(middle, s.above.position+int(float64(s.above.started-s.cursor.Started)*s.density))
+	}
+	if s.steps%3 == 0 {
+		return middle
+	}
+	return s.above.position + int(float64(gap)*float64(s.above.started-s.cursor.Started)/float64(took))
+}

@@ -1,0 +1,166 @@
+package pagination
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
+)
+
+// timed is a reader of a list of calls that started a minute after one another, or about that.
+func timed(rows int, clock string) (*world, *Lists) {
+	w := newWorld(rows)
+	w.clock = clock
+	p := newLists(&endpoint{w: w}, 200, 1000)
+	p.now = func() time.Time { return w.now }
+	return w, p
+}
+
+// mark is a cursor for the call at a place, as its text gives it back.
+func (w *world) mark(t testing.TB, p *Lists, at int) *relay.Cursor {
+	t.Helper()
+	page, err := p.of(upstream.List{}, time.Time{}).around(t.Context(), at, at-3, at+4, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := spanOf(page)
+	s.process = p.process
+	return parse(t, s.cursor(upstream.List{}, at-page.Offset()).String())
+}
+
+// Where the order by time holds, a cursor's call is found by its time, however far the list has shifted. The table in
+// DESIGN.md is from here.
+func TestShiftsAreFoundByTime(t *testing.T) {
+	for _, clock := range []string{"exact", "jittered"} {
+		for _, shift := range []int{500, 999, 2000, 10_000, -500, -999, -2000, -7000} {
+			for _, count := range []int{10, 50, 100} {
+				for _, back := range []bool{false, true} {
+					t.Run(fmt.Sprint(clock, shift, count, back), func(t *testing.T) {
+						w, p := timed(15_000, clock)
+						c := w.mark(t, p, 9000)
+						w.insert(max(shift, 0))
+						w.remove(0, max(-shift, 0))
+						w.answer = 0
+						rng := relay.Range{Count: count, After: c}
+						if back {
+							rng.Before, rng.After, rng.Backward = c, nil, true
+						}
+						win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
+						if err != nil {
+							t.Fatal(err)
+						}
+						ids := w.ids(0)
+						at := 9000 + shift
+						want := ids[at+1 : at+1+count]
+						if back {
+							want = ids[at-count : at]
+						}
+						if !slices.Equal(win.ids(), want) {
+							t.Errorf("got %v, want %v", win.ids(), want)
+						}
+						t.Logf("%d requests", w.answer)
+						if w.answer > 5 {
+							t.Errorf("%d requests", w.answer)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// The time marks the place where the call and all its neighbours have left, however long ago that was. Where times are
+// not clear enough, the cursor has expired, and that is told after few requests.
+func TestAPlaceIsFoundWhereAllHaveLeft(t *testing.T) {
+	for _, clock := range []string{"exact", "jittered", ""} {
+		for _, shift := range []int{0, 40, 700, 5000} {
+			t.Run(fmt.Sprint(clock, shift), func(t *testing.T) {
+				w, p := timed(15_000, clock)
+				c := w.mark(t, p, 9000)
+				w.remove(8997, 7)
+				w.insert(shift)
+				w.answer = 0
+				for _, back := range []bool{false, true} {
+					rng := relay.Range{Count: 10, After: c}
+					want := w.ids(0)[8997+shift : 9007+shift]
+					if back {
+						rng = relay.Range{Count: 10, Before: c, Backward: true}
+						want = w.ids(0)[8987+shift : 8997+shift]
+					}
+					w.answer = 0
+					win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
+					t.Logf("%d requests, %v", w.answer, err)
+					switch most := map[string]int{"exact": 5, "jittered": 5, "": 14}[clock]; {
+					case w.answer > most:
+						t.Errorf("%d requests, and at most %d are allowed", w.answer, most)
+					case errors.Is(err, ErrCursorExpired) && clock != "exact":
+					case err != nil:
+						t.Fatal(err)
+					case !slices.Equal(win.ids(), want):
+						t.Errorf("got %v, want %v", win.ids(), want)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A call that was sorted anew, and so stands among newer ones, does not keep the search by time from what is beyond it.
+func TestACallOfAnotherTimeDoesNotMislead(t *testing.T) {
+	for at := range 360 {
+		w, _ := timed(400, "exact")
+		p := newLists(&endpoint{w: w}, 22, 60)
+		p.now = func() time.Time { return w.now }
+		r := func() *Reader { return p.of(upstream.List{}, time.Time{}) }
+		c := w.mark(t, p, 370) // call-29
+		w.jump(399, at)        // the oldest call
+		w.now = w.now.Add(time.Minute)
+		p.drifts.Add(r().key, 1e6) // what the list did of late: the first page is beyond the end
+		rng := relay.Range{Count: 3, Backward: true, Before: c}
+		win, err := r().window(t.Context(), rng, everything)
+		if err != nil || !slices.Equal(win.ids(), []string{"call-32", "call-31", "call-30"}) {
+			t.Errorf("%d: %v, %v", at, win, err)
+		}
+	}
+}
+
+// A page past the end that is the first page again does not say where the list's times are.
+func TestAPagePastTheEndDoesNotMislead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(220)
+		w.clock, w.habits = "exact", habits{pastEnd: "first"}
+		p := w.replica(21, 0, 0, 0, true)
+		r := func() *Reader { return p.of(upstream.List{}, time.Time{}) }
+		c := w.mark(t, p, 215) // call-4
+		w.jump(84, 0)          // the page begins with a call that is older than the others
+		w.now = w.now.Add(time.Minute)
+		p.drifts.Add(r().key, 1e6) // what the list did of late
+		rng := relay.Range{Count: 3, Backward: true, Before: c}
+		win, err := r().window(t.Context(), rng, everything)
+		if err != nil || !slices.Equal(win.ids(), []string{"call-7", "call-6", "call-5"}) {
+			t.Errorf("%v, %v", win, err)
+		}
+	})
+}
+
+// Where calls near the cursor's were sorted by something else than their time, the time does not lead away from them.
+func TestATimeThatSaysTooLittle(t *testing.T) {
+	w := newWorld(300)
+	w.clock = "exact"
+	p := newLists(&endpoint{w: w}, 60, 60)
+	p.now = func() time.Time { return w.now }
+	w.jump(240, 0) // call-59, and an older one after it
+	w.jump(288, 2)
+	c := w.mark(t, p, 0)
+	w.insert(52)
+	rng := relay.Range{Count: 2, After: c}
+	win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
+	if want := w.ids(0)[53:55]; err != nil || !slices.Equal(win.ids(), want) {
+		t.Errorf("%v, %v, want %v", win, err, want)
+	}
+}

@@ -1,0 +1,420 @@
+package pagination
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
+	"revox-graphql/upstream/pagecache"
+)
+
+// world is the list that all see, and its history. Every change takes a millisecond.
+type world struct {
+	now    time.Time
+	rows   []*worldRow
+	next   int
+	oldest time.Time // when the oldest answer was asked for that a request has used
+	down   bool      // upstream fails
+
+	verified bool   // its answers are: it may be an odd upstream
+	move     func() // called while a request is under way
+	habits   habits
+	clock    string                                          // what the calls' start times are: "", "exact", "jittered"
+	answer   int                                             // counts the answers
+	since    map[upstream.OrderStatuses]map[string]time.Time // since when a call has been in a list, at its place
+	came     map[upstream.OrderStatuses]map[string]time.Time // the same, also of calls that have left
+	moved    map[string]time.Time                            // when a call last changed its place among the others
+	totals   map[upstream.OrderStatuses][]length
+}
+
+// length is how long a list was from a moment on.
+type length struct {
+	from time.Time
+	rows int
+}
+
+type worldRow struct {
+	id      string
+	status  upstream.OrderStatuses // one status
+	started int64
+}
+
+// habits are what upstreams are known for. The zero value is the endpoint as documented, with pages counted from 0.
+type habits struct {
+	first     int    // the number of the first page
+	pageZero  string // where that is 1, what page 0 is: "first" page, "empty", "error"
+	pastEnd   string // what is past the end: "" nothing, "error", "last" page, "first" page
+	least     int    // smaller pages are silently made larger
+	most      int    // larger pages are silently made smaller
+	weight    int    // an answer ends before its rows have more weight
+	drop      int    // every drop-th call is left out after paging
+	shortOnce int    // the answer with this number has only half of its rows
+	swap      bool   // in every second answer, neighbours change places
+}
+
+// number is a call's number; calls are counted as they arrive.
+func number(id string) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(id, "call-"))
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// drops reports whether a call is never shown.
+func (h *habits) drops(id string) bool { return h.drop > 0 && number(id)%h.drop == 0 }
+
+// The lists of the model: of all calls, and of those of one status or the other.
+var (
+	statusA    = upstream.NewOrderStatuses(upstream.OrderStatusCompleted)
+	statusB    = upstream.NewOrderStatuses(upstream.OrderStatusScheduled)
+	modelLists = []upstream.OrderStatuses{0, statusA, statusB}
+)
+
+func (l *worldRow) in(list upstream.OrderStatuses) bool { return list == 0 || l.status == list }
+
+func newWorld(rows int) *world {
+	w := &world{
+		now:    time.UnixMilli(1773480413589),
+		since:  map[upstream.OrderStatuses]map[string]time.Time{},
+		came:   map[upstream.OrderStatuses]map[string]time.Time{},
+		moved:  map[string]time.Time{},
+		totals: map[upstream.OrderStatuses][]length{},
+	}
+	for _, list := range modelLists {
+		w.since[list], w.came[list] = map[string]time.Time{}, map[string]time.Time{}
+	}
+	w.insert(rows)
+	return w
+}
+
+// begin starts a change.
+func (w *world) begin() { w.now = w.now.Add(time.Millisecond) }
+
+// end notes how long the lists are after a change.
+func (w *world) end() {
+	for _, list := range modelLists {
+		w.totals[list] = append(w.totals[list], length{w.now, len(w.ids(list))})
+	}
+}
+
+// had reports whether a list had so many rows at some moment since then.
+func (w *world) had(list upstream.OrderStatuses, rows int, since time.Time) bool {
+	for i, l := range slices.Backward(w.totals[list]) {
+		if l.rows == rows {
+			return true
+		}
+		if l.from.Before(since) || i == 0 {
+			break
+		}
+	}
+	return false
+}
+
+// changed brings the history of a row up to date; it is in no list any more if it has gone.
+func (w *world) changed(row *worldRow, gone bool) {
+	for _, list := range modelLists {
+		since := w.since[list]
+		if gone || !row.in(list) {
+			delete(since, row.id)
+		} else if _, ok := since[row.id]; !ok {
+			since[row.id], w.came[list][row.id] = w.now, w.now
+		}
+	}
+}
+
+// insert lets calls arrive.
+func (w *world) insert(n int) {
+	w.begin()
+	for range n {
+		status := statusA
+		if w.next%3 == 0 {
+			status = statusB
+		}
+		row := &worldRow{"call-" + strconv.Itoa(w.next), status, 0}
+		w.rows = slices.Insert(w.rows, 0, row)
+		w.changed(row, false)
+		w.next++
+	}
+	w.end()
+}
+
+func (w *world) remove(from, n int) {
+	w.begin()
+	from = min(from, len(w.rows))
+	to := min(from+n, len(w.rows))
+	for _, row := range w.rows[from:to] {
+		w.changed(row, true)
+	}
+	w.rows = slices.Delete(w.rows, from, to)
+	w.end()
+}
+
+// flip changes the status of every step-th of n rows: they leave one filtered list and enter the middle of another.
+func (w *world) flip(from, n, step int) {
+	w.begin()
+	for i := from; i < min(from+n, len(w.rows)); i += step {
+		w.rows[i].status ^= statusA | statusB
+		w.changed(w.rows[i], false)
+	}
+	w.end()
+}
+
+// jump sorts a call anew. Of two neighbours that change places, both have moved.
+func (w *world) jump(from, to int) {
+	if from >= len(w.rows) || from == to {
+		return
+	}
+	w.begin()
+	to = min(to, len(w.rows)-1)
+	jumped := []*worldRow{w.rows[from]}
+	if distance(from, to) == 1 {
+		jumped = append(jumped, w.rows[to])
+	}
+	row := w.rows[from]
+	w.rows = slices.Insert(slices.Delete(w.rows, from, from+1), to, row)
+	for _, row := range jumped {
+		w.changed(row, true)
+		w.changed(row, false)
+		w.moved[row.id] = w.now
+	}
+	w.end()
+}
+
+// ids are the ids of a list, in its order.
+func (w *world) ids(list upstream.OrderStatuses) []string {
+	var ids []string
+	for _, row := range w.rows {
+		if row.in(list) {
+			ids = append(ids, row.id)
+		}
+	}
+	return ids
+}
+
+// startedAt is when a call started, as the calls' clock has it: a minute after the one before it, or about that.
+func (w *world) startedAt(id string) int64 {
+	n := number(id)
+	at := int64(1_700_000_000_000 + 60_000*n)
+	switch w.clock {
+	case "exact":
+		return at
+	case "jittered":
+		return at + int64(n*7919%100_000) // up to the time of the next but one
+	default:
+		return 0
+	}
+}
+
+// String shows the list: each call's number and status.
+func (w *world) String() string {
+	var b strings.Builder
+	for _, row := range w.rows {
+		b.WriteString(strings.TrimPrefix(row.id, "call-"))
+		b.WriteString(map[upstream.OrderStatuses]string{statusA: "A ", statusB: "B "}[row.status])
+	}
+	return b.String()
+}
+
+// ask is upstream: it answers for a page as it numbers them. The list moves after the request was sent, and before it
+// is read.
+func (w *world) ask(list upstream.OrderStatuses, asked, size int) (*upstream.Page, error) {
+	if w.down {
+		return nil, &upstream.Error{Kind: upstream.KindUnavailable}
+	}
+	w.now = w.now.Add(time.Millisecond) // on the way
+	if w.move != nil {
+		w.move()
+	}
+	w.answer++
+	h, page := w.habits, &upstream.Page{Number: asked, Size: size}
+	size = max(size, h.least)
+	if h.most > 0 {
+		size = min(size, h.most)
+	}
+	ids := w.ids(list)
+	if h.swap && w.answer%2 == 0 {
+		for i := 0; i+1 < len(ids); i += 2 {
+			ids[i], ids[i+1] = ids[i+1], ids[i]
+		}
+	}
+	refused := &upstream.Error{Kind: upstream.KindInvalidResponse, Status: 404}
+	index := asked - h.first
+	if index < 0 {
+		switch h.pageZero {
+		case "first":
+			index = 0
+		case "empty":
+			return page, nil
+		default:
+			return nil, refused
+		}
+	}
+	if index > 0 && index*size >= len(ids) {
+		switch h.pastEnd {
+		case "error":
+			return nil, refused
+		case "last":
+			index = max(0, len(ids)-1) / size
+		case "first":
+			index = 0
+		}
+	}
+	ids = ids[min(index*size, len(ids)):min((index+1)*size, len(ids))]
+	weight := 0
+	for i, id := range ids {
+		weight += 1 + number(id)%3
+		if h.weight > 0 && i > 0 && weight > h.weight || w.answer == h.shortOnce && i >= (len(ids)+1)/2 {
+			break
+		}
+		if !h.drops(id) {
+			page.Rows = append(page.Rows, upstream.Row{Call: &upstream.Call{ID: id}, Started: w.startedAt(id)})
+		}
+	}
+	page.Bytes = len(page.Rows)
+	return page, nil
+}
+
+// endpoint is a gateway's connection to upstream: its clock may be ahead of the world's, or behind.
+type endpoint struct {
+	w        *world
+	offset   time.Duration
+	verifier *upstream.Verifier // nil: upstream is as documented
+}
+
+func (n *endpoint) now() time.Time { return n.w.now.Add(n.offset) }
+
+// ListCalls implements [upstream.Lister].
+func (n *endpoint) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
+	ask := func(list upstream.OrderStatuses) upstream.Asker {
+		return func(_ context.Context, number, size int) (*upstream.Page, error) {
+			asked := n.now()
+			page, err := n.w.ask(list, number, size)
+			if err != nil {
+				return nil, err
+			}
+			page.AskedAt = asked
+			return page, nil
+		}
+	}
+	if n.verifier == nil {
+		return ask(opts.Statuses)(ctx, opts.Page, opts.PageSize)
+	}
+	return n.verifier.Page(ctx, opts.Statuses, ask(opts.Statuses), ask(0), opts.Page, opts.PageSize)
+}
+
+// replica is a gateway with nothing in memory.
+func (w *world) replica(pageSize int, ttl, stale, offset time.Duration, verified bool) *Lists {
+	n := &endpoint{w: w, offset: offset}
+	if verified {
+		n.verifier = upstream.NewVerifier(upstream.FirstPageAuto, n.now)
+	}
+	cache := pagecache.New(n, pagecache.Options{
+		TTL: ttl, Revalidate: stale, Stale: stale, MaxBytes: 1 << 30, Now: n.now,
+	})
+	p := newLists(ageing{cache, w, offset}, pageSize, modelBound)
+	p.now, p.cached = n.now, ttl > 0
+	return p
+}
+
+const modelBound = 60
+
+// ageing notes the age of the oldest answer that was used, cached or not.
+type ageing struct {
+	upstream.Lister
+	w      *world
+	offset time.Duration
+}
+
+func (a ageing) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
+	page, err := a.Lister.ListCalls(ctx, opts)
+	synctest.Wait() // for what was asked in the background
+	if err == nil {
+		if asked := page.AskedAt.Add(-a.offset); asked.Before(a.w.oldest) {
+			a.w.oldest = asked
+		}
+	}
+	return page, err
+}
+
+// change is one way in which the list moves.
+func change(t *rapid.T, w *world) {
+	switch rapid.IntRange(0, 9).Draw(t, "change") {
+	case 0, 1:
+		w.insert(rapid.IntRange(1, 25).Draw(t, "calls"))
+	case 2:
+		w.remove(rapid.IntRange(0, len(w.rows)).Draw(t, "from"), rapid.IntRange(1, 12).Draw(t, "calls"))
+	case 3:
+		from, n := rapid.IntRange(0, len(w.rows)).Draw(t, "from"), rapid.IntRange(1, 30).Draw(t, "calls")
+		w.flip(from, n, rapid.IntRange(1, 4).Draw(t, "step"))
+	case 4:
+		w.now = w.now.Add(time.Duration(rapid.IntRange(1, 20).Draw(t, "seconds")) * time.Second)
+	case 5:
+		w.down = !w.down
+	case 6: // an update takes a call to the head
+		w.jump(rapid.IntRange(0, len(w.rows)).Draw(t, "from"), 0)
+	case 7: // a call that was queued starts
+		w.jump(rapid.IntRange(0, len(w.rows)).Draw(t, "from"), rapid.IntRange(0, len(w.rows)).Draw(t, "to"))
+	case 8:
+		if w.clock != "" { // beyond the bound
+			w.insert(rapid.IntRange(50, 200).Draw(t, "calls"))
+		}
+	case 9: // upstream is deployed, and serves smaller pages or larger ones
+		// Of two answers that are wrong in the same way the end is believed, and pages of one size alone cannot be walked.
+		if w.verified && w.habits.drop == 0 && w.habits.least == 0 && w.habits.shortOnce == 0 {
+			w.habits.most = rapid.SampledFrom([]int{0, 12, 20, 40}).Draw(t, "most")
+		}
+	}
+	t.Logf("the list is now %v, down %v", w, w.down)
+}
+
+// evidence is how many calls there are in the longest run of those that a cursor knows and that have kept their
+// places, and in the longest run with one that was sorted anew since. A run is in the old order, and has stayed
+// together.
+func (w *world) evidence(list upstream.OrderStatuses, c *relay.Cursor, made time.Time) (keepers, rivals int) {
+	at := map[relay.Hash]int{}
+	ids := w.ids(list)
+	for i, id := range ids {
+		at[relay.NewHash(id)] = i
+	}
+	var places, numbers []int
+	var jumped []bool
+	calls, _ := known(c)
+	for number, hash := range calls {
+		if i, ok := at[hash]; ok {
+			places, numbers, jumped = append(places, i), append(numbers, number), append(jumped, w.moved[ids[i]].After(made))
+		}
+	}
+	apart := 2 // rows that may come between two calls of a run
+	if list != 0 {
+		apart = 16
+	}
+	for set := range 1 << len(places) {
+		run, last, rival, together := 0, -1, false, true
+		for k, place := range places {
+			if set>>k&1 == 0 {
+				continue
+			}
+			if last >= 0 && (place <= places[last] || place-places[last]-(numbers[k]-numbers[last]) > apart) {
+				together = false
+				break
+			}
+			run, last, rival = run+1, k, rival || jumped[k]
+		}
+		switch {
+		case !together:
+		case rival:
+			rivals = max(rivals, run)
+		default:
+			keepers = max(keepers, run)
+		}
+	}
+	return keepers, rivals
+}

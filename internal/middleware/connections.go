@@ -1,0 +1,201 @@
+package middleware
+
+import (
+	"container/list"
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// Connections bounds the connections of clients, so that file descriptors are left for upstream, and memory for
+// answers.
+// Where there are as many as may be, a new one takes the place of the one that has waited longest for its next request,
+// or to send its first: whoever only holds connections keeps nobody out. nginx does so as well when it has no more
+// connections. If all of them are being answered, the new one waits until one is not.
+type Connections struct {
+	most   int
+	closed atomic.Uint64
+	freed  chan struct{} // has room for one: a connection has ended or has become idle
+
+	mu   sync.Mutex
+	open int
+	idle list.List // of *limitedConn, those none of whose requests is being answered, the longest first
+}
+
+// NewConnections bounds connections to so many, at least 1.
+func NewConnections(most int) *Connections {
+	return &Connections{most: most, freed: make(chan struct{}, 1)}
+}
+
+// Open is how many there are.
+func (c *Connections) Open() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open
+}
+
+// Closed is how many were closed to make room for others.
+func (c *Connections) Closed() uint64 { return c.closed.Load() }
+
+// Listen bounds the connections of a listener, which a server serves that [Connections.Watch] has seen.
+func (c *Connections) Listen(listener net.Listener) net.Listener {
+	return &limitedListener{Listener: listener, all: c, done: make(chan struct{})}
+}
+
+// Watch lets a server tell which connections have requests that are being answered. It comes after [Headers.Watch].
+func (c *Connections) Watch(server *http.Server) {
+	outer, next := server.ConnContext, server.Handler
+	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		if outer != nil {
+			ctx = outer(ctx, conn)
+		}
+		if counted, ok := conn.(*countedConn); ok {
+			conn = counted.Conn
+		}
+		return context.WithValue(ctx, limitedKey{}, conn)
+	}
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if limited, ok := r.Context().Value(limitedKey{}).(*limitedConn); ok {
+			c.begin(limited)
+			defer c.end(limited)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+type limitedKey struct{}
+
+type limitedListener struct {
+	net.Listener
+	all  *Connections
+	once sync.Once
+	done chan struct{}
+}
+
+// Accept implements [net.Listener].
+func (l *limitedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	limited := &limitedConn{Conn: conn, all: l.all}
+	if !l.all.admit(limited, l.done) {
+		_ = conn.Close()
+		return nil, net.ErrClosed
+	}
+	return limited, nil
+}
+
+// Close implements [net.Listener].
+func (l *limitedListener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return l.Listener.Close()
+}
+
+// limitedConn is one of the connections.
+type limitedConn struct {
+	net.Conn
+	all *Connections
+
+	// Under the lock of all.
+	requests int           // that are being answered
+	idle     *list.Element // its place among the idle ones; nil if it is none
+	closed   bool
+}
+
+// admit makes room for a connection. It is false if done is closed first.
+func (c *Connections) admit(conn *limitedConn, done <-chan struct{}) bool {
+	for !c.add(conn) {
+		if longest := c.longestIdle(); longest != nil {
+			c.closed.Add(1)
+			_ = longest.Close()
+			continue
+		}
+		select {
+		case <-c.freed:
+		case <-done:
+			return false
+		}
+	}
+	return true
+}
+
+// add adds a connection if there is room.
+func (c *Connections) add(conn *limitedConn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open >= c.most {
+		return false
+	}
+	c.open++
+	conn.idle = c.idle.PushBack(conn)
+	return true
+}
+
+// longestIdle is the connection that has been idle longest, nil if none is.
+func (c *Connections) longestIdle() *limitedConn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if first := c.idle.Front(); first != nil {
+		return first.Value.(*limitedConn)
+	}
+	return nil
+}
+
+// begin says that a request of a connection is being answered.
+func (c *Connections) begin(conn *limitedConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	conn.requests++
+	c.busy(conn)
+}
+
+// busy takes a connection from among the idle ones.
+func (c *Connections) busy(conn *limitedConn) {
+	if conn.idle != nil {
+		c.idle.Remove(conn.idle)
+		conn.idle = nil
+	}
+}
+
+// end says that a request has been answered.
+func (c *Connections) end(conn *limitedConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if conn.requests--; conn.requests == 0 && !conn.closed {
+		conn.idle = c.idle.PushBack(conn)
+		c.signal()
+	}
+}
+
+func (c *Connections) signal() {
+	select {
+	case c.freed <- struct{}{}:
+	default:
+	}
+}
+
+// Close implements [net.Conn].
+func (conn *limitedConn) Close() error {
+	err := conn.Conn.Close()
+	c := conn.all
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !conn.closed {
+		conn.closed = true
+		c.busy(conn)
+		c.open--
+		c.signal()
+	}
+	return err
+}
+
+// CloseWrite is what net/http calls so that an answer arrives before the connection ends.
+func (conn *limitedConn) CloseWrite() error {
+	if closer, ok := conn.Conn.(interface{ CloseWrite() error }); ok {
+		return closer.CloseWrite()
+	}
+	return nil
+}

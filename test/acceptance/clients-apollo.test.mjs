@@ -1,0 +1,74 @@
+// Apollo Client: its cache grows a list page by page, asks by hashes, and tells failures apart by their codes.
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { after, before, describe, it } from 'node:test'
+import { automaticQueries, explain, newClient, trustedQueries } from '../../examples/apollo/client.js'
+import { CALLS, openList } from '../../examples/apollo/list.js'
+import { example, itRuns, itWalks, movingList, recordFetch, runScript, tellVersions } from './clients.mjs'
+import { startGateway } from './gateway.mjs'
+
+const first = 10
+
+describe('Apollo Client', { timeout: 120_000 }, () => {
+  let gateway
+  before(async () => (gateway = await startGateway(movingList)))
+  after(() => gateway?.stop())
+
+  itWalks('relayStylePagination and fetchMore', ['@apollo/client'], () => gateway, (variables) => openList(newClient(gateway.graphql), variables))
+
+  it('asks by hash over GET, sends the query once, and hits from then on', async (t) => {
+    const wire = recordFetch(t)
+    const ask = () => openList(newClient(gateway.graphql, automaticQueries()), { first })
+    const list = await ask()
+    assert.deepEqual(wire.exchanges.map(({ method }) => method), ['GET', 'POST'])
+    const [miss, told] = wire.exchanges
+    assert.equal(miss.answer.errors[0].extensions.code, 'PERSISTED_QUERY_NOT_FOUND')
+    assert.match(JSON.parse(told.body).query, /^query Calls/)
+
+    await list.more()
+    await ask() // as another browser
+    assert.deepEqual(wire.exchanges.map(({ method }) => method), ['GET', 'POST', 'GET', 'GET'])
+    for (const { url, answer } of wire.exchanges.slice(2)) {
+      assert.equal(url.searchParams.has('query'), false)
+      assert.match(JSON.parse(url.searchParams.get('extensions')).persistedQuery.sha256Hash, /^[0-9a-f]{64}$/)
+      assert.equal(answer.data.calls.edges.length, first)
+    }
+  })
+
+  it('runs the operations of its manifest, and nothing else, with that as trusted documents', async (t) => {
+    await tellVersions(t, '@apollo/generate-persisted-query-manifest')
+    await runScript('apollo:manifest')
+    const path = example('apollo/manifest.json')
+    const trusting = await startGateway({ GATEWAY_TRUSTED_DOCUMENTS: path })
+    t.after(trusting.stop)
+    const wire = recordFetch(t)
+
+    const manifest = JSON.parse(await readFile(path, 'utf8'))
+    const list = await openList(newClient(trusting.graphql, trustedQueries(manifest)), { first })
+    await list.more()
+    assert.equal(list.calls().length, 2 * first)
+    assert.ok(wire.exchanges.every(({ body }) => !('query' in JSON.parse(body))), 'no text is sent')
+    await assert.rejects(openList(newClient(trusting.graphql), { first }), code('PERSISTED_QUERY_REQUIRED'))
+  })
+
+  it('tells failures apart by extensions.code', async (t) => {
+    const ask = (url, variables) => newClient(url).query({ query: CALLS, variables: { first, ...variables } })
+    const failure = async (url, variables) => explain(await ask(url, variables).then(() => assert.fail('no failure'), (error) => error))
+
+    const locked = await startGateway({ GATEWAY_TOKENS: 'a-token-of-the-acceptance-tests' })
+    t.after(locked.stop)
+    assert.equal(await failure(locked.graphql), 'Please log in.')
+    assert.match(await failure(gateway.graphql, { after: 'no cursor' }), /Start again at the top/)
+    assert.match(await failure(gateway.graphql, { first: 1001 }), /BAD_USER_INPUT/)
+    const stopped = await startGateway()
+    await stopped.stop()
+    assert.match(await failure(stopped.graphql), /cannot be reached/)
+  })
+
+  itRuns('apollo', /│ 9 +│ '\+\d+'/)
+})
+
+const code = (expected) => (error) => {
+  assert.equal(error.errors?.[0].extensions.code, expected, error.message)
+  return true
+}

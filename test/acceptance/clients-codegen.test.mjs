@@ -1,0 +1,89 @@
+// graphql-codegen and the TypeScript compiler: what is typed runs, and what is wrong does not compile.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { example, itRuns, runScript, tellVersions } from './clients.mjs'
+import { startGateway } from './gateway.mjs'
+
+describe('graphql-codegen and TypeScript', { timeout: 120_000 }, () => {
+  let calls
+  before(async () => {
+    await runScript('codegen:build') // codegen's types, then tsc, which fails on any error
+    calls = await import('../../examples/codegen/build/calls.js')
+  })
+
+  it('compiles what is right, and nothing that is wrong', async (t) => {
+    await tellVersions(t, '@graphql-codegen/cli', '@graphql-codegen/client-preset', 'typescript')
+    const cases = {
+      'call.startedAt?.endsWith("Z")': undefined,
+      'call.phoneNumber': /TS2339: Property 'phoneNumber' does not exist/, // not asked for
+      'call.status === "DONE"': /TS2367: .*'CallStatus' and '"DONE"' have no overlap/,
+      'call.startedAt?.getTime()': /TS2339: Property 'getTime' does not exist on type 'string'/,
+      'call.structuredOutput.nps': /TS18046: 'call.structuredOutput' is of type 'unknown'/,
+    }
+    const errors = await compile(Object.keys(cases))
+    for (const [expression, error] of Object.entries(cases)) {
+      if (error) assert.match(errors.get(expression) ?? '', error)
+      else assert.equal(errors.get(expression), undefined)
+    }
+  })
+
+  it('shows a value newer than the schema as it came', () => {
+    assert.equal(calls.statusOf({ status: 'UNRECOGNIZED', extra: { status: 'paused' } }), 'paused')
+    assert.equal(calls.statusOf({ status: 'UNRECOGNIZED', extra: null }), 'unknown')
+    assert.equal(calls.statusOf({ status: 'ONGOING', extra: null }), 'talking')
+  })
+
+  it('runs its documents by their ids, with its manifest as trusted documents', async (t) => {
+    const settings = { GATEWAY_TRUSTED_DOCUMENTS: example('codegen/src/gql/persisted-documents.json') }
+    await promisify(execFile)(process.env.GATEWAY_BIN, ['--check'], { env: settings })
+    const gateway = await startGateway(settings)
+    t.after(gateway.stop)
+    assert.equal((await calls.newestCalls(gateway.graphql, 3, { trusted: true })).length, 3)
+    await assert.rejects(calls.newestCalls(gateway.graphql, 3), /^Error: PERSISTED_QUERY_REQUIRED: /)
+  })
+
+  it('makes the same of the endpoint as of the file, with graphql 17', async (t) => {
+    const gateway = await startGateway()
+    t.after(gateway.stop)
+    const ofFile = await generate(t, fileURLToPath(new URL('../../schema.graphqls', import.meta.url)))
+    assert.match(ofFile['schema.graphql'], /How far this attempt has come/)
+    assert.match(ofFile['client/graphql.ts'], /NewestCallsDocument/)
+    assert.deepEqual(await generate(t, gateway.graphql), ofFile)
+  })
+
+  itRuns('codegen', /^\d\d:\d\d:\d\d  done  \w+/m)
+})
+
+/** What codegen writes for a schema, by the paths of the files. */
+async function generate(t, schema) {
+  const target = await mkdtemp(join(tmpdir(), 'revox-codegen-'))
+  t.after(() => rm(target, { recursive: true }))
+  const cwd = fileURLToPath(new URL('graphql-17/', import.meta.url))
+  const env = { ...process.env, SCHEMA: schema, TARGET: target, NO_COLOR: '1' }
+  await promisify(execFile)('node_modules/.bin/graphql-codegen', ['--config', 'codegen.ts'], { cwd, env, timeout: 60_000 })
+  const files = ['schema.graphql', ...(await readdir(join(target, 'client'))).map((name) => `client/${name}`)]
+  return Object.fromEntries(await Promise.all(files.map(async (name) => [name, await readFile(join(target, name), 'utf8')])))
+}
+
+/** Compiles expressions about a `call`, and gives the compiler's error for each that has one. */
+async function compile(expressions) {
+  const folder = await mkdtemp(example('codegen/build/expressions-'))
+  try {
+    const lines = ["import type { Call } from '../../src/calls.js'", 'declare const call: Call', ...expressions]
+    await writeFile(join(folder, 'all.ts'), lines.join('\n'))
+    const config = { extends: '../../tsconfig.json', compilerOptions: { noEmit: true, rootDir: '../..' }, files: ['all.ts'], include: [] }
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))
+    const tsc = promisify(execFile)(example('node_modules/.bin/tsc'), ['-p', folder, '--pretty', 'false'], { timeout: 60_000 })
+    const { stdout } = await tsc.catch((error) => error)
+    const found = stdout.matchAll(/all\.ts\((\d+),.*error (.*)/g)
+    return new Map(Array.from(found, ([, line, message]) => [lines[line - 1], message]))
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}

@@ -1,0 +1,90 @@
+// What the endpoint says of itself is what schema.graphqls says, in the eyes of graphql-js.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { after, before, describe, it } from 'node:test'
+import * as graphql16 from 'graphql'
+import { startGateway } from './gateway.mjs'
+
+const file = readFileSync(new URL('../../schema.graphqls', import.meta.url), 'utf8')
+const graphql17 = createRequire(new URL('graphql-17/package.json', import.meta.url))('graphql')
+
+/**
+ * All that the introspection query can be asked to ask for; deprecation of directives is of a draft that the gateway
+ * does not know.
+ */
+const everything = {
+  descriptions: true,
+  experimentalDirectiveDeprecation: false,
+  specifiedByUrl: true,
+  directiveIsRepeatable: true,
+  schemaDescription: true,
+  inputValueDeprecation: true,
+  oneOf: true,
+}
+
+/**
+ * The types of introspection itself, and the directives, that are of a later draft in graphql-js than in the gateway,
+ * which has those of September 2025. Only introspection of introspection shows them.
+ */
+const drafts = {
+  // directives that are deprecated
+  16: ['__Directive', '__Schema'],
+  // and arguments that are not nullable
+  17: ['@deprecated', '__Directive', '__DirectiveLocation', '__Field', '__Schema', '__Type'],
+}
+
+for (const graphql of [graphql16, graphql17]) {
+  describe(`Introspection, by graphql-js ${graphql.version}`, () => {
+    let gateway, endpoint
+    before(async () => {
+      gateway = await startGateway()
+      endpoint = await gateway.query(graphql.getIntrospectionQuery(everything))
+    })
+    after(() => gateway?.stop())
+
+    const built = graphql.buildSchema(file)
+    const print = (schema) => graphql.printSchema(graphql.lexicographicSortSchema(schema))
+
+    it('is a schema that prints as the file does', () => {
+      const schema = graphql.buildClientSchema(endpoint)
+      assert.deepEqual(graphql.validateSchema(schema), [])
+      assert.equal(print(schema), print(built))
+    })
+
+    it('says the same of every type, field, argument and value', () => {
+      const [said, right] = [endpoint, graphql.introspectionFromSchema(built, everything)].map((answer) =>
+        comparable(graphql, answer),
+      )
+      assert.deepEqual(Object.keys(said), Object.keys(right))
+      const draft = drafts[graphql.versionInfo.major]
+      for (const name of Object.keys(right)) {
+        if (draft.includes(name))
+          assert.notEqual(said[name], right[name], `${name} is as in the draft: take it off the list`)
+        else assert.equal(said[name], right[name])
+      }
+    })
+  })
+}
+
+/**
+ * An introspection as one text for each type and directive, and one for the rest. Of what GraphQL itself defines the
+ * descriptions are left out: each implementation has its own words.
+ */
+function comparable(graphql, { __schema: { types, directives, ...rest } }) {
+  const own = new Set(graphql.specifiedScalarTypes.map(({ name }) => name))
+  const wordless = (value) =>
+    JSON.parse(JSON.stringify(value, (name, member) => (name === 'description' ? undefined : member)))
+  const told = new Map([['schema', rest]])
+  for (const type of types)
+    told.set(type.name, own.has(type.name) || type.name.startsWith('__') ? wordless(type) : type)
+  for (const directive of directives) told.set(`@${directive.name}`, wordless(directive))
+  const names = [...told.keys()].sort()
+  return Object.fromEntries(names.map((name) => [name, JSON.stringify(told.get(name), sorted)]))
+}
+
+/** For JSON.stringify: the order of members says nothing. */
+const sorted = (_, value) =>
+  value && typeof value === 'object' && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value

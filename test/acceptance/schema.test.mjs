@@ -1,0 +1,43 @@
+// The schema may grow, and takes nothing away from clients: it is compared with that of the last tag.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import { buildSchema, findBreakingChanges } from 'graphql'
+
+const root = new URL('../..', import.meta.url)
+const current = readFileSync(new URL('schema.graphqls', root), 'utf8')
+const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+
+/** The schema of the last tag; undefined where there is no tag, or no history. */
+function released() {
+  try {
+    const tag = git('describe', '--tags', '--abbrev=0')
+    return { tag, schema: git('show', `${tag}:schema.graphqls`) }
+  } catch {
+    return undefined
+  }
+}
+
+const breaking = (before, now) => findBreakingChanges(buildSchema(before), buildSchema(now)).map(({ description }) => description)
+
+describe('The schema', () => {
+  it('breaks no client since the last tag', (t) => {
+    const last = released()
+    if (!last) return t.diagnostic('no tag yet: nothing to compare')
+    t.diagnostic(`compared with ${last.tag}`)
+    assert.deepEqual(breaking(last.schema, current), [])
+  })
+
+  it('is compared by a check that finds what breaks clients, and nothing else', () => {
+    const without = (line) => {
+      const described = new RegExp(`\\n *"[^"\\n]*"\\n${line}`)
+      assert.match(current, described)
+      return current.replace(described, '\n')
+    }
+    assert.deepEqual(breaking(current, without('  endReason: String\n')), ['Call.endReason was removed.'])
+    assert.deepEqual(breaking(current, without('  VOICEMAIL\n')), ['VOICEMAIL was removed from enum type CallResult.'])
+    assert.deepEqual(breaking(current, current.replace('  endReason: String\n', '  endReason: Int\n')), ['Call.endReason changed type from String to Int.'])
+    assert.deepEqual(breaking(current, current.replace('  endReason: String\n', '  endReason: String\n  "More."\n  more: Int\n')), [])
+  })
+})

@@ -1,0 +1,305 @@
+package main
+
+// All calls to a file
+//
+// The subcommand lets the built gateway's query command write all calls of a fake upstream to a file, beside a plain loop
+// over REST that does the least a loop can: ask for a page, write each of its rows. Then it kills the command again and
+// again, runs it until it is done, and compares the file with the list.
+//
+//	go run ./test/bench walk -gateway bin/revox-graphql
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"revox-graphql/upstream/fake"
+)
+
+// walkCommand measures walking the whole list.
+const walkCommand = "walk"
+
+const (
+	walkLoopPage  = 200 // calls a page of the plain loop, as many as the gateway asks for
+	walkEvery     = 5 * time.Millisecond
+	narrowColumns = "id,status,startedAt"
+	wholeCall     = `{ calls { nodes { id status phoneNumber startedAt answeredAt endedAt result dialError endReason endedBy recordingUrl structuredOutput
+		transcript { role content toolName toolArguments toolIsError } extra } } }`
+)
+
+// walkOptions are the flags of the subcommand.
+type walkOptions struct {
+	gateway string
+	rounds  int
+	kills   int
+	latency time.Duration
+}
+
+func parseWalkOptions(args []string) (*walkOptions, error) {
+	var o walkOptions
+	flags := flag.NewFlagSet("bench "+walkCommand, flag.ContinueOnError)
+	flags.StringVar(&o.gateway, "gateway", "bin/revox-graphql", "the built gateway")
+	flags.IntVar(&o.rounds, "rounds", 5, "how often each way is measured")
+	flags.IntVar(&o.kills, "kills", 20, "how often the last walk is killed")
+	flags.DurationVar(&o.latency, "latency", 0, "how long upstream takes for every answer, beside making it")
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() > 0 || o.rounds < 1 || o.kills < 0 || o.latency < 0 {
+		return nil, errors.New("-rounds is at least 1, -kills and -latency are not negative, and nothing follows the flags")
+	}
+	if _, err := exec.LookPath(o.gateway); err != nil {
+		return nil, fmt.Errorf("-gateway: build it first, go build -o bin/revox-graphql . (%w)", err)
+	}
+	return &o, nil
+}
+
+// walker walks the list of an upstream.
+type walker struct {
+	*walkOptions
+	rest *upstream
+	dir  string
+	dice *rand.Rand
+}
+
+// export is one measurement.
+type export struct {
+	took     time.Duration
+	peak     int // memory in bytes; 0: not known
+	requests int // to upstream
+}
+
+func walkAll(ctx context.Context, args []string) error {
+	o, err := parseWalkOptions(args)
+	if err != nil {
+		return err
+	}
+	rest, err := startUpstream(ctx)
+	if err != nil {
+		return err
+	}
+	defer rest.stop()
+	rest.Behave(func(b *fake.Behaviour) { b.Latency = o.latency })
+	dir, err := os.MkdirTemp("", "revox-bench-")
+	if err != nil {
+		return fmt.Errorf("no place for files: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	w := &walker{o, rest, dir, rand.New(rand.NewPCG(1, 2))} //nolint:gosec // the same moments every time
+	var t table
+	err = errors.Join(w.compare(ctx, &t), w.interrupt(ctx, &t))
+	fmt.Print(t.text.String())
+	return err
+}
+
+// compare measures each way to get at all calls.
+func (w *walker) compare(ctx context.Context, t *table) error {
+	ways := []struct {
+		name string
+		run  func(context.Context, string) (export, error)
+	}{
+		{fmt.Sprintf("a loop over REST, %d calls a page, rows as they come", walkLoopPage), w.loop},
+		{"`query --all --columns " + narrowColumns + "`", w.query("--columns", narrowColumns)},
+		{"`query --all`, whole calls with what was said", w.query("-d", wholeCall)},
+		{"the same as CSV", w.query("-d", wholeCall, "--format", "csv")},
+	}
+	measured := make([][]export, len(ways))
+	for range w.rounds {
+		for i, way := range ways {
+			path := filepath.Join(w.dir, strconv.Itoa(i))
+			w.rest.ResetRequests()
+			one, err := way.run(ctx, path)
+			if err != nil {
+				return fmt.Errorf("%s: %w", way.name, err)
+			}
+			one.requests = len(w.rest.Requests())
+			measured[i] = append(measured[i], one)
+		}
+	}
+	fmt.Fprintf(&t.text, "%s calls, to a file. Medians of %d rounds.\n", humanize.Comma(fake.DefaultCalls), w.rounds)
+	t.head("all calls", "calls a second", "upstream requests", "peak memory, MiB")
+	for i, way := range ways {
+		peak := "–"
+		if measured[i][0].peak > 0 {
+			peak = decimals(0)(median(exportFigures(measured[i], func(one export) float64 { return float64(one.peak) })) / (1 << 20))
+		}
+		t.row(way.name, humanize.Comma(int64(median(exportFigures(measured[i], func(one export) float64 { return fake.DefaultCalls / one.took.Seconds() })))),
+			strconv.Itoa(measured[i][0].requests), peak)
+	}
+	return nil
+}
+
+func exportFigures(exports []export, figure func(export) float64) []float64 {
+	figures := make([]float64, len(exports))
+	for i, one := range exports {
+		figures[i] = figure(one)
+	}
+	return figures
+}
+
+// loop is what one writes without the gateway, for a list that stands still.
+func (w *walker) loop(ctx context.Context, path string) (export, error) {
+	began := time.Now()
+	file, err := os.Create(path) //nolint:gosec // in this program's own folder
+	if err != nil {
+		return export{}, err
+	}
+	defer func() { _ = file.Close() }()
+	out, client := bufio.NewWriter(file), newClient()
+	defer client.CloseIdleConnections()
+	for number := 0; ; number++ {
+		body, err := w.rest.page(ctx, client, number, walkLoopPage)
+		if err != nil {
+			return export{}, err
+		}
+		var page struct{ Calls []json.RawMessage }
+		if err := json.Unmarshal(body, &page); err != nil {
+			return export{}, err
+		}
+		for _, row := range page.Calls {
+			_, _ = out.Write(row) // Flush tells
+			_ = out.WriteByte('\n')
+		}
+		if len(page.Calls) < walkLoopPage {
+			break
+		}
+	}
+	if err := errors.Join(out.Flush(), file.Sync()); err != nil {
+		return export{}, err
+	}
+	return export{took: time.Since(began)}, nil
+}
+
+// query is the command, with the flags that say what is selected.
+func (w *walker) query(flags ...string) func(context.Context, string) (export, error) {
+	return func(ctx context.Context, path string) (export, error) {
+		var one export
+		began := time.Now()
+		cmd, log := w.command(ctx, path, flags...)
+		if err := cmd.Start(); err != nil {
+			return one, err
+		}
+		exited := make(chan error, 1)
+		go func() { exited <- cmd.Wait() }()
+		ticks := time.NewTicker(walkEvery)
+		defer ticks.Stop()
+		for {
+			select {
+			case err := <-exited:
+				one.took = time.Since(began)
+				if err != nil {
+					err = fmt.Errorf("%w: %s", err, log)
+				}
+				return one, err
+			case <-ticks.C:
+				if peak, err := memory(cmd.Process.Pid, peakRSS); err == nil { // it may just have ended
+					one.peak = max(one.peak, peak)
+				}
+			}
+		}
+	}
+}
+
+func (w *walker) command(ctx context.Context, path string, flags ...string) (*exec.Cmd, *bytes.Buffer) {
+	cmd := exec.CommandContext(ctx, w.gateway, append([]string{"query", "--all", "--out", path}, flags...)...) //nolint:gosec // it is for the caller to say what is measured
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), isSetting), "REVOX_API_KEY="+gatewayKey, "REVOX_BASE_URL="+w.rest.url)
+	log := &bytes.Buffer{}
+	cmd.Stderr = log
+	return cmd, log
+}
+
+// interrupt kills a walk as often as it is told to, lets it finish, and compares the file with the list.
+func (w *walker) interrupt(ctx context.Context, t *table) error {
+	if w.kills == 0 {
+		return nil
+	}
+	path := filepath.Join(w.dir, "killed")
+	began := time.Now()
+	kills := 0
+	for {
+		killed, err := w.runKilled(ctx, path, kills < w.kills)
+		if err != nil {
+			return err
+		}
+		if !killed {
+			break
+		}
+		kills++
+	}
+	took := time.Since(began)
+	lines, twice, lost, err := w.against(path)
+	if err != nil {
+		return err
+	}
+	t.head("killed and run again", "kills", "lines", "twice", "lost", "calls a second, starts and all")
+	t.row("`query --all`, whole calls", strconv.Itoa(kills), humanize.Comma(int64(lines)), strconv.Itoa(twice), strconv.Itoa(lost),
+		humanize.Comma(int64(float64(lines)/took.Seconds())))
+	if twice+lost > 0 || lines != fake.DefaultCalls {
+		return fmt.Errorf("%d lines, %d twice, %d lost", lines, twice, lost)
+	}
+	return nil
+}
+
+// runKilled runs the command once, and kills it a little after some request of its to upstream.
+func (w *walker) runKilled(ctx context.Context, path string, kill bool) (killed bool, err error) {
+	ctx, cancel := context.WithCancel(ctx) // which kills
+	defer cancel()
+	last, later := 2+w.dice.IntN(2*(fake.DefaultCalls/walkLoopPage)/(w.kills+1)+1), time.Duration(w.dice.Int64N(int64(10*time.Millisecond)))
+	w.rest.ResetRequests()
+	w.rest.Behave(func(b *fake.Behaviour) {
+		b.Fault = func(n int, _ *http.Request) *fake.Answer {
+			if kill && n == last {
+				time.AfterFunc(later, cancel)
+			}
+			return nil
+		}
+	})
+	cmd, log := w.command(ctx, path, "-d", wholeCall)
+	err = cmd.Run()
+	if err != nil && cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == -1 && kill {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%w: %s", err, log)
+	}
+	return false, nil
+}
+
+// against compares a file with the list.
+func (w *walker) against(path string) (lines, twice, lost int, err error) {
+	file, err := os.Open(path) //nolint:gosec // in this program's own folder
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	defer func() { _ = file.Close() }()
+	seen := map[string]int{}
+	for reader := json.NewDecoder(file); reader.More(); lines++ {
+		var call struct{ ID string }
+		if err := reader.Decode(&call); err != nil {
+			return 0, 0, 0, fmt.Errorf("line %d: %w", lines+1, err)
+		}
+		if seen[call.ID]++; seen[call.ID] > 1 {
+			twice++
+		}
+	}
+	for _, id := range w.rest.IDs() {
+		if seen[id] == 0 {
+			lost++
+		}
+	}
+	return lines, twice, lost, nil
+}
