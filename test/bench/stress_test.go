@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"revox-graphql/graph/relay"
@@ -338,26 +339,27 @@ func TestSampler(t *testing.T) {
 
 // Nobody reads a log that is held, and when it is closed whoever writes is told so.
 func TestHeldLog(t *testing.T) {
-	l := &childLog{url: make(chan string, 1)}
-	if n, err := l.Write([]byte("before\n")); n != 7 || err != nil {
-		t.Fatal(n, err)
-	}
-	closeLog := l.hold()
-	written := make(chan error, 1)
-	go func() {
-		_, err := l.Write([]byte("after\n"))
-		written <- err
-	}()
-	select {
-	case err := <-written:
-		t.Fatalf("it was read: %v", err)
-	default:
-	}
-	closeLog()
-	closeLog() // the second does nothing
-	if err := <-written; !errors.Is(err, errLogClosed) || l.String() != "before\n" {
-		t.Errorf("%v, %q", err, l.String())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		l := &childLog{url: make(chan string, 1)}
+		if n, err := l.Write([]byte("before\n")); n != 7 || err != nil {
+			t.Fatal(n, err)
+		}
+		closeLog := l.hold()
+		written := make(chan error, 1)
+		go func() {
+			_, err := l.Write([]byte("after\n"))
+			written <- err
+		}()
+		synctest.Wait()
+		if len(written) > 0 {
+			t.Error("it was read")
+		}
+		closeLog()
+		closeLog() // the second does nothing
+		if err := <-written; !errors.Is(err, errLogClosed) || l.String() != "before\n" {
+			t.Errorf("%v, %q", err, l.String())
+		}
+	})
 }
 
 // Connections that stand still carry nothing and stay open; others carry.
@@ -403,7 +405,7 @@ func TestStandingProxy(t *testing.T) {
 	}
 	select {
 	case err := <-answered:
-		t.Errorf("a connection that stands still answers: %v", err)
+		t.Fatalf("a connection that stands still answers: %v", err)
 	default:
 	}
 	cancel()
