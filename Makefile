@@ -17,7 +17,7 @@ APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 EXPLORER := gateway/explorer/dist/index.html
 EXPLORER_SOURCES := $(addprefix gateway/explorer/,index.html package-lock.json vite.config.ts) $(wildcard gateway/explorer/src/*)
 
-.PHONY: run build image explorer test generated lint unit race fuzz deploy acceptance screenshots bench siege clean
+.PHONY: run build image explorer test generated lint unit race fuzz deploy acceptance screenshots bench stress stress-short clean
 
 run: build
 	./bin/revox-graphql
@@ -42,7 +42,7 @@ endif
 $(EXPLORER): $(EXPLORER_SOURCES)
 	cd gateway/explorer && npm ci --no-audit --no-fund && npm run build
 
-test: generated lint unit race fuzz deploy acceptance
+test: generated lint unit race fuzz deploy acceptance stress-short
 	@echo 'make test: all is well'
 
 # What is generated is what its sources say, and go.mod has what is used.
@@ -123,9 +123,14 @@ bench: build /usr/bin/wrk
 	go run ./test/bench -gateway bin/revox-graphql -rounds 5
 	go test ./upstream ./graph -run '^$$' -bench . -benchmem
 
-# What the gateway bears: hostile documents, overload, slow connections, restarts behind nginx.
-siege: build /usr/sbin/nginx
-	go run ./test/bench siege -gateway bin/revox-graphql
+# What the gateway bears in 1 GiB of memory, a row for each load. For some of them, or longer:
+# make stress STRESS='-scenario walks,large -for 10s', or STRESS='-scenario everything -soak 10m'.
+stress: build /usr/sbin/nginx
+	go run ./test/bench stress -gateway bin/revox-graphql $(STRESS)
+
+# What must hold on any machine, however busy: outcomes, and no times.
+stress-short: build
+	go run ./test/bench stress -short -gateway bin/revox-graphql
 
 /usr/sbin/nginx:
 	$(APT) update && $(APT) install -y --no-install-recommends nginx-light

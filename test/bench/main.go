@@ -53,8 +53,8 @@ func run(ctx context.Context, args []string) error {
 			return serveGenerated(ctx, args[1:])
 		case troubleCommand:
 			return trouble(ctx, args[1:])
-		case siegeCommand:
-			return siege(ctx, args[1:])
+		case stressCommand:
+			return stress(ctx, args[1:])
 		case walkCommand:
 			return walkAll(ctx, args[1:])
 		}

@@ -47,9 +47,9 @@ func measureRestart(ctx context.Context, o *troubleOptions, t *table) error {
 	s.gateway = &child{url: "http://127.0.0.1:" + ports[2] + "/", exited: make(chan struct{}), log: &childLog{}}
 
 	poured := make(chan []reply, 1)
-	go func() { poured <- s.pour(ctx, pages, restartPerSecond, o.siege) }()
+	go func() { poured <- s.pour(ctx, pages, restartPerSecond, o.stress) }()
 	restarts := 0
-	for began := time.Now(); err == nil && time.Since(began) < o.siege-2*drainDelay-time.Second; restarts++ {
+	for began := time.Now(); err == nil && time.Since(began) < o.stress-2*drainDelay-time.Second; restarts++ {
 		replicas[restarts%2].cancel() // which asks it to stop
 		<-replicas[restarts%2].exited
 		err = errors.Join(replace(restarts%2), pass(ctx, time.Second)) // nginx believes in it again

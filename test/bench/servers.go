@@ -116,7 +116,19 @@ type childLog struct {
 	mu    sync.Mutex
 	text  string
 	found bool
+	held  chan struct{} // not nil: nothing is read until it is closed, and then the log is
 }
+
+// hold lets nobody read the log any more. It returns what closes it.
+func (l *childLog) hold() (closeLog func()) {
+	held := make(chan struct{})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = held
+	return sync.OnceFunc(func() { close(held) })
+}
+
+var errLogClosed = errors.New("the log is closed")
 
 // maxLog is how much of a child's log is kept.
 const maxLog = 16 << 10
@@ -124,6 +136,11 @@ const maxLog = 16 << 10
 // Write implements [io.Writer].
 func (l *childLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
+	if held := l.held; held != nil {
+		l.mu.Unlock()
+		<-held
+		return 0, errLogClosed
+	}
 	defer l.mu.Unlock()
 	l.text += string(p[:min(len(p), maxLog-len(l.text))])
 	if _, rest, ok := strings.Cut(l.text, "msg="+listening+" url="); ok && !l.found {

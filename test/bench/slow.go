@@ -68,7 +68,7 @@ func measureSlow(ctx context.Context, o *troubleOptions, t *table) error {
 	for _, way := range slowWays() {
 		fmt.Fprintf(&t.text, "\n## Slow %s\n\n%d connections, a byte a second; places for %d requests.\n", way.name, slowConnections, slowPlaces)
 		var opened atomic.Int64
-		failed = append(failed, s.during(ctx, t, pages, o.siege, func(ctx context.Context) {
+		failed = append(failed, s.during(ctx, t, pages, o.stress, func(ctx context.Context) {
 			var all sync.WaitGroup
 			for range slowConnections {
 				all.Go(func() {

@@ -68,7 +68,7 @@ type troubleOptions struct {
 	well, down, back time.Duration // of the outage
 	ttl, stale       string        // of the cache in the outage; empty is what the gateway comes with
 	storm            time.Duration
-	siege            time.Duration
+	stressOptions
 }
 
 func parseTroubleOptions(args []string) (*troubleOptions, error) {

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// stressResult is a row of the table.
+type stressResult struct {
+	name, about           string
+	requests              int64 // to upstream, meanwhile
+	atOnce                int   // the most at upstream at once
+	before, during, after *normalReplies
+	peak, group           int // memory of the process, and of its control group with the kernel's for it, in bytes
+	notes                 []string
+	series                []int // of memory, in bytes, each second
+	err                   error
+}
+
+// stressTable is the table of all results.
+func (o *troubleOptions) stressTable() string {
+	var t table
+	if len(o.results) == 0 {
+		return ""
+	}
+	fmt.Fprintf(&t.text, "\n## Stress\n\n")
+	switch {
+	case o.fallback != "":
+		fmt.Fprintf(&t.text, "Without a control group (%s): the gateway is told to take %d MiB.\n",
+			o.fallback, fallbackLimit>>20)
+	case o.goMemLimit != "":
+		fmt.Fprintf(&t.text, "In a control group of %d MiB, with GOMEMLIMIT=%s.\n", memoryLimit>>20, o.goMemLimit)
+	default:
+		fmt.Fprintf(&t.text, "In a control group of %d MiB.\n", memoryLimit>>20)
+	}
+	fmt.Fprintf(&t.text, "A normal client asks %d times per second for pages in memory, and %d times for one that is not "+
+		"(cold). Milliseconds, before and during. Memory is the most that the process had, and its control group.\n",
+		normalPerSecond, coldPerSecond)
+	t.head("scenario", "upstream requests", "at once", "errors", "p50", "p99", "cold p50", "cold max", "MiB", "outcome")
+	for _, r := range o.results {
+		t.row(r.cells()...)
+	}
+	for _, r := range o.results {
+		if r.err != nil {
+			fmt.Fprintf(&t.text, "\n%s: %s.\n", r.name, firstLines(r.err.Error(), 12))
+		}
+		if r.name == everythingName && len(r.series) > 60 {
+			t.head("minute", "least MiB", "median", "most")
+			for i, m := range minutes(r.series) {
+				t.row(fmt.Sprint(i+1), mebibytes(m[0]), mebibytes(m[len(m)/2]), mebibytes(m[len(m)-1]))
+			}
+		}
+	}
+	return t.text.String()
+}
+
+// minutes are the samples of each minute of a series, sorted.
+func minutes(series []int) [][]int {
+	all := slices.Collect(slices.Chunk(slices.Clone(series), 60))
+	for _, minute := range all {
+		slices.Sort(minute)
+	}
+	return all
+}
+
+// flat is an error where memory still grows after the caches have had half of the time to fill: by more than a fifth,
+// and by more than 50 MiB, from the minute in the middle to the last whole one. Less than six minutes tell nothing.
+func flat(series []int) error {
+	all := minutes(series[:len(series)/60*60])
+	if len(all) < 6 {
+		return nil
+	}
+	middle, last := all[len(all)/2][30], all[len(all)-1][30]
+	if last-middle > max(middle/5, 50<<20) {
+		return fmt.Errorf("memory grows: %s MiB in the middle, %s at the end", mebibytes(middle), mebibytes(last))
+	}
+	return nil
+}
+
+func (r *stressResult) cells() []string {
+	outcome := "holds"
+	if r.err != nil {
+		outcome = "FAILS"
+	}
+	if len(r.notes) > 0 {
+		outcome += "; " + strings.Join(r.notes, ", ")
+	}
+	if r.during == nil {
+		return []string{r.name, "–", "–", "–", "–", "–", "–", "–", "–", outcome}
+	}
+	memory := mebibytes(r.peak)
+	if r.group > 0 {
+		memory += " / " + mebibytes(r.group)
+	}
+	two := func(of func(*normalReplies) string) string { return of(r.before) + " / " + of(r.during) }
+	return []string{
+		r.name, fmt.Sprint(r.requests), fmt.Sprint(r.atOnce),
+		r.during.errors(),
+		two(func(n *normalReplies) string { return n.hot.latency(50) }),
+		two(func(n *normalReplies) string { return n.hot.latency(99) }),
+		two(func(n *normalReplies) string { return n.cold.latency(50) }),
+		two(func(n *normalReplies) string { return n.cold.latency(100) }),
+		memory, outcome,
+	}
+}
+
+// firstLines is the beginning of a text that may hold a process's log.
+func firstLines(text string, most int) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = fmt.Sprintf("%.400s", lines[i])
+	}
+	if len(lines) > most {
+		lines = append(lines[:most], "…")
+	}
+	return strings.Join(lines, "\n")
+}
