@@ -32,7 +32,8 @@ import (
 //     beyond the bound.
 //
 // A walk whose cursor has lost its evidence is not checked any further: of the calls that the cursor knows, those that
-// have kept their places are no more than a run that has one in it that was sorted anew. Nor is a walk that was told
+// have kept their places are no more than a run that has one in it that was sorted anew, in the lists as they were at
+// some moment between the oldest answer that the request has used and its end. Nor is a walk that was told
 // that calls have changed places, and whose cursor may have expired. Where neighbours change places in every second
 // answer, or where upstream drops rows after paging, a walk ends somewhere.
 //
@@ -104,13 +105,10 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *pages, movin
 	}
 	r := w.reading(p, k.list)
 	win, err := r.window(ctx, rng, everything)
-	if c := cmp.Or(rng.After, rng.Before); c != nil {
-		keepers, rivals := w.evidence(k.list, c, k.made)
-		if rivals > 0 && keepers <= rivals {
-			t.Logf("%d of the cursor's calls have kept their places, and %d stand in order elsewhere", keepers, rivals)
-			k.ended = true
-			return nil
-		}
+	if c := cmp.Or(rng.After, rng.Before); c != nil && w.contested(k.list, c, k.made) {
+		t.Log("no more of the cursor's calls have kept their places than stand in order elsewhere")
+		k.ended = true
+		return nil
 	}
 	w.checkMark(t, r, k.list)
 	switch {
@@ -248,8 +246,7 @@ func (w *world) between(
 	from, to := slices.Index(ids, after.id), slices.Index(ids, before.id)
 	for _, m := range []*bookmark{after, before} {
 		since, ok := w.since[m.list][m.id]
-		keepers, rivals := w.evidence(m.list, parse(t, m.text), m.made)
-		if !ok || since.After(m.made) || keepers <= rivals {
+		if !ok || since.After(m.made) || w.contested(m.list, parse(t, m.text), m.made) {
 			return
 		}
 	}
