@@ -195,7 +195,7 @@ func (w *world) jump(from, to int) {
 
 // ids are the ids of a list, in its order.
 func (w *world) ids(list upstream.OrderStatuses) []string {
-	var ids []string
+	ids := make([]string, 0, len(w.rows))
 	for _, row := range w.rows {
 		if row.in(list) {
 			ids = append(ids, row.id)
@@ -384,6 +384,9 @@ func change(t *rapid.T, w *world) {
 // used: no more calls have kept their places than stand in a run with one that was sorted anew.
 func (w *world) contested(list upstream.OrderStatuses, c *relay.Cursor, made time.Time) bool {
 	return slices.ContainsFunc(w.statesSince(w.oldest), func(s state) bool {
+		if len(s.moved) == 0 {
+			return false
+		}
 		keepers, rivals := s.evidence(list, c, made)
 		return rivals > 0 && keepers <= rivals
 	})
@@ -393,8 +396,8 @@ func (w *world) contested(list upstream.OrderStatuses, c *relay.Cursor, made tim
 // places, and in the longest run with one that was sorted anew since. A run is in the old order, and has stayed
 // together.
 func (s *state) evidence(list upstream.OrderStatuses, c *relay.Cursor, made time.Time) (keepers, rivals int) {
-	at := map[relay.Hash]int{}
 	ids := s.ids[list]
+	at := make(map[relay.Hash]int, len(ids))
 	for i, id := range ids {
 		at[relay.NewHash(id)] = i
 	}
