@@ -67,19 +67,19 @@ func (r *reader) scan(ctx context.Context, missing map[string]bool, found map[st
 		if err != nil {
 			return err
 		}
-		for _, row := range p.rows[p.after:] {
-			if row.Call != nil && missing[row.Call.ID] && (rows < most || p.last) {
+		for i, row := range p.rows[p.after:] {
+			if row.Call != nil && missing[row.Call.ID] && (rows+i < most || p.last) {
 				found[row.Call.ID] = row.Call
 				delete(missing, row.Call.ID)
 			}
-			rows++
 		}
-		seam := p.seamBelow(p.after, 0)
+		seam := p.seamBelow(p.after, 1) // a neighbour behind it comes with the next page
 		if p.last {
 			break
 		} else if seam < p.after {
 			return errListUnsteady
 		}
+		rows += seam + 1 - p.after
 		c := p.cursor(r.list, seam)
 		after = &c
 	}
