@@ -542,4 +542,22 @@ func TestFoundByTheModel(t *testing.T) {
 			w.count(t.Context(), t, p, 0, false)
 		})
 	})
+	t.Run("an empty list has calls for a moment, while the first page is found out", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(0)
+			w.verified, w.habits = true, habits{pastEnd: "error"}
+			p := w.replica(23, 0, 0, 0, true)
+			moves := []func(){func() {}, func() { w.insert(5) }, func() { w.remove(0, 5) }}
+			w.move = func() {
+				if len(moves) > 0 {
+					moves[0]()
+					moves = moves[1:]
+				}
+			}
+			newWalker(0, 10, false).step(t.Context(), t, w, p, true)
+			w.move = nil
+			w.insert(9)
+			finish(t, w, p, newWalker(0, 10, false))
+		})
+	})
 }
