@@ -20,7 +20,9 @@ func (e *scanLimitError) Error() string {
 // through as many rows as maxPages pages of the largest size have. The scan is a walk like any other, so that no call
 // slips past it between two answers. What the whole list does not hold is missing from what is returned; an error of
 // type *scanLimitError comes with what was found before the limit.
-func (r *reader) lookUp(ctx context.Context, known upstream.Finder, ids []string, maxPages int) (map[string]*upstream.Call, error) {
+func (r *reader) lookUp(
+	ctx context.Context, known upstream.Finder, ids []string, maxPages int,
+) (map[string]*upstream.Call, error) {
 	found := map[string]*upstream.Call{}
 	missing := map[string]bool{}
 	remember := func(id string) {
@@ -57,7 +59,9 @@ func (r *reader) lookUp(ctx context.Context, known upstream.Finder, ids []string
 }
 
 // scan moves calls from missing to found.
-func (r *reader) scan(ctx context.Context, missing map[string]bool, found map[string]*upstream.Call, maxPages int) error {
+func (r *reader) scan(
+	ctx context.Context, missing map[string]bool, found map[string]*upstream.Call, maxPages int,
+) error {
 	var after *relay.Cursor
 	for rows, most := 0, maxPages*r.largest(); len(missing) > 0; {
 		if rows >= most {
