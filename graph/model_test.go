@@ -67,7 +67,7 @@ type bookmark struct {
 	list upstream.OrderStatuses
 	text string
 	id   string
-	made time.Time
+	made time.Time // when the oldest answer of its window was asked for: its call may have moved before the latest
 }
 
 func parse(t rapid.TB, text string) *relay.Cursor {
@@ -149,11 +149,13 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *pages, movin
 	if more && win.from == win.to {
 		t.Fatal("an empty page, and more to come")
 	}
-	made := win.asked.Add(w.now.Sub(p.now()))
+	ahead := w.now.Sub(p.now())
+	made := win.asked.Add(ahead)
 	var mark *bookmark
 	if win.from < win.to {
 		middle := (win.from + win.to) / 2
-		mark = &bookmark{k.list, win.cursor(upstream.List{Statuses: k.list}, middle).String(), win.rows[middle].Call.ID, made}
+		text := win.cursor(upstream.List{Statuses: k.list}, middle).String()
+		mark = &bookmark{k.list, text, win.rows[middle].Call.ID, win.oldest.Add(ahead)}
 	}
 	if more {
 		k.cursor, k.made = win.cursor(upstream.List{Statuses: k.list}, at).String(), made
