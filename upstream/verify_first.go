@@ -156,8 +156,17 @@ func probeWithoutZero(get func(number, size int) (*Page, error), rows int, refus
 		return 0, false, nil //nolint:nilerr // neither page has anything: page 1 may be past the end of an empty list
 	}
 	again, err := get(0, 2*rows) // it may have failed just once, or calls have arrived
-	if refusesNumber(err) || err == nil && !refused && len(again.Rows) == 0 {
+	if refusesNumber(err) {
 		return FirstPageOne, true, nil
+	}
+	if err == nil && !refused && len(again.Rows) == 0 { // unless calls have come, and all have left
+		after, err := get(1, rows)
+		if err == nil && share(one, after) {
+			return FirstPageOne, true, nil
+		}
+		if err != nil && !refusesNumber(err) {
+			return 0, false, err
+		}
 	}
 	if err == nil {
 		err = errMoved

@@ -20,7 +20,9 @@ func (e *ScanLimitError) Error() string {
 // through as many rows as maxPages pages of the largest size have. The scan is a walk like any other, so that no call
 // slips past it between two answers. What the whole list does not hold is missing from what is returned; an error of
 // type [*ScanLimitError] comes with what was found before the limit.
-func (r *Reader) LookUp(ctx context.Context, known upstream.Finder, ids []string, maxPages int) (map[string]*upstream.Call, error) {
+func (r *Reader) LookUp(
+	ctx context.Context, known upstream.Finder, ids []string, maxPages int,
+) (map[string]*upstream.Call, error) {
 	found := map[string]*upstream.Call{}
 	missing := map[string]bool{}
 	remember := func(id string) {
@@ -57,7 +59,9 @@ func (r *Reader) LookUp(ctx context.Context, known upstream.Finder, ids []string
 }
 
 // scan moves calls from missing to found.
-func (r *Reader) scan(ctx context.Context, missing map[string]bool, found map[string]*upstream.Call, maxPages int) error {
+func (r *Reader) scan(
+	ctx context.Context, missing map[string]bool, found map[string]*upstream.Call, maxPages int,
+) error {
 	var after *relay.Cursor
 	for rows, most := 0, maxPages*r.largest(); len(missing) > 0; {
 		if rows >= most {
@@ -67,19 +71,19 @@ func (r *Reader) scan(ctx context.Context, missing map[string]bool, found map[st
 		if err != nil {
 			return err
 		}
-		for _, row := range p.rows[p.after:] {
-			if row.Call != nil && missing[row.Call.ID] && (rows < most || p.last) {
+		for i, row := range p.rows[p.after:] {
+			if row.Call != nil && missing[row.Call.ID] && (rows+i < most || p.last) {
 				found[row.Call.ID] = row.Call
 				delete(missing, row.Call.ID)
 			}
-			rows++
 		}
-		seam := p.seamBelow(p.after, 0)
+		seam := p.seamBelow(p.after, 1) // a neighbour behind it comes with the next page
 		if p.last {
 			break
 		} else if seam < p.after {
 			return errListUnsteady
 		}
+		rows += seam + 1 - p.after
 		c := p.cursor(r.list, seam)
 		after = &c
 	}

@@ -31,7 +31,8 @@ import (
 //     beyond the bound.
 //
 // A walk whose cursor has lost its evidence is not checked any further: of the calls that the cursor knows, those that
-// have kept their places are no more than a run that has one in it that was sorted anew. Nor is a walk that was told
+// have kept their places are no more than a run that has one in it that was sorted anew, in the lists as they were at
+// some moment between the oldest answer that the request has used and its end. Nor is a walk that was told
 // that calls have changed places, and whose cursor may have expired. Where neighbours change places in every second
 // answer, or where upstream drops rows after paging, a walk ends somewhere.
 //
@@ -63,7 +64,7 @@ type bookmark struct {
 	list upstream.OrderStatuses
 	text string
 	id   string
-	made time.Time
+	made time.Time // when the oldest answer of its window was asked for: its call may have moved before the latest
 }
 
 func parse(t rapid.TB, text string) *relay.Cursor {
@@ -101,13 +102,10 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *Lists, movin
 	}
 	r := w.reading(p, k.list)
 	win, err := r.window(ctx, rng, everything)
-	if c := cmp.Or(rng.After, rng.Before); c != nil {
-		keepers, rivals := w.evidence(k.list, c, k.made)
-		if rivals > 0 && keepers <= rivals {
-			t.Logf("%d of the cursor's calls have kept their places, and %d stand in order elsewhere", keepers, rivals)
-			k.ended = true
-			return nil
-		}
+	if c := cmp.Or(rng.After, rng.Before); c != nil && w.contested(k.list, c, k.made) {
+		t.Log("no more of the cursor's calls have kept their places than stand in order elsewhere")
+		k.ended = true
+		return nil
 	}
 	w.checkMark(t, r, k.list)
 	switch {
@@ -148,11 +146,13 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *Lists, movin
 	if more && win.from == win.to {
 		t.Fatal("an empty page, and more to come")
 	}
-	made := win.asked.Add(w.now.Sub(p.now()))
+	ahead := w.now.Sub(p.now())
+	made := win.asked.Add(ahead)
 	var mark *bookmark
 	if win.from < win.to {
 		middle := (win.from + win.to) / 2
-		mark = &bookmark{k.list, win.cursor(upstream.List{Statuses: k.list}, middle).String(), win.rows[middle].Call.ID, made}
+		text := win.cursor(upstream.List{Statuses: k.list}, middle).String()
+		mark = &bookmark{k.list, text, win.rows[middle].Call.ID, win.oldest.Add(ahead)}
 	}
 	if more {
 		k.cursor, k.made = win.cursor(upstream.List{Statuses: k.list}, at).String(), made
@@ -245,8 +245,7 @@ func (w *world) between(
 	from, to := slices.Index(ids, after.id), slices.Index(ids, before.id)
 	for _, m := range []*bookmark{after, before} {
 		since, ok := w.since[m.list][m.id]
-		keepers, rivals := w.evidence(m.list, parse(t, m.text), m.made)
-		if !ok || since.After(m.made) || keepers <= rivals {
+		if !ok || since.After(m.made) || w.contested(m.list, parse(t, m.text), m.made) {
 			return
 		}
 	}
@@ -540,6 +539,24 @@ func TestFoundByTheModel(t *testing.T) {
 			w.habits.most = 12
 			w.insert(65)
 			w.count(t.Context(), t, p, 0, false)
+		})
+	})
+	t.Run("an empty list has calls for a moment, while the first page is found out", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(0)
+			w.verified, w.habits = true, habits{pastEnd: "error"}
+			p := w.replica(23, 0, 0, 0, true)
+			moves := []func(){func() {}, func() { w.insert(5) }, func() { w.remove(0, 5) }}
+			w.move = func() {
+				if len(moves) > 0 {
+					moves[0]()
+					moves = moves[1:]
+				}
+			}
+			newWalker(0, 10, false).step(t.Context(), t, w, p, true)
+			w.move = nil
+			w.insert(9)
+			finish(t, w, p, newWalker(0, 10, false))
 		})
 	})
 }

@@ -360,3 +360,37 @@ func TestASeamOfWhichOneCallIsLeft(t *testing.T) {
 		}
 	}
 }
+
+// A call that was sorted anew to just the position where it stood does not take the walk along, also where the page
+// that is read first ends with it, and its cursor knows neighbours on the other side only.
+func TestACallThatIsSortedAnewToWhereItStood(t *testing.T) {
+	const at, arrive = 120, 46
+	for count := 1; count <= 30; count++ {
+		for _, back := range []bool{false, true} {
+			l := newMemoryList(300)
+			c := cursorAt(t, l, at)
+			rng := relay.Range{Count: count, After: c}
+			if back {
+				c.Before = nil
+				rng = relay.Range{Count: count, Before: c, Backward: true}
+			} else {
+				c.After = nil
+			}
+			for i := range arrive {
+				l.insert(fmt.Sprint("new-", i))
+			}
+			l.jump(at+arrive, at)
+			w, err := l.reader().window(t.Context(), rng, everything)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := l.ids[at+1+arrive : at+1+arrive+count]
+			if back {
+				want = l.ids[at+1+arrive-count : at+1+arrive]
+			}
+			if !slices.Equal(w.ids(), want) {
+				t.Errorf("count %d, back %t: got %v, want %v", count, back, w.ids(), want)
+			}
+		}
+	}
+}

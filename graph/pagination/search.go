@@ -227,10 +227,12 @@ func (s *search) outward(ctx context.Context) (*upstream.Page, error) {
 // elsewhere reports whether the time says that the place is not within the positions to look at. It is not far off
 // where the list is ordered by time. A single page does not say so: past its end a list may be served from its start.
 func (s *search) elsewhere() bool {
-	if !s.timed || s.steps == 0 || s.noise() >= s.largest()/2 {
+	noise := s.noise()
+	if !s.timed || s.steps == 0 || noise >= s.largest()/2 {
 		return false
 	}
-	return s.below != nil && s.below.position <= s.within.From || s.above != nil && s.above.position >= s.within.To
+	return s.below != nil && s.below.position+noise <= s.within.From ||
+		s.above != nil && s.above.position-noise >= s.within.To
 }
 
 // bothWays reads a page that reaches beyond the first one on either side: most calls have not moved far. It is nil

@@ -217,7 +217,8 @@ func (s *span) match(c *relay.Cursor, towards direction) sighting {
 }
 
 // stillThere is the place in a list that stood still, as it mostly does: the cursor's call is where it stood, and so
-// are all others that belong into the span.
+// are all others that belong into the span. One of them must, if the cursor knows any: the call by itself may have been
+// sorted anew to just that place.
 func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found sighting, ok bool) {
 	i := c.Position - s.position
 	if i < 0 || i >= len(s.rows) {
@@ -236,7 +237,7 @@ func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found s
 		found.run++
 	}
 	found.place, found.still = place{span: *s, before: i, after: i + 1}, true
-	return found, true
+	return found, found.run > 1 || len(calls) == 1
 }
 
 // entered is how many rows may have come between two calls of a run. A list that is not filtered grows at its head

@@ -158,23 +158,35 @@ func (s *search) compare(page *upstream.Page, span *span, found *sighting) {
 			s.below = nil
 		}
 	}
-	// Is the place well inside of the span? Then the known calls should be here.
-	if t.cut < margin && span.position > 0 || len(span.rows)-t.cut < margin && !span.last {
+	// Is the place well inside of the span? Then the known calls should be here, as far as the order by time holds.
+	room := len(span.rows)
+	if span.position > 0 {
+		room = t.cut
+	}
+	if !span.last {
+		room = min(room, len(span.rows)-t.cut)
+	}
+	if room < margin {
 		return
 	}
+	here := room >= margin+s.noise()
 	switch {
-	case found.run > 0, s.best.run > 1:
+	case here && (found.run > 0 || s.best.run > 1):
 		s.settled = true
 	case t.clear: // a single call elsewhere has left its place
 		s.best = sighting{place: place{span: *span, before: t.cut, after: t.cut}, byTime: true}
 		s.settled, s.unproven = true, true
-	default: // rows that were let in may lie between, by a filter any number
+	default: // they may be beyond the span; and rows that were let in may lie between, by a filter any number
+		if found.run == 0 && s.best.run <= 1 {
+			s.best = sighting{}
+		}
 		reach := 2*s.largest() + min(s.noise(), s.bound)
 		if s.cursor.List != 0 {
 			reach = max(reach, s.bound)
 		}
 		at := span.at(t.cut)
-		s.best, s.timed, s.top, s.bottom, s.chain = sighting{}, false, page, page, *span
+		s.timed, s.top, s.bottom, s.chain = false, page, page, *span
+		s.downNext = t.cut > len(span.rows)/2 // the nearer end first
 		s.within = relay.Rows{From: at - reach, To: at + reach}
 	}
 }

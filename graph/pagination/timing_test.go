@@ -148,19 +148,31 @@ func TestAPagePastTheEndDoesNotMislead(t *testing.T) {
 	})
 }
 
-// Where calls near the cursor's were sorted by something else than their time, the time does not lead away from them.
+// Where calls near the cursor's were sorted by something else than their time, the time does not lead away from them,
+// however the pages are cut.
 func TestATimeThatSaysTooLittle(t *testing.T) {
-	w := newWorld(300)
-	w.clock = "exact"
-	p := newLists(&endpoint{w: w}, 60, 60)
-	p.now = func() time.Time { return w.now }
-	w.jump(240, 0) // call-59, and an older one after it
-	w.jump(288, 2)
-	c := w.mark(t, p, 0)
-	w.insert(52)
-	rng := relay.Range{Count: 2, After: c}
-	win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
-	if want := w.ids(0)[53:55]; err != nil || !slices.Equal(win.ids(), want) {
-		t.Errorf("%v, %v, want %v", win, err, want)
+	for _, test := range []struct{ pageSize, first, second int }{ // the calls that go to the head, by their place
+		{60, 240, 288}, {60, 20, 20}, {40, 20, 20}, {40, 24, 22}, {40, 14, 30}, {22, 16, 16},
+	} {
+		for shift := range 60 {
+			w := newWorld(300)
+			w.clock = "exact"
+			p := newLists(&endpoint{w: w}, test.pageSize, 60)
+			p.now = func() time.Time { return w.now }
+			w.jump(test.first, 0)
+			w.jump(test.second, 1)
+			for at := range 4 {
+				c := w.mark(t, p, at)
+				moved := *w
+				moved.rows = slices.Clone(w.rows)
+				moved.insert(shift)
+				p := newLists(&endpoint{w: &moved}, test.pageSize, 60)
+				p.now = func() time.Time { return moved.now }
+				win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), relay.Range{Count: 2, After: c}, everything)
+				if want := moved.ids(0)[shift+at+1 : shift+at+3]; err != nil || !slices.Equal(win.ids(), want) {
+					t.Errorf("%+v, %d arrive, after the call at %d: %v, %v, want %v", test, shift, at, win, err, want)
+				}
+			}
+		}
 	}
 }

@@ -147,7 +147,16 @@ func (r *Reader) expected(
 	} else {
 		above = r.readAhead(behind)
 	}
-	return r.around(ctx, guess, max(0, guess-behind-slack), guess+1+ahead+slack, above, below)
+	lo, hi := guess-behind-slack, guess+1+ahead+slack
+	// A neighbour must come with the call: by itself it could have been sorted anew to just where it stood.
+	if (lo == guess || len(c.Before) == 0) && (hi == guess+1 || len(c.After) == 0) {
+		if len(c.After) > 0 {
+			hi++
+		} else {
+			lo--
+		}
+	}
+	return r.around(ctx, guess, max(0, lo), hi, above, below)
 }
 
 // complete asks once more for the rows around the place that a search has found, if they did not come with it.

@@ -2,6 +2,7 @@ package pagination
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,13 +32,14 @@ type world struct {
 	since    map[upstream.OrderStatuses]map[string]time.Time // since when a call has been in a list, at its place
 	came     map[upstream.OrderStatuses]map[string]time.Time // the same, also of calls that have left
 	moved    map[string]time.Time                            // when a call last changed its place among the others
-	totals   map[upstream.OrderStatuses][]length
+	states   []state                                         // that the lists have had, the present one last
 }
 
-// length is how long a list was from a moment on.
-type length struct {
-	from time.Time
-	rows int
+// state is what the lists were like from a moment on.
+type state struct {
+	from  time.Time
+	ids   map[upstream.OrderStatuses][]string
+	moved map[string]time.Time
 }
 
 type worldRow struct {
@@ -82,11 +84,10 @@ func (l *worldRow) in(list upstream.OrderStatuses) bool { return list == 0 || l.
 
 func newWorld(rows int) *world {
 	w := &world{
-		now:    time.UnixMilli(1773480413589),
-		since:  map[upstream.OrderStatuses]map[string]time.Time{},
-		came:   map[upstream.OrderStatuses]map[string]time.Time{},
-		moved:  map[string]time.Time{},
-		totals: map[upstream.OrderStatuses][]length{},
+		now:   time.UnixMilli(1773480413589),
+		since: map[upstream.OrderStatuses]map[string]time.Time{},
+		came:  map[upstream.OrderStatuses]map[string]time.Time{},
+		moved: map[string]time.Time{},
 	}
 	for _, list := range modelLists {
 		w.since[list], w.came[list] = map[string]time.Time{}, map[string]time.Time{}
@@ -98,24 +99,28 @@ func newWorld(rows int) *world {
 // begin starts a change.
 func (w *world) begin() { w.now = w.now.Add(time.Millisecond) }
 
-// end notes how long the lists are after a change.
+// end notes what the lists are like after a change.
 func (w *world) end() {
+	after := state{w.now, map[upstream.OrderStatuses][]string{}, maps.Clone(w.moved)}
 	for _, list := range modelLists {
-		w.totals[list] = append(w.totals[list], length{w.now, len(w.ids(list))})
+		after.ids[list] = w.ids(list)
 	}
+	w.states = append(w.states, after)
+}
+
+// statesSince are the states that the lists have had since then.
+func (w *world) statesSince(since time.Time) []state {
+	for i, s := range slices.Backward(w.states) {
+		if !s.from.After(since) {
+			return w.states[i:]
+		}
+	}
+	return w.states
 }
 
 // had reports whether a list had so many rows at some moment since then.
 func (w *world) had(list upstream.OrderStatuses, rows int, since time.Time) bool {
-	for i, l := range slices.Backward(w.totals[list]) {
-		if l.rows == rows {
-			return true
-		}
-		if l.from.Before(since) || i == 0 {
-			break
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.statesSince(since), func(s state) bool { return len(s.ids[list]) == rows })
 }
 
 // changed brings the history of a row up to date; it is in no list any more if it has gone.
@@ -190,7 +195,7 @@ func (w *world) jump(from, to int) {
 
 // ids are the ids of a list, in its order.
 func (w *world) ids(list upstream.OrderStatuses) []string {
-	var ids []string
+	ids := make([]string, 0, len(w.rows))
 	for _, row := range w.rows {
 		if row.in(list) {
 			ids = append(ids, row.id)
@@ -375,12 +380,24 @@ func change(t *rapid.T, w *world) {
 	t.Logf("the list is now %v, down %v", w, w.down)
 }
 
+// contested reports whether a cursor had lost its evidence at some moment since the oldest answer that a request has
+// used: no more calls have kept their places than stand in a run with one that was sorted anew.
+func (w *world) contested(list upstream.OrderStatuses, c *relay.Cursor, made time.Time) bool {
+	return slices.ContainsFunc(w.statesSince(w.oldest), func(s state) bool {
+		if len(s.moved) == 0 {
+			return false
+		}
+		keepers, rivals := s.evidence(list, c, made)
+		return rivals > 0 && keepers <= rivals
+	})
+}
+
 // evidence is how many calls there are in the longest run of those that a cursor knows and that have kept their
 // places, and in the longest run with one that was sorted anew since. A run is in the old order, and has stayed
 // together.
-func (w *world) evidence(list upstream.OrderStatuses, c *relay.Cursor, made time.Time) (keepers, rivals int) {
-	at := map[relay.Hash]int{}
-	ids := w.ids(list)
+func (s *state) evidence(list upstream.OrderStatuses, c *relay.Cursor, made time.Time) (keepers, rivals int) {
+	ids := s.ids[list]
+	at := make(map[relay.Hash]int, len(ids))
 	for i, id := range ids {
 		at[relay.NewHash(id)] = i
 	}
@@ -389,7 +406,7 @@ func (w *world) evidence(list upstream.OrderStatuses, c *relay.Cursor, made time
 	calls, _ := known(c)
 	for number, hash := range calls {
 		if i, ok := at[hash]; ok {
-			places, numbers, jumped = append(places, i), append(numbers, number), append(jumped, w.moved[ids[i]].After(made))
+			places, numbers, jumped = append(places, i), append(numbers, number), append(jumped, s.moved[ids[i]].After(made))
 		}
 	}
 	apart := 2 // rows that may come between two calls of a run
