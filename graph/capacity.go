@@ -114,3 +114,10 @@ func (c *Capacity) refuse(w http.ResponseWriter) *refusal {
 	refused.errors[0].Extensions["retryAfter"] = 1
 	return refused
 }
+
+// refuseForMemory is the answer to a request for which there is no memory. So that there is some for the next one, an
+// answer goes that its client does not read, if there is one.
+func (c *Capacity) refuseForMemory(w http.ResponseWriter) *refusal {
+	c.answers.shed()
+	return c.refuse(w)
+}

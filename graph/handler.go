@@ -266,7 +266,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	req.memory.begin(x, len(key.text), expected, h.limits.AnswerBytes)
 	defer req.memory.end()
 	if req.memory.scarce {
-		x.refuse(h.capacity.refuse(x.w))
+		x.refuse(h.capacity.refuseForMemory(x.w))
 		return
 	}
 	buffer := buffers.get(req.memory.room)
@@ -284,7 +284,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	x.report.read(req.trace, req.allowance.Used())
 	h.weights.learn(req.credential.Tenant(), req.trace)
 	if req.memory.scarce {
-		x.refuse(h.capacity.refuse(x.w))
+		x.refuse(h.capacity.refuseForMemory(x.w))
 		return
 	}
 	x.age = req.trace.Age()

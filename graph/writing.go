@@ -98,6 +98,16 @@ func (w *writing) relieve() {
 	}
 }
 
+// shed cuts the client off that has taken nothing for longest, if that is long enough, whatever the bound.
+func (w *writing) shed() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if slowest, since := w.slowest(); slowest != nil && time.Since(since) >= stallTimeout {
+		slowest.client.Cut()
+		w.remove(slowest)
+	}
+}
+
 // slowest is the answer of which nothing was taken for longest.
 func (w *writing) slowest() (slowest *written, since time.Time) {
 	for one := range w.under {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -179,4 +180,39 @@ func TestAnswersAreCounted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where a request is refused for want of memory, an answer goes that its client does not read, and no other.
+func TestRefusalsForMemoryCutOffStalledClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		capacity := NewCapacity(1, 0, 1<<30)
+		const size = 10 << 20
+		var mu sync.Mutex
+		cut := []int{}
+		var all sync.WaitGroup
+		for i, rate := range []int{300e3, 0, 0} {
+			all.Go(func() {
+				to, client := slowclient.Wrap(newPacedClient(max(1, rate), size*rate))
+				if capacity.answers.write(to, client, make([]byte, size), size) != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					cut = append(cut, i)
+				}
+			})
+			time.Sleep(time.Second)
+		}
+		for i, want := range [][]int{{}, {1}, {1, 2}, {1, 2}} { // after 3, 6, 9 and 12 seconds
+			if refused := capacity.refuseForMemory(httptest.NewRecorder()); refused.status != http.StatusServiceUnavailable {
+				t.Errorf("refused with %d", refused.status)
+			}
+			synctest.Wait()
+			mu.Lock()
+			if !slices.Equal(cut, want) {
+				t.Errorf("%d. %v are cut off, want %v", i, cut, want)
+			}
+			mu.Unlock()
+			time.Sleep(3 * time.Second)
+		}
+		all.Wait()
+	})
 }
