@@ -10,8 +10,8 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// Upstream hangs, and more clients want a page that is not in memory than there may be requests under way. Those who want
-// pages in memory are answered, and those beyond what may wait are told so at once.
+// Upstream hangs, and more clients want a page that is not in memory than there may be requests under way. Those who
+// want pages in memory are answered, and those beyond what may wait are told so at once.
 func TestWaitingLeavesRoomForMemory(t *testing.T) {
 	const most = 8
 	const inMemory = `{ calls(first: 5) { nodes { id } } }`
@@ -34,7 +34,9 @@ func TestWaitingLeavesRoomForMemory(t *testing.T) {
 			t.Errorf("got %s", body)
 		}
 	}
-	for _, query := range []string{inMemory, `{ calls(first: 4) { nodes { phoneNumber } } }`, `{ calls(first: 3) { nodes { id } } }`} {
+	for _, query := range []string{
+		inMemory, `{ calls(first: 4) { nodes { phoneNumber } } }`, `{ calls(first: 3) { nodes { id } } }`,
+	} {
 		body := p.query(t, query)
 		if strings.Contains(body, "errors") || query == inMemory && body != want {
 			t.Errorf("%s: %s", query, body)

@@ -9,9 +9,10 @@ import (
 	"revox-graphql/upstream"
 )
 
-// afresh says what `Cache-Control: no-cache` refuses. The first such request of a credential takes no page that was asked
-// for before it. Those within the interval after that take the same pages as the first: so each page is read afresh at most
-// once per interval, by however many requests, and nothing that they are shown is older than the interval.
+// afresh says what `Cache-Control: no-cache` refuses. The first such request of a credential takes no page that was
+// asked for before it. Those within the interval after that take the same pages as the first: so each page is read
+// afresh at most once per interval, by however many requests, and nothing that they are shown is older than the
+// interval.
 type afresh struct {
 	interval time.Duration // 0: every request takes only pages that were asked for after it
 

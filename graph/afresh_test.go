@@ -47,7 +47,8 @@ func (g *afreshGateway) RoundTrip(r *http.Request) (*http.Response, error) {
 func newAfreshGateway(t *testing.T) *afreshGateway {
 	t.Helper()
 	g := &afreshGateway{asked: map[string]int{}, list: &clockList{
-		began: time.Now(), latency: func() time.Duration { return 10 * time.Millisecond }, down: func(time.Time) bool { return false },
+		began: time.Now(), latency: func() time.Duration { return 10 * time.Millisecond },
+		down: func(time.Time) bool { return false },
 	}}
 	c := upstream.NewClient(upstream.ClientOptions{
 		BaseURL: &url.URL{Scheme: "http", Host: "upstream.test"}, Transport: g,

@@ -193,7 +193,8 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 	}
 	client := upstream.NewClient(upstream.ClientOptions{
 		BaseURL: base, FirstPage: upstream.FirstPageAuto, RetryDelay: time.Millisecond,
-		MaxConcurrent: 6, MaxTenantConcurrent: 3, AnyKey: true, Transport: askersTransport{&http.Transport{MaxIdleConnsPerHost: 6}},
+		MaxConcurrent: 6, MaxTenantConcurrent: 3, AnyKey: true,
+		Transport: askersTransport{&http.Transport{MaxIdleConnsPerHost: 6}},
 	})
 	t.Cleanup(client.Close)
 	g.cache = pagecache.New(client, pagecache.Options{

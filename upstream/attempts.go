@@ -2,11 +2,11 @@ package upstream
 
 // Asking an upstream that has trouble
 //
-// A question to upstream is up to three attempts. What decides whether there is another is what the vendor's SDKs do: a
-// connection that fails, 408, 409, 429 and 5xx are worth another after half a second, then one after a whole second;
-// `retry-after-ms` and `Retry-After` name the time, `x-should-retry` overrules everything. No attempt is made that would
-// come after the asker's deadline, and none later than in two seconds: the asker is a person in front of a page, who
-// is better told how long to wait.
+// A question to upstream is up to three attempts. What decides whether there is another is what the vendor's SDKs do:
+// a connection that fails, 408, 409, 429 and 5xx are worth another after half a second, then one after a whole
+// second; `retry-after-ms` and `Retry-After` name the time, `x-should-retry` overrules everything. No attempt is made
+// that would come after the asker's deadline, and none later than in two seconds: the asker is a person in front of a
+// page, who is better told how long to wait.
 //
 // Retries make a bad hour worse, so they are paid for: each question pays in a fifth of a retry, and a second passing
 // pays in one.
@@ -22,11 +22,11 @@ package upstream
 // Only so many attempts are under way at once, and only so many wait: slots.go shares them out. A tenant's own limit is
 // half of all, where there are several, so that one of them cannot keep the others waiting for long.
 //
-// Clients give up, and often sooner than upstream answers. To end an attempt with the last of those who wait for it would
-// not end upstream's work, only hide it: the slot would be free, and the next attempt comes on top. Over HTTP/2 it would be
-// a reset for each request, as in the attack of that name (CVE-2023-44487). So what was sent is finished, in its slot and
-// within its own timeout, and the page that comes is kept. But nothing more is waited for: a fetch without waiters ends
-// where it would have to wait for a slot, for the rate, or to try again.
+// Clients give up, and often sooner than upstream answers. To end an attempt with the last of those who wait for it
+// would not end upstream's work, only hide it: the slot would be free, and the next attempt comes on top. Over HTTP/2
+// it would be a reset for each request, as in the attack of that name (CVE-2023-44487). So what was sent is finished,
+// in its slot and within its own timeout, and the page that comes is kept. But nothing more is waited for: a fetch
+// without waiters ends where it would have to wait for a slot, for the rate, or to try again.
 //
 // Everything here is the tenant's own: what one credential meets never touches another.
 
@@ -56,13 +56,14 @@ const (
 	longestPause = time.Minute
 	// refusedPause is how long a credential that was refused is not tried again.
 	refusedPause = 2 * time.Second
-	// breakerFailures in a row open the breaker: Envoy's default. Those in the breakerGrace after an answer do not count.
+	// breakerFailures in a row open the breaker: Envoy's default. Those in the breakerGrace after an answer do not
+	// count.
 	breakerFailures = 5
 	breakerGrace    = time.Second
 	// breakerDelay is how long it stays open. Envoy's 30 s are for one of many hosts; there is only one upstream.
 	breakerDelay = 5 * time.Second
-	// maxTenants bounds how many tenants are remembered; the ones not seen for the longest are forgotten. Of those whose
-	// key upstream has never accepted it is maxUnproven, apart: whoever makes up keys pushes out nobody else.
+	// maxTenants bounds how many tenants are remembered; the ones not seen for the longest are forgotten. Of those
+	// whose key upstream has never accepted it is maxUnproven, apart: whoever makes up keys pushes out nobody else.
 	maxTenants  = 4096
 	maxUnproven = 1024
 )
@@ -145,8 +146,8 @@ func (ts *tenants) prove(t *tenant) {
 }
 
 // ask makes attempts until one brings a page, or no other may be made. What counts is what upstream was sent: a
-// question that waits for a pause to end, and is then asked for the first time, is no retry. When ctx ends, nobody waits
-// for the answer any more; an attempt that was sent is finished all the same.
+// question that waits for a pause to end, and is then asked for the first time, is no retry. When ctx ends, nobody
+// waits for the answer any more; an attempt that was sent is finished all the same.
 func (ts *tenants) ask(ctx context.Context, q *question, attempt func(context.Context) (*Page, error)) (*Page, error) {
 	t, allowance := q.tenant, q.allowance
 	sent, paid := 0, false

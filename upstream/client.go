@@ -66,8 +66,8 @@ type ClientOptions struct {
 	MaxWaiting int
 	// Memory is that of the process, in which answers are counted while they are read; nil counts nothing.
 	Memory *memory.Budget
-	// AnyKey says that credentials may be made up. Those that upstream has never accepted then have a small share of all
-	// this together, see [UnprovenShare].
+	// AnyKey says that credentials may be made up. Those that upstream has never accepted then have a small share of
+	// all this together, see [UnprovenShare].
 	AnyKey bool
 	// Observer is told what happens; nil is nobody.
 	Observer Observer
@@ -77,8 +77,8 @@ type ClientOptions struct {
 	Wrap func(http.RoundTripper) http.RoundTripper
 }
 
-// Client is the [Lister] that asks upstream itself. Each ListCalls is one question, which may take several attempts (see
-// attempts.go), and a few more questions where one answer is not enough to rely on (see verify.go).
+// Client is the [Lister] that asks upstream itself. Each ListCalls is one question, which may take several attempts
+// (see attempts.go), and a few more questions where one answer is not enough to rely on (see verify.go).
 type Client struct {
 	opts     ClientOptions
 	endpoint url.URL
@@ -287,10 +287,10 @@ func (q question) attempt(ctx context.Context, number, size int) (*Page, error) 
 }
 
 // watch counts what net/http makes of one request. When an idle connection dies under a GET it sends the GET again by
-// itself, over the next idle connection, and so on through all of them: fifty requests for one, if upstream dies on each.
-// One such replay is welcome, since a connection may always have just been closed. It is paid for like any other
-// request, and the other idle connections are closed with it, because they may well be dead too. A second one is the end
-// of the attempt.
+// itself, over the next idle connection, and so on through all of them: fifty requests for one, if upstream dies on
+// each. One such replay is welcome, since a connection may always have just been closed. It is paid for like any
+// other request, and the other idle connections are closed with it, because they may well be dead too. A second one
+// is the end of the attempt.
 func (q question) watch(ctx context.Context) (context.Context, *passage, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	connections, came := 0, new(passage)

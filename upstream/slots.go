@@ -6,19 +6,19 @@ package upstream
 // robin), so a tenant with a hundred waiters delays one with a single waiter by one request, not by a hundred. Within a
 // tenant requests are served first come, first served.
 //
-// Some requests of a tenant are less urgent: refreshes read a page again that is in memory, in the background or because
-// of `Cache-Control: no-cache`. They have a queue of their own, which takes turns with the tenant's other queue, and at
-// most a quarter of the tenant's slots. With a lower priority instead, they would never be sent while upstream is busy,
-// and pages that are not refreshed in time are what somebody waits for later.
+// Some requests of a tenant are less urgent: refreshes read a page again that is in memory, in the background or
+// because of `Cache-Control: no-cache`. They have a queue of their own, which takes turns with the tenant's other
+// queue, and at most a quarter of the tenant's slots. With a lower priority instead, they would never be sent while
+// upstream is busy, and pages that are not refreshed in time are what somebody waits for later.
 //
 // Where too many wait, the newest waiter of the longest queue is refused (longest queue drop). So a queue that is not
 // longer than others is never kept out by them.
 //
-// Keys that upstream has never accepted may be made up, in any number, so turns mean nothing there. Together they have an
-// eighth of the slots, and of the waiters.
+// Keys that upstream has never accepted may be made up, in any number, so turns mean nothing there. Together they
+// have an eighth of the slots, and of the waiters.
 //
-// Why this is not a library: golang.org/x/sync/semaphore and failsafe-go's bulkhead have one queue. What Kubernetes' API
-// server does (fair queuing by flow) is not to be had without that server.
+// Why this is not a library: golang.org/x/sync/semaphore and failsafe-go's bulkhead have one queue. What Kubernetes'
+// API server does (fair queuing by flow) is not to be had without that server.
 
 import (
 	"context"
@@ -89,8 +89,8 @@ func (s *slots) load() (taken, waiting int) {
 	return s.taken, s.waiting
 }
 
-// take waits for a slot, which must be freed. A request is a refresh until becomesUrgent is closed; nil is urgent from the
-// beginning. If ctx has ended, a slot that is free is taken, and nothing is waited for.
+// take waits for a slot, which must be freed. A request is a refresh until becomesUrgent is closed; nil is urgent
+// from the beginning. If ctx has ended, a slot that is free is taken, and nothing is waited for.
 func (s *slots) take(ctx context.Context, t *tenant, becomesUrgent <-chan struct{}) (*waiter, error) {
 	w := s.enter(t, becomesUrgent != nil)
 	for {

@@ -40,8 +40,8 @@ func (m *slotsModel) able() []Tenant {
 	return able
 }
 
-// settle looks at who has been decided, and at what must hold after each step. Those that were able before the step have
-// waited through all of it.
+// settle looks at who has been decided, and at what must hold after each step. Those that were able before the step
+// have waited through all of it.
 func (m *slotsModel) settle(t *rapid.T, able []Tenant) {
 	still := m.able()
 	for other := range m.passed {
@@ -214,15 +214,17 @@ func TestSlotsOrder(t *testing.T) {
 		want   string // in the order in which they are served, one at a time
 		refuse string
 	}{
-		"one tenant":                  {come: "AAA", want: "AAA"},
-		"turns":                       {come: "AAAABBC", want: "ABCABAA"},
-		"refreshes take turns":        {come: "aaaaAAB", want: "ABaAaaa"},
-		"one refresh among many":      {come: "AAAAa", want: "AaAAA"},
-		"the longest queue gives":     {opts: slotOptions{waiting: 5}, come: "AAAAABCD", want: "ABCDA", refuse: "AAA"},
-		"a queue as long as others":   {opts: slotOptions{waiting: 4}, come: "AABBC", want: "ABCB", refuse: "A"},
-		"as long as its own":          {opts: slotOptions{waiting: 4}, come: "AABBB", want: "ABAB", refuse: "B"},
-		"refreshes give first":        {opts: slotOptions{waiting: 4}, come: "aaaaAAB", want: "ABaA", refuse: "aaa"},
-		"unproven ones have a place":  {opts: slotOptions{waiting: 16, unproven: true}, come: "UVWAAA", want: "UVAAA", refuse: "W"},
+		"one tenant":                {come: "AAA", want: "AAA"},
+		"turns":                     {come: "AAAABBC", want: "ABCABAA"},
+		"refreshes take turns":      {come: "aaaaAAB", want: "ABaAaaa"},
+		"one refresh among many":    {come: "AAAAa", want: "AaAAA"},
+		"the longest queue gives":   {opts: slotOptions{waiting: 5}, come: "AAAAABCD", want: "ABCDA", refuse: "AAA"},
+		"a queue as long as others": {opts: slotOptions{waiting: 4}, come: "AABBC", want: "ABCB", refuse: "A"},
+		"as long as its own":        {opts: slotOptions{waiting: 4}, come: "AABBB", want: "ABAB", refuse: "B"},
+		"refreshes give first":      {opts: slotOptions{waiting: 4}, come: "aaaaAAB", want: "ABaA", refuse: "aaa"},
+		"unproven, each has a place": {
+			opts: slotOptions{waiting: 16, unproven: true}, come: "UVWAA", want: "UVAA", refuse: "W",
+		},
 		"unproven, and nobody else":   {opts: slotOptions{waiting: 16, unproven: true}, come: "UUU", want: "UU", refuse: "U"},
 		"unproven, the longer gives":  {opts: slotOptions{waiting: 16, unproven: true}, come: "UUV", want: "UV", refuse: "U"},
 		"there are no places to wait": {opts: slotOptions{waiting: -1}, come: "AB", refuse: "AB"},

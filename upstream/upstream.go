@@ -67,8 +67,9 @@ type ListCallsOptions struct {
 	Refresh bool
 	// Urgent, if it is not nil, is closed when a Refresh is one no longer.
 	Urgent <-chan struct{}
-	// Waiters, if it is not nil, ends when nobody waits for the page any more. What has not been sent by then is given up;
-	// what has been is finished, and the page returned if nothing has to be waited for. When ctx ends, all ends at once.
+	// Waiters, if it is not nil, ends when nobody waits for the page any more. What has not been sent by then is
+	// given up; what has been is finished, and the page returned if nothing has to be waited for. When ctx ends, all
+	// ends at once.
 	Waiters context.Context //nolint:containedctx // it is not that of the call
 }
 

@@ -21,9 +21,10 @@ func RegisterCache(registry prometheus.Registerer, stats func() pagecache.Stats)
 		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "cache", name), help, labels, nil)
 	}
 	registry.MustRegister(&cache{
-		stats:      stats,
-		served:     describe("served_total", "Pages served from memory: fresh, older while they were refreshed, or stale because Revox was failing.", "as"),
-		flights:    describe("missed_total", "Pages that were not in memory: asked for, awaited with others who had asked, or refused because too many waited.", "and"),
+		stats:  stats,
+		served: describe("served_total", "Pages served from memory: fresh, older while they were refreshed, or stale because Revox was failing.", "as"),
+		flights: describe("missed_total",
+			"Pages not in memory: asked for, awaited with others, or refused because too many waited.", "and"),
 		evictions:  describe("evictions_total", "Pages that left memory before their time, to make room."),
 		pages:      describe("pages", "Pages in memory."),
 		bytes:      describe("bytes", "Memory that these pages take."),

@@ -24,12 +24,13 @@
 //
 // # One request for many askers
 //
-// Askers of the same page of the same list wait for one flight. The flight belongs to all of them, not to the one that
-// started it, and takes no longer than its timeout and what it has sent by then. Errors reach everyone who waited and are not remembered. When the
-// last asker has gone the flight is abandoned: it ends unless something was sent upstream, and else brings its page if that
-// takes no more waiting (see [upstream.ListCallsOptions].Waiters). So clients that give up too early fill the cache for the
-// next. Who comes to an abandoned flight may be given its page, and does not have its error: nothing is tried again there.
-// A flight in the background belongs to the cache. All flights end with the cache.
+// Askers of the same page of the same list wait for one flight. The flight belongs to all of them, not to the one
+// that started it, and takes no longer than its timeout and what it has sent by then. Errors reach everyone who
+// waited and are not remembered. When the last asker has gone the flight is abandoned: it ends unless something was
+// sent upstream, and else brings its page if that takes no more waiting (see [upstream.ListCallsOptions].Waiters). So
+// clients that give up too early fill the cache for the next. Who comes to an abandoned flight may be given its page,
+// and does not have its error: nothing is tried again there. A flight in the background belongs to the cache. All
+// flights end with the cache.
 //
 // How many requests wait is bounded, see waiters.go.
 //
@@ -73,11 +74,11 @@ type Options struct {
 	Patience time.Duration
 	// Timeout is when a flight is abandoned at the latest; 0 leaves that to the decorated Lister.
 	Timeout time.Duration
-	// MaxWaiters bounds the requests that wait for upstream; 0 is no bound. Those beyond get an older page where upstream's
-	// failing would give them one, else an error of [upstream.KindOverloaded].
+	// MaxWaiters bounds the requests that wait for upstream; 0 is no bound. Those beyond get an older page where
+	// upstream's failing would give them one, else an error of [upstream.KindOverloaded].
 	MaxWaiters int
-	// Proven says whether upstream has ever accepted a tenant's key; others may be made up. It must not ask the cache. Nil
-	// is for a cache of one tenant, who may take all that is bounded.
+	// Proven says whether upstream has ever accepted a tenant's key; others may be made up. It must not ask the
+	// cache. Nil is for a cache of one tenant, who may take all that is bounded.
 	Proven func(tenant upstream.Tenant) bool
 	// Failing is told when upstream begins to fail a tenant who has or had pages in memory, with the first error, and
 	// when it ceases, with nil; nil is nobody.
@@ -291,8 +292,8 @@ func (c *Cache) current(page *upstream.Page) bool { return c.age(page) < c.opts.
 // bridges reports whether a page may be served while upstream fails.
 func (c *Cache) bridges(page *upstream.Page) bool { return c.age(page) < c.opts.TTL+c.opts.Stale }
 
-// find returns a page that will do, or else joins a flight. Its error is that of a flight in the background, or says why
-// no flight can be joined.
+// find returns a page that will do, or else joins a flight. Its error is that of a flight in the background, or says
+// why no flight can be joined.
 func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, *asker, error) {
 	k := key{opts.Key(), opts.Page, opts.PageSize}
 	c.mu.Lock()

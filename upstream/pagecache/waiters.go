@@ -6,12 +6,13 @@ import (
 	"revox-graphql/upstream"
 )
 
-// waiters bounds the requests that wait for upstream, so that whatever else is bounded (requests in flight, memory) is not
-// taken by waiting alone, and something is left for requests that pages in memory can answer.
+// waiters bounds the requests that wait for upstream, so that whatever else is bounded (requests in flight, memory)
+// is not taken by waiting alone, and something is left for requests that pages in memory can answer.
 //
-// Where there are several tenants, each may have as many waiting as are still free (dynamic thresholds, as switches bound
-// their buffers): a tenant alone has half, and n of them have 1/(n+1) each, so there always is a place for another one.
-// Tenants whose key upstream has never accepted have an eighth together, and requests that want pages afresh a quarter.
+// Where there are several tenants, each may have as many waiting as are still free (dynamic thresholds, as switches
+// bound their buffers): a tenant alone has half, and n of them have 1/(n+1) each, so there always is a place for
+// another one. Tenants whose key upstream has never accepted have an eighth together, and requests that want pages
+// afresh a quarter.
 //
 // A request is told by its allowance: it may wait for several pages at once and counts once. One without an allowance
 // counts for each page.
