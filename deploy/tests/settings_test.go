@@ -43,9 +43,9 @@ func read(t *testing.T, path string) string {
 // drainTimeout is how long the gateway lets requests finish, as its source says.
 func drainTimeout(t *testing.T) time.Duration {
 	t.Helper()
-	match := regexp.MustCompile(`const drainTimeout = (\d+) \* time\.Second`).FindStringSubmatch(read(t, "server.go"))
+	match := regexp.MustCompile(`const drainTimeout = (\d+) \* time\.Second`).FindStringSubmatch(read(t, "gateway/serve.go"))
 	if match == nil {
-		t.Fatal("server.go has no drainTimeout")
+		t.Fatal("gateway/serve.go has no drainTimeout")
 	}
 	return duration(t, match[1]+"s")
 }
