@@ -163,7 +163,7 @@ func unpack(to, from *bytes.Buffer, maxBytes int, counted *countedBody) error {
 func refuseBody(w http.ResponseWriter, r *http.Request, err error, maxBytes int, capacity *Capacity) *refusal {
 	switch {
 	case errors.Is(err, errNoRoom):
-		return capacity.refuse(w)
+		return capacity.refuseUnread(w)
 	case errors.As(err, new(*http.MaxBytesError)):
 		return tooManyBytes(maxBytes, max(int(r.ContentLength), maxBytes+1))
 	case errors.Is(err, errManyUnpacked):

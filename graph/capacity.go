@@ -106,13 +106,21 @@ func (b *countedBody) done() {
 // refuse is the answer to a request beyond the capacity.
 func (c *Capacity) refuse(w http.ResponseWriter) *refusal {
 	c.shed.Add(1)
-	// net/http reads what is left of a body before it sends the answer, so that the connection can be used again. That is
-	// there already, as a rule. EnableFullDuplex would skip it, and makes net/http panic at the next request.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience))
 	w.Header().Set("Retry-After", "1")
 	refused := refuse(http.StatusServiceUnavailable, errcode.Overloaded, "The gateway has too much to do at present. Try again in a second.")
 	refused.errors[0].Extensions["retryAfter"] = 1
 	return refused
+}
+
+// refuseUnread is the answer to a request whose body was not read to its end. net/http reads what is left of it before it
+// sends the answer, so that the connection can be used again. That is there already, as a rule. EnableFullDuplex would
+// skip it, and makes net/http panic at the next request.
+//
+// Once a body has been read there must be no deadline: by then net/http reads on to notice a client that leaves, and
+// takes a deadline for that, for this request and all that follow on the connection.
+func (c *Capacity) refuseUnread(w http.ResponseWriter) *refusal {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience))
+	return c.refuse(w)
 }
 
 // refuseForMemory is the answer to a request for which there is no memory. So that there is some for the next one, an
