@@ -51,6 +51,9 @@ const threshold = 80
 const unseen = 48 << 20
 
 const (
+	// leftBeside is the share of what may be counted, one in so many, that reservations of that size and more leave: so
+	// that small requests find room beside many large ones.
+	leftBeside = 16
 	// much is what is taken at once that waits for a collection, if one is due.
 	much = 1 << 20
 	// garbageLimit is the share of what Go may take up to which there is garbage, in per cent.
@@ -216,7 +219,7 @@ func (a *Account) Take(bytes int64) {
 // Settle makes room for what was added, as far as caches have it.
 func (a *Account) Settle() {
 	if a != nil && a.budget.counted.Load() > a.budget.most {
-		a.budget.reclaim()
+		a.budget.reclaim(0)
 	}
 }
 
@@ -230,18 +233,18 @@ func (a *Account) HasRoom(bytes int64) bool {
 
 // Reserve counts the bytes of what is about to begin, if there is room for them or caches can make some. What is the
 // only one of its account needs none, as long as the others have not more than they may: else what is larger than all
-// that is ever free would never begin.
+// that is ever free would never begin. What is large must leave room beside it, see leftBeside.
 func (a *Account) Reserve(bytes int64) bool {
 	if a == nil {
 		return true
 	}
 	b := a.budget
 	alone := a.used.Add(bytes) == bytes
-	sum := b.counted.Add(bytes)
-	if sum > b.most {
-		sum = b.reclaim()
+	sum, beside := b.counted.Add(bytes), min(bytes, b.most/leftBeside)
+	if sum > b.most-beside {
+		sum = b.reclaim(beside)
 	}
-	if sum <= b.most || alone && sum-bytes <= b.most {
+	if sum <= b.most-beside || alone && sum-bytes <= b.most {
 		a.collect(bytes)
 		return true
 	}
@@ -269,12 +272,13 @@ func (a *Account) collect(bytes int64) {
 	}
 }
 
-// reclaim has caches shrink, in their order, until what is counted fits. It returns what is counted then.
-func (b *Budget) reclaim() int64 {
+// reclaim has caches shrink, in their order, until what is counted fits beside so many bytes. It returns what is counted
+// then.
+func (b *Budget) reclaim(beside int64) int64 {
 	b.reclaiming.Lock()
 	defer b.reclaiming.Unlock()
 	for a := range RefuseWork {
-		over := b.counted.Load() - b.most
+		over := b.counted.Load() - (b.most - beside)
 		if over <= 0 {
 			break
 		}

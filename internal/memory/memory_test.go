@@ -57,10 +57,12 @@ func TestReserve(t *testing.T) {
 		responsesAfter, pagesAfter, work int64
 		order                            string
 	}{
-		"there is room":                       {100, 100, 100, 500, true, 100, 100, 600, ""},
-		"responses go first":                  {100, 100, 100, 550, true, 50, 100, 650, "responses"},
-		"then pages":                          {100, 100, 100, 650, true, 0, 50, 750, "responses pages"},
-		"then work is refused":                {100, 100, 100, 750, false, 0, 0, 100, "responses pages"},
+		"there is room":                       {100, 100, 100, 450, true, 100, 100, 550, ""},
+		"responses go first":                  {100, 100, 100, 500, true, 50, 100, 600, "responses"},
+		"then pages":                          {100, 100, 100, 600, true, 0, 50, 700, "responses pages"},
+		"then work is refused":                {100, 100, 100, 700, false, 0, 0, 100, "responses pages"},
+		"a small one beside large ones":       {0, 0, 740, 30, true, 0, 0, 770, ""},
+		"a large one leaves room for it":      {0, 0, 700, 60, false, 0, 0, 700, ""},
 		"the only one is never refused":       {100, 100, 0, 5000, true, 0, 0, 5000, "responses pages"},
 		"the only one, with nothing in cache": {0, 0, 0, 801, true, 0, 0, 801, ""},
 	} {
