@@ -29,11 +29,9 @@ type engine struct {
 // refreshInterval is how long requests with `Cache-Control: no-cache` share what was read for one of them.
 const refreshInterval = time.Second
 
-// maxWaiters is how many GraphQL requests may wait for upstream: as many as can wait there, but a quarter of those that
-// may be under way at once is left for what pages in memory answer.
-func (s *settings) maxWaiters() int {
-	return min(s.UpstreamConcurrent+s.UpstreamQueue, s.MaxConcurrent-s.MaxConcurrent/4)
-}
+// maxWaiters is how many GraphQL requests may wait for upstream: a quarter of those that may be in flight is left for
+// what pages in memory answer. How many fetches there are is bounded by upstream's slots and queue.
+func (s *settings) maxWaiters() int { return s.MaxConcurrent - s.MaxConcurrent/4 }
 
 // newEngine wires the engine. What it counts is in the registry.
 func newEngine(

@@ -3,12 +3,14 @@ package graph
 import (
 	"encoding/json"
 	"math"
+	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"revox-graphql/graph/relay"
 	"revox-graphql/internal/errcode"
+	"revox-graphql/upstream"
 )
 
 // The cost of a request is about the number of calls that it reads and writes. A call costs 1, and each transcript of
@@ -39,6 +41,29 @@ type costPart struct {
 	each             int
 	lists            []*ast.Value // in arguments of fields of a call
 	first, last, ids *ast.Value
+	statuses         *ast.Value // of the list; nil is all of them
+}
+
+// list is the filter of the list that the part reads. What is no filter is refused later.
+func (p *costPart) list(variables map[string]any) upstream.OrderStatuses {
+	if p.statuses == nil {
+		return 0
+	}
+	value, err := p.statuses.Value(variables)
+	if err != nil {
+		return 0
+	}
+	names, ok := value.([]any)
+	if !ok {
+		names = []any{value} // a single value is a list of one
+	}
+	var statuses []upstream.OrderStatus
+	for _, name := range names {
+		if name, ok := name.(string); ok {
+			statuses = append(statuses, upstream.OrderStatus(strings.ToLower(name)))
+		}
+	}
+	return upstream.NewOrderStatuses(statuses...)
 }
 
 // newCostPlan makes the plan of an operation that has been validated.
@@ -47,7 +72,9 @@ func newCostPlan(operation *ast.OperationDefinition, fragments fragments, sizes 
 	for _, field := range fragments.merge(operation.SelectionSet) {
 		switch field.name {
 		case "calls":
-			part := costPart{first: field.argument("first"), last: field.argument("last")}
+			part := costPart{
+				first: field.argument("first"), last: field.argument("last"), statuses: field.argument("statuses"),
+			}
 			p.connection(&part, field, fragments)
 			part.each = max(callCost, part.each)
 			p.parts = append(p.parts, part)

@@ -282,7 +282,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	cost += int(req.search.cost.Load())
 	x.report.Operation.Cost = cost
 	x.report.read(req.trace, req.allowance.Used())
-	h.weights.learn(req.credential.Tenant(), req.trace)
+	h.weights.learn(req.trace)
 	if req.memory.scarce {
 		x.refuse(h.capacity.refuseForMemory(x.w))
 		return

@@ -108,7 +108,7 @@ const maxAnswers = 1 << 16
 
 func newAnswers(known pagination.Memory, maxBytes int, budget *memory.Budget) *answers {
 	a := &answers{memory: known, maxBytes: maxBytes, account: budget.Account("response_cache")}
-	budget.Shrinks(memory.ShrinkResponses, a.shrink)
+	budget.Shrinks(memory.ShrinkResponses, a.account, a.shrink)
 	a.known, _ = simplelru.NewLRU(maxAnswers, func(key answerKey, dropped *answer) { // its one error is a size below 1
 		size := dropped.size(key)
 		a.bytes -= size

@@ -95,7 +95,7 @@ func TestRequestsAreReserved(t *testing.T) {
 	}{
 		"there is room":                     {budget: 8 << 20, query: all, executed: true},
 		"there is room, beside others":      {budget: 8 << 20, others: 2 << 20, query: all, executed: true},
-		"too much beside others":            {budget: 8 << 20, others: 6 << 20, query: all, refused: true, executed: true},
+		"too much beside others":            {budget: 8 << 20, others: 4 << 20, query: all, refused: true, executed: true},
 		"too much beside others, and known": {budget: 8 << 20, others: 6 << 20, learned: true, query: all, refused: true},
 		"little beside others, and known": {
 			budget: 8 << 20, others: 6 << 20, learned: true, query: "{ calls(first: 20) { nodes { id } } }", executed: true,
@@ -108,7 +108,7 @@ func TestRequestsAreReserved(t *testing.T) {
 			budget := budgetOf(test.budget)
 			h := budgeted(t, budget, 20, said, 64<<20)
 			if test.learned {
-				h.weights.known.Add(upstream.Credential{}.Tenant(), weight{call: 100, transcript: said})
+				h.weights.known.Add(upstream.List{}.Key(), weight{call: 100, transcript: said})
 			}
 			h.capacity.executing.Add(test.others)
 			ran := false
@@ -272,23 +272,30 @@ func TestBodiesCountInTheBudget(t *testing.T) {
 	}
 }
 
-// What calls have is learned from the pages that are read, for each credential.
+// What calls have is learned from the pages that are read, for each list.
 func TestWeightsAreLearned(t *testing.T) {
 	const said = 50_000
 	h := budgeted(t, budgetOf(1<<30), 20, said, 64<<20)
-	tenant := upstream.Credential{}.Tenant()
-	if h.weights.of(tenant) != firstWeight {
+	all := upstream.List{}.Key()
+	if h.weights.of(all) != firstWeight {
 		t.Error("something is known")
 	}
 	ask(h, "{ calls(first: 20) { nodes { id } } }")
-	got := h.weights.of(tenant)
+	got := h.weights.of(all)
 	if got.transcript < said || got.transcript > said*1.1 || got.call < 50 || got.call > 500 {
 		t.Errorf("learned %+v", got)
 	}
-	if other := h.weights.of(upstream.NewCredential("other").Tenant()); other != firstWeight {
+	if other := h.weights.of(upstream.List{Credential: upstream.NewCredential("other")}.Key()); other != firstWeight {
 		t.Errorf("another credential has %+v", other)
 	}
+	errored := upstream.List{Statuses: upstream.NewOrderStatuses(upstream.OrderStatusErrored)}.Key()
+	if other := h.weights.of(errored); other != got {
+		t.Errorf("another list has %+v", other)
+	}
+	h.weights.known.Add(errored, weight{call: 7, transcript: 9})
 	for query, want := range map[string]float64{
+		"{ calls(first: 20, statuses: [ERRORED]) { nodes { transcript { role } } } }":   20 * (7 + 9),
+		"{ calls(first: 20, statuses: ERRORED) { nodes { id } } }":                      20 * 7,
 		"{ calls(first: 20) { nodes { id } } }":                                         20 * got.call,
 		"{ calls(first: 20) { nodes { transcript { content } } } }":                     20 * (got.call + got.transcript),
 		"{ calls(first: 20) { nodes { transcript { role } b: transcript { role } } } }": 20 * (got.call + 2*got.transcript),
@@ -298,7 +305,7 @@ func TestWeightsAreLearned(t *testing.T) {
 		if errs != nil {
 			t.Fatal(errs)
 		}
-		estimate := h.weights.estimate(document.costs[document.ast.Operations[0]], nil, tenant)
+		estimate := h.weights.estimate(document.costs[document.ast.Operations[0]], nil, all.Tenant)
 		if estimate < int(want)-20 || estimate > int(want)+20 {
 			t.Errorf("%s: %d bytes are expected, and not %f", query, estimate, want)
 		}

@@ -9,18 +9,18 @@ import (
 	"revox-graphql/upstream"
 )
 
-// weights tell how many bytes of an answer a call and its transcript have on average, for each credential: whose agents
-// talk for an hour has other calls than whose leave messages. They are learned from the pages that are read.
+// weights tell how many bytes of a response a call and its transcript have on average, for each list: calls of an hour
+// differ from calls that end at once. They are learned from the pages that are read.
 type weights struct {
 	mu    sync.Mutex
-	known *simplelru.LRU[upstream.Tenant, weight]
+	known *simplelru.LRU[upstream.ListKey, weight]
 }
 
 // weight is what one call has on average, in bytes.
 type weight struct{ call, transcript float64 }
 
 const (
-	// maxWeights bounds the credentials that are told apart, as [upstream.Client] does.
+	// maxWeights bounds the lists that are told apart.
 	maxWeights = 4096
 	// weightShare is how much of a weight one page decides: the eighth is TCP's for round-trip times (RFC 6298).
 	weightShare = 1. / 8
@@ -30,45 +30,48 @@ const (
 var firstWeight = weight{call: 1 << 10, transcript: 8 << 10}
 
 func newWeights() *weights {
-	known, _ := simplelru.NewLRU[upstream.Tenant, weight](maxWeights, nil) // its one error is a size below 1
+	known, _ := simplelru.NewLRU[upstream.ListKey, weight](maxWeights, nil) // its one error is a size below 1
 	return &weights{known: known}
 }
 
-// of is the weight of a tenant's calls.
-func (w *weights) of(tenant upstream.Tenant) weight {
+// of is the weight of a list's calls: where nothing is known of it that of all calls, and then firstWeight.
+func (w *weights) of(list upstream.ListKey) weight {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if known, ok := w.known.Get(tenant); ok {
-		return known
+	for _, key := range []upstream.ListKey{list, {Tenant: list.Tenant}} {
+		if known, ok := w.known.Get(key); ok {
+			return known
+		}
 	}
 	return firstWeight
 }
 
 // learn takes the pages into account that were read for one request.
-func (w *weights) learn(tenant upstream.Tenant, reads *pagination.Reads) {
-	for _, page := range reads.Pages() {
+func (w *weights) learn(reads *pagination.Reads) {
+	for page, list := range reads.Pages() {
 		call, transcript := page.Weight()
 		if call == 0 {
 			continue
 		}
 		w.mu.Lock()
-		now, known := w.known.Get(tenant)
+		now, known := w.known.Get(list)
 		if !known {
 			now = weight{float64(call), float64(transcript)}
 		}
 		now.call += (float64(call) - now.call) * weightShare
 		now.transcript += (float64(transcript) - now.transcript) * weightShare
-		w.known.Add(tenant, now)
+		w.known.Add(list, now)
 		w.mu.Unlock()
 	}
 }
 
 // estimate is about how many bytes the answer to a request has, by the number of its calls and transcripts.
 func (w *weights) estimate(p *costPlan, variables map[string]any, tenant upstream.Tenant) int {
-	known := w.of(tenant)
-	bytes := int(float64(p.fixed) * known.call) // look-ups, mostly, and what is no call
+	all := upstream.ListKey{Tenant: tenant}
+	bytes := int(float64(p.fixed) * w.of(all).call) // look-ups, mostly, and what is no call
 	for i := range p.parts {
-		bytes += known.times(p.parts[i].each, p.parts[i].count(variables, p.maxCount))
+		list := upstream.ListKey{Tenant: tenant, Statuses: p.parts[i].list(variables)}
+		bytes += w.of(list).times(p.parts[i].each, p.parts[i].count(variables, p.maxCount))
 	}
 	return bytes
 }

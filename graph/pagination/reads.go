@@ -1,6 +1,7 @@
 package pagination
 
 import (
+	"iter"
 	"sync"
 	"time"
 	"weak"
@@ -53,17 +54,18 @@ func (d *Reads) readPage(opts upstream.ListCallsOptions, page *upstream.Page) {
 	d.readAt(page)
 }
 
-// Pages are the pages that were read, as far as they are in memory.
-func (d *Reads) Pages() []*upstream.Page {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	pages := make([]*upstream.Page, 0, len(d.pages))
-	for i := range d.pages {
-		if page := d.pages[i].page.Value(); page != nil {
-			pages = append(pages, page)
+// Pages are the pages that were read and are still in memory, and the lists that they are of.
+func (d *Reads) Pages() iter.Seq2[*upstream.Page, upstream.ListKey] {
+	return func(yield func(*upstream.Page, upstream.ListKey) bool) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for i := range d.pages {
+			page := d.pages[i].page.Value()
+			if page != nil && !yield(page, d.pages[i].opts.Key()) {
+				return
+			}
 		}
 	}
-	return pages
 }
 
 // readCall records a look-up, and the page that has the call, if one has.

@@ -26,7 +26,8 @@
 // # Overload actions
 //
 // Where the sum is beyond the threshold, what can be made again goes first: remembered responses, then cached
-// pages, by as many bytes as it takes. Then new work is refused; what has begun goes on. Each action begins when
+// pages, by as many bytes as it takes, but for a share that each keeps: without any cache, each request would ask
+// upstream, and take more memory than the cache did. Then new work is refused; what has begun goes on. Each action begins when
 // something is done, and ends when the sum is below nine tenths of the threshold, so that it is told in the log
 // once.
 //
@@ -51,9 +52,12 @@ const threshold = 80
 const unseen = 48 << 20
 
 const (
-	// leftBeside is the share of what may be counted, one in so many, that reservations of that size and more leave: so
-	// that small requests find room beside many large ones.
-	leftBeside = 16
+	// small is what is reserved for a usual request: its own parts, and an answer of some 20 kB. A thousand of them, which
+	// are as many as there may be by default, have 64 MiB.
+	small = 64 << 10
+	// setAside is the share of what may be counted, one in so many, that only small reservations take, and what has begun:
+	// so that usual requests find room beside many large ones.
+	setAside = 4
 	// much is what is taken at once that waits for a collection, if one is due.
 	much = 1 << 20
 	// garbageLimit is the share of what Go may take up to which there is garbage, in per cent.
@@ -105,8 +109,12 @@ type Budget struct {
 type action struct {
 	active atomic.Bool
 	taken  atomic.Uint64
+	of     *Account
 	shrink func(bytes int64) (freed int64)
 }
+
+// kept is the share of what may be counted, one in so many, that an action leaves its cache.
+var kept = [numActions]int64{ShrinkResponses: 16, ShrinkPages: 8}
 
 // NewBudget makes the budget of a process that may take so many bytes, and so many of them in Go. A limit of 0 is
 // none: everything is counted, and nothing done.
@@ -128,11 +136,11 @@ func (b *Budget) Limit() int64 {
 	return b.limit
 }
 
-// Shrinks names what drops so many bytes of a cache, as far as it has them, and returns how many it has dropped. It is
-// called for one caller at a time, who may be any that adds to an account but for [Account.Add].
-func (b *Budget) Shrinks(a Action, shrink func(bytes int64) (freed int64)) {
+// Shrinks names what drops so many bytes of the cache with this account, as far as it has them, and returns how many it
+// has dropped. It is called for one caller at a time, who may be any that adds to an account but for [Account.Add].
+func (b *Budget) Shrinks(a Action, of *Account, shrink func(bytes int64) (freed int64)) {
 	if b != nil {
-		b.actions[a].shrink = shrink
+		b.actions[a].of, b.actions[a].shrink = of, shrink
 	}
 }
 
@@ -233,14 +241,18 @@ func (a *Account) HasRoom(bytes int64) bool {
 
 // Reserve counts the bytes of what is about to begin, if there is room for them or caches can make some. What is the
 // only one of its account needs none, as long as the others have not more than they may: else what is larger than all
-// that is ever free would never begin. What is large must leave room beside it, see leftBeside.
+// that is ever free would never begin. What is large must leave
+// room for what is small, see setAside.
 func (a *Account) Reserve(bytes int64) bool {
 	if a == nil {
 		return true
 	}
 	b := a.budget
 	alone := a.used.Add(bytes) == bytes
-	sum, beside := b.counted.Add(bytes), min(bytes, b.most/leftBeside)
+	sum, beside := b.counted.Add(bytes), int64(0)
+	if bytes > small {
+		beside = b.most / setAside
+	}
 	if sum > b.most-beside {
 		sum = b.reclaim(beside)
 	}
@@ -282,7 +294,8 @@ func (b *Budget) reclaim(beside int64) int64 {
 		if over <= 0 {
 			break
 		}
-		if shrink := b.actions[a].shrink; shrink != nil && shrink(over) > 0 {
+		action := &b.actions[a]
+		if most := action.of.Used() - b.most/kept[a]; action.shrink != nil && most > 0 && action.shrink(min(over, most)) > 0 {
 			b.take(a)
 		}
 	}

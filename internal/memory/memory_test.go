@@ -8,6 +8,9 @@ import (
 	"testing"
 )
 
+// k is the unit of all sizes here.
+const k = 1 << 10
+
 // shelf is a cache of so many bytes.
 type shelf struct {
 	account *Account
@@ -30,7 +33,7 @@ func (s *shelf) shrink(bytes int64) int64 {
 	return freed
 }
 
-// stock is a budget of which 800 bytes may be counted, with two caches.
+// stock is a budget of which 800 KiB may be counted, with two caches; large reservations leave 200 of them.
 type stock struct {
 	*Budget
 	responses, pages, requests *shelf
@@ -40,12 +43,12 @@ type stock struct {
 
 func newStock() *stock {
 	s := &stock{}
-	s.Budget = NewBudget(1024, 1000, slog.New(slog.NewTextHandler(&s.log, nil)))
+	s.Budget = NewBudget(1024*k, 1000*k, slog.New(slog.NewTextHandler(&s.log, nil)))
 	s.responses = &shelf{account: s.Account("responses"), order: &s.order}
 	s.pages = &shelf{account: s.Account("pages"), order: &s.order}
 	s.requests = &shelf{account: s.Account("requests"), order: &s.order}
-	s.Shrinks(ShrinkPages, s.pages.shrink)
-	s.Shrinks(ShrinkResponses, s.responses.shrink)
+	s.Shrinks(ShrinkPages, s.pages.account, s.pages.shrink)
+	s.Shrinks(ShrinkResponses, s.responses.account, s.responses.shrink)
 	return s
 }
 
@@ -57,28 +60,29 @@ func TestReserve(t *testing.T) {
 		responsesAfter, pagesAfter, work int64
 		order                            string
 	}{
-		"there is room":                       {100, 100, 100, 450, true, 100, 100, 550, ""},
-		"responses go first":                  {100, 100, 100, 500, true, 50, 100, 600, "responses"},
-		"then pages":                          {100, 100, 100, 600, true, 0, 50, 700, "responses pages"},
-		"then work is refused":                {100, 100, 100, 700, false, 0, 0, 100, "responses pages"},
-		"a small one beside large ones":       {0, 0, 740, 30, true, 0, 0, 770, ""},
-		"a large one leaves room for it":      {0, 0, 700, 60, false, 0, 0, 700, ""},
-		"the only one is never refused":       {100, 100, 0, 5000, true, 0, 0, 5000, "responses pages"},
+		"there is room":                       {100, 100, 100, 300, true, 100, 100, 400, ""},
+		"responses go first":                  {100, 100, 100, 340, true, 60, 100, 440, "responses"},
+		"then pages":                          {100, 300, 100, 300, true, 50, 150, 400, "responses pages"},
+		"then work is refused":                {100, 300, 100, 360, false, 50, 100, 100, "responses pages"},
+		"a small one beside large ones":       {0, 0, 740, 60, true, 0, 0, 800, ""},
+		"a small one where there is no room":  {0, 0, 745, 60, false, 0, 0, 745, ""},
+		"a large one leaves room for it":      {0, 0, 540, 70, false, 0, 0, 540, ""},
+		"the only one is never refused":       {100, 200, 0, 5000, true, 50, 100, 5000, "responses pages"},
 		"the only one, with nothing in cache": {0, 0, 0, 801, true, 0, 0, 801, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStock()
-			s.responses.fill(test.responses)
-			s.pages.fill(test.pages)
-			s.requests.account.Add(test.held)
-			if got := s.requests.account.Reserve(test.reserve); got != test.admitted {
+			s.responses.fill(test.responses * k)
+			s.pages.fill(test.pages * k)
+			s.requests.account.Add(test.held * k)
+			if got := s.requests.account.Reserve(test.reserve * k); got != test.admitted {
 				t.Errorf("admitted: %v", got)
 			}
-			if s.responses.bytes != test.responsesAfter || s.pages.bytes != test.pagesAfter ||
-				s.requests.account.Used() != test.work {
+			if s.responses.bytes != test.responsesAfter*k || s.pages.bytes != test.pagesAfter*k ||
+				s.requests.account.Used() != test.work*k {
 				t.Errorf("%d, %d and %d bytes", s.responses.bytes, s.pages.bytes, s.requests.account.Used())
 			}
-			if sum := test.responsesAfter + test.pagesAfter + test.work; s.counted.Load() != sum {
+			if sum := test.responsesAfter + test.pagesAfter + test.work; s.counted.Load() != sum*k {
 				t.Errorf("%d are counted of %d", s.counted.Load(), sum)
 			}
 			if got := strings.Join(s.order, " "); got != test.order {
@@ -92,12 +96,12 @@ func TestReserve(t *testing.T) {
 func TestTheOnlyOneWaitsForOthers(t *testing.T) {
 	s := newStock()
 	other := s.Account("others")
-	other.Take(801)
-	if s.requests.account.Reserve(1) {
+	other.Take(801 * k)
+	if s.requests.account.Reserve(k) {
 		t.Error("admitted")
 	}
-	other.Release(1)
-	if !s.requests.account.Reserve(1000) {
+	other.Release(k)
+	if !s.requests.account.Reserve(1000 * k) {
 		t.Error("refused")
 	}
 }
@@ -105,9 +109,9 @@ func TestTheOnlyOneWaitsForOthers(t *testing.T) {
 // What has begun is counted, and caches make room for it.
 func TestTake(t *testing.T) {
 	s := newStock()
-	s.responses.fill(500)
-	s.requests.account.Take(500)
-	if s.responses.bytes != 300 || s.Taken(ShrinkResponses) != 1 || s.Taken(RefuseWork) != 0 {
+	s.responses.fill(500 * k)
+	s.requests.account.Take(500 * k)
+	if s.responses.bytes != 300*k || s.Taken(ShrinkResponses) != 1 || s.Taken(RefuseWork) != 0 {
 		t.Errorf("%d bytes are left", s.responses.bytes)
 	}
 }
@@ -115,15 +119,15 @@ func TestTake(t *testing.T) {
 // An action is told when it begins and when it ends, however often it is taken.
 func TestActionsAreToldOnce(t *testing.T) {
 	s := newStock()
-	s.pages.fill(100)
-	s.requests.account.Add(750)
+	s.pages.fill(150 * k)
+	s.requests.account.Add(700 * k)
 	for range 10 {
-		s.requests.account.Reserve(100)
+		s.requests.account.Reserve(100 * k)
 	}
 	if got := s.Taken(RefuseWork); got != 10 {
 		t.Errorf("taken %d times", got)
 	}
-	s.requests.account.Release(30) // 720 is nine tenths of 800
+	s.requests.account.Release(80 * k) // 720 is nine tenths of 800
 	for _, want := range []string{"cached pages are dropped", "requests are refused"} {
 		if n := strings.Count(s.log.String(), want); n != 1 {
 			t.Errorf("%q is told %d times", want, n)
@@ -133,12 +137,12 @@ func TestActionsAreToldOnce(t *testing.T) {
 		t.Error("it has ended")
 	}
 	for range 10 {
-		s.requests.account.Release(1)
+		s.requests.account.Release(k)
 	}
 	if n := strings.Count(s.log.String(), "memory is there again"); n != 2 {
 		t.Errorf("%d ends are told: %s", n, s.log.String())
 	}
-	s.requests.account.Reserve(500)
+	s.requests.account.Reserve(500 * k)
 	if n := strings.Count(s.log.String(), "requests are refused"); n != 2 {
 		t.Errorf("a second time is told %d times", n)
 	}
@@ -159,7 +163,7 @@ func TestNoLimit(t *testing.T) {
 	}
 	var none *Budget
 	account = none.Account("requests")
-	none.Shrinks(ShrinkPages, nil)
+	none.Shrinks(ShrinkPages, nil, nil)
 	account.Take(1)
 	account.Release(1)
 	if !account.Reserve(1<<62) || account.Used() != 0 || none.Limit() != 0 {
@@ -171,23 +175,23 @@ func TestNoLimit(t *testing.T) {
 func TestReservingAtOnce(t *testing.T) {
 	s := newStock()
 	first := s.Account("first")
-	first.Add(100) // so that nobody is the only one
+	first.Add(100 * k) // so that nobody is the only one
 	s.requests.account.Add(1)
 	var at sync.WaitGroup
 	for range 16 {
 		at.Go(func() {
 			for range 1000 {
-				if s.requests.account.Reserve(90) {
-					if used := s.requests.account.Used() - 1; used > 700+16*90 { // those that are just being refused
+				if s.requests.account.Reserve(90 * k) {
+					if used := s.requests.account.Used() - 1; used > (500+16*90)*k { // those that are just being refused
 						t.Errorf("%d bytes", used)
 					}
-					s.requests.account.Release(90)
+					s.requests.account.Release(90 * k)
 				}
 			}
 		})
 	}
 	at.Wait()
-	if s.counted.Load() != 101 {
+	if s.counted.Load() != 100*k+1 {
 		t.Errorf("%d are counted", s.counted.Load())
 	}
 }

@@ -161,7 +161,7 @@ func New(next upstream.Lister, opts Options) *Cache {
 	c.pages, _ = simplelru.NewLRU(maxPages, c.forget) // its one error is a size below 1
 	c.empty, _ = simplelru.NewLRU[upstream.Tenant, *shelf](maxEmpty, nil)
 	c.account = opts.Memory.Account("page_cache")
-	opts.Memory.Shrinks(memory.ShrinkPages, c.Shrink)
+	opts.Memory.Shrinks(memory.ShrinkPages, c.account, c.Shrink)
 	return c
 }
 
@@ -328,14 +328,18 @@ func (c *Cache) join(ctx context.Context, k key, opts upstream.ListCallsOptions)
 	if err := c.ctx.Err(); err != nil {
 		return nil, err
 	}
-	a := &asker{key: k}
+	a := &asker{key: k, flight: c.flights[k]}
 	if c.waiters != nil {
-		if a.waiting = c.waiters.enter(opts); a.waiting == nil {
+		others := 0
+		if a.flight != nil {
+			others = a.askers
+		}
+		if a.waiting = c.waiters.enter(opts, others); a.waiting == nil {
 			c.stats.Refused++
 			return nil, upstream.Overloaded("too many requests wait for its pages already")
 		}
 	}
-	if a.flight = c.flights[k]; a.flight == nil {
+	if a.flight == nil {
 		a.flight = c.start(ctx, opts.List, k, opts.Allowance, opts.Refresh)
 	} else {
 		c.stats.Shared++

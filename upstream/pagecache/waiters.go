@@ -14,6 +14,9 @@ import (
 // another one. Tenants whose key upstream has never accepted have an eighth together, and requests that want pages
 // afresh a quarter.
 //
+// A fetch, too, may have as many waiters as are still free: one page that does not come, and that all clients ask for,
+// leaves room for those who ask for others.
+//
 // A request is told by its allowance: it may wait for several pages at once and counts once. One without an allowance
 // counts for each page.
 type waiters struct {
@@ -49,8 +52,9 @@ func newWaiters(most int, proven func(upstream.Tenant) bool) *waiters {
 	}
 }
 
-// enter counts a request that is to wait for a page; nil if too many wait. Otherwise it must leave.
-func (w *waiters) enter(opts upstream.ListCallsOptions) *waiting {
+// enter counts a request that is to wait for a page, for which so many wait already; nil if too many wait. Otherwise it
+// must leave.
+func (w *waiters) enter(opts upstream.ListCallsOptions, others int) *waiting {
 	allowance := opts.Allowance.Whole()
 	r := w.requests[allowance]
 	if r == nil {
@@ -64,7 +68,7 @@ func (w *waiters) enter(opts upstream.ListCallsOptions) *waiting {
 		full := func(g *group) bool {
 			return g.count >= g.most || w.proven != nil && g.tenants[r.tenant] >= g.most-g.count
 		}
-		if slices.ContainsFunc(r.groups, full) {
+		if slices.ContainsFunc(r.groups, full) || others > 0 && others >= w.all.most-w.all.count {
 			return nil
 		}
 		for _, g := range r.groups {

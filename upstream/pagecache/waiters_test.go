@@ -63,7 +63,7 @@ func TestWaitersAreBounded(t *testing.T) {
 			for _, send := range test.sends {
 				got := 0
 				for range send.times {
-					if w.enter(request(send.tenant, send.refresh)) != nil {
+					if w.enter(request(send.tenant, send.refresh), 0) != nil {
 						got++
 					}
 				}
@@ -82,11 +82,11 @@ func TestFieldsWaitTogether(t *testing.T) {
 	for range 3 {
 		part := whole
 		part.Allowance = whole.Allowance.Charging(1, func() time.Duration { return 0 })
-		if w.enter(part) == nil {
+		if w.enter(part, 0) == nil {
 			t.Error("a field was refused")
 		}
 	}
-	if w.all.count != 1 || w.enter(request("a", false)) != nil {
+	if w.all.count != 1 || w.enter(request("a", false), 0) != nil {
 		t.Errorf("%d wait", w.all.count)
 	}
 }
@@ -108,7 +108,7 @@ func TestWaitersModel(t *testing.T) {
 				}
 				_, waits := w.requests[opts.Allowance]
 				known = append(known, opts)
-				r := w.enter(opts)
+				r := w.enter(opts, rapid.IntRange(0, 2).Draw(t, "others"))
 				if r == nil && waits {
 					t.Fatal("a request that waits was refused another page")
 				}
@@ -161,7 +161,7 @@ func TestTooManyWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 500}
 		c := New(l, Options{
-			TTL: 15 * time.Second, Revalidate: 15 * time.Second, Stale: time.Minute, MaxBytes: 1 << 20, MaxWaiters: 3,
+			TTL: 15 * time.Second, Revalidate: 15 * time.Second, Stale: time.Minute, MaxBytes: 1 << 20, MaxWaiters: 5,
 		})
 		defer c.Close()
 		list(t, c, ask(1, 20))
@@ -169,14 +169,16 @@ func TestTooManyWait(t *testing.T) {
 		list(t, c, ask(0, 20))
 		l.hold = make(chan struct{})
 		errs := make(chan error)
-		for range 60 {
-			go func() {
-				_, err := c.ListCalls(t.Context(), ask(5, 20))
-				errs <- err
-			}()
+		for page := range 3 { // three wait for the first, and two are left: one for each of the others
+			for range 20 {
+				go func() {
+					_, err := c.ListCalls(t.Context(), ask(5+page, 20))
+					errs <- err
+				}()
+			}
+			synctest.Wait()
 		}
-		synctest.Wait()
-		for range 57 {
+		for range 55 {
 			if err := <-errs; !isOverloaded(err) {
 				t.Errorf("got %v", err)
 			}
@@ -187,16 +189,16 @@ func TestTooManyWait(t *testing.T) {
 		if page := list(t, c, ask(1, 20)); !page.Stale {
 			t.Error("an older page is not marked")
 		}
-		if s := c.Stats(); s.Refused != 58 || s.Waiting != 3 || s.Shared != 2 {
+		if s := c.Stats(); s.Refused != 56 || s.Waiting != 5 || s.Shared != 2 {
 			t.Errorf("%+v", s)
 		}
 		close(l.hold)
-		for range 3 {
+		for range 5 {
 			if err := <-errs; err != nil {
 				t.Error(err)
 			}
 		}
-		list(t, c, ask(7, 20))
+		list(t, c, ask(8, 20))
 		if s := c.Stats(); s.Waiting != 0 {
 			t.Errorf("%d are counted", s.Waiting)
 		}
