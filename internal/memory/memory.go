@@ -52,9 +52,9 @@ const threshold = 80
 const unseen = 48 << 20
 
 const (
-	// small is what is reserved for a usual request: its own parts, and an answer of some 20 kB. A thousand of them, which
-	// are as many as there may be by default, have 64 MiB.
-	small = 64 << 10
+	// small is what is reserved for a usual request at most: its own parts, and a response of some 60 kB. A thousand of
+	// them, which are as many as there may be by default, have 128 MiB.
+	small = 128 << 10
 	// setAside is the share of what may be counted, one in so many, that only small reservations take, and what has begun:
 	// so that usual requests find room beside many large ones.
 	setAside = 4
@@ -227,7 +227,7 @@ func (a *Account) Take(bytes int64) {
 // Settle makes room for what was added, as far as caches have it.
 func (a *Account) Settle() {
 	if a != nil && a.budget.counted.Load() > a.budget.most {
-		a.budget.reclaim(0)
+		a.budget.reclaim(a.budget.most)
 	}
 }
 
@@ -248,21 +248,46 @@ func (a *Account) Reserve(bytes int64) bool {
 		return true
 	}
 	b := a.budget
-	alone := a.used.Add(bytes) == bytes
-	sum, beside := b.counted.Add(bytes), int64(0)
+	most := b.most
 	if bytes > small {
-		beside = b.most / setAside
+		most -= b.most / setAside
 	}
-	if sum > b.most-beside {
-		sum = b.reclaim(beside)
-	}
-	if sum <= b.most-beside || alone && sum-bytes <= b.most {
+	if a.add(bytes, most) {
 		a.collect(bytes)
 		return true
 	}
-	a.Release(bytes)
+	b.reclaim(most - bytes)
+	if a.add(bytes, most) || a.addAlone(bytes) {
+		a.collect(bytes)
+		return true
+	}
 	b.take(RefuseWork)
 	return false
+}
+
+// add counts bytes if no more than most are counted then. Those that there is no room for are not counted even for a
+// moment: small reservations would be refused beside large ones that are refused.
+func (a *Account) add(bytes, most int64) bool {
+	b := a.budget
+	for {
+		sum := b.counted.Load()
+		if sum > most-bytes {
+			return false
+		}
+		if b.counted.CompareAndSwap(sum, sum+bytes) {
+			a.used.Add(bytes)
+			return true
+		}
+	}
+}
+
+// addAlone counts bytes of an account that has none, if the others have not more than they may.
+func (a *Account) addAlone(bytes int64) bool {
+	if a.budget.counted.Load() > a.budget.most || !a.used.CompareAndSwap(0, bytes) {
+		return false
+	}
+	a.budget.counted.Add(bytes)
+	return true
 }
 
 // collect has garbage collected before so many bytes are taken, if there is too much of it.
@@ -284,22 +309,21 @@ func (a *Account) collect(bytes int64) {
 	}
 }
 
-// reclaim has caches shrink, in their order, until what is counted fits beside so many bytes. It returns what is counted
-// then.
-func (b *Budget) reclaim(beside int64) int64 {
+// reclaim has caches shrink, in their order, until no more than most is counted.
+func (b *Budget) reclaim(most int64) {
 	b.reclaiming.Lock()
 	defer b.reclaiming.Unlock()
 	for a := range RefuseWork {
-		over := b.counted.Load() - (b.most - beside)
+		over := b.counted.Load() - most
 		if over <= 0 {
 			break
 		}
 		action := &b.actions[a]
-		if most := action.of.Used() - b.most/kept[a]; action.shrink != nil && most > 0 && action.shrink(min(over, most)) > 0 {
+		spare := action.of.Used() - b.most/kept[a]
+		if action.shrink != nil && spare > 0 && action.shrink(min(over, spare)) > 0 {
 			b.take(a)
 		}
 	}
-	return b.counted.Load()
 }
 
 // take notes that an action was taken.

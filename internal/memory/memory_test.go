@@ -64,9 +64,9 @@ func TestReserve(t *testing.T) {
 		"responses go first":                  {100, 100, 100, 340, true, 60, 100, 440, "responses"},
 		"then pages":                          {100, 300, 100, 300, true, 50, 150, 400, "responses pages"},
 		"then work is refused":                {100, 300, 100, 360, false, 50, 100, 100, "responses pages"},
-		"a small one beside large ones":       {0, 0, 740, 60, true, 0, 0, 800, ""},
-		"a small one where there is no room":  {0, 0, 745, 60, false, 0, 0, 745, ""},
-		"a large one leaves room for it":      {0, 0, 540, 70, false, 0, 0, 540, ""},
+		"a small one beside large ones":       {0, 0, 700, 100, true, 0, 0, 800, ""},
+		"a small one where there is no room":  {0, 0, 705, 100, false, 0, 0, 705, ""},
+		"a large one leaves room for it":      {0, 0, 470, 140, false, 0, 0, 470, ""},
 		"the only one is never refused":       {100, 200, 0, 5000, true, 50, 100, 5000, "responses pages"},
 		"the only one, with nothing in cache": {0, 0, 0, 801, true, 0, 0, 801, ""},
 	} {
@@ -122,7 +122,7 @@ func TestActionsAreToldOnce(t *testing.T) {
 	s.pages.fill(150 * k)
 	s.requests.account.Add(700 * k)
 	for range 10 {
-		s.requests.account.Reserve(100 * k)
+		s.requests.account.Reserve(150 * k)
 	}
 	if got := s.Taken(RefuseWork); got != 10 {
 		t.Errorf("taken %d times", got)
@@ -181,11 +181,11 @@ func TestReservingAtOnce(t *testing.T) {
 	for range 16 {
 		at.Go(func() {
 			for range 1000 {
-				if s.requests.account.Reserve(90 * k) {
-					if used := s.requests.account.Used() - 1; used > (500+16*90)*k { // those that are just being refused
+				if s.requests.account.Reserve(130 * k) {
+					if used := s.requests.account.Used() - 1; used > (500+16*130)*k { // those that are just being refused
 						t.Errorf("%d bytes", used)
 					}
-					s.requests.account.Release(90 * k)
+					s.requests.account.Release(130 * k)
 				}
 			}
 		})
