@@ -42,12 +42,12 @@ func TestMemoryLimitSources(t *testing.T) {
 			want: 900 * mebibyte, wantOfGo: 900 * mebibyte,
 		},
 		"GOMEMLIMIT=off":                  {env: "off", cgroup: cgroup(1024 * mebibyte)},
-		"the control group":               {cgroup: cgroup(1000 * mebibyte), want: 800 * mebibyte, wantOfGo: 752 * mebibyte},
+		"the control group":               {cgroup: cgroup(1000 * mebibyte), want: 650 * mebibyte, wantOfGo: 602 * mebibyte},
 		"a control group without a limit": {cgroup: none},
 		"no control group": {
 			cgroup: func() (uint64, error) { return 0, memlimit.ErrNoCgroup },
 		},
-		"more than there can be": {cgroup: cgroup(math.MaxUint64), want: math.MaxInt64 / 100 * 80},
+		"more than there can be": {cgroup: cgroup(math.MaxUint64), want: math.MaxInt64 / 100 * 65},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := int64(math.MaxInt64)
@@ -86,7 +86,7 @@ func TestMemoryLimitSources(t *testing.T) {
 // The log says once where the limit comes from, or that there is none.
 func TestMemoryLimitIsTold(t *testing.T) {
 	for want, cgroup := range map[string]memlimit.Provider{
-		`msg="memory has a limit" bytes=801727200 by="the control group"`: memlimit.Limit(1002159000),
+		`msg="memory has a limit" bytes=651403350 by="the control group"`: memlimit.Limit(1002159000),
 		`msg="memory has no limit: GATEWAY_MEMORY_LIMIT sets one" says=lost`: func() (uint64, error) {
 			return 0, errors.New("lost")
 		},
