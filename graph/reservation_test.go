@@ -101,7 +101,7 @@ func TestRequestsAreReserved(t *testing.T) {
 			budget: 8 << 20, others: 6 << 20, learned: true, query: "{ calls(first: 20) { nodes { id } } }", executed: true,
 		},
 		"nobody else, and known":  {budget: 1 << 20, learned: true, query: all, executed: true},
-		"nothing is left at all":  {budget: 1 << 20, others: 1 << 20, query: "{ __typename }", refused: true},
+		"nothing is left at all":  {budget: 1 << 20, others: 2 << 20, query: "{ __typename }", refused: true},
 		"nobody else, and little": {budget: 1 << 20, query: "{ __typename }", executed: true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -58,6 +58,10 @@ const (
 	// setAside is the share of what may be counted, one in so many, that only small reservations take, and what has begun:
 	// so that usual requests find room beside many large ones.
 	setAside = 4
+	// beyond is the share, one in so many, by which small reservations may go beyond what may be counted: what has begun
+	// takes more than was reserved for it, and then usual requests would be refused for it. So nine tenths of what Go may
+	// take are counted at most.
+	beyond = 8
 	// much is what is taken at once that waits for a collection, if one is due.
 	much = 1 << 20
 	// garbageLimit is the share of what Go may take up to which there is garbage, in per cent.
@@ -248,9 +252,9 @@ func (a *Account) Reserve(bytes int64) bool {
 		return true
 	}
 	b := a.budget
-	most := b.most
+	most := b.most + b.most/beyond
 	if bytes > small {
-		most -= b.most / setAside
+		most = b.most - b.most/setAside
 	}
 	if a.add(bytes, most) {
 		a.collect(bytes)

@@ -64,8 +64,8 @@ func TestReserve(t *testing.T) {
 		"responses go first":                  {100, 100, 100, 340, true, 60, 100, 440, "responses"},
 		"then pages":                          {100, 300, 100, 300, true, 50, 150, 400, "responses pages"},
 		"then work is refused":                {100, 300, 100, 360, false, 50, 100, 100, "responses pages"},
-		"a small one beside large ones":       {0, 0, 700, 100, true, 0, 0, 800, ""},
-		"a small one where there is no room":  {0, 0, 705, 100, false, 0, 0, 705, ""},
+		"a small one beside large ones":       {0, 0, 800, 100, true, 0, 0, 900, ""},
+		"a small one where there is no room":  {0, 0, 805, 100, false, 0, 0, 805, ""},
 		"a large one leaves room for it":      {0, 0, 470, 140, false, 0, 0, 470, ""},
 		"the only one is never refused":       {100, 200, 0, 5000, true, 50, 100, 5000, "responses pages"},
 		"the only one, with nothing in cache": {0, 0, 0, 801, true, 0, 0, 801, ""},
@@ -97,7 +97,7 @@ func TestTheOnlyOneWaitsForOthers(t *testing.T) {
 	s := newStock()
 	other := s.Account("others")
 	other.Take(801 * k)
-	if s.requests.account.Reserve(k) {
+	if s.requests.account.Reserve(200 * k) {
 		t.Error("admitted")
 	}
 	other.Release(k)
