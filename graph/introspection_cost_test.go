@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -48,11 +49,12 @@ func TestIntrospectionCosts(t *testing.T) {
 			}
 		})
 	}
-	many := "{"
+	var many strings.Builder
+	many.WriteString("{")
 	for i := range 10 {
-		many += fmt.Sprintf("a%d: __schema { types { b: fields { %s } c: fields { %[2]s } } } ", i, selected)
+		many.WriteString(fmt.Sprintf("a%d: __schema { types { b: fields { %s } c: fields { %[2]s } } } ", i, selected))
 	}
-	if a := g.query(t, many+"}", nil); a.code(t) != "QUERY_TOO_COMPLEX" || a.Errors[0].Extensions["limit"] != 5000.0 {
+	if a := g.query(t, many.String()+"}", nil); a.code(t) != "QUERY_TOO_COMPLEX" || a.Errors[0].Extensions["limit"] != 5000.0 {
 		t.Errorf("many times over: %+v", a.Errors)
 	}
 }

@@ -33,11 +33,12 @@ func TestMemoryMetrics(t *testing.T) {
 	got := map[string]float64{}
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
-			name := strings.TrimPrefix(family.GetName(), "revox_graphql_memory_")
+			var name strings.Builder
+			name.WriteString(strings.TrimPrefix(family.GetName(), "revox_graphql_memory_"))
 			for _, label := range metric.GetLabel() {
-				name += " " + label.GetName() + "=" + label.GetValue()
+				name.WriteString(" " + label.GetName() + "=" + label.GetValue())
 			}
-			got[name] = metric.GetGauge().GetValue() + metric.GetCounter().GetValue()
+			got[name.String()] = metric.GetGauge().GetValue() + metric.GetCounter().GetValue()
 		}
 	}
 	want := map[string]float64{
