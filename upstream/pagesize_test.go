@@ -60,7 +60,7 @@ func TestPageSizeChecks(t *testing.T) {
 		"the end, and again": {
 			250,
 			[]upstream.ListCallsOptions{{PageSize: 100}, {Page: 2, PageSize: 100}, {Page: 2, PageSize: 100}},
-			[]int{1, 8, 9},
+			[]int{1, 8, 10},
 		},
 		"the end first": {
 			250,

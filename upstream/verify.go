@@ -100,11 +100,10 @@ type listFindings struct {
 	end   finding[end]
 }
 
-// end is the last row of a list, its place, and the size of the page that showed it. The place of an empty list's is
-// -1.
+// end is the last row of a list and its place. The place of an empty list's is -1.
 type end struct {
-	id       string
-	at, size int
+	id string
+	at int
 }
 
 // finding is something that was found out, and until when it is believed without looking again.

@@ -16,7 +16,7 @@ import (
 // moved, so the first is asked for again, and only what contradicts itself while the list stands still is upstream's
 // doing.
 //
-// The end that was found is remembered, with its place: a page that ends there needs no other.
+// The end of a list that is one page is remembered, with its place: a first page that ends there needs no other.
 
 // errEndUnknown: the list moves too much for the answers to tell anything.
 var errEndUnknown = &Error{
@@ -304,39 +304,41 @@ func following(row, least, most int) (number, size int) {
 	return (row + least - 1) / least, least
 }
 
-// knowsEnd reports whether the list is known to end with the page, and there.
+// knowsEnd reports whether the list is known to be just the first page, and to end there. What is known of an end behind
+// that page does not help: since it was found, upstream may have come to serve smaller pages, and the list may have lost
+// as many rows as a page now begins before its place.
 func (r *reader) knowsEnd(page *Page) bool {
+	if page.Number > 0 {
+		return false
+	}
+	found, ok := endOf(page)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known, _ := r.lists.Get(r.list)
-	if !r.now().Before(known.end.until) {
-		return false
-	}
-	if len(page.Rows) == 0 {
-		return known.end.value.at < 0
-	}
-	last := page.Rows[len(page.Rows)-1].Call
-	if last == nil || known.end.value.id != last.ID || known.end.value.at != page.End()-1 {
-		return false
-	}
-	// Behind the first page, pages of another size that are cut could end with the same call in a place that only
-	// seems the same.
-	return page.Number == 0 || known.end.value.size == page.Size
+	return ok && r.now().Before(known.end.until) && found == known.end.value
 }
 
 // keepEnd remembers that the list ends with the page, if its last row can be read.
 func (r *reader) keepEnd(page *Page) {
-	found := end{at: -1}
-	if len(page.Rows) > 0 {
-		last := page.Rows[len(page.Rows)-1].Call
-		if last == nil {
-			return
-		}
-		found = end{last.ID, page.End() - 1, page.Size}
+	found, ok := endOf(page)
+	if !ok {
+		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known, _ := r.lists.Get(r.list)
 	known.end = finding[end]{found, r.now().Add(findingsLast)}
 	r.lists.Add(r.list, known)
+}
+
+// endOf is where the page ends; ok is false where its last row cannot be read.
+func endOf(page *Page) (found end, ok bool) {
+	if len(page.Rows) == 0 {
+		return end{at: -1}, true
+	}
+	last := page.Rows[len(page.Rows)-1].Call
+	if last == nil {
+		return end{}, false
+	}
+	return end{last.ID, page.End() - 1}, true
 }

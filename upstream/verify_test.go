@@ -245,3 +245,20 @@ func TestAnEmptyListDoesNotTellWhatComesPastTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// The end of a list that is known does not hide that upstream has come to serve smaller pages: the list has lost a row,
+// and the page begins a row before its place.
+func TestAKnownEndAndSmallerPages(t *testing.T) {
+	l := newModelList(habits{}, 26)
+	v := upstream.NewVerifier(upstream.FirstPageZero, func() time.Time { return noon })
+	page, err := v.Page(t.Context(), 0, l.ask, l.ask, 1, 21)
+	if err != nil || l.check(page) != "" {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	l.remove(0, 1)
+	l.most = 20
+	page, err = v.Page(t.Context(), 0, l.ask, l.ask, 1, 21)
+	if limits, ok := errors.AsType[*upstream.PageSizeError](err); !ok || limits.Most != 20 {
+		t.Errorf("%+v, %v\n%s", page, err, strings.Join(l.log, "\n"))
+	}
+}
