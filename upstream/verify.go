@@ -100,10 +100,10 @@ type listFindings struct {
 	end   finding[end]
 }
 
-// end is the last row of a list and its place. The place of an empty list's is -1.
+// end is the rows of a list that is just one page, and a hash of their calls' ids.
 type end struct {
-	id string
-	at int
+	rows int
+	ids  uint64
 }
 
 // finding is something that was found out, and until when it is believed without looking again.

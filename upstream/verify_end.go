@@ -3,6 +3,8 @@ package upstream
 import (
 	"context"
 	"errors"
+	"hash/fnv"
+	"io"
 	"net/http"
 )
 
@@ -16,7 +18,7 @@ import (
 // moved, so the first is asked for again, and only what contradicts itself while the list stands still is upstream's
 // doing.
 //
-// The end of a list that is one page is remembered, with its place: a first page that ends there needs no other.
+// A list that is just one page is remembered: a first page with the same rows needs no other.
 
 // errEndUnknown: the list moves too much for the answers to tell anything.
 var errEndUnknown = &Error{
@@ -304,13 +306,10 @@ func following(row, least, most int) (number, size int) {
 	return (row + least - 1) / least, least
 }
 
-// knowsEnd reports whether the list is known to be just the first page, and to end there. What is known of an end behind
-// that page does not help: since it was found, upstream may have come to serve smaller pages, and the list may have lost
-// as many rows as a page now begins before its place.
+// knowsEnd reports whether the list is known to be just this first page, row for row. Less does not help, nor does what
+// is known of an end behind the first page: since then upstream may have come to serve smaller pages, and the list may
+// have moved so that a page which is cut, or begins before its place, ends with the same row at the same place.
 func (r *reader) knowsEnd(page *Page) bool {
-	if page.Number > 0 {
-		return false
-	}
 	found, ok := endOf(page)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -318,7 +317,7 @@ func (r *reader) knowsEnd(page *Page) bool {
 	return ok && r.now().Before(known.end.until) && found == known.end.value
 }
 
-// keepEnd remembers that the list ends with the page, if its last row can be read.
+// keepEnd remembers that the list is just the page, if it is the first and all its rows can be read.
 func (r *reader) keepEnd(page *Page) {
 	found, ok := endOf(page)
 	if !ok {
@@ -331,14 +330,14 @@ func (r *reader) keepEnd(page *Page) {
 	r.lists.Add(r.list, known)
 }
 
-// endOf is where the page ends; ok is false where its last row cannot be read.
+// endOf is what is remembered of a list that is just the page; ok is false where nothing is.
 func endOf(page *Page) (found end, ok bool) {
-	if len(page.Rows) == 0 {
-		return end{at: -1}, true
+	ids := fnv.New64a()
+	for _, row := range page.Rows {
+		if row.Call == nil {
+			return end{}, false
+		}
+		_, _ = io.WriteString(ids, row.Call.ID+"\x00") // a hash never fails
 	}
-	last := page.Rows[len(page.Rows)-1].Call
-	if last == nil {
-		return end{}, false
-	}
-	return end{last.ID, page.End() - 1}, true
+	return end{len(page.Rows), ids.Sum64()}, page.Number == 0
 }

@@ -246,19 +246,36 @@ func TestAnEmptyListDoesNotTellWhatComesPastTheEnd(t *testing.T) {
 	}
 }
 
-// The end of a list that is known does not hide that upstream has come to serve smaller pages: the list has lost a row,
-// and the page begins a row before its place.
+// The end of a list that is known does not hide that upstream has come to serve smaller pages.
 func TestAKnownEndAndSmallerPages(t *testing.T) {
-	l := newModelList(habits{}, 26)
-	v := upstream.NewVerifier(upstream.FirstPageZero, func() time.Time { return noon })
-	page, err := v.Page(t.Context(), 0, l.ask, l.ask, 1, 21)
-	if err != nil || l.check(page) != "" {
-		t.Fatalf("%+v, %v", page, err)
+	tests := map[string]struct {
+		rows, number, size, most int
+		move                     func(l *modelList)
+	}{
+		"the list has lost a row, and the page begins a row before its place": {
+			rows: 26, number: 1, size: 21, most: 20, move: func(l *modelList) { l.remove(0, 1) },
+		},
+		"the last call is sorted anew to just where the page is cut": {
+			rows: 12, number: 0, size: 20, most: 12, move: func(l *modelList) {
+				l.rows = slices.Insert(l.rows[:11:11], 5, l.rows[11])
+				l.insert(6)
+			},
+		},
 	}
-	l.remove(0, 1)
-	l.most = 20
-	page, err = v.Page(t.Context(), 0, l.ask, l.ask, 1, 21)
-	if limits, ok := errors.AsType[*upstream.PageSizeError](err); !ok || limits.Most != 20 {
-		t.Errorf("%+v, %v\n%s", page, err, strings.Join(l.log, "\n"))
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := newModelList(habits{}, test.rows)
+			v := upstream.NewVerifier(upstream.FirstPageZero, func() time.Time { return noon })
+			page, err := v.Page(t.Context(), 0, l.ask, l.ask, test.number, test.size)
+			if err != nil || l.check(page) != "" {
+				t.Fatalf("%+v, %v", page, err)
+			}
+			test.move(l)
+			l.most = test.most
+			page, err = v.Page(t.Context(), 0, l.ask, l.ask, test.number, test.size)
+			if limits, ok := errors.AsType[*upstream.PageSizeError](err); !ok || limits.Most != test.most {
+				t.Errorf("%+v, %v\n%s", page, err, strings.Join(l.log, "\n"))
+			}
+		})
 	}
 }
