@@ -60,12 +60,12 @@ func TestPageSizeChecks(t *testing.T) {
 		"the end, and again": {
 			250,
 			[]upstream.ListCallsOptions{{PageSize: 100}, {Page: 2, PageSize: 100}, {Page: 2, PageSize: 100}},
-			[]int{1, 7, 8},
+			[]int{1, 8, 10},
 		},
 		"the end first": {
 			250,
 			[]upstream.ListCallsOptions{{Page: 2, PageSize: 100}, {Page: 5, PageSize: 100}},
-			[]int{7, 8},
+			[]int{8, 9},
 		},
 		"a short list":      {30, []upstream.ListCallsOptions{{PageSize: 100}, {PageSize: 100}}, []int{2, 3}},
 		"a very short list": {9, []upstream.ListCallsOptions{{PageSize: 100}}, []int{2}},

@@ -46,6 +46,8 @@ const (
 	smallPage = 32
 	// rememberedEnds bounds the lists of one tenant about which something is remembered.
 	rememberedEnds = 256
+	// unfiltered is the list without a filter.
+	unfiltered OrderStatuses = 0
 )
 
 // PageSizeError says that upstream serves pages of Least to Most rows, and that fewer or more were asked for. 0 is no
@@ -98,11 +100,10 @@ type listFindings struct {
 	end   finding[end]
 }
 
-// end is the last row of a list, its place, and the size of the page that showed it. The place of an empty list's is
-// -1.
+// end is the rows of a list that is just one page, and a hash of their calls' ids.
 type end struct {
-	id       string
-	at, size int
+	rows int
+	ids  uint64
 }
 
 // finding is something that was found out, and until when it is believed without looking again.
@@ -186,32 +187,33 @@ func (r *reader) page(ctx context.Context, number, size int) (*Page, error) {
 	return r.judge(ctx, page)
 }
 
-// learn keeps what a page shows of upstream's habits by itself.
-func (r *reader) learn(page *Page) {
+// learn keeps what a page of a list shows of upstream's habits by itself.
+func (r *reader) learn(list OrderStatuses, page *Page) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
-	known, _ := r.lists.Get(r.list)
-	hasRows := now.Before(known.whole.until) // of an empty list there is nothing to be served again
-	switch {
-	case len(page.Rows) == page.Size && page.Number < FarPage && (page.Size >= known.whole.value || !hasRows):
+	known, _ := r.lists.Get(list)
+	switch believed := now.Before(known.whole.until); {
+	case len(page.Rows) == page.Size && page.Number < FarPage && (page.Size >= known.whole.value || !believed):
 		known.whole = finding[int]{page.Size, now.Add(findingsLast)}
-		r.lists.Add(r.list, known)
+		r.lists.Add(list, known)
 	case len(page.Rows) > 0 && page.Number >= FarPage && !r.repeats.value:
 		r.repeats.until = time.Time{} // it is found out anew, and whether the number means anything
-	case len(page.Rows) == 0 && page.Number > 0 && hasRows && !now.Before(r.repeats.until):
-		r.repeats = finding[bool]{false, now.Add(findingsLast)}
 	}
 }
 
-// once asks for a page, counted from 0, and returns what comes.
-func (r *reader) once(ctx context.Context, ask Asker, number, size int) (*Page, error) {
+// once asks for a page of the reader's list or of the one without a filter, counted from 0, and returns what comes.
+func (r *reader) once(ctx context.Context, list OrderStatuses, number, size int) (*Page, error) {
+	ask := r.ask
+	if list != r.list {
+		ask = r.whole
+	}
 	page, err := r.exactly(ctx, ask, number+r.first, size)
 	if err != nil {
 		return nil, err
 	}
 	page.Number = number
-	r.learn(page)
+	r.learn(list, page)
 	return page, nil
 }
 

@@ -3,6 +3,8 @@ package upstream
 import (
 	"context"
 	"errors"
+	"hash/fnv"
+	"io"
 	"net/http"
 )
 
@@ -16,7 +18,7 @@ import (
 // moved, so the first is asked for again, and only what contradicts itself while the list stands still is upstream's
 // doing.
 //
-// The end that was found is remembered, with its place: a page that ends there needs no other.
+// A list that is just one page is remembered: a first page with the same rows needs no other.
 
 // errEndUnknown: the list moves too much for the answers to tell anything.
 var errEndUnknown = &Error{
@@ -304,39 +306,38 @@ func following(row, least, most int) (number, size int) {
 	return (row + least - 1) / least, least
 }
 
-// knowsEnd reports whether the list is known to end with the page, and there.
+// knowsEnd reports whether the list is known to be just this first page, row for row. Less does not help, nor does what
+// is known of an end behind the first page: since then upstream may have come to serve smaller pages, and the list may
+// have moved so that a page which is cut, or begins before its place, ends with the same row at the same place.
 func (r *reader) knowsEnd(page *Page) bool {
+	found, ok := endOf(page)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known, _ := r.lists.Get(r.list)
-	if !r.now().Before(known.end.until) {
-		return false
-	}
-	if len(page.Rows) == 0 {
-		return known.end.value.at < 0
-	}
-	last := page.Rows[len(page.Rows)-1].Call
-	if last == nil || known.end.value.id != last.ID || known.end.value.at != page.End()-1 {
-		return false
-	}
-	// Behind the first page, pages of another size that are cut could end with the same call in a place that only
-	// seems the same.
-	return page.Number == 0 || known.end.value.size == page.Size
+	return ok && r.now().Before(known.end.until) && found == known.end.value
 }
 
-// keepEnd remembers that the list ends with the page, if its last row can be read.
+// keepEnd remembers that the list is just the page, if it is the first and all its rows can be read.
 func (r *reader) keepEnd(page *Page) {
-	found := end{at: -1}
-	if len(page.Rows) > 0 {
-		last := page.Rows[len(page.Rows)-1].Call
-		if last == nil {
-			return
-		}
-		found = end{last.ID, page.End() - 1, page.Size}
+	found, ok := endOf(page)
+	if !ok {
+		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known, _ := r.lists.Get(r.list)
 	known.end = finding[end]{found, r.now().Add(findingsLast)}
 	r.lists.Add(r.list, known)
+}
+
+// endOf is what is remembered of a list that is just the page; ok is false where nothing is.
+func endOf(page *Page) (found end, ok bool) {
+	ids := fnv.New64a()
+	for _, row := range page.Rows {
+		if row.Call == nil {
+			return end{}, false
+		}
+		_, _ = io.WriteString(ids, row.Call.ID+"\x00") // a hash never fails
+	}
+	return end{len(page.Rows), ids.Sum64()}, page.Number == 0
 }

@@ -15,16 +15,16 @@ const FarPage = 100_000_000
 // it is the number that is refused and neither the size nor everything.
 func (r *reader) get(ctx context.Context, number, size int) (*Page, error) {
 	askedAt := r.now()
-	page, refusal := r.once(ctx, r.ask, number, size)
+	page, refusal := r.once(ctx, r.list, number, size)
 	if number == 0 || !refusesNumber(refusal) {
 		return page, refusal
 	}
-	if _, err := r.start(ctx, r.ask); err != nil {
+	if _, err := r.start(ctx, r.list, 1); err != nil {
 		return nil, refusal
 	}
 	// Another page that begins with the same row says whether the list has that.
 	if other := r.divisor(number*size, size); other > 0 {
-		page, err := r.once(ctx, r.ask, number*size/other, other)
+		page, err := r.once(ctx, r.list, number*size/other, other)
 		if err == nil && len(page.Rows) > 0 || err != nil && !refusesNumber(err) {
 			return nil, refusal
 		}
@@ -32,10 +32,10 @@ func (r *reader) get(ctx context.Context, number, size int) (*Page, error) {
 	return emptyPage(number, size, askedAt), nil
 }
 
-// start asks for as few rows as can be of the first page.
-func (r *reader) start(ctx context.Context, ask Asker) (page *Page, err error) {
+// start asks for the first so many rows of a list, or a few more where upstream serves no smaller pages.
+func (r *reader) start(ctx context.Context, list OrderStatuses, rows int) (page *Page, err error) {
 	for range 1 + plainRaises {
-		if page, err = r.once(ctx, ask, 0, max(1, r.leastSize())); !tooSmall(err) {
+		if page, err = r.once(ctx, list, 0, max(rows, r.leastSize())); !tooSmall(err) {
 			break
 		}
 	}
@@ -149,9 +149,9 @@ func (r *reader) sizeServed(ctx context.Context, size int) error {
 		if least > size {
 			return &PageSizeError{Least: least}
 		}
-		two, err := r.once(ctx, r.whole, 0, 2*least)
+		two, err := r.once(ctx, unfiltered, 0, 2*least)
 		if err == nil {
-			_, err = r.once(ctx, r.whole, 0, least)
+			_, err = r.once(ctx, unfiltered, 0, least)
 		}
 		switch {
 		case tooSmall(err):
@@ -196,25 +196,37 @@ func (r *reader) repeatsPages(ctx context.Context) (bool, error) {
 }
 
 // probeFar asks for a page that is not there. Where it has rows, the number may mean nothing at all, which is an error.
+// That it has none tells nothing if the list is empty at that moment: a call that its first page has before and after
+// shows that it is not.
 func (r *reader) probeFar(ctx context.Context) (repeats bool, err error) {
-	for range 1 + plainRaises {
+	const rows = 2 * ProbeRows // a list that moves by fewer meanwhile has a call in both
+	for moves, raises := 0, 0; moves < verifyTries && raises <= plainRaises; {
+		before, err := r.start(ctx, unfiltered, rows)
+		if err == nil && len(before.Rows) == 0 { // there is nothing to be served again
+			err = errEndUnknown
+		}
+		if err != nil {
+			return false, err
+		}
 		size := max(1, r.leastSize())
-		far, err := r.once(ctx, r.whole, FarPage, size)
-		if tooSmall(err) {
-			continue
-		}
-		if e, ok := errors.AsType[*Error](err); err != nil && (!ok || !refusesNumber(e) && e.Kind != KindInvalidResponse) {
+		far, err := r.once(ctx, unfiltered, FarPage, size)
+		e, _ := errors.AsType[*Error](err)
+		switch {
+		case tooSmall(err):
+			raises++
+		case err != nil && (e == nil || !refusesNumber(e) && e.Kind != KindInvalidResponse):
 			return false, err
-		}
-		if err != nil || len(far.Rows) == 0 {
-			page, err := r.start(ctx, r.whole)
-			if err == nil && len(page.Rows) == 0 { // of an empty list there is nothing to be served again
-				err = errEndUnknown
+		case err == nil && len(far.Rows) > 0:
+			if err := r.ignores(ctx, size); !tooSmall(err) {
+				return true, err
 			}
-			return false, err
-		}
-		if err = r.ignores(ctx, size); !tooSmall(err) {
-			return true, err
+			raises++
+		default:
+			after, err := r.start(ctx, unfiltered, rows)
+			if err != nil || share(before, after) {
+				return false, err
+			}
+			moves++
 		}
 	}
 	return false, errEndUnknown
@@ -224,7 +236,7 @@ func (r *reader) probeFar(ctx context.Context) (repeats bool, err error) {
 func (r *reader) ignores(ctx context.Context, size int) error {
 	var pages [3]*Page
 	for i, number := range [3]int{0, 1, 0} {
-		page, err := r.once(ctx, r.whole, number, size*(2-number))
+		page, err := r.once(ctx, unfiltered, number, size*(2-number))
 		if refusesNumber(err) {
 			return nil
 		}

@@ -191,3 +191,91 @@ func TestAListThatIsEmptyForAMoment(t *testing.T) {
 		t.Errorf("%+v, %v\n%s", page, err, strings.Join(l.log, "\n"))
 	}
 }
+
+// An empty page past the end says that no page is served again there only if the list had rows at that moment.
+func TestAnEmptyListDoesNotTellWhatComesPastTheEnd(t *testing.T) {
+	const rows = 55 // its last page of four rows and its last page of two end with the same row
+	type pages func(number, size int) *upstream.Page
+	tests := map[string]struct {
+		begin func(list *modelList, page pages)
+		far   bool // the list without a filter is empty while a page far past its end is asked for
+	}{
+		"the list is empty, and the list without a filter has a row": {begin: func(_ *modelList, page pages) {
+			page(48, 4)
+			page(16, 4)
+		}},
+		"the list had rows, and has none any more": {begin: func(list *modelList, page pages) {
+			list.insert(20)
+			page(0, 20)
+			list.remove(0, 20)
+			page(3, 4)
+		}},
+		"the list is empty for a moment": {far: true, begin: func(list *modelList, page pages) {
+			list.insert(5)
+			page(1, 4)
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			list, whole := newModelList(habits{past: "last"}, 0), newModelList(habits{past: "last"}, 2)
+			emptied := !test.far
+			askWhole := func(ctx context.Context, number, size int) (*upstream.Page, error) {
+				if number == upstream.FarPage && !emptied {
+					emptied = true
+					rows := whole.rows
+					whole.remove(0, len(rows))
+					defer whole.insert(len(rows))
+				}
+				return whole.ask(ctx, number, size)
+			}
+			v := upstream.NewVerifier(upstream.FirstPageZero, func() time.Time { return noon })
+			page := func(number, size int) *upstream.Page {
+				page, err := v.Page(t.Context(), 1, list.ask, askWhole, number, size)
+				if err != nil {
+					t.Errorf("page (%d,%d): %v", number, size, err)
+				}
+				return page
+			}
+			test.begin(list, page)
+			list.insert(rows - len(list.rows))
+			whole.insert(rows)
+			if page := page(48, 4); page == nil || len(page.Rows) > 0 {
+				t.Errorf("got %+v\n%s\n\n%s", page, strings.Join(list.log, "\n"), strings.Join(whole.log, "\n"))
+			}
+		})
+	}
+}
+
+// The end of a list that is known does not hide that upstream has come to serve smaller pages.
+func TestAKnownEndAndSmallerPages(t *testing.T) {
+	tests := map[string]struct {
+		rows, number, size, most int
+		move                     func(l *modelList)
+	}{
+		"the list has lost a row, and the page begins a row before its place": {
+			rows: 26, number: 1, size: 21, most: 20, move: func(l *modelList) { l.remove(0, 1) },
+		},
+		"the last call is sorted anew to just where the page is cut": {
+			rows: 12, number: 0, size: 20, most: 12, move: func(l *modelList) {
+				l.rows = slices.Insert(l.rows[:11:11], 5, l.rows[11])
+				l.insert(6)
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := newModelList(habits{}, test.rows)
+			v := upstream.NewVerifier(upstream.FirstPageZero, func() time.Time { return noon })
+			page, err := v.Page(t.Context(), 0, l.ask, l.ask, test.number, test.size)
+			if err != nil || l.check(page) != "" {
+				t.Fatalf("%+v, %v", page, err)
+			}
+			test.move(l)
+			l.most = test.most
+			page, err = v.Page(t.Context(), 0, l.ask, l.ask, test.number, test.size)
+			if limits, ok := errors.AsType[*upstream.PageSizeError](err); !ok || limits.Most != test.most {
+				t.Errorf("%+v, %v\n%s", page, err, strings.Join(l.log, "\n"))
+			}
+		})
+	}
+}

@@ -541,6 +541,22 @@ func TestFoundByTheModel(t *testing.T) {
 			w.count(t.Context(), t, p, 0, false)
 		})
 	})
+	t.Run("an empty list was read, and the last page is served again past the end", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(1)
+			w.verified, w.habits = true, habits{first: 1, pageZero: "empty", pastEnd: "last"}
+			p := w.replica(64, 5*time.Second, 0, 0, true)
+			newWalker(statusA, 25, true).step(t.Context(), t, w, p, false) // there are none
+			w.insert(164)                                                  // 55 of the other status
+			asked := 0
+			w.move = func() {
+				if asked++; asked == 5 { // two pages have been read, and seemed to agree on an end far past the real one
+					w.insert(6)
+				}
+			}
+			w.count(t.Context(), t, p, statusB, true)
+		})
+	})
 	t.Run("an empty list has calls for a moment, while the first page is found out", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(0)

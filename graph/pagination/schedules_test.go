@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"revox-graphql/graph/relay"
@@ -127,6 +128,51 @@ func TestBetweenTwoCursors(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// Nothing lies between a call and one above it, also where calls leave before the range is read and others arrive while
+// it is: the second cursor is not located in an answer that is older than the window.
+func TestTheSecondCursorIsNotLocatedInAnOlderAnswer(t *testing.T) {
+	const rows = 41
+	for leave := range 24 {
+		for _, back := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(rows)
+				w.clock = "exact"
+				replica := func() *Reader {
+					return w.replica(28, time.Hour, 0, 0, false).of(upstream.List{}, time.Time{})
+				}
+				mark := func(at int) *relay.Cursor {
+					page, err := replica().get(t.Context(), at, at-5, at+5)
+					if err != nil {
+						t.Fatal(err)
+					}
+					s := spanOf(page)
+					c := s.cursor(upstream.List{}, at-s.position)
+					return &c
+				}
+				lower := mark(rows - 5) // call-4
+				w.insert(7)
+				upper := mark(rows + 7 - 8) // call-7
+				w.now = w.now.Add(time.Second)
+				w.remove(0, leave)
+				asked, arrive := 0, map[int]int{2: 8, 3: 4}
+				w.move = func() {
+					if asked++; arrive[asked] > 0 {
+						w.insert(arrive[asked])
+					}
+				}
+				rng := relay.Range{Count: 3, Backward: back, After: lower, Before: upper}
+				win, err := replica().window(t.Context(), rng, everything)
+				if err != nil {
+					t.Fatalf("%d leave, back %t: %v", leave, back, err)
+				}
+				if len(win.ids()) > 0 {
+					t.Errorf("%d leave, back %t: got %v", leave, back, win.ids())
+				}
+			})
 		}
 	}
 }

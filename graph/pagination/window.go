@@ -199,12 +199,14 @@ func (r *Reader) within(w *Window, c *relay.Cursor, towards direction) (found si
 }
 
 // other locates the second cursor of a range, if possible together with the first one, from which the window was read;
-// first is nil where that is an end of the list. The two answers are of about one moment.
+// first is nil where that is an end of the list. The answer is no older than the window's: [Reader.compare] needs one
+// from after it.
 func (r *Reader) other(ctx context.Context, w *Window, c, first *relay.Cursor, towards direction) (place, error) {
-	r.notBefore = later(r.notBefore, r.came)
 	if w.oldest.Before(r.came) {
+		r.notBefore = later(r.notBefore, r.came)
 		return place{}, errListUnsteady // some of the window is from memory: it is read anew
 	}
+	r.notBefore = later(r.notBefore, w.asked)
 	behind, ahead, apart := 0, 0, c.Position // positions of two moments: good enough to ask by
 	if first != nil {
 		apart -= first.Position
