@@ -1,4 +1,5 @@
-// Revox-graphql is a GraphQL gateway over the REST endpoint with which Revox lists calls. Package gateway is the program.
+// Revox-graphql is a GraphQL gateway over the REST endpoint with which Revox lists calls. Package gateway is the
+// program.
 package main
 
 //go:generate go tool gqlgen generate

@@ -25,8 +25,8 @@ import (
 )
 
 // settings are everything that can be set. A flag comes before its environment variable, and that before the default.
-// The tag `variable` names the environment variable, and `query` marks what matters to a query too: what is about Revox, the
-// walk and the limits, and not about clients.
+// The tag `variable` names the environment variable, and `query` marks what matters to a query too: what is about
+// Revox, the walk and the limits, and not about clients.
 type settings struct {
 	Listen             string        `variable:"GATEWAY_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on. Port 0 picks a free one."`
 	BaseURL            string        `variable:"REVOX_BASE_URL" query:"" placeholder:"https://www.getrevox.com/api" help:"Address of the Revox API, without /call. Needs a key, or --credentials=forward."`

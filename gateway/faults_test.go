@@ -264,7 +264,8 @@ func (r reply) id() string {
 
 func (r reply) stale() bool { return r.Extensions != nil }
 
-// ask asks for some calls, with a key or without, sees to it that the answer is well-formed and tells no secret, and reads it.
+// ask asks for some calls, with a key or without, sees to it that the answer is well-formed and tells no secret, and
+// reads it.
 func (p *program) ask(t *testing.T, key string) reply {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"graphql", strings.NewReader(fmt.Sprintf(`{"query": %q}`, faultQuery)))
@@ -346,9 +347,9 @@ func keepsSecrets(t *testing.T, what, text string) {
 	}
 }
 
-// Each fault is met by a gateway that knows nothing yet, and by one that has a page in memory which is past its time. The
-// whole way is real: client, program, a proxy that spoils the connection, and the fake upstream. Nothing that is answered,
-// counted or logged on it tells the key, the upstream's address or what was in its faulty bodies.
+// Each fault is met by a gateway that knows nothing yet, and by one that has a page in memory which is past its time.
+// The whole way is real: client, program, a proxy that spoils the connection, and the fake upstream. Nothing that is
+// answered, counted or logged on it tells the key, the upstream's address or what was in its faulty bodies.
 //
 // With -v it prints what came of each; with a page in memory, of the first answer and of the first that was another.
 func TestFaults(t *testing.T) {
@@ -552,8 +553,8 @@ func TestTheKeyStaysSecret(t *testing.T) {
 	p.finish(t)
 }
 
-// The program is stopped while every fault has been met by a page that is refreshed in the background, and some of these
-// refreshes still go on: one would wait for ever.
+// The program is stopped while every fault has been met by a page that is refreshed in the background, and some of
+// these refreshes still go on: one would wait for ever.
 func TestNothingLeaks(t *testing.T) {
 	all := append(answered(faults(t)), fault{name: "stall", answer: func(_ int, r *http.Request) *fake.Answer {
 		<-r.Context().Done()

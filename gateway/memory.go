@@ -16,10 +16,10 @@ import (
 const (
 	// leastMemory is the least that the process may be limited to: it takes some 30 MiB to begin with.
 	leastMemory = 128 << 20
-	// cgroupShare is the share of a control group's memory, in per cent, that the process keeps to. The rest is for what it
-	// takes beyond that for a moment, when the garbage collector does not keep up, and for what the kernel counts there
-	// (buffers of sockets, page tables, files). automemlimit's default is 90; with 80, twenty attacks at once on two
-	// cores had the process at 1,013 MiB of 1 GiB.
+	// cgroupShare is the share of a control group's memory, in per cent, that the process keeps to. The rest is for what
+	// it takes beyond that for a moment, when the garbage collector does not keep up, and for what the kernel counts there
+	// (buffers of sockets, page tables, files). automemlimit's default is 90; with 80, twenty attacks at once on two cores
+	// had the process at 1,013 MiB of 1 GiB.
 	cgroupShare = 65
 )
 

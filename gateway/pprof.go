@@ -11,8 +11,8 @@ import (
 	"revox-graphql/internal/middleware"
 )
 
-// servePprof serves profiles at /debug/pprof/ on an address of its own, which is on loopback: they tell what is in memory.
-// The function that it returns ends that.
+// servePprof serves profiles at /debug/pprof/ on an address of its own, which is on loopback: they tell what is in
+// memory. The function that it returns ends that.
 func servePprof(ctx context.Context, address string, log *slog.Logger) (stop func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {

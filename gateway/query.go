@@ -24,8 +24,8 @@ import (
 	"revox-graphql/internal/middleware"
 )
 
-// queryCacheBytes is the memory for pages of one who asks once, or walks and never comes back: a few pages of the largest
-// calls.
+// queryCacheBytes is the memory for pages of one who asks once, or walks and never comes back: a few pages of the
+// largest calls.
 const queryCacheBytes = 16 << 20
 
 // errAnswered says why the exit status is not 0 although there is an answer.

@@ -259,7 +259,8 @@ func TestKilledWalks(t *testing.T) {
 	}
 }
 
-// checkLines compares a file with the list as it was at first and at last: a call of both is there once, and no call twice.
+// checkLines compares a file with the list as it was at first and at last: a call of both is there once, and no call
+// twice.
 func checkLines(t *testing.T, path string, first, last []string, kills int) {
 	t.Helper()
 	text, err := os.ReadFile(path)

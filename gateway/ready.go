@@ -36,8 +36,8 @@ func (ready *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // recovers asks upstream for one row. A gateway that is not ready gets no requests, so no other would find out that
-// upstream answers again. The circuit breaker lets one such request through every few seconds, and refuses the rest at once.
-// It goes on when whoever asked for readiness has no more patience: the next will see what came of it.
+// upstream answers again. The circuit breaker lets one such request through every few seconds, and refuses the rest at
+// once. It goes on when whoever asked for readiness has no more patience: the next will see what came of it.
 func (ready *readiness) recovers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
 	defer cancel()

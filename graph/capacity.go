@@ -12,13 +12,13 @@ import (
 )
 
 // Capacity bounds what is under way at once. Whoever comes beyond it is refused, and that must cost next to nothing, or
-// those inside get slower with every one outside: nobody queues, and connections stay open, since new ones cost more than
-// a refusal.
+// those inside get slower with every one outside: nobody queues, and connections stay open, since new ones cost more
+// than a refusal.
 //
-// A request takes a place once it has been read. If it took one before, whoever sends a byte a second would hold it for as
-// long as reading may take, and a thousand of them would keep everybody else out. What a request takes while it is read is
-// memory: the bodies that are larger than a connection's own buffers are counted together, as far as they have come. And it
-// leaves its place before its answer is written, see [writing].
+// A request takes a place once it has been read. If it took one before, whoever sends a byte a second would hold it for
+// as long as reading may take, and a thousand of them would keep everybody else out. What a request takes while it is
+// read is memory: the bodies that are larger than a connection's own buffers are counted together, as far as they have
+// come. And it leaves its place before its answer is written, see [writing].
 type Capacity struct {
 	places   chan struct{}
 	bodies   atomic.Int64 // bytes
@@ -112,9 +112,9 @@ func (c *Capacity) refuse(w http.ResponseWriter) *refusal {
 	return refused
 }
 
-// refuseUnread is the answer to a request whose body was not read to its end. net/http reads what is left of it before it
-// sends the answer, so that the connection can be used again. That is there already, as a rule. EnableFullDuplex would
-// skip it, and makes net/http panic at the next request.
+// refuseUnread is the answer to a request whose body was not read to its end. net/http reads what is left of it before
+// it sends the answer, so that the connection can be used again. That is there already, as a rule. EnableFullDuplex
+// would skip it, and makes net/http panic at the next request.
 //
 // Once a body has been read there must be no deadline: by then net/http reads on to notice a client that leaves, and
 // takes a deadline for that, for this request and all that follow on the connection.

@@ -12,8 +12,8 @@ import (
 // minCompressed is the length from which a body is compressed: below it fits one packet either way.
 const minCompressed = 1 << 10
 
-// Levels that cost little: on transcripts, gzip writes 600 MB/s at 26 % of the size, and brotli 260 MB/s at 24 %. The next
-// levels cost twice as much for one per cent (2 cores, November 2026).
+// Levels that cost little: on transcripts, gzip writes 600 MB/s at 26 % of the size, and brotli 260 MB/s at 24 %. The
+// next levels cost twice as much for one per cent (2 cores, November 2026).
 const (
 	brotliLevel = 3
 	gzipLevel   = 3

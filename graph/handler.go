@@ -2,10 +2,10 @@
 //
 // A request comes in at handler.go; persisted.go finds its document, and documents.go checks it as limits.go explains,
 // with syntax.go and values.go, which are stricter than gqlparser. variables.go coerces its variables, and cost.go says
-// what it costs. gqlgen executes it (package generated), with nulls.go where variables are null. resolver.go resolves the
-// root fields: it reads lists through package pagination, and what it returns writes itself, see package encode. The
-// response is remembered for a while, which remember.go does. errors.go decides what a client is told, and report.go
-// tells the operator.
+// what it costs. gqlgen executes it (package generated), with nulls.go where variables are null. resolver.go resolves
+// the root fields: it reads lists through package pagination, and what it returns writes itself, see package encode.
+// The response is remembered for a while, which remember.go does. errors.go decides what a client is told, and
+// report.go tells the operator.
 package graph
 
 import (
@@ -121,9 +121,10 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 	return h, nil
 }
 
-// handler answers GraphQL requests over HTTP. A request that is no GraphQL request is answered with 400. A GraphQL request
-// that fails before it is executed is answered with 400 where the client takes application/graphql-response+json, and with
-// 200 where it takes application/json, because older clients read the errors only then.
+// handler answers GraphQL requests over HTTP. A request that is no GraphQL request is answered with 400. A GraphQL
+// request that fails before it is executed is answered with 400 where the client takes
+// application/graphql-response+json, and with 200 where it takes application/json, because older clients read the
+// errors only then.
 type handler struct {
 	exec        *executor.Executor
 	presenter   presenter

@@ -52,7 +52,7 @@ func TestIntrospectionCosts(t *testing.T) {
 	var many strings.Builder
 	many.WriteString("{")
 	for i := range 10 {
-		many.WriteString(fmt.Sprintf("a%d: __schema { types { b: fields { %s } c: fields { %[2]s } } } ", i, selected))
+		fmt.Fprintf(&many, "a%d: __schema { types { b: fields { %s } c: fields { %[2]s } } } ", i, selected)
 	}
 	if a := g.query(t, many.String()+"}", nil); a.code(t) != "QUERY_TOO_COMPLEX" || a.Errors[0].Extensions["limit"] != 5000.0 {
 		t.Errorf("many times over: %+v", a.Errors)

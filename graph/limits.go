@@ -11,14 +11,15 @@ import (
 
 // Hostile documents
 //
-// A document of a kilobyte can ask for terabytes, and one that is refused can still take seconds to refuse. So documents are
-// checked in the order that makes each check cheap: the bytes of the request before it is read, its tokens before it is
-// parsed, its extent (depth, aliases, root fields, with fragments expanded) before it is validated, and its cost before it is
-// executed. No check takes much more than linear time in what the checks before it have let through. Validation does, where it
-// compares all fields of one response name with each other; so the pairs are counted before.
+// A document of a kilobyte can ask for terabytes, and one that is refused can still take seconds to refuse. So
+// documents are checked in the order that makes each check cheap: the bytes of the request before it is read, its
+// tokens before it is parsed, its extent (depth, aliases, root fields, with fragments expanded) before it is validated,
+// and its cost before it is executed. No check takes much more than linear time in what the checks before it have let
+// through. Validation does, where it compares all fields of one response name with each other; so the pairs are counted
+// before.
 //
-// Fragments are never expanded to be counted: what a fragment adds is worked out once, so fragments that double forty times
-// are as cheap as forty fields. A cycle is found on the way, and is an error.
+// Fragments are never expanded to be counted: what a fragment adds is worked out once, so fragments that double forty
+// times are as cheap as forty fields. A cycle is found on the way, and is an error.
 
 // Limits bound what one request may ask for. 0 is no limit.
 type Limits struct {
@@ -37,7 +38,8 @@ type Limits struct {
 // exceeds reports whether n is beyond a limit.
 func exceeds(n, limit int) bool { return limit > 0 && n > limit }
 
-// beyond is the error of a request that is beyond a limit. The limit's name, a short text out of few, is for the operator.
+// beyond is the error of a request that is beyond a limit. The limit's name, a short text out of few, is for the
+// operator.
 func beyond(name, code string, limit, actual int, format string, args ...any) *gqlerror.Error {
 	return &gqlerror.Error{
 		Rule:       name, // which clients do not see
@@ -181,7 +183,8 @@ func (f fragments) merge(sets ...ast.SelectionSet) []mergedField {
 	return merged
 }
 
-// pairs counts the pairs of fields of one response name, on all levels: validation compares them. There must be no cycle.
+// pairs counts the pairs of fields of one response name, on all levels: validation compares them. There must be no
+// cycle.
 func (f fragments) pairs(sets ...ast.SelectionSet) int {
 	sum := 0
 	for _, field := range f.merge(sets...) {
@@ -191,8 +194,8 @@ func (f fragments) pairs(sets ...ast.SelectionSet) int {
 	return sum
 }
 
-// maxPairs keeps validation to a few milliseconds: 996 times __typename, which takes no more than 1,000 tokens, are half a
-// million pairs and a third of a second. Documents that clients make have a few hundred.
+// maxPairs keeps validation to a few milliseconds: 996 times __typename, which takes no more than 1,000 tokens, are
+// half a million pairs and a third of a second. Documents that clients make have a few hundred.
 const maxPairs = 5000
 
 // checkExtent checks a document that has not been validated.

@@ -176,8 +176,8 @@ func TestAnswerBytes(t *testing.T) {
 	at(t, a.Data, "last", "nodes", 0, "id")
 }
 
-// The attacks of the table in DESIGN.md. None reaches upstream. How long each takes is logged, and nothing depends on it but
-// the patience of whoever runs the test: without the limits, most of these take longer than a test may.
+// The attacks of the table in DESIGN.md. None reaches upstream. How long each takes is logged, and nothing depends on
+// it but the patience of whoever runs the test: without the limits, most of these take longer than a test may.
 func TestAttacks(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 10, ttl: time.Hour})
 	for _, attack := range hostile.Documents() {
@@ -233,7 +233,8 @@ func TestSuggestions(t *testing.T) {
 	}
 }
 
-// Documents of comments, each a little different, leave no more than a bound in memory; see TestDocumentsAreBounded too.
+// Documents of comments, each a little different, leave no more than a bound in memory; see TestDocumentsAreBounded
+// too.
 func TestDocumentsWithCommentsAreServed(t *testing.T) {
 	g := newGateway(t, gatewayOptions{})
 	for i := range 20 {
@@ -243,8 +244,8 @@ func TestDocumentsWithCommentsAreServed(t *testing.T) {
 	}
 }
 
-// FuzzRequest sends anything as a body or a query string. Whatever it is, the answer is GraphQL's: JSON with data or errors,
-// every error with a code, under a status that is known.
+// FuzzRequest sends anything as a body or a query string. Whatever it is, the answer is GraphQL's: JSON with data or
+// errors, every error with a code, under a status that is known.
 func FuzzRequest(f *testing.F) {
 	for _, query := range []string{"{ __typename }", "{ calls { nodes { id } } }", "{ ...F0 }" + hostile.Doubling(3, "Query", "__typename"), introspection} {
 		body, _ := json.Marshal(map[string]any{

@@ -15,9 +15,9 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// The guarantee once more, through all that a request passes: two gateways with caches of their own, over HTTP to the fake
-// upstream, whose list moves between requests and in the middle of them. TestModel is faster and knows more; this one has
-// no part of it in memory.
+// The guarantee once more, through all that a request passes: two gateways with caches of their own, over HTTP to the
+// fake upstream, whose list moves between requests and in the middle of them. TestModel is faster and knows more; this
+// one has no part of it in memory.
 func TestModelOverHTTP(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		f := fake.New(fake.Config{

@@ -40,8 +40,8 @@ var operationStatuses = [][]upstream.OrderStatus{
 	nil, {upstream.OrderStatusCompleted}, {upstream.OrderStatusCompleted, upstream.OrderStatusScheduled},
 }
 
-// operation is a request that is being generated from the schema: valid as a rule, with fields and arguments in every form
-// that GraphQL has for them.
+// operation is a request that is being generated from the schema: valid as a rule, with fields and arguments in every
+// form that GraphQL has for them.
 type operation struct {
 	*choices
 	schema    *ast.Schema

@@ -29,9 +29,9 @@ import (
 	"revox-graphql/upstream/pagecache"
 )
 
-// The oracle is gqlgen's generated execution of the same schema, over plain structs that encoding/json has read. Both sides
-// walk the list with the same code, which other tests are for. What is held against one another, byte for byte, is how
-// answers of upstream are read and how answers to clients are written.
+// The oracle is gqlgen's generated execution of the same schema, over plain structs that encoding/json has read. Both
+// sides walk the list with the same code, which other tests are for. What is held against one another, byte for byte,
+// is how answers of upstream are read and how answers to clients are written.
 
 var operations = flag.Int("operations", 20_000, "how many random operations TestOracle compares")
 

@@ -17,9 +17,10 @@ import (
 
 // Persisted operations
 //
-// Automatic persisted queries (Apollo's protocol): a client sends the SHA-256 of its document; a gateway that does not know
-// it says so, and the client sends both, once. Trusted documents: the operator gives a manifest of all that may run, and
-// clients send ids. Either way what is found is a text or a document that has passed every check that others pass.
+// Automatic persisted queries (Apollo's protocol): a client sends the SHA-256 of its document; a gateway that does not
+// know it says so, and the client sends both, once. Trusted documents: the operator gives a manifest of all that may
+// run, and clients send ids. Either way what is found is a text or a document that has passed every check that others
+// pass.
 
 // finder finds the document that a request means.
 type finder struct {
@@ -94,7 +95,8 @@ func persistedHash(extensions map[string]any) (hash string, given bool, refused 
 	return hash, true, nil
 }
 
-// persistedQueries are documents by their hash, the least recently used leaving first. Only what parsed and validated gets in.
+// persistedQueries are documents by their hash, the least recently used leaving first. Only what parsed and validated
+// gets in.
 type persistedQueries struct {
 	maxBytes int
 	account  *memory.Account

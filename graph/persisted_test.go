@@ -266,8 +266,8 @@ func TestBadManifests(t *testing.T) {
 	}
 }
 
-// A changed manifest holds from the next request on that comes a second or more after the last look; remembered answers do
-// not outlive their document. One that cannot be used changes nothing but the log.
+// A changed manifest holds from the next request on that comes a second or more after the last look; remembered answers
+// do not outlive their document. One that cannot be used changes nothing but the log.
 func TestManifestIsReread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := manifest(t, map[string]string{"a": "{ __typename }", "b": "{ me: __typename }"})

@@ -31,11 +31,11 @@ var (
 	tenantsOperations = flag.Int("tenants.operations", 3_000, "how many requests TestTenants sends at least")
 )
 
-// TestTenants holds that nothing crosses from one tenant to another: no row, no error, no remembered answer. Three tenants
-// and a key that upstream refuses share a gateway whose memory is too small for them. They ask the same questions at the
-// same moments, also for one another's calls and with one another's cursors, and one of the three has trouble with
-// upstream. Each call that is shown must be the asker's own, down to what was said, and each error must be one that
-// upstream has given this asker cause for.
+// TestTenants holds that nothing crosses from one tenant to another: no row, no error, no remembered answer. Three
+// tenants and a key that upstream refuses share a gateway whose memory is too small for them. They ask the same
+// questions at the same moments, also for one another's calls and with one another's cursors, and one of the three has
+// trouble with upstream. Each call that is shown must be the asker's own, down to what was said, and each error must be
+// one that upstream has given this asker cause for.
 //
 // A seed draws the same requests once more, but for their cursors, which come from answers, and for the order in which
 // those of one moment arrive. A long run:
@@ -45,8 +45,8 @@ func TestTenants(t *testing.T) {
 	seed := cmp.Or(*tenantsSeed, rand.Uint64())
 	random := rand.New(rand.NewPCG(seed, 0))
 	seen := &tenantsSeen{errors: map[string]int{}}
-	// The next gateway begins anew, and another tenant may have the trouble: after one 401, or once the circuit breaker has
-	// opened, upstream is not asked for seconds, which is longer than a gateway lives here.
+	// The next gateway begins anew, and another tenant may have the trouble: after one 401, or once the circuit breaker
+	// has opened, upstream is not asked for seconds, which is longer than a gateway lives here.
 	const perGateway = 500
 	for ok := true; ok && seen.requests < *tenantsOperations; {
 		ok = t.Run("", func(t *testing.T) {
@@ -139,8 +139,8 @@ func (n *tenant) learn(t *testing.T, calls int) {
 	}
 }
 
-// move lets calls arrive, and as many leave from a place of the list. An answer is judged before or after, so that a call
-// that it shows is known.
+// move lets calls arrive, and as many leave from a place of the list. An answer is judged before or after, so that a
+// call that it shows is known.
 func (n *tenant) move(t *testing.T, calls, from int) {
 	t.Helper()
 	n.mu.Lock()

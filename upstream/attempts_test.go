@@ -20,8 +20,8 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// script is an upstream without a network, so that time can be that of a synctest bubble. It answers the n-th request, from
-// 1, and notes when requests came.
+// script is an upstream without a network, so that time can be that of a synctest bubble. It answers the n-th request,
+// from 1, and notes when requests came.
 type script struct {
 	answer func(n int, r *http.Request) (status int, header http.Header)
 	took   time.Duration

@@ -1,7 +1,7 @@
 package upstream
 
-// Call is one attempt to reach somebody by phone: an index into the answer that it comes from, which is kept as text. It
-// is immutable.
+// Call is one attempt to reach somebody by phone: an index into the answer that it comes from, which is kept as text.
+// It is immutable.
 type Call struct {
 	ID string
 	// Status is never 0, the others are where upstream sent null or nothing.
@@ -19,11 +19,11 @@ type Call struct {
 // Field names a field of a call whose value is kept as JSON text.
 type Field uint8
 
-// The fields of a call that are JSON text. Texts are as upstream sent them where that is the shortest way to write them;
-// times are RFC 3339 in UTC, with milliseconds where upstream sent a fraction of a second. FieldExtra is an object of
-// everything upstream sent that has no place elsewhere in Call, under upstream's names and in its order. What is unknown
-// in transcript entries comes last there, as a list under "transcript": for each such entry its index and the unknown
-// fields.
+// The fields of a call that are JSON text. Texts are as upstream sent them where that is the shortest way to write
+// them; times are RFC 3339 in UTC, with milliseconds where upstream sent a fraction of a second. FieldExtra is an
+// object of everything upstream sent that has no place elsewhere in Call, under upstream's names and in its order. What
+// is unknown in transcript entries comes last there, as a list under "transcript": for each such entry its index and
+// the unknown fields.
 const (
 	FieldID Field = iota
 	FieldStartedAt

@@ -61,9 +61,9 @@ func (Credential) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // LogValue implements [slog.LogValuer] without the key.
 func (Credential) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// Tenant is whose data something is: half of the SHA-256 of a credential, keyed with a number that this process has made
-// up. So nothing that is kept for long holds a key, and what is kept can neither be turned back into one nor compared
-// with that of another process. The zero Tenant is that of the zero Credential.
+// Tenant is whose data something is: half of the SHA-256 of a credential, keyed with a number that this process has
+// made up. So nothing that is kept for long holds a key, and what is kept can neither be turned back into one nor
+// compared with that of another process. The zero Tenant is that of the zero Credential.
 type Tenant [16]byte
 
 func newTenant(key string) Tenant {

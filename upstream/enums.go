@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// Enumerations of the endpoint. In each, 0 stands for none: upstream sent null or nothing. A value that the documentation
-// does not have is read as unrecognized and kept raw in [FieldExtra]: the vendor adds values several times a year.
+// Enumerations of the endpoint. In each, 0 stands for none: upstream sent null or nothing. A value that the
+// documentation does not have is read as unrecognized and kept raw in [FieldExtra]: the vendor adds values several
+// times a year.
 
 // CallStatus is how far one attempt has come.
 type CallStatus uint8
@@ -88,7 +89,8 @@ var (
 	transcriptRoles = []string{"", "", "user", "assistant", "tool"}
 )
 
-// CallStatuses are the statuses of an attempt as upstream spells them, by their values; "" for none and for unrecognized.
+// CallStatuses are the statuses of an attempt as upstream spells them, by their values; "" for none and for
+// unrecognized.
 func CallStatuses() []string { return slices.Clone(callStatuses) }
 
 // CallResults are the results as upstream spells them, by their values; "" for none and for unrecognized.

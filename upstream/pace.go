@@ -9,9 +9,9 @@ import (
 )
 
 // pace is a rate limiter that learns from upstream's 429. At first it lets everything pass. A 429 halves the rate that
-// there was when it came, but only once until those that had their turn at the old rate are through; each answer raises it
-// a little, by a twentieth a second in all, or by one request a second where that is more. So the rate keeps close below
-// what upstream takes, and is gone when it is far above what is asked for.
+// there was when it came, but only once until those that had their turn at the old rate are through; each answer raises
+// it a little, by a twentieth a second in all, or by one request a second where that is more. So the rate keeps close
+// below what upstream takes, and is gone when it is far above what is asked for.
 type pace struct {
 	lowered func(perSecond float64)
 

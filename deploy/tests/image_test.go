@@ -138,8 +138,8 @@ func checkBinary(t *testing.T, path string) {
 	}
 }
 
-// inside is a command of the image as a runtime would start it: the image's files are all there are, and the user is the
-// image's. Who is not root takes a user namespace for that.
+// inside is a command of the image as a runtime would start it: the image's files are all there are, and the user is
+// the image's. Who is not root takes a user namespace for that.
 func inside(t *testing.T, root string, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/revox-graphql", args...)

@@ -114,7 +114,8 @@ func TestDecodeIsStrict(t *testing.T) {
 	}
 }
 
-// Everything selects the pods of the deployment. An empty selector would be no mistake to the API: it selects all, or none.
+// Everything selects the pods of the deployment. An empty selector would be no mistake to the API: it selects all, or
+// none.
 func TestSelectors(t *testing.T) {
 	c := apply(t)
 	labels := c.deployment.Spec.Template.Labels

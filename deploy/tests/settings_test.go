@@ -1,5 +1,5 @@
-// Package tests tries what ships the gateway, as far as that goes without its hosts: the image, the systemd unit and the
-// Kubernetes manifests. It is a module of its own so that Kubernetes' types are no dependency of the gateway.
+// Package tests tries what ships the gateway, as far as that goes without its hosts: the image, the systemd unit and
+// the Kubernetes manifests. It is a module of its own so that Kubernetes' types are no dependency of the gateway.
 package tests
 
 import (

@@ -41,8 +41,8 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// Systemd's own measure of how much a service could do to its host: 0 is nothing, 10 is all. 1.1 is what the unit has, the
-// network included.
+// Systemd's own measure of how much a service could do to its host: 0 is nothing, 10 is all. 1.1 is what the unit has,
+// the network included.
 func TestUnitIsConfined(t *testing.T) {
 	analyze := func(path string) (string, error) {
 		out, err := exec.CommandContext(t.Context(), "systemd-analyze", "security", "--offline=true", "--threshold=12", "--no-pager", path).CombinedOutput()

@@ -96,7 +96,8 @@ func TestResumeAfterTrouble(t *testing.T) {
 	}
 }
 
-// A process or a machine that stops dead leaves files as they were at some moment. Each of these moments is made by hand.
+// A process or a machine that stops dead leaves files as they were at some moment. Each of these moments is made by
+// hand.
 func TestResumeAfterACrash(t *testing.T) {
 	const calls = 9
 	want := lines(t, calls)

@@ -105,8 +105,8 @@ func (r *rows) ndjson(calls []jsontext.Value, _ bool) error {
 	return nil
 }
 
-// object writes a call as one line of JSON, its values as they came but for the space between them, of which it also rids
-// the call.
+// object writes a call as one line of JSON, its values as they came but for the space between them, of which it also
+// rids the call.
 func (r *rows) object(call jsontext.Value) error {
 	line := call
 	if len(r.paths) > 0 {

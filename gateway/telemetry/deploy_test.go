@@ -46,7 +46,8 @@ func described(t *testing.T) map[string]bool {
 	return names
 }
 
-// Every metric that the dashboard, the alerts and the README name exists, and every metric of the gateway is on the dashboard.
+// Every metric that the dashboard, the alerts and the README name exists, and every metric of the gateway is on the
+// dashboard.
 func TestNamedMetricsExist(t *testing.T) {
 	known := described(t)
 	metric := regexp.MustCompile(`\b(revox_graphql|go|process)_\w+`)

@@ -21,9 +21,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Traces sends traces to an OpenTelemetry collector, by OTLP over HTTP. A trace goes on from the client's `traceparent`;
-// it has a span for the GraphQL request, and one for every request to Revox, which is told the trace too. A nil Traces
-// traces nothing, at no cost.
+// Traces sends traces to an OpenTelemetry collector, by OTLP over HTTP. A trace goes on from the client's
+// `traceparent`; it has a span for the GraphQL request, and one for every request to Revox, which is told the trace
+// too. A nil Traces traces nothing, at no cost.
 //
 // What an operation is given and what it answers is in no span: names, sizes and numbers are.
 type Traces struct {

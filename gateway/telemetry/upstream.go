@@ -1,7 +1,7 @@
 // Package telemetry counts for Prometheus what the gateway does, and logs once what its operator should know.
 //
-// All label sets are bounded: what comes from outside (names and values that the gateway does not know) is counted under
-// its own name only so many times, and no label holds a tenant.
+// All label sets are bounded: what comes from outside (names and values that the gateway does not know) is counted
+// under its own name only so many times, and no label holds a tenant.
 package telemetry
 
 import (
@@ -124,8 +124,8 @@ func (u *Upstream) Closed(tenant upstream.Tenant) {
 	u.log.Info("upstream answers again", "tenant", tenant.String())
 }
 
-// Failing reports whether upstream keeps failing for a tenant: its circuit breaker has opened, and nothing has been answered
-// since.
+// Failing reports whether upstream keeps failing for a tenant: its circuit breaker has opened, and nothing has been
+// answered since.
 func (u *Upstream) Failing(tenant upstream.Tenant) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -1,17 +1,17 @@
 // Package encode writes the data of responses: selections that are compiled once and append JSON.
 //
-// gqlgen's generated execution makes one goroutine, one field context and several small values for each object, which for
-// twenty calls with their transcripts costs far more than everything else together. But a type may marshal itself
+// gqlgen's generated execution makes one goroutine, one field context and several small values for each object, which
+// for twenty calls with their transcripts costs far more than everything else together. But a type may marshal itself
 // (MarshalGQLContext), and then gqlgen does not walk it. So the generated executor parses, validates, coerces, resolves
-// the root fields and presents errors; and what they return ([Connection], [Call], [Node]) writes itself by a [Plan]: the
-// fields of the selection in the client's order, each with its name as JSON and the function that appends its value.
-// Nearly all values are JSON texts that lie ready in upstream's pages, see package upstream.
+// the root fields and presents errors; and what they return ([Connection], [Call], [Node]) writes itself by a [Plan]:
+// the fields of the selection in the client's order, each with its name as JSON and the function that appends its
+// value. Nearly all values are JSON texts that lie ready in upstream's pages, see package upstream.
 //
 // What this takes from gqlgen it gives back here: aliases, fragments and directives by gqlgen's own CollectFields,
-// `__typename`, arguments inside the selection by the generated functions that coerce them ([Arguments]), and errors with
-// their paths. Non-null is kept by the reader of pages. The tables in fields.go say for each type what its fields write;
-// a test walks them against the schema. gqlgen's own execution of the same schema over plain structs is the oracle, in
-// tests: package oracle.
+// `__typename`, arguments inside the selection by the generated functions that coerce them ([Arguments]), and errors
+// with their paths. Non-null is kept by the reader of pages. The tables in fields.go say for each type what its fields
+// write; a test walks them against the schema. gqlgen's own execution of the same schema over plain structs is the
+// oracle, in tests: package oracle.
 package encode
 
 import (
@@ -27,8 +27,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// plan is how to write the selected fields of an object: values of some kind V, and the text that stands before each and
-// after the last.
+// plan is how to write the selected fields of an object: values of some kind V, and the text that stands before each
+// and after the last.
 type plan[V any] struct {
 	steps []step[V]
 	end   string

@@ -27,8 +27,8 @@ const totalMargin = 16
 // maxRows is far beyond any list; upstream that has rows there has not understood the page number.
 const maxRows = math.MaxInt32
 
-// Count is the length of the list that the window is of. It asks upstream only where the window does not hold the list's
-// end.
+// Count is the length of the list that the window is of. It asks upstream only where the window does not hold the
+// list's end.
 func (r *Reader) Count(ctx context.Context, w *Window) (int, error) {
 	if w.last && len(w.rows) > 0 {
 		return w.at(len(w.rows)), nil

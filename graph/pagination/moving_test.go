@@ -21,8 +21,9 @@ func (r tally) String() string {
 		r.pages, float64(r.requests)/float64(r.pages), r.shown, r.duplicates, r.losses)
 }
 
-// walkMoving reads 5,000 calls, a page every half second, while calls arrive at the head of the list and leave it at places
-// all over: so many every second. next asks for a page by its number and returns its ids, and whether more follow.
+// walkMoving reads 5,000 calls, a page every half second, while calls arrive at the head of the list and leave it at
+// places all over: so many every second. next asks for a page by its number and returns its ids, and whether more
+// follow.
 func walkMoving(t *testing.T, arrive, leave int, next func(cache *pagecache.Cache, w *world, page int) (ids []string, more bool)) tally {
 	t.Helper()
 	w := newWorld(5000)

@@ -15,9 +15,9 @@ import (
 
 var everything = Selection{Rows: true, Next: true, Previous: true}
 
-// relaySlice is the algorithm of the Relay Cursor Connections specification, §4.4, over a plain slice, with exact flags.
-// after and before are places in the list, or -1. Where before does not lie after after, nothing lies between them, and
-// the flags are those of the end that is counted from.
+// relaySlice is the algorithm of the Relay Cursor Connections specification, §4.4, over a plain slice, with exact
+// flags. after and before are places in the list, or -1. Where before does not lie after after, nothing lies between
+// them, and the flags are those of the end that is counted from.
 func relaySlice(n, count int, backward bool, after, before int) (from, to int, next, previous bool) {
 	from, to = after+1, n
 	if before >= 0 {

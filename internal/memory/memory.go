@@ -25,11 +25,10 @@
 //
 // # Overload actions
 //
-// Where the sum is beyond the threshold, what can be made again goes first: remembered responses, then cached
-// pages, by as many bytes as it takes, but for a share that each keeps: without any cache, each request would ask
-// upstream, and take more memory than the cache did. Then new work is refused; what has begun goes on. Each action begins when
-// something is done, and ends when the sum is below nine tenths of the threshold, so that it is told in the log
-// once.
+// Where the sum is beyond the threshold, what can be made again goes first: remembered responses, then cached pages, by
+// as many bytes as it takes, but for a share that each keeps: without any cache, each request would ask upstream, and
+// take more memory than the cache did. Then new work is refused; what has begun goes on. Each action begins when
+// something is done, and ends when the sum is below nine tenths of the threshold, so that it is told in the log once.
 //
 // All counts are atomic. Locks are taken only beyond the threshold, and for a collection.
 package memory

@@ -1,6 +1,6 @@
-// Package middleware checks HTTP requests before they are read as GraphQL: it gives each an id, and checks the host that
-// it names and the origin of the page that sent it. It also bounds connections, streams and headers. Of GraphQL it knows
-// the form of an error alone.
+// Package middleware checks HTTP requests before they are read as GraphQL: it gives each an id, and checks the host
+// that it names and the origin of the page that sent it. It also bounds connections, streams and headers. Of GraphQL it
+// knows the form of an error alone.
 //
 // The gateway has no cookies. The checks protect a browser inside the network, or on the same machine, from a foreign
 // page that makes it send requests: such a page must neither read calls nor cause work upstream.

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// RequestIDHeader holds the id of a request: as the client or a proxy has chosen it, or else made up. Every answer has it,
-// and whoever is inside reads it from the answer's header, since what the request says may be anything.
+// RequestIDHeader holds the id of a request: as the client or a proxy has chosen it, or else made up. Every answer has
+// it, and whoever is inside reads it from the answer's header, since what the request says may be anything.
 const RequestIDHeader = "X-Request-Id"
 
 // maxRequestID is the longest id that is taken from outside, in characters.

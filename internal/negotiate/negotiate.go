@@ -10,8 +10,8 @@ import (
 )
 
 // MediaType chooses one of the offered media types by the values of Accept (RFC 9110 §12.5.1), and reports whether the
-// client accepts any. Media types that are not offered do not matter. Between equals it is the one that the client names
-// first, and then the one that is offered first. A header that lists nothing is like none: the first offer.
+// client accepts any. Media types that are not offered do not matter. Between equals it is the one that the client
+// names first, and then the one that is offered first. A header that lists nothing is like none: the first offer.
 func MediaType(accept []string, offers ...string) (mediaType string, ok bool) {
 	listed := strings.Join(accept, ",")
 	if strings.Trim(listed, ", \t") == "" {
@@ -75,9 +75,9 @@ func matches(mediaRange, mediaType string) int {
 	}
 }
 
-// Encoding chooses one of the offered content codings by the values of Accept-Encoding (RFC 9110 §12.5.3), the first one
-// between equals. It is "" where the response goes as it is: where the client prefers that, or accepts no coding, or says
-// nothing. A client that refuses even that gets it all the same, which the RFC allows.
+// Encoding chooses one of the offered content codings by the values of Accept-Encoding (RFC 9110 §12.5.3), the first
+// one between equals. It is "" where the response goes as it is: where the client prefers that, or accepts no coding,
+// or says nothing. A client that refuses even that gets it all the same, which the RFC allows.
 func Encoding(accept []string, offers ...string) string {
 	if len(accept) == 0 {
 		return ""

@@ -29,7 +29,8 @@ type attackResult struct {
 	wrong    error
 }
 
-// measureAttack sends each hostile document, and then the worst of them over many connections while a normal client asks.
+// measureAttack sends each hostile document, and then the worst of them over many connections while a normal client
+// asks.
 func measureAttack(ctx context.Context, o *troubleOptions, t *table) error {
 	s, pages, err := o.startWith(ctx, normalCalls, normalPages, "GATEWAY_CACHE_TTL=1h")
 	if err != nil {

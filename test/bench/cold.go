@@ -43,8 +43,8 @@ const (
 // cold is how long answers took whose calls come from upstream, sorted.
 type cold struct{ gateway, direct []time.Duration }
 
-// measureCold measures what the gateway adds to an answer of upstream, when it holds nothing in memory: the same page is
-// asked for through it and directly, in turn.
+// measureCold measures what the gateway adds to an answer of upstream, when it holds nothing in memory: the same page
+// is asked for through it and directly, in turn.
 func measureCold(ctx context.Context, o *options, r *report) error {
 	rest, err := startUpstream(ctx)
 	if err != nil {

@@ -158,8 +158,8 @@ func checkHerd(body []byte) error {
 	return err
 }
 
-// checkFiles checks that this process may have so many files open, which are mostly connections. The gateway may have as
-// many as this process, at the other ends.
+// checkFiles checks that this process may have so many files open, which are mostly connections. The gateway may have
+// as many as this process, at the other ends.
 func checkFiles(least int) error {
 	limits, err := readProc(os.Getpid(), "limits")
 	if err != nil {

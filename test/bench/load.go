@@ -100,8 +100,8 @@ func startAll(ctx context.Context, client *http.Client, f *fleet, o *options, di
 // cell is what is measured: a server with a workload.
 type cell struct{ workload, server string }
 
-// loadAll loads every server with every workload in every round. What is compared is measured one right after the other,
-// and in another order in every round.
+// loadAll loads every server with every workload in every round. What is compared is measured one right after the
+// other, and in another order in every round.
 func loadAll(ctx context.Context, w *wrk, dir string, servers []*child, all []*questions) (map[cell][]*sample, error) {
 	files := make([]map[string]string, len(all)) // by server
 	least := make([]int, len(all))

@@ -20,8 +20,8 @@ const (
 	overloadTimes   = 4
 )
 
-// measureOverload offers four times the load that the gateway bears. Nothing is cached and upstream takes its time, so what
-// it bears is the requests to upstream that may be under way at once: 32, by default, each for 50 ms.
+// measureOverload offers four times the load that the gateway bears. Nothing is cached and upstream takes its time, so
+// what it bears is the requests to upstream that may be under way at once: 32, by default, each for 50 ms.
 func measureOverload(ctx context.Context, o *troubleOptions, t *table) error {
 	s, pages, err := o.startWith(ctx, overloadCalls, overloadPages, "GATEWAY_CACHE_TTL=0s")
 	if err != nil {

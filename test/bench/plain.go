@@ -14,7 +14,8 @@ import (
 // plainCommand starts the server of finished bodies. It is given the folder that holds them.
 const plainCommand = "serve-plain"
 
-// bodySuffix is that of a finished body's file; before it stands the key, which is also the query string of the request.
+// bodySuffix is that of a finished body's file; before it stands the key, which is also the query string of the
+// request.
 const bodySuffix = ".json"
 
 // finished is a body with its headers.

@@ -17,7 +17,8 @@ func cpuTime(pid int) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	// The second field is the command's name in parentheses, which may hold anything. From the third on they are numbered 0.
+	// The second field is the command's name in parentheses, which may hold anything. From the third on they are numbered
+	// 0.
 	const utime, stime = 11, 12
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	if len(fields) <= stime {

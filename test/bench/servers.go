@@ -54,7 +54,8 @@ type child struct {
 	exited chan struct{}
 }
 
-// start runs a command and waits until it tells where it listens. It is asked to stop when ctx is done, and soon killed.
+// start runs a command and waits until it tells where it listens. It is asked to stop when ctx is done, and soon
+// killed.
 func (f *fleet) start(ctx context.Context, name string, env []string, command string, args ...string) (*child, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &child{name: name, log: &childLog{url: make(chan string, 1)}, cancel: cancel, exited: make(chan struct{})}

@@ -48,8 +48,8 @@ func slowQuestion() []byte {
 	return encodeQuestion(fmt.Sprintf("{ calls(first: 100) { nodes { %s } } }", everySaid), nil)
 }
 
-// measureSlow opens a thousand connections that send a byte a second, first of a header, then of a body, or read one of an
-// answer. Where the gateway closes one, the next is opened.
+// measureSlow opens a thousand connections that send a byte a second, first of a header, then of a body, or read one of
+// an answer. Where the gateway closes one, the next is opened.
 func measureSlow(ctx context.Context, o *troubleOptions, t *table) error {
 	s, pages, err := o.startWith(ctx, normalCalls, normalPages, "GATEWAY_CACHE_TTL=1h", fmt.Sprintf("GATEWAY_MAX_CONCURRENT_REQUESTS=%d", slowPlaces))
 	if err != nil {

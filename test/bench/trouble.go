@@ -2,14 +2,14 @@ package main
 
 // What the gateway does while upstream has trouble
 //
-// The subcommand starts the built gateway over a fake upstream, gives upstream trouble, and looks from both sides at what
-// the gateway makes of it: what clients are answered, and what upstream is asked.
+// The subcommand starts the built gateway over a fake upstream, gives upstream trouble, and looks from both sides at
+// what the gateway makes of it: what clients are answered, and what upstream is asked.
 //
 //	go run ./test/bench trouble -gateway bin/revox-graphql
 //
-// There are three scenarios: upstream dies for a while (outage.go), fails half of its requests (storm.go), or is slow to
-// answer a crowd that wants the same page (herd.go). What must hold in them is checked: where it does not, the report is
-// printed all the same, and the program ends with an error.
+// There are three scenarios: upstream dies for a while (outage.go), fails half of its requests (storm.go), or is slow
+// to answer a crowd that wants the same page (herd.go). What must hold in them is checked: where it does not, the
+// report is printed all the same, and the program ends with an error.
 
 import (
 	"context"
@@ -26,7 +26,8 @@ import (
 // troubleCommand measures the gateway while upstream has trouble.
 const troubleCommand = "trouble"
 
-// scenario is one kind of trouble. What is measured goes to the table, also when the error says that it is not as it must be.
+// scenario is one kind of trouble. What is measured goes to the table, also when the error says that it is not as it
+// must be.
 type scenario struct {
 	name    string
 	measure func(context.Context, *troubleOptions, *table) error

@@ -2,9 +2,9 @@ package main
 
 // All calls to a file
 //
-// The subcommand lets the built gateway's query command write all calls of a fake upstream to a file, beside a plain loop
-// over REST that does the least a loop can: ask for a page, write each of its rows. Then it kills the command again and
-// again, runs it until it is done, and compares the file with the list.
+// The subcommand lets the built gateway's query command write all calls of a fake upstream to a file, beside a plain
+// loop over REST that does the least a loop can: ask for a page, write each of its rows. Then it kills the command
+// again and again, runs it until it is done, and compares the file with the list.
 //
 //	go run ./test/bench walk -gateway bin/revox-graphql
 

@@ -58,8 +58,8 @@ type sample struct {
 	p50, p99  time.Duration
 }
 
-// load asks a server the requests in a file for so many seconds. least is the size of the smallest answer: a server that
-// sends less on average does not send what was asked for.
+// load asks a server the requests in a file for so many seconds. least is the size of the smallest answer: a server
+// that sends less on average does not send what was asked for.
 func (w *wrk) load(ctx context.Context, c *child, requests string, seconds, least int) (*sample, error) {
 	before, err := cpuTime(c.pid)
 	if err != nil {
