@@ -19,8 +19,13 @@ import (
 func abandonedAfter(
 	ctx context.Context, c *upstream.Client, opts upstream.ListCallsOptions, patience time.Duration,
 ) (*upstream.Page, error) {
-	waiters, gone := context.WithTimeoutCause(ctx, patience, context.Canceled)
+	waiters, gone := context.WithCancel(ctx)
 	defer gone()
+	if patience == 0 {
+		gone()
+	} else {
+		defer time.AfterFunc(patience, gone).Stop()
+	}
 	opts.Waiters = waiters
 	return c.ListCalls(ctx, opts)
 }
@@ -40,7 +45,8 @@ func TestAbandonedFetches(t *testing.T) {
 		client   upstream.ClientOptions
 		before   int // other requests that have the slots
 		patience time.Duration
-		requests int // of this fetch
+		lasts    time.Duration // how long the waiters will wait; 0 is for ever
+		requests int           // of this fetch
 		err      any
 		after    time.Duration
 	}{
@@ -56,6 +62,10 @@ func TestAbandonedFetches(t *testing.T) {
 		"it waits to try again": {
 			answer: always(429, hint("1000")), patience: 2 * time.Second, requests: 1, err: context.Canceled,
 			after: 2 * time.Second,
+		},
+		"its waiters would be gone by the next attempt": {
+			answer: always(429, hint("1000")), lasts: 2 * time.Second, requests: 1,
+			err: upstream.KindRateLimited, after: took,
 		},
 		"it was sent for the second time": {
 			answer: first(1, 429, hint("1000")), patience: 3 * time.Second, requests: 2, after: took + time.Second + took,
@@ -81,7 +91,16 @@ func TestAbandonedFetches(t *testing.T) {
 				}
 				synctest.Wait()
 				start := time.Now()
-				page, err := abandonedAfter(t.Context(), c, as(""), test.patience)
+				var page *upstream.Page
+				var err error
+				if opts := as(""); test.lasts > 0 {
+					waiters, end := context.WithTimeout(t.Context(), test.lasts)
+					defer end()
+					opts.Waiters = waiters
+					page, err = c.ListCalls(t.Context(), opts)
+				} else {
+					page, err = abandonedAfter(t.Context(), c, opts, test.patience)
+				}
 				if kind(err) != test.err || (err == nil) != (page != nil) {
 					t.Errorf("got %v, want %v", err, test.err)
 				}

@@ -186,6 +186,11 @@ func (c *Client) ListCalls(ctx context.Context, opts ListCallsOptions) (*Page, e
 	if opts.Waiters != nil {
 		waiting, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
+		if deadline, ok := opts.Waiters.Deadline(); ok { // decides whether there is time for another attempt
+			var end context.CancelFunc
+			waiting, end = context.WithDeadline(waiting, deadline)
+			defer end()
+		}
 		defer context.AfterFunc(opts.Waiters, func() { cancel(context.Cause(opts.Waiters)) })()
 		if opts.Waiters.Err() != nil {
 			return nil, transportError(opts.Waiters, opts.Waiters.Err(), nil)

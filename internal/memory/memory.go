@@ -122,7 +122,7 @@ var kept = [numActions]int64{ShrinkResponses: 16, ShrinkPages: 8}
 // NewBudget makes the budget of a process that may take so many bytes, and so many of them in Go. A limit of 0 is
 // none: everything is counted, and nothing done.
 func NewBudget(limit, goLimit int64, log *slog.Logger) *Budget {
-	b := &Budget{limit: limit, most: math.MaxInt64, full: math.MaxInt64, log: log}
+	b := &Budget{limit: limit, most: math.MaxInt64 / 2, full: math.MaxInt64, log: log}
 	if limit > 0 {
 		b.most = goLimit / 100 * threshold
 		b.full = goLimit / 100 * garbageLimit

@@ -153,11 +153,14 @@ func TestNoLimit(t *testing.T) {
 	s := NewBudget(0, 0, slog.New(slog.DiscardHandler))
 	account := s.Account("requests")
 	for range 3 {
-		if !account.Reserve(1 << 60) {
+		if !account.Reserve(1 << 59) {
 			t.Error("refused")
 		}
 	}
-	account.Release(3 << 60)
+	if !account.Reserve(1) {
+		t.Error("a small one is refused")
+	}
+	account.Release(3<<59 + 1)
 	if account.Used() != 0 || s.Limit() != 0 {
 		t.Errorf("%d bytes", account.Used())
 	}
