@@ -58,7 +58,7 @@ func (w *weighed) reserve() error {
 	switch {
 	case len(w.heavy) == 1:
 		w.memory.Take(int64(rest))
-	case !w.memory.Reserve(int64(rest)):
+	case !w.memory.ReserveMore(int64(rest)):
 		return errNoMemory
 	}
 	w.counted += rest

@@ -22,8 +22,8 @@ func TestLargeAnswersCountInTheBudget(t *testing.T) {
 		read     int32 // of three large answers
 		leftOver int64
 	}{
-		"there is room for all":         {5 * whole, 0, 3, 3 * whole},
-		"there is room for two":         {3 * whole, 0, 2, 2 * whole}, // a quarter is left for small ones
+		"there is room for all":         {4 * whole, 0, 3, 3 * whole},
+		"there is room for two":         {5 * whole / 2, 0, 2, 2 * whole},
 		"there is room for none at all": {whole / 2, 0, 1, whole},
 		"others have it":                {3 * whole, 2 * whole, 1, whole},
 	} {

@@ -250,11 +250,20 @@ func (a *Account) Reserve(bytes int64) bool {
 	if a == nil {
 		return true
 	}
-	b := a.budget
-	most := b.most + b.most/beyond
+	most := a.budget.most + a.budget.most/beyond
 	if bytes > small {
-		most = b.most - b.most/setAside
+		most = a.budget.most - a.budget.most/setAside
 	}
+	return a.reserve(bytes, most)
+}
+
+// ReserveMore is Reserve for what a request takes that has begun: for that nothing is set aside.
+func (a *Account) ReserveMore(bytes int64) bool {
+	return a == nil || a.reserve(bytes, a.budget.most)
+}
+
+func (a *Account) reserve(bytes, most int64) bool {
+	b := a.budget
 	if a.add(bytes, most) {
 		a.collect(bytes)
 		return true
