@@ -84,7 +84,7 @@ func everything(all []stressLoad) stressLoad {
 		}
 	}
 	return stressLoad{
-		name: everythingName, about: fmt.Sprintf("%d of the loads at once", len(some)), short: true,
+		name: everythingName, about: fmt.Sprintf("%d of the loads at once", len(some)),
 		load: func(ctx context.Context, s *stressed) error {
 			s.gap = togetherGap
 			errs := make([]error, len(some))
