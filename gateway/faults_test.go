@@ -590,7 +590,7 @@ func TestNothingLeaks(t *testing.T) {
 }
 
 // What the gateway does not know reaches the clients whole, and its operator once.
-func TestStrangers(t *testing.T) {
+func TestUnrecognizedValues(t *testing.T) {
 	upstream := fake.New(fake.Config{})
 	upstream.SetRows(json.RawMessage(`{"id": "a", "status": "completed", "result": "robot", "mood": "happy"}`))
 	rest := httptest.NewServer(upstream)
@@ -614,14 +614,14 @@ func TestStrangers(t *testing.T) {
 	if served != 4 {
 		t.Errorf("the call was served %d times", served)
 	}
-	for _, stranger := range []string{`field="mood",value=""`, `field="result",value="robot"`} {
-		if !strings.Contains(metrics, fmt.Sprintf("\nrevox_graphql_upstream_unrecognized_total{%s} %d\n", stranger, served)) {
-			t.Errorf("not counted %d times: %s", served, stranger)
+	for _, unrecognized := range []string{`field="mood",value=""`, `field="result",value="robot"`} {
+		if !strings.Contains(metrics, fmt.Sprintf("\nrevox_graphql_upstream_unrecognized_total{%s} %d\n", unrecognized, served)) {
+			t.Errorf("not counted %d times: %s", served, unrecognized)
 		}
 	}
-	for _, stranger := range []string{"field=mood ", "field=result value=robot"} {
-		if n := strings.Count(p.log.String(), stranger); n != 1 {
-			t.Errorf("the log has it %d times: %s", n, stranger)
+	for _, unrecognized := range []string{"field=mood ", "field=result value=robot"} {
+		if n := strings.Count(p.log.String(), unrecognized); n != 1 {
+			t.Errorf("the log has it %d times: %s", n, unrecognized)
 		}
 	}
 	p.finish(t)

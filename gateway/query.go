@@ -56,7 +56,13 @@ func query(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 		defer stopDemo()
 	}
 	terminal := newTerminal(stderr)
-	engine, err := newEngine(s, nil, prometheus.NewRegistry(), nil, slog.New(slog.NewTextHandler(terminal, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	engine, err := newEngine(
+		s,
+		nil,
+		prometheus.NewRegistry(),
+		nil,
+		slog.New(slog.NewTextHandler(terminal, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	)
 	if err != nil {
 		return err
 	}
@@ -185,7 +191,13 @@ func read(name string, stdin io.Reader) ([]byte, error) {
 }
 
 // answer asks once, and prints the answer, whatever it is.
-func answer(ctx context.Context, ask func(context.Context, []byte) ([]byte, error), request *export.Request, pretty bool, stdout io.Writer) error {
+func answer(
+	ctx context.Context,
+	ask func(context.Context, []byte) ([]byte, error),
+	request *export.Request,
+	pretty bool,
+	stdout io.Writer,
+) error {
 	text, err := json.Marshal(request)
 	if err != nil {
 		return err

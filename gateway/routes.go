@@ -20,8 +20,13 @@ import (
 // routes wires the parts together: the engine, the door before it, explorer. What they do in the background ends with
 // stop. What they count is in the registry.
 func routes(
-	s *settings, registry *prometheus.Registry, traces *telemetry.Traces, headers *middleware.Headers, draining *atomic.Bool,
-	budget *memory.Budget, log *slog.Logger,
+	s *settings,
+	registry *prometheus.Registry,
+	traces *telemetry.Traces,
+	headers *middleware.Headers,
+	draining *atomic.Bool,
+	budget *memory.Budget,
+	log *slog.Logger,
 ) (handler http.Handler, stop func(), err error) {
 	engine, err := newEngine(s, traces, registry, budget, log)
 	if err != nil {

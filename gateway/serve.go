@@ -54,7 +54,14 @@ func errorLog(log *slog.Logger) *stdlog.Logger {
 
 // serve serves until ctx is done, and then drains: it goes on for the delay, in which balancers see that it is not
 // ready, takes no more connections, and lets the requests under way finish.
-func serve(ctx context.Context, server *http.Server, listener net.Listener, draining *atomic.Bool, delay time.Duration, log *slog.Logger) error {
+func serve(
+	ctx context.Context,
+	server *http.Server,
+	listener net.Listener,
+	draining *atomic.Bool,
+	delay time.Duration,
+	log *slog.Logger,
+) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {

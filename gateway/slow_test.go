@@ -139,7 +139,10 @@ func TestClientsThatReadSlowly(t *testing.T) {
 					t.Errorf("it took %s", took)
 				}
 				if strings.Contains(path, "__schema") {
-					if line := p.line(t); line["code"] != "CLIENT_TOO_SLOW" || line["status"] != 499. || line["bytes"].(float64) > 10e3 {
+					if line := p.line(
+						t,
+					); line["code"] != "CLIENT_TOO_SLOW" || line["status"] != 499. ||
+						line["bytes"].(float64) > 10e3 {
 						t.Errorf("log: %v", line)
 					}
 				}

@@ -118,7 +118,13 @@ func TestStreamsWithoutWindow(t *testing.T) {
 	if _, metrics := p.get(t, "metrics"); strings.Contains(metrics, "\nrevox_graphql_streams_cut_total 0\n") {
 		t.Error("streams cut off are not counted")
 	}
-	if _, metrics := p.get(t, "metrics"); !strings.Contains(metrics, `requests_total{code="CLIENT_TOO_SLOW",operation="(anonymous)"}`) {
+	if _, metrics := p.get(
+		t,
+		"metrics",
+	); !strings.Contains(
+		metrics,
+		`requests_total{code="CLIENT_TOO_SLOW",operation="(anonymous)"}`,
+	) {
 		t.Errorf("requests cut off are not counted as such")
 	}
 }

@@ -41,7 +41,11 @@ const bodyPatience = time.Second
 
 // NewCapacity lets so many requests in at once, so many bytes of bodies be read, and so many of answers be written.
 func NewCapacity(requests, bodyBytes, answerBytes int) *Capacity {
-	return &Capacity{places: make(chan struct{}, requests), maxBytes: int64(bodyBytes), answers: writing{maxBytes: answerBytes}}
+	return &Capacity{
+		places:   make(chan struct{}, requests),
+		maxBytes: int64(bodyBytes),
+		answers:  writing{maxBytes: answerBytes},
+	}
 }
 
 // CountIn counts the bytes of what is under way in the budget too, and keeps to that.
@@ -107,7 +111,11 @@ func (b *countedBody) done() {
 func (c *Capacity) refuse(w http.ResponseWriter) *refusal {
 	c.shed.Add(1)
 	w.Header().Set("Retry-After", "1")
-	refused := refuse(http.StatusServiceUnavailable, errcode.Overloaded, "The gateway has too much to do at present. Try again in a second.")
+	refused := refuse(
+		http.StatusServiceUnavailable,
+		errcode.Overloaded,
+		"The gateway has too much to do at present. Try again in a second.",
+	)
 	refused.errors[0].Extensions["retryAfter"] = 1
 	return refused
 }

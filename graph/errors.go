@@ -27,13 +27,28 @@ const refusedKey = "Revox refuses the gateway's own API key. Nothing is wrong wi
 // upstreamErrors says what a client is told of each kind of upstream error. A key that is refused is the client's
 // there.
 var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
-	upstream.KindUnauthenticated: {errcode.Unauthenticated, "Revox did not accept the API key. Check that it is right and still valid."},
-	upstream.KindForbidden:       {errcode.Forbidden, "Revox does not let this API key list calls. Ask for that permission, or use another key."},
-	upstream.KindRateLimited:     {errcode.UpstreamRateLimited, "Revox takes no more requests for now. Try again later."},
-	upstream.KindTimeout:         {errcode.UpstreamTimeout, "Revox did not answer in time. Try again, or ask for fewer calls."},
-	upstream.KindUnavailable:     {errcode.UpstreamUnavailable, "Revox cannot be reached or is failing. Try again later."},
-	upstream.KindOverloaded:      {errcode.Overloaded, "The gateway has more to ask Revox than it can at present. Try again in a moment."},
-	upstream.KindInvalidResponse: {errcode.UpstreamInvalidResponse, "Revox gave an answer that cannot be used. Try again; if it stays so, the gateway's operator finds more in its log."},
+	upstream.KindUnauthenticated: {
+		errcode.Unauthenticated,
+		"Revox did not accept the API key. Check that it is right and still valid.",
+	},
+	upstream.KindForbidden: {
+		errcode.Forbidden,
+		"Revox does not let this API key list calls. Ask for that permission, or use another key.",
+	},
+	upstream.KindRateLimited: {errcode.UpstreamRateLimited, "Revox takes no more requests for now. Try again later."},
+	upstream.KindTimeout: {
+		errcode.UpstreamTimeout,
+		"Revox did not answer in time. Try again, or ask for fewer calls.",
+	},
+	upstream.KindUnavailable: {errcode.UpstreamUnavailable, "Revox cannot be reached or is failing. Try again later."},
+	upstream.KindOverloaded: {
+		errcode.Overloaded,
+		"The gateway has more to ask Revox than it can at present. Try again in a moment.",
+	},
+	upstream.KindInvalidResponse: {
+		errcode.UpstreamInvalidResponse,
+		"Revox gave an answer that cannot be used. Try again; if it stays so, the gateway's operator finds more in its log.",
+	},
 }
 
 // presenter turns every error into what the client sees.
@@ -67,27 +82,43 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		return say(errcode.BadUserInput, "%s", e.Message)
 	}
 	if errors.Is(err, relay.ErrInvalidCursor) {
-		return say(errcode.InvalidCursor, "This is not a cursor of this list. Use a cursor as it came, with the same `statuses`; without one you start anew.")
+		return say(
+			errcode.InvalidCursor,
+			"This is not a cursor of this list. Use a cursor as it came, with the same `statuses`; without one you start anew.",
+		)
 	}
 	if errors.Is(err, pagination.ErrCursorExpired) {
-		return say(errcode.CursorExpired, "The list has changed too much since this cursor was made to go on from it. Start anew without a cursor.")
+		return say(
+			errcode.CursorExpired,
+			"The list has changed too much since this cursor was made to go on from it. Start anew without a cursor.",
+		)
 	}
 	if e, ok := errors.AsType[*pagination.ScanLimitError](err); ok {
 		out.Extensions["scannedPages"] = e.Pages
-		return say(errcode.ScanLimitReached, "Not found among the newest calls; older ones were not searched. Walk `calls` to find it.")
+		return say(
+			errcode.ScanLimitReached,
+			"Not found among the newest calls; older ones were not searched. Walk `calls` to find it.",
+		)
 	}
 	if e, ok := errors.AsType[*upstream.AllowanceError](err); ok && e.RetryAfter > 0 {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "searches", e.Limit, e.Limit+1
 		out.Extensions["retryAfter"] = math.Ceil(e.RetryAfter.Seconds())
-		return say(errcode.QueryTooComplex, "The list has to be searched for this cursor, and you have caused too many searches "+
-			"of late. Try again in a second, or start anew without a cursor.")
+		return say(
+			errcode.QueryTooComplex,
+			"The list has to be searched for this cursor, and you have caused too many searches "+
+				"of late. Try again in a second, or start anew without a cursor.",
+		)
 	} else if ok {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "upstream requests", e.Limit, e.Limit+1
 		return say(errcode.QueryTooComplex, "This query takes more than %d requests to Revox. Ask for less at once.", e.Limit)
 	}
 	if e, ok := errors.AsType[*encode.SizeError](err); ok {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "answer bytes", e.Limit, e.Actual
-		return say(errcode.QueryTooComplex, "The answer has more than %d bytes with this field. Ask for fewer calls at once.", e.Limit)
+		return say(
+			errcode.QueryTooComplex,
+			"The answer has more than %d bytes with this field. Ask for fewer calls at once.",
+			e.Limit,
+		)
 	}
 	if e, ok := errors.AsType[*pagination.UnreadableRowError](err); ok {
 		return say(errcode.UpstreamInvalidResponse, "%s", e.Error())
@@ -119,7 +150,10 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	id := cmp.Or(requestOf(ctx).id, rand.Text())
 	p.log.ErrorContext(ctx, "internal error", "requestId", id, "path", out.Path.String(), "error", err)
 	out.Extensions["requestId"] = id
-	return say(errcode.InternalServerError, "Something went wrong in the gateway. Its operator finds more in the log, by `requestId`.")
+	return say(
+		errcode.InternalServerError,
+		"Something went wrong in the gateway. Its operator finds more in the log, by `requestId`.",
+	)
 }
 
 // locations are where in the document an error belongs: where it says, or at the field that it is of.

@@ -194,7 +194,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !acceptable {
-		x.refuse(refuse(http.StatusNotAcceptable, errcode.BadUserInput, "Accept application/graphql-response+json or application/json."))
+		x.refuse(
+			refuse(
+				http.StatusNotAcceptable,
+				errcode.BadUserInput,
+				"Accept application/graphql-response+json or application/json.",
+			),
+		)
 		return
 	}
 	text, bad := readText(w, r, h.limits.RequestBytes, h.capacity)

@@ -54,7 +54,12 @@ func TestIntrospectionCosts(t *testing.T) {
 	for i := range 10 {
 		fmt.Fprintf(&many, "a%d: __schema { types { b: fields { %s } c: fields { %[2]s } } } ", i, selected)
 	}
-	if a := g.query(t, many.String()+"}", nil); a.code(t) != "QUERY_TOO_COMPLEX" || a.Errors[0].Extensions["limit"] != 5000.0 {
+	if a := g.query(
+		t,
+		many.String()+"}",
+		nil,
+	); a.code(t) != "QUERY_TOO_COMPLEX" ||
+		a.Errors[0].Extensions["limit"] != 5000.0 {
 		t.Errorf("many times over: %+v", a.Errors)
 	}
 }

@@ -52,9 +52,23 @@ func beyond(name, code string, limit, actual int, format string, args ...any) *g
 func (l *Limits) checkSize(c count) *gqlerror.Error {
 	switch {
 	case exceeds(c.tokens, l.Tokens):
-		return beyond("tokens", errcode.QueryTooLarge, l.Tokens, c.tokens, "The document has more than %d tokens. Split it into several requests.", l.Tokens)
+		return beyond(
+			"tokens",
+			errcode.QueryTooLarge,
+			l.Tokens,
+			c.tokens,
+			"The document has more than %d tokens. Split it into several requests.",
+			l.Tokens,
+		)
 	case c.comments > maxComments:
-		return beyond("comments", errcode.QueryTooLarge, maxComments, c.comments, "The document has more than %d comments. Send it without them.", maxComments)
+		return beyond(
+			"comments",
+			errcode.QueryTooLarge,
+			maxComments,
+			c.comments,
+			"The document has more than %d comments. Send it without them.",
+			maxComments,
+		)
 	}
 	return checkName(c.longestName)
 }
@@ -205,19 +219,54 @@ func (l *Limits) checkExtent(doc *ast.QueryDocument) *gqlerror.Error {
 		e := s.extent(operation.SelectionSet)
 		switch {
 		case exceeds(e.depth, l.Depth):
-			return beyond("depth", errcode.QueryTooComplex, l.Depth, e.depth, "The document nests fields deeper than %d.", l.Depth)
+			return beyond(
+				"depth",
+				errcode.QueryTooComplex,
+				l.Depth,
+				e.depth,
+				"The document nests fields deeper than %d.",
+				l.Depth,
+			)
 		case exceeds(e.aliases, l.Aliases):
-			return beyond("aliases", errcode.QueryTooComplex, l.Aliases, e.aliases, "The document has more than %d aliases. Split it into several requests.", l.Aliases)
+			return beyond(
+				"aliases",
+				errcode.QueryTooComplex,
+				l.Aliases,
+				e.aliases,
+				"The document has more than %d aliases. Split it into several requests.",
+				l.Aliases,
+			)
 		case exceeds(e.fields, l.Tokens):
-			return beyond("fields", errcode.QueryTooComplex, l.Tokens, e.fields, "The document has more than %d fields once its fragments are expanded.", l.Tokens)
+			return beyond(
+				"fields",
+				errcode.QueryTooComplex,
+				l.Tokens,
+				e.fields,
+				"The document has more than %d fields once its fragments are expanded.",
+				l.Tokens,
+			)
 		}
 		if n := len(s.merge(operation.SelectionSet)); exceeds(n, l.RootFields) {
-			return beyond("root fields", errcode.QueryTooComplex, l.RootFields, n, "The document has more than %d fields of `Query`. Split it into several requests.", l.RootFields)
+			return beyond(
+				"root fields",
+				errcode.QueryTooComplex,
+				l.RootFields,
+				n,
+				"The document has more than %d fields of `Query`. Split it into several requests.",
+				l.RootFields,
+			)
 		}
 	}
 	for _, fragment := range doc.Fragments { // validation goes through unused ones too
 		if e := s.fragment(fragment.Name); exceeds(e.fields, l.Tokens) {
-			return beyond("fields", errcode.QueryTooComplex, l.Tokens, e.fields, "The document has more than %d fields once its fragments are expanded.", l.Tokens)
+			return beyond(
+				"fields",
+				errcode.QueryTooComplex,
+				l.Tokens,
+				e.fields,
+				"The document has more than %d fields once its fragments are expanded.",
+				l.Tokens,
+			)
 		}
 	}
 	if s.cycle != nil {
@@ -239,7 +288,13 @@ func (f fragments) checkPairs(doc *ast.QueryDocument) *gqlerror.Error {
 		pairs += f.pairs(fragment.SelectionSet)
 	}
 	if pairs > maxPairs {
-		return beyond("same fields", errcode.QueryTooComplex, maxPairs, pairs, "The document selects the same fields too many times. Select each of them once.")
+		return beyond(
+			"same fields",
+			errcode.QueryTooComplex,
+			maxPairs,
+			pairs,
+			"The document selects the same fields too many times. Select each of them once.",
+		)
 	}
 	return nil
 }

@@ -24,7 +24,11 @@ type Resolver struct {
 }
 
 // reader reads one of the lists of whoever asks, within an allowance.
-func (r *Resolver) reader(ctx context.Context, statuses upstream.OrderStatuses, allowance *upstream.Allowance) *pagination.Reader {
+func (r *Resolver) reader(
+	ctx context.Context,
+	statuses upstream.OrderStatuses,
+	allowance *upstream.Allowance,
+) *pagination.Reader {
 	req := requestOf(ctx)
 	return r.pages.Reader(pagination.Request{
 		List: upstream.List{Credential: req.credential, Statuses: statuses}, NotBefore: req.notBefore, Refresh: req.refresh,
@@ -33,7 +37,14 @@ func (r *Resolver) reader(ctx context.Context, statuses upstream.OrderStatuses, 
 }
 
 // Calls resolves `calls`.
-func (r *Resolver) Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus) (*encode.Connection, error) {
+func (r *Resolver) Calls(
+	ctx context.Context,
+	first *int,
+	after *string,
+	last *int,
+	before *string,
+	statuses []upstream.OrderStatus,
+) (*encode.Connection, error) {
 	plan := r.plan(ctx)
 	args := relay.Arguments{First: first, After: after, Last: last, Before: before}
 	reader, window, err := r.window(ctx, args, statuses, plan.Selection())
@@ -51,7 +62,12 @@ func (r *Resolver) Calls(ctx context.Context, first *int, after *string, last *i
 }
 
 // window reads the window of a list that the arguments ask for.
-func (r *Resolver) window(ctx context.Context, args relay.Arguments, statuses []upstream.OrderStatus, n pagination.Selection) (*pagination.Reader, *pagination.Window, error) {
+func (r *Resolver) window(
+	ctx context.Context,
+	args relay.Arguments,
+	statuses []upstream.OrderStatus,
+	n pagination.Selection,
+) (*pagination.Reader, *pagination.Window, error) {
 	set, err := orderStatuses(statuses)
 	if err != nil {
 		return nil, nil, err

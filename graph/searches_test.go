@@ -39,7 +39,11 @@ func TestSearchesAreCharged(t *testing.T) {
 	}
 	cursor := func() string {
 		t.Helper()
-		_, _, got := g.post(t, `{"query": "{ calls(first: 10) { pageInfo { endCursor } } }"}`, http.Header{"Authorization": {"Bearer one"}})
+		_, _, got := g.post(
+			t,
+			`{"query": "{ calls(first: 10) { pageInfo { endCursor } } }"}`,
+			http.Header{"Authorization": {"Bearer one"}},
+		)
 		return at(t, decode(t, got).Data, "calls", "pageInfo", "endCursor").(string)
 	}
 	g.fake.SetRows(rowsWithoutTimes(2000, 5000)...)

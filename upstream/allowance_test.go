@@ -38,7 +38,8 @@ func TestChargingAllowances(t *testing.T) {
 				taken++
 			}
 			refused, ok := errors.AsType[*AllowanceError](err)
-			if !ok || refused.Limit != test.limit || refused.RetryAfter != test.retryAfter || !a.Refused(refused) || test.within != nil && test.within.Refused(refused) {
+			if !ok || refused.Limit != test.limit || refused.RetryAfter != test.retryAfter || !a.Refused(refused) ||
+				test.within != nil && test.within.Refused(refused) {
 				t.Errorf("refused with %#v", err)
 			}
 			if taken != test.taken || charged != test.charged || a.spent() != test.spent {

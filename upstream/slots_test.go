@@ -167,7 +167,7 @@ func TestSlotsModel(t *testing.T) {
 		}
 		some := func(of []*waiter) *waiter {
 			if len(of) == 0 {
-				t.Skip("nobody")
+				return nil
 			}
 			return rapid.SampledFrom(of).Draw(t, "waiter")
 		}
@@ -176,12 +176,18 @@ func TestSlotsModel(t *testing.T) {
 			"enter again": m.enterOne,
 			"free": func(t *rapid.T) {
 				w, able := some(m.holding), m.able()
+				if w == nil {
+					return
+				}
 				m.holding = slices.DeleteFunc(m.holding, func(other *waiter) bool { return other == w })
 				m.free(w)
 				m.settle(t, able)
 			},
 			"give up": func(t *rapid.T) {
 				w, able := some(m.came), m.able()
+				if w == nil {
+					return
+				}
 				m.came = slices.DeleteFunc(m.came, func(other *waiter) bool { return other == w })
 				if !m.giveUp(w) {
 					t.Fatal("it did not wait")
@@ -190,6 +196,9 @@ func TestSlotsModel(t *testing.T) {
 			},
 			"promote": func(t *rapid.T) {
 				w := some(m.came)
+				if w == nil {
+					return
+				}
 				m.numbers++
 				m.queued[w] = m.numbers
 				m.promote(w)

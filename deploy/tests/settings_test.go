@@ -43,7 +43,8 @@ func read(t *testing.T, path string) string {
 // drainTimeout is how long the gateway lets requests finish, as its source says.
 func drainTimeout(t *testing.T) time.Duration {
 	t.Helper()
-	match := regexp.MustCompile(`const drainTimeout = (\d+) \* time\.Second`).FindStringSubmatch(read(t, "gateway/serve.go"))
+	match := regexp.MustCompile(`const drainTimeout = (\d+) \* time\.Second`).
+		FindStringSubmatch(read(t, "gateway/serve.go"))
 	if match == nil {
 		t.Fatal("gateway/serve.go has no drainTimeout")
 	}

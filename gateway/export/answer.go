@@ -26,7 +26,10 @@ func (e *answerError) Error() string { return e.Extensions.Code + ": " + e.Messa
 
 // passes reports whether it pays to ask again a little later.
 func (e *answerError) passes() bool {
-	return slices.Contains([]string{errcode.UpstreamRateLimited, errcode.UpstreamTimeout, errcode.UpstreamUnavailable, errcode.Overloaded}, e.Extensions.Code)
+	return slices.Contains(
+		[]string{errcode.UpstreamRateLimited, errcode.UpstreamTimeout, errcode.UpstreamUnavailable, errcode.Overloaded},
+		e.Extensions.Code,
+	)
 }
 
 func (e *answerError) retryAfter() time.Duration {
@@ -84,7 +87,10 @@ func (d *document) read(answer []byte) (*page, error) {
 	if total := connection[totalAlias]; total.Kind() == '0' {
 		err = json.Unmarshal(total, &p.total)
 	}
-	p.problems = slices.DeleteFunc(a.Errors, func(problem *answerError) bool { return slices.Contains(problem.Path, any(totalAlias)) })
+	p.problems = slices.DeleteFunc(
+		a.Errors,
+		func(problem *answerError) bool { return slices.Contains(problem.Path, any(totalAlias)) },
+	)
 	return p, err
 }
 

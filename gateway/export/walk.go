@@ -170,7 +170,8 @@ func (w *walk) run(ctx context.Context, to sink) error {
 			lost := isCode(err, errcode.CursorExpired, errcode.InvalidCursor)
 			stopped := fmt.Errorf("stopped after %d calls: %w; %s", w.at.Calls, err, to.advice(w.at, lost))
 			// Nobody but the user makes the first cursor of a list, or the document.
-			if isCode(err, errcode.ParseFailed, errcode.ValidationFailed, errcode.BadUserInput) || isCode(err, errcode.InvalidCursor) && begun == nil && first {
+			if isCode(err, errcode.ParseFailed, errcode.ValidationFailed, errcode.BadUserInput) ||
+				isCode(err, errcode.InvalidCursor) && begun == nil && first {
 				return &UsageError{stopped}
 			}
 			return stopped
@@ -203,7 +204,9 @@ func (w *walk) page(ctx context.Context, to sink, first bool) error {
 		next.Reordered++
 	}
 	if page.more && (page.endCursor == "" || page.endCursor == w.at.Cursor) {
-		return errors.New("a page without a cursor to go on from: `first` is 0, or none of its calls could be read; try another --page-size")
+		return errors.New(
+			"a page without a cursor to go on from: `first` is 0, or none of its calls could be read; try another --page-size",
+		)
 	}
 	lines, err := w.rows.lines(page.calls, w.header && first)
 	if err != nil {

@@ -21,8 +21,12 @@ func RegisterCache(registry prometheus.Registerer, stats func() pagecache.Stats)
 		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "cache", name), help, labels, nil)
 	}
 	registry.MustRegister(&cache{
-		stats:  stats,
-		served: describe("served_total", "Pages served from memory: fresh, older while they were refreshed, or stale because Revox was failing.", "as"),
+		stats: stats,
+		served: describe(
+			"served_total",
+			"Pages served from memory: fresh, older while they were refreshed, or stale because Revox was failing.",
+			"as",
+		),
 		flights: describe("missed_total",
 			"Pages not in memory: asked for, awaited with others, or refused because too many waited.", "and"),
 		evictions:  describe("evictions_total", "Pages that left memory before their time, to make room."),

@@ -72,28 +72,51 @@ func NewRequests(registry prometheus.Registerer, opts RequestOptions) *Requests 
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	}
 	q := &Requests{
-		log: opts.Log, slow: opts.Slow, onlySlow: opts.OnlySlow, operations: newNames[string](maxOperations),
-		total: counter("requests_total", "GraphQL requests, by the name of the operation and the code of the first error.", "operation", "code"),
-		duration: prometheus.NewHistogramVec(histogram("request_duration_seconds", "Time that GraphQL requests took, until their answer was there to be written.",
-			.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30), []string{"operation"}),
-		answers: counter("answers_total", "Operations answered: executed, executed with stale pages, or with a remembered answer.", "as"),
-		limits:  counter("limited_total", "GraphQL requests beyond a limit, by its name.", "limit"),
+		log:        opts.Log,
+		slow:       opts.Slow,
+		onlySlow:   opts.OnlySlow,
+		operations: newNames[string](maxOperations),
+		total: counter(
+			"requests_total",
+			"GraphQL requests, by the name of the operation and the code of the first error.",
+			"operation",
+			"code",
+		),
+		duration: prometheus.NewHistogramVec(
+			histogram("request_duration_seconds", "Time that GraphQL requests took, until their answer was there to be written.",
+				.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30),
+			[]string{"operation"},
+		),
+		answers: counter(
+			"answers_total",
+			"Operations answered: executed, executed with stale pages, or with a remembered answer.",
+			"as",
+		),
+		limits: counter("limited_total", "GraphQL requests beyond a limit, by its name.", "limit"),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "answer_bytes_total", Help: "Bytes of the bodies of answers, as sent.",
 		}),
 		cost: prometheus.NewHistogram(histogram("request_cost", "Cost of operations, those refused for it included.",
 			1, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)),
-		upstream: prometheus.NewHistogram(histogram("request_upstream_requests", "Requests to Revox that one executed operation caused.",
-			0, 1, 2, 3, 5, 10, 20, 50, 100)),
-		drift: prometheus.NewHistogram(histogram("walk_drift_rows", "Rows by which a cursor's call had moved, either way, since the cursor was made.",
-			0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000)),
+		upstream: prometheus.NewHistogram(
+			histogram("request_upstream_requests", "Requests to Revox that one executed operation caused.",
+				0, 1, 2, 3, 5, 10, 20, 50, 100),
+		),
+		drift: prometheus.NewHistogram(
+			histogram("walk_drift_rows", "Rows by which a cursor's call had moved, either way, since the cursor was made.",
+				0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000),
+		),
 	}
 	registry.MustRegister(q.total, q.duration, q.answers, q.limits, q.bytes, q.cost, q.upstream, q.drift,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "requests_in_flight", Help: "GraphQL requests that have been read and are not yet being answered.",
+			Namespace: namespace,
+			Name:      "requests_in_flight",
+			Help:      "GraphQL requests that have been read and are not yet being answered.",
 		}, func() float64 { return float64(opts.Inside()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Namespace: namespace, Name: "requests_shed_total", Help: "GraphQL requests that were refused because too many were under way.",
+			Namespace: namespace,
+			Name:      "requests_shed_total",
+			Help:      "GraphQL requests that were refused because too many were under way.",
 		}, func() float64 { return float64(opts.Shed()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Namespace: namespace, Name: "headers_refused_total",
@@ -164,11 +187,23 @@ func (q *Requests) answered(ctx context.Context, r *http.Request, o *outcome) {
 		return
 	}
 	attributes := make([]slog.Attr, 0, 16)
-	attributes = append(attributes,
-		slog.String("requestId", o.written.Header().Get("X-Request-Id")), slog.String("client", r.RemoteAddr), slog.String("method", r.Method),
-		slog.String("operation", o.Operation.Name), slog.String("hash", o.Operation.Hash), slog.String("code", o.code),
-		slog.Int("status", o.written.status), slog.Int("bytes", o.written.bytes), slog.Float64("ms", milliseconds(o.took)),
-		slog.String("answer", o.how()), slog.Int("cost", o.Operation.Cost), slog.Int("upstreamRequests", o.UpstreamRequests),
+	attributes = append(
+		attributes,
+		slog.String(
+			"requestId",
+			o.written.Header().Get("X-Request-Id"),
+		),
+		slog.String("client", r.RemoteAddr),
+		slog.String("method", r.Method),
+		slog.String("operation", o.Operation.Name),
+		slog.String("hash", o.Operation.Hash),
+		slog.String("code", o.code),
+		slog.Int("status", o.written.status),
+		slog.Int("bytes", o.written.bytes),
+		slog.Float64("ms", milliseconds(o.took)),
+		slog.String("answer", o.how()),
+		slog.Int("cost", o.Operation.Cost),
+		slog.Int("upstreamRequests", o.UpstreamRequests),
 	)
 	if o.Stale > 0 {
 		attributes = append(attributes, slog.Int("staleSeconds", int(o.Stale.Seconds())))

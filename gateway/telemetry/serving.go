@@ -22,8 +22,11 @@ func RegisterServing(registry prometheus.Registerer, opts ServingOptions) {
 	}
 	counter("log_lines_dropped_total",
 		"Lines of the log that were lost, because nobody read them in time or they could not be written.", opts.LinesDropped)
-	counter("streams_cut_total",
-		"Requests over HTTP/2 that were cut off because too many were open, and their clients had taken nothing for longest.", opts.StreamsCut)
+	counter(
+		"streams_cut_total",
+		"Requests over HTTP/2 that were cut off because too many were open, and their clients had taken nothing for longest.",
+		opts.StreamsCut,
+	)
 	counter("connections_closed_total",
 		"Idle connections that were closed to make room for others.", opts.ConnectionsClosed)
 	registry.MustRegister(prometheus.NewGaugeFunc(

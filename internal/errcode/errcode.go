@@ -17,7 +17,7 @@ const (
 	Unauthenticated            = "UNAUTHENTICATED"               // no credential, or one that is not accepted
 	Forbidden                  = "FORBIDDEN"                     // the client's own key may not list calls
 	ClientClosedRequest        = "CLIENT_CLOSED_REQUEST"         // nginx's name for its status 499
-	ClientTooSlow              = "CLIENT_TOO_SLOW"               // cut off, because it did not read its answer; only logged
+	ClientTooSlow              = "CLIENT_TOO_SLOW"               // cut off: it did not read its response; only logged
 )
 
 // Errors of the gateway or of Revox: the same request may succeed later.

@@ -112,7 +112,8 @@ func TestReserveMore(t *testing.T) {
 	other := s.Account("others")
 	other.Take(600 * k)
 	s.requests.account.Add(k)
-	if s.requests.account.Reserve(150*k) || !s.requests.account.ReserveMore(150*k) || s.requests.account.ReserveMore(50*k) {
+	if s.requests.account.Reserve(150*k) || !s.requests.account.ReserveMore(150*k) ||
+		s.requests.account.ReserveMore(50*k) {
 		t.Errorf("%d bytes are counted", s.counted.Load())
 	}
 }

@@ -35,8 +35,13 @@ func Hosts(opts HostOptions, next http.Handler) http.Handler {
 			known = err == nil
 		}
 		if !known {
-			refuse(w, r, http.StatusMisdirectedRequest,
-				"The gateway does not go by this host name. Its operator can add names in GATEWAY_HOSTS.", map[string]any{"code": errcode.BadUserInput})
+			refuse(
+				w,
+				r,
+				http.StatusMisdirectedRequest,
+				"The gateway does not go by this host name. Its operator can add names in GATEWAY_HOSTS.",
+				map[string]any{"code": errcode.BadUserInput},
+			)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -74,7 +79,8 @@ func CheckHost(name string) error {
 	if _, err := netip.ParseAddr(bare(name)); err == nil {
 		return nil
 	}
-	if name == "" || strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-._") != "" || strings.ContainsAny(name, "/:*@?# ") {
+	if name == "" || strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-._") != "" ||
+		strings.ContainsAny(name, "/:*@?# ") {
 		return errors.New("must be names like calls.example.com, without scheme, port or path")
 	}
 	return nil

@@ -192,7 +192,8 @@ func TestStreamsAreJudgedByProgress(t *testing.T) {
 					}
 				}
 				got := <-ended
-				if arrived := got.err == nil; arrived != test.arrives || !arrived && (!got.slow || got.at.Sub(began) != slowclient.Timeout) {
+				if arrived := got.err == nil; arrived != test.arrives ||
+					!arrived && (!got.slow || got.at.Sub(began) != slowclient.Timeout) {
 					t.Errorf("after %s: %+v", got.at.Sub(began), got)
 				}
 			})

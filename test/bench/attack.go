@@ -62,7 +62,10 @@ func measureAttack(ctx context.Context, o *troubleOptions, t *table) error {
 		names[i] = results[i].Name
 	}
 	var sent atomic.Int64
-	failed = append(failed, s.during(ctx, t, pages, o.stress, func(ctx context.Context) { sent.Store(s.assault(ctx, results)) }))
+	failed = append(
+		failed,
+		s.during(ctx, t, pages, o.stress, func(ctx context.Context) { sent.Store(s.assault(ctx, results)) }),
+	)
 	t.head("the worst over "+strconv.Itoa(attackConnections)+" connections", "documents a second")
 	t.row(strings.Join(names, "; "), strconv.Itoa(int(float64(sent.Load())/o.stress.Seconds())))
 	return errors.Join(failed...)

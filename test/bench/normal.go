@@ -39,7 +39,13 @@ func (s *scene) normal(ctx context.Context, t *table, name string, pages []listP
 }
 
 // during loads the gateway in the background while a normal client asks, before and during.
-func (s *scene) during(ctx context.Context, t *table, pages []listPage, long time.Duration, load func(context.Context)) error {
+func (s *scene) during(
+	ctx context.Context,
+	t *table,
+	pages []listPage,
+	long time.Duration,
+	load func(context.Context),
+) error {
 	t.head("a normal client", "questions", "errors", "p50, ms", "p99, ms", "memory, MiB")
 	if err := s.normal(ctx, t, "before", pages, long/3); err != nil {
 		return err

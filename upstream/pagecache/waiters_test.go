@@ -118,7 +118,7 @@ func TestWaitersModel(t *testing.T) {
 			},
 			"leave": func(t *rapid.T) {
 				if len(wait) == 0 {
-					t.Skip("nobody")
+					return // nobody waits, and nothing changes
 				}
 				i := rapid.IntRange(0, len(wait)-1).Draw(t, "waiter")
 				w.leave(wait[i])
