@@ -57,17 +57,21 @@ func (w *writing) write(to http.ResponseWriter, client *slowclient.Writer, body 
 }
 
 func (w *writing) begin(client *slowclient.Writer, size int) *written {
+	mine := &written{client, size}
+	client.Begin()
+	w.add(mine)
+	w.relieve()
+	return mine
+}
+
+func (w *writing) add(mine *written) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.under == nil {
 		w.under = map[*written]struct{}{}
 	}
-	mine := &written{client, size}
 	w.under[mine] = struct{}{}
-	w.bytes += size
-	client.Begin()
-	w.relieve()
-	return mine
+	w.bytes += mine.size
 }
 
 func (w *writing) end(mine *written) {
@@ -84,28 +88,51 @@ func (w *writing) remove(one *written) {
 	}
 }
 
-// relieve cuts clients off that are too slow while memory is short, and looks again when the next one is.
+// relieve cuts clients off that are too slow while memory is short, and looks again when the next one is. Cutting off
+// may wait for a connection, so it is done without the lock.
 func (w *writing) relieve() {
-	for w.bytes > w.maxBytes && len(w.under) > 0 {
-		slowest, since := w.slowest()
-		if left := stallTimeout - time.Since(since); left > 0 {
-			w.lookAgain(left)
-			return
-		}
-		// Its handler is still there, and lets go of the bytes as soon as its writing fails.
-		slowest.client.Cut()
-		w.remove(slowest)
+	for slow := w.tooSlow(); slow != nil; slow = w.tooSlow() {
+		slow.client.Cut()
 	}
+}
+
+// tooSlow takes an answer whose client is too slow while memory is short, nil if there is none. Its handler is still
+// there, and lets go of the bytes as soon as its writing fails.
+func (w *writing) tooSlow() *written {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.bytes <= w.maxBytes {
+		return nil
+	}
+	slowest, since := w.slowest()
+	if slowest == nil {
+		return nil
+	}
+	if left := stallTimeout - time.Since(since); left > 0 {
+		w.lookAgain(left)
+		return nil
+	}
+	w.remove(slowest)
+	return slowest
 }
 
 // shed cuts the client off that has taken nothing for longest, if that is long enough, whatever the bound.
 func (w *writing) shed() {
+	if slowest := w.stuck(); slowest != nil {
+		slowest.client.Cut()
+	}
+}
+
+// stuck takes the answer of which nothing was taken for longest, nil if that is not long enough.
+func (w *writing) stuck() *written {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if slowest, since := w.slowest(); slowest != nil && time.Since(since) >= stallTimeout {
-		slowest.client.Cut()
-		w.remove(slowest)
+	slowest, since := w.slowest()
+	if slowest == nil || time.Since(since) < stallTimeout {
+		return nil
 	}
+	w.remove(slowest)
+	return slowest
 }
 
 // slowest is the answer of which nothing was taken for longest.
@@ -123,9 +150,5 @@ func (w *writing) lookAgain(after time.Duration) {
 		w.next.Reset(after)
 		return
 	}
-	w.next = time.AfterFunc(after, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.relieve()
-	})
+	w.next = time.AfterFunc(after, w.relieve)
 }

@@ -2,7 +2,9 @@ package middleware
 
 import (
 	"cmp"
+	"container/list"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,13 +23,22 @@ type Streams struct {
 	most int
 	cut  atomic.Uint64
 
-	mu   sync.Mutex
-	open map[*slowclient.Writer]struct{}
+	mu      sync.Mutex // it is never held while anything waits, and for no longer than it takes to look at one
+	open    map[*slowclient.Writer]*list.Element
+	order   list.List            // of *stream: all that are open, by the progress that was last seen of each
+	stalled []*slowclient.Writer // as of the last look at all that are open, the one that was stalled longest last
+	looked  time.Time            // when that was
+}
+
+// stream is a request that is open.
+type stream struct {
+	client   *slowclient.Writer
+	progress time.Time // as it was last seen
 }
 
 // NewStreams bounds the open requests to so many.
 func NewStreams(most int) *Streams {
-	return &Streams{most: most, open: map[*slowclient.Writer]struct{}{}}
+	return &Streams{most: most, open: map[*slowclient.Writer]*list.Element{}}
 }
 
 // Cut is how many were cut off.
@@ -50,37 +61,90 @@ func (s *Streams) Wrap(next http.Handler) http.Handler {
 }
 
 func (s *Streams) begin(client *slowclient.Writer) {
+	// The lock is given back first: cutting off may wait for a connection, and the others need not.
+	if slowest := s.add(client); slowest != nil {
+		slowest.Cut() // its handler ends as soon as reading or writing fails
+		s.cut.Add(1)
+	}
+}
+
+// add adds a request. If there is no room for it, it takes the place of the one that is returned.
+func (s *Streams) add(client *slowclient.Writer) (slowest *slowclient.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.open) >= s.most {
-		slowest := s.slowest()
-		// Its handler ends as soon as reading or writing fails.
-		slowest.Cut()
-		delete(s.open, slowest)
-		s.cut.Add(1)
+		if slowest = s.longestStalled(); slowest == nil {
+			slowest = s.oldest()
+		}
+		s.remove(slowest)
 	}
-	s.open[client] = struct{}{}
+	s.open[client] = s.order.PushBack(&stream{client, client.Progress()})
+	return slowest
 }
 
-// stalled is from when on a client is taken for one that takes nothing.
-const stalled = time.Second
+const (
+	// stallTime is from when on a client is taken for one that takes nothing.
+	stallTime = time.Second
+	// lookInterval is how often all are looked at, to find those that are stalled. A client may open thousands in a second.
+	lookInterval = stallTime / 10
+)
 
-func (s *Streams) slowest() *slowclient.Writer {
-	var slowest, oldest *slowclient.Writer
-	waited := time.Duration(0)
+// longestStalled is the one that is stalled longest, as of the last look, nil if none is.
+func (s *Streams) longestStalled() *slowclient.Writer {
+	one := s.lastStalled()
+	if one != nil || time.Since(s.looked) < lookInterval {
+		return one
+	}
+	s.looked = time.Now()
+	waited := map[*slowclient.Writer]time.Duration{}
 	for one := range s.open {
-		if w := one.Waited(); w >= max(stalled, waited) {
-			slowest, waited = one, w
-		}
-		if oldest == nil || one.Progress().Before(oldest.Progress()) {
-			oldest = one
+		if w := one.Waited(); w >= stallTime {
+			waited[one] = w
+			s.stalled = append(s.stalled, one)
 		}
 	}
-	return cmp.Or(slowest, oldest)
+	slices.SortFunc(s.stalled, func(a, b *slowclient.Writer) int { return cmp.Compare(waited[a], waited[b]) })
+	return s.lastStalled()
+}
+
+// lastStalled takes the last of those known to be stalled that still is.
+func (s *Streams) lastStalled() *slowclient.Writer {
+	for len(s.stalled) > 0 {
+		last := len(s.stalled) - 1
+		one := s.stalled[last]
+		s.stalled[last], s.stalled = nil, s.stalled[:last]
+		if _, open := s.open[one]; open && one.Waited() >= stallTime {
+			return one
+		}
+	}
+	return nil
+}
+
+// oldest is the one that has got on with nothing for longest. Those that have got on since they were last seen move to
+// the end of the order, as in a CLOCK cache, so that each chunk that a client takes costs one look.
+func (s *Streams) oldest() *slowclient.Writer {
+	for {
+		first := s.order.Front()
+		one := first.Value.(*stream)
+		progress := one.client.Progress()
+		if !progress.After(one.progress) {
+			return one.client
+		}
+		one.progress = progress
+		s.order.MoveToBack(first)
+	}
 }
 
 func (s *Streams) end(client *slowclient.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.open, client) // changes nothing where it is cut off
+	s.remove(client)
+}
+
+// remove forgets a request, unless that has been done.
+func (s *Streams) remove(client *slowclient.Writer) {
+	if element, open := s.open[client]; open {
+		s.order.Remove(element)
+		delete(s.open, client)
+	}
 }

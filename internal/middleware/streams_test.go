@@ -101,3 +101,52 @@ func TestStreamsThatAreCutOff(t *testing.T) {
 		})
 	}
 }
+
+// stuckStream is one of HTTP/2 whose connection takes no deadline until it is let go.
+type stuckStream struct {
+	*httptest.ResponseRecorder
+	asked, letGo chan struct{}
+}
+
+// SetReadDeadline is for [http.ResponseController].
+func (s *stuckStream) SetReadDeadline(time.Time) error {
+	close(s.asked)
+	<-s.letGo
+	return nil
+}
+
+// Cutting a client off waits for its connection. Only the request that takes its place waits as long.
+func TestAStuckConnectionHoldsUpOne(t *testing.T) {
+	streams := middleware.NewStreams(1)
+	open := func(w http.ResponseWriter, handler http.HandlerFunc) (ended chan struct{}) {
+		ended = make(chan struct{})
+		r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+		r.ProtoMajor = 2
+		go func() {
+			defer close(ended)
+			streams.Wrap(handler).ServeHTTP(w, r)
+		}()
+		return ended
+	}
+	stuck := &stuckStream{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
+	started := make(chan struct{})
+	first := open(stuck, func(http.ResponseWriter, *http.Request) {
+		close(started)
+		<-stuck.letGo
+	})
+	<-started
+	second := open(httptest.NewRecorder(), func(http.ResponseWriter, *http.Request) {})
+	<-stuck.asked
+	third := open(httptest.NewRecorder(), func(http.ResponseWriter, *http.Request) {})
+	select {
+	case <-third:
+	case <-time.After(time.Minute):
+		t.Error("a request waits for the connection of another")
+	}
+	close(stuck.letGo)
+	<-first
+	<-second
+	if cut := streams.Cut(); cut != 2 {
+		t.Errorf("%d were cut off, want the first and the second", cut)
+	}
+}

@@ -75,11 +75,15 @@ type Writer struct {
 	conn    net.Conn // of a stream over HTTP/2, else nil
 	written int      // bytes of the present chunk
 
-	mu       sync.Mutex
-	progress time.Time // see Progress
-	deadline time.Time // of the present chunk; zero before the first
-	latest   time.Time // no deadline is later, unless it is zero
-	waiting  bool      // for the client: a write or a flush is under way
+	// deadlines is held while a deadline is set. Over HTTP/2 that waits for the goroutine that serves the connection, which
+	// may have thousands of other streams to serve. It is locked before mu.
+	deadlines sync.Mutex
+
+	mu       sync.Mutex // of the rest: nothing waits with it, so that one stuck client does not hold up who judges all
+	progress time.Time  // see Progress
+	deadline time.Time  // of the present chunk; zero before the first
+	latest   time.Time  // no deadline is later, unless it is zero
+	waiting  bool       // for the client: a write or a flush is under way
 	cut      bool
 	ended    bool
 }
@@ -125,29 +129,49 @@ func (w *Writer) wait(waiting bool) {
 
 // renew begins a chunk.
 func (w *Writer) renew() error {
+	w.deadlines.Lock()
+	defer w.deadlines.Unlock()
+	deadline, err := w.next()
+	if err == nil {
+		_ = w.control.SetWriteDeadline(deadline) // a writer of a test may have none
+	}
+	return err
+}
+
+// next is the deadline of the chunk that begins now.
+func (w *Writer) next() (time.Time, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.cut {
-		return errCut
+		return time.Time{}, errCut
 	}
 	w.progress = time.Now()
 	w.deadline = w.progress.Add(Timeout)
 	if !w.latest.IsZero() && w.latest.Before(w.deadline) {
 		w.deadline = w.latest
 	}
-	_ = w.control.SetWriteDeadline(w.deadline) // a writer of a test may have none
-	return nil
+	return w.deadline, nil
 }
 
 // SetWriteDeadline is for [http.ResponseController]: a handler may give a client less time than it has by its progress.
 func (w *Writer) SetWriteDeadline(deadline time.Time) error {
+	w.deadlines.Lock()
+	defer w.deadlines.Unlock()
+	if err := w.limit(deadline); err != nil {
+		return err
+	}
+	return w.control.SetWriteDeadline(deadline)
+}
+
+// limit notes that no deadline is later than this one.
+func (w *Writer) limit(deadline time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.cut {
 		return errCut
 	}
 	w.latest, w.deadline = deadline, deadline
-	return w.control.SetWriteDeadline(deadline)
+	return nil
 }
 
 // Unwrap is for [http.ResponseController].
@@ -186,20 +210,30 @@ func (w *Writer) TooSlow() bool {
 }
 
 // Cut cuts the client off: reading from it and writing to it fail. It does nothing once the request has been answered,
-// because the connection may have another by then.
+// because the connection may have another by then. It may wait for the connection, so it is called without any lock.
 func (w *Writer) Cut() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.cut || w.ended {
+	w.deadlines.Lock()
+	defer w.deadlines.Unlock()
+	if !w.refuse() {
 		return
 	}
-	w.cut = true
 	past := time.Unix(1, 0)
 	_ = w.control.SetReadDeadline(past)
 	_ = w.control.SetWriteDeadline(past)
 	if w.conn != nil {
 		time.AfterFunc(closeTimeout, w.close)
 	}
+}
+
+// refuse has no chunk begin any more, and reports whether one could have until now.
+func (w *Writer) refuse() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cut || w.ended {
+		return false
+	}
+	w.cut = true
+	return true
 }
 
 // close closes the connection of a stream that does not end.
@@ -212,7 +246,10 @@ func (w *Writer) close() {
 	}
 }
 
+// end waits for a deadline that is being set: net/http uses the stream for another request afterwards.
 func (w *Writer) end() {
+	w.deadlines.Lock()
+	defer w.deadlines.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ended = true
