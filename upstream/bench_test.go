@@ -32,7 +32,7 @@ func BenchmarkReadPage(b *testing.B) {
 	var page *Page
 	for b.Loop() {
 		var err error
-		if page, _, err = readPage(b.Context(), body, 100); err != nil {
+		if page, _, err = ParsePage(b.Context(), body, 100); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -84,7 +84,7 @@ func TestPageMemory(t *testing.T) {
 	pages := make([]*Page, n)
 	counted := 0
 	for i := range pages {
-		page, _, err := readPage(t.Context(), body, 100)
+		page, _, err := ParsePage(t.Context(), body, 100)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,12 +30,24 @@ func NewCredential(key string) Credential {
 // Tenant stands for the credential wherever something is remembered, limited or counted.
 func (c Credential) Tenant() Tenant { return c.tenant }
 
+// UnprovenShare is the part of what is bounded, one in so many, that the tenants whose key upstream has never accepted
+// have together.
+const UnprovenShare = 8
+
 // secret is the key itself.
 func (c Credential) secret() string {
 	if c == (Credential{}) {
 		return ""
 	}
 	return c.key.Value()
+}
+
+// Authorization is the value of the header of that name, for the request to upstream alone; "" for the zero Credential.
+func (c Credential) Authorization() string {
+	if c == (Credential{}) {
+		return ""
+	}
+	return "Bearer " + c.secret()
 }
 
 // Fingerprint is of the credential and a purpose, in hexadecimal: the HMAC-SHA-256 of the purpose with the key. It

@@ -39,24 +39,30 @@ const (
 	// maxPageEntries is how many entries a page may have. Where it has more, fewer rows are asked for. The index takes
 	// 40 bytes an entry at most. A page of fewer than smallestHalved rows cannot have as many.
 	maxPageEntries = 1 << 18
-	// mostCounted is how many rows are counted of an answer that has more than were asked for. One more is enough to
-	// show that no page size fits.
-	mostCounted = mostLeast + 1
+	// MaxCountedRows is how many rows are counted of a response that has more than were asked for. No API's smallest page
+	// is as large, so they are enough to show that no page size fits.
+	MaxCountedRows = 1001
+	// maxPooledBytes bounds the buffers of a reader that is used again.
+	maxPooledBytes = 2 << 20
 )
+
+// OmittedRow stands in a response for a row that was left out because of its size.
+const OmittedRow = `"\u0000 left out, for its size"`
 
 // span is where a JSON value lies in a page's text; zero stands for null.
 type span struct{ start, end uint32 }
 
-// readPage reads an answer of GET /call for so many rows, and tells what it met that it does not know. It keeps nothing
-// of body. A page of more rows than size is for being counted only: not all of them are read, and at most mostCounted
-// are there. Its error is the context's when that ended, and errTooLarge where fewer rows must be asked for.
-func readPage(ctx context.Context, body []byte, size int) (*Page, []stranger, error) {
+// ParsePage reads a response of GET /call for size rows, and returns what is unrecognized in it. It keeps nothing of body,
+// and leaves the page's Number, Size and AskedAt to the caller. A page of more rows than size is only good for being
+// counted: not all of them are read, and it has at most MaxCountedRows. Its error is the context's when that has ended,
+// [ErrTooLarge] where fewer rows must be requested, and else says what is wrong with the response.
+func ParsePage(ctx context.Context, body []byte, size int) (*Page, []UnrecognizedValue, error) {
 	r := pageReaders.Get().(*pageReader)
 	defer r.putBack()
 	if err := r.read(ctx, body, size); err != nil {
 		return nil, nil, err
 	}
-	return r.page(), slices.Clone(r.strangers), nil
+	return r.page(), slices.Clone(r.unrecognized), nil
 }
 
 // pageReader reads one answer at a time. Its slices are used again for the next.
@@ -70,7 +76,7 @@ type pageReader struct {
 	entries []entry
 	tools   []tool
 
-	strangers []stranger
+	unrecognized []UnrecognizedValue
 
 	// of the row that is being read
 	row     rowIndex
@@ -107,7 +113,7 @@ func (r *pageReader) putBack() {
 	r.decoder.Reset(bytes.NewBuffer(nil))
 	clear(r.places)
 	clear(r.unknown[:cap(r.unknown)])
-	if cap(r.added) <= lightBytes && cap(r.odd) <= lightBytes &&
+	if cap(r.added) <= maxPooledBytes && cap(r.odd) <= maxPooledBytes &&
 		cap(r.entries) <= maxPageEntries/8 && cap(r.tools) <= maxPageEntries/8 {
 		pageReaders.Put(r)
 	}
@@ -127,7 +133,7 @@ func (r *pageReader) read(ctx context.Context, body []byte, size int) error {
 	r.scanner = scanner{text: body}
 	r.added = append(r.added[:0], `""`...)
 	r.empty = r.behind(0)
-	r.strangers = r.strangers[:0]
+	r.unrecognized = r.unrecognized[:0]
 	listed := false
 	for r.enter(); r.more(); {
 		if string(r.name()) != `"calls"` {
@@ -145,7 +151,7 @@ func (r *pageReader) read(ctx context.Context, body []byte, size int) error {
 				return err
 			}
 			if r.nextRow(size); len(r.entries) > maxPageEntries {
-				return errTooLarge
+				return ErrTooLarge
 			}
 		}
 	}
@@ -219,7 +225,7 @@ func (r *pageReader) nextRow(size int) {
 	switch {
 	case len(r.rows) < size:
 		r.readRow()
-	case len(r.rows) < max(size+1, mostCounted):
+	case len(r.rows) < max(size+1, MaxCountedRows):
 		r.rows = append(r.rows, rowIndex{problem: "it was not asked for"})
 		r.value()
 	default:
@@ -235,7 +241,7 @@ func (r *pageReader) readRow() {
 	case r.peek() == '{':
 		r.begun = begun{r.at, len(r.entries), len(r.tools), len(r.added)}
 		r.readFields()
-	case string(r.value()) == cutRow:
+	case string(r.value()) == OmittedRow:
 		r.row.problem = "it is too large"
 	default:
 		r.row.problem = "it is not an object"
@@ -371,7 +377,7 @@ func (r *pageReader) readTurn(e *entry) {
 		if ok {
 			continue
 		}
-		r.meet(entryFields, "transcript.", name, value)
+		r.noteUnrecognized(entryFields, "transcript.", name, value)
 		if !odd {
 			r.odd = append(r.odd, "[,"[min(len(r.odd), 1)])
 			r.odd = append(r.odd, `{"index":`...)
@@ -394,7 +400,7 @@ func (r *pageReader) readTurn(e *entry) {
 
 // keep remembers a field for [FieldExtra]; the last of a name counts.
 func (r *pageReader) keep(name, value []byte) {
-	r.meet(callFields, "", name, value)
+	r.noteUnrecognized(callFields, "", name, value)
 	if i := r.place(name); i >= 0 {
 		r.unknown[i].value = value
 		return

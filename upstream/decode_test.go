@@ -12,7 +12,7 @@ import (
 
 func readRows(t *testing.T, body string) []Row {
 	t.Helper()
-	page, _, err := readPage(t.Context(), []byte(body), 1000)
+	page, _, err := ParsePage(t.Context(), []byte(body), 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +301,7 @@ func TestByteOrderMark(t *testing.T) {
 	if len(rows) != 1 || rows[0].Call.ID != "a" || rows[0].Call.JSON(FieldEndReason) != `"x"` {
 		t.Errorf("got %+v", rows)
 	}
-	if _, _, err := readPage(t.Context(), []byte("\uFEFF\uFEFF{\"calls\": []}"), 1000); err == nil {
+	if _, _, err := ParsePage(t.Context(), []byte("\uFEFF\uFEFF{\"calls\": []}"), 1000); err == nil {
 		t.Error("two are taken")
 	}
 }
@@ -354,7 +354,7 @@ func TestRefusedAnswers(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			page, _, err := readPage(t.Context(), []byte(test.body), 1000)
+			page, _, err := ParsePage(t.Context(), []byte(test.body), 1000)
 			if err == nil {
 				t.Fatalf("taken: %+v", page.Rows)
 			}
@@ -437,7 +437,7 @@ func FuzzReadPage(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		valid := json.Valid(body)
-		page, _, err := readPage(t.Context(), slices.Clone(body), 1000)
+		page, _, err := ParsePage(t.Context(), slices.Clone(body), 1000)
 		if err == nil && !valid {
 			t.Fatal("took what is not JSON")
 		}

@@ -151,8 +151,8 @@ func (s OrderStatuses) Values() []string {
 	return values
 }
 
-// each lists the set as sets of one status.
-func (s OrderStatuses) each() []OrderStatuses {
+// Each lists the set as sets of one status.
+func (s OrderStatuses) Each() []OrderStatuses {
 	var sets []OrderStatuses
 	for rest := s; rest != 0; rest &= rest - 1 {
 		sets = append(sets, rest&-rest)

@@ -11,7 +11,6 @@ package upstream
 import (
 	"context"
 	"time"
-	"unsafe"
 )
 
 // Lister lists calls one page at a time.
@@ -62,7 +61,7 @@ type ListCallsOptions struct {
 	// Deadline is when the asker gives up; the zero time is never. What lies ready comes even then.
 	Deadline time.Time
 	// Allowance is what the asker may still ask upstream; nil is anything.
-	Allowance *Allowance
+	Budget *RequestBudget
 	// Refresh says that there is a page that would do, and that the asker wants another: others go first.
 	Refresh bool
 	// Urgent, if it is not nil, is closed when a Refresh is one no longer.
@@ -73,73 +72,22 @@ type ListCallsOptions struct {
 	Waiters context.Context //nolint:containedctx // it is not that of the call
 }
 
-// Page is one answer of upstream: a slice of the list at one moment. It is immutable and shared.
-type Page struct {
-	// Number counts from 0.
-	Number int
-	// Size is the page size that was asked for, in rows.
-	Size int
-	// Rows are in the list's order, newest first as a rule; fewer than Size only where the list ends.
-	Rows []Row
-	// AskedAt is when the request was sent: the page is the list at that moment or a little later.
-	AskedAt time.Time
-	// Bytes is the memory that the page takes, with a place for each call in an index of ids.
-	Bytes int
-	// Stale says that the page is older than a page in memory should be, and served because upstream is failing.
-	Stale bool
+// FirstPage is the number that upstream gives to its first page. The documentation says both 0 and 1.
+type FirstPage int
 
-	weight  [2]int // of a call and its transcript on average, in bytes
-	text    string // the answer, and behind it what is not written there as it should be
-	entries []entry
-	tools   []tool
-}
+// The numbers of the first page. FirstPageAuto finds it out at first use, mostly with three requests for a few
+// rows.
+const (
+	FirstPageAuto FirstPage = -1
+	FirstPageZero FirstPage = 0
+	FirstPageOne  FirstPage = 1
+)
 
-// json is the value that lies there.
-func (p *Page) json(s span) string {
-	if s == (span{}) {
-		return "null"
-	}
-	return p.text[s.start:s.end]
-}
+// ProbeRows is the size of the page whose rows are looked for in the first page. A list that moves by half as many
+// rows between two requests is told apart still. That pages of this size are served as they are asked for is then
+// known, so it is a good size to ask whether a row exists, too.
+const ProbeRows = 4
 
-// indexed is what a call takes in an index of ids, in bytes: a key, a slice and its element in a map that is half full.
-const indexed = 80
-
-// size counts the memory that the page takes with an index of so many calls.
-func (p *Page) size(calls int) int {
-	return int(unsafe.Sizeof(*p)) + len(p.text) +
-		len(p.Rows)*int(unsafe.Sizeof(Row{})) + calls*(int(unsafe.Sizeof(Call{}))+indexed) +
-		len(p.entries)*int(unsafe.Sizeof(entry{})) + len(p.tools)*int(unsafe.Sizeof(tool{}))
-}
-
-// Row is one element of a page: a call, or why it could not be read. It takes its place in the list either way.
-type Row struct {
-	Call    *Call
-	Problem string
-	Started int64 // when the call started, in milliseconds since 1970; 0 where that is not known
-}
-
-// Offset is the place of the first row in the whole list, from 0.
-func (p *Page) Offset() int { return p.Number * p.Size }
-
-// End is the place after the last row in the whole list.
-func (p *Page) End() int { return p.Offset() + len(p.Rows) }
-
-// Last reports whether the page proves where the list ends: it has fewer rows than were asked for. An empty page proves
-// only that the list ends at Offset or before.
-func (p *Page) Last() bool { return len(p.Rows) < p.Size }
-
-// Covers reports whether the page answers for all rows of [lo, hi) that the list had at its moment.
-func (p *Page) Covers(lo, hi int) bool {
-	return p.Offset() <= lo && (p.Last() || hi <= p.End())
-}
-
-// Find returns the call with this id, nil when the page does not have it.
-func (p *Page) Find(id string) *Call {
-	for _, row := range p.Rows {
-		if row.Call != nil && row.Call.ID == id {
-			return row.Call
-		}
-	}
-	return nil
-}
+// FarPage is the number of a page that no list has. What comes for it shows whether upstream serves a page again past
+// the end.
+const FarPage = 100_000_000

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"revox-graphql/upstream"
+	"revox-graphql/upstream/rest"
 )
 
 // slow is an upstream with a list without end that takes its time, and counts.
@@ -76,10 +77,10 @@ func (s *slow) count(n *int) int {
 }
 
 // over is a cache over a client of the upstream.
-func over(t *testing.T, s *slow, client upstream.ClientOptions, opts Options) (*upstream.Client, *Cache) {
+func over(t *testing.T, s *slow, client rest.Options, opts Options) (*rest.Client, *Cache) {
 	t.Helper()
 	client.BaseURL, client.Transport = &url.URL{Scheme: "http", Host: "upstream.example"}, s
-	c := upstream.NewClient(client)
+	c := rest.NewClient(client)
 	t.Cleanup(c.Close)
 	if opts.MaxBytes == 0 {
 		opts.MaxBytes = 1 << 20
@@ -110,7 +111,7 @@ func TestImpatientClientsFillTheCache(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &slow{took: 1500 * time.Millisecond}
-				_, cache := over(t, s, upstream.ClientOptions{FirstPage: test.first}, Options{TTL: time.Minute})
+				_, cache := over(t, s, rest.Options{FirstPage: test.first}, Options{TTL: time.Minute})
 				for n := 1; ; n++ {
 					if _, err := impatient(t, cache, ask(0, 6), time.Second); err == nil {
 						break
@@ -132,7 +133,7 @@ func TestImpatientClientsHaveNoMoreSlots(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &slow{took: 2 * time.Second}
-				client, cache := over(t, s, upstream.ClientOptions{MaxConcurrent: 8}, Options{TTL: ttl, MaxBytes: 1 << 30})
+				client, cache := over(t, s, rest.Options{MaxConcurrent: 8}, Options{TTL: ttl, MaxBytes: 1 << 30})
 				var wait sync.WaitGroup
 				for number := range 3000 {
 					time.Sleep(time.Millisecond)
@@ -155,7 +156,7 @@ func TestImpatientClientsHaveNoMoreSlots(t *testing.T) {
 func TestComingToAnAbandonedFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: time.Second}
-		_, cache := over(t, s, upstream.ClientOptions{}, Options{TTL: time.Minute})
+		_, cache := over(t, s, rest.Options{}, Options{TTL: time.Minute})
 		_, _ = impatient(t, cache, ask(0, 12), 100*time.Millisecond)
 		start := time.Now()
 		if _, err := cache.ListCalls(t.Context(), ask(0, 12)); err != nil || time.Since(start) != 900*time.Millisecond {
@@ -178,7 +179,7 @@ func TestComingToAnAbandonedFlight(t *testing.T) {
 func TestGivingUpAtAnAbandonedFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: time.Hour}
-		_, cache := over(t, s, upstream.ClientOptions{}, Options{TTL: time.Minute})
+		_, cache := over(t, s, rest.Options{}, Options{TTL: time.Minute})
 		_, _ = impatient(t, cache, ask(0, 12), 100*time.Millisecond)
 		opts, start := ask(0, 12), time.Now()
 		opts.Deadline = start.Add(time.Second)
@@ -193,7 +194,7 @@ func TestGivingUpAtAnAbandonedFlight(t *testing.T) {
 func TestFlightTimeoutTakesNothingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: 1500 * time.Millisecond}
-		_, cache := over(t, s, upstream.ClientOptions{}, Options{TTL: time.Minute, Timeout: time.Second})
+		_, cache := over(t, s, rest.Options{}, Options{TTL: time.Minute, Timeout: time.Second})
 		if _, err := cache.ListCalls(t.Context(), ask(0, 12)); err != nil || s.count(&s.ended) > 0 {
 			t.Errorf("%v, %d requests were taken back", err, s.count(&s.ended))
 		}
@@ -204,7 +205,7 @@ func TestFlightTimeoutTakesNothingBack(t *testing.T) {
 func TestCloseEndsAbandonedFlights(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: time.Hour}
-		client, cache := over(t, s, upstream.ClientOptions{}, Options{TTL: time.Minute})
+		client, cache := over(t, s, rest.Options{}, Options{TTL: time.Minute})
 		_, _ = impatient(t, cache, ask(0, 12), time.Second)
 		start := time.Now()
 		cache.Close()

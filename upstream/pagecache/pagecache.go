@@ -198,7 +198,7 @@ func (c *Cache) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 		if err != nil && landed && a.late {
 			continue // nobody waited for that flight: it may have ended for no other reason
 		}
-		if refused, ok := errors.AsType[*upstream.AllowanceError](err); ok && !opts.Allowance.Refused(refused) {
+		if refused, ok := errors.AsType[*upstream.RequestBudgetError](err); ok && !opts.Budget.Refused(refused) {
 			continue // joined a flight of somebody who could not pay for it
 		}
 		return page, err
@@ -340,7 +340,7 @@ func (c *Cache) join(ctx context.Context, k key, opts upstream.ListCallsOptions)
 		}
 	}
 	if a.flight == nil {
-		a.flight = c.start(ctx, opts.List, k, opts.Allowance, opts.Refresh)
+		a.flight = c.start(ctx, opts.List, k, opts.Budget, opts.Refresh)
 	} else {
 		c.stats.Shared++
 		if !opts.Refresh {
@@ -419,7 +419,7 @@ func (c *Cache) refresh(list upstream.List, k key, s *shelf) {
 
 // start begins a flight, which outlives the caller's context but keeps its values.
 func (c *Cache) start(
-	ctx context.Context, list upstream.List, k key, allowance *upstream.Allowance, refresh bool,
+	ctx context.Context, list upstream.List, k key, allowance *upstream.RequestBudget, refresh bool,
 ) *flight {
 	c.stats.Misses++
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -432,7 +432,7 @@ func (c *Cache) start(
 	}
 	f := &flight{began: c.opts.Now(), done: make(chan struct{}), abandon: abandon}
 	opts := upstream.ListCallsOptions{
-		List: list, Page: k.number, PageSize: k.size, Allowance: allowance, Waiters: waiters, Refresh: refresh,
+		List: list, Page: k.number, PageSize: k.size, Budget: allowance, Waiters: waiters, Refresh: refresh,
 	}
 	if refresh {
 		f.urgent = make(chan struct{})
@@ -496,8 +496,8 @@ func (c *Cache) land(k key, f *flight, page *upstream.Page, err error) (changed 
 	case failed && failure.Kind.Passing():
 		s.failing, s.failedAt = true, c.opts.Now()
 		s.pausedUntil = s.failedAt.Add(refreshPause)
-		s.hidden = s.hidden && !failure.Asked()
-	case failed && failure.Asked():
+		s.hidden = s.hidden && failure.Unsent
+	case failed && !failure.Unsent:
 		c.refuse(s, f)
 	case isLarge && large.Most > 0:
 		s.tooLarge[k.list.Statuses] = tooLarge{large.Most, c.opts.Now().Add(tooLargeLasts)}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"revox-graphql/upstream"
+	"revox-graphql/upstream/rest"
 )
 
 // Pages of a credential that upstream refuses are hidden, and bridge what comes after that, unless the refusal is
@@ -142,7 +143,7 @@ func (a *answers) RoundTrip(*http.Request) (*http.Response, error) {
 func TestRefusalsAreUpstreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		transport := &answers{200, 401, 503, 503, 503}
-		client := upstream.NewClient(upstream.ClientOptions{
+		client := rest.NewClient(rest.Options{
 			BaseURL: &url.URL{Scheme: "http", Host: "upstream.example"}, Transport: transport,
 		})
 		defer client.Close()

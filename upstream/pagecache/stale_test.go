@@ -216,7 +216,7 @@ type payers struct{ *lister }
 
 func (p payers) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
 	page, err := p.lister.ListCalls(ctx, opts)
-	if err := opts.Allowance.Take(); err != nil {
+	if err := opts.Budget.Take(); err != nil {
 		return nil, err
 	}
 	return page, err
@@ -229,7 +229,7 @@ func TestWhoCannotPay(t *testing.T) {
 		c := New(payers{l}, Options{TTL: time.Minute, MaxBytes: 1 << 20})
 		defer c.Close()
 		poor, rich := ask(0, 20), ask(0, 20)
-		poor.Allowance, rich.Allowance = upstream.NewAllowance(0), upstream.NewAllowance(1)
+		poor.Budget, rich.Budget = upstream.NewRequestBudget(0), upstream.NewRequestBudget(1)
 		poorErr, richErr := make(chan error), make(chan error) // either may come first
 		go func() {
 			_, err := c.ListCalls(t.Context(), poor)
@@ -242,7 +242,7 @@ func TestWhoCannotPay(t *testing.T) {
 		}()
 		synctest.Wait()
 		close(l.hold)
-		if _, ok := errors.AsType[*upstream.AllowanceError](<-poorErr); !ok {
+		if _, ok := errors.AsType[*upstream.RequestBudgetError](<-poorErr); !ok {
 			t.Error("it could not pay")
 		}
 		if err := <-richErr; err != nil {
@@ -312,7 +312,7 @@ func TestOlderPageAfterAFailure(t *testing.T) {
 		"too old for that":    {err: &upstream.Error{Kind: upstream.KindTimeout}, age: 75 * time.Second},
 		"out of time":         {deadline: time.Second, age: 31 * time.Second, want: true},
 		"refused":             {err: &upstream.Error{Kind: upstream.KindUnauthenticated}, age: 31 * time.Second},
-		"cannot pay":          {err: &upstream.AllowanceError{}, age: 31 * time.Second},
+		"cannot pay":          {err: &upstream.RequestBudgetError{}, age: 31 * time.Second},
 		"another size wanted": {err: &upstream.PageSizeError{Most: 10}, age: 31 * time.Second},
 	}
 	for name, test := range tests {
@@ -328,8 +328,8 @@ func TestOlderPageAfterAFailure(t *testing.T) {
 					opts.Deadline = time.Now().Add(test.deadline)
 				}
 				if name == "cannot pay" {
-					opts.Allowance = upstream.NewAllowance(0)
-					l.fail(opts.Allowance.Take())
+					opts.Budget = upstream.NewRequestBudget(0)
+					l.fail(opts.Budget.Take())
 				}
 				page, err := c.ListCalls(t.Context(), opts)
 				if got := err == nil && page.Stale && page.AskedAt.Equal(old.AskedAt); got != test.want {

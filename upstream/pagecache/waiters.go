@@ -22,12 +22,12 @@ import (
 type waiters struct {
 	proven                 func(upstream.Tenant) bool // nil: there is one tenant
 	all, unproven, refresh group
-	requests               map[*upstream.Allowance]*waiting
+	requests               map[*upstream.RequestBudget]*waiting
 }
 
 // waiting is a request that waits.
 type waiting struct {
-	allowance *upstream.Allowance
+	allowance *upstream.RequestBudget
 	pages     int
 	tenant    upstream.Tenant
 	groups    []*group // that it counts in
@@ -48,14 +48,14 @@ func newWaiters(most int, proven func(upstream.Tenant) bool) *waiters {
 	}
 	return &waiters{
 		proven: proven, all: groupOf(1), unproven: groupOf(upstream.UnprovenShare), refresh: groupOf(refreshShare),
-		requests: map[*upstream.Allowance]*waiting{},
+		requests: map[*upstream.RequestBudget]*waiting{},
 	}
 }
 
 // enter counts a request that is to wait for a page, for which so many wait already; nil if too many wait. Otherwise it
 // must leave.
 func (w *waiters) enter(opts upstream.ListCallsOptions, others int) *waiting {
-	allowance := opts.Allowance.Whole()
+	allowance := opts.Budget.Whole()
 	r := w.requests[allowance]
 	if r == nil {
 		r = &waiting{allowance: allowance, tenant: opts.Credential.Tenant(), groups: []*group{&w.all}}

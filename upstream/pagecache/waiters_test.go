@@ -15,14 +15,14 @@ import (
 // isOverloaded reports whether an error says that too many wait.
 func isOverloaded(err error) bool {
 	e, ok := errors.AsType[*upstream.Error](err)
-	return ok && e.Kind == upstream.KindOverloaded && e.RetryAfter == time.Second && !e.Asked()
+	return ok && e.Kind == upstream.KindOverloaded && e.RetryAfter == time.Second && e.Unsent
 }
 
 // request is a request of a tenant for pages.
 func request(tenant string, refresh bool) upstream.ListCallsOptions {
 	return upstream.ListCallsOptions{
 		List: upstream.List{Credential: upstream.NewCredential(tenant)}, PageSize: 20,
-		Allowance: upstream.NewAllowance(100), Refresh: refresh,
+		Budget: upstream.NewRequestBudget(100), Refresh: refresh,
 	}
 }
 
@@ -81,7 +81,7 @@ func TestFieldsWaitTogether(t *testing.T) {
 	whole := request("a", false)
 	for range 3 {
 		part := whole
-		part.Allowance = whole.Allowance.Charging(1, func() time.Duration { return 0 })
+		part.Budget = whole.Budget.Charging(1, func() time.Duration { return 0 })
 		if w.enter(part, 0) == nil {
 			t.Error("a field was refused")
 		}
@@ -106,7 +106,7 @@ func TestWaitersModel(t *testing.T) {
 				if len(known) > 0 && rapid.Bool().Draw(t, "another page") {
 					opts = rapid.SampledFrom(known).Draw(t, "request")
 				}
-				_, waits := w.requests[opts.Allowance]
+				_, waits := w.requests[opts.Budget]
 				known = append(known, opts)
 				r := w.enter(opts, rapid.IntRange(0, 2).Draw(t, "others"))
 				if r == nil && waits {
