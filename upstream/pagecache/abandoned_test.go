@@ -141,8 +141,8 @@ func TestImpatientClientsHaveNoMoreSlots(t *testing.T) {
 				}
 				wait.Wait()
 				synctest.Wait()
-				if underWay, waiting := client.Load(); underWay != 8 || waiting != 0 || len(cache.flights) != 8 {
-					t.Errorf("%d under way, %d waiting, %d flights", underWay, waiting, len(cache.flights))
+				if underWay, waiting := client.Load(); underWay != 8 || waiting != 0 || len(cache.fetches) != 8 {
+					t.Errorf("%d under way, %d waiting, %d fetches", underWay, waiting, len(cache.fetches))
 				}
 				if s.count(&s.most) != 8 || s.count(&s.ended) > 0 {
 					t.Errorf("%d at once, %d taken back", s.count(&s.most), s.count(&s.ended))
@@ -152,8 +152,9 @@ func TestImpatientClientsHaveNoMoreSlots(t *testing.T) {
 	}
 }
 
-// Who comes to an abandoned flight has its page, or asks anew where it has failed: nothing was tried again for nobody.
-func TestComingToAnAbandonedFlight(t *testing.T) {
+// A request that joins an abandoned fetch gets its page, or fetches again where it has failed: an abandoned fetch retries
+// nothing.
+func TestComingToAnAbandonedFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: time.Second}
 		_, cache := over(t, s, rest.Options{}, Options{TTL: time.Minute})
@@ -175,8 +176,8 @@ func TestComingToAnAbandonedFlight(t *testing.T) {
 	})
 }
 
-// Who gives up a second time, at an abandoned flight, does so in time.
-func TestGivingUpAtAnAbandonedFlight(t *testing.T) {
+// A request that has joined an abandoned fetch gives up in time, too.
+func TestGivingUpAtAnAbandonedFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: time.Hour}
 		_, cache := over(t, s, rest.Options{}, Options{TTL: time.Minute})
@@ -190,8 +191,8 @@ func TestGivingUpAtAnAbandonedFlight(t *testing.T) {
 	})
 }
 
-// What was sent is given its own time, also beyond that of the flight.
-func TestFlightTimeoutTakesNothingBack(t *testing.T) {
+// What was sent is given its own time, also beyond that of the fetch.
+func TestFetchTimeoutTakesNothingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: 1500 * time.Millisecond}
 		_, cache := over(t, s, rest.Options{}, Options{TTL: time.Minute, Timeout: time.Second})
@@ -201,8 +202,8 @@ func TestFlightTimeoutTakesNothingBack(t *testing.T) {
 	})
 }
 
-// Nothing goes on after Close, also not what nobody waits for.
-func TestCloseEndsAbandonedFlights(t *testing.T) {
+// No fetch goes on after Close, also none without waiters.
+func TestCloseEndsAbandonedFetches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: time.Hour}
 		client, cache := over(t, s, rest.Options{}, Options{TTL: time.Minute})

@@ -59,7 +59,7 @@ func TestWaitersAreBounded(t *testing.T) {
 			if test.alone {
 				proven = nil
 			}
-			w := newWaiters(16, proven)
+			w := newWaitLimit(16, proven)
 			for _, send := range test.sends {
 				got := 0
 				for range send.times {
@@ -75,9 +75,9 @@ func TestWaitersAreBounded(t *testing.T) {
 	}
 }
 
-// The fields of a request, which have allowances of their own within that of the request, are one that waits.
+// The fields of a request, which have budgets of their own within that of the request, count as one waiting request.
 func TestFieldsWaitTogether(t *testing.T) {
-	w := newWaiters(1, nil)
+	w := newWaitLimit(1, nil)
 	whole := request("a", false)
 	for range 3 {
 		part := whole
@@ -95,11 +95,11 @@ func TestFieldsWaitTogether(t *testing.T) {
 func TestWaitersModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		most := rapid.IntRange(1, 40).Draw(t, "most")
-		w := newWaiters(most, func(tenant upstream.Tenant) bool {
+		w := newWaitLimit(most, func(tenant upstream.Tenant) bool {
 			return tenant != upstream.NewCredential("0").Tenant() && tenant != upstream.NewCredential("1").Tenant()
 		})
 		var known []upstream.ListCallsOptions
-		var wait []*waiting
+		var wait []*waitingRequest
 		t.Repeat(map[string]func(*rapid.T){
 			"enter": func(t *rapid.T) {
 				opts := request(fmt.Sprint(rapid.IntRange(0, 4).Draw(t, "tenant")), rapid.Bool().Draw(t, "refresh"))
@@ -118,14 +118,14 @@ func TestWaitersModel(t *testing.T) {
 			},
 			"leave": func(t *rapid.T) {
 				if len(wait) == 0 {
-					return // nobody waits, and nothing changes
+					return // no request waits, and nothing changes
 				}
 				i := rapid.IntRange(0, len(wait)-1).Draw(t, "waiter")
 				w.leave(wait[i])
 				wait = append(wait[:i], wait[i+1:]...)
 			},
 			"": func(t *rapid.T) {
-				requests := map[*waiting]bool{}
+				requests := map[*waitingRequest]bool{}
 				for _, r := range wait {
 					requests[r] = true
 				}
@@ -225,7 +225,7 @@ func TestOverloadIsNotUpstreamsFailing(t *testing.T) {
 	})
 }
 
-// Who waits for a page hurries up its refresh.
+// A request that waits for a page makes its refresh urgent.
 func TestRefreshesAreHurriedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 500, hold: make(chan struct{})}
@@ -246,7 +246,7 @@ func TestRefreshesAreHurriedUp(t *testing.T) {
 		go func() { _, _ = c.ListCalls(t.Context(), refresh) }()
 		synctest.Wait()
 		if !l.asked[0].Refresh || urgent() {
-			t.Error("it is urgent although nobody waits who could not have another page")
+			t.Error("it is urgent although each waiting request could have another page")
 		}
 		for range 2 {
 			go func() { _, _ = c.ListCalls(t.Context(), ask(0, 20)) }()
