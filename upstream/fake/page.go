@@ -120,7 +120,7 @@ func (u *Upstream) appendRows(s *scratch, v *view, most int) (rows int) {
 		}
 		from := len(s.page)
 		if place < len(v.calls) {
-			s.page = u.appendRow(s.page, &s.talk, v.call(place), v.now)
+			s.page = u.appendRow(s.page, &s.conversation, v.call(place), v.now)
 		} else {
 			s.page = append(s.page, v.rows[place-len(v.calls)]...)
 		}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"revox-graphql/upstream/fake/conversation"
 )
 
 // DefaultCalls is a list of a size that a busy account has after some weeks.
@@ -25,7 +27,7 @@ type Config struct {
 type Upstream struct {
 	seed    uint64
 	now     func() time.Time
-	library *library
+	library *conversation.Library
 
 	list   atomic.Pointer[list]
 	writer sync.Mutex // taken by whoever changes the list
@@ -42,18 +44,18 @@ type Upstream struct {
 
 // scratch is what it takes to render one page. A page of 200 calls is more than a megabyte, so it is used again.
 type scratch struct {
-	page   []byte
-	places []int // of the rows of the page, in the view
-	talk   talk
+	page         []byte
+	places       []int // of the rows of the page, in the view
+	conversation conversation.Talk
 }
 
 // New generates a list of calls that ends now, and serves it.
 func New(cfg Config) *Upstream {
-	u := &Upstream{seed: cfg.Seed, now: cfg.Now, library: loadLibrary()}
+	u := &Upstream{seed: cfg.Seed, now: cfg.Now, library: conversation.Load()}
 	if u.now == nil {
 		u.now = time.Now
 	}
-	u.scratch.New = func() any { return &scratch{talk: newTalk(u.library)} }
+	u.scratch.New = func() any { return &scratch{conversation: conversation.New(u.library)} }
 	u.behaviour.Store(&Behaviour{})
 	u.generate(max(cfg.Calls, 0))
 	return u

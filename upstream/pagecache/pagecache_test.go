@@ -67,7 +67,7 @@ func TestServesWhatAPageCovers(t *testing.T) {
 		"one row before":                 {ask(1, 20), ask(19, 1), 2},
 		"one row after":                  {ask(1, 20), ask(40, 1), 2},
 		"across its end":                 {ask(1, 20), ask(3, 11), 2},
-		"across a bucket":               {ask(1, 200), ask(39, 10), 1},
+		"across a bucket":                {ask(1, 200), ask(39, 10), 1},
 		"past the end, which it proves":  {ask(9, 100), ask(20, 50), 1},
 		"past the end, unproven":         {ask(8, 100), ask(20, 50), 2},
 		"what is needed of a wider page": {ask(1, 20), upstream.ListCallsOptions{Page: 0, PageSize: 60, From: 25, To: 40}, 1},

@@ -1,8 +1,10 @@
-package fake
+package conversation
 
 import (
 	"slices"
 	"strings"
+
+	"revox-graphql/upstream/fake/dice"
 )
 
 // template is a text with slots and throws, cut into parts when it is loaded, so that filling it in is little more
@@ -54,14 +56,14 @@ func (s *script) template(text string, fail func(string)) template {
 	return t
 }
 
-// expand appends the template with its slots filled in and its throws thrown.
-func (t *talk) expand(dst []byte, parts template) []byte {
+// Expand appends the template with its slots filled in and its throws thrown.
+func (t *Talk) Expand(dst []byte, parts template) []byte {
 	for i := range parts {
 		switch p := &parts[i]; {
 		case p.slot > 0:
 			dst = append(dst, t.values[p.slot]...)
 		case p.either != nil:
-			dst = t.expand(dst, pick(&t.dice, p.either))
+			dst = t.Expand(dst, dice.Pick(&t.dice, p.either))
 		default:
 			dst = append(dst, p.text...)
 		}

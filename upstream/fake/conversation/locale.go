@@ -1,8 +1,10 @@
-package fake
+package conversation
 
 import (
 	"strconv"
 	"time"
+
+	"revox-graphql/upstream/fake/dice"
 )
 
 var (
@@ -126,17 +128,17 @@ func ordinal(n int) string {
 
 // phone throws a number that can never belong to anybody: it is from a range that is reserved for fiction. None is
 // reserved in Spain, so who speaks Spanish has a number in the United States.
-func (d *dice) phone(l language) string {
+func phone(d *dice.Dice, l language) string {
 	switch l {
 	case french: // reserved by Arcep
-		return pick(d, []string{"+3319900", "+3326191", "+3335301", "+3346571", "+3353649", "+3363998"}) +
-			two(d.below(100)) + two(d.below(100))
+		return dice.Pick(d, []string{"+3319900", "+3326191", "+3335301", "+3346571", "+3353649", "+3363998"}) +
+			two(d.Below(100)) + two(d.Below(100))
 	case german: // reserved by the Bundesnetzagentur
-		return pick(d, []string{"+493023125", "+496990009", "+494066969", "+492214710", "+498999998"}) +
-			strconv.Itoa(d.between(100, 999))
+		return dice.Pick(d, []string{"+493023125", "+496990009", "+494066969", "+492214710", "+498999998"}) +
+			strconv.Itoa(d.Between(100, 999))
 	case english:
-		if d.oneIn(4) { // reserved by Ofcom
-			return "+447700900" + strconv.Itoa(d.between(100, 999))
+		if d.OneIn(4) { // reserved by Ofcom
+			return "+447700900" + strconv.Itoa(d.Between(100, 999))
 		}
 		return usNumber(d, []string{"202", "303", "312", "415", "503", "617", "713", "206", "919", "646"})
 	default:
@@ -145,6 +147,6 @@ func (d *dice) phone(l language) string {
 }
 
 // usNumber throws one of the hundred numbers that each area of North America keeps for fiction.
-func usNumber(d *dice, areas []string) string {
-	return "+1" + pick(d, areas) + "55501" + two(d.below(100))
+func usNumber(d *dice.Dice, areas []string) string {
+	return "+1" + dice.Pick(d, areas) + "55501" + two(d.Below(100))
 }

@@ -1,4 +1,4 @@
-package fake
+package conversation
 
 // language is a language that calls are made in.
 type language uint8

@@ -1,8 +1,10 @@
-package fake
+package conversation
 
 import (
 	"strconv"
 	"time"
+
+	"revox-graphql/upstream/fake/dice"
 )
 
 // maxSlots bounds the slots of one script, the builtin ones among them.
@@ -66,38 +68,38 @@ var builtins = [builtinSlots]string{
 }
 
 // fill throws a value for every slot.
-func (t *talk) fill(s *script, arrived int64) {
+func (t *Talk) fill(s *script, arrived int64) {
 	d, v, l := &t.dice, &t.values, &locales[s.lang]
-	sex := d.below(2)
-	v[slotFirst], v[slotLast] = pick(d, l.first[sex]), pick(d, l.last)
+	sex := d.Below(2)
+	v[slotFirst], v[slotLast] = dice.Pick(d, l.first[sex]), dice.Pick(d, l.last)
 	v[slotFull] = v[slotFirst] + " " + v[slotLast]
 	v[slotTitle], v[slotEnding] = l.title[sex], l.ending[sex]
-	v[slotAgent], v[slotOther] = pick(d, l.agents), pick(d, l.last)
+	v[slotAgent], v[slotOther] = dice.Pick(d, l.agents), dice.Pick(d, l.last)
 	for v[slotOther] == v[slotLast] {
-		v[slotOther] = pick(d, l.last)
+		v[slotOther] = dice.Pick(d, l.last)
 	}
-	v[slotFriend] = pick(d, l.first[d.below(2)])
+	v[slotFriend] = dice.Pick(d, l.first[d.Below(2)])
 	for v[slotFriend] == v[slotFirst] {
-		v[slotFriend] = pick(d, l.first[d.below(2)])
+		v[slotFriend] = dice.Pick(d, l.first[d.Below(2)])
 	}
-	v[slotStreet] = s.lang.address(pick(d, l.streets), d.between(1, 148))
-	v[slotDigits] = t.phone[len(t.phone)-2:]
-	v[slotRef] = string([]byte{letter(d), letter(d), '-'}) + strconv.Itoa(d.between(1_000, 9_999))
-	v[slotToken] = strconv.FormatUint(d.next()|1<<63, 36)[:10]
+	v[slotStreet] = s.lang.address(dice.Pick(d, l.streets), d.Between(1, 148))
+	v[slotDigits] = t.Phone[len(t.Phone)-2:]
+	v[slotRef] = string([]byte{letter(d), letter(d), '-'}) + strconv.Itoa(d.Between(1_000, 9_999))
+	v[slotToken] = strconv.FormatUint(d.Next()|1<<63, 36)[:10]
 
 	today := time.UnixMilli(arrived).UTC()
-	birth := time.Date(d.between(1941, 1986), time.Month(d.between(1, 12)), d.between(1, 28), 0, 0, 0, 0, time.UTC)
+	birth := time.Date(d.Between(1941, 1986), time.Month(d.Between(1, 12)), d.Between(1, 28), 0, 0, 0, 0, time.UTC)
 	v[slotBirth], v[slotBirthISO] = s.lang.born(birth), birth.Format(time.DateOnly)
-	past := today.AddDate(0, 0, -d.between(2, 6))
+	past := today.AddDate(0, 0, -d.Between(2, 6))
 	v[slotPast], v[slotPastISO] = s.lang.weekday(past), past.Format(time.DateOnly)
 	v[slotToday] = today.Format(time.DateOnly)
 
 	ahead := 0
 	for n := range 3 {
-		ahead += d.between(1, 4)
+		ahead += d.Between(1, 4)
 		at := weekday(today.AddDate(0, 0, ahead))
 		ahead = max(ahead, int(at.Sub(today).Hours()/24))
-		at = time.Date(at.Year(), at.Month(), at.Day(), d.between(s.opens, s.ends-1), 15*d.below(4), 0, 0, time.UTC)
+		at = time.Date(at.Year(), at.Month(), at.Day(), d.Between(s.opens, s.ends-1), 15*d.Below(4), 0, 0, time.UTC)
 		end := at.Add(2 * time.Hour)
 		copy(v[slotDay+n*appointmentSlots:], []string{
 			s.lang.day(at), at.Format(time.DateOnly), s.lang.clock(at), s.lang.clock(end),
@@ -105,7 +107,7 @@ func (t *talk) fill(s *script, arrived int64) {
 		})
 	}
 	for i := range s.choices {
-		copy(v[s.choices[i].first:], pick(d, s.choices[i].values))
+		copy(v[s.choices[i].first:], dice.Pick(d, s.choices[i].values))
 	}
 }
 
@@ -122,8 +124,8 @@ func weekday(at time.Time) time.Time {
 }
 
 // letter throws a letter that is not taken for another on the phone.
-func letter(d *dice) byte {
-	return "ACDFHJKLRTVX"[d.below(12)]
+func letter(d *dice.Dice) byte {
+	return "ACDFHJKLRTVX"[d.Below(12)]
 }
 
 func two(n int) string {

@@ -1,4 +1,4 @@
-package fake
+package conversation
 
 import (
 	"embed"
@@ -31,20 +31,20 @@ import (
 //go:embed scripts/*.txt
 var scripts embed.FS
 
-// library is all scripts, ready to be composed from. It is never changed once loaded.
-type library struct {
-	scripts [failed][languages][]*script
+// Library is all scripts, ready to be composed from. It is never changed once loaded.
+type Library struct {
+	scripts [Failed][languages][]*script
 	stages  int // how many stages there are in all scripts
 }
 
 type script struct {
 	name        string
-	kind        kind
+	kind        Kind
 	lang        language
 	weight      int
 	opens, ends int // the hours of the day between which appointments can be
 	choices     []choice
-	outcomes    []outcome
+	outcomes    []Outcome
 	stages      map[string]*stage
 	slots       []string // names, by number; the builtin ones first
 }
@@ -55,12 +55,13 @@ type choice struct {
 	values [][]string // one value for each slot, escaped for JSON
 }
 
-type outcome struct {
-	weight  int
-	end, by string
-	plan    string // the text of the steps until they are resolved
-	steps   []step
-	output  template
+// Outcome is one way in which a conversation can end.
+type Outcome struct {
+	weight             int
+	EndReason, EndedBy string
+	plan               string // the text of the steps until they are resolved
+	steps              []step
+	Output             template
 }
 
 type step struct {
@@ -77,15 +78,15 @@ type stage struct {
 type line struct {
 	role     string
 	content  template
-	tool     string // "" when nobody used one
+	tool     string // "" when none was used
 	args     template
 	argsText bool // args is text rather than an object
 	failed   bool
 }
 
-// loadLibrary reads the scripts. They are part of the program, so a mistake in one is a bug and panics.
-func loadLibrary() *library {
-	lib := &library{}
+// Load reads the scripts. They are part of the program, so a mistake in one is a bug and panics.
+func Load() *Library {
+	lib := &Library{}
 	var common [languages]map[string]*stage
 	var all []*script
 	files, err := scripts.ReadDir("scripts") // in the order of their names
@@ -113,7 +114,7 @@ func loadLibrary() *library {
 	return lib
 }
 
-func (lib *library) parse(name, text string) *script {
+func (lib *Library) parse(name, text string) *script {
 	s := &script{name: name, weight: 1, opens: 9, ends: 17, stages: map[string]*stage{}, slots: builtins[:]}
 	var into *stage
 	fresh := true // the next line begins a variant
@@ -134,13 +135,13 @@ func (lib *library) parse(name, text string) *script {
 			}
 		case row[0] == '@':
 			f := strings.Fields(rest)
-			o := outcome{end: strings.Trim(f[1], "-"), by: strings.Trim(f[2], "-")}
+			o := Outcome{EndReason: strings.Trim(f[1], "-"), EndedBy: strings.Trim(f[2], "-")}
 			o.weight = atoi(f[0])
 			s.outcomes = append(s.outcomes, o)
 		case mark == ">":
 			s.outcomes[len(s.outcomes)-1].plan = rest
 		case mark == "=":
-			s.outcomes[len(s.outcomes)-1].output = s.template(rest, fail)
+			s.outcomes[len(s.outcomes)-1].Output = s.template(rest, fail)
 		case mark == "#":
 			into, fresh = &stage{number: lib.stages}, true
 			lib.stages++
@@ -163,7 +164,7 @@ func (s *script) setting(name, value string) bool {
 	case "kind":
 		for i, known := range kindNames {
 			if known == value {
-				s.kind = kind(i)
+				s.kind = Kind(i)
 				return true
 			}
 		}
@@ -225,7 +226,7 @@ func (s *script) line(mark, text string, fail func(string)) line {
 }
 
 // resolve finds the stages of an outcome: those of the script itself, then those all scripts of the language share.
-func (s *script) resolve(o *outcome, common map[string]*stage) {
+func (s *script) resolve(o *Outcome, common map[string]*stage) {
 	for name := range strings.FieldsSeq(o.plan) {
 		name, times, repeated := strings.Cut(name, "*")
 		st := step{stage: s.stages[name], least: 1, most: 1}
