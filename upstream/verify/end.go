@@ -100,8 +100,8 @@ func (r *reader) contradicted(ctx context.Context, page *upstream.Page, times in
 	return nil
 }
 
-// confirm asks for what shows whether the list ends with the page. Unless that is said at once it asks for the page
-// again, and returns what came.
+// confirm fetches what shows whether the list ends with the page. Unless that is clear at once it fetches the page again,
+// and returns what came.
 func (r *reader) confirm(ctx context.Context, page *upstream.Page) (verdict, *upstream.Page, error) {
 	if len(page.Rows) == 0 {
 		return r.confirmEmpty(ctx, page)
@@ -110,55 +110,23 @@ func (r *reader) confirm(ctx context.Context, page *upstream.Page) (verdict, *up
 	if err != nil {
 		return 0, nil, err
 	}
-	at, last := page.End()-1, page.Rows[len(page.Rows)-1]
-	stood := seen(other, last, at)
-	if !behind && stood == at && other.Last() && other.End()-1 == at {
-		// Were both cut, either could seem to end there if the list has moved by the right number of rows.
-		if r.cameWhole(other.Size) {
-			return confirmed, page, nil
-		}
-		if whole, err := r.startsWhole(ctx, page, other.Size); whole || err != nil {
-			return confirmed, page, err
-		}
-		again, err := r.get(ctx, page.Number, page.Size)
-		if err == nil && sameRows(page, again) {
-			return contradicted, again, nil
-		}
-		return moved, again, err
+	if !behind && sameEnd(page, other) {
+		return r.confirmSameEnd(ctx, page, other)
 	}
 	again, err := r.get(ctx, page.Number, page.Size)
 	if err != nil {
 		return 0, nil, err
 	}
-	still := sameRows(page, again)
+	if behind {
+		return r.confirmBehind(ctx, page, other, again)
+	}
+	at, last := page.End()-1, lastRow(page)
+	stood := seen(other, last, at)
 	switch {
-	case behind && !still:
-		return moved, again, nil
-	case behind && len(other.Rows) > 0:
-		if nothing, err := r.servedAgain(ctx, page, other); err != nil || !nothing && share(page, other) {
-			return contradicted, again, err
-		} else if !nothing {
-			return cut, again, nil
-		}
-		fallthrough
-	case behind:
-		if whole, err := r.startsWhole(ctx, page, page.Size); !whole {
-			return contradicted, again, err
-		}
-		return confirmed, again, nil
-	case stood == at && len(again.Rows) == len(page.Rows) && sameRow(again.Rows[len(again.Rows)-1], last):
+	case stood == at && len(again.Rows) == len(page.Rows) && sameRow(lastRow(again), last):
 		return cut, again, nil
-	case still: // unless it was the other answer that came short, for once
-		if other, behind, err = r.another(ctx, page); err != nil {
-			return 0, nil, err
-		}
-		if behind || !other.Last() || other.End()-1 != at || seen(other, last, at) != at {
-			return contradicted, again, nil
-		}
-		if whole, err := r.startsWhole(ctx, page, other.Size); !whole {
-			return contradicted, again, err
-		}
-		return confirmed, again, nil
+	case sameRows(page, again):
+		return r.confirmOnceMore(ctx, page, again)
 	case stood >= 0 && other.Last() && other.End()-1 == stood && r.movedThrough(page, stood, again):
 		repeats, _ := fresh(r.Verifier, &r.repeats)
 		if page.Number > 0 && repeats {
@@ -171,6 +139,69 @@ func (r *reader) confirm(ctx context.Context, page *upstream.Page) (verdict, *up
 	default:
 		return moved, again, nil
 	}
+}
+
+// sameEnd reports whether the list ends with the same row in the same place in both pages.
+func sameEnd(page, other *upstream.Page) bool {
+	at := page.End() - 1
+	return other.Last() && other.End()-1 == at && seen(other, lastRow(page), at) == at
+}
+
+// lastRow is the last row of a page that has one.
+func lastRow(page *upstream.Page) upstream.Row { return page.Rows[len(page.Rows)-1] }
+
+// confirmSameEnd judges a page with which another page agrees. Were both cut, either could seem to end there if the list
+// has moved by the right number of rows.
+func (r *reader) confirmSameEnd(ctx context.Context, page, other *upstream.Page) (verdict, *upstream.Page, error) {
+	if r.cameWhole(other.Size) {
+		return confirmed, page, nil
+	}
+	if whole, err := r.startsWhole(ctx, page, other.Size); whole || err != nil {
+		return confirmed, page, err
+	}
+	again, err := r.get(ctx, page.Number, page.Size)
+	if err == nil && sameRows(page, again) {
+		return contradicted, again, nil
+	}
+	return moved, again, err
+}
+
+// confirmBehind judges a page by what came for the rows behind it, and by what came for the page afterwards.
+func (r *reader) confirmBehind(
+	ctx context.Context, page, behind, again *upstream.Page,
+) (verdict, *upstream.Page, error) {
+	if !sameRows(page, again) {
+		return moved, again, nil
+	}
+	if len(behind.Rows) > 0 {
+		repeated, err := r.servedAgain(ctx, page, behind)
+		switch {
+		case err != nil || !repeated && share(page, behind):
+			return contradicted, again, err
+		case !repeated:
+			return cut, again, nil
+		}
+	}
+	if whole, err := r.startsWhole(ctx, page, page.Size); !whole {
+		return contradicted, again, err
+	}
+	return confirmed, again, nil
+}
+
+// confirmOnceMore judges a page that stands still and that another page has contradicted: it may be the other that came
+// short, for once.
+func (r *reader) confirmOnceMore(ctx context.Context, page, again *upstream.Page) (verdict, *upstream.Page, error) {
+	other, behind, err := r.another(ctx, page)
+	if err != nil {
+		return 0, nil, err
+	}
+	if behind || !sameEnd(page, other) {
+		return contradicted, again, nil
+	}
+	if whole, err := r.startsWhole(ctx, page, other.Size); !whole {
+		return contradicted, again, err
+	}
+	return confirmed, again, nil
 }
 
 // servedAgain reports whether what came for the page behind the last is an earlier page, served again.
@@ -209,7 +240,7 @@ func (r *reader) cameWhole(size int) bool {
 func (r *reader) movedThrough(before *upstream.Page, stood int, after *upstream.Page) bool {
 	from, to := before.End()-1, after.End()-1
 	return len(after.Rows) > 0 && after.Last() &&
-		sameRow(before.Rows[len(before.Rows)-1], after.Rows[len(after.Rows)-1]) &&
+		sameRow(lastRow(before), lastRow(after)) &&
 		min(from, to) <= stood && stood <= max(from, to)
 }
 

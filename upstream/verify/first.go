@@ -113,7 +113,7 @@ func (v *Verifier) probeFirstOnce(ctx context.Context, whole Fetcher, rows int) 
 	if p.again, err = get(0, 2*rows); err != nil {
 		return 0, false, err
 	}
-	n, sure, err = p.tell()
+	n, sure, err = p.judge()
 	v.tellsNothing(len(zero.Rows))
 	if !sameRows(zero, p.again) {
 		return n, sure, err
@@ -200,6 +200,10 @@ func probeWithoutOne(
 type probe struct {
 	zero, one, two, again *upstream.Page
 	rows                  int
+
+	stands bool // page 0 had the same rows both times
+	// least and most are how far the rows can have moved since page 0 came first: so many places lower or higher.
+	least, most int
 }
 
 // likeFirst reports whether page 1 is nearer to where page 0 begins than to where it ends.
@@ -208,55 +212,73 @@ func (p *probe) likeFirst() bool {
 	return ok && 2*least < p.rows
 }
 
-// tell judges. Its error is errMoved where more than one number explains the answers, or none does.
-func (p *probe) tell() (n upstream.FirstPage, sure bool, err error) {
-	arrived, ok := before(p.again, p.zero)
-	if !ok {
+// long reports whether the list has more rows than page 1 could have under either number.
+func (p *probe) long() bool { return len(p.zero.Rows) >= 2*p.rows }
+
+// whole reports whether the page has all rows that were asked for.
+func (p *probe) whole(page *upstream.Page) bool { return page != nil && len(page.Rows) == p.rows }
+
+// judge returns the number of the first page. Its error is errMoved where more than one number explains the responses, or
+// none does.
+func (p *probe) judge() (n upstream.FirstPage, sure bool, err error) {
+	if !p.measure() {
 		return 0, false, errMoved
-	}
-	left, _ := before(p.zero, p.again)
-	// Meanwhile the rows have stood so many places lower or higher than in the first answer, at the most.
-	lo, hi := -arrived, left
-	for _, row := range p.one.Rows {
-		if place(p.zero, row) < 0 && place(p.again, row) < 0 && len(p.zero.Rows) >= 2*p.rows {
-			arrived++ // and left, or it is behind both
-		}
-	}
-	if arrived+left > mostMoves {
-		return 0, false, errMoved
-	}
-	stands := sameRows(p.zero, p.again)
-	whole := func(page *upstream.Page) bool { return page != nil && len(page.Rows) == p.rows }
-	if len(p.zero.Rows) >= 2*p.rows && (!whole(p.one) || p.likeFirst() && !whole(p.two)) {
-		return 0, false, errMoved // the list has these rows, under whichever number
-	}
-	// begins reports whether the page may begin with this row of the list, give or take slack rows.
-	begins := func(page *upstream.Page, row, slack int) bool {
-		least, most, ok := offsets(page, p.zero)
-		return ok && least-row >= lo-slack && most-row <= hi+slack
-	}
-	slack := 0
-	if !stands {
-		slack = 1 // a call that came and was sorted anew is not counted
 	}
 	if _, _, ok := offsets(p.one, p.zero); !ok {
-		if stands { // page 1 is behind a page 0 that was cut
+		if p.stands { // page 1 is behind a page 0 that was cut
 			return upstream.FirstPageZero, true, nil
 		}
 		return 0, false, errMoved
 	}
-	switch zero, one := begins(p.one, p.rows, 0), begins(p.one, 0, 0); {
-	case zero && !begins(p.one, 0, slack):
+	slack := 0
+	if !p.stands {
+		slack = 1 // a call that came and was sorted again is not counted
+	}
+	switch zero, one := p.begins(p.one, p.rows, 0), p.begins(p.one, 0, 0); {
+	case zero && !p.begins(p.one, 0, slack):
 		return upstream.FirstPageZero, true, nil
-	case !one || begins(p.one, p.rows, slack) || p.two == nil && !p.likeFirst():
+	case !one || p.begins(p.one, p.rows, slack) || p.two == nil && !p.likeFirst():
 		return 0, false, errMoved
 	case p.two == nil || len(p.two.Rows) == 0:
 		return upstream.FirstPageOne, true, nil
+	default:
+		return p.judgeSecond()
 	}
+}
+
+// measure works out how far the rows can have moved meanwhile, and reports whether that is little enough to judge by, and
+// the pages have the rows that they should.
+func (p *probe) measure() bool {
+	arrived, ok := before(p.again, p.zero)
+	if !ok {
+		return false
+	}
+	left, _ := before(p.zero, p.again)
+	p.stands, p.least, p.most = sameRows(p.zero, p.again), -arrived, left
+	for _, row := range p.one.Rows {
+		if place(p.zero, row) < 0 && place(p.again, row) < 0 && p.long() {
+			arrived++ // and left, or it is behind both
+		}
+	}
+	if arrived+left > mostMoves {
+		return false
+	}
+	// A long list has all rows of each page, under whichever number.
+	return !p.long() || p.whole(p.one) && (!p.likeFirst() || p.whole(p.two))
+}
+
+// begins reports whether the page may begin with this row of the list, give or take slack rows.
+func (p *probe) begins(page *upstream.Page, row, slack int) bool {
+	least, most, ok := offsets(page, p.zero)
+	return ok && least-row >= p.least-slack && most-row <= p.most+slack
+}
+
+// judgeSecond judges by page 2, where page 1 is the first page again, under its own number or under each.
+func (p *probe) judgeSecond() (n upstream.FirstPage, sure bool, err error) {
 	_, _, known := offsets(p.two, p.zero)
-	next, same := begins(p.two, p.rows, 0), begins(p.two, 0, 0)
+	next, same := p.begins(p.two, p.rows, 0), p.begins(p.two, 0, 0)
 	switch {
-	case !known && stands, next && !same && (stands || len(p.zero.Rows) >= 2*p.rows):
+	case !known && p.stands, next && !same && (p.stands || p.long()):
 		return upstream.FirstPageOne, true, nil
 	case next || !same: // or it is the last page again, of a list that has grown
 		return 0, false, errMoved

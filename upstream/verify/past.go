@@ -70,23 +70,18 @@ func (r *reader) stands(ctx context.Context, page *upstream.Page) (*upstream.Pag
 	if !repeats {
 		return page, nil
 	}
+	return r.standsAmongRepeats(ctx, page)
+}
+
+// standsAmongRepeats is stands for an upstream that serves a page again where the list has ended.
+func (r *reader) standsAmongRepeats(ctx context.Context, page *upstream.Page) (*upstream.Page, error) {
 	for range verifyTries {
-		shared, same := false, false
-		for _, number := range slices.Compact([]int{0, page.Number - 1}) { // first pages again, or last ones
-			other, err := r.get(ctx, number, page.Size)
-			if err == nil && number == 0 && other.Last() { // there is no page behind it, or it was cut
-				if other, err = r.judge(ctx, other); err == nil && other.Last() {
-					return upstream.EmptyPage(page.Number, page.Size, page.AskedAt), nil
-				}
-			}
-			if err != nil {
-				return nil, err
-			}
-			if share(page, other) {
-				shared = true
-				same = same || number == 0 && sameRow(page.Rows[0], other.Rows[0]) ||
-					number == page.Number-1 && sameRow(page.Rows[len(page.Rows)-1], other.Rows[len(other.Rows)-1])
-			}
+		is, err := r.compareRepeats(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		if is.pastEnd {
+			return upstream.EmptyPage(page.Number, page.Size, page.AskedAt), nil
 		}
 		again, err := r.get(ctx, page.Number, page.Size)
 		switch {
@@ -94,7 +89,7 @@ func (r *reader) stands(ctx context.Context, page *upstream.Page) (*upstream.Pag
 			return nil, err
 		case len(again.Rows) == 0:
 			return again, nil
-		case same && sameRows(page, again):
+		case is.same && sameRows(page, again):
 			far, err := r.get(ctx, upstream.FarPage, page.Size)
 			if err != nil {
 				return nil, err
@@ -102,12 +97,40 @@ func (r *reader) stands(ctx context.Context, page *upstream.Page) (*upstream.Pag
 			if sameRows(page, far) {
 				return upstream.EmptyPage(again.Number, again.Size, again.AskedAt), nil
 			}
-		case !shared && sameRows(page, again):
+		case !is.shared && sameRows(page, again):
 			return page, nil
 		}
 		page = again // the list has moved
 	}
 	return nil, errEndUnknown
+}
+
+// repeat is how a page compares with those that upstream may serve in its place.
+type repeat struct {
+	pastEnd bool // the list has no such page
+	shared  bool // it shares a call with one of them
+	same    bool // it begins as the first page, or ends as the one before it
+}
+
+// compareRepeats compares the page with the first, and with the one before it.
+func (r *reader) compareRepeats(ctx context.Context, page *upstream.Page) (is repeat, err error) {
+	for _, number := range slices.Compact([]int{0, page.Number - 1}) { // first pages again, or last ones
+		other, err := r.get(ctx, number, page.Size)
+		if err == nil && number == 0 && other.Last() { // there is no page behind it, or it was cut
+			if other, err = r.judge(ctx, other); err == nil && other.Last() {
+				return repeat{pastEnd: true}, nil
+			}
+		}
+		if err != nil {
+			return repeat{}, err
+		}
+		if share(page, other) {
+			is.shared = true
+			is.same = is.same || number == 0 && sameRow(page.Rows[0], other.Rows[0]) ||
+				number == page.Number-1 && sameRow(lastRow(page), lastRow(other))
+		}
+	}
+	return is, nil
 }
 
 // share reports whether two pages have a call in common.
