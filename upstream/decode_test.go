@@ -339,18 +339,18 @@ func TestUnreadableRowsCostOneRow(t *testing.T) {
 
 func TestRefusedAnswers(t *testing.T) {
 	tests := map[string]struct{ body, want string }{
-		"nothing":             {``, "the answer is not a JSON object"},
-		"HTML":                {`<html>secret</html>`, "the answer is not a JSON object"},
-		"a list":              {`[]`, "the answer is not a JSON object"},
-		"no calls":            {`{"error": "secret"}`, "the answer has no list of calls"},
-		"calls a text":        {`{"calls": "null"}`, "the answer has no list of calls"},
-		"calls an object":     {`{"calls": {}}`, "the answer has no list of calls"},
-		"cut in a row":        {`{"calls": [{"id": "secr`, "the answer is cut short"},
-		"cut after the list":  {`{"calls": []`, "the answer is cut short"},
-		"trailing data":       {`{"calls": []} {}`, "the answer goes on after its end"},
-		"a control character": {"{\"calls\": [{\"id\": \"a\x01\"}]}", "the answer is not JSON at byte 20"},
-		"a bad escape":        {`{"calls": [{"id": "\q"}]}`, "the answer is not JSON at byte 19"},
-		"a bare word":         {`{"calls": [secret]}`, "the answer is not JSON at byte 11"},
+		"nothing":             {``, "the response is not a JSON object"},
+		"HTML":                {`<html>secret</html>`, "the response is not a JSON object"},
+		"a list":              {`[]`, "the response is not a JSON object"},
+		"no calls":            {`{"error": "secret"}`, "the response has no list of calls"},
+		"calls a text":        {`{"calls": "null"}`, "the response has no list of calls"},
+		"calls an object":     {`{"calls": {}}`, "the response has no list of calls"},
+		"cut in a row":        {`{"calls": [{"id": "secr`, "the response is cut short"},
+		"cut after the list":  {`{"calls": []`, "the response is cut short"},
+		"trailing data":       {`{"calls": []} {}`, "the response goes on after its end"},
+		"a control character": {"{\"calls\": [{\"id\": \"a\x01\"}]}", "the response is not JSON at byte 20"},
+		"a bad escape":        {`{"calls": [{"id": "\q"}]}`, "the response is not JSON at byte 19"},
+		"a bare word":         {`{"calls": [secret]}`, "the response is not JSON at byte 11"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

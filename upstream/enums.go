@@ -23,7 +23,7 @@ const (
 	CallStatusError
 )
 
-// CallResult is who, or what, picked up.
+// CallResult is who, or what, answered the call.
 type CallResult uint8
 
 // The documented results.

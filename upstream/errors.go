@@ -15,8 +15,8 @@ type Kind int
 
 // The kinds of upstream errors.
 const (
-	// KindInvalidResponse: upstream answered what cannot be used: no JSON, no list, a redirect, a status that says the
-	// gateway asked wrongly (400, 404, 422 and others), or too many bytes.
+	// KindInvalidResponse: the response cannot be used: no JSON, no list, a redirect, a status that blames the request
+	// (400, 404, 422 and others), or too many bytes.
 	KindInvalidResponse Kind = iota
 	// KindUnauthenticated: 401, the credential is missing or wrong.
 	KindUnauthenticated
@@ -24,13 +24,12 @@ const (
 	KindForbidden
 	// KindRateLimited: 429, or 403 with a time to wait.
 	KindRateLimited
-	// KindTimeout: no answer in time, or 408.
+	// KindTimeout: no response in time, or 408.
 	KindTimeout
 	// KindUnavailable: no connection, a connection lost on the way, a proxy or firewall that lets nothing through, 409,
 	// or 5xx.
 	KindUnavailable
-	// KindOverloaded: the gateway has so many requests waiting for upstream that it takes no more, or so many files
-	// open that it cannot connect.
+	// KindOverloaded: too many requests already wait for upstream, or the gateway has too many files open to connect.
 	KindOverloaded
 )
 
@@ -46,15 +45,15 @@ var kindNames = [...]string{
 
 func (k Kind) String() string { return kindNames[k] }
 
-// Passing reports whether the trouble is upstream's and may pass: what is known from before may be served meanwhile. A
-// credential that is refused is no such trouble.
+// Passing reports whether the failure is upstream's and may pass: older pages may be served meanwhile. A refused
+// credential is no such failure.
 func (k Kind) Passing() bool { return k != KindUnauthenticated && k != KindForbidden }
 
-// Cause is a word for why upstream has not answered, for the log: what an operator has to mend differs, where a client
-// of the gateway can only wait.
+// Cause is a word for why upstream has not responded, for the log: operators have to repair different things, where a
+// client of the gateway can only wait.
 type Cause string
 
-// The causes. One that has to do with time is how far a request had come.
+// The causes. That of a timeout is how far the request had come.
 const (
 	CauseDNS         Cause = "dns"         // its name does not resolve, or not in time
 	CauseRefused     Cause = "refused"     // nothing listens there
@@ -63,23 +62,23 @@ const (
 	CauseTLS         Cause = "tls"         // no agreement on TLS, or none in time
 	CauseCertificate Cause = "certificate" // its certificate is of another name, expired, or of an unknown authority
 	CauseProxy       Cause = "proxy"       // the proxy in between refuses or cannot be reached
-	CauseAnswer      Cause = "answer"      // connected, and no answer in time
-	CauseBody        Cause = "body"        // an answer that did not end in time
+	CauseAnswer      Cause = "answer"      // connected, and no response in time
+	CauseBody        Cause = "body"        // a response that did not end in time
 	CauseReset       Cause = "reset"       // the connection was reset
-	CauseClosed      Cause = "closed"      // the connection ended without an answer, or in the middle of one
+	CauseClosed      Cause = "closed"      // the connection ended without a response, or in the middle of one
 	CauseChallenge   Cause = "challenge"   // a firewall in front wants to see a browser
 	CauseFiles       Cause = "files"       // the gateway has too many files open to connect
 	CauseProtocol    Cause = "protocol"    // what came is not HTTP
 )
 
-// Error is every failure of upstream. Its text holds no URL, no key and nothing of the answer's body.
+// Error is every failure of upstream. Its text holds no URL, no key and nothing of the response's body.
 type Error struct {
 	Kind Kind
-	// Status is the HTTP status; 0 where there was no answer.
+	// Status is the HTTP status; 0 where there was no response.
 	Status int
-	// RetryAfter is how long to wait before asking again, as upstream told or the gateway knows; 0 where nobody does.
+	// RetryAfter is how long to wait before a retry, as upstream says or the gateway knows; 0 where that is unknown.
 	RetryAfter time.Duration
-	// Cause and Reason say more, for the log. Cause is "" where Kind and Status tell all.
+	// Cause and Reason say more, for the log. Cause is "" where Kind and Status say all.
 	Cause  Cause
 	Reason string
 
@@ -136,8 +135,8 @@ func ContextError(ctx context.Context) error {
 // ErrTooLarge says that a response has more bytes, or more entries, than are read.
 var ErrTooLarge = &Error{Kind: KindInvalidResponse, Status: http.StatusOK, Reason: "the response is too large"}
 
-// PageSizeError says that upstream serves pages of Least to Most rows, and that fewer or more were asked for. 0 is no
-// such limit known. Nothing is wrong: ask again within the limits.
+// PageSizeError says that upstream serves pages of Least to Most rows, and that fewer or more were requested; 0 is no known
+// limit. Nothing is wrong: request a page within the limits.
 type PageSizeError struct{ Least, Most int }
 
 func (e *PageSizeError) Error() string {

@@ -5,23 +5,23 @@ import (
 	"unsafe"
 )
 
-// Page is one answer of upstream: a slice of the list at one moment. It is immutable and shared.
+// Page is one response of upstream: a slice of the list at one moment. It is immutable and shared.
 type Page struct {
 	// Number counts from 0.
 	Number int
-	// Size is the page size that was asked for, in rows.
+	// Size is the page size that was requested, in rows.
 	Size int
 	// Rows are in the list's order, newest first as a rule; fewer than Size only where the list ends.
 	Rows []Row
 	// AskedAt is when the request was sent: the page is the list at that moment or a little later.
 	AskedAt time.Time
-	// Bytes is the memory that the page takes, with a place for each call in an index of ids.
+	// Bytes is the memory that the page takes, with an entry for each call in an index of ids.
 	Bytes int
 	// Stale says that the page is older than a page in memory should be, and served because upstream is failing.
 	Stale bool
 
 	weight  [2]int // of a call and its transcript on average, in bytes
-	text    string // the answer, and behind it what is not written there as it should be
+	text    string // the response, and after it what is not written there as it should be
 	entries []entry
 	tools   []tool
 }
@@ -57,11 +57,11 @@ func (p *Page) Offset() int { return p.Number * p.Size }
 // End is the place after the last row in the whole list.
 func (p *Page) End() int { return p.Offset() + len(p.Rows) }
 
-// Last reports whether the page proves where the list ends: it has fewer rows than were asked for. An empty page proves
+// Last reports whether the page proves where the list ends: it has fewer rows than were requested. An empty page proves
 // only that the list ends at Offset or before.
 func (p *Page) Last() bool { return len(p.Rows) < p.Size }
 
-// Covers reports whether the page answers for all rows of [lo, hi) that the list had at its moment.
+// Covers reports whether the page has all rows of [lo, hi) that the list had at its moment.
 func (p *Page) Covers(lo, hi int) bool {
 	return p.Offset() <= lo && (p.Last() || hi <= p.End())
 }
