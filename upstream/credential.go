@@ -51,8 +51,8 @@ func (c Credential) Authorization() string {
 }
 
 // Fingerprint is the HMAC-SHA-256 of a purpose with the key, in hexadecimal. It tells keys apart in what outlives a
-// process, where [Tenant] cannot. The key cannot be computed from it, but a weak key can be guessed with it, so it must be
-// kept as private as what it protects.
+// process, where [Tenant] cannot. The key cannot be computed from it, but a weak key can be guessed with it, so it must
+// be kept as private as what it protects.
 func (c Credential) Fingerprint(purpose string) string {
 	mac := hmac.New(sha256.New, []byte(c.secret()))
 	_, _ = mac.Write([]byte(purpose))
@@ -73,9 +73,9 @@ func (Credential) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // LogValue implements [slog.LogValuer] without the key.
 func (Credential) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// Tenant says whose data something is: half of the HMAC-SHA-256 of a key, under a random number of this process. So nothing
-// that is kept for long holds a key, and what is kept can neither be turned back into one nor compared with that of
-// another process. The zero Tenant is that of the zero Credential.
+// Tenant says whose data something is: half of the HMAC-SHA-256 of a key, under a random number of this process. So
+// nothing that is kept for long holds a key, and what is kept can neither be turned back into one nor compared with
+// that of another process. The zero Tenant is that of the zero Credential.
 type Tenant [16]byte
 
 func newTenant(key string) Tenant {

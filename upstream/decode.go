@@ -14,14 +14,14 @@ import (
 )
 
 // A response is validated as a whole, and then scanned once. What is kept is its text and an index: where in the text
-// each value of each row lies. A value becomes a Go value only when it is used, and most values are written again as they
-// are. The few texts that are not upstream's own (a time in another form, an escape that is not needed, the unknown fields
-// of a row) are appended to the text of the response, so that a span can point to either.
+// each value of each row lies. A value becomes a Go value only when it is used, and most values are written again as
+// they are. The few texts that are not upstream's own (a time in another form, an escape that is not needed, the
+// unknown fields of a row) are appended to the text of the response, so that a span can point to either.
 //
 // Reading is tolerant, because upstream grows: a field or an enum value that this package does not know is kept, never
-// an error, and a row that cannot be read costs that row. Only a response that is not the documented envelope, an object
-// with a list of calls in well-formed JSON, is rejected as a whole: after a syntax error the meaning of the rest is
-// unknown.
+// an error, and a row that cannot be read costs that row. Only a response that is not the documented envelope, an
+// object with a list of calls in well-formed JSON, is rejected as a whole: after a syntax error the meaning of the rest
+// is unknown.
 //
 // What is legal JSON, if odd, is accepted: a repeated name, of which the last counts as in JavaScript, and a lone
 // surrogate escape, which JavaScript writes when a text was cut inside an emoji; it reads as U+FFFD.
@@ -38,8 +38,8 @@ const (
 	// maxPageEntries is how many entries a page may have. Where it has more, fewer rows are requested. The index takes
 	// 40 bytes an entry at most. A page of fewer rows than package rest halves cannot have as many.
 	maxPageEntries = 1 << 18
-	// MaxCountedRows is how many rows are counted of a response that has more than were requested. No API's smallest page
-	// is as large, so they are enough to show that no page size fits.
+	// MaxCountedRows is how many rows are counted of a response that has more than were requested. No API's smallest
+	// page is as large, so they are enough to show that no page size fits.
 	MaxCountedRows = 1001
 	// maxPooledBytes bounds the buffers of a reader that is used again.
 	maxPooledBytes = 2 << 20
@@ -51,10 +51,10 @@ const OmittedRow = `"\u0000 left out, for its size"`
 // span is where a JSON value lies in a page's text; zero stands for null.
 type span struct{ start, end uint32 }
 
-// ParsePage reads a response of GET /call for size rows, and returns what is unrecognized in it. It keeps nothing of body,
-// and leaves the page's Number, Size and AskedAt to the caller. A page of more rows than size is only good for being
-// counted: not all of them are read, and it has at most MaxCountedRows. Its error is the context's when that has ended,
-// [ErrTooLarge] where fewer rows must be requested, and else says what is wrong with the response.
+// ParsePage reads a response of GET /call for size rows, and returns what is unrecognized in it. It keeps nothing of
+// body, and leaves the page's Number, Size and AskedAt to the caller. A page of more rows than size is only good for
+// being counted: not all of them are read, and it has at most MaxCountedRows. Its error is the context's when that has
+// ended, [ErrTooLarge] where fewer rows must be requested, and else says what is wrong with the response.
 func ParsePage(ctx context.Context, body []byte, size int) (*Page, []UnrecognizedValue, error) {
 	r := pageReaders.Get().(*pageReader)
 	defer r.putBack()
@@ -105,8 +105,8 @@ var pageReaders = sync.Pool{New: func() any {
 	return &pageReader{decoder: new(jsontext.Decoder), places: map[string]int{}}
 }}
 
-// putBack makes the reader ready for the next response, and keeps nothing of this one. A reader that has become large is
-// dropped: large readers would add up.
+// putBack makes the reader ready for the next response, and keeps nothing of this one. A reader that has become large
+// is dropped: large readers would add up.
 func (r *pageReader) putBack() {
 	r.text = nil
 	r.decoder.Reset(bytes.NewBuffer(nil))

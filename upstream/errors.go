@@ -135,8 +135,8 @@ func ContextError(ctx context.Context) error {
 // ErrTooLarge says that a response has more bytes, or more entries, than are read.
 var ErrTooLarge = &Error{Kind: KindInvalidResponse, Status: http.StatusOK, Reason: "the response is too large"}
 
-// PageSizeError says that upstream serves pages of Least to Most rows, and that fewer or more were requested; 0 is no known
-// limit. Nothing is wrong: request a page within the limits.
+// PageSizeError says that upstream serves pages of Least to Most rows, and that fewer or more were requested; 0 is no
+// known limit. Nothing is wrong: request a page within the limits.
 type PageSizeError struct{ Least, Most int }
 
 func (e *PageSizeError) Error() string {

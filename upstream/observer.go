@@ -15,8 +15,8 @@ type Observer interface {
 	// Refused is called when a request is not sent, because upstream is known to fail, or because too many requests
 	// already wait for it.
 	Refused(reason Kind)
-	// BreakerOpened and BreakerClosed are called when a tenant's circuit breaker changes. A breaker that stays open opens
-	// again after each attempt that was to close it.
+	// BreakerOpened and BreakerClosed are called when a tenant's circuit breaker changes. A breaker that stays open
+	// opens again after each attempt that was to close it.
 	BreakerOpened(tenant Tenant)
 	BreakerClosed(tenant Tenant)
 	// RateLowered is called when upstream has answered 429, with the requests per second that it is now sent at most.
@@ -26,10 +26,11 @@ type Observer interface {
 	// PageSize is called with the most rows that upstream serves a page, of some list at least, when that is found out,
 	// and when it has changed.
 	PageSize(tenant Tenant, rows int)
-	// StatusesChecked is called once for each tenant, with whether upstream filters by several statuses as they are sent.
+	// StatusesChecked is called once for each tenant, with whether upstream filters by several statuses as they are
+	// sent.
 	StatusesChecked(tenant Tenant, applied bool)
-	// Unrecognized is called once for each page that has a field (then value is empty), or a value of a field, that this
-	// package does not know.
+	// Unrecognized is called once for each page that has a field (then value is empty), or a value of a field, that
+	// this package does not know.
 	Unrecognized(field, value string)
 }
 

@@ -19,8 +19,8 @@ type RequestBudget struct {
 // NewRequestBudget allows limit requests.
 func NewRequestBudget(limit int) *RequestBudget { return &RequestBudget{limit: limit} }
 
-// Charging is a part of a budget. Each of its requests beyond the free ones is charged for; charge returns 0, or where it
-// refuses, the time after which to try again. It may be called concurrently.
+// Charging is a part of a budget. Each of its requests beyond the free ones is charged for; charge returns 0, or where
+// it refuses, the time after which to try again. It may be called concurrently.
 func (b *RequestBudget) Charging(free int, charge func() (retryAfter time.Duration)) *RequestBudget {
 	return &RequestBudget{limit: free, charge: charge, within: b}
 }
@@ -39,8 +39,8 @@ func (e *RequestBudgetError) Error() string {
 	return fmt.Sprintf("this took %d requests to upstream, and may take no more", e.Limit)
 }
 
-// Refused reports whether the error is about this budget. A request that shares a fetch with others may get the error of
-// theirs.
+// Refused reports whether the error is about this budget. A request that shares a fetch with others may get the error
+// of theirs.
 func (b *RequestBudget) Refused(e *RequestBudgetError) bool { return e.owner == b }
 
 // Whole is the budget of which this one is a part: itself where it is none.

@@ -2,8 +2,8 @@ package upstream
 
 import "bytes"
 
-// scanner scans JSON that is known to be well-formed, so it only has to find where each value ends. Values are slices of
-// the text. The members of an object, or the elements of a list, are read so:
+// scanner scans JSON that is known to be well-formed, so it only has to find where each value ends. Values are slices
+// of the text. The members of an object, or the elements of a list, are read so:
 //
 //	for s.enter(); s.more(); {
 //		name, value := s.name(), s.value()

@@ -8,8 +8,8 @@ import (
 // UnrecognizedValue is a field that is not documented, or a value that a documented field should not have.
 type UnrecognizedValue struct {
 	Field string
-	// Value is "" where the field itself is not known, the text of an enumeration's unknown value, and the kind of value
-	// elsewhere: what people say, or their numbers, must not end in a log.
+	// Value is "" where the field itself is not known, the text of an enumeration's unknown value, and the kind of
+	// value elsewhere: what people say, or their numbers, must not end in a log.
 	Value string
 }
 

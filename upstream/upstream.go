@@ -1,8 +1,8 @@
 // Package upstream is what the gateway knows of the Revox REST endpoint GET /call: its calls and pages, its errors, and
 // [Lister], the one interface to it.
 //
-// The endpoint lists call attempts in numbered pages and nothing else: no total, no next page, no look-up by id. Package
-// rest implements [Lister] over HTTP, and package pagecache decorates it. [ParsePage] reads one response.
+// The endpoint lists call attempts in numbered pages and nothing else: no total, no next page, no look-up by id.
+// Package rest implements [Lister] over HTTP, and package pagecache decorates it. [ParsePage] reads one response.
 //
 // Types here use Revox's own words: enum values are spelled as upstream spells them.
 package upstream
@@ -16,15 +16,15 @@ import (
 type Lister interface {
 	// ListCalls returns a page that holds at least the requested rows, as far as the list has them. It may be a larger
 	// page than the requested one (see [Page.Offset]), never a smaller one. Errors are of type [*Error],
-	// [*PageSizeError] where pages of another size must be requested, [*RequestBudgetError] where the budget is spent, or
-	// the context's when it has ended. It is safe for concurrent use.
+	// [*PageSizeError] where pages of another size must be requested, [*RequestBudgetError] where the budget is spent,
+	// or the context's when it has ended. It is safe for concurrent use.
 	ListCalls(ctx context.Context, opts ListCallsOptions) (*Page, error)
 }
 
 // Finder knows some calls without asking upstream.
 type Finder interface {
-	// FindCall returns the call as the tenant last saw it, not before the given time, and the page that has it; nil when it
-	// was not seen recently. While upstream fails that may be longer ago, and then the page is stale.
+	// FindCall returns the call as the tenant last saw it, not before the given time, and the page that has it; nil
+	// when it was not seen recently. While upstream fails that may be longer ago, and then the page is stale.
 	FindCall(tenant Tenant, id string, notBefore time.Time) (*Call, *Page)
 }
 
@@ -54,8 +54,8 @@ type ListCallsOptions struct {
 	// From and To, where To is not 0, are the rows [From, To) of the list that are needed: a page in memory that holds
 	// these is enough, and the whole page is only requested where there is none.
 	From, To int
-	// NotBefore rejects a page that was requested earlier; the zero time accepts any fresh page. A walk sets it to the time
-	// of the page from which it started, so that it never reads an older list than it has already seen.
+	// NotBefore rejects a page that was requested earlier; the zero time accepts any fresh page. A walk sets it to the
+	// time of the page from which it started, so that it never reads an older list than it has already seen.
 	NotBefore time.Time
 	// Deadline is when the client gives up; the zero time is never. A page in memory is returned even after it.
 	Deadline time.Time
@@ -82,9 +82,11 @@ const (
 	FirstPageOne  FirstPage = 1
 )
 
-// ProbeRows is the size of the pages with which package verify finds out the number of the first page, in rows. Pages of
-// this size are then known to be served as they are requested, so it is also a good size to find out whether a row exists.
+// ProbeRows is the size of the pages with which package verify finds out the number of the first page, in rows. Pages
+// of this size are then known to be served as they are requested, so it is also a good size to find out whether a row
+// exists.
 const ProbeRows = 4
 
-// FarPage is the number of a page that no list has: the response shows whether upstream serves a page again past the end.
+// FarPage is the number of a page that no list has: the response shows whether upstream serves a page again past the
+// end.
 const FarPage = 100_000_000

@@ -11,10 +11,10 @@ import (
 	"revox-graphql/upstream"
 )
 
-// rateLimiter is a rate limiter that learns from upstream's 429. At first it admits every request. A 429 halves the rate
-// that there was when it came, but only once until those that had their turn at the old rate are through; each response
-// raises it a little, by a twentieth per second in all, or by one request per second where that is more. So the rate
-// stays just below what upstream accepts, and there is no limit any more once it is far above what is needed.
+// rateLimiter is a rate limiter that learns from upstream's 429. At first it admits every request. A 429 halves the
+// rate that there was when it came, but only once until those that had their turn at the old rate are through; each
+// response raises it a little, by a twentieth per second in all, or by one request per second where that is more. So
+// the rate stays just below what upstream accepts, and there is no limit any more once it is far above what is needed.
 type rateLimiter struct {
 	lowered func(perSecond float64)
 

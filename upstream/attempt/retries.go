@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// DefaultRetryDelay is the time from a first attempt to a second, of which a quarter is random; the next takes twice
-	// as long. These are the vendor's SDKs' numbers.
+	// DefaultRetryDelay is the time from a first attempt to a second, of which a quarter is random; the next takes
+	// twice as long. These are the vendor's SDKs' numbers.
 	DefaultRetryDelay = 500 * time.Millisecond
 	// longestRetry is how many times the retry delay an attempt may be off, when upstream names the time.
 	longestRetry = 4
@@ -35,8 +35,8 @@ func (t *Tenant) retryDelay(ctx context.Context, n int, err error) (delay time.D
 	return delay, true
 }
 
-// retryBudget bounds retries by the requests that are made. It is the tenant's own, as a tenant whose requests fail must
-// not take the retries of others.
+// retryBudget bounds retries by the requests that are made. It is the tenant's own, as a tenant whose requests fail
+// must not take the retries of others.
 //
 // Envoy and failsafe-go bound the retries that are in flight by the requests in flight. That says little where a retry
 // takes 20 ms and comes after 500: nearly all are let through. This one counts.

@@ -88,8 +88,8 @@ func (s *slots) load() (taken, waiting int) {
 	return s.taken, s.waiting
 }
 
-// take waits for a slot, which must be freed. A request is a refresh until becomesUrgent is closed; with nil it is urgent
-// from the beginning. If ctx has ended, a slot that is free is taken, and nothing is waited for.
+// take waits for a slot, which must be freed. A request is a refresh until becomesUrgent is closed; with nil it is
+// urgent from the beginning. If ctx has ended, a slot that is free is taken, and nothing is waited for.
 func (s *slots) take(ctx context.Context, t *Tenant, becomesUrgent <-chan struct{}) (*waiter, error) {
 	w := s.enter(t, becomesUrgent != nil)
 	for {

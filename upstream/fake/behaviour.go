@@ -17,8 +17,8 @@ import (
 type Behaviour struct {
 	FirstPage   int  // 0 or 1: the number of the first page
 	LenientPage bool // with FirstPage 1: page 0 and below serve the first page instead of a 422
-	// PageZero, when not 0, is the status that page 0 is answered with when FirstPage is 1, with an error as the body. It
-	// goes before LenientPage. It does not change what a page below 0 is answered with.
+	// PageZero, when not 0, is the status that page 0 is answered with when FirstPage is 1, with an error as the body.
+	// It goes before LenientPage. It does not change what a page below 0 is answered with.
 	PageZero      int
 	LeastPageSize int  // above 0: a smaller page_size is silently raised to it, for the rows and for the offset
 	MaxPageSize   int  // above 0: a larger page_size is silently lowered to it, likewise; goes before LeastPageSize
@@ -46,8 +46,8 @@ type Behaviour struct {
 	// change places. Rows are counted from 0, after the filter. It swaps every such pair, also when their times differ.
 	// A last row without a partner keeps its place.
 	SwapTies bool
-	// Lag, when not nil, says how many of the newest calls are missing from the list that the n-th answer is taken from,
-	// as from a replica that is behind. The newest calls are those that arrived last, wherever they stand.
+	// Lag, when not nil, says how many of the newest calls are missing from the list that the n-th answer is taken
+	// from, as from a replica that is behind. The newest calls are those that arrived last, wherever they stand.
 	Lag func(n int) int
 
 	// Drop, Short and MaxPageBytes make an answer shorter than the page that was asked for. They are applied in this

@@ -22,7 +22,10 @@ const settled = 0
 const maxLife = 40 * time.Minute
 
 // kindShares are in percent.
-var kindShares = [conversation.Kinds]int{conversation.Human: 62, conversation.Voicemail: 14, conversation.IVR: 5, conversation.Screening: 2, conversation.Unclear: 2, conversation.Failed: 15}
+var kindShares = [conversation.Kinds]int{
+	conversation.Human: 62, conversation.Voicemail: 14, conversation.IVR: 5, conversation.Screening: 2,
+	conversation.Unclear: 2, conversation.Failed: 15,
+}
 
 // failure is a way not to get through.
 type failure struct {
@@ -160,7 +163,8 @@ func (c call) order(seed uint64, now int64) order {
 	p := planOf(seed, c.serial)
 	switch c.phase(&p, now) {
 	case queued:
-		// Every fourth order takes a moment to prepare. By the serial number rather than by chance: a short list has one too.
+		// Every fourth order takes a moment to prepare. By the serial number rather than by chance: a short list has
+		// one too.
 		if c.serial%4 == 3 && now-c.arrived < p.wait*2/3 {
 			return initializing
 		}

@@ -8,8 +8,8 @@
 // these, the seed and the clock, and is rendered when a page asks for it. So a long list costs next to nothing, and a
 // call that is going on has a longer transcript in the next answer without anybody having touched it.
 //
-// The conversations come from package conversation. Every name, number and company in them is invented; phone numbers are
-// from ranges reserved for fiction.
+// The conversations come from package conversation. Every name, number and company in them is invented; phone numbers
+// are from ranges reserved for fiction.
 //
 // # From the list to an answer
 //

@@ -150,7 +150,8 @@ func (u *Upstream) Run(ctx context.Context, perMinute float64) {
 	moments := dice.New(u.seed, math.MaxUint32)
 	for {
 		gap := moments.Exponential() * float64(time.Minute) / perMinute
-		// At least a millisecond, or an absurd rate would be a busy loop; at most an hour, or a tiny one would overflow.
+		// At least a millisecond, or an absurd rate would be a busy loop; at most an hour, or a tiny one would
+		// overflow.
 		if !pause(ctx, time.Duration(min(max(gap, float64(time.Millisecond)), float64(time.Hour)))) {
 			return
 		}

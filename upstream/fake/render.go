@@ -57,7 +57,8 @@ func (u *Upstream) appendRow(dst []byte, t *conversation.Talk, c call, now int64
 	dst = u.appendRecording(dst, c.serial, hungUp && !style.unrecorded)
 	dst = append(dst, `,"result":`...)
 	// Who picked up is known once both have said something, or all that there is to be said.
-	dst = appendText(dst, p.kind.String(), p.kind != conversation.Failed && (phase == over || phase == ongoing && entries >= 2))
+	isKnown := phase == over || phase == ongoing && entries >= 2
+	dst = appendText(dst, p.kind.String(), p.kind != conversation.Failed && isKnown)
 	dst = append(dst, `,"started_at":`...)
 	dst = appendTime(dst, dialled, style, p.dialled(phase))
 	dst = append(dst, `,"status":"`...)

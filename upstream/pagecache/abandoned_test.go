@@ -152,8 +152,8 @@ func TestImpatientClientsHaveNoMoreSlots(t *testing.T) {
 	}
 }
 
-// A request that joins an abandoned fetch gets its page, or fetches again where it has failed: an abandoned fetch retries
-// nothing.
+// A request that joins an abandoned fetch gets its page, or fetches again where it has failed: an abandoned fetch
+// retries nothing.
 func TestComingToAnAbandonedFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: time.Second}

@@ -32,14 +32,14 @@ type Options struct {
 	Patience time.Duration
 	// Timeout is the time after which a fetch is abandoned; 0 leaves that to the decorated Lister.
 	Timeout time.Duration
-	// MaxWaiters bounds the requests that wait for upstream; 0 is no bound. A request beyond it gets an older page where
-	// it would get one while upstream fails, else an error of [upstream.KindOverloaded].
+	// MaxWaiters bounds the requests that wait for upstream; 0 is no bound. A request beyond it gets an older page
+	// where it would get one while upstream fails, else an error of [upstream.KindOverloaded].
 	MaxWaiters int
 	// Proven reports whether upstream has ever accepted a tenant's key; others may be made up. It must not call the
 	// cache. Nil is for a cache of one tenant, which may take all that is bounded.
 	Proven func(tenant upstream.Tenant) bool
-	// Failing, if it is not nil, is called when upstream begins to fail a tenant that has or had pages in memory, with the
-	// first error, and when it ceases, with nil.
+	// Failing, if it is not nil, is called when upstream begins to fail a tenant that has or had pages in memory, with
+	// the first error, and when it ceases, with nil.
 	Failing func(tenant upstream.Tenant, err error)
 	// Memory is the memory of the process, in which pages are counted, and which may have them dropped; nil counts
 	// nothing.
@@ -144,7 +144,8 @@ func (c *Cache) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 	}
 }
 
-// Page returns the page that ListCalls would return without asking upstream, also in the background; nil if it would ask.
+// Page returns the page that ListCalls would return without asking upstream, also in the background; nil if it would
+// ask.
 func (c *Cache) Page(opts upstream.ListCallsOptions) *upstream.Page {
 	opts.NotBefore = c.past(opts.NotBefore)
 	c.mu.Lock()
@@ -157,8 +158,8 @@ func (c *Cache) Page(opts upstream.ListCallsOptions) *upstream.Page {
 	return page
 }
 
-// find returns a page that covers the request, or else joins a fetch. Its error is that of a fetch in the background, or
-// says why no fetch can be joined.
+// find returns a page that covers the request, or else joins a fetch. Its error is that of a fetch in the background,
+// or says why no fetch can be joined.
 func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, *waiter, error) {
 	k := key{opts.Key(), opts.Page, opts.PageSize}
 	c.mu.Lock()
@@ -188,8 +189,8 @@ func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upst
 	return nil, w, err
 }
 
-// covering returns the newest page that covers the request, and the tenant's cache. Of the pages that it passes it drops
-// those that are too old to be served at all.
+// covering returns the newest page that covers the request, and the tenant's cache. Of the pages that it passes it
+// drops those that are too old to be served at all.
 func (c *Cache) covering(opts upstream.ListCallsOptions) (*upstream.Page, *tenantCache) {
 	t := c.shown(opts.Credential.Tenant())
 	if t == nil {

@@ -7,8 +7,8 @@
 // upstream, and is never cut or joined with another.
 //
 // A page is fresh for the TTL. For another time after that, Revalidate, it is still served while it is refreshed in the
-// background (stale-while-revalidate of RFC 5861). An older page is served only while upstream fails, and is then marked
-// as stale (stale-if-error of RFC 5861); where upstream is not known to fail, the request waits for a new one. A
+// background (stale-while-revalidate of RFC 5861). An older page is served only while upstream fails, and is then
+// marked as stale (stale-if-error of RFC 5861); where upstream is not known to fail, the request waits for a new one. A
 // credential that upstream refuses loses its pages at once.
 //
 // Whether upstream fails a tenant is what the last fetch to end has shown. It is believed for TTL + Revalidate, so that
@@ -36,5 +36,6 @@
 // # Locking
 //
 // One mutex guards pages and fetches alike; nothing is called while it is held. That closes the gap between finding no
-// page and joining no fetch: a fetch leaves and its page enters under the same lock, so a request sees one or the other.
+// page and joining no fetch: a fetch leaves and its page enters under the same lock, so a request sees one or the
+// other.
 package pagecache

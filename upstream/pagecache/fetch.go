@@ -158,8 +158,8 @@ func (c *Cache) ask(ctx context.Context, opts upstream.ListCallsOptions) (page *
 	return c.next.ListCalls(ctx, opts)
 }
 
-// finish ends a fetch: it caches the page, or learns from the failure. It reports whether upstream has begun or ceased to
-// fail the tenant, as far as there are pages to bridge that.
+// finish ends a fetch: it caches the page, or learns from the failure. It reports whether upstream has begun or ceased
+// to fail the tenant, as far as there are pages to bridge that.
 func (c *Cache) finish(k key, f *fetch, page *upstream.Page, err error) (changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -178,8 +178,8 @@ func (c *Cache) finish(k key, f *fetch, page *upstream.Page, err error) (changed
 	return t.failing != before
 }
 
-// leave ends the wait of a request. With the last waiter the fetch is abandoned, unless it is to be finished for what it
-// brings or shows of upstream: then the cache waits in the request's place.
+// leave ends the wait of a request. With the last waiter the fetch is abandoned, unless it is to be finished for what
+// it brings or shows of upstream: then the cache waits in the request's place.
 func (c *Cache) leave(w *waiter, finish bool) {
 	if w == nil {
 		return

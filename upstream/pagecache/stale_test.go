@@ -388,8 +388,8 @@ func TestAFailureIsNotBelievedForEver(t *testing.T) {
 	})
 }
 
-// A slow upstream delays no request that can get an older page for longer than Patience, and after that no request waits
-// for the same response at all.
+// A slow upstream delays no request that can get an older page for longer than Patience, and after that no request
+// waits for the same response at all.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50}

@@ -15,8 +15,8 @@ func failing(err error) bool {
 	return failed && failure.Kind.Passing() || errors.Is(err, context.DeadlineExceeded)
 }
 
-// older returns a page that may be served now that upstream has failed, marked as stale unless it is fresh; nil if there
-// is none.
+// older returns a page that may be served now that upstream has failed, marked as stale unless it is fresh; nil if
+// there is none.
 func (c *Cache) older(opts upstream.ListCallsOptions) *upstream.Page {
 	c.mu.Lock()
 	defer c.mu.Unlock()

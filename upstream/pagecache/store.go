@@ -2,8 +2,8 @@ package pagecache
 
 import "revox-graphql/upstream"
 
-// keep stores a page, and evicts the least recently used until its tenant's bytes fit, and all bytes do. The caller holds
-// the lock.
+// keep stores a page, and evicts the least recently used until its tenant's bytes fit, and all bytes do. The caller
+// holds the lock.
 func (c *Cache) keep(k key, page *upstream.Page) {
 	if c.opts.TTL <= 0 || page.Bytes > min(c.opts.MaxBytes, c.opts.MaxTenantBytes) {
 		return

@@ -30,8 +30,8 @@ type tenantCache struct {
 	hidden    bool      // upstream's last response refused the credential
 	refusedAt time.Time // of the first refusal since upstream last accepted the credential; zero is never
 
-	// tooLarge are lists of which a fetch has met too large a response. It may have been a fetch in the background, whose
-	// error reaches no request.
+	// tooLarge are lists of which a fetch has met too large a response. It may have been a fetch in the background,
+	// whose error reaches no request.
 	tooLarge map[upstream.OrderStatuses]tooLarge
 }
 
@@ -53,8 +53,8 @@ func (t *tenantCache) most(statuses upstream.OrderStatuses, now time.Time) (rows
 	return limit.most, ok && now.Before(limit.until)
 }
 
-// bucket is a run of bucketRows rows of a list. Each page is found under the bucket in which it starts, so that a look-up
-// reads a few candidates however many pages there are.
+// bucket is a run of bucketRows rows of a list. Each page is found under the bucket in which it starts, so that a
+// look-up reads a few candidates however many pages there are.
 type bucket struct {
 	statuses upstream.OrderStatuses
 	index    int

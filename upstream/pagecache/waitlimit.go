@@ -6,13 +6,13 @@ import (
 	"revox-graphql/upstream"
 )
 
-// waitLimit bounds the requests that wait for upstream, so that whatever else is bounded (requests in flight, memory) is
-// not taken by waiting alone, and some is left for requests that pages in memory can answer.
+// waitLimit bounds the requests that wait for upstream, so that whatever else is bounded (requests in flight, memory)
+// is not taken by waiting alone, and some is left for requests that pages in memory can answer.
 //
 // Where there are several tenants, each may have as many waiting requests as there is room for others (dynamic
 // thresholds, as switches bound their buffers): a tenant alone has half, and n of them have 1/(n+1) each, so there is
-// always room for another one. Tenants whose key upstream has never accepted have an eighth together, and refreshes have
-// a quarter.
+// always room for another one. Tenants whose key upstream has never accepted have an eighth together, and refreshes
+// have a quarter.
 //
 // A fetch, too, may have as many waiters as there is room for others: one page that does not come, and that all clients
 // request, leaves room for requests for other pages.
@@ -52,8 +52,8 @@ func newWaitLimit(most int, proven func(upstream.Tenant) bool) *waitLimit {
 	}
 }
 
-// enter counts a request that is to wait for a page, for which others wait already, and which must leave later. It returns
-// nil if too many wait.
+// enter counts a request that is to wait for a page, for which others wait already, and which must leave later. It
+// returns nil if too many wait.
 func (w *waitLimit) enter(opts upstream.ListCallsOptions, others int) *waitingRequest {
 	budget := opts.Budget.Whole()
 	r := w.requests[budget]

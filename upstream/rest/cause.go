@@ -57,8 +57,8 @@ func checkProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Respo
 	return &proxyError{resp.StatusCode}
 }
 
-// transportError classes a failure below HTTP. The cause of a context that has ended comes first. The error's own text is
-// kept where it is known to hold neither an address nor what came over the wire.
+// transportError classes a failure below HTTP. The cause of a context that has ended comes first. The error's own text
+// is kept where it is known to hold neither an address nor what came over the wire.
 func transportError(ctx context.Context, err error, came *progress) error {
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
 		return cause
@@ -72,7 +72,9 @@ func transportError(ctx context.Context, err error, came *progress) error {
 	}
 	cause, reason := causeOf(err, came)
 	if cause == upstream.CauseFiles {
-		return &upstream.Error{Kind: upstream.KindOverloaded, Cause: cause, Reason: reason, RetryAfter: time.Second, Unsent: true}
+		return &upstream.Error{
+			Kind: upstream.KindOverloaded, Cause: cause, Reason: reason, RetryAfter: time.Second, Unsent: true,
+		}
 	}
 	return &upstream.Error{Kind: upstream.KindUnavailable, Cause: cause, Reason: reason}
 }

@@ -1,8 +1,8 @@
 // Package rest is the client of the one REST endpoint, GET /call: [Client] implements [upstream.Lister] over HTTP.
 //
 // The work for a page is divided: package attempt decides when a request may be sent and sent again, package verify
-// whether a response can be relied on, and package upstream reads it. This package sends requests, bounds what responses
-// may take, and gives failures their kind and cause.
+// whether a response can be relied on, and package upstream reads it. This package sends requests, bounds what
+// responses may take, and gives failures their kind and cause.
 package rest
 
 import (

@@ -16,8 +16,8 @@ import (
 // This costs nothing where a response is not too large: its text is scanned only where it is.
 
 const (
-	// smallestHalved is the rows of the smallest page that is halved when its response is too large. Half of fewer would
-	// be less than the 12 rows that a walk needs to find its place again everywhere.
+	// smallestHalved is the rows of the smallest page that is halved when its response is too large. Half of fewer
+	// would be less than the 12 rows that a walk needs to find its place again everywhere.
 	smallestHalved = 24
 	// mostRead is how many times MaxResponseBytes a response may have if rows of it are left out.
 	mostRead = 4

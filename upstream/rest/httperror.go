@@ -33,8 +33,8 @@ func statusError(status int, header http.Header, now time.Time) *upstream.Error 
 	return e
 }
 
-// classForbidden tells a 403 that is about the key from one of a firewall in front of upstream, which is about the address
-// or the rate of requests: a firewall names a time, sends a page for a browser, or says so (Cloudflare's
+// classForbidden tells a 403 that is about the key from one of a firewall in front of upstream, which is about the
+// address or the rate of requests: a firewall names a time, sends a page for a browser, or says so (Cloudflare's
 // `cf-mitigated`). After a page for a browser the request is not retried, which would only make it worse.
 func classForbidden(e *upstream.Error, header http.Header) {
 	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))

@@ -21,8 +21,8 @@ const (
 	smallBytes = 2 << 20
 	// maxLarge is how many larger responses are read at once.
 	maxLarge = 4
-	// readFactor is how many times its bytes a response takes while it is read: the buffer, which grows by doubling, the
-	// page's text, and its index.
+	// readFactor is how many times its bytes a response takes while it is read: the buffer, which grows by doubling,
+	// the page's text, and its index.
 	readFactor = 4
 )
 

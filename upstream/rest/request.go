@@ -108,9 +108,9 @@ func (r request) send(ctx context.Context, number, size int) (*upstream.Page, er
 
 // watch counts what net/http makes of one request. When an idle connection dies under a GET, net/http sends the GET
 // again by itself, over the next idle connection, and so on through all of them: fifty requests for one, if upstream
-// dies on each. One such replay is welcome, since a connection may always have just been closed. It is paid for like any
-// other request, and the other idle connections are closed with it, because they are probably dead too. A second replay
-// ends the attempt.
+// dies on each. One such replay is welcome, since a connection may always have just been closed. It is paid for like
+// any other request, and the other idle connections are closed with it, because they are probably dead too. A second
+// replay ends the attempt.
 func (r request) watch(ctx context.Context) (context.Context, *progress, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	connections, came := 0, new(progress)

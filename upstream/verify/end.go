@@ -12,17 +12,17 @@ import (
 
 // Where a list ends
 //
-// A page with fewer rows than were asked for claims that the list ends with its last row. It may as well have been
+// A page with fewer rows than were requested claims that the list ends with its last row. It may as well have been
 // cut: to a largest page size (then it also begins elsewhere than its number says), to a limit of bytes, or because
-// rows were dropped from it. So a small page of another size is asked for, which begins a few rows before that last
+// rows were dropped from it. So a small page of another size is requested, which begins a few rows before that last
 // row and reaches beyond it. If that one ends with the same row in the same place, both are right: a limit would have
 // cut them in different places. If it goes on, the first was cut. If the two contradict each other the list may have
-// moved, so the first is asked for again, and only what contradicts itself while the list stands still is upstream's
+// moved, so the first is requested again, and only what contradicts itself while the list stands still is upstream's
 // doing.
 //
 // A list that is just one page is remembered: a first page with the same rows needs no other.
 
-// errEndUnknown: the list moves too much for the answers to tell anything.
+// errEndUnknown: the list moves too much for the responses to show anything.
 var errEndUnknown = &upstream.Error{
 	Kind: upstream.KindInvalidResponse, Status: http.StatusOK, Reason: "it could not be told whether the list ends there",
 }
@@ -36,7 +36,7 @@ var errRowsDropped = &upstream.Error{
 // dropped from pages, each smaller page would seem to be cut again.
 const fewestServed = 5
 
-// verdict is what a second answer says about a page that seems to end the list.
+// verdict is what a second response says about a page that seems to end the list.
 type verdict int
 
 const (
@@ -46,7 +46,7 @@ const (
 	contradicted                // that its rows stand elsewhere
 )
 
-// judge returns the page, or one that was asked for again meanwhile, when it can be relied on.
+// judge returns the page, or one that was requested again meanwhile, when it can be relied on.
 func (r *reader) judge(ctx context.Context, page *upstream.Page) (*upstream.Page, error) {
 	contradictions, tries := 0, 0
 	for tries < verifyTries {
@@ -81,9 +81,9 @@ func (r *reader) judge(ctx context.Context, page *upstream.Page) (*upstream.Page
 	return nil, errEndUnknown
 }
 
-// contradicted looks for what is wrong with a page that stands still and ends where another answer does not.
+// contradicted looks for what is wrong with a page that stands still and ends where another response does not.
 func (r *reader) contradicted(ctx context.Context, page *upstream.Page, times int) error {
-	// The other answer was a small page, and may have been served larger.
+	// The other response was a small page, and may have been served larger.
 	if err := r.sizeServed(ctx, max(1, r.leastSize())); err != nil && !tooSmall(err) {
 		return err
 	}
@@ -94,14 +94,14 @@ func (r *reader) contradicted(ctx context.Context, page *upstream.Page, times in
 			return err
 		}
 	}
-	if times > 1 { // once, it may have been the other answer that came short
+	if times > 1 { // once, it may have been the other response that came short
 		return errRowsDropped
 	}
 	return nil
 }
 
-// confirm fetches what shows whether the list ends with the page. Unless that is clear at once it fetches the page again,
-// and returns what came.
+// confirm fetches what shows whether the list ends with the page. Unless that is clear at once it fetches the page
+// again, and returns what came.
 func (r *reader) confirm(ctx context.Context, page *upstream.Page) (verdict, *upstream.Page, error) {
 	if len(page.Rows) == 0 {
 		return r.confirmEmpty(ctx, page)
@@ -150,8 +150,8 @@ func sameEnd(page, other *upstream.Page) bool {
 // lastRow is the last row of a page that has one.
 func lastRow(page *upstream.Page) upstream.Row { return page.Rows[len(page.Rows)-1] }
 
-// confirmSameEnd judges a page with which another page agrees. Were both cut, either could seem to end there if the list
-// has moved by the right number of rows.
+// confirmSameEnd judges a page with which another page agrees. Were both cut, either could seem to end there if the
+// list has moved by the right number of rows.
 func (r *reader) confirmSameEnd(ctx context.Context, page, other *upstream.Page) (verdict, *upstream.Page, error) {
 	if r.cameWhole(other.Size) {
 		return confirmed, page, nil
@@ -217,8 +217,8 @@ func (r *reader) servedAgain(ctx context.Context, page, behind *upstream.Page) (
 	return err == nil && len(first.Rows) > 0 && sameRow(first.Rows[0], behind.Rows[0]), err
 }
 
-// startsWhole reports whether the list begins with a whole page of this size, if the page is behind the first. Were
-// pages of that size cut, those behind the first would begin elsewhere than their numbers say.
+// startsWhole reports whether the list begins with a whole page of this size, if the page is after the first. Were
+// pages of that size cut, those after the first would begin elsewhere than their numbers say.
 func (r *reader) startsWhole(ctx context.Context, page *upstream.Page, size int) (bool, error) {
 	if page.Number == 0 {
 		return true, nil
@@ -227,7 +227,7 @@ func (r *reader) startsWhole(ctx context.Context, page *upstream.Page, size int)
 	return err == nil && !first.Last(), err
 }
 
-// cameWhole reports whether a page of the list has come whole of late that was not smaller.
+// cameWhole reports whether a page of the list that was not smaller has recently come whole.
 func (r *reader) cameWhole(size int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -245,7 +245,7 @@ func (r *reader) movedThrough(before *upstream.Page, stood int, after *upstream.
 }
 
 // seen is the place in the list where the page shows the row; -1 where it does not. A row that cannot be read, in one
-// answer or the other, is taken for the one that stands there: of two calls with one id in an answer the second is
+// response or the other, is taken for the one that stands there: of two calls with one id in a response the second is
 // such a row.
 func seen(page *upstream.Page, row upstream.Row, at int) int {
 	if i := place(page, row); i >= 0 {
@@ -258,7 +258,7 @@ func seen(page *upstream.Page, row upstream.Row, at int) int {
 	return -1
 }
 
-// confirmEmpty asks for the first page in another size.
+// confirmEmpty fetches the first page in another size.
 func (r *reader) confirmEmpty(ctx context.Context, page *upstream.Page) (verdict, *upstream.Page, error) {
 	for range 1 + plainRaises {
 		size := max(1, r.leastSize())
@@ -281,8 +281,8 @@ func (r *reader) confirmEmpty(ctx context.Context, page *upstream.Page) (verdict
 	return moved, page, nil
 }
 
-// another asks for a small page that holds the last row and some behind it. Where there is none it asks for the page
-// that begins behind the last row, or as near to it as can be. The page asked for is never larger than the one that is
+// another fetches a small page that holds the last row and some behind it. Where there is none it fetches the page
+// that begins after the last row, or as near to it as can be. The page asked for is never larger than the one that is
 // to be confirmed, since it may be just the larger one that is cut.
 func (r *reader) another(ctx context.Context, page *upstream.Page) (other *upstream.Page, behind bool, err error) {
 	most := page.Size
@@ -340,7 +340,7 @@ func following(row, least, most int) (number, size int) {
 }
 
 // knowsEnd reports whether the list is known to be just this first page, row for row. Less does not help, nor does what
-// is known of an end behind the first page: since then upstream may have come to serve smaller pages, and the list may
+// is known of an end after the first page: since then upstream may have come to serve smaller pages, and the list may
 // have moved so that a page which is cut, or begins before its place, ends with the same row at the same place.
 func (r *reader) knowsEnd(page *upstream.Page) bool {
 	found, ok := endOf(page)

@@ -11,19 +11,21 @@ import (
 // The number of the first page
 //
 // Page 0 of a server that counts from 1 is an error, or empty, or the first page again. Page 1 of a server that counts
-// from 0 is what follows page 0. So page 1 tells the two apart: its rows begin where page 0 does, or a page later. The
-// list may move by just as much meanwhile. So page 0 is asked for twice as large, before and after: its rows show where
+// from 0 is what follows page 0. So page 1 shows the difference: its rows begin where page 0 does, or a page later. The
+// list may move by just as much meanwhile. So page 0 is requested twice as large, before and after: its rows show where
 // those of page 1 stand, and how far the list has moved. A number is believed only if it explains the places, and the
 // other does not.
 //
-// A list of which nothing is known but one page tells nothing where upstream serves that page for every number; nor
+// A list of which only one page is known shows nothing where upstream serves that page for every number; nor
 // does an empty list. Nothing is wrong then in counting from 0, for this once.
 
 // mostMoves is how many calls may come and leave meanwhile. Of more, some may have come and left unseen.
 const mostMoves = upstream.ProbeRows - 1
 
-// errMoved: the list moves too much for the answers to tell anything.
-var errMoved = &upstream.Error{Kind: upstream.KindInvalidResponse, Reason: "the first page could not be found out: set its number"}
+// errMoved: the list moves too much for the responses to show anything.
+var errMoved = &upstream.Error{
+	Kind: upstream.KindInvalidResponse, Reason: "the first page could not be found out: set its number",
+}
 
 // firstNumber returns the number of the first page, and whether that is known.
 func (v *Verifier) firstNumber(ctx context.Context, whole Fetcher) (n upstream.FirstPage, sure bool, err error) {
@@ -38,7 +40,7 @@ func (v *Verifier) firstNumber(ctx context.Context, whole Fetcher) (n upstream.F
 		return 0, false, err
 	}
 	defer done()
-	if n, ok := fresh(v, &v.first); ok { // somebody else found it out meanwhile
+	if n, ok := fresh(v, &v.first); ok { // another request has found it out meanwhile
 		return n, true, nil
 	}
 	n, sure, err = v.probeFirst(ctx, whole)
@@ -61,7 +63,7 @@ func (v *Verifier) firstNumber(ctx context.Context, whole Fetcher) (n upstream.F
 // probeFirst finds the number out.
 func (v *Verifier) probeFirst(ctx context.Context, whole Fetcher) (n upstream.FirstPage, sure bool, err error) {
 	rows := upstream.ProbeRows
-	for range v.patience() {
+	for range v.probeTries() {
 		n, sure, err = v.probeFirstOnce(ctx, whole, rows)
 		size, isSize := errors.AsType[*upstream.PageSizeError](err)
 		switch {
@@ -76,8 +78,9 @@ func (v *Verifier) probeFirst(ctx context.Context, whole Fetcher) (n upstream.Fi
 	return 0, false, errMoved
 }
 
-// patience is how often something is tried: besides the list's moves, upstream's least size may turn out anew.
-func (v *Verifier) patience() int {
+// probeTries is how often the probe is tried: besides the list's moves, upstream's least size may turn out to be
+// larger.
+func (v *Verifier) probeTries() int {
 	const tries = 5 // a list that grows from nothing, with each request, takes as many
 	if v.leastSize() == 0 {
 		return tries
@@ -85,15 +88,17 @@ func (v *Verifier) patience() int {
 	return tries + plainRaises
 }
 
-// probeFirstOnce compares pages 0 and 1. Its error is errMoved where that told nothing.
-func (v *Verifier) probeFirstOnce(ctx context.Context, whole Fetcher, rows int) (n upstream.FirstPage, sure bool, err error) {
+// probeFirstOnce compares pages 0 and 1. Its error is errMoved where that showed nothing.
+func (v *Verifier) probeFirstOnce(
+	ctx context.Context, whole Fetcher, rows int,
+) (n upstream.FirstPage, sure bool, err error) {
 	get := func(number, size int) (*upstream.Page, error) { return v.exactly(ctx, whole, number, size) }
 	zero, err := get(0, 2*rows)
 	if err != nil && !refusesNumber(err) {
 		return 0, false, err
 	}
 	if err != nil || len(zero.Rows) == 0 {
-		v.tellsNothing(0)
+		v.keepFew(0)
 		return probeWithoutZero(get, rows, err != nil)
 	}
 	p := probe{zero: zero, rows: max(1, v.leastSize(), min(rows, len(zero.Rows)/2))}
@@ -114,7 +119,7 @@ func (v *Verifier) probeFirstOnce(ctx context.Context, whole Fetcher, rows int) 
 		return 0, false, err
 	}
 	n, sure, err = p.judge()
-	v.tellsNothing(len(zero.Rows))
+	v.keepFew(len(zero.Rows))
 	if !sameRows(zero, p.again) {
 		return n, sure, err
 	}
@@ -129,22 +134,24 @@ func (v *Verifier) probeFirstOnce(ctx context.Context, whole Fetcher, rows int) 
 	return n, sure, err
 }
 
-// tellsNothing keeps how many rows the list had, should it tell nothing.
-func (v *Verifier) tellsNothing(rows int) {
+// keepFew keeps how many rows the list had, for when it shows nothing about the number.
+func (v *Verifier) keepFew(rows int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.few = rows
 }
 
-// fewRows is how many rows the list had when it told nothing.
+// fewRows is how many rows the list had when it showed nothing about the number.
 func (v *Verifier) fewRows() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.few
 }
 
-// probeWithoutZero tells the number where page 0 is refused, or empty.
-func probeWithoutZero(get func(number, size int) (*upstream.Page, error), rows int, refused bool) (upstream.FirstPage, bool, error) {
+// probeWithoutZero returns the number where page 0 is refused, or empty.
+func probeWithoutZero(
+	get func(number, size int) (*upstream.Page, error), rows int, refused bool,
+) (upstream.FirstPage, bool, error) {
 	one, err := get(1, rows)
 	switch {
 	case err != nil && (refused || !refusesNumber(err)):
@@ -171,7 +178,7 @@ func probeWithoutZero(get func(number, size int) (*upstream.Page, error), rows i
 	return 0, false, err
 }
 
-// probeWithoutOne tells the number where page 0 has rows, and page 1 is empty or refused: it is past the end, since a
+// probeWithoutOne returns the number where page 0 has rows, and page 1 is empty or refused: it is past the end, since a
 // first page would be as good under either number. A call that page 0 has before and after shows that the list was not
 // empty meanwhile.
 func probeWithoutOne(
@@ -215,17 +222,17 @@ func (p *probe) likeFirst() bool {
 // long reports whether the list has more rows than page 1 could have under either number.
 func (p *probe) long() bool { return len(p.zero.Rows) >= 2*p.rows }
 
-// whole reports whether the page has all rows that were asked for.
+// whole reports whether the page has all rows that were requested.
 func (p *probe) whole(page *upstream.Page) bool { return page != nil && len(page.Rows) == p.rows }
 
-// judge returns the number of the first page. Its error is errMoved where more than one number explains the responses, or
-// none does.
+// judge returns the number of the first page. Its error is errMoved where more than one number explains the responses,
+// or none does.
 func (p *probe) judge() (n upstream.FirstPage, sure bool, err error) {
 	if !p.measure() {
 		return 0, false, errMoved
 	}
 	if _, _, ok := offsets(p.one, p.zero); !ok {
-		if p.stands { // page 1 is behind a page 0 that was cut
+		if p.stands { // page 1 is after a page 0 that was cut
 			return upstream.FirstPageZero, true, nil
 		}
 		return 0, false, errMoved
@@ -246,8 +253,8 @@ func (p *probe) judge() (n upstream.FirstPage, sure bool, err error) {
 	}
 }
 
-// measure works out how far the rows can have moved meanwhile, and reports whether that is little enough to judge by, and
-// the pages have the rows that they should.
+// measure works out how far the rows can have moved meanwhile, and reports whether that is little enough to judge by,
+// and the pages have the rows that they should.
 func (p *probe) measure() bool {
 	arrived, ok := before(p.again, p.zero)
 	if !ok {
@@ -257,7 +264,7 @@ func (p *probe) measure() bool {
 	p.stands, p.least, p.most = sameRows(p.zero, p.again), -arrived, left
 	for _, row := range p.one.Rows {
 		if place(p.zero, row) < 0 && place(p.again, row) < 0 && p.long() {
-			arrived++ // and left, or it is behind both
+			arrived++ // and left, or it is after both
 		}
 	}
 	if arrived+left > mostMoves {
@@ -308,7 +315,7 @@ func before(page, other *upstream.Page) (missing int, ok bool) {
 	return missing, ok
 }
 
-// offsets tells how far the rows of a page stand behind their places in it within another page, at least and at most;
+// offsets returns how far the rows of a page stand behind their places in it within another page, at least and at most;
 // ok is false where they have no row in common.
 func offsets(page, in *upstream.Page) (least, most int, ok bool) {
 	for i, row := range page.Rows {

@@ -175,8 +175,8 @@ func (l *modelList) check(page *upstream.Page) string {
 		if slices.Equal(got, want) {
 			return ""
 		}
-		// A whole page past the end may be an earlier one, served again, and one that is smaller than upstream serves any
-		// page behind the first may begin elsewhere, if it has no more rows than were asked for.
+		// A whole page past the end may be an earlier one, served again, and one that is smaller than upstream serves
+		// any page behind the first may begin elsewhere, if it has no more rows than were asked for.
 		if page.Number > 0 && len(got) == page.Size && (page.Offset() >= len(rows) || page.Size < l.least) &&
 			strings.Contains(strings.Join(rows, " ")+" ", strings.Join(got, " ")+" ") {
 			return ""

@@ -8,7 +8,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// get asks for a page, counted from 0. Where the list has no such page that may be an error: then the page is empty, if
+// get fetches a page, counted from 0. Where the list has no such page that may be an error: then the page is empty, if
 // it is the number that is refused and neither the size nor everything.
 func (r *reader) get(ctx context.Context, number, size int) (*upstream.Page, error) {
 	askedAt := r.now()
@@ -29,7 +29,7 @@ func (r *reader) get(ctx context.Context, number, size int) (*upstream.Page, err
 	return upstream.EmptyPage(number, size, askedAt), nil
 }
 
-// start asks for the first so many rows of a list, or a few more where upstream serves no smaller pages.
+// start fetches the first so many rows of a list, or a few more where upstream serves no smaller pages.
 func (r *reader) start(ctx context.Context, list upstream.OrderStatuses, rows int) (page *upstream.Page, err error) {
 	for range 1 + plainRaises {
 		if page, err = r.once(ctx, list, 0, max(rows, r.leastSize())); !tooSmall(err) {
@@ -49,9 +49,9 @@ func (r *reader) divisor(row, below int) int {
 	return 0
 }
 
-// stands makes sure that a page behind the first stands where its number says. Two things move it that nothing in it
-// shows: a least size, if the page has no more rows than were asked for, and an upstream that serves a page again
-// where the list has ended. Whether upstream has these habits is found out once in a while, if the page seems to end
+// stands makes sure that a page after the first stands where its number says. Two things move it that nothing in it
+// shows: a least size, if the page has no more rows than were requested, and an upstream that serves a page again
+// where the list has ended. Whether upstream has these habits is found out every few minutes, if the page seems to end
 // the list. Until then a whole page is taken as it comes: what it says of its rows is true in any case.
 func (r *reader) stands(ctx context.Context, page *upstream.Page) (*upstream.Page, error) {
 	if page.Number == 0 {
@@ -139,8 +139,8 @@ func share(a, b *upstream.Page) bool {
 	return ok || sameRows(a, b)
 }
 
-// sizeServed finds out whether pages of this size are served as they are asked for. Its error is a [*PageSizeError]
-// where they are larger.
+// sizeServed finds out whether pages of this size are served as they are requested. Its error is a
+// [*upstream.PageSizeError] where they are larger.
 func (r *reader) sizeServed(ctx context.Context, size int) error {
 	known := func() bool {
 		exact, ok := fresh(r.Verifier, &r.exact)
@@ -172,7 +172,7 @@ func (r *reader) sizeServed(ctx context.Context, size int) error {
 		case err == nil && len(two.Rows) > least:
 			find(r.Verifier, &r.exact, least, findingsLast)
 		}
-		if _, tooLarge := errors.AsType[*upstream.PageSizeError](err); tooLarge { // in bytes: then it tells nothing
+		if _, tooLarge := errors.AsType[*upstream.PageSizeError](err); tooLarge { // in bytes: then it shows nothing
 			return nil
 		}
 		return err
@@ -208,8 +208,8 @@ func (r *reader) repeatsPages(ctx context.Context) (bool, error) {
 	return old.value, nil
 }
 
-// probeFar asks for a page that is not there. Where it has rows, the number may mean nothing at all, which is an error.
-// That it has none tells nothing if the list is empty at that moment: a call that its first page has before and after
+// probeFar fetches a page that is not there. Where it has rows, the number may mean nothing at all, which is an error.
+// That it has none shows nothing if the list is empty at that moment: a call that its first page has before and after
 // shows that it is not.
 func (r *reader) probeFar(ctx context.Context) (repeats bool, err error) {
 	const rows = 2 * upstream.ProbeRows // a list that moves by fewer meanwhile has a call in both

@@ -4,7 +4,7 @@
 //
 // A page is rows, and a claim: that these are the rows [number*size, number*size+size) of the list, and that the list
 // ends with them if they are fewer. Nothing in the response proves the claim. Upstream may count its pages from 0 or
-// from 1, serve more or fewer rows a page than it is asked for, cut responses at a limit of bytes, drop rows after it
+// from 1, serve more or fewer rows a page than requested, cut responses at a limit of bytes, drop rows after it
 // has made the page, or serve its first or last page again where the list has ended. Each of these makes one page look
 // like another. And the list moves, between any two requests.
 //
@@ -14,8 +14,8 @@
 //   - That a list ends: end.go.
 //   - Which page sizes are served, and what comes past the end: past.go.
 //
-// What belongs to upstream is found out for each tenant, what belongs to a list for each list, and both again after some
-// minutes. Where responses contradict one another, the pages are requested again while the list moves; a list that
+// What belongs to upstream is found out for each tenant, what belongs to a list for each list, and both again after
+// some minutes. Where responses contradict one another, the pages are requested again while the list moves; a list that
 // stands still and contradicts itself is an error.
 package verify
 
@@ -40,12 +40,12 @@ const (
 	findingsRetry = time.Minute
 	// mostLeast is the largest least page size, in rows, that is taken for one.
 	mostLeast = upstream.MaxCountedRows - 1
-	// plainRaises is how often the least page size may turn out to be a little larger still. Then it is doubled, so that
-	// an upstream that always serves a row more than it is asked for is found out.
+	// plainRaises is how often the least page size may turn out to be a little larger still. Then it is doubled, so
+	// that an upstream that always serves a row more than requested is found out.
 	plainRaises = 8
 	// verifyTries is how often a list may move while it is looked at.
 	verifyTries = 3
-	// smallPage is the rows of a page that is asked for to confirm another.
+	// smallPage is the rows of a page that is requested to confirm another.
 	smallPage = 32
 	// rememberedEnds bounds the lists of one tenant about which something is remembered.
 	rememberedEnds = 256
@@ -53,31 +53,32 @@ const (
 	unfiltered upstream.OrderStatuses = 0
 )
 
-// Fetcher fetches a page of one list, numbered as upstream numbers it, of size rows. It returns what came: also more rows
-// than were asked for. Its errors are those of [upstream.Lister].
+// Fetcher fetches a page of one list, numbered as upstream numbers it, of size rows. It returns what came: also more
+// rows than were requested. Its errors are those of [upstream.Lister].
 type Fetcher func(ctx context.Context, number, size int) (*upstream.Page, error)
 
-// Verifier makes pages that can be relied on out of one tenant's answers. It is safe for concurrent use, once its
+// Verifier makes pages that can be relied on out of one tenant's responses. It is safe for concurrent use, once its
 // fields are set.
 type Verifier struct {
-	// FirstPage is told the number of upstream's first page when it is found out, and when it has changed; nil is nobody.
+	// FirstPage is called with the number of upstream's first page when it is found out, and when it has changed; nil
+	// is no observer.
 	FirstPage func(number int)
-	// PageSize is told the most rows that upstream serves a page of some list, when that is found out and when it has
-	// changed; nil is nobody.
+	// PageSize is called with the most rows that upstream serves a page of some list, when that is found out and when
+	// it has changed; nil is no observer.
 	PageSize func(rows int)
 
 	set     upstream.FirstPage
 	now     func() time.Time
-	probing chan struct{} // holds a token while somebody probes; a channel, so that waiting ends with the context
+	probing chan struct{} // holds a token while a request probes; a channel, so that waiting ends with the context
 
 	mu           sync.Mutex
 	first        finding[upstream.FirstPage]
-	few          int           // rows of the whole list, where it last told nothing about the number
+	few          int           // rows of the whole list, where it last showed nothing about the number
 	least        finding[int]  // rows of the smallest page that is served
 	raised       int           // how often that was found to be larger still
-	exact        finding[int]  // rows of the smallest page that was seen to be served as it was asked for
+	exact        finding[int]  // rows of the smallest page that was seen to be served as it was requested
 	repeats      finding[bool] // whether a page past the end has rows
-	reportedSize int           // what PageSize was told last
+	reportedSize int           // what PageSize was called with last
 	lists        *lru.Cache[upstream.OrderStatuses, listFindings]
 }
 
@@ -114,10 +115,12 @@ func (v *Verifier) forgetAll() {
 	v.forgetSizes()
 }
 
-// Page returns the page with this number, counted from 0, of size rows. ask asks for the list; whole asks for the list
-// without a filter. Besides those of ask the errors are a [*PageSizeError] where another size must be asked for, and an
-// [*Error] of [KindInvalidResponse] where the answers contradict one another.
-func (v *Verifier) Page(ctx context.Context, list upstream.OrderStatuses, ask, whole Fetcher, number, size int) (*upstream.Page, error) {
+// Page returns the page with this number, counted from 0, of size rows. ask fetches the list; whole fetches the list
+// without a filter. Besides those of ask the errors are an [*upstream.PageSizeError] where another size must be
+// requested, and an [*upstream.Error] of [upstream.KindInvalidResponse] where the responses contradict one another.
+func (v *Verifier) Page(
+	ctx context.Context, list upstream.OrderStatuses, ask, whole Fetcher, number, size int,
+) (*upstream.Page, error) {
 	if err := v.refused(list, size); err != nil {
 		return nil, err
 	}
@@ -137,10 +140,10 @@ func (v *Verifier) Page(ctx context.Context, list upstream.OrderStatuses, ask, w
 		r := &reader{Verifier: v, list: list, ask: ask, whole: whole, first: int(first)}
 		page, err := r.page(ctx, number, size)
 		switch {
-		case tooSmall(err): // it may be the error of a page that was asked for on the way
+		case tooSmall(err): // it may be the error of a page that was requested on the way
 			return nil, cmp.Or(v.refused(list, size), err)
 		case !contradicted && contradicts(err):
-			contradicted = true // perhaps by what was found out before: it is found out anew
+			contradicted = true // perhaps by what was found out before: it is found out again
 			v.forgetAll()
 			continue
 		case err != nil:
@@ -148,12 +151,12 @@ func (v *Verifier) Page(ctx context.Context, list upstream.OrderStatuses, ask, w
 		case sure || len(page.Rows) <= v.fewRows():
 			return page, nil
 		}
-		// The list has calls by now that tell the number.
+		// The list has calls by now that show the number.
 	}
 	return nil, errMoved
 }
 
-// contradicts reports whether an error says that answers do not fit each other, or what was found out before.
+// contradicts reports whether an error says that responses do not fit each other, or what was found out before.
 func contradicts(err error) bool {
 	return errors.Is(err, errRowsDropped) || errors.Is(err, errEndUnknown) || errors.Is(err, errPageIgnored)
 }
@@ -166,7 +169,7 @@ type reader struct {
 	first      int
 }
 
-// page asks for the page and judges what comes.
+// page fetches the page and judges what comes.
 func (r *reader) page(ctx context.Context, number, size int) (*upstream.Page, error) {
 	page, err := r.get(ctx, number, size)
 	if err != nil {
@@ -186,11 +189,11 @@ func (r *reader) learn(list upstream.OrderStatuses, page *upstream.Page) {
 		known.whole = finding[int]{page.Size, now.Add(findingsLast)}
 		r.lists.Add(list, known)
 	case len(page.Rows) > 0 && page.Number >= upstream.FarPage && !r.repeats.value:
-		r.repeats.until = time.Time{} // it is found out anew, and whether the number means anything
+		r.repeats.until = time.Time{} // it is found out again, and whether the number means anything
 	}
 }
 
-// once asks for a page of the reader's list or of the one without a filter, counted from 0, and returns what comes.
+// once fetches a page of the reader's list or of the one without a filter, counted from 0, and returns what comes.
 func (r *reader) once(ctx context.Context, list upstream.OrderStatuses, number, size int) (*upstream.Page, error) {
 	ask := r.ask
 	if list != r.list {
@@ -205,7 +208,7 @@ func (r *reader) once(ctx context.Context, list upstream.OrderStatuses, number, 
 	return page, nil
 }
 
-// exactly asks for a page as upstream numbers it, and notices when upstream serves larger ones.
+// exactly fetches a page as upstream numbers it, and notices when upstream serves larger ones.
 func (v *Verifier) exactly(ctx context.Context, ask Fetcher, number, size int) (*upstream.Page, error) {
 	if least := v.leastSize(); size < least {
 		return nil, &upstream.PageSizeError{Least: least}
@@ -227,7 +230,7 @@ func (v *Verifier) leastSize() int {
 	return v.least.value
 }
 
-// raise learns from an answer that has more rows than were asked for.
+// raise learns from a response that has more rows than were requested.
 func (v *Verifier) raise(size, rows int) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -241,7 +244,7 @@ func (v *Verifier) raise(size, rows int) error {
 		v.forgetSizes()
 		return &upstream.Error{
 			Kind: upstream.KindInvalidResponse, Status: http.StatusOK,
-			Reason: fmt.Sprintf("%d rows were asked for and %d came", size, rows),
+			Reason: fmt.Sprintf("%d rows were requested and %d came", size, rows),
 		}
 	}
 	v.least = finding[int]{least, v.now().Add(findingsLast)}
@@ -270,7 +273,9 @@ func (v *Verifier) refused(list upstream.OrderStatuses, size int) error {
 		v.forgetSizes()
 		known.most = finding[int]{}
 		v.lists.Add(list, known)
-		return &upstream.Error{Kind: upstream.KindInvalidResponse, Status: http.StatusOK, Reason: "no page size brings a whole page"}
+		return &upstream.Error{
+			Kind: upstream.KindInvalidResponse, Status: http.StatusOK, Reason: "no page size brings a whole page",
+		}
 	case size < e.Least, e.Most > 0 && size > e.Most:
 		return e
 	default:
@@ -294,7 +299,7 @@ func (r *reader) lower(rows, size int) error {
 	return r.refused(r.list, size)
 }
 
-// alone waits until nobody else probes. Its error is that of the context; otherwise the caller must call done.
+// alone waits until no other request probes. Its error is that of the context; otherwise the caller must call done.
 func (v *Verifier) alone(ctx context.Context) (done func(), err error) {
 	select {
 	case v.probing <- struct{}{}:
@@ -332,7 +337,7 @@ func refusesNumber(err error) bool {
 	}
 }
 
-// tooSmall reports whether a larger page must be asked for.
+// tooSmall reports whether a larger page must be requested.
 func tooSmall(err error) bool {
 	e, ok := errors.AsType[*upstream.PageSizeError](err)
 	return ok && e.Least > 0

@@ -1,5 +1,5 @@
-// Package conversation composes the made-up conversations of package fake from scripts/*.txt, whose format is explained in
-// script.go.
+// Package conversation composes the made-up conversations of package fake from scripts/*.txt, whose format is explained
+// in script.go.
 package conversation
 
 // Kind is who, or what, answers a call; Failed when it is not answered.

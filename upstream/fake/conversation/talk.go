@@ -32,8 +32,8 @@ func New(lib *Library) Talk {
 	return Talk{used: make([]uint64, lib.stages)}
 }
 
-// Compose composes the whole conversation of a call, whatever part of it has happened yet. It is the same whenever it is
-// composed. The call arrived at a time in milliseconds since 1970.
+// Compose composes the whole conversation of a call, whatever part of it has happened yet. It is the same whenever it
+// is composed. The call arrived at a time in milliseconds since 1970.
 func (t *Talk) Compose(lib *Library, seed uint64, serial uint32, arrived int64, k Kind) {
 	t.dice = dice.New(seed, uint64(serial)|1<<42)
 	t.json, t.marks, t.Outcome = t.json[:0], t.marks[:0], Outcome{}
@@ -123,7 +123,8 @@ func (t *Talk) Length() int64 {
 	return t.marks[len(t.marks)-1].end
 }
 
-// Entries returns the entries that are complete this many milliseconds after the call was answered, separated by commas.
+// Entries returns the entries that are complete this many milliseconds after the call was answered, separated by
+// commas.
 func (t *Talk) Entries(elapsed int64) (json []byte, n int) {
 	for n < len(t.marks) && t.marks[n].end <= elapsed {
 		n++

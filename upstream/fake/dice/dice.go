@@ -3,8 +3,8 @@ package dice
 
 import "math"
 
-// Dice is a SplitMix64 generator: one word of state, a few nanoseconds a throw, and the same throws for the same seed in
-// every version, which no generator of a library promises.
+// Dice is a SplitMix64 generator: one word of state, a few nanoseconds a throw, and the same throws for the same seed
+// in every version, which no generator of a library promises.
 type Dice uint64
 
 // golden is the odd constant that SplitMix64 steps by.
