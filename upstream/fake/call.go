@@ -138,7 +138,7 @@ func planOf(seed uint64, serial uint32) plan {
 	return p
 }
 
-// phase tells how far the call has come at now, in milliseconds since 1970.
+// phase returns how far the call has come at now, in milliseconds since 1970.
 func (c call) phase(p *plan, now int64) phase {
 	age := now - c.arrived
 	switch {
@@ -153,12 +153,12 @@ func (c call) phase(p *plan, now int64) phase {
 	}
 }
 
-// dialled tells whether a call that has come so far has a time at which it started.
+// dialled reports whether a call that has come so far has a time at which it started.
 func (p *plan) dialled(at phase) bool {
 	return at >= ringing && (p.kind != conversation.Failed || !p.failure.undialled)
 }
 
-// order tells the status of the call's order at now.
+// order returns the status of the call's order at now.
 func (c call) order(seed uint64, now int64) order {
 	p := planOf(seed, c.serial)
 	switch c.phase(&p, now) {

@@ -30,11 +30,11 @@ type Upstream struct {
 	library *conversation.Library
 
 	list   atomic.Pointer[list]
-	writer sync.Mutex // taken by whoever changes the list
+	writer sync.Mutex // held while the list changes
 	next   uint32     // the serial number of the next call; guarded by writer
 
 	behaviour atomic.Pointer[Behaviour]
-	behaving  sync.Mutex // taken by whoever changes the switches
+	behaving  sync.Mutex // held while the switches change
 
 	ordered atomic.Pointer[ordered] // the last order that was made; nil before
 
@@ -76,7 +76,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fault = b.Fault(ticket.n, r)
 	}
 	if !pause(r.Context(), b.Latency) {
-		return // nobody is there to be answered
+		return // the client has gone
 	}
 
 	s := u.scratch.Get().(*scratch) // the pool holds nothing else
@@ -92,7 +92,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			body, rows = fault.Body, 0
 		}
 	}
-	// Recorded before it is written: who has read the answer finds it in the record.
+	// Recorded before it is written: a client that has read the response finds it in the record.
 	u.record.answered(ticket, status, rows)
 
 	if status == http.StatusNoContent {
@@ -117,7 +117,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// answer puts the body of the real answer to request n into s.page.
+// answer puts the body of the real response to request n into s.page.
 func (u *Upstream) answer(s *scratch, b *Behaviour, r *http.Request, q query, n int) (status, rows int) {
 	switch {
 	case !strings.HasSuffix(r.URL.Path, "/call"):

@@ -126,8 +126,8 @@ func ordinal(n int) string {
 	return strconv.Itoa(n) + suffix
 }
 
-// phone throws a number that can never belong to anybody: it is from a range that is reserved for fiction. None is
-// reserved in Spain, so who speaks Spanish has a number in the United States.
+// phone throws a number that can never belong to a person: it is from a range that is reserved for fiction. None is
+// reserved in Spain, so Spanish speakers have a number in the United States.
 func phone(d *dice.Dice, l language) string {
 	switch l {
 	case french: // reserved by Arcep

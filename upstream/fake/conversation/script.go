@@ -9,7 +9,7 @@ import (
 
 // A script is a text file in scripts/: the material for one sort of conversation. A call is one walk through it.
 //
-//	kind human                          who picks up; "common" for stages that all scripts of a language may use
+//	kind human                          what answers the call; "common" for stages that all scripts of a language may use
 //	lang en
 //	weight 10                           against the other scripts of this kind and language
 //	hours 8-17                          when appointments can be
@@ -24,9 +24,9 @@ import (
 //	U Speaking.
 //	T find_slots {"day":"<date1>"} -> {"free":["<time1>"]}
 //
-// Lines begin with who speaks: A the agent, U the person who is called. T is a tool whose arguments are an object, S
-// one whose arguments are text; X and Y are the same when the tool fails. <name> is a slot, one of the script or one
-// of those in slots.go, and (a|b) is thrown anew each time; (a) is just what it looks like. Lines with // are left out.
+// Lines begin with the speaker: A the agent, U the person who is called. T is a tool whose arguments are an object, S
+// one whose arguments are text; X and Y are the same when the tool fails. <name> is a slot, one of the script or one of
+// those in slots.go, and (a|b) is thrown again each time; (a) is just what it looks like. Lines with // are left out.
 
 //go:embed scripts/*.txt
 var scripts embed.FS

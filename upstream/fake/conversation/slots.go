@@ -46,7 +46,7 @@ var builtins = [builtinSlots]string{
 	slotFirst: "first", slotLast: "last", slotFull: "full", slotTitle: "title", // the person who is called
 	slotEnding:   "e",                            // what this person's gender adds to a French or Spanish adjective
 	slotAgent:    "agent",                        // the first name that the voice agent goes by
-	slotOther:    "other",                        // the last name of somebody else
+	slotOther:    "other",                        // the last name of another person
 	slotFriend:   "friend",                       // and the first name of yet another
 	slotStreet:   "street",                       // with a house number
 	slotDigits:   "digits",                       // the last two of the phone number
