@@ -103,6 +103,39 @@ func TestServesWhatAPageCovers(t *testing.T) {
 	}
 }
 
+// Of several pages that cover the rows the newest is served, wherever it begins and however large it is.
+func TestTheNewestCoveringPageIsServed(t *testing.T) {
+	for name, test := range map[string]struct{ older, newer upstream.ListCallsOptions }{
+		"the larger page": {ask(30, 10), ask(1, 200)},
+		"the smaller":     {ask(1, 200), ask(30, 10)},
+		"an equal start":  {ask(1, 300), ask(3, 100)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := New(&lister{rows: 950}, Options{TTL: time.Minute, MaxBytes: 1 << 20})
+				read := func(opts upstream.ListCallsOptions) *upstream.Page {
+					page, err := c.ListCalls(t.Context(), opts)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return page
+				}
+				read(test.older)
+				time.Sleep(time.Second)
+				test.newer.NotBefore = time.Now()
+				newest := read(test.newer)
+				window := ask(305, 1) // in all of them
+				if got := read(window); got != newest {
+					t.Errorf("got the page of %d rows from row %d", got.Size, got.Offset())
+				}
+				if got := c.Page(window); got != newest {
+					t.Errorf("Page returned the page of %d rows from row %d", got.Size, got.Offset())
+				}
+			})
+		})
+	}
+}
+
 func TestFreshness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50}
