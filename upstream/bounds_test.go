@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// listOf is an answer of the row, repeated.
+// listOf is a response with the row, repeated.
 func listOf(row string, times int) string {
 	return `{"calls":[` + strings.TrimSuffix(strings.Repeat(row+",", times), ",") + `]}`
 }
@@ -33,7 +33,7 @@ func withEntries(entry string, entries int) string {
 	return `{"id":"a","transcript":[` + strings.TrimSuffix(strings.Repeat(entry+",", entries), ",") + `]}`
 }
 
-// What an answer may have of anything is bounded. What is more costs the row, or a page of fewer rows is asked for.
+// What a response may have of anything is bounded. More than that costs the row, or a page of fewer rows is requested.
 func TestAnswersAreBounded(t *testing.T) {
 	const size = 24
 	none, id := `{}`, `{"id":"a"}`

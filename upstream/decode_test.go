@@ -37,7 +37,7 @@ func entries(c *Call) []map[string]any {
 	return entries
 }
 
-// readOne decodes an answer with one row.
+// readOne decodes a response with one row.
 func readOne(t *testing.T, row string) *Call {
 	t.Helper()
 	rows := readRows(t, `{"calls": [`+row+`]}`)
@@ -373,7 +373,7 @@ func TestListsOfNone(t *testing.T) {
 	}
 }
 
-// A row tells when its call started, for whoever compares rows without looking into them.
+// A row has the start time of its call, for comparisons that do not read the call.
 func TestRowsTellWhenTheirCallsStarted(t *testing.T) {
 	tests := map[string]struct {
 		row  string

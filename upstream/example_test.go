@@ -37,7 +37,7 @@ func ExampleParsePage() {
 	// unrecognized: mood
 }
 
-// A page answers for a range of rows if it has them all, or if the list ends in it.
+// A page covers a range of rows if it has them all, or if the list ends in it.
 func ExamplePage_Covers() {
 	page := &upstream.Page{Number: 2, Size: 10, Rows: make([]upstream.Row, 10)}
 	fmt.Println(page.Offset(), page.End(), page.Covers(20, 30), page.Covers(25, 35))

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// What is beyond the free requests is charged, and taken from the allowance around it too. A refusal is the asker's
-// own, so that who shares a request with others can tell it from theirs.
-func TestChargingAllowances(t *testing.T) {
+// What is beyond the free requests is charged, and taken from the budget around it too. A refusal is the part's
+// own, so that a request which shares a fetch with others can tell it from theirs.
+func TestChargingRequestBudgets(t *testing.T) {
 	const free = 2
 	for name, test := range map[string]struct {
 		within     *RequestBudget

@@ -34,7 +34,7 @@ const refreshShare = 4
 // slotOptions are the bounds of [slots].
 type slotOptions struct {
 	all, tenant int // slots; at least 1
-	waiting     int // waiters; with 0 or less nobody waits
+	waiting     int // waiters; with 0 or less no request waits
 	// unproven says that tenants whose key upstream has never accepted have a share together.
 	unproven bool
 }

@@ -31,7 +31,7 @@ func (m *slotsModel) enterOne(t *rapid.T) {
 	m.settle(t, able)
 }
 
-// able are the tenants that have a waiter who may have a slot as soon as one is free.
+// able are the tenants that have a waiter that may have a slot as soon as one is free.
 func (m *slotsModel) able() []upstream.Tenant {
 	var able []upstream.Tenant
 	for _, sh := range m.shares {
@@ -42,7 +42,7 @@ func (m *slotsModel) able() []upstream.Tenant {
 	return able
 }
 
-// settle looks at who has been decided, and at what must hold after each step. Those that were able before the step
+// settle checks which waiters are decided, and what must hold after each step. Those that were able before the step
 // have waited through all of it.
 func (m *slotsModel) settle(t *rapid.T, able []upstream.Tenant) {
 	still := m.able()
@@ -90,7 +90,7 @@ func (m *slotsModel) judgeTurn(t *rapid.T, w *waiter, able []upstream.Tenant) {
 	}
 }
 
-// judgeRefusal holds that no queue is longer than that of the one who was refused, who came last to it.
+// judgeRefusal holds that no queue is longer than that of the rejected waiter, which came last to it.
 func (m *slotsModel) judgeRefusal(t *rapid.T, w *waiter) {
 	mine := len(w.share.queues[w.class]) + 1
 	longest := 0
@@ -105,12 +105,12 @@ func (m *slotsModel) judgeRefusal(t *rapid.T, w *waiter) {
 	}
 	for _, other := range m.came {
 		if other.share == w.share && other.class == w.class && m.queued[other] > m.queued[w] {
-			t.Fatal("one was refused who had come before another")
+			t.Fatal("a waiter was rejected that had come before another")
 		}
 	}
 }
 
-// judge holds the bounds, and that no slot is free while somebody may have it.
+// judge holds the bounds, and that no slot is free while a request may have it.
 func (m *slotsModel) judge(t *rapid.T) {
 	taken, refreshing, unproven := map[upstream.Tenant]int{}, map[upstream.Tenant]int{}, 0
 	for _, w := range m.holding {
@@ -150,7 +150,7 @@ func (m *slotsModel) judge(t *rapid.T) {
 	}
 }
 
-// Whatever comes and goes in whatever order: the bounds hold, no slot is free while somebody may have it, tenants take
+// Whatever comes and goes in whatever order: the bounds hold, no slot is free while a request may have it, tenants take
 // turns, each queue is first come, first served, and nothing is left behind.
 func TestSlotsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -217,7 +217,7 @@ func TestSlotsModel(t *testing.T) {
 	})
 }
 
-// A table of who comes next. Each request is named by its tenant, a small letter for a refresh.
+// A table of which request comes next. Each request is named by its tenant, a small letter for a refresh.
 func TestSlotsOrder(t *testing.T) {
 	tests := map[string]struct {
 		opts   slotOptions
@@ -236,7 +236,7 @@ func TestSlotsOrder(t *testing.T) {
 		"unproven, each has a place": {
 			opts: slotOptions{waiting: 16, unproven: true}, come: "UVWAA", want: "UVAA", refuse: "W",
 		},
-		"unproven, and nobody else":   {opts: slotOptions{waiting: 16, unproven: true}, come: "UUU", want: "UU", refuse: "U"},
+		"unproven tenants alone":      {opts: slotOptions{waiting: 16, unproven: true}, come: "UUU", want: "UU", refuse: "U"},
 		"unproven, the longer gives":  {opts: slotOptions{waiting: 16, unproven: true}, come: "UUV", want: "UV", refuse: "U"},
 		"there are no places to wait": {opts: slotOptions{waiting: -1}, come: "AB", refuse: "AB"},
 	}
@@ -280,7 +280,7 @@ func TestSlotsOrder(t *testing.T) {
 					}
 				}
 				if slot == nil {
-					t.Fatalf("%d wait, and nobody has the slot", len(names))
+					t.Fatalf("%d wait, and none has the slot", len(names))
 				}
 				served += string(names[slot])
 				delete(names, slot)

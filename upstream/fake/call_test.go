@@ -165,8 +165,8 @@ func checkEntry(t *testing.T, e *entry, seen map[string]int) {
 	}
 }
 
-// TestNobodyRepeatsHimself: in one conversation no longer line is said twice.
-func TestNobodyRepeatsHimself(t *testing.T) {
+// TestNoLineIsRepeated: in one conversation no longer line is said twice.
+func TestNoLineIsRepeated(t *testing.T) {
 	u := fake.New(fake.Config{Seed: 2, Calls: 3_000, Now: still})
 	for _, r := range everything(t, u) {
 		said := map[string]bool{}

@@ -62,7 +62,7 @@ func (s *slow) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: body}, nil
 }
 
-// answers lets it answer with a status from now on.
+// answers makes it respond with a status from now on.
 func (s *slow) answers(status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -138,7 +138,7 @@ func (c *Cache) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 			continue // that fetch had no waiters: it may have ended for no other reason
 		}
 		if refused, ok := errors.AsType[*upstream.RequestBudgetError](err); ok && !opts.Budget.Refused(refused) {
-			continue // joined a fetch of a request that could not pay for it
+			continue // joined a fetch of a request whose budget was spent
 		}
 		return page, err
 	}

@@ -16,7 +16,7 @@ import (
 	"revox-graphql/upstream/rest"
 )
 
-// counting asks a handler without a network, and counts the bytes of its answers.
+// counting asks a handler without a network, and counts the bytes of its responses.
 type counting struct {
 	http.Handler
 	bytes int

@@ -18,7 +18,7 @@ type lister struct {
 	mu      sync.Mutex
 	rows    int
 	asked   []upstream.ListCallsOptions
-	hold    chan struct{} // when not nil, answers wait for it to be closed
+	hold    chan struct{} // when not nil, responses wait for it to be closed
 	err     error
 	stopped int // requests that were given up while they waited to be sent
 }
@@ -327,7 +327,7 @@ func TestNoRequestWaitsForAFetchThatHasEnded(t *testing.T) {
 	}
 }
 
-// A fetch that was under way when a later list was asked for must not answer.
+// A fetch that started before NotBefore does not serve the request.
 func TestNotBeforeAsksAgainAfterAnOlderFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50, hold: make(chan struct{})}

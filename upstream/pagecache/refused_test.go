@@ -21,7 +21,7 @@ func TestRefusedCredentialsPages(t *testing.T) {
 	failing := func() error { return &upstream.Error{Kind: upstream.KindUnavailable, Status: 503} }
 	type step struct {
 		after time.Duration
-		err   error  // what upstream answers; nil is a page
+		err   error  // what upstream returns; nil is a page
 		sees  string // an error, or the page: stale, or a new one
 		pages int    // in memory, also hidden ones
 	}
@@ -130,7 +130,7 @@ func TestRefusalsAtOnce(t *testing.T) {
 	})
 }
 
-// answers is a transport that answers with these statuses, one after the other.
+// answers is a transport that responds with these statuses, one after the other.
 type answers []int
 
 func (a *answers) RoundTrip(*http.Request) (*http.Response, error) {

@@ -222,7 +222,7 @@ func (p payers) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 	return page, err
 }
 
-// A fetch that its waiter could not pay for is no answer for others.
+// The spent budget of the request that started a fetch is no error of the others that wait for it.
 func TestBudgetsOfOthersAreNotSpent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50, hold: make(chan struct{})}

@@ -156,7 +156,7 @@ func TestWaitersModel(t *testing.T) {
 }
 
 // Where too many wait, pages in memory are served all the same, older ones too where upstream's failing would allow it,
-// and who waits is given what comes.
+// and each waiter gets the page that comes.
 func TestTooManyWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 500}

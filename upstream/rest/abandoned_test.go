@@ -31,7 +31,7 @@ func abandonedAfter(
 	return c.ListCalls(ctx, opts)
 }
 
-// What becomes of a fetch when the last of those who wait for it has gone.
+// What becomes of a fetch when its last waiter has gone.
 func TestAbandonedFetches(t *testing.T) {
 	const took = 1500 * time.Millisecond
 	hint := func(ms string) http.Header { return http.Header{"Retry-After-Ms": {ms}} }
@@ -51,8 +51,8 @@ func TestAbandonedFetches(t *testing.T) {
 		err      any
 		after    time.Duration
 	}{
-		"nobody has waited": {answer: always(200, nil), err: context.Canceled},
-		"it was sent":       {answer: always(200, nil), patience: time.Second, requests: 1, after: took},
+		"no waiter":   {answer: always(200, nil), err: context.Canceled},
+		"it was sent": {answer: always(200, nil), patience: time.Second, requests: 1, after: took},
 		"it waits for a slot": {
 			answer: always(200, nil), client: rest.Options{MaxConcurrent: 1}, before: 1,
 			patience: time.Second, err: context.Canceled, after: time.Second,
@@ -186,7 +186,7 @@ func (k *keys) count(n int) {
 	k.most = max(k.most, k.unknown)
 }
 
-// Whoever makes up keys takes an eighth of the slots and of the places to wait, and keeps nobody else out; a key that
+// Clients that make up keys take an eighth of the slots and of the waiters, and keep no other client out; a key that
 // upstream accepts passes through that eighth once.
 func TestMadeUpKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -262,7 +262,7 @@ func TestTenantsTakeTurns(t *testing.T) {
 	})
 }
 
-// One tenant's refreshes leave most slots to what somebody waits for, and are not starved themselves.
+// One tenant's refreshes leave most slots to requests with waiting clients, and are not starved themselves.
 func TestRefreshesLeaveSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answer: always(200, nil), took: 100 * time.Millisecond}
@@ -300,7 +300,7 @@ func TestRefreshesLeaveSlots(t *testing.T) {
 	})
 }
 
-// A refresh that somebody comes to wait for leaves the queue of refreshes.
+// A refresh that gets a waiting client leaves the queue of refreshes.
 func TestRefreshesBecomeUrgent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answer: always(200, nil), took: time.Second}

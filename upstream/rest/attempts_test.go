@@ -21,8 +21,8 @@ import (
 	"revox-graphql/upstream/rest"
 )
 
-// script is an upstream without a network, so that time can be that of a synctest bubble. It answers the n-th request,
-// from 1, and notes when requests came.
+// script is an upstream without a network, so that time can be that of a synctest bubble. It responds to the n-th
+// request, from 1, and notes when requests came.
 type script struct {
 	answer func(n int, r *http.Request) (status int, header http.Header)
 	took   time.Duration
@@ -84,12 +84,12 @@ func (s *script) client(opts rest.Options) *rest.Client {
 	return rest.NewClient(opts)
 }
 
-// always answers with a status.
+// always responds with a status.
 func always(status int, header http.Header) func(int, *http.Request) (int, http.Header) {
 	return func(int, *http.Request) (int, http.Header) { return status, header }
 }
 
-// first answers so often with a status, and then well.
+// first responds so often with a status, and then without an error.
 func first(times, status int, header http.Header) func(int, *http.Request) (int, http.Header) {
 	return func(n int, _ *http.Request) (int, http.Header) {
 		if n <= times {
@@ -211,7 +211,7 @@ func TestBreaker(t *testing.T) {
 	})
 }
 
-// An upstream that fails often is not cut off while it answers now and then, however unlucky the streak.
+// An upstream that fails often is not cut off while it responds now and then, however unlucky the streak.
 func TestBreakerForgivesStreaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answer: func(n int, _ *http.Request) (int, http.Header) {
@@ -232,7 +232,7 @@ func TestBreakerForgivesStreaks(t *testing.T) {
 	})
 }
 
-// The question that is to close the breaker is given up by its asker: the next one may ask.
+// The client of the request that is to close the breaker gives up: the next request may be sent.
 func TestBreakerIsNotLeftHalfOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answer: first(5, 500, nil)}
@@ -262,7 +262,7 @@ func TestPauses(t *testing.T) {
 		header http.Header
 		kind   upstream.Kind
 		lasts  time.Duration
-		told   bool // whether it tells how long
+		told   bool // whether it says how long
 	}{
 		"429":                        {429, after("7"), limited, 7 * time.Second, true},
 		"503":                        {503, after("7"), unavailable, 7 * time.Second, true},
@@ -327,7 +327,7 @@ func TestRetryBudget(t *testing.T) {
 }
 
 // Upstream takes 10 requests a second and is asked 50 times.
-func TestPaceIsLearned(t *testing.T) {
+func TestRateLimitIsLearned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var second, taken int64
 		var refused atomic.Int64
@@ -415,22 +415,22 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	})
 }
 
-func TestAllowance(t *testing.T) {
+func TestRequestBudget(t *testing.T) {
 	f, base := newFake(t, 100)
 	f.Behave(func(b *fake.Behaviour) {
 		b.Fault = func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: 500} }
 	})
 	c := rest.NewClient(rest.Options{BaseURL: base, RetryDelay: time.Millisecond})
 	defer c.Close()
-	allowance := upstream.NewRequestBudget(2)
+	budget := upstream.NewRequestBudget(2)
 	opts := as("")
-	opts.Budget = allowance
+	opts.Budget = budget
 	if _, err := c.ListCalls(t.Context(), opts); kind(err) != upstream.KindUnavailable || len(f.Requests()) != 2 {
 		t.Errorf("%v, %d requests", err, len(f.Requests()))
 	}
 	_, err := c.ListCalls(t.Context(), opts)
 	refused, ok := errors.AsType[*upstream.RequestBudgetError](err)
-	if !ok || !allowance.Refused(refused) || upstream.NewRequestBudget(2).Refused(refused) || len(f.Requests()) != 2 {
+	if !ok || !budget.Refused(refused) || upstream.NewRequestBudget(2).Refused(refused) || len(f.Requests()) != 2 {
 		t.Errorf("%v, %d requests", err, len(f.Requests()))
 	}
 }

@@ -25,14 +25,14 @@ import (
 
 // failure is how upstream, or the way there, fails.
 type failure struct {
-	transport func(t *testing.T) (*url.URL, http.RoundTripper) // nil: the fake answers
+	transport func(t *testing.T) (*url.URL, http.RoundTripper) // nil: the fake responds
 	answer    fake.Answer
 	kind      upstream.Kind
 	cause     upstream.Cause
 	reason    string // part of it
 }
 
-// listen answers each connection with what the function does, which must not end before the connection may.
+// listen responds to each connection with what the function does, which must not end before the connection may.
 func listen(t *testing.T, serve func(*net.TCPConn)) *url.URL {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -348,7 +348,7 @@ func TestWhatTookTheTime(t *testing.T) {
 	}
 }
 
-// A firewall's page is not asked for again at once, unless the answer says so.
+// A firewall's page is not requested again at once, unless the response says so.
 func TestChallengesAreNotRepeated(t *testing.T) {
 	for advice, want := range map[string]int{"": 1, "true": 3, "false": 1} {
 		f, base := newFake(t, 10)

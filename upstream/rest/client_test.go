@@ -162,7 +162,7 @@ func TestFirstPageIsNotFooledByNewCalls(t *testing.T) {
 	}
 }
 
-// An empty list does not tell, and is asked again when it has calls.
+// An empty list does not show the number, and is read again when it has calls.
 func TestFirstPageOfAnEmptyList(t *testing.T) {
 	f, base := newFake(t, 0)
 	f.Behave(func(b *fake.Behaviour) { b.FirstPage, b.LenientPage = 1, true })
@@ -324,7 +324,7 @@ func TestNoContentIsAnEmptyPage(t *testing.T) {
 }
 
 func TestNoConnection(t *testing.T) {
-	base := &url.URL{Scheme: "http", Host: "127.0.0.1:1"} // a port that the system gives to nobody
+	base := &url.URL{Scheme: "http", Host: "127.0.0.1:1"} // a port that the system assigns to no program
 	c := rest.NewClient(rest.Options{BaseURL: base})
 	_, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: 5})
 	if e, ok := errors.AsType[*upstream.Error](err); !ok || e.Kind != upstream.KindUnavailable || strings.Contains(err.Error(), base.Host) {
@@ -383,7 +383,7 @@ func TestTheCallersEndComesFirst(t *testing.T) {
 	}
 }
 
-// holdUp is a RoundTripper that answers nobody.
+// holdUp is a RoundTripper that never responds.
 type holdUp struct{}
 
 func (holdUp) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -391,7 +391,7 @@ func (holdUp) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, req.Context().Err()
 }
 
-// Those who wait for somebody else's probe can give up on their own.
+// A request that waits for the probe of another can give up by itself.
 func TestWaitingForTheProbeEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := rest.NewClient(rest.Options{

@@ -14,7 +14,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// sized is a row of so many bytes, with whatever could mislead who looks for its end.
+// sized is a row of so many bytes, with whatever could mislead a search for its end.
 func sized(id, bytes int) string {
 	row := fmt.Sprintf(`{"id": "%d", "x": {"a": [1, "]}\"", {}]}, "y": "\\"`, id)
 	return row + `, "z": "` + strings.Repeat("z", max(0, bytes-len(row)-len(`, "z": ""}`))) + `"}`
@@ -85,7 +85,7 @@ func TestRowsAreLeftOutForTheirSize(t *testing.T) {
 	}
 }
 
-// What is no answer is not read on.
+// A body that is no list of calls is not read to its end.
 func TestGarbageIsNotReadOn(t *testing.T) {
 	for name, garbage := range map[string]string{
 		"nothing":       strings.Repeat("\x00", 50_000),
@@ -108,7 +108,7 @@ func TestGarbageIsNotReadOn(t *testing.T) {
 	}
 }
 
-// Random answers: what is kept is JSON with every row in its place, and a row is only left out if it is large.
+// Random responses: what is kept is JSON with every row in its place, and a row is only left out if it is large.
 func TestRandomAnswersAreCut(t *testing.T) {
 	const limit = 5000
 	cut := 0

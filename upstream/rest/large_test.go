@@ -16,10 +16,10 @@ import (
 	"revox-graphql/upstream/rest"
 )
 
-// largeAnswers is a transport that answers with 3 MiB, and holds back the last one until it is told to go on.
+// largeAnswers is a transport that responds with 3 MiB, and holds back the last byte until the test lets it go on.
 type largeAnswers struct {
 	goOn   chan struct{}
-	beyond atomic.Int32 // answers of which more than 2 MiB were asked for
+	beyond atomic.Int32 // responses of which more than 2 MiB were asked for
 }
 
 func (l *largeAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -39,7 +39,7 @@ func (spaces) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// heldBack ends when it is told to go on.
+// heldBack ends when the test lets it go on.
 type heldBack struct {
 	*largeAnswers
 	req  *http.Request
@@ -56,8 +56,8 @@ func (h *heldBack) Read([]byte) (int, error) {
 	}
 }
 
-// However many large answers come, few are in memory as a whole. Those for which there is no time are refused, without
-// another attempt, and as nothing of upstream's.
+// However many large responses come, few are in memory as a whole. Those for which there is no time are refused,
+// without another attempt, and as nothing of upstream's.
 func TestFewLargeAnswersAreReadAtOnce(t *testing.T) {
 	const questions, most = 32, 4
 	for name, test := range map[string]struct {

@@ -14,13 +14,14 @@ import (
 	"revox-graphql/upstream/rest"
 )
 
-// A large answer is counted as a whole before its rest is read. One always is read; others only where there is memory.
+// A large response is counted as a whole before its rest is read. One always is read; others only where there is
+// memory.
 func TestLargeAnswersCountInTheBudget(t *testing.T) {
 	const whole = 4 * rest.MaxResponseBytes
 	for name, test := range map[string]struct {
 		budget   int64 // how much may be counted
 		others   int64 // bytes that others have
-		read     int32 // of three large answers
+		read     int32 // of three large responses
 		leftOver int64
 	}{
 		"there is room for all":         {4 * whole, 0, 3, 3 * whole},

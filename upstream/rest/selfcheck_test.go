@@ -14,15 +14,15 @@ import (
 	"revox-graphql/upstream/rest"
 )
 
-// notes is an [upstream.Observer] that remembers some of what it is told.
+// notes is an [upstream.Observer] that records some of its calls.
 type notes struct {
 	upstream.Unobserved
 	statuses chan bool
 
-	mu        sync.Mutex
-	strangers []string
-	sizes     []int
-	firsts    []int
+	mu           sync.Mutex
+	unrecognized []string
+	sizes        []int
+	firsts       []int
 }
 
 func (n *notes) StatusesChecked(_ upstream.Tenant, applied bool) { n.statuses <- applied }
@@ -30,7 +30,7 @@ func (n *notes) StatusesChecked(_ upstream.Tenant, applied bool) { n.statuses <-
 func (n *notes) Unrecognized(field, value string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.strangers = append(n.strangers, field+"="+value)
+	n.unrecognized = append(n.unrecognized, field+"="+value)
 }
 
 func (n *notes) PageSize(_ upstream.Tenant, rows int) { n.sizes = append(n.sizes, rows) }
@@ -71,7 +71,7 @@ func TestStatusesCheck(t *testing.T) {
 	}
 }
 
-func TestStrangersAreTold(t *testing.T) {
+func TestUnrecognizedValuesAreReported(t *testing.T) {
 	f, base := newFake(t, 0)
 	f.SetRows(
 		json.RawMessage(`{"id": "a", "result": "robot", "mood": "happy", "dial_error": 42, "transcript": [{"role": "narrator", "content": "x", "pitch": 1, "id": "secret"}]}`),
@@ -92,9 +92,9 @@ func TestStrangersAreTold(t *testing.T) {
 		"started_at=a text", "recording_url=an object", "result=" + strings.Repeat("é", 32),
 	}
 	slices.Sort(want)
-	slices.Sort(seen.strangers)
-	if !slices.Equal(seen.strangers, want) {
-		t.Errorf("got  %q\nwant %q", seen.strangers, want)
+	slices.Sort(seen.unrecognized)
+	if !slices.Equal(seen.unrecognized, want) {
+		t.Errorf("got  %q\nwant %q", seen.unrecognized, want)
 	}
 }
 
@@ -114,7 +114,7 @@ func TestSelfChecksAreTold(t *testing.T) {
 	}
 }
 
-// An answer of too many bytes is asked for in halves.
+// A response of too many bytes is requested in halves.
 func TestTooLargeAnswersAreAskedForInHalves(t *testing.T) {
 	_, base := newFake(t, 100)
 	for _, compressed := range []bool{false, true} {

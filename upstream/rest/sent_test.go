@@ -14,12 +14,12 @@ import (
 	"revox-graphql/upstream/rest"
 )
 
-// tally counts what an observer is told.
+// tally counts the calls of an observer.
 type tally struct {
 	upstream.Unobserved
 	mu                          sync.Mutex
 	attempted, retried, refused int
-	paced                       []float64
+	lowered                     []float64
 	checked                     int
 }
 
@@ -36,7 +36,7 @@ func (o *tally) StatusesChecked(upstream.Tenant, bool) { o.count(&o.checked) }
 func (o *tally) RateLowered(_ upstream.Tenant, perSecond float64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.paced = append(o.paced, perSecond)
+	o.lowered = append(o.lowered, perSecond)
 }
 
 func (o *tally) want(t *testing.T, attempted, retried, refused int) {
@@ -85,7 +85,7 @@ func TestPausesCountNothing(t *testing.T) {
 	})
 }
 
-// An open circuit breaker costs neither a request of the asker's nor a retry.
+// An open circuit breaker costs neither a request of the budget nor a retry.
 func TestAnOpenBreakerCountsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answer: always(500, http.Header{"X-Should-Retry": {"false"}})}
@@ -134,7 +134,7 @@ func TestPausesTakeNoRetries(t *testing.T) {
 }
 
 // The rate that a 429 halves is that of the requests that were sent.
-func TestPaceCountsWhatIsSent(t *testing.T) {
+func TestRateLimitCountsWhatIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answer: func(n int, _ *http.Request) (int, http.Header) {
 			if n == 1 {
@@ -154,8 +154,8 @@ func TestPaceCountsWhatIsSent(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 		_, _ = c.ListCalls(t.Context(), as(""))
-		if len(s.came) != 2 || len(o.paced) != 1 || o.paced[0] != 2 {
-			t.Errorf("%d requests, lowered to %v", len(s.came), o.paced)
+		if len(s.came) != 2 || len(o.lowered) != 1 || o.lowered[0] != 2 {
+			t.Errorf("%d requests, lowered to %v", len(s.came), o.lowered)
 		}
 	})
 }
@@ -166,7 +166,7 @@ func TestPermitsAreGivenBack(t *testing.T) {
 	for name, end := range map[string]func(r *http.Request){
 		"panic":             func(*http.Request) { panic("a bug") },
 		"end of goroutine":  func(*http.Request) { runtime.Goexit() },
-		"asker gives up":    func(r *http.Request) { <-r.Context().Done() },
+		"client gives up":   func(r *http.Request) { <-r.Context().Done() },
 		"attempt times out": func(*http.Request) { time.Sleep(time.Minute) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -113,7 +113,7 @@ func (o *outcomes) Attempted(outcome string, _ time.Duration) {
 	o.all = append(o.all, outcome)
 }
 
-// take returns them and begins anew.
+// take returns them and starts again from none.
 func (o *outcomes) take() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -224,7 +224,7 @@ func TestStalledConnectionsAreLeft(t *testing.T) {
 	}
 }
 
-// Leaving a connection ends nothing that is under way over it, and who gives up early makes nobody leave it.
+// Leaving a connection ends no request in flight over it, and a client that gives up early makes no request leave it.
 func TestConnectionsAreLeftWithCare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fake.New(fake.Config{Seed: 1, Calls: 100, Now: func() time.Time { return noon }})

@@ -16,9 +16,9 @@ import (
 	"revox-graphql/upstream/verify"
 )
 
-// What upstream's answers are believed to say, tested against a model: a list that moves with every request, served by
-// an upstream with odd habits. A page that comes without an error has exactly the rows that the list had in its place
-// at one moment while it was asked for; and of a list that stands still each page comes.
+// What upstream's responses are believed to say, tested against a model: a list that moves with every request, served
+// by an upstream with odd habits. A page that comes without an error has exactly the rows that the list had in its
+// place at one moment while it was asked for; and of a list that stands still each page comes.
 
 // noon is what the clocks of these tests show.
 var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
@@ -32,7 +32,7 @@ func ids(page *upstream.Page) []string {
 	return all
 }
 
-// habits are the ways of an upstream that nothing in its answers tells. The zero value has none.
+// habits are the habits of an upstream that nothing in its responses shows. The zero value has none.
 type habits struct {
 	first     int      // the number of the first page
 	zero      string   // what page 0 is where that is 1: an error's status, "empty", or "" for the first page
@@ -40,9 +40,9 @@ type habits struct {
 	most      int      // rows of the largest page, 0: any
 	lowered   int      // a smaller such limit, after some requests
 	after     int      // which are so many
-	weight    int      // an answer is cut where its rows weigh more; 0: never
+	weight    int      // a response is cut where its rows weigh more; 0: never
 	least     int      // rows of the smallest page
-	shortOnce int      // this request's answer comes short
+	shortOnce int      // the response to this request comes short
 	dropped   []string // these calls are dropped from their pages
 	ignored   bool     // the page number is
 }
@@ -55,7 +55,7 @@ type modelList struct {
 	move     func() // called with each request
 	requests int
 	log      []string
-	states   [][]string // of the list, since somebody began to look
+	states   [][]string // of the list, since the request began
 }
 
 func newModelList(h habits, rows int) *modelList {
@@ -78,7 +78,7 @@ func (l *modelList) remove(from, n int) {
 	l.states = append(l.states, l.rows)
 }
 
-// serve is what upstream answers.
+// serve is upstream's response.
 func (l *modelList) serve(number, size int) ([]string, error) {
 	served := max(size, l.least)
 	most := l.most
@@ -219,7 +219,7 @@ func verifierProperty(t *rapid.T) {
 	}
 	moving := rapid.SampledFrom([]string{"stands", "grows", "moves between", "moves"}).Draw(t, "moving")
 	// Within one page the list moves one way. One that goes away and comes back to where it was between two requests
-	// cannot be told from one that stood still, whoever looks.
+	// no request can tell it from one that stood still.
 	arrivals := true
 	change := func() {
 		if n := rapid.IntRange(1, 3).Draw(t, "calls"); arrivals {

@@ -73,8 +73,8 @@ func TestHabits(t *testing.T) {
 	}
 }
 
-// What is found out is told once, found out again after its time, told again when it has changed, and kept where it
-// cannot be found out.
+// What is found out is reported once, found out again after its time, reported again when it has changed, and kept
+// where it cannot be found out.
 func TestFindingsHaveATerm(t *testing.T) {
 	now := noon
 	l := newModelList(habits{}, 100)
@@ -175,7 +175,7 @@ func TestTheFirstPageOfAMovingList(t *testing.T) {
 	}
 }
 
-// Page 1 is empty where the list itself is, for a moment: that does not tell that pages are counted from 0.
+// Page 1 is empty where the list itself is, for a moment: that does not show that pages are counted from 0.
 func TestAListThatIsEmptyForAMoment(t *testing.T) {
 	l := newModelList(habits{first: 1}, 3)
 	l.move = func() {
@@ -256,7 +256,7 @@ func TestAKnownEndAndSmallerPages(t *testing.T) {
 		"the list has lost a row, and the page begins a row before its place": {
 			rows: 26, number: 1, size: 21, most: 20, move: func(l *modelList) { l.remove(0, 1) },
 		},
-		"the last call is sorted anew to just where the page is cut": {
+		"the last call is sorted again to just where the page is cut": {
 			rows: 12, number: 0, size: 20, most: 12, move: func(l *modelList) {
 				l.rows = slices.Insert(l.rows[:11:11], 5, l.rows[11])
 				l.insert(6)

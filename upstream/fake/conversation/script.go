@@ -220,7 +220,7 @@ func (s *script) line(mark, text string, fail func(string)) line {
 		l.args, l.content = s.template(args, fail), s.template(escape(answer), fail)
 		return l
 	default:
-		fail("nobody speaks")
+		fail("no speaker")
 		return line{}
 	}
 }
