@@ -218,8 +218,8 @@ func verifierProperty(t *rapid.T) {
 		v = verify.New(upstream.FirstPage(l.first), func() time.Time { return now })
 	}
 	moving := rapid.SampledFrom([]string{"stands", "grows", "moves between", "moves"}).Draw(t, "moving")
-	// Within one page the list moves one way. One that goes away and comes back to where it was between two requests
-	// no request can tell it from one that stood still.
+	// Within one page the list moves one way: no request can tell a list that has gone away and come back between two
+	// requests from one that stood still.
 	arrivals := true
 	change := func() {
 		if n := rapid.IntRange(1, 3).Draw(t, "calls"); arrivals {
