@@ -24,8 +24,8 @@ func fakeAnswer(tb testing.TB, calls string) []byte {
 	return body
 }
 
-// BenchmarkReadPage reads a response of 100 calls.
-func BenchmarkReadPage(b *testing.B) {
+// BenchmarkParsePage reads a response of 100 calls.
+func BenchmarkParsePage(b *testing.B) {
 	body := fakeAnswer(b, "100")
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()

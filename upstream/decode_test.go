@@ -420,9 +420,9 @@ func TestKeepMembers(t *testing.T) {
 	}
 }
 
-// FuzzReadPage: whatever upstream sends, reading it ends, every raw value handed out is JSON, and a body that
+// FuzzParsePage: whatever upstream sends, reading it ends, every raw value handed out is JSON, and a body that
 // encoding/json cannot read is refused.
-func FuzzReadPage(f *testing.F) {
+func FuzzParsePage(f *testing.F) {
 	documented, err := os.ReadFile("testdata/documented.json")
 	if err != nil {
 		f.Fatal(err)

@@ -18,7 +18,7 @@ import (
 // namespace begins the name of every metric.
 const namespace = "revox_graphql"
 
-// Upstream counts what an [upstream.Client] meets. It implements [upstream.Observer].
+// Upstream counts what a client of upstream meets. It implements [upstream.Observer].
 type Upstream struct {
 	log *slog.Logger
 
