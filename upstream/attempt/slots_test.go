@@ -110,7 +110,17 @@ func (m *slotsModel) judgeRefusal(t *rapid.T, w *waiter) {
 	}
 }
 
-// judge holds the bounds, and that no slot is free while a request may have it.
+// unprovenWaiting is how many requests of unproven tenants wait.
+func (m *slotsModel) unprovenWaiting() (n int) {
+	for _, w := range m.came {
+		if m.isUnproven(w.share) {
+			n++
+		}
+	}
+	return n
+}
+
+// judge checks the bounds, and that no slot is free while a request may have it.
 func (m *slotsModel) judge(t *rapid.T) {
 	taken, refreshing, unproven := map[upstream.Tenant]int{}, map[upstream.Tenant]int{}, 0
 	for _, w := range m.holding {
@@ -122,12 +132,7 @@ func (m *slotsModel) judge(t *rapid.T) {
 			unproven++
 		}
 	}
-	unprovenWaiting := 0
-	for _, w := range m.came {
-		if m.isUnproven(w.share) {
-			unprovenWaiting++
-		}
-	}
+	unprovenWaiting := m.unprovenWaiting()
 	switch now, waiting := m.load(); {
 	case now != len(m.holding) || waiting != len(m.came):
 		t.Fatalf("%d taken, %d waiting; want %d, %d", now, waiting, len(m.holding), len(m.came))
