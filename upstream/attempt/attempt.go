@@ -136,20 +136,14 @@ func (t *Tenant) Do(ctx context.Context, r Request, send func(context.Context) e
 	paid := false    // the next attempt has taken a retry out of the retry budget
 	for n := 1; ; n++ {
 		release, err := t.acquire(ctx, r.Budget, r.Urgent)
-		switch {
-		case err != nil && paid:
-			t.retries.giveBack()
-		case err != nil:
-		case failed == nil:
-			t.retries.payIn(time.Now())
-		default:
-			t.pool.opts.Observer.Retried(kindOf(failed))
-		}
 		if err == nil {
+			t.count(failed)
 			if err = t.attempt(r.Sending, release, send); err == nil {
 				return nil
 			}
 			failed = err
+		} else if paid {
+			t.retries.giveBack()
 		}
 		delay, again := t.retryDelay(ctx, n, err)
 		paid = failed != nil
@@ -165,6 +159,16 @@ func (t *Tenant) Do(ctx context.Context, r Request, send func(context.Context) e
 			}
 			return err
 		}
+	}
+}
+
+// count counts an attempt that is sent: the first one of a request pays into the retry budget, each other one is a retry
+// because the one before has failed.
+func (t *Tenant) count(failed error) {
+	if failed == nil {
+		t.retries.payIn(time.Now())
+	} else {
+		t.pool.opts.Observer.Retried(kindOf(failed))
 	}
 }
 
