@@ -193,8 +193,17 @@ func TestBreaker(t *testing.T) {
 				t.Errorf("%v, %d requests", err, len(s.came)-before)
 			}
 		}
+		open := func(want bool) {
+			t.Helper()
+			tenant := as("mine").Credential.Tenant()
+			if got := c.BreakerOpen(tenant); got != want || c.BreakerOpen(as("other").Credential.Tenant()) {
+				t.Errorf("open: %v", got)
+			}
+		}
 		list("mine", upstream.KindUnavailable, 3)
+		open(false)
 		list("mine", upstream.KindUnavailable, 2) // the fifth failure opens it
+		open(true)
 		list("mine", upstream.KindUnavailable, 0)
 		list("other", nil, 1)
 		_, err := c.ListCalls(t.Context(), as("mine"))
@@ -202,11 +211,14 @@ func TestBreaker(t *testing.T) {
 			t.Errorf("retry after %v", e.RetryAfter)
 		}
 		time.Sleep(5 * time.Second)
-		list("mine", upstream.KindUnavailable, 1) // one question decides
+		open(true)                                // until a request has closed it
+		list("mine", upstream.KindUnavailable, 1) // one request decides
+		open(true)
 		list("mine", upstream.KindUnavailable, 0)
 		time.Sleep(5 * time.Second)
 		status = http.StatusOK
 		list("mine", nil, 1)
+		open(false)
 		list("mine", nil, 1)
 	})
 }
@@ -227,7 +239,7 @@ func TestBreakerForgivesStreaks(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if len(s.came) != 200 {
-			t.Errorf("%d of 200 questions were asked", len(s.came))
+			t.Errorf("%d of 200 requests were sent", len(s.came))
 		}
 	})
 }
@@ -312,15 +324,15 @@ func TestRetryBudget(t *testing.T) {
 		}}
 		c := s.client(rest.Options{})
 		defer c.Close()
-		const questions, seconds = 2000, 20
+		const requests, seconds = 2000, 20
 		var wait sync.WaitGroup
-		for range questions {
-			time.Sleep(seconds * time.Second / questions)
+		for range requests {
+			time.Sleep(seconds * time.Second / requests)
 			wait.Go(func() { _, _ = c.ListCalls(t.Context(), as("")) })
 		}
 		wait.Wait()
-		extra := len(s.came) - questions
-		if most := questions/5 + 10 + seconds; extra > most || extra < most/2 {
+		extra := len(s.came) - requests
+		if most := requests/5 + 10 + seconds; extra > most || extra < most/2 {
 			t.Errorf("%d retries, and at most %d are paid for", extra, most)
 		}
 	})
@@ -492,7 +504,7 @@ func TestReplaysAreBounded(t *testing.T) {
 		t.Error(err)
 	}
 	if n := requests.Load() - connections; n < 1 || n > 2 {
-		t.Errorf("%d requests for one question", n)
+		t.Errorf("%d attempts for one request", n)
 	}
 	c.Close()
 	_ = listener.Close()

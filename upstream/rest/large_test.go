@@ -59,12 +59,12 @@ func (h *heldBack) Read([]byte) (int, error) {
 // However many large responses come, few are in memory as a whole. Those for which there is no time are refused,
 // without another attempt, and as nothing of upstream's.
 func TestFewLargeAnswersAreReadAtOnce(t *testing.T) {
-	const questions, most = 32, 4
+	const requests, most = 32, 4
 	for name, test := range map[string]struct {
 		goOn    bool
 		refused int32
 		failed  int32
-	}{"all have time": {true, 0, 0}, "no time": {false, questions - most, most}} {
+	}{"all have time": {true, 0, 0}, "no time": {false, requests - most, most}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				answers := &largeAnswers{goOn: make(chan struct{})}
@@ -74,7 +74,7 @@ func TestFewLargeAnswersAreReadAtOnce(t *testing.T) {
 				defer c.Close()
 				var refused, failed atomic.Int32
 				var asked sync.WaitGroup
-				for i := range questions {
+				for i := range requests {
 					within := 5 * time.Second
 					if i < most { // those before have more time, so that there is never room for the others
 						within = 8 * time.Second

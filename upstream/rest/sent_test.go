@@ -47,7 +47,7 @@ func (o *tally) want(t *testing.T, attempted, retried, refused int) {
 	}
 }
 
-// What is counted went over the wire: a question that waits for a pause to end is no retry, and one that is refused is
+// What is counted went over the wire: a request that waits for a pause to end is no retry, and one that is refused is
 // neither a request nor paid for.
 func TestPausesCountNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestAnOpenBreakerCountsNothing(t *testing.T) {
 	})
 }
 
-// Questions that wait for a pause take no retries: however many there are, all are asked when it ends.
+// Requests that wait for a pause take no retries: however many there are, all are asked when it ends.
 func TestPausesTakeNoRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answer: first(1, 503, http.Header{"Retry-After-Ms": {"1000"}, "X-Should-Retry": {"false"}})}
@@ -221,7 +221,7 @@ func TestPanicInTheBackground(t *testing.T) {
 		defer c.Close()
 		opts := as("")
 		opts.Statuses = upstream.NewOrderStatuses(upstream.OrderStatusErrored, upstream.OrderStatusCompleted)
-		for want := range 2 { // the second question checks again
+		for want := range 2 { // the second request checks again
 			if _, err := c.ListCalls(t.Context(), opts); err != nil {
 				t.Error(err)
 			}

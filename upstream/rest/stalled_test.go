@@ -149,7 +149,7 @@ func serveOver(t *testing.T, http2 bool, handler http.Handler) (*network, *http.
 	return n, transport, base
 }
 
-// After a stall each question costs at most one attempt, all of them together one connection.
+// After a stall each request costs at most one attempt, all of them together one connection.
 func TestStalledConnectionsAreLeft(t *testing.T) {
 	tests := map[string]struct {
 		http2       bool

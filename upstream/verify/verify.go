@@ -28,9 +28,9 @@ import (
 	"sync"
 	"time"
 
-	"revox-graphql/upstream"
-
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"revox-graphql/upstream"
 )
 
 const (
