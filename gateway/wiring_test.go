@@ -51,7 +51,8 @@ func (e *engine) answers(ctx context.Context, key, query string) string {
 
 // GATEWAY_CACHE_TENANT_BYTES bounds the pages of one credential, whatever room there is for all.
 func TestTenantsBytesAreBounded(t *testing.T) {
-	const first, second = `{ calls(first: 1) { nodes { id } } }`, `{ calls(first: 1, statuses: [COMPLETED]) { nodes { id } } }`
+	const first = `{ calls(first: 1) { nodes { id } } }`
+	const second = `{ calls(first: 1, statuses: [COMPLETED]) { nodes { id } } }`
 	for bytes, kept := range map[string]bool{"1KiB": false, "64MiB": true} {
 		list, e := wired(t, 300, "GATEWAY_CREDENTIALS", "forward", "GATEWAY_CACHE_BYTES", "64MiB",
 			"GATEWAY_CACHE_TENANT_BYTES", bytes)
@@ -119,6 +120,61 @@ func TestRequestsToUpstreamAreBounded(t *testing.T) {
 			requests.Wait()
 		})
 	}
+}
+
+// With forwarding, requests with keys that upstream has never accepted have an eighth of the waiting requests together.
+func TestUnprovenKeysWaitInTheirShare(t *testing.T) {
+	const all, waiting = 10, 3 // of 32 requests 24 may wait
+	list, e := wired(t, 30, "GATEWAY_CREDENTIALS", "forward", "GATEWAY_MAX_CONCURRENT_REQUESTS", "32")
+	release := make(chan struct{})
+	list.Behave(func(b *fake.Behaviour) {
+		b.Fault = func(int, *http.Request) *fake.Answer {
+			<-release
+			return nil
+		}
+	})
+	var rejected atomic.Int32
+	var requests sync.WaitGroup
+	for i := range all {
+		requests.Go(func() {
+			if strings.Contains(e.answers(t.Context(), fmt.Sprint("key", i), smallQuery), `"code":"OVERLOADED"`) {
+				rejected.Add(1)
+			}
+		})
+	}
+	for inFlight, queued := 0, 0; inFlight+queued+int(rejected.Load()) < all; {
+		<-time.After(time.Millisecond)
+		inFlight, queued = e.client.Load()
+	}
+	if got := rejected.Load(); got != all-waiting {
+		t.Errorf("%d of %d were rejected", got, all)
+	}
+	close(release)
+	requests.Wait()
+}
+
+// Whether upstream understands several statuses is checked, without a client that waits for it.
+func TestStatusesAreChecked(t *testing.T) {
+	list, e := wired(t, 30, "REVOX_API_KEY", "key")
+	const both = `{ calls(first: 1, statuses: [COMPLETED, ERRORED]) { nodes { id } } }`
+	if body := e.answers(t.Context(), "", both); !strings.Contains(body, `{"data":{`) {
+		t.Fatal(body)
+	}
+	checks := func() (n int) {
+		for _, r := range list.Requests() {
+			if len(r.Statuses) == 1 {
+				n++
+			}
+		}
+		return n
+	}
+	for range 10_000 {
+		if checks() > 0 {
+			return
+		}
+		<-time.After(time.Millisecond)
+	}
+	t.Error("neither status was read by itself")
 }
 
 // lister is an upstream that is one function.
