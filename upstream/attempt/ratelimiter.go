@@ -75,7 +75,7 @@ func (l *rateLimiter) count(now time.Time) {
 func (l *rateLimiter) record(err error, now time.Time) {
 	e, failed := errors.AsType[*upstream.Error](err)
 	switch {
-	case failed && e.Kind == upstream.KindRateLimited && !e.Unsent:
+	case failed && e.Kind == upstream.KindRateLimited:
 		l.lower(now)
 	case err == nil, tooLarge(err):
 		l.raise()
