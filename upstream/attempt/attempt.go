@@ -162,8 +162,8 @@ func (t *Tenant) Do(ctx context.Context, r Request, send func(context.Context) e
 	}
 }
 
-// count counts an attempt that is sent: the first one of a request pays into the retry budget, each other one is a retry
-// because the one before has failed.
+// count counts an attempt that is sent: the first of a request pays into the retry budget, and each other one is a
+// retry because the one before has failed.
 func (t *Tenant) count(failed error) {
 	if failed == nil {
 		t.retries.payIn(time.Now())
