@@ -14,17 +14,17 @@ import (
 //
 // A page with fewer rows than were requested claims that the list ends with its last row. It may as well have been
 // cut: to a largest page size (then it also begins elsewhere than its number says), to a limit of bytes, or because
-// rows were dropped from it. So a small page of another size is requested, which begins a few rows before that last
-// row and reaches beyond it. If that one ends with the same row in the same place, both are right: a limit would have
-// cut them in different places. If it goes on, the first was cut. If the two contradict each other the list may have
-// moved, so the first is requested again, and only what contradicts itself while the list stands still is upstream's
-// doing.
+// upstream dropped rows from it. So the verifier requests a small page of another size, which begins a few rows before
+// that last row and reaches beyond it. If the small page ends with the same row in the same place, both are right: a
+// limit would have cut them in different places. If it goes on, the first page was cut. If the two contradict each
+// other, the list may have moved, so the first page is requested again; pages that contradict each other while the list
+// stands still are an error of upstream.
 //
-// A list that is just one page is remembered: a first page with the same rows needs no other.
+// The rows of a list that is just one page are kept: a first page with the same rows needs no confirmation.
 
 // errEndUnknown: the list moves too much for the responses to show anything.
 var errEndUnknown = &upstream.Error{
-	Kind: upstream.KindInvalidResponse, Status: http.StatusOK, Reason: "it could not be told whether the list ends there",
+	Kind: upstream.KindInvalidResponse, Status: http.StatusOK, Reason: "it could not be found out whether the list ends there",
 }
 
 // errRowsDropped: pages have fewer rows than the list has in their place.
@@ -40,7 +40,7 @@ const fewestServed = 5
 type verdict int
 
 const (
-	moved        verdict = iota // nothing, as far as it is known
+	moved        verdict = iota // nothing: the list may have moved
 	confirmed                   // that it does
 	cut                         // that it goes on
 	contradicted                // that its rows stand elsewhere

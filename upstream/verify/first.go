@@ -12,14 +12,14 @@ import (
 //
 // Page 0 of a server that counts from 1 is an error, or empty, or the first page again. Page 1 of a server that counts
 // from 0 is what follows page 0. So page 1 shows the difference: its rows begin where page 0 does, or a page later. The
-// list may move by just as much meanwhile. So page 0 is requested twice as large, before and after: its rows show where
-// those of page 1 stand, and how far the list has moved. A number is believed only if it explains the places, and the
-// other does not.
+// list may move by just as much meanwhile. So page 0 is requested with twice the size, before and after page 1: its rows
+// show where those of page 1 stand, and how far the list has moved. A number is believed only if it explains these
+// places and the other number does not.
 //
-// A list of which only one page is known shows nothing where upstream serves that page for every number; nor
-// does an empty list. Nothing is wrong then in counting from 0, for this once.
+// An empty list shows nothing, nor does a list of one page where upstream serves that page for every number. Then it
+// makes no difference to count from 0, and nothing is kept.
 
-// mostMoves is how many calls may come and leave meanwhile. Of more, some may have come and left unseen.
+// mostMoves is how many calls may arrive and leave meanwhile. Of more, some may have arrived and left unseen.
 const mostMoves = upstream.ProbeRows - 1
 
 // errMoved: the list moves too much for the responses to show anything.
