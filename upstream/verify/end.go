@@ -24,7 +24,8 @@ import (
 
 // errEndUnknown: the list moves too much for the responses to show anything.
 var errEndUnknown = &upstream.Error{
-	Kind: upstream.KindInvalidResponse, Status: http.StatusOK, Reason: "it could not be found out whether the list ends there",
+	Kind: upstream.KindInvalidResponse, Status: http.StatusOK,
+	Reason: "it could not be found out whether the list ends there",
 }
 
 // errRowsDropped: pages have fewer rows than the list has in their place.
