@@ -75,7 +75,7 @@ race:
 
 # Each fuzz target for a short run; a failure is written to testdata, to be kept as a case.
 fuzz:
-	go test ./upstream -run '^$$' -fuzz FuzzReadPage -fuzztime $(FUZZ_TIME)
+	go test ./upstream -run '^$$' -fuzz FuzzParsePage -fuzztime $(FUZZ_TIME)
 	go test ./graph/relay -run '^$$' -fuzz FuzzParseCursor -fuzztime $(FUZZ_TIME)
 	go test ./graph/relay -run '^$$' -fuzz FuzzCover -fuzztime $(FUZZ_TIME)
 	go test ./graph/pagination -run '^$$' -fuzz FuzzWindow -fuzztime $(FUZZ_TIME)

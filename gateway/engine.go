@@ -15,13 +15,13 @@ import (
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/pagecache"
+	"revox-graphql/upstream/rest"
 )
 
 // engine is what answers GraphQL: the client, the cache over it, and GraphQL over that.
 type engine struct {
 	graphQL  http.Handler
-	client   *upstream.Client
-	observer *telemetry.Upstream
+	client   *rest.Client
 	capacity *graph.Capacity
 	stop     func() // ends what it does in the background
 }
@@ -40,10 +40,10 @@ func newEngine(
 	forward := s.Credentials == "forward"
 	telemetry.LogLibraries(log) // what net/http says of upstream
 	observer := telemetry.NewUpstream(registry, log)
-	clientOptions := upstream.ClientOptions{
+	clientOptions := rest.Options{
 		BaseURL:        s.baseURL,
 		UserAgent:      "revox-graphql/" + strings.Trim(programVersion(), "()"), // parentheses would be a comment there
-		StatusesFormat: upstream.StatusesFormat(s.UpstreamStatuses),
+		StatusesFormat: rest.StatusesFormat(s.UpstreamStatuses),
 		FirstPage:      s.firstPage,
 		CheckStatuses:  true,
 		AttemptTimeout: s.UpstreamAttempt,
@@ -69,7 +69,7 @@ func newEngine(
 		clientOptions.MaxTenantConcurrent, clientOptions.AnyKey = max(1, s.UpstreamConcurrent/2), true
 		cacheOptions.MaxTenantBytes = int(s.CacheTenantBytes)
 	}
-	client := upstream.NewClient(clientOptions)
+	client := rest.NewClient(clientOptions)
 	if forward {
 		cacheOptions.Proven = client.Proven
 	}
@@ -122,5 +122,5 @@ func newEngine(
 		err = wrong("trusted-documents", "GATEWAY_TRUSTED_DOCUMENTS", "cannot be used: %w", err)
 		return nil, &export.UsageError{Err: err}
 	}
-	return &engine{graphQL, client, observer, capacity, stop}, nil
+	return &engine{graphQL, client, capacity, stop}, nil
 }

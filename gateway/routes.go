@@ -40,7 +40,7 @@ func routes(
 	cors := func(next http.Handler) http.Handler { return middleware.CORS(s.CORSOrigins, next) }
 	graphQL := traces.Handler(requests.Wrap(guard(cors(middleware.CrossSite(s.CORSOrigins, engine.graphQL)))))
 	ready := &readiness{
-		draining: draining, failing: engine.observer.Failing, client: engine.client,
+		draining: draining, failing: engine.client.BreakerOpen, client: engine.client,
 		credential: s.apiKey, forward: s.Credentials == "forward",
 	}
 	mux, pages := http.NewServeMux(), guard(explorer.Handler())

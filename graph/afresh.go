@@ -20,7 +20,7 @@ type afresh struct {
 	last *simplelru.LRU[upstream.Tenant, time.Time] // when the last first one came
 }
 
-// maxAfresh bounds the credentials for which an interval is kept: as many as upstream.Client remembers.
+// maxAfresh bounds the credentials for which an interval is kept: as many as package rest remembers.
 const maxAfresh = 4096
 
 func newAfresh(interval time.Duration) *afresh {

@@ -17,6 +17,7 @@ import (
 	"revox-graphql/graph"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/pagecache"
+	"revox-graphql/upstream/rest"
 )
 
 // afreshGateway is a gateway in the time of a bubble, that honours no-cache once per second, and counts what it asks.
@@ -50,7 +51,7 @@ func newAfreshGateway(t *testing.T) *afreshGateway {
 		began: time.Now(), latency: func() time.Duration { return 10 * time.Millisecond },
 		down: func(time.Time) bool { return false },
 	}}
-	c := upstream.NewClient(upstream.ClientOptions{
+	c := rest.NewClient(rest.Options{
 		BaseURL: &url.URL{Scheme: "http", Host: "upstream.test"}, Transport: g,
 	})
 	t.Cleanup(c.Close)

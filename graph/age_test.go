@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"revox-graphql/graph"
-	"revox-graphql/upstream"
 	"revox-graphql/upstream/pagecache"
+	"revox-graphql/upstream/rest"
 )
 
 // clockList is an upstream whose data tell when they were read: a call arrives each second, so the length of the list
@@ -172,7 +172,7 @@ func TestAge(t *testing.T) {
 						since := at.Sub(list.began)
 						return since >= test.down[0] && since < test.down[1]
 					}
-					client := upstream.NewClient(upstream.ClientOptions{
+					client := rest.NewClient(rest.Options{
 						BaseURL: &url.URL{Scheme: "http", Host: "upstream.test"}, Transport: list,
 					})
 					defer client.Close()

@@ -12,16 +12,16 @@ import (
 type request struct {
 	id         string // as in the answer's header; "" where nobody has given it one
 	credential upstream.Credential
-	notBefore  time.Time           // older answers of upstream will not do
-	refresh    bool                // because the client wants them afresh
-	deadline   time.Time           // for all of its upstream work
-	allowance  *upstream.Allowance // for all of its upstream work
-	search     search              // what of that is charged
-	trace      *pagination.Reads   // what was read for it
-	document   *document           // what is executed
-	wantsCost  bool                // the answer tells the cost
-	errors     errorBounds         // what of its errors is told
-	memory     reservation         // for the answer
+	notBefore  time.Time               // older answers of upstream will not do
+	refresh    bool                    // because the client wants them afresh
+	deadline   time.Time               // for all of its upstream work
+	allowance  *upstream.RequestBudget // for all of its upstream work
+	search     search                  // what of that is charged
+	trace      *pagination.Reads       // what was read for it
+	document   *document               // what is executed
+	wantsCost  bool                    // the answer tells the cost
+	errors     errorBounds             // what of its errors is told
+	memory     reservation             // for the answer
 }
 
 type requestKey struct{}

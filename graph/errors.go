@@ -100,7 +100,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 			"Not found among the newest calls; older ones were not searched. Walk `calls` to find it.",
 		)
 	}
-	if e, ok := errors.AsType[*upstream.AllowanceError](err); ok && e.RetryAfter > 0 {
+	if e, ok := errors.AsType[*upstream.RequestBudgetError](err); ok && e.RetryAfter > 0 {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "searches", e.Limit, e.Limit+1
 		out.Extensions["retryAfter"] = math.Ceil(e.RetryAfter.Seconds())
 		return say(
@@ -137,7 +137,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 			level = slog.LevelError
 			message = "upstream refuses the gateway's key: set REVOX_API_KEY to one that may list calls"
 		}
-		if !e.Asked() { // what upstream said has been logged when it said that
+		if e.Unsent { // what upstream said has been logged when it said that
 			level, message = slog.LevelInfo, "upstream was not asked"
 		}
 		p.log.Log(ctx, level, message, "requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status,

@@ -246,7 +246,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &request{
 		id: requestID(w.Header()), credential: credential, deadline: now.Add(h.timeout), trace: &pagination.Reads{},
 		document: document, wantsCost: wantsCost, search: search{searches: h.searches, client: h.gate.client(r)},
-		allowance: upstream.NewAllowance(h.maxRequests), refresh: fresh,
+		allowance: upstream.NewRequestBudget(h.maxRequests), refresh: fresh,
 	}
 	if fresh {
 		req.notBefore = h.afresh.notBefore(credential.Tenant(), now)

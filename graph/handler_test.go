@@ -18,6 +18,7 @@ import (
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
 	"revox-graphql/upstream/pagecache"
+	"revox-graphql/upstream/rest"
 )
 
 // canary is a key that must turn up nowhere but upstream.
@@ -43,7 +44,7 @@ type gatewayOptions struct {
 	calls  int
 	ttl    time.Duration
 	stale  time.Duration
-	client func(*upstream.ClientOptions)
+	client func(*rest.Options)
 	graph  func(*graph.Options)
 }
 
@@ -66,11 +67,11 @@ func connect(t testing.TB, address string, opts gatewayOptions) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clientOptions := upstream.ClientOptions{BaseURL: base, RetryDelay: time.Millisecond}
+	clientOptions := rest.Options{BaseURL: base, RetryDelay: time.Millisecond}
 	if opts.client != nil {
 		opts.client(&clientOptions)
 	}
-	client := upstream.NewClient(clientOptions)
+	client := rest.NewClient(clientOptions)
 	if opts.calls >= 200 { // the client checks page sizes that it has not seen full; that is tested elsewhere
 		if _, err := client.ListCalls(t.Context(), upstream.ListCallsOptions{
 			List: upstream.List{Credential: upstream.NewCredential(canary)}, PageSize: 200,

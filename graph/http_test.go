@@ -191,7 +191,7 @@ func TestUpstreamFailures(t *testing.T) {
 					t.Errorf("tells too much: %s", text)
 				}
 			}
-			const cause = ` cause=closed reason="the answer was cut short"`
+			const cause = ` cause=closed reason="the response was cut short"`
 			if log := g.log.String(); name == "truncated" && !strings.Contains(log, cause) {
 				t.Errorf("the log does not tell the cause: %s", log)
 			}

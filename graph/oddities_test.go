@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"revox-graphql/graph"
-	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
+	"revox-graphql/upstream/rest"
 )
 
 // walk goes through all calls over HTTP, down or up, and returns their ids in the list's order.
@@ -144,7 +144,7 @@ func TestWalksPassACallThatIsTooLarge(t *testing.T) {
 		for _, count := range []int{7, 20, 100} {
 			t.Run(fmt.Sprint(back, count), func(t *testing.T) {
 				g := newGateway(t, gatewayOptions{
-					ttl: time.Minute, client: func(o *upstream.ClientOptions) { o.MaxAnswerBytes = largest },
+					ttl: time.Minute, client: func(o *rest.Options) { o.MaxResponseBytes = largest },
 				})
 				g.fake.SetRows(rows...)
 				window, info := `first: %d, after: $c`, `more: hasNextPage cursor: endCursor`

@@ -27,6 +27,7 @@ import (
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
 	"revox-graphql/upstream/pagecache"
+	"revox-graphql/upstream/rest"
 )
 
 // The oracle is gqlgen's generated execution of the same schema, over plain structs that encoding/json has read. Both
@@ -46,10 +47,10 @@ type rival struct {
 
 func newRival(tb testing.TB, rows []json.RawMessage) *rival {
 	tb.Helper()
-	rest := fake.New(fake.Config{})
-	rest.SetRows(rows...)
-	cache := pagecache.New(failing{upstream.NewClient(upstream.ClientOptions{
-		BaseURL: &url.URL{Scheme: "http", Host: "upstream.test", Path: "/api"}, Transport: inProcess{rest},
+	api := fake.New(fake.Config{})
+	api.SetRows(rows...)
+	cache := pagecache.New(failing{rest.NewClient(rest.Options{
+		BaseURL: &url.URL{Scheme: "http", Host: "upstream.test", Path: "/api"}, Transport: inProcess{api},
 	})}, pagecache.Options{TTL: time.Hour, MaxBytes: 64 << 20})
 	// Every window comes from one answer, whatever was asked before: cursors tell the answer's time and neighbours.
 	for _, statuses := range operationStatuses {

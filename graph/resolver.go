@@ -27,7 +27,7 @@ type Resolver struct {
 func (r *Resolver) reader(
 	ctx context.Context,
 	statuses upstream.OrderStatuses,
-	allowance *upstream.Allowance,
+	allowance *upstream.RequestBudget,
 ) *pagination.Reader {
 	req := requestOf(ctx)
 	return r.pages.Reader(pagination.Request{

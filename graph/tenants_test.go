@@ -24,6 +24,7 @@ import (
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
 	"revox-graphql/upstream/pagecache"
+	"revox-graphql/upstream/rest"
 )
 
 var (
@@ -185,13 +186,13 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 	clear(stranger.rows)
 	g.tenants = append(g.tenants, stranger)
 
-	rest := httptest.NewServer(http.HandlerFunc(g.serveUpstream))
-	t.Cleanup(rest.Close)
-	base, err := url.Parse(rest.URL)
+	server := httptest.NewServer(http.HandlerFunc(g.serveUpstream))
+	t.Cleanup(server.Close)
+	base, err := url.Parse(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := upstream.NewClient(upstream.ClientOptions{
+	client := rest.NewClient(rest.Options{
 		BaseURL: base, FirstPage: upstream.FirstPageAuto, RetryDelay: time.Millisecond,
 		MaxConcurrent: 6, MaxTenantConcurrent: 3, AnyKey: true,
 		Transport: askersTransport{&http.Transport{MaxIdleConnsPerHost: 6}},

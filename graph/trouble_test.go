@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"revox-graphql/graph"
-	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
+	"revox-graphql/upstream/rest"
 )
 
 // fails makes every request fail with a status; 0 lets them pass again.
@@ -99,7 +99,7 @@ func TestOverload(t *testing.T) {
 	asked, answer := make(chan struct{}), make(chan struct{})
 	var first atomic.Bool
 	first.Store(true)
-	g := newGateway(t, gatewayOptions{calls: 100, client: func(o *upstream.ClientOptions) {
+	g := newGateway(t, gatewayOptions{calls: 100, client: func(o *rest.Options) {
 		o.MaxConcurrent, o.MaxWaiting = 1, -1
 	}})
 	g.fake.Behave(func(b *fake.Behaviour) {
@@ -127,7 +127,7 @@ func TestOverload(t *testing.T) {
 
 // Where answers are too large, smaller pages are asked for, and nothing is lost.
 func TestLargeAnswers(t *testing.T) {
-	g := newGateway(t, gatewayOptions{calls: 199, client: func(o *upstream.ClientOptions) { o.MaxAnswerBytes = 100_000 }})
+	g := newGateway(t, gatewayOptions{calls: 199, client: func(o *rest.Options) { o.MaxResponseBytes = 100_000 }})
 	if got := g.walk(t, 100, false); !slices.Equal(got, g.fake.IDs()) {
 		t.Errorf("%d calls of 199", len(got))
 	}

@@ -11,7 +11,7 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// fakeAnswer is an answer with so many calls as the fake writes them.
+// fakeAnswer is a response with so many calls as the fake writes them.
 func fakeAnswer(tb testing.TB, calls string) []byte {
 	tb.Helper()
 	server := fake.New(fake.Config{Seed: 1, Calls: 1000, Now: func() time.Time { return time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC) }})
@@ -24,22 +24,22 @@ func fakeAnswer(tb testing.TB, calls string) []byte {
 	return body
 }
 
-// BenchmarkReadPage reads an answer of 100 calls.
-func BenchmarkReadPage(b *testing.B) {
+// BenchmarkParsePage reads a response of 100 calls.
+func BenchmarkParsePage(b *testing.B) {
 	body := fakeAnswer(b, "100")
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	var page *Page
 	for b.Loop() {
 		var err error
-		if page, _, err = readPage(b.Context(), body, 100); err != nil {
+		if page, _, err = ParsePage(b.Context(), body, 100); err != nil {
 			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(page.Bytes)/float64(len(body)), "B/json-B")
 }
 
-// BenchmarkEncodingJSON reads the same answer into structs with the standard library, for comparison.
+// BenchmarkEncodingJSON reads the same response into structs with the standard library, for comparison.
 func BenchmarkEncodingJSON(b *testing.B) {
 	body := fakeAnswer(b, "100")
 	b.SetBytes(int64(len(body)))
@@ -74,7 +74,7 @@ func BenchmarkEncodingJSON(b *testing.B) {
 	}
 }
 
-// A page takes hardly more memory than its answer has bytes.
+// A page takes hardly more memory than its response has bytes.
 func TestPageMemory(t *testing.T) {
 	body := fakeAnswer(t, "100")
 	const n = 50
@@ -84,7 +84,7 @@ func TestPageMemory(t *testing.T) {
 	pages := make([]*Page, n)
 	counted := 0
 	for i := range pages {
-		page, _, err := readPage(t.Context(), body, 100)
+		page, _, err := ParsePage(t.Context(), body, 100)
 		if err != nil {
 			t.Fatal(err)
 		}

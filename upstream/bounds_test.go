@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// listOf is an answer of the row, repeated.
+// listOf is a response with the row, repeated.
 func listOf(row string, times int) string {
 	return `{"calls":[` + strings.TrimSuffix(strings.Repeat(row+",", times), ",") + `]}`
 }
@@ -33,7 +33,7 @@ func withEntries(entry string, entries int) string {
 	return `{"id":"a","transcript":[` + strings.TrimSuffix(strings.Repeat(entry+",", entries), ",") + `]}`
 }
 
-// What an answer may have of anything is bounded. What is more costs the row, or a page of fewer rows is asked for.
+// What a response may have of anything is bounded. More than that costs the row, or a page of fewer rows is requested.
 func TestAnswersAreBounded(t *testing.T) {
 	const size = 24
 	none, id := `{}`, `{"id":"a"}`
@@ -46,8 +46,8 @@ func TestAnswersAreBounded(t *testing.T) {
 	}{
 		"as many rows as asked for": {body: listOf(id, size), rows: size},
 		"one more":                  {body: listOf(id, size+1), rows: size + 1},
-		"as many as are counted":    {body: listOf(id, mostCounted), rows: mostCounted},
-		"5.6 million rows":          {body: listOf(none, 5_600_000), rows: mostCounted, problem: "it has no id"},
+		"as many as are counted":    {body: listOf(id, MaxCountedRows), rows: MaxCountedRows},
+		"5.6 million rows":          {body: listOf(none, 5_600_000), rows: MaxCountedRows, problem: "it has no id"},
 		"a list of many, and a shorter": {
 			body: `{"calls":[` + strings.Repeat("0,", 5000) + `0],"calls":[` + id + `]}`, rows: 1,
 		},
@@ -72,11 +72,10 @@ func TestAnswersAreBounded(t *testing.T) {
 		"8 million entries": {
 			body: listOf(withEntries("0", 8_000_000), 1), rows: 1, problem: "its transcript has too many entries",
 		},
-		"as many entries as a small page can have": {
-			body:  listOf(withEntries("0", maxEntries), smallestHalved-1),
-			asked: smallestHalved - 1, rows: smallestHalved - 1,
+		"as many entries as a small page can have": { // package rest halves no smaller page
+			body: listOf(withEntries("0", maxEntries), 23), asked: 23, rows: 23,
 		},
-		"more entries in all": {body: listOf(withEntries("0", maxEntries), 200), asked: 200, err: errTooLarge},
+		"more entries in all": {body: listOf(withEntries("0", maxEntries), 200), asked: 200, err: ErrTooLarge},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -84,7 +83,7 @@ func TestAnswersAreBounded(t *testing.T) {
 			asked := cmp.Or(test.asked, size)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			page, _, err := readPage(t.Context(), body, asked)
+			page, _, err := ParsePage(t.Context(), body, asked)
 			runtime.ReadMemStats(&after)
 			if !errors.Is(err, test.err) {
 				t.Fatalf("got %v", err)
@@ -154,7 +153,7 @@ func TestReadingEndsWithTheContext(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for looks := range 10 {
 				ctx := &ending{t.Context(), looks}
-				if _, _, err := readPage(ctx, []byte(body), 100); !errors.Is(err, context.Canceled) || ctx.looks != -1 {
+				if _, _, err := ParsePage(ctx, []byte(body), 100); !errors.Is(err, context.Canceled) || ctx.looks != -1 {
 					t.Fatalf("after %d looks: %v, %d more", looks, err, -1-ctx.looks)
 				}
 			}

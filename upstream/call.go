@@ -1,10 +1,10 @@
 package upstream
 
-// Call is one attempt to reach somebody by phone: an index into the answer that it comes from, which is kept as text.
+// Call is one attempt to reach somebody by phone: an index into the response that it comes from, which is kept as text.
 // It is immutable.
 type Call struct {
 	ID string
-	// Status is never 0, the others are where upstream sent null or nothing.
+	// Status is never 0; the others are 0 where upstream sent null or nothing.
 	Status    CallStatus
 	Result    CallResult
 	DialError DialError

@@ -27,8 +27,12 @@ func NewCredential(key string) Credential {
 	return Credential{unique.Make(key), newTenant(key)}
 }
 
-// Tenant stands for the credential wherever something is remembered, limited or counted.
+// Tenant identifies the credential wherever something is kept, limited or counted for it.
 func (c Credential) Tenant() Tenant { return c.tenant }
+
+// UnprovenShare is the part of what is bounded, one in so many, that the tenants whose key upstream has never accepted
+// have together.
+const UnprovenShare = 8
 
 // secret is the key itself.
 func (c Credential) secret() string {
@@ -38,9 +42,17 @@ func (c Credential) secret() string {
 	return c.key.Value()
 }
 
-// Fingerprint is of the credential and a purpose, in hexadecimal: the HMAC-SHA-256 of the purpose with the key. It
-// tells keys apart in what outlives a process, where [Tenant] cannot. The key cannot be found from it unless it can be
-// guessed, so whoever keeps it keeps it from others.
+// Authorization is the value of the header of that name, for the request to upstream alone; "" for the zero Credential.
+func (c Credential) Authorization() string {
+	if c == (Credential{}) {
+		return ""
+	}
+	return "Bearer " + c.secret()
+}
+
+// Fingerprint is the HMAC-SHA-256 of a purpose with the key, in hexadecimal. It tells keys apart in what outlives a
+// process, where [Tenant] cannot. The key cannot be computed from it, but a weak key can be guessed with it, so it must
+// be kept as private as what it protects.
 func (c Credential) Fingerprint(purpose string) string {
 	mac := hmac.New(sha256.New, []byte(c.secret()))
 	_, _ = mac.Write([]byte(purpose))
@@ -61,9 +73,9 @@ func (Credential) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // LogValue implements [slog.LogValuer] without the key.
 func (Credential) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// Tenant is whose data something is: half of the SHA-256 of a credential, keyed with a number that this process has
-// made up. So nothing that is kept for long holds a key, and what is kept can neither be turned back into one nor
-// compared with that of another process. The zero Tenant is that of the zero Credential.
+// Tenant says whose data something is: half of the HMAC-SHA-256 of a key, under a random number of this process. So
+// nothing that is kept for long holds a key, and what is kept can neither be turned back into one nor compared with
+// that of another process. The zero Tenant is that of the zero Credential.
 type Tenant [16]byte
 
 func newTenant(key string) Tenant {
@@ -79,5 +91,5 @@ var tenantKey = func() []byte {
 	return key
 }()
 
-// String is enough of it to tell tenants apart in a log.
+// String is the first 4 bytes in hexadecimal, enough to tell tenants apart in a log.
 func (t Tenant) String() string { return hex.EncodeToString(t[:4]) }

@@ -12,7 +12,7 @@ import (
 
 func readRows(t *testing.T, body string) []Row {
 	t.Helper()
-	page, _, err := readPage(t.Context(), []byte(body), 1000)
+	page, _, err := ParsePage(t.Context(), []byte(body), 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func entries(c *Call) []map[string]any {
 	return entries
 }
 
-// readOne decodes an answer with one row.
+// readOne decodes a response with one row.
 func readOne(t *testing.T, row string) *Call {
 	t.Helper()
 	rows := readRows(t, `{"calls": [`+row+`]}`)
@@ -301,7 +301,7 @@ func TestByteOrderMark(t *testing.T) {
 	if len(rows) != 1 || rows[0].Call.ID != "a" || rows[0].Call.JSON(FieldEndReason) != `"x"` {
 		t.Errorf("got %+v", rows)
 	}
-	if _, _, err := readPage(t.Context(), []byte("\uFEFF\uFEFF{\"calls\": []}"), 1000); err == nil {
+	if _, _, err := ParsePage(t.Context(), []byte("\uFEFF\uFEFF{\"calls\": []}"), 1000); err == nil {
 		t.Error("two are taken")
 	}
 }
@@ -339,22 +339,22 @@ func TestUnreadableRowsCostOneRow(t *testing.T) {
 
 func TestRefusedAnswers(t *testing.T) {
 	tests := map[string]struct{ body, want string }{
-		"nothing":             {``, "the answer is not a JSON object"},
-		"HTML":                {`<html>secret</html>`, "the answer is not a JSON object"},
-		"a list":              {`[]`, "the answer is not a JSON object"},
-		"no calls":            {`{"error": "secret"}`, "the answer has no list of calls"},
-		"calls a text":        {`{"calls": "null"}`, "the answer has no list of calls"},
-		"calls an object":     {`{"calls": {}}`, "the answer has no list of calls"},
-		"cut in a row":        {`{"calls": [{"id": "secr`, "the answer is cut short"},
-		"cut after the list":  {`{"calls": []`, "the answer is cut short"},
-		"trailing data":       {`{"calls": []} {}`, "the answer goes on after its end"},
-		"a control character": {"{\"calls\": [{\"id\": \"a\x01\"}]}", "the answer is not JSON at byte 20"},
-		"a bad escape":        {`{"calls": [{"id": "\q"}]}`, "the answer is not JSON at byte 19"},
-		"a bare word":         {`{"calls": [secret]}`, "the answer is not JSON at byte 11"},
+		"nothing":             {``, "the response is not a JSON object"},
+		"HTML":                {`<html>secret</html>`, "the response is not a JSON object"},
+		"a list":              {`[]`, "the response is not a JSON object"},
+		"no calls":            {`{"error": "secret"}`, "the response has no list of calls"},
+		"calls a text":        {`{"calls": "null"}`, "the response has no list of calls"},
+		"calls an object":     {`{"calls": {}}`, "the response has no list of calls"},
+		"cut in a row":        {`{"calls": [{"id": "secr`, "the response is cut short"},
+		"cut after the list":  {`{"calls": []`, "the response is cut short"},
+		"trailing data":       {`{"calls": []} {}`, "the response goes on after its end"},
+		"a control character": {"{\"calls\": [{\"id\": \"a\x01\"}]}", "the response is not JSON at byte 20"},
+		"a bad escape":        {`{"calls": [{"id": "\q"}]}`, "the response is not JSON at byte 19"},
+		"a bare word":         {`{"calls": [secret]}`, "the response is not JSON at byte 11"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			page, _, err := readPage(t.Context(), []byte(test.body), 1000)
+			page, _, err := ParsePage(t.Context(), []byte(test.body), 1000)
 			if err == nil {
 				t.Fatalf("taken: %+v", page.Rows)
 			}
@@ -373,7 +373,7 @@ func TestListsOfNone(t *testing.T) {
 	}
 }
 
-// A row tells when its call started, for whoever compares rows without looking into them.
+// A row has the start time of its call, for comparisons that do not read the call.
 func TestRowsTellWhenTheirCallsStarted(t *testing.T) {
 	tests := map[string]struct {
 		row  string
@@ -420,9 +420,9 @@ func TestKeepMembers(t *testing.T) {
 	}
 }
 
-// FuzzReadPage: whatever upstream sends, reading it ends, every raw value handed out is JSON, and a body that
+// FuzzParsePage: whatever upstream sends, reading it ends, every raw value handed out is JSON, and a body that
 // encoding/json cannot read is refused.
-func FuzzReadPage(f *testing.F) {
+func FuzzParsePage(f *testing.F) {
 	documented, err := os.ReadFile("testdata/documented.json")
 	if err != nil {
 		f.Fatal(err)
@@ -437,7 +437,7 @@ func FuzzReadPage(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		valid := json.Valid(body)
-		page, _, err := readPage(t.Context(), slices.Clone(body), 1000)
+		page, _, err := ParsePage(t.Context(), slices.Clone(body), 1000)
 		if err == nil && !valid {
 			t.Fatal("took what is not JSON")
 		}

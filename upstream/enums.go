@@ -23,7 +23,7 @@ const (
 	CallStatusError
 )
 
-// CallResult is who, or what, picked up.
+// CallResult is who, or what, answered the call.
 type CallResult uint8
 
 // The documented results.
@@ -151,8 +151,8 @@ func (s OrderStatuses) Values() []string {
 	return values
 }
 
-// each lists the set as sets of one status.
-func (s OrderStatuses) each() []OrderStatuses {
+// Each lists the set as sets of one status.
+func (s OrderStatuses) Each() []OrderStatuses {
 	var sets []OrderStatuses
 	for rest := s; rest != 0; rest &= rest - 1 {
 		sets = append(sets, rest&-rest)

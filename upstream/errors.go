@@ -1,13 +1,11 @@
 package upstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"math"
-	"mime"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -17,8 +15,8 @@ type Kind int
 
 // The kinds of upstream errors.
 const (
-	// KindInvalidResponse: upstream answered what cannot be used: no JSON, no list, a redirect, a status that says the
-	// gateway asked wrongly (400, 404, 422 and others), or too many bytes.
+	// KindInvalidResponse: the response cannot be used: no JSON, no list, a redirect, a status that blames the request
+	// (400, 404, 422 and others), or too many bytes.
 	KindInvalidResponse Kind = iota
 	// KindUnauthenticated: 401, the credential is missing or wrong.
 	KindUnauthenticated
@@ -26,13 +24,12 @@ const (
 	KindForbidden
 	// KindRateLimited: 429, or 403 with a time to wait.
 	KindRateLimited
-	// KindTimeout: no answer in time, or 408.
+	// KindTimeout: no response in time, or 408.
 	KindTimeout
 	// KindUnavailable: no connection, a connection lost on the way, a proxy or firewall that lets nothing through, 409,
 	// or 5xx.
 	KindUnavailable
-	// KindOverloaded: the gateway has so many requests waiting for upstream that it takes no more, or so many files
-	// open that it cannot connect.
+	// KindOverloaded: too many requests already wait for upstream, or the gateway has too many files open to connect.
 	KindOverloaded
 )
 
@@ -48,32 +45,57 @@ var kindNames = [...]string{
 
 func (k Kind) String() string { return kindNames[k] }
 
-// Passing reports whether the trouble is upstream's and may pass: what is known from before may be served meanwhile. A
-// credential that is refused is no such trouble.
+// Passing reports whether the failure is upstream's and may pass: older pages may be served meanwhile. A refused
+// credential is no such failure.
 func (k Kind) Passing() bool { return k != KindUnauthenticated && k != KindForbidden }
 
-// Error is every failure of upstream. Its text holds no URL, no key and nothing of the answer's body.
+// Cause is a word for why upstream has not responded, for the log: operators have to repair different things, where a
+// client of the gateway can only wait.
+type Cause string
+
+// The causes. That of a timeout is how far the request had come.
+const (
+	CauseDNS         Cause = "dns"         // its name does not resolve, or not in time
+	CauseRefused     Cause = "refused"     // nothing listens there
+	CauseUnreachable Cause = "unreachable" // there is no way there
+	CauseConnect     Cause = "connect"     // no connection, or none in time: a firewall that drops packets does that
+	CauseTLS         Cause = "tls"         // no agreement on TLS, or none in time
+	CauseCertificate Cause = "certificate" // its certificate is of another name, expired, or of an unknown authority
+	CauseProxy       Cause = "proxy"       // the proxy in between refuses or cannot be reached
+	CauseAnswer      Cause = "answer"      // connected, and no response in time
+	CauseBody        Cause = "body"        // a response that did not end in time
+	CauseReset       Cause = "reset"       // the connection was reset
+	CauseClosed      Cause = "closed"      // the connection ended without a response, or in the middle of one
+	CauseChallenge   Cause = "challenge"   // a firewall in front wants to see a browser
+	CauseFiles       Cause = "files"       // the gateway has too many files open to connect
+	CauseProtocol    Cause = "protocol"    // what came is not HTTP
+)
+
+// Error is every failure of upstream. Its text holds no URL, no key and nothing of the response's body.
 type Error struct {
 	Kind Kind
-	// Status is the HTTP status; 0 where there was no answer.
+	// Status is the HTTP status; 0 where there was no response.
 	Status int
-	// RetryAfter is how long to wait before asking again, as upstream told or the gateway knows; 0 where nobody does.
+	// RetryAfter is how long to wait before a retry, as upstream says or the gateway knows; 0 where that is unknown.
 	RetryAfter time.Duration
-	// Cause and Reason say more, for the log. Cause is "" where Kind and Status tell all.
+	// Cause and Reason say more, for the log. Cause is "" where Kind and Status say all.
 	Cause  Cause
 	Reason string
 
-	advice advice
-	unsent bool // upstream was not asked
+	// Advice is upstream's own word on whether to retry.
+	Advice RetryAdvice
+	// Unsent says that upstream was not asked: it is known to reject requests at present, or too many wait for it.
+	Unsent bool
 }
 
-// advice is what an answer's header x-should-retry says.
-type advice int8
+// RetryAdvice is the header x-should-retry of a response.
+type RetryAdvice int8
 
+// The values of the header, and its absence.
 const (
-	noAdvice advice = iota
-	shouldRetry
-	shouldNotRetry
+	NoAdvice RetryAdvice = iota
+	ShouldRetry
+	ShouldNotRetry
 )
 
 func (e *Error) Error() string {
@@ -84,97 +106,46 @@ func (e *Error) Error() string {
 	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ": ")
 }
 
-// Asked reports whether upstream was asked. Else it is known to refuse at present, or too much waits for it.
-func (e *Error) Asked() bool { return !e.unsent }
-
-// mayPass reports whether asking again may help. The vendor's SDKs ask again after the same failures.
-func (e *Error) mayPass() bool {
-	switch e.advice {
-	case shouldRetry:
+// Retryable reports whether a retry may succeed. The vendor's SDKs retry after the same failures.
+func (e *Error) Retryable() bool {
+	switch e.Advice {
+	case ShouldRetry:
 		return true
-	case shouldNotRetry:
+	case ShouldNotRetry:
 		return false
 	default:
 		return e.Kind == KindTimeout || e.Kind == KindUnavailable || e.Kind == KindRateLimited
 	}
 }
 
-// statusError is the error of an answer other than 200.
-func statusError(status int, header http.Header, now time.Time) *Error {
-	e := &Error{Kind: kindOfStatus(status), Status: status, RetryAfter: retryAfter(header, now)}
-	switch header.Get("X-Should-Retry") {
-	case "true":
-		e.advice = shouldRetry
-	case "false":
-		e.advice = shouldNotRetry
-	}
-	switch {
-	case status/100 == 3:
-		e.Reason = "redirects are not followed; is the base URL right?"
-	case status == http.StatusProxyAuthRequired:
-		e.Kind, e.Cause, e.Reason = KindUnavailable, CauseProxy, "the proxy wants a user and a password"
-	case status == http.StatusForbidden:
-		e.readForbidden(header)
-	}
-	return e
+// Overloaded is the error of a request that is not made because too many others wait.
+func Overloaded(reason string) error {
+	return &Error{Kind: KindOverloaded, Reason: reason, RetryAfter: time.Second, Unsent: true}
 }
 
-// readForbidden tells a 403 that is about the key from those of a firewall in front, which are about the address or the
-// rate of requests: it names a time, sends a page for a browser, or says so (Cloudflare's `cf-mitigated`). A page for a
-// browser is not asked for again at once, which would only make it worse.
-func (e *Error) readForbidden(header http.Header) {
-	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
-	switch {
-	case e.RetryAfter > 0:
-		e.Kind = KindRateLimited
-	case header.Get("Cf-Mitigated") != "" || mediaType == "text/html" || mediaType == "application/xhtml+xml":
-		e.Kind, e.Cause = KindUnavailable, CauseChallenge
-		e.Reason = "a firewall in front of it wants to see a browser, or refuses the address"
-		if e.advice == noAdvice {
-			e.advice = shouldNotRetry
-		}
+// ContextError is the error of a wait that has ended with its context: the cause of that, or of [KindTimeout] where its
+// deadline has passed.
+func ContextError(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
 	}
+	return &Error{Kind: KindTimeout, Reason: "no response in time"}
 }
 
-// kindOfStatus classes an HTTP status other than 200, as the vendor's SDK does.
-func kindOfStatus(status int) Kind {
+// ErrTooLarge says that a response has more bytes, or more entries, than are read.
+var ErrTooLarge = &Error{Kind: KindInvalidResponse, Status: http.StatusOK, Reason: "the response is too large"}
+
+// PageSizeError says that upstream serves pages of Least to Most rows, and that fewer or more were requested; 0 is no
+// known limit. Nothing is wrong: request a page within the limits.
+type PageSizeError struct{ Least, Most int }
+
+func (e *PageSizeError) Error() string {
 	switch {
-	case status == http.StatusUnauthorized:
-		return KindUnauthenticated
-	case status == http.StatusForbidden:
-		return KindForbidden
-	case status == http.StatusTooManyRequests:
-		return KindRateLimited
-	case status == http.StatusRequestTimeout:
-		return KindTimeout
-	case status == http.StatusConflict, status >= 500:
-		return KindUnavailable
+	case e.Least == 0:
+		return fmt.Sprintf("upstream serves at most %d rows a page", e.Most)
+	case e.Most == 0:
+		return fmt.Sprintf("upstream serves at least %d rows a page", e.Least)
 	default:
-		return KindInvalidResponse
+		return fmt.Sprintf("upstream serves %d to %d rows a page", e.Least, e.Most)
 	}
-}
-
-// retryAfter reads how long upstream asks to wait, as the vendor's SDK does: `retry-after-ms` before `Retry-After`,
-// which is seconds or a date. 0 is unknown. What is longer than longestPause is that long: no longer time is kept to.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	if wait := number(header.Get("Retry-After-Ms"), time.Millisecond); wait > 0 {
-		return wait
-	}
-	value := strings.TrimSpace(header.Get("Retry-After"))
-	if wait := number(value, time.Second); wait > 0 {
-		return wait
-	}
-	if at, err := http.ParseTime(value); err == nil && at.After(now) {
-		return min(at.Sub(now), longestPause)
-	}
-	return 0
-}
-
-// number reads so many units, up to longestPause; 0 is what is no positive number.
-func number(value string, unit time.Duration) time.Duration {
-	n, err := strconv.ParseFloat(value, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(n) || n <= 0 {
-		return 0
-	}
-	return time.Duration(min(n*float64(unit), float64(longestPause)))
 }

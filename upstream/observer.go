@@ -2,34 +2,39 @@ package upstream
 
 import "time"
 
-// Observer is told what a [Client] meets. Its methods must be quick, and safe for concurrent use. Embed [Unobserved] to
-// leave some out.
+// Observer has the methods that the client of upstream calls with what happens. They must be quick, and safe for
+// concurrent use. Embed [Unobserved] to leave some out.
 type Observer interface {
-	// Attempted: upstream was asked, and this came of it after so long: "ok", or the kind of the error.
+	// Attempted is called after a request to upstream, with its result ("ok", or the kind of the error) and how long it
+	// took.
 	Attempted(outcome string, took time.Duration)
-	// Retried: upstream is to be asked again, because of an error of this kind.
-	Retried(because Kind)
-	// Replayed: net/http sent a request once more, by itself, because a connection had died.
+	// Retried is called before a request is sent again, with the kind of the error of the last attempt.
+	Retried(reason Kind)
+	// Replayed is called when net/http has sent a request once more, by itself, because a connection had died.
 	Replayed()
-	// Refused: upstream was not asked, because it is known not to answer, or because too much waits for it already.
-	Refused(because Kind)
-	// Opened and Closed: a tenant's circuit breaker.
-	Opened(tenant Tenant)
-	Closed(tenant Tenant)
-	// Paced: upstream said that it was asked too often, and is now asked so many times a second at the most.
-	Paced(tenant Tenant, perSecond float64)
-	// FirstPage: upstream numbers its first page so. Told when it is found out, and when it has changed.
+	// Refused is called when a request is not sent, because upstream is known to fail, or because too many requests
+	// already wait for it.
+	Refused(reason Kind)
+	// BreakerOpened and BreakerClosed are called when a tenant's circuit breaker changes. A breaker that stays open
+	// opens again after each attempt that was to close it.
+	BreakerOpened(tenant Tenant)
+	BreakerClosed(tenant Tenant)
+	// RateLowered is called when upstream has answered 429, with the requests per second that it is now sent at most.
+	RateLowered(tenant Tenant, perSecond float64)
+	// FirstPage is called with the number of upstream's first page when it is found out, and when it has changed.
 	FirstPage(tenant Tenant, number int)
-	// PageSize: upstream serves no more than so many rows a page, of some list at least. Told like FirstPage.
+	// PageSize is called with the most rows that upstream serves a page, of some list at least, when that is found out,
+	// and when it has changed.
 	PageSize(tenant Tenant, rows int)
-	// StatusesChecked: whether upstream filters by several statuses as they are sent. Told once for each tenant.
+	// StatusesChecked is called once for each tenant, with whether upstream filters by several statuses as they are
+	// sent.
 	StatusesChecked(tenant Tenant, applied bool)
-	// Unrecognized: upstream sent a field (then value is empty) or a value of a field that this package does not know.
-	// Told once for each page that has it.
+	// Unrecognized is called once for each page that has a field (then value is empty), or a value of a field, that
+	// this package does not know.
 	Unrecognized(field, value string)
 }
 
-// Unobserved is an [Observer] of nothing.
+// Unobserved is an [Observer] that does nothing.
 type Unobserved struct{}
 
 // Attempted implements [Observer], and so do all methods.
@@ -44,14 +49,14 @@ func (Unobserved) Replayed() {}
 // Refused does nothing.
 func (Unobserved) Refused(Kind) {}
 
-// Opened does nothing.
-func (Unobserved) Opened(Tenant) {}
+// BreakerOpened does nothing.
+func (Unobserved) BreakerOpened(Tenant) {}
 
-// Closed does nothing.
-func (Unobserved) Closed(Tenant) {}
+// BreakerClosed does nothing.
+func (Unobserved) BreakerClosed(Tenant) {}
 
-// Paced does nothing.
-func (Unobserved) Paced(Tenant, float64) {}
+// RateLowered does nothing.
+func (Unobserved) RateLowered(Tenant, float64) {}
 
 // FirstPage does nothing.
 func (Unobserved) FirstPage(Tenant, int) {}

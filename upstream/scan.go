@@ -2,8 +2,8 @@ package upstream
 
 import "bytes"
 
-// scanner goes through JSON that is known to be well-formed, so it only has to find where each value ends. Values are
-// slices of the text. What lies in an object or a list is read so:
+// scanner scans JSON that is known to be well-formed, so it only has to find where each value ends. Values are slices
+// of the text. The members of an object, or the elements of a list, are read so:
 //
 //	for s.enter(); s.more(); {
 //		name, value := s.name(), s.value()
@@ -41,7 +41,7 @@ func (s *scanner) more() bool {
 	return false
 }
 
-// name reads the name that comes next, as canonical JSON. Names are short, so it looks at each byte.
+// name reads the name that comes next, as canonical JSON. Names are short, so it compares each byte.
 func (s *scanner) name() []byte {
 	s.peek()
 	text, at := s.text, s.at+1
@@ -113,4 +113,39 @@ func (s *scanner) skipWord() {
 			return
 		}
 	}
+}
+
+// appendObject writes an object.
+func appendObject(dst []byte, members []member) []byte {
+	dst = append(dst, '{')
+	for _, m := range members {
+		dst = appendMember(dst, m)
+	}
+	return append(dst, '}')
+}
+
+// appendMember writes a member after the opening bracket of its object or after another member.
+func appendMember(dst []byte, m member) []byte {
+	if dst[len(dst)-1] != '{' {
+		dst = append(dst, ',')
+	}
+	dst = append(dst, m.name...)
+	dst = append(dst, ':')
+	return append(dst, m.value...)
+}
+
+// KeepMembers returns the object with only the members of these names, in the object's own order, each value as it is.
+// What is not an object has no members and is returned as it is. The value must be well-formed JSON.
+func KeepMembers(value string, names map[string]bool) string {
+	if value[0] != '{' {
+		return value
+	}
+	s := scanner{text: []byte(value)}
+	kept := []byte{'{'}
+	for s.enter(); s.more(); {
+		if name, value := s.name(), s.value(); names[string(unquote(name))] {
+			kept = appendMember(kept, member{name, value})
+		}
+	}
+	return string(append(kept, '}'))
 }

@@ -140,7 +140,7 @@ func epochTime(number string) (readTime, bool) {
 	return newReadTime(time.UnixMilli(int64(n)), millis, false)
 }
 
-// newReadTime refuses what RFC 3339 cannot write (years have four digits), and what stands for no time at all: 0
+// newReadTime refuses what RFC 3339 cannot write (years have four digits), and what means no time at all: 0
 // seconds since 1970, and the first moment of the year 1 of Go and .NET. No call is as old as that.
 func newReadTime(t time.Time, millis, canonical bool) (readTime, bool) {
 	t = t.UTC()

@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// stranger is a field that is not documented, or what a documented field should not have.
-type stranger struct {
-	field string
-	// value is "" where the field itself is not known, the text of an enumeration's value that is not, and the kind of
+// UnrecognizedValue is a field that is not documented, or a value that a documented field should not have.
+type UnrecognizedValue struct {
+	Field string
+	// Value is "" where the field itself is not known, the text of an enumeration's unknown value, and the kind of
 	// value elsewhere: what people say, or their numbers, must not end in a log.
-	value string
+	Value string
 }
 
 const (
-	// maxStrangers are told of one answer.
-	maxStrangers = 32
-	// maxStrangerBytes are told of a name or a value.
-	maxStrangerBytes = 64
+	// maxUnrecognized bounds the values that are reported of one response.
+	maxUnrecognized = 32
+	// maxUnrecognizedBytes bounds what is reported of a name or a value.
+	maxUnrecognizedBytes = 64
 )
 
 // The documented fields of a call and of a transcript entry, those that are enumerations marked so.
@@ -37,26 +37,26 @@ var kinds = map[byte]string{
 	'"': "a text", '{': "an object", '[': "a list", 't': "a boolean", 'f': "a boolean",
 }
 
-// meet notes a stranger among an object's fields, once.
-func (r *pageReader) meet(fields map[string]bool, prefix string, name, value []byte) {
-	if len(r.strangers) == maxStrangers {
+// noteUnrecognized notes an unrecognized field or value of an object, once.
+func (r *pageReader) noteUnrecognized(fields map[string]bool, prefix string, name, value []byte) {
+	if len(r.unrecognized) == maxUnrecognized {
 		return
 	}
 	field := string(unquote(name))
-	met := stranger{field: prefix + short(field)}
+	found := UnrecognizedValue{Field: prefix + short(field)}
 	if enumeration, known := fields[field]; known && enumeration && value[0] == '"' {
-		met.value = short(string(unquote(value)))
+		found.Value = short(string(unquote(value)))
 	} else if known {
-		if met.value = kinds[value[0]]; met.value == "" {
-			met.value = "a number"
+		if found.Value = kinds[value[0]]; found.Value == "" {
+			found.Value = "a number"
 		}
 	}
-	if !slices.Contains(r.strangers, met) {
-		r.strangers = append(r.strangers, met)
+	if !slices.Contains(r.unrecognized, found) {
+		r.unrecognized = append(r.unrecognized, found)
 	}
 }
 
 // short is the beginning of a text that came from outside.
 func short(text string) string {
-	return strings.ToValidUTF8(text[:min(len(text), maxStrangerBytes)], "")
+	return strings.ToValidUTF8(text[:min(len(text), maxUnrecognizedBytes)], "")
 }

@@ -18,7 +18,7 @@ import (
 // namespace begins the name of every metric.
 const namespace = "revox_graphql"
 
-// Upstream counts what an [upstream.Client] meets. It implements [upstream.Observer].
+// Upstream counts what a client of upstream meets. It implements [upstream.Observer].
 type Upstream struct {
 	log *slog.Logger
 
@@ -93,19 +93,19 @@ func (u *Upstream) Attempted(outcome string, took time.Duration) {
 }
 
 // Retried implements [upstream.Observer].
-func (u *Upstream) Retried(because upstream.Kind) { u.retries.WithLabelValues(because.String()).Inc() }
+func (u *Upstream) Retried(reason upstream.Kind) { u.retries.WithLabelValues(reason.String()).Inc() }
 
 // Replayed implements [upstream.Observer].
 func (u *Upstream) Replayed() { u.replays.Inc() }
 
 // Refused implements [upstream.Observer].
-func (u *Upstream) Refused(because upstream.Kind) { u.refused.WithLabelValues(because.String()).Inc() }
+func (u *Upstream) Refused(reason upstream.Kind) { u.refused.WithLabelValues(reason.String()).Inc() }
 
 // maxOpened bounds the breakers that are told apart: a tenant that the client forgets never closes its own.
 const maxOpened = 10_000
 
-// Opened implements [upstream.Observer]. A breaker that stays open opens anew after each attempt that was to close it.
-func (u *Upstream) Opened(tenant upstream.Tenant) {
+// BreakerOpened implements [upstream.Observer]. A breaker that stays open opens anew after each attempt that was to close it.
+func (u *Upstream) BreakerOpened(tenant upstream.Tenant) {
 	u.mu.Lock()
 	if len(u.opened) < maxOpened {
 		u.opened[tenant] = true
@@ -115,8 +115,8 @@ func (u *Upstream) Opened(tenant upstream.Tenant) {
 	u.log.Warn("upstream keeps failing: it is not asked for some seconds", "tenant", tenant.String())
 }
 
-// Closed implements [upstream.Observer].
-func (u *Upstream) Closed(tenant upstream.Tenant) {
+// BreakerClosed implements [upstream.Observer].
+func (u *Upstream) BreakerClosed(tenant upstream.Tenant) {
 	u.mu.Lock()
 	delete(u.opened, tenant)
 	u.open.Set(float64(len(u.opened)))
@@ -124,16 +124,8 @@ func (u *Upstream) Closed(tenant upstream.Tenant) {
 	u.log.Info("upstream answers again", "tenant", tenant.String())
 }
 
-// Failing reports whether upstream keeps failing for a tenant: its circuit breaker has opened, and nothing has been
-// answered since.
-func (u *Upstream) Failing(tenant upstream.Tenant) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.opened[tenant]
-}
-
-// Paced implements [upstream.Observer].
-func (u *Upstream) Paced(tenant upstream.Tenant, perSecond float64) {
+// RateLowered implements [upstream.Observer].
+func (u *Upstream) RateLowered(tenant upstream.Tenant, perSecond float64) {
 	u.paced.Inc()
 	u.log.Warn("upstream said that it is asked too often: asking less often", "tenant", tenant.String(), "perSecond", perSecond)
 }

@@ -51,10 +51,10 @@ func TestUpstreamIsCounted(t *testing.T) {
 		u.Unrecognized("result", "robot")
 		u.Unrecognized("mood", "")
 	}
-	u.Opened(mine)
-	u.Opened(yours)
-	u.Closed(mine)
-	u.Paced(mine, 7)
+	u.BreakerOpened(mine)
+	u.BreakerOpened(yours)
+	u.BreakerClosed(mine)
+	u.RateLowered(mine, 7)
 	got := gathered(t, registry)
 	for name, want := range map[string]float64{
 		"upstream_request_duration_seconds outcome=ok":         2,

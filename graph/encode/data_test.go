@@ -17,6 +17,7 @@ import (
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
+	"revox-graphql/upstream/rest"
 )
 
 func parsedSchema(tb testing.TB) *ast.Schema {
@@ -69,7 +70,7 @@ func window(tb testing.TB, rng relay.Range) *pagination.Window {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	client := upstream.NewClient(upstream.ClientOptions{BaseURL: base})
+	client := rest.NewClient(rest.Options{BaseURL: base})
 	defer client.Close()
 	lists := pagination.New(client, pagination.Options{PageSize: 200, MaxShift: 1000})
 	w, err := lists.Reader(pagination.Request{}).Window(tb.Context(), rng, pagination.Selection{Rows: true})

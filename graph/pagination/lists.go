@@ -86,7 +86,7 @@ type Request struct {
 	// Deadline is when all upstream work ends; zero is never.
 	Deadline time.Time
 	// Allowance bounds the requests to upstream; nil is no bound.
-	Allowance *upstream.Allowance
+	Allowance *upstream.RequestBudget
 	// Reads records what is read; nil records nothing.
 	Reads *Reads
 }
@@ -115,11 +115,11 @@ type Reader struct {
 	sizes     *relay.Sizes // of the pages to ask for; copies of the reader share it
 	came      time.Time    // when the client's request came
 	notBefore time.Time
-	deadline  time.Time           // zero: none
-	allowance *upstream.Allowance // nil: endless
-	refresh   bool                // the client wants it all afresh
-	trace     *Reads              // records what is read; may be nil
-	settling  bool                // reads on beyond a place, to settle it
+	deadline  time.Time               // zero: none
+	allowance *upstream.RequestBudget // nil: endless
+	refresh   bool                    // the client wants it all afresh
+	trace     *Reads                  // records what is read; may be nil
+	settling  bool                    // reads on beyond a place, to settle it
 }
 
 // largest is the size of the largest page to ask for.
@@ -203,7 +203,7 @@ func (r *Reader) read(ctx context.Context, anchor, fewest int, need, ask, want r
 // question is what holds for all that the reader asks.
 func (r *Reader) question() upstream.ListCallsOptions {
 	return upstream.ListCallsOptions{
-		List: r.list, NotBefore: r.notBefore, Deadline: r.deadline, Allowance: r.allowance, Refresh: r.refresh,
+		List: r.list, NotBefore: r.notBefore, Deadline: r.deadline, Budget: r.allowance, Refresh: r.refresh,
 	}
 }
 

@@ -49,7 +49,7 @@ func (d *Reads) readPage(opts upstream.ListCallsOptions, page *upstream.Page) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	opts.Allowance = nil // it is of this request, and what is remembered outlives that
+	opts.Budget = nil // it is of this request, and what is remembered outlives that
 	d.pages = append(d.pages, pageRead{opts, weak.Make(page)})
 	d.readAt(page)
 }

@@ -14,6 +14,7 @@ import (
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/pagecache"
+	"revox-graphql/upstream/verify"
 )
 
 // world is the list that all see, and its history. Every change takes a millisecond.
@@ -291,14 +292,14 @@ func (w *world) ask(list upstream.OrderStatuses, asked, size int) (*upstream.Pag
 type endpoint struct {
 	w        *world
 	offset   time.Duration
-	verifier *upstream.Verifier // nil: upstream is as documented
+	verifier *verify.Verifier // nil: upstream is as documented
 }
 
 func (n *endpoint) now() time.Time { return n.w.now.Add(n.offset) }
 
 // ListCalls implements [upstream.Lister].
 func (n *endpoint) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
-	ask := func(list upstream.OrderStatuses) upstream.Asker {
+	ask := func(list upstream.OrderStatuses) verify.Fetcher {
 		return func(_ context.Context, number, size int) (*upstream.Page, error) {
 			asked := n.now()
 			page, err := n.w.ask(list, number, size)
@@ -319,7 +320,7 @@ func (n *endpoint) ListCalls(ctx context.Context, opts upstream.ListCallsOptions
 func (w *world) replica(pageSize int, ttl, stale, offset time.Duration, verified bool) *Lists {
 	n := &endpoint{w: w, offset: offset}
 	if verified {
-		n.verifier = upstream.NewVerifier(upstream.FirstPageAuto, n.now)
+		n.verifier = verify.New(upstream.FirstPageAuto, n.now)
 	}
 	cache := pagecache.New(n, pagecache.Options{
 		TTL: ttl, Revalidate: stale, Stale: stale, MaxBytes: 1 << 30, Now: n.now,

@@ -1,4 +1,4 @@
-// Package logqueue keeps whoever writes a log from waiting for whoever reads it.
+// Package logqueue writes a log without making its writers wait for a slow reader.
 package logqueue
 
 import (
@@ -13,26 +13,26 @@ const (
 	// maxLines and maxBytes are the most that waits to be written: some seconds of a busy gateway's log.
 	maxLines = 4096
 	maxBytes = 4 << 20
-	// patience is how long the writer of a line waits for it to be written. Nobody waits any more once a line has taken
-	// that long, until all lines are written.
+	// patience is how long Write waits for its line to be written. Once a line has taken that long, no call of Write
+	// waits any more until all lines are written.
 	patience = 100 * time.Millisecond
 )
 
-// Queue writes lines in the order in which they come, and drops those that come while too much waits to be written. As
-// long as lines can be written, each has been when Write returns, so none is lost where the process crashes after that.
-// It is safe for concurrent use.
+// Queue writes lines in the order in which they come, and drops those that come while too much waits to be written.
+// While the reader keeps up, each line has been written when Write returns, so none is lost if the process crashes
+// after that. It is safe for concurrent use.
 type Queue struct {
-	out  io.Writer
-	tell func(lines uint64)
+	out    io.Writer
+	report func(lines uint64)
 
-	lines   chan line
-	bytes   atomic.Int64  // of the lines that wait
-	dropped atomic.Uint64 // since the beginning
-	untold  atomic.Uint64 // of those dropped
-	stalled atomic.Bool   // so nobody waits
-	closing chan struct{}
-	close   sync.Once
-	ended   chan struct{}
+	lines      chan line
+	bytes      atomic.Int64  // of the lines that wait
+	dropped    atomic.Uint64 // since the beginning
+	unreported atomic.Uint64 // of those dropped
+	stalled    atomic.Bool   // so Write does not wait
+	closing    chan struct{}
+	close      sync.Once
+	ended      chan struct{}
 }
 
 // line is a line that waits.
@@ -42,11 +42,11 @@ type line struct {
 	written chan struct{}
 }
 
-// New writes to out, in a goroutine that ends with Close. Once out takes lines again after some were dropped, tell is
-// called with their number, in that goroutine: it may write to out, and must not write to the queue.
-func New(out io.Writer, tell func(lines uint64)) *Queue {
+// New writes to out, in a goroutine that ends with Close. Once out accepts lines again after some were dropped, report
+// is called with their number, in that goroutine: it may write to out, and must not write to the queue.
+func New(out io.Writer, report func(lines uint64)) *Queue {
 	q := &Queue{
-		out: out, tell: tell,
+		out: out, report: report,
 		lines: make(chan line, maxLines), closing: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go q.run()
@@ -63,7 +63,7 @@ func (q *Queue) Write(p []byte) (int, error) {
 		q.drop(size, 1)
 		return len(p), nil
 	}
-	l := line{bytes.Clone(p), q.untold.Swap(0), make(chan struct{})}
+	l := line{bytes.Clone(p), q.unreported.Swap(0), make(chan struct{})}
 	select {
 	case q.lines <- l:
 	default:
@@ -83,14 +83,14 @@ func (q *Queue) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// drop counts one line as lost, and tells of untold ones later.
-func (q *Queue) drop(size int64, untold uint64) {
+// drop counts one line as lost, and unreported ones for a later report.
+func (q *Queue) drop(size int64, unreported uint64) {
 	q.bytes.Add(-size)
 	q.dropped.Add(1)
-	q.untold.Add(untold)
+	q.unreported.Add(unreported)
 }
 
-// Close writes the lines that wait, for as long as it may take. What comes later may be lost.
+// Close writes the lines that wait, for at most that long. Lines that come later may be lost.
 func (q *Queue) Close(within time.Duration) {
 	q.close.Do(func() { close(q.closing) })
 	timer := time.NewTimer(within)
@@ -119,10 +119,10 @@ func (q *Queue) run() {
 
 func (q *Queue) write(l line) {
 	if l.missing > 0 {
-		q.tell(l.missing)
+		q.report(l.missing)
 	}
 	if _, err := q.out.Write(l.text); err != nil {
-		q.dropped.Add(1) // nobody can be told
+		q.dropped.Add(1) // it cannot be reported
 	}
 	q.bytes.Add(-int64(len(l.text)))
 	close(l.written)
@@ -130,7 +130,7 @@ func (q *Queue) write(l line) {
 		return
 	}
 	q.stalled.Store(false)
-	if missing := q.untold.Swap(0); missing > 0 {
-		q.tell(missing)
+	if missing := q.unreported.Swap(0); missing > 0 {
+		q.report(missing)
 	}
 }

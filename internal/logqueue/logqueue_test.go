@@ -22,14 +22,14 @@ func (g *gate) Write(p []byte) (int, error) {
 	return g.Buffer.Write(p)
 }
 
-// newQueue writes to a gate, as does what it tells.
+// newQueue writes to a gate, as do its reports.
 func newQueue() (*Queue, *gate) {
 	g := &gate{open: make(chan struct{})}
 	return New(g, func(lines uint64) { _, _ = fmt.Fprintf(g, "%d lines were dropped\n", lines) }), g
 }
 
-// A log that nobody reads holds its writers up once, and not for long. What is beyond the bounds is dropped, and
-// counted; once somebody reads, the rest arrives in order, with the number of lines that are missing where they are.
+// A log without a reader delays its writers once, and not for long. What is beyond the bounds is dropped, and counted;
+// once it is read, the rest arrives in order, with the number of lines that are missing where they are.
 func TestUnreadLog(t *testing.T) {
 	for name, test := range map[string]struct {
 		line string
@@ -85,7 +85,7 @@ func TestReadLogIsWrittenAtOnce(t *testing.T) {
 
 // The end waits for the lines that wait, and not for ever.
 func TestClose(t *testing.T) {
-	for name, reads := range map[string]bool{"somebody reads": true, "nobody reads": false} {
+	for name, reads := range map[string]bool{"with a reader": true, "without a reader": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				q, g := newQueue()

@@ -1,9 +1,9 @@
 // Package reload keeps what is made of a file up to date, without a restart and without a goroutine.
 //
-// The file is looked at when somebody asks, once a second at most, by one asker; the others go on with what is known.
-// Whether it has changed is told by its content: its time and size may stay the same, since editors, configuration
+// [File.Current] reads the file, at most once per second and by one caller; concurrent callers get the value that is known.
+// A change is found by comparing the content: its time and size may stay the same, since editors, configuration
 // management and mounted secrets set times as they like. A file that cannot be read or used changes nothing, is logged
-// once, and is looked at again.
+// once, and is read again.
 package reload
 
 import (
@@ -20,14 +20,14 @@ import (
 	"time"
 )
 
-// Interval is how often a file is looked at, at most.
+// Interval is the time between two reads of a file, at least.
 const Interval = time.Second
 
 // Options say what a file holds.
 type Options[T any] struct {
 	// Parse makes the value of the content. Its error is logged, so it must not hold secrets.
 	Parse func(content []byte) (T, error)
-	// Entries says how many things a value has; the log tells it.
+	// Entries returns how many entries a value has, for the log.
 	Entries func(T) int
 	// MaxBytes is the largest file that is read.
 	MaxBytes int64
@@ -37,13 +37,13 @@ type Options[T any] struct {
 type File[T any] struct {
 	path   string
 	opts   Options[T]
-	opened time.Time // what looked counts from, so that nothing depends on the clock being set
+	opened time.Time // looked counts from it, so that nothing depends on the clock being set
 	looked atomic.Int64
 	value  atomic.Pointer[T]
 
-	mu      sync.Mutex // held while looking
+	mu      sync.Mutex // held while the file is read
 	content [sha256.Size]byte
-	problem string // what has been logged and is still so; "" if all is well
+	problem string // what has been logged and still holds; "" if all is well
 }
 
 // Open reads a file. An error says what is wrong with it.
@@ -62,7 +62,7 @@ func Open[T any](path string, opts Options[T]) (*File[T], error) {
 	return f, nil
 }
 
-// Current is what the file held when it could last be used. What has changed since the last look is logged.
+// Current is the value of the file when it could last be used. A change since the last read is logged.
 func (f *File[T]) Current(log *slog.Logger) T {
 	if now := int64(time.Since(f.opened)); now-f.looked.Load() >= int64(Interval) && f.mu.TryLock() {
 		f.look(log)
@@ -76,7 +76,7 @@ func (f *File[T]) look(log *slog.Logger) {
 	content, err := f.read()
 	if err != nil {
 		f.complain(log, err)
-		f.content = [sha256.Size]byte{} // whatever can be read next is used
+		f.content = [sha256.Size]byte{} // the next content that can be read is used
 		return
 	}
 	sum := sha256.Sum256(content)

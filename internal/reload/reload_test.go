@@ -154,7 +154,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// Many ask at once while the file changes: nobody waits for another, and nobody gets anything else than what it held.
+// Concurrent callers while the file changes: none waits for another, and each gets a content that the file had.
 func TestManyAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := disk{t, filepath.Join(t.TempDir(), "file")}

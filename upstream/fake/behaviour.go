@@ -17,8 +17,8 @@ import (
 type Behaviour struct {
 	FirstPage   int  // 0 or 1: the number of the first page
 	LenientPage bool // with FirstPage 1: page 0 and below serve the first page instead of a 422
-	// PageZero, when not 0, is the status that page 0 is answered with when FirstPage is 1, with an error as the body. It
-	// goes before LenientPage. It does not change what a page below 0 is answered with.
+	// PageZero, when not 0, is the status that page 0 is answered with when FirstPage is 1, with an error as the body.
+	// It goes before LenientPage. It does not change what a page below 0 is answered with.
 	PageZero      int
 	LeastPageSize int  // above 0: a smaller page_size is silently raised to it, for the rows and for the offset
 	MaxPageSize   int  // above 0: a larger page_size is silently lowered to it, likewise; goes before LeastPageSize
@@ -42,25 +42,25 @@ type Behaviour struct {
 	// Calls with equal times stand in the order of arrival, the newest first. Rows of SetRows always stand last.
 	Order     string
 	ListTwice []string // ids of calls that are listed a second time, after all other calls and in this order
-	// SwapTies changes the order of neighbours from answer to answer. When n is even, row 2i and row 2i+1 of the list
-	// change places. Rows are counted from 0, after the filter. It swaps every such pair, also when their times differ.
-	// A last row without a partner keeps its place.
+	// SwapTies changes the order of neighbours from response to response. When n is even, row 2i and row 2i+1 of the
+	// list change places. Rows are counted from 0, after the filter. It swaps every such pair, also when their times
+	// differ. A last row without a partner keeps its place.
 	SwapTies bool
-	// Lag, when not nil, says how many of the newest calls are missing from the list that the n-th answer is taken from,
-	// as from a replica that is behind. The newest calls are those that arrived last, wherever they stand.
+	// Lag, when not nil, says how many of the newest calls are missing from the list that the n-th response is taken
+	// from, as from a replica that is behind. The newest calls are those that arrived last, wherever they stand.
 	Lag func(n int) int
 
-	// Drop, Short and MaxPageBytes make an answer shorter than the page that was asked for. They are applied in this
+	// Drop, Short and MaxPageBytes make a response shorter than the page that was requested. They are applied in this
 	// order. They do not change where a page begins, so no other page has the rows that are missing.
 
 	// Drop, above 0, leaves every Drop-th call out of its page. Calls are counted in the order of arrival: the oldest
-	// call of the first list is number 1. So it is the same calls in every answer. No row of SetRows is left out.
+	// call of the first list is number 1. So it is the same calls in every response. No row of SetRows is left out.
 	Drop int
-	// Short, when not nil, says how many of its rows the n-th answer has; the first ones stay. It is called for every
+	// Short, when not nil, says how many of its rows the n-th response has; the first ones stay. It is called for every
 	// answer that is a list, with the number of rows after Drop.
 	Short func(n int, rows int) int
-	// MaxPageBytes, above 0, ends an answer before the row with which its rows would have more bytes than this. It does
-	// not count commas. The first row always comes.
+	// MaxPageBytes, above 0, ends a response before the row with which its rows would have more bytes than this. It
+	// does not count commas. The first row always comes.
 	MaxPageBytes int
 
 	// StatusesFormat is the one way to send several statuses that is understood: "comma" or "" (statuses=a,b),
@@ -68,9 +68,9 @@ type Behaviour struct {
 	// silently not applied, except that a single value that is no status is a 422.
 	StatusesFormat string
 	Key            string        // the expected bearer key, a wrong one is a 401; "" accepts any, and none
-	Latency        time.Duration // passes before every answer; ends early when the client goes away
-	// Fault, when not nil, is asked for every request and may give the answer instead of the list; nil: the real
-	// answer.
+	Latency        time.Duration // passes before every response; ends early when the client goes away
+	// Fault, when not nil, is called for every request and may give the response instead of the list; nil: the real
+	// response.
 	Fault func(n int, r *http.Request) *Answer
 }
 
@@ -83,8 +83,8 @@ var (
 // Answer is what a Fault answers.
 type Answer struct {
 	Status   int         // 0: 200
-	Header   http.Header // set on the answer, also over what the fake would set
-	Body     []byte      // nil: the body of the real answer
+	Header   http.Header // set on the response, also over what the fake would set
+	Body     []byte      // nil: the body of the real response
 	Truncate bool        // announce the whole length, write half of the body, cut the connection
 }
 
@@ -109,7 +109,7 @@ func (u *Upstream) Behave(change func(*Behaviour)) {
 	u.behaviour.Store(&b)
 }
 
-// query is a request's question, as these switches understand it.
+// query is what a request asks for, as these switches understand it.
 type query struct {
 	page, pageSize int      // as sent; -1 where absent or unreadable
 	from, rows     int      // the window of the list that is meant

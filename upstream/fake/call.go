@@ -1,6 +1,11 @@
 package fake
 
-import "time"
+import (
+	"time"
+
+	"revox-graphql/upstream/fake/conversation"
+	"revox-graphql/upstream/fake/dice"
+)
 
 // call is what the list keeps of a call.
 type call struct {
@@ -16,24 +21,11 @@ const settled = 0
 // maxLife is longer than any call lives, from arrival to end.
 const maxLife = 40 * time.Minute
 
-// kind is who, or what, picks up; failed when nobody does.
-type kind uint8
-
-const (
-	human kind = iota
-	voicemail
-	ivr
-	screening
-	unclear
-	failed
-	kinds
-)
-
-// kindNames are the values of `result`, and of "kind" in a script.
-var kindNames = [failed]string{"human", "voicemail", "IVR", "ios-screening-filter", "unknown"}
-
 // kindShares are in percent.
-var kindShares = [kinds]int{human: 62, voicemail: 14, ivr: 5, screening: 2, unclear: 2, failed: 15}
+var kindShares = [conversation.Kinds]int{
+	conversation.Human: 62, conversation.Voicemail: 14, conversation.IVR: 5, conversation.Screening: 2,
+	conversation.Unclear: 2, conversation.Failed: 15,
+}
 
 // failure is a way not to get through.
 type failure struct {
@@ -100,29 +92,29 @@ const (
 // plan is what is decided about a call before anybody speaks. Finding it takes some nanoseconds, so that the whole
 // list can be filtered without rendering a row.
 type plan struct {
-	kind       kind
+	kind       conversation.Kind
 	failure    *failure // of a failed call
 	order      order    // once the call is over
 	wait, ring int64    // milliseconds in the queue, and from dialling to an answer or a failure
 }
 
 func planOf(seed uint64, serial uint32) plan {
-	d := newDice(seed, uint64(serial))
-	share := d.below(100)
+	d := dice.New(seed, uint64(serial))
+	share := d.Below(100)
 	var p plan
 	for share >= kindShares[p.kind] {
 		share -= kindShares[p.kind]
 		p.kind++
 	}
 	// The ages in headAges know these bounds: each phase is shown by some of them.
-	p.wait = int64(d.between(4_000, 9_000))
-	p.ring = int64(d.between(6_000, 24_000))
+	p.wait = int64(d.Between(4_000, 9_000))
+	p.ring = int64(d.Between(6_000, 24_000))
 	p.order = completed
-	luck := d.below(100)
+	luck := d.Below(100)
 	switch p.kind {
-	case failed:
-		f := &failures[weighed(&d, failures, func(f *failure) int { return f.share })]
-		p.failure, p.ring = f, int64(d.between(f.least, f.most))
+	case conversation.Failed:
+		f := &failures[dice.Weighted(&d, failures, func(f *failure) int { return f.share })]
+		p.failure, p.ring = f, int64(d.Between(f.least, f.most))
 		switch {
 		case luck < f.again:
 			p.order = scheduled
@@ -131,14 +123,14 @@ func planOf(seed uint64, serial uint32) plan {
 		default:
 			p.order = cancelled
 		}
-	case voicemail, ivr:
+	case conversation.Voicemail, conversation.IVR:
 		switch {
 		case luck < 45:
 			p.order = scheduled
 		case luck < 49:
 			p.order = cancelled
 		}
-	case unclear, screening:
+	case conversation.Unclear, conversation.Screening:
 		if luck < 50 {
 			p.order = scheduled
 		}
@@ -146,13 +138,13 @@ func planOf(seed uint64, serial uint32) plan {
 	return p
 }
 
-// phase tells how far the call has come at now, in milliseconds since 1970.
+// phase returns how far the call has come at now, in milliseconds since 1970.
 func (c call) phase(p *plan, now int64) phase {
 	age := now - c.arrived
 	switch {
 	case c.life == settled || age >= int64(c.life):
 		return over
-	case age < p.wait || p.kind == failed && p.failure.undialled:
+	case age < p.wait || p.kind == conversation.Failed && p.failure.undialled:
 		return queued
 	case age < p.wait+p.ring:
 		return ringing
@@ -161,17 +153,18 @@ func (c call) phase(p *plan, now int64) phase {
 	}
 }
 
-// dialled tells whether a call that has come so far has a time at which it started.
+// dialled reports whether a call that has come so far has a time at which it started.
 func (p *plan) dialled(at phase) bool {
-	return at >= ringing && (p.kind != failed || !p.failure.undialled)
+	return at >= ringing && (p.kind != conversation.Failed || !p.failure.undialled)
 }
 
-// order tells the status of the call's order at now.
+// order returns the status of the call's order at now.
 func (c call) order(seed uint64, now int64) order {
 	p := planOf(seed, c.serial)
 	switch c.phase(&p, now) {
 	case queued:
-		// Every fourth order takes a moment to prepare. By the serial number rather than by chance: a short list has one too.
+		// Every fourth order takes a moment to prepare. By the serial number rather than by chance: a short list has
+		// one too.
 		if c.serial%4 == 3 && now-c.arrived < p.wait*2/3 {
 			return initializing
 		}
@@ -184,12 +177,12 @@ func (c call) order(seed uint64, now int64) order {
 }
 
 // life computes how long a call lives, by composing its conversation.
-func (u *Upstream) life(t *talk, c call) uint32 {
+func (u *Upstream) life(t *conversation.Talk, c call) uint32 {
 	p := planOf(u.seed, c.serial)
 	length := p.wait + p.ring
-	if p.kind != failed {
-		t.compose(u.library, u.seed, c, p.kind)
-		length += t.length()
+	if p.kind != conversation.Failed {
+		t.Compose(u.library, u.seed, c.serial, c.arrived, p.kind)
+		length += t.Length()
 	}
 	return uint32(length)
 }
@@ -197,8 +190,8 @@ func (u *Upstream) life(t *talk, c call) uint32 {
 // appendID appends the call's id, which looks like a random UUID.
 func appendID(dst []byte, seed uint64, serial uint32) []byte {
 	const hex = "0123456789abcdef"
-	d := newDice(seed, uint64(serial)|1<<40)
-	high, low := d.next(), d.next()
+	d := dice.New(seed, uint64(serial)|1<<40)
+	high, low := d.Next(), d.Next()
 	high = high&^0xF000 | 0x4000     // version 4
 	low = low&^(0b11<<62) | 0b10<<62 // variant 1
 	for i := range 32 {

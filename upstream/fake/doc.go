@@ -6,28 +6,29 @@
 //
 // A call in the list is 16 bytes: its serial number, when it arrived and how long it lives. All the rest follows from
 // these, the seed and the clock, and is rendered when a page asks for it. So a long list costs next to nothing, and a
-// call that is going on has a longer transcript in the next answer without anybody having touched it.
+// call that is going on has a longer transcript in the next response without any change to the list.
 //
-// The conversations come from scripts/*.txt, whose format is explained in script.go. Every name, number and company
-// in them is invented; phone numbers are from ranges reserved for fiction.
+// The conversations come from package conversation. Every name, number and company in them is invented; phone numbers
+// are from ranges reserved for fiction.
 //
-// # From the list to an answer
+// # From the list to a response
 //
 // The switches in Behaviour are applied in this order: Order and ListTwice sort the list; Lag takes the newest calls
-// out; the filter by status comes next; SwapTies swaps neighbours; the page is cut out, or PastEnd gives the answer;
+// out; the filter by status comes next; SwapTies swaps neighbours; the page is cut out, or PastEnd gives the response;
 // Drop, Short and MaxPageBytes shorten the page. IDs returns the list after Order, ListTwice and the filter: what the
 // pages give together when no other switch is set.
 //
-// Without Order, ListTwice and Lag an answer needs no copy of the list. Without a filter it looks only at the calls of
+// Without Order, ListTwice and Lag a response needs no copy of the list. Without a filter it looks only at the calls of
 // its page.
 //
 // # Locking
 //
 // The list is an immutable value behind an atomic pointer. A request loads it once, reads the clock once, and renders
-// its page without any lock: one answer is one consistent snapshot, and slow readers hold nobody up. Writers (Insert,
-// Remove, Move, SetRows) take turns on a mutex. Insert appends in place to the array that older snapshots share, which
-// is safe because a snapshot never looks beyond its own length; Remove and Move build a new array. A sorted list is
-// kept next to the snapshot, the switches and the time that it was made from, and is used only for these.
+// its page without any lock: one response is one consistent snapshot, and slow readers delay no other request. Writers
+// (Insert, Remove, Move, SetRows) take turns on a mutex. Insert appends in place to the array that older snapshots
+// share, which is safe because a snapshot never looks beyond its own length; Remove and Move build a new array. A
+// sorted list is kept next to the snapshot, the switches and the time that it was made from, and is used only for
+// these.
 //
 // The switches are an immutable value behind an atomic pointer too. The record of requests has a mutex of its own,
 // held for one append or one copy. No callback is ever called with a lock held that a request needs.

@@ -3,6 +3,8 @@ package fake
 import (
 	"slices"
 	"time"
+
+	"revox-graphql/upstream/fake/dice"
 )
 
 // headAges are the ages of the newest calls, in seconds: some queued, some ringing, some being talked on. Further
@@ -18,7 +20,7 @@ const busyGap = 44 * time.Second
 func (u *Upstream) generate(n int) {
 	now := u.now()
 	calls := make([]call, n)
-	d := newDice(u.seed, uint64(orders)<<50)
+	d := dice.New(u.seed, uint64(orders)<<50)
 	// Of a short list only the last eighth is new, so that most of it is over.
 	head := min(len(headAges), (n+7)/8)
 	age := time.Duration(0)
@@ -26,7 +28,7 @@ func (u *Upstream) generate(n int) {
 		if i < head {
 			age = time.Duration(headAges[i*len(headAges)/head] * float64(time.Second))
 		} else {
-			age += time.Duration(d.exponential() * float64(busyGap) * quiet(now.Add(-age)))
+			age += time.Duration(d.Exponential() * float64(busyGap) * quiet(now.Add(-age)))
 		}
 		calls[i] = call{arrived: now.Add(-age).UnixMilli(), serial: uint32(n - 1 - i)}
 	}
@@ -36,7 +38,7 @@ func (u *Upstream) generate(n int) {
 		if now.UnixMilli()-calls[i].arrived > maxLife.Milliseconds() {
 			break
 		}
-		calls[i].life = u.life(&s.talk, calls[i])
+		calls[i].life = u.life(&s.conversation, calls[i])
 	}
 	slices.Reverse(calls)
 	u.next = uint32(n)

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"revox-graphql/upstream/fake/dice"
 )
 
 // list is one state of the list. It is never changed; see the package comment for why appending does not count.
@@ -52,7 +54,7 @@ func (u *Upstream) Insert(n int) []string {
 	ids := make([]string, 0, max(n, 0))
 	for range n {
 		c := call{arrived: now, serial: u.next}
-		c.life = u.life(&s.talk, c)
+		c.life = u.life(&s.conversation, c)
 		u.next++
 		l.calls = append(l.calls, c)
 		ids = append(ids, string(appendID(nil, u.seed, c.serial)))
@@ -119,7 +121,7 @@ func (u *Upstream) settle() {
 	calls := slices.Clone(l.calls)
 	for i, c := range calls {
 		if c.life == settled {
-			calls[i].life = u.life(&s.talk, c)
+			calls[i].life = u.life(&s.conversation, c)
 		}
 	}
 	u.list.Store(&list{calls: calls, rows: l.rows})
@@ -145,10 +147,11 @@ func (u *Upstream) Run(ctx context.Context, perMinute float64) {
 		<-ctx.Done()
 		return
 	}
-	moments := newDice(u.seed, math.MaxUint32)
+	moments := dice.New(u.seed, math.MaxUint32)
 	for {
-		gap := moments.exponential() * float64(time.Minute) / perMinute
-		// At least a millisecond, or an absurd rate would be a busy loop; at most an hour, or a tiny one would overflow.
+		gap := moments.Exponential() * float64(time.Minute) / perMinute
+		// At least a millisecond, or an absurd rate would be a busy loop; at most an hour, or a tiny one would
+		// overflow.
 		if !pause(ctx, time.Duration(min(max(gap, float64(time.Millisecond)), float64(time.Hour)))) {
 			return
 		}

@@ -257,7 +257,7 @@ func TestPagesAreTheListInAnyOrder(t *testing.T) {
 	}
 }
 
-// TestOrderFollowsTheList: a list that was sorted is sorted anew when calls come and go while the clock stands still.
+// TestOrderFollowsTheList: a list that was sorted is sorted again when calls come and go while the clock stands still.
 func TestOrderFollowsTheList(t *testing.T) {
 	u := fake.New(fake.Config{Seed: 5, Calls: 30, Now: still})
 	arrival := u.IDs()

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// view is the list as one answer sees it. Its places are counted from the head.
+// view is the list as one response sees it. Its places are counted from the head.
 type view struct {
 	list  *list
 	calls []call            // in the order of the switches, the head last
@@ -25,7 +25,7 @@ func (v *view) len() int { return len(v.calls) + len(v.rows) }
 // call returns the call at this place.
 func (v *view) call(place int) call { return v.calls[len(v.calls)-1-place] }
 
-// answerPage puts the page that is asked for into s.page, or what the switches want instead of it.
+// answerPage puts the page that is requested into s.page, or what the switches want instead of it.
 func (u *Upstream) answerPage(s *scratch, b *Behaviour, q query, n int) (status, rows int) {
 	v := u.look(b)
 	if b.Lag != nil {
@@ -92,7 +92,7 @@ func (u *Upstream) choose(s *scratch, v *view, set orderSet, from, rows int, swa
 	return total
 }
 
-// shorten takes rows out of the n-th answer.
+// shorten takes rows out of the n-th response.
 func (s *scratch) shorten(b *Behaviour, v *view, n int) {
 	if b.Drop > 0 {
 		left := s.places[:0]
@@ -120,7 +120,7 @@ func (u *Upstream) appendRows(s *scratch, v *view, most int) (rows int) {
 		}
 		from := len(s.page)
 		if place < len(v.calls) {
-			s.page = u.appendRow(s.page, &s.talk, v.call(place), v.now)
+			s.page = u.appendRow(s.page, &s.conversation, v.call(place), v.now)
 		} else {
 			s.page = append(s.page, v.rows[place-len(v.calls)]...)
 		}

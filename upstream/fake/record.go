@@ -14,8 +14,8 @@ type Request struct {
 	Statuses       []string // as understood
 	RawQuery       string
 	Authorization  string
-	Status         int // what was answered; 0 while nothing has been, and when the client left before
-	Rows           int // rows in the answer
+	Status         int // of the response; 0 while there is none, and when the client left before
+	Rows           int // rows in the response
 }
 
 // Requests returns the last 100,000 requests in the order in which they arrived.
@@ -31,7 +31,7 @@ func (u *Upstream) ResetRequests() {
 // record is a ring of requests: number n, counted from 1, lies at (n-1) modulo maxRecord.
 type record struct {
 	mu    sync.Mutex
-	epoch int // counts resets, so that an answer that comes after one is not written to a stranger's place
+	epoch int // counts resets, so that a response that comes after one is not written over another request
 	n     int
 	ring  []Request
 }

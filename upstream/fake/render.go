@@ -2,6 +2,9 @@ package fake
 
 import (
 	"time"
+
+	"revox-graphql/upstream/fake/conversation"
+	"revox-graphql/upstream/fake/dice"
 )
 
 // traits are the small liberties that the endpoint takes with a finished call.
@@ -14,63 +17,64 @@ type traits struct {
 }
 
 func traitsOf(seed uint64, serial uint32) traits {
-	d := newDice(seed, uint64(serial)|1<<41)
+	d := dice.New(seed, uint64(serial)|1<<41)
 	return traits{
-		wholeSeconds: d.oneIn(8), noTranscript: d.oneIn(2), noEnd: d.oneIn(2), noOutput: d.oneIn(3),
-		unrecorded: d.oneIn(25),
+		wholeSeconds: d.OneIn(8), noTranscript: d.OneIn(2), noEnd: d.OneIn(2), noOutput: d.OneIn(3),
+		unrecorded: d.OneIn(25),
 	}
 }
 
 // appendRow appends the call as it is at now. The keys come in the order of the documentation's example.
-func (u *Upstream) appendRow(dst []byte, t *talk, c call, now int64) []byte {
+func (u *Upstream) appendRow(dst []byte, t *conversation.Talk, c call, now int64) []byte {
 	p := planOf(u.seed, c.serial)
 	style := traitsOf(u.seed, c.serial)
 	phase := c.phase(&p, now)
-	t.compose(u.library, u.seed, c, p.kind)
+	t.Compose(u.library, u.seed, c.serial, c.arrived, p.kind)
 
 	dialled := c.arrived + p.wait
 	answered := dialled + p.ring
 	ended := answered
-	if p.kind != failed {
-		ended += t.length()
+	if p.kind != conversation.Failed {
+		ended += t.Length()
 	}
-	spoken, entries := t.entries(now - answered)
+	spoken, entries := t.Entries(now - answered)
 	if phase == over {
-		spoken, entries = t.entries(ended - answered)
+		spoken, entries = t.Entries(ended - answered)
 	}
-	hungUp := phase == over && p.kind != failed
+	hungUp := phase == over && p.kind != conversation.Failed
 
 	dst = append(dst, `{"id":"`...)
 	dst = appendID(dst, u.seed, c.serial)
 	dst = append(dst, `","answered_at":`...)
-	dst = appendTime(dst, answered, style, p.kind != failed && phase >= ongoing)
+	dst = appendTime(dst, answered, style, p.kind != conversation.Failed && phase >= ongoing)
 	dst = append(dst, `,"dial_error":`...)
-	dst = appendText(dst, dialError(&p), phase == over && p.kind == failed)
+	dst = appendText(dst, dialError(&p), phase == over && p.kind == conversation.Failed)
 	dst = append(dst, `,"ended_at":`...)
 	dst = appendTime(dst, ended, style, phase == over)
 	dst = append(dst, `,"phone_number":"`...)
-	dst = append(dst, t.phone...)
+	dst = append(dst, t.Phone...)
 	dst = append(dst, `","recording_url":`...)
 	dst = u.appendRecording(dst, c.serial, hungUp && !style.unrecorded)
 	dst = append(dst, `,"result":`...)
 	// Who picked up is known once both have said something, or all that there is to be said.
-	dst = appendText(dst, resultName(p.kind), p.kind != failed && (phase == over || phase == ongoing && entries >= 2))
+	isKnown := phase == over || phase == ongoing && entries >= 2
+	dst = appendText(dst, p.kind.String(), p.kind != conversation.Failed && isKnown)
 	dst = append(dst, `,"started_at":`...)
 	dst = appendTime(dst, dialled, style, p.dialled(phase))
 	dst = append(dst, `,"status":"`...)
 	dst = append(dst, statusName(phase, p.kind)...)
 	dst = append(dst, '"')
-	dst = appendEnd(dst, `,"end_reason":`, t.outcome.end, hungUp, style.noEnd)
-	dst = appendEnd(dst, `,"ended_by":`, t.outcome.by, hungUp, style.noEnd)
+	dst = appendEnd(dst, `,"end_reason":`, t.Outcome.EndReason, hungUp, style.noEnd)
+	dst = appendEnd(dst, `,"ended_by":`, t.Outcome.EndedBy, hungUp, style.noEnd)
 	switch {
-	case hungUp && t.outcome.output != nil:
+	case hungUp && t.Outcome.Output != nil:
 		dst = append(dst, `,"structured_output":`...)
-		dst = t.expand(dst, t.outcome.output)
+		dst = t.Expand(dst, t.Outcome.Output)
 	case !style.noOutput:
 		dst = append(dst, `,"structured_output":null`...)
 	}
 	switch {
-	case p.kind != failed && phase >= ongoing:
+	case p.kind != conversation.Failed && phase >= ongoing:
 		dst = append(dst, `,"transcript":[`...)
 		dst = append(dst, spoken...)
 		dst = append(dst, ']')
@@ -92,7 +96,7 @@ func (u *Upstream) appendRecording(dst []byte, serial uint32, has bool) []byte {
 	return append(dst, '"')
 }
 
-func statusName(at phase, k kind) string {
+func statusName(at phase, k conversation.Kind) string {
 	switch {
 	case at == queued:
 		return "queued"
@@ -100,18 +104,11 @@ func statusName(at phase, k kind) string {
 		return "ringing"
 	case at == ongoing:
 		return "ongoing"
-	case k == failed:
+	case k == conversation.Failed:
 		return "error"
 	default:
 		return "completed"
 	}
-}
-
-func resultName(k kind) string {
-	if k == failed {
-		return ""
-	}
-	return kindNames[k]
 }
 
 func dialError(p *plan) string {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"revox-graphql/upstream/fake/conversation"
 )
 
 // DefaultCalls is a list of a size that a busy account has after some weeks.
@@ -25,14 +27,14 @@ type Config struct {
 type Upstream struct {
 	seed    uint64
 	now     func() time.Time
-	library *library
+	library *conversation.Library
 
 	list   atomic.Pointer[list]
-	writer sync.Mutex // taken by whoever changes the list
+	writer sync.Mutex // held while the list changes
 	next   uint32     // the serial number of the next call; guarded by writer
 
 	behaviour atomic.Pointer[Behaviour]
-	behaving  sync.Mutex // taken by whoever changes the switches
+	behaving  sync.Mutex // held while the switches change
 
 	ordered atomic.Pointer[ordered] // the last order that was made; nil before
 
@@ -42,18 +44,18 @@ type Upstream struct {
 
 // scratch is what it takes to render one page. A page of 200 calls is more than a megabyte, so it is used again.
 type scratch struct {
-	page   []byte
-	places []int // of the rows of the page, in the view
-	talk   talk
+	page         []byte
+	places       []int // of the rows of the page, in the view
+	conversation conversation.Talk
 }
 
 // New generates a list of calls that ends now, and serves it.
 func New(cfg Config) *Upstream {
-	u := &Upstream{seed: cfg.Seed, now: cfg.Now, library: loadLibrary()}
+	u := &Upstream{seed: cfg.Seed, now: cfg.Now, library: conversation.Load()}
 	if u.now == nil {
 		u.now = time.Now
 	}
-	u.scratch.New = func() any { return &scratch{talk: newTalk(u.library)} }
+	u.scratch.New = func() any { return &scratch{conversation: conversation.New(u.library)} }
 	u.behaviour.Store(&Behaviour{})
 	u.generate(max(cfg.Calls, 0))
 	return u
@@ -74,7 +76,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fault = b.Fault(ticket.n, r)
 	}
 	if !pause(r.Context(), b.Latency) {
-		return // nobody is there to be answered
+		return // the client has gone
 	}
 
 	s := u.scratch.Get().(*scratch) // the pool holds nothing else
@@ -90,7 +92,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			body, rows = fault.Body, 0
 		}
 	}
-	// Recorded before it is written: who has read the answer finds it in the record.
+	// Recorded before it is written: a client that has read the response finds it in the record.
 	u.record.answered(ticket, status, rows)
 
 	if status == http.StatusNoContent {
@@ -115,7 +117,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// answer puts the body of the real answer to request n into s.page.
+// answer puts the body of the real response to request n into s.page.
 func (u *Upstream) answer(s *scratch, b *Behaviour, r *http.Request, q query, n int) (status, rows int) {
 	switch {
 	case !strings.HasSuffix(r.URL.Path, "/call"):

@@ -182,40 +182,42 @@ func TestRecordIsBounded(t *testing.T) {
 	}
 }
 
+// fetch requests a page of a server.
+func fetch(t *testing.T, server *httptest.Server) (*http.Response, []byte, error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/call?page=0&page_size=5", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(w.Body)
+	_ = w.Body.Close()
+	return w, body, err
+}
+
 func TestFaults(t *testing.T) {
 	u := fake.New(fake.Config{Seed: 1, Calls: 30, Now: still})
 	var asked []int
+	faults := []*fake.Answer{
+		{Status: 429, Header: http.Header{"retry-after": {"3"}}, Body: []byte("slow down")},
+		{Header: http.Header{"X-Odd": {"yes"}}},
+		{Truncate: true},
+		nil,
+	}
 	u.Behave(func(b *fake.Behaviour) {
 		b.Fault = func(n int, _ *http.Request) *fake.Answer {
-			asked = append(asked, n)
-			switch n {
-			case 1:
-				return &fake.Answer{Status: 429, Header: http.Header{"retry-after": {"3"}}, Body: []byte("slow down")}
-			case 2:
+			if asked = append(asked, n); n == 2 {
 				u.Insert(1) // no lock is held
-				return &fake.Answer{Header: http.Header{"X-Odd": {"yes"}}}
-			case 3:
-				return &fake.Answer{Truncate: true}
-			default:
-				return nil
 			}
+			return faults[n-1]
 		}
 	})
 	server := httptest.NewServer(u)
 	defer server.Close()
-	get := func() (*http.Response, []byte, error) {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/call?page=0&page_size=5", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w, err := server.Client().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(w.Body)
-		_ = w.Body.Close()
-		return w, body, err
-	}
+	get := func() (*http.Response, []byte, error) { return fetch(t, server) }
 
 	w, body, err := get()
 	if w.StatusCode != 429 || w.Header.Get("Retry-After") != "3" || string(body) != "slow down" || err != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"revox-graphql/upstream"
+	"revox-graphql/upstream/rest"
 )
 
 // slow is an upstream with a list without end that takes its time, and counts.
@@ -61,7 +62,7 @@ func (s *slow) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: body}, nil
 }
 
-// answers lets it answer with a status from now on.
+// answers makes it respond with a status from now on.
 func (s *slow) answers(status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,10 +77,10 @@ func (s *slow) count(n *int) int {
 }
 
 // over is a cache over a client of the upstream.
-func over(t *testing.T, s *slow, client upstream.ClientOptions, opts Options) (*upstream.Client, *Cache) {
+func over(t *testing.T, s *slow, client rest.Options, opts Options) (*rest.Client, *Cache) {
 	t.Helper()
 	client.BaseURL, client.Transport = &url.URL{Scheme: "http", Host: "upstream.example"}, s
-	c := upstream.NewClient(client)
+	c := rest.NewClient(client)
 	t.Cleanup(c.Close)
 	if opts.MaxBytes == 0 {
 		opts.MaxBytes = 1 << 20
@@ -110,7 +111,7 @@ func TestImpatientClientsFillTheCache(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &slow{took: 1500 * time.Millisecond}
-				_, cache := over(t, s, upstream.ClientOptions{FirstPage: test.first}, Options{TTL: time.Minute})
+				_, cache := over(t, s, rest.Options{FirstPage: test.first}, Options{TTL: time.Minute})
 				for n := 1; ; n++ {
 					if _, err := impatient(t, cache, ask(0, 6), time.Second); err == nil {
 						break
@@ -132,7 +133,7 @@ func TestImpatientClientsHaveNoMoreSlots(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &slow{took: 2 * time.Second}
-				client, cache := over(t, s, upstream.ClientOptions{MaxConcurrent: 8}, Options{TTL: ttl, MaxBytes: 1 << 30})
+				client, cache := over(t, s, rest.Options{MaxConcurrent: 8}, Options{TTL: ttl, MaxBytes: 1 << 30})
 				var wait sync.WaitGroup
 				for number := range 3000 {
 					time.Sleep(time.Millisecond)
@@ -140,8 +141,8 @@ func TestImpatientClientsHaveNoMoreSlots(t *testing.T) {
 				}
 				wait.Wait()
 				synctest.Wait()
-				if underWay, waiting := client.Load(); underWay != 8 || waiting != 0 || len(cache.flights) != 8 {
-					t.Errorf("%d under way, %d waiting, %d flights", underWay, waiting, len(cache.flights))
+				if underWay, waiting := client.Load(); underWay != 8 || waiting != 0 || len(cache.fetches) != 8 {
+					t.Errorf("%d under way, %d waiting, %d fetches", underWay, waiting, len(cache.fetches))
 				}
 				if s.count(&s.most) != 8 || s.count(&s.ended) > 0 {
 					t.Errorf("%d at once, %d taken back", s.count(&s.most), s.count(&s.ended))
@@ -151,11 +152,12 @@ func TestImpatientClientsHaveNoMoreSlots(t *testing.T) {
 	}
 }
 
-// Who comes to an abandoned flight has its page, or asks anew where it has failed: nothing was tried again for nobody.
-func TestComingToAnAbandonedFlight(t *testing.T) {
+// A request that joins an abandoned fetch gets its page, or fetches again where it has failed: an abandoned fetch
+// retries nothing.
+func TestComingToAnAbandonedFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: time.Second}
-		_, cache := over(t, s, upstream.ClientOptions{}, Options{TTL: time.Minute})
+		_, cache := over(t, s, rest.Options{}, Options{TTL: time.Minute})
 		_, _ = impatient(t, cache, ask(0, 12), 100*time.Millisecond)
 		start := time.Now()
 		if _, err := cache.ListCalls(t.Context(), ask(0, 12)); err != nil || time.Since(start) != 900*time.Millisecond {
@@ -174,11 +176,11 @@ func TestComingToAnAbandonedFlight(t *testing.T) {
 	})
 }
 
-// Who gives up a second time, at an abandoned flight, does so in time.
-func TestGivingUpAtAnAbandonedFlight(t *testing.T) {
+// A request that has joined an abandoned fetch gives up in time, too.
+func TestGivingUpAtAnAbandonedFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: time.Hour}
-		_, cache := over(t, s, upstream.ClientOptions{}, Options{TTL: time.Minute})
+		_, cache := over(t, s, rest.Options{}, Options{TTL: time.Minute})
 		_, _ = impatient(t, cache, ask(0, 12), 100*time.Millisecond)
 		opts, start := ask(0, 12), time.Now()
 		opts.Deadline = start.Add(time.Second)
@@ -189,22 +191,22 @@ func TestGivingUpAtAnAbandonedFlight(t *testing.T) {
 	})
 }
 
-// What was sent is given its own time, also beyond that of the flight.
-func TestFlightTimeoutTakesNothingBack(t *testing.T) {
+// What was sent is given its own time, also beyond that of the fetch.
+func TestFetchTimeoutTakesNothingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: 1500 * time.Millisecond}
-		_, cache := over(t, s, upstream.ClientOptions{}, Options{TTL: time.Minute, Timeout: time.Second})
+		_, cache := over(t, s, rest.Options{}, Options{TTL: time.Minute, Timeout: time.Second})
 		if _, err := cache.ListCalls(t.Context(), ask(0, 12)); err != nil || s.count(&s.ended) > 0 {
 			t.Errorf("%v, %d requests were taken back", err, s.count(&s.ended))
 		}
 	})
 }
 
-// Nothing goes on after Close, also not what nobody waits for.
-func TestCloseEndsAbandonedFlights(t *testing.T) {
+// No fetch goes on after Close, also none without waiters.
+func TestCloseEndsAbandonedFetches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: time.Hour}
-		client, cache := over(t, s, upstream.ClientOptions{}, Options{TTL: time.Minute})
+		client, cache := over(t, s, rest.Options{}, Options{TTL: time.Minute})
 		_, _ = impatient(t, cache, ask(0, 12), time.Second)
 		start := time.Now()
 		cache.Close()

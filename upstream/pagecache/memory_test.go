@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
+	"revox-graphql/upstream/rest"
 )
 
-// counting asks a handler without a network, and counts the bytes of its answers.
+// counting asks a handler without a network, and counts the bytes of its responses.
 type counting struct {
 	http.Handler
 	bytes int
@@ -32,10 +32,10 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 // newMeasured is a cache over a client that asks the fake without a network.
 func newMeasured(maxBytes int) (*Cache, *counting) {
 	noon := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
-	rest := &counting{Handler: fake.New(fake.Config{Seed: 1, Calls: 20_000, Now: func() time.Time { return noon }})}
-	return New(upstream.NewClient(upstream.ClientOptions{
-		BaseURL: &url.URL{Scheme: "http", Host: "upstream.test", Path: "/api"}, Transport: rest,
-	}), Options{TTL: time.Hour, MaxBytes: maxBytes}), rest
+	api := &counting{Handler: fake.New(fake.Config{Seed: 1, Calls: 20_000, Now: func() time.Time { return noon }})}
+	return New(rest.NewClient(rest.Options{
+		BaseURL: &url.URL{Scheme: "http", Host: "upstream.test", Path: "/api"}, Transport: api,
+	}), Options{TTL: time.Hour, MaxBytes: maxBytes}), api
 }
 
 // heap is what lives, in bytes.
@@ -77,7 +77,7 @@ func TestHeapStaysWithinTheBound(t *testing.T) {
 
 // A thousand pages in memory take hardly more than their JSON has bytes, and as much as the cache believes.
 func TestMemory(t *testing.T) {
-	cache, rest := newMeasured(1 << 30)
+	cache, api := newMeasured(1 << 30)
 	defer cache.Close()
 	read := func(size int) {
 		for number := range 200 {
@@ -88,13 +88,13 @@ func TestMemory(t *testing.T) {
 	}
 	read(95) // now the fake and the client have what they keep
 	before, believed := heap(), cache.bytes
-	rest.bytes = 0
+	api.bytes = 0
 	for size := 96; size <= 100; size++ { // none of these pages covers a larger one
 		read(size)
 	}
 	grown := heap() - before
-	t.Logf("%d pages: %.3f times the bytes of their JSON", cache.pages.Len()-200, grown/float64(rest.bytes))
-	if ratio := grown / float64(rest.bytes); ratio > 1.3 {
+	t.Logf("%d pages: %.3f times the bytes of their JSON", cache.pages.Len()-200, grown/float64(api.bytes))
+	if ratio := grown / float64(api.bytes); ratio > 1.3 {
 		t.Errorf("the heap takes %.2f times the JSON", ratio)
 	}
 	if ratio := grown / float64(cache.bytes-believed); ratio < 0.9 || ratio > 1.1 {

@@ -13,12 +13,12 @@ import (
 	"revox-graphql/upstream"
 )
 
-// lister is a list of rows that answers at once, or when told to.
+// lister is a list of rows that responds at once, or when the test lets it.
 type lister struct {
 	mu      sync.Mutex
 	rows    int
 	asked   []upstream.ListCallsOptions
-	hold    chan struct{} // when not nil, answers wait for it to be closed
+	hold    chan struct{} // when not nil, responses wait for it to be closed
 	err     error
 	stopped int // requests that were given up while they waited to be sent
 }
@@ -67,7 +67,7 @@ func TestServesWhatAPageCovers(t *testing.T) {
 		"one row before":                 {ask(1, 20), ask(19, 1), 2},
 		"one row after":                  {ask(1, 20), ask(40, 1), 2},
 		"across its end":                 {ask(1, 20), ask(3, 11), 2},
-		"across a stretch":               {ask(1, 200), ask(39, 10), 1},
+		"across a bucket":                {ask(1, 200), ask(39, 10), 1},
 		"past the end, which it proves":  {ask(9, 100), ask(20, 50), 1},
 		"past the end, unproven":         {ask(8, 100), ask(20, 50), 2},
 		"what is needed of a wider page": {ask(1, 20), upstream.ListCallsOptions{Page: 0, PageSize: 60, From: 25, To: 40}, 1},
@@ -103,6 +103,39 @@ func TestServesWhatAPageCovers(t *testing.T) {
 	}
 }
 
+// Of several pages that cover the rows the newest is served, wherever it begins and however large it is.
+func TestTheNewestCoveringPageIsServed(t *testing.T) {
+	for name, test := range map[string]struct{ older, newer upstream.ListCallsOptions }{
+		"the larger page": {ask(30, 10), ask(1, 200)},
+		"the smaller":     {ask(1, 200), ask(30, 10)},
+		"an equal start":  {ask(1, 300), ask(3, 100)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := New(&lister{rows: 950}, Options{TTL: time.Minute, MaxBytes: 1 << 20})
+				read := func(opts upstream.ListCallsOptions) *upstream.Page {
+					page, err := c.ListCalls(t.Context(), opts)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return page
+				}
+				read(test.older)
+				time.Sleep(time.Second)
+				test.newer.NotBefore = time.Now()
+				newest := read(test.newer)
+				window := ask(305, 1) // in all of them
+				if got := read(window); got != newest {
+					t.Errorf("got the page of %d rows from row %d", got.Size, got.Offset())
+				}
+				if got := c.Page(window); got != newest {
+					t.Errorf("Page returned the page of %d rows from row %d", got.Size, got.Offset())
+				}
+			})
+		})
+	}
+}
+
 func TestFreshness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50}
@@ -124,15 +157,15 @@ func TestFreshness(t *testing.T) {
 		time.Sleep(time.Second)
 		late := ask(0, 20)
 		late.NotBefore = time.Now()
-		step("too early for the asker", late, 3)
+		step("too early for the waiter", late, 3)
 		step("early enough now", late, 3)
 		time.Sleep(time.Second)
 		late.NotBefore = time.Now().Add(time.Hour)
 		step("a clock that is ahead", late, 4)
-		if shelf := c.shelves[upstream.Tenant{}]; len(shelf.starts) != 1 || c.pages.Len() != 1 ||
-			c.bytes != 2000 || len(shelf.holding) != 20 {
-			t.Errorf("left behind: %d stretches, %d pages, %d bytes, %d ids",
-				len(shelf.starts), c.pages.Len(), c.bytes, len(shelf.holding))
+		if tenant := c.tenants[upstream.Tenant{}]; len(tenant.byBucket) != 1 || c.pages.Len() != 1 ||
+			c.bytes != 2000 || len(tenant.byCall) != 20 {
+			t.Errorf("left behind: %d buckets, %d pages, %d bytes, %d ids",
+				len(tenant.byBucket), c.pages.Len(), c.bytes, len(tenant.byCall))
 		}
 	})
 }
@@ -175,7 +208,7 @@ func TestBoundInBytes(t *testing.T) {
 	}
 }
 
-func TestOneFlightForAll(t *testing.T) {
+func TestOneFetchForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50, hold: make(chan struct{})}
 		c := New(l, Options{TTL: time.Minute, MaxBytes: 1 << 20})
@@ -202,13 +235,13 @@ func TestOneFlightForAll(t *testing.T) {
 				t.Errorf("a follower failed with its leader: %v", err)
 			}
 		}
-		if l.count() != 1 || len(c.flights) != 0 {
-			t.Errorf("%d requests, %d flights left", l.count(), len(c.flights))
+		if l.count() != 1 || len(c.fetches) != 0 {
+			t.Errorf("%d requests, %d fetches left", l.count(), len(c.fetches))
 		}
 	})
 }
 
-func TestCredentialsDoNotShareFlights(t *testing.T) {
+func TestCredentialsDoNotShareFetches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50, hold: make(chan struct{})}
 		c := New(l, Options{TTL: time.Minute, MaxBytes: 1 << 20})
@@ -225,7 +258,7 @@ func TestCredentialsDoNotShareFlights(t *testing.T) {
 	})
 }
 
-func TestFlightWithoutAskersIsCancelled(t *testing.T) {
+func TestFetchWithoutWaitersIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50, hold: make(chan struct{})}
 		c := New(l, Options{TTL: time.Minute, MaxBytes: 1 << 20})
@@ -234,13 +267,13 @@ func TestFlightWithoutAskersIsCancelled(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
-		if l.stopped != 1 || len(c.flights) != 0 {
-			t.Errorf("%d requests stopped, %d flights left", l.stopped, len(c.flights))
+		if l.stopped != 1 || len(c.fetches) != 0 {
+			t.Errorf("%d requests stopped, %d fetches left", l.stopped, len(c.fetches))
 		}
 	})
 }
 
-func TestFlightTimeout(t *testing.T) {
+func TestFetchTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50, hold: make(chan struct{})}
 		c := New(l, Options{TTL: time.Minute, MaxBytes: 1 << 20, Timeout: 30 * time.Second})
@@ -287,15 +320,15 @@ func (leaver) ListCalls(context.Context, upstream.ListCallsOptions) (*upstream.P
 	return nil, nil
 }
 
-func TestNobodyWaitsForAFlightThatHasEnded(t *testing.T) {
+func TestNoRequestWaitsForAFetchThatHasEnded(t *testing.T) {
 	c := New(leaver{}, Options{TTL: time.Minute, MaxBytes: 1 << 20})
-	if _, err := c.ListCalls(t.Context(), ask(0, 20)); !errors.Is(err, errUnfinished) || len(c.flights) != 0 {
-		t.Errorf("%v, %d flights", err, len(c.flights))
+	if _, err := c.ListCalls(t.Context(), ask(0, 20)); !errors.Is(err, errUnfinished) || len(c.fetches) != 0 {
+		t.Errorf("%v, %d fetches", err, len(c.fetches))
 	}
 }
 
-// A flight that was under way when a later list was asked for must not answer.
-func TestNotBeforeAsksAgainAfterAnOlderFlight(t *testing.T) {
+// A fetch that started before NotBefore does not serve the request.
+func TestNotBeforeAsksAgainAfterAnOlderFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50, hold: make(chan struct{})}
 		c := New(l, Options{TTL: time.Minute, MaxBytes: 1 << 20})
@@ -374,7 +407,7 @@ func TestFindCall(t *testing.T) {
 		find("on no page", mine, "45", time.Time{}, false)
 		find("of another", upstream.NewCredential("yours"), "25", time.Time{}, false)
 		time.Sleep(time.Second)
-		find("too old for the asker", mine, "25", time.Now(), false)
+		find("too old for the waiter", mine, "25", time.Now(), false)
 		time.Sleep(time.Minute)
 		find("stale", mine, "25", time.Time{}, false)
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"revox-graphql/upstream"
+	"revox-graphql/upstream/rest"
 )
 
 // Pages of a credential that upstream refuses are hidden, and bridge what comes after that, unless the refusal is
@@ -20,7 +21,7 @@ func TestRefusedCredentialsPages(t *testing.T) {
 	failing := func() error { return &upstream.Error{Kind: upstream.KindUnavailable, Status: 503} }
 	type step struct {
 		after time.Duration
-		err   error  // what upstream answers; nil is a page
+		err   error  // what upstream returns; nil is a page
 		sees  string // an error, or the page: stale, or a new one
 		pages int    // in memory, also hidden ones
 	}
@@ -129,7 +130,7 @@ func TestRefusalsAtOnce(t *testing.T) {
 	})
 }
 
-// answers is a transport that answers with these statuses, one after the other.
+// answers is a transport that responds with these statuses, one after the other.
 type answers []int
 
 func (a *answers) RoundTrip(*http.Request) (*http.Response, error) {
@@ -142,7 +143,7 @@ func (a *answers) RoundTrip(*http.Request) (*http.Response, error) {
 func TestRefusalsAreUpstreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		transport := &answers{200, 401, 503, 503, 503}
-		client := upstream.NewClient(upstream.ClientOptions{
+		client := rest.NewClient(rest.Options{
 			BaseURL: &url.URL{Scheme: "http", Host: "upstream.example"}, Transport: transport,
 		})
 		defer client.Close()

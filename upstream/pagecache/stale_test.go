@@ -17,7 +17,7 @@ func (l *lister) fail(err error) {
 	l.err = err
 }
 
-// newStale is a cache of pages that are fresh for 15 s, may be served while they are read afresh for another 15 s, and
+// newStale is a cache of pages that are fresh for 15 s, may be served while they are refreshed for another 15 s, and
 // for a minute after the first 15 s while upstream fails.
 func newStale(t *testing.T) (*lister, *Cache) {
 	t.Helper()
@@ -46,7 +46,7 @@ func TestServedWhileRefreshed(t *testing.T) {
 		old := list(t, c, ask(0, 20))
 		time.Sleep(16 * time.Second)
 		l.hold = make(chan struct{})
-		for range 10 { // nobody waits, and one request is enough for all
+		for range 10 { // none waits, and one request is enough for all
 			if page := list(t, c, ask(0, 20)); page != old {
 				t.Fatalf("asked at %v, stale %v", page.AskedAt, page.Stale)
 			}
@@ -111,7 +111,7 @@ func TestNotServedForEver(t *testing.T) {
 	})
 }
 
-// Whoever has seen a newer answer is not given an older one, however upstream is.
+// A client that has seen a newer response never gets an older one, even while upstream fails.
 func TestStaleIsNeverOlderThanAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, c := newStale(t)
@@ -216,20 +216,20 @@ type payers struct{ *lister }
 
 func (p payers) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
 	page, err := p.lister.ListCalls(ctx, opts)
-	if err := opts.Allowance.Take(); err != nil {
+	if err := opts.Budget.Take(); err != nil {
 		return nil, err
 	}
 	return page, err
 }
 
-// A flight that its asker could not pay for is no answer for others.
-func TestWhoCannotPay(t *testing.T) {
+// The spent budget of the request that started a fetch is no error of the others that wait for it.
+func TestBudgetsOfOthersAreNotSpent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50, hold: make(chan struct{})}
 		c := New(payers{l}, Options{TTL: time.Minute, MaxBytes: 1 << 20})
 		defer c.Close()
 		poor, rich := ask(0, 20), ask(0, 20)
-		poor.Allowance, rich.Allowance = upstream.NewAllowance(0), upstream.NewAllowance(1)
+		poor.Budget, rich.Budget = upstream.NewRequestBudget(0), upstream.NewRequestBudget(1)
 		poorErr, richErr := make(chan error), make(chan error) // either may come first
 		go func() {
 			_, err := c.ListCalls(t.Context(), poor)
@@ -242,7 +242,7 @@ func TestWhoCannotPay(t *testing.T) {
 		}()
 		synctest.Wait()
 		close(l.hold)
-		if _, ok := errors.AsType[*upstream.AllowanceError](<-poorErr); !ok {
+		if _, ok := errors.AsType[*upstream.RequestBudgetError](<-poorErr); !ok {
 			t.Error("it could not pay")
 		}
 		if err := <-richErr; err != nil {
@@ -271,7 +271,7 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// Beyond TTL and Revalidate together nobody is given a page while upstream is well.
+// Beyond TTL and Revalidate together no page is served while upstream is well.
 func TestWaitsForWhatIsTooOld(t *testing.T) {
 	for _, test := range []struct {
 		age         time.Duration
@@ -299,7 +299,7 @@ func TestWaitsForWhatIsTooOld(t *testing.T) {
 	}
 }
 
-// Who has waited in vain is given an older page, marked as stale.
+// A request that has waited in vain gets an older page, marked as stale.
 func TestOlderPageAfterAFailure(t *testing.T) {
 	tests := map[string]struct {
 		err      error
@@ -312,7 +312,7 @@ func TestOlderPageAfterAFailure(t *testing.T) {
 		"too old for that":    {err: &upstream.Error{Kind: upstream.KindTimeout}, age: 75 * time.Second},
 		"out of time":         {deadline: time.Second, age: 31 * time.Second, want: true},
 		"refused":             {err: &upstream.Error{Kind: upstream.KindUnauthenticated}, age: 31 * time.Second},
-		"cannot pay":          {err: &upstream.AllowanceError{}, age: 31 * time.Second},
+		"cannot pay":          {err: &upstream.RequestBudgetError{}, age: 31 * time.Second},
 		"another size wanted": {err: &upstream.PageSizeError{Most: 10}, age: 31 * time.Second},
 	}
 	for name, test := range tests {
@@ -328,8 +328,8 @@ func TestOlderPageAfterAFailure(t *testing.T) {
 					opts.Deadline = time.Now().Add(test.deadline)
 				}
 				if name == "cannot pay" {
-					opts.Allowance = upstream.NewAllowance(0)
-					l.fail(opts.Allowance.Take())
+					opts.Budget = upstream.NewRequestBudget(0)
+					l.fail(opts.Budget.Take())
 				}
 				page, err := c.ListCalls(t.Context(), opts)
 				if got := err == nil && page.Stale && page.AskedAt.Equal(old.AskedAt); got != test.want {
@@ -340,8 +340,8 @@ func TestOlderPageAfterAFailure(t *testing.T) {
 	}
 }
 
-// Who gives up gets no page.
-func TestWhoHasGoneGetsNoOlderPage(t *testing.T) {
+// A client that has gone gets no page.
+func TestNoOlderPageForAClientThatHasGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, c := newStale(t)
 		list(t, c, ask(0, 20))
@@ -388,8 +388,8 @@ func TestAFailureIsNotBelievedForEver(t *testing.T) {
 	})
 }
 
-// Upstream that does not answer holds nobody up for longer than Patience who can be given an older page, and after that
-// nobody waits for the same answer at all.
+// A slow upstream delays no request that can get an older page for longer than Patience, and after that no request
+// waits for the same response at all.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50}
@@ -426,11 +426,11 @@ func TestPatience(t *testing.T) {
 func TestWhatIsKnownOutlivesPages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50}
-		var told []error
+		var reported []error
 		c := New(l, Options{
 			TTL: 15 * time.Second, Revalidate: 15 * time.Second, Stale: time.Minute,
 			MaxBytes: 2500, // a page of 20 rows has 2000
-			Failing:  func(_ upstream.Tenant, err error) { told = append(told, err) },
+			Failing:  func(_ upstream.Tenant, err error) { reported = append(reported, err) },
 		})
 		defer c.Close()
 		mine, yours := ask(0, 20), ask(0, 20)
@@ -447,16 +447,16 @@ func TestWhatIsKnownOutlivesPages(t *testing.T) {
 		}
 		l.fail(nil)
 		list(t, c, yours) // pushes out mine
-		if s := c.Stats(); s.Pages != 1 || s.Tenants != 1 || s.Evictions != 1 || len(told) != 1 {
-			t.Fatalf("%+v, told %v", s, told)
+		if s := c.Stats(); s.Pages != 1 || s.Tenants != 1 || s.Evictions != 1 || len(reported) != 1 {
+			t.Fatalf("%+v, reported %v", s, reported)
 		}
-		s := c.shelf(mine.Credential.Tenant())
+		s := c.tenant(mine.Credential.Tenant())
 		if most, ok := s.most(0, time.Now()); !ok || most != 10 || !c.fails(s) {
 			t.Errorf("at most %d rows, failing %v", most, c.fails(s))
 		}
 		list(t, c, mine)
-		if len(told) != 2 || told[1] != nil || c.shelf(mine.Credential.Tenant()) != s {
-			t.Errorf("told %v", told)
+		if len(reported) != 2 || reported[1] != nil || c.tenant(mine.Credential.Tenant()) != s {
+			t.Errorf("reported %v", reported)
 		}
 	})
 }
@@ -465,14 +465,14 @@ func TestWhatIsKnownOutlivesPages(t *testing.T) {
 func TestTenantsWithoutPagesAreBounded(t *testing.T) {
 	c := New(&lister{rows: 50}, Options{TTL: time.Minute, MaxBytes: 150})
 	defer c.Close()
-	for i := range maxEmpty + 10 {
+	for i := range maxEmptied + 10 {
 		opts := ask(0, 1)
 		opts.Credential = upstream.NewCredential(fmt.Sprint(i))
 		if _, err := c.ListCalls(t.Context(), opts); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if c.empty.Len() != maxEmpty || len(c.shelves) != 1 {
-		t.Errorf("%d without pages, %d with some", c.empty.Len(), len(c.shelves))
+	if c.emptied.Len() != maxEmptied || len(c.tenants) != 1 {
+		t.Errorf("%d without pages, %d with some", c.emptied.Len(), len(c.tenants))
 	}
 }

@@ -1,0 +1,214 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"revox-graphql/upstream"
+	"revox-graphql/upstream/fake"
+)
+
+// wired is an engine with an upstream of so many calls, and settings by their variables in pairs.
+func wired(t *testing.T, calls int, env ...string) (*fake.Upstream, *engine) {
+	t.Helper()
+	list := fake.New(fake.Config{Seed: 1, Calls: calls})
+	server := httptest.NewServer(list)
+	t.Cleanup(server.Close)
+	all := map[string]string{"REVOX_BASE_URL": server.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0", "GATEWAY_CACHE_TTL": "1h"}
+	for i := 0; i < len(env); i += 2 {
+		all[env[i]] = env[i+1]
+	}
+	s, err := parse(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := newEngine(s, nil, newRegistry(), nil, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.stop)
+	return list, e
+}
+
+// answers is the engine's response to a query with a key, which counts only with forwarding.
+func (e *engine) answers(ctx context.Context, key, query string) string {
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/graphql", strings.NewReader(`{"query": "`+query+`"}`))
+	r.Header.Set("Content-Type", "application/json")
+	if key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	w := httptest.NewRecorder()
+	e.graphQL.ServeHTTP(w, r)
+	return w.Body.String()
+}
+
+// GATEWAY_CACHE_TENANT_BYTES bounds the pages of one credential, whatever room there is for all.
+func TestTenantsBytesAreBounded(t *testing.T) {
+	const first = `{ calls(first: 1) { nodes { id } } }`
+	const second = `{ calls(first: 1, statuses: [COMPLETED]) { nodes { id } } }`
+	for bytes, kept := range map[string]bool{"1KiB": false, "64MiB": true} {
+		list, e := wired(t, 300, "GATEWAY_CREDENTIALS", "forward", "GATEWAY_CACHE_BYTES", "64MiB",
+			"GATEWAY_CACHE_TENANT_BYTES", bytes)
+		for _, query := range []string{first, second} {
+			if body := e.answers(t.Context(), "key", query); !strings.Contains(body, `{"data":{"calls":{"nodes":[`) {
+				t.Fatal(body)
+			}
+		}
+		list.ResetRequests()
+		e.answers(t.Context(), "key", strings.Replace(first, "first: 1", "first: 2", 1)) // no cached response has that
+		if got := len(list.Requests()) == 0; got != kept {
+			t.Errorf("%s: the first page is in memory: %v", bytes, got)
+		}
+	}
+}
+
+// Requests to upstream beyond GATEWAY_UPSTREAM_CONCURRENCY wait, those beyond GATEWAY_UPSTREAM_QUEUE are rejected. With
+// forwarding a credential has half of the concurrency.
+func TestRequestsToUpstreamAreBounded(t *testing.T) {
+	statuses := []string{
+		"INITIALIZING", "QUEUED_FOR_CALLING", "CALLING", "SCHEDULED", "COMPLETED", "CANCELLED", "ERRORED",
+	}
+	for name, test := range map[string]struct {
+		key               string
+		env               []string
+		inFlight, waiting int
+	}{
+		"the gateway's key": {"", []string{
+			"REVOX_API_KEY", "key", "GATEWAY_UPSTREAM_CONCURRENCY", "2", "GATEWAY_UPSTREAM_QUEUE", "3",
+		}, 2, 3},
+		"forwarding": {"key", []string{
+			"GATEWAY_CREDENTIALS", "forward", "GATEWAY_UPSTREAM_CONCURRENCY", "6", "GATEWAY_UPSTREAM_QUEUE", "1",
+		}, 3, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list, e := wired(t, 30, test.env...)
+			if body := e.answers(t.Context(), test.key, smallQuery); !strings.Contains(body, `{"data":{`) {
+				t.Fatal(body) // from now on upstream is known to accept the key
+			}
+			release := make(chan struct{})
+			list.Behave(func(b *fake.Behaviour) {
+				b.Fault = func(int, *http.Request) *fake.Answer {
+					<-release
+					return nil
+				}
+			})
+			var rejected atomic.Int32
+			var requests sync.WaitGroup
+			for _, status := range statuses {
+				requests.Go(func() {
+					query := fmt.Sprintf(`{ calls(first: 1, statuses: [%s]) { nodes { id } } }`, status)
+					if strings.Contains(e.answers(t.Context(), test.key, query), `"code":"OVERLOADED"`) {
+						rejected.Add(1)
+					}
+				})
+			}
+			for inFlight, waiting := 0, 0; inFlight+waiting+int(rejected.Load()) < len(statuses); {
+				<-time.After(time.Millisecond)
+				inFlight, waiting = e.client.Load()
+			}
+			if inFlight, waiting := e.client.Load(); inFlight != test.inFlight || waiting != test.waiting {
+				t.Errorf("%d in flight and %d waiting", inFlight, waiting)
+			}
+			close(release)
+			requests.Wait()
+		})
+	}
+}
+
+// With forwarding, requests with keys that upstream has never accepted have an eighth of the waiting requests together.
+func TestUnprovenKeysWaitInTheirShare(t *testing.T) {
+	const all, waiting = 10, 3 // of 32 requests 24 may wait
+	list, e := wired(t, 30, "GATEWAY_CREDENTIALS", "forward", "GATEWAY_MAX_CONCURRENT_REQUESTS", "32")
+	release := make(chan struct{})
+	list.Behave(func(b *fake.Behaviour) {
+		b.Fault = func(int, *http.Request) *fake.Answer {
+			<-release
+			return nil
+		}
+	})
+	var rejected atomic.Int32
+	var requests sync.WaitGroup
+	for i := range all {
+		requests.Go(func() {
+			if strings.Contains(e.answers(t.Context(), fmt.Sprint("key", i), smallQuery), `"code":"OVERLOADED"`) {
+				rejected.Add(1)
+			}
+		})
+	}
+	for inFlight, queued := 0, 0; inFlight+queued+int(rejected.Load()) < all; {
+		<-time.After(time.Millisecond)
+		inFlight, queued = e.client.Load()
+	}
+	if got := rejected.Load(); got != all-waiting {
+		t.Errorf("%d of %d were rejected", got, all)
+	}
+	close(release)
+	requests.Wait()
+}
+
+// Whether upstream understands several statuses is checked, without a client that waits for it.
+func TestStatusesAreChecked(t *testing.T) {
+	list, e := wired(t, 30, "REVOX_API_KEY", "key")
+	const both = `{ calls(first: 1, statuses: [COMPLETED, ERRORED]) { nodes { id } } }`
+	if body := e.answers(t.Context(), "", both); !strings.Contains(body, `{"data":{`) {
+		t.Fatal(body)
+	}
+	checks := func() (n int) {
+		for _, r := range list.Requests() {
+			if len(r.Statuses) == 1 {
+				n++
+			}
+		}
+		return n
+	}
+	for range 10_000 {
+		if checks() > 0 {
+			return
+		}
+		<-time.After(time.Millisecond)
+	}
+	t.Error("neither status was read by itself")
+}
+
+// lister is an upstream that is one function.
+type lister func(ctx context.Context) error
+
+func (l lister) ListCalls(ctx context.Context, _ upstream.ListCallsOptions) (*upstream.Page, error) {
+	return nil, l(ctx)
+}
+
+// A request for readiness that its client gives up goes on, within its own time: the next finds its result.
+func TestTheReadinessProbeGoesOn(t *testing.T) {
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	open, probes := true, 0
+	ready := &readiness{
+		draining: new(atomic.Bool),
+		failing:  func(upstream.Tenant) bool { return open },
+		client: lister(func(ctx context.Context) error {
+			probes++
+			if _, bounded := ctx.Deadline(); !bounded {
+				t.Error("the probe has no deadline")
+			}
+			open = ctx.Err() != nil
+			return ctx.Err()
+		}),
+	}
+	for _, ctx := range []context.Context{gone, t.Context()} {
+		w := httptest.NewRecorder()
+		ready.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/readyz", http.NoBody))
+		if w.Code != http.StatusOK {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+	if probes != 1 {
+		t.Errorf("%d probes", probes)
+	}
+}

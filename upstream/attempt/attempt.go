@@ -1,0 +1,275 @@
+// Package attempt decides when upstream may be asked, and whether a request that has failed is sent again.
+//
+// # Attempts
+//
+// A request to upstream is up to three attempts. The vendor's SDKs decide in the same way whether there is another: a
+// connection that fails, 408, 409, 429 and 5xx are worth another attempt after half a second, then one after a whole
+// second; `retry-after-ms` and `Retry-After` name the time, and `x-should-retry` overrides everything. No attempt is
+// made that would come after the client's deadline, and none later than in two seconds: the client is a person in front
+// of a page, who is better served by an error that says how long to wait.
+//
+// Retries make an outage worse, so they have a budget of their own: each request pays a fifth of a retry into it, and
+// each second that passes pays a whole one.
+//
+// # What an attempt acquires
+//
+// Before each attempt, acquire asks whatever may object, from the cheapest to the one that must be given back:
+//
+//   - The circuit breaker. After five failures in a row, with no response for a second, it opens: for five seconds
+//     nothing is sent, then one request decides whether that was long enough. (Without the second, an upstream that
+//     fails every other request would be cut off whenever a busy gateway has a streak of failures, which is always.)
+//   - The pause. While a `Retry-After` lasts nothing is sent, but for no longer than a minute. A 401 pauses for two
+//     seconds.
+//   - A slot. Only so many attempts are in flight at once, and only so many requests wait for one to end; slots.go
+//     divides the slots among tenants. Where there are several tenants each has at most half of the slots, so that none
+//     keeps the others waiting for long.
+//   - The rate limiter. A 429 halves the rate of requests, measured when the 429 came; responses raise it again.
+//   - The request budget of the GraphQL request that needs the page.
+//
+// The release that it returns reports the result of the attempt to all of them, and frees the slot.
+//
+// # Clients that give up
+//
+// Clients give up, and often sooner than upstream responds. To end an attempt with the last client that waits for it
+// would not end upstream's work, only hide it: the slot would be free, and the next attempt would come on top. Over
+// HTTP/2 it would be a reset for each request, as in the attack of that name (CVE-2023-44487). So an attempt that was
+// sent is finished, in its slot and within its own timeout, and the page that comes is cached. But nothing more is
+// waited for: a fetch without waiters ends where it would have to wait for a slot, for the rate, or before a retry.
+//
+// Each of these belongs to one tenant, except the slots: the failures of one credential never affect another.
+package attempt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"revox-graphql/upstream"
+)
+
+// maxAttempts bounds the attempts of one request: the vendor's SDKs retry twice, and Google's SRE book allows three
+// attempts.
+const maxAttempts = 3
+
+// Options are the settings of a [Pool].
+type Options struct {
+	// Timeout bounds one attempt.
+	Timeout time.Duration
+	// RetryDelay is the time from a first attempt to a second; see [DefaultRetryDelay].
+	RetryDelay time.Duration
+	// MaxConcurrent bounds the attempts in flight, MaxTenantConcurrent those of one tenant. Both are at least 1.
+	MaxConcurrent, MaxTenantConcurrent int
+	// MaxWaiting bounds the requests that wait for an attempt to end; with 0 or less none waits.
+	MaxWaiting int
+	// AnyKey says that tenants whose key upstream has never accepted share a small part of all this, see
+	// [upstream.UnprovenShare].
+	AnyKey bool
+	// Observer is called with what happens.
+	Observer upstream.Observer
+}
+
+// Pool is what the tenants of one client share: the slots and the settings.
+type Pool struct {
+	opts  Options
+	slots *slots
+}
+
+// NewPool makes a pool without tenants.
+func NewPool(opts Options) *Pool {
+	return &Pool{opts, newSlots(slotOptions{
+		all: opts.MaxConcurrent, tenant: opts.MaxTenantConcurrent, waiting: opts.MaxWaiting, unproven: opts.AnyKey,
+	})}
+}
+
+// Load returns how many attempts are in flight, and how many requests wait for one of those to end.
+func (p *Pool) Load() (inFlight, waiting int) { return p.slots.load() }
+
+// Tenant is what is known about upstream as one credential sees it. It is safe for concurrent use.
+type Tenant struct {
+	id      upstream.Tenant
+	pool    *Pool
+	proven  atomic.Bool
+	breaker *breaker
+	retries retryBudget
+	rate    *rateLimiter
+}
+
+// Tenant makes a tenant of which nothing is known. Where keys may be made up, its key is unproven until [Tenant.Prove].
+func (p *Pool) Tenant(id upstream.Tenant) *Tenant {
+	observer := p.opts.Observer
+	t := &Tenant{
+		id: id, pool: p,
+		breaker: newBreaker(func() { observer.BreakerOpened(id) }, func() { observer.BreakerClosed(id) }),
+		rate:    newRateLimiter(func(perSecond float64) { observer.RateLowered(id, perSecond) }),
+	}
+	t.proven.Store(!p.opts.AnyKey)
+	return t
+}
+
+// Prove notes that upstream accepts the tenant's key, and reports whether that was unknown.
+func (t *Tenant) Prove() (first bool) { return !t.proven.Swap(true) }
+
+// BreakerOpen reports whether upstream keeps failing for the tenant: its circuit breaker has opened, and no request has
+// closed it since.
+func (t *Tenant) BreakerOpen() bool { return !t.breaker.circuit.IsClosed() }
+
+// Request is one request, which may take several attempts.
+type Request struct {
+	// Budget pays for each attempt; nil is endless.
+	Budget *upstream.RequestBudget
+	// Sending is the context of what is sent, also when no client waits for it any more.
+	Sending context.Context //nolint:containedctx // the context of Do ends earlier
+	// Urgent is nil where a client waits for the page. A refresh of a page in memory is urgent once it is closed.
+	Urgent <-chan struct{}
+}
+
+// Do calls send until an attempt succeeds, or no other may be made. When ctx ends, no client waits for the response any
+// more; an attempt that was sent is finished all the same. Errors are those of send, an [*upstream.Error] that was not
+// sent, an [*upstream.RequestBudgetError], or the cause of ctx.
+//
+// Only what was sent counts: a request that waits for a pause to end, and is then sent for the first time, is no retry.
+func (t *Tenant) Do(ctx context.Context, r Request, send func(context.Context) error) error {
+	var failed error // of the last attempt that was sent; nil before the first
+	paid := false    // the next attempt has taken a retry out of the retry budget
+	for n := 1; ; n++ {
+		release, err := t.acquire(ctx, r.Budget, r.Urgent)
+		if err == nil {
+			t.count(failed)
+			if err = t.attempt(r.Sending, release, send); err == nil {
+				return nil
+			}
+			failed = err
+		} else if paid {
+			t.retries.giveBack()
+		}
+		delay, again := t.retryDelay(ctx, n, err)
+		paid = failed != nil
+		if !again || ctx.Err() != nil || r.Budget.Spent() || paid && !t.retries.take() {
+			if e, ok := errors.AsType[*upstream.Error](err); ok && e.Unsent && ctx.Err() == nil {
+				t.pool.opts.Observer.Refused(e.Kind)
+			}
+			return err
+		}
+		if err := wait(ctx, delay); err != nil {
+			if paid {
+				t.retries.giveBack()
+			}
+			return err
+		}
+	}
+}
+
+// count counts an attempt that is sent: the first of a request pays into the retry budget, and each other one is a
+// retry because the one before has failed.
+func (t *Tenant) count(failed error) {
+	if failed == nil {
+		t.retries.payIn(time.Now())
+	} else {
+		t.pool.opts.Observer.Retried(kindOf(failed))
+	}
+}
+
+// errUnfinished is the error of an attempt that ended its goroutine.
+var errUnfinished = errors.New("the attempt did not return")
+
+// attempt sends the request once. However it ends, also with a panic, it is released: the circuit breaker may wait for
+// the result of this one.
+func (t *Tenant) attempt(
+	ctx context.Context, release func(error), send func(context.Context) error,
+) (err error) {
+	err = errUnfinished
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic while asking upstream: %v\n%s", v, debug.Stack())
+		}
+		release(err)
+	}()
+	ctx, cancel := context.WithTimeout(ctx, t.pool.opts.Timeout)
+	defer cancel()
+	return send(ctx)
+}
+
+// acquire waits until one more request may be sent, or returns why none may. Release must be called with the result of
+// the request: nil, or its error.
+func (t *Tenant) acquire(
+	ctx context.Context, budget *upstream.RequestBudget, urgent <-chan struct{},
+) (release func(error), err error) {
+	if err := t.breaker.rejects(time.Now()); err != nil {
+		return nil, err // at once, and not after the wait for a slot
+	}
+	slot, err := t.pool.slots.take(ctx, t, urgent)
+	if err != nil {
+		return nil, err
+	}
+	start, err := t.admit(ctx, budget)
+	if err != nil {
+		t.pool.slots.free(slot)
+		return nil, err
+	}
+	return func(err error) {
+		took := time.Since(start)
+		t.breaker.record(err, start.Add(took))
+		t.rate.record(err, start.Add(took))
+		t.pool.opts.Observer.Attempted(outcome(err), took)
+		t.pool.slots.free(slot)
+	}, nil
+}
+
+// admit is acquire for a request that has a slot.
+func (t *Tenant) admit(ctx context.Context, budget *upstream.RequestBudget) (start time.Time, err error) {
+	if err := t.rate.wait(ctx); err != nil {
+		return time.Time{}, err
+	}
+	if err := budget.Take(); err != nil {
+		return time.Time{}, err
+	}
+	start = time.Now()
+	if err := t.breaker.admit(start); err != nil {
+		budget.GiveBack()
+		return time.Time{}, err
+	}
+	t.rate.count(start)
+	return start, nil
+}
+
+// kindOf is the kind of an error that is an [*upstream.Error].
+func kindOf(err error) upstream.Kind {
+	e, _ := errors.AsType[*upstream.Error](err)
+	return e.Kind
+}
+
+// outcome names the result of an attempt. There are few names, since they are values of a label.
+func outcome(err error) string {
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		return e.Kind.String()
+	}
+	if tooLarge(err) {
+		return "too large"
+	}
+	if err != nil {
+		return "given up"
+	}
+	return "ok"
+}
+
+// tooLarge reports whether upstream's response was too large: the attempt has succeeded, and another page size is
+// needed.
+func tooLarge(err error) bool {
+	_, ok := errors.AsType[*upstream.PageSizeError](err)
+	return ok
+}
+
+// wait returns after d, or when ctx ends, with an error.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return upstream.ContextError(ctx)
+	}
+}

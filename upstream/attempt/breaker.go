@@ -1,0 +1,127 @@
+package attempt
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+
+	"revox-graphql/upstream"
+)
+
+const (
+	// breakerFailures in a row open the breaker: Envoy's default. Those in the breakerGrace after a response do not
+	// count.
+	breakerFailures = 5
+	breakerGrace    = time.Second
+	// breakerDelay is how long it stays open. Envoy's 30 s are for one of many hosts; there is only one upstream.
+	breakerDelay = 5 * time.Second
+	// LongestPause bounds how long a `Retry-After` is honoured: the vendor's SDKs' number.
+	LongestPause = time.Minute
+	// refusedPause is how long a credential that was refused is not tried again.
+	refusedPause = 2 * time.Second
+)
+
+// breaker rejects requests while upstream is known to fail: it has failed too often, or named a time to wait.
+type breaker struct {
+	circuit circuitbreaker.CircuitBreaker[any]
+
+	mu          sync.Mutex
+	pausedUntil time.Time       // nothing is sent before,
+	reason      *upstream.Error // and this is why
+	respondedAt time.Time       // of the last response that was no failure
+}
+
+func newBreaker(opened, closed func()) *breaker {
+	return &breaker{circuit: circuitbreaker.NewBuilder[any]().
+		WithFailureThreshold(breakerFailures).WithSuccessThreshold(1).WithDelay(breakerDelay).
+		OnOpen(func(circuitbreaker.StateChangedEvent) { opened() }).
+		OnClose(func(circuitbreaker.StateChangedEvent) { closed() }).
+		Build()}
+}
+
+// rejects returns why nothing should be sent at present, if that is known already.
+func (b *breaker) rejects(now time.Time) error {
+	b.mu.Lock()
+	until, reason := b.pausedUntil, b.reason
+	b.mu.Unlock()
+	if left := until.Sub(now); left > 0 {
+		e := *reason
+		e.Unsent, e.Advice = true, upstream.NoAdvice // the advice was about another request
+		if e.Kind.Passing() {
+			e.RetryAfter = left
+		}
+		return &e
+	}
+	if left := b.circuit.RemainingDelay(); b.circuit.IsOpen() && left > 0 {
+		return errOpen(left)
+	}
+	return nil
+}
+
+// admit admits an attempt, or returns why not. The result of an attempt that was admitted must be recorded.
+func (b *breaker) admit(now time.Time) error {
+	if err := b.rejects(now); err != nil {
+		return err
+	}
+	if !b.circuit.TryAcquirePermit() {
+		return errOpen(b.circuit.RemainingDelay())
+	}
+	return nil
+}
+
+// errOpen is the error of an open circuit breaker.
+func errOpen(left time.Duration) error {
+	return &upstream.Error{
+		Kind: upstream.KindUnavailable, Reason: "it has failed too often of late to be asked again at once",
+		RetryAfter: max(time.Millisecond, left), Unsent: true,
+	}
+}
+
+// record records the result of an attempt.
+func (b *breaker) record(err error, now time.Time) {
+	e, failed := errors.AsType[*upstream.Error](err)
+	switch {
+	case failed && e.Unsent: // an error of the gateway's own, which says nothing about upstream
+		if b.circuit.IsHalfOpen() {
+			b.circuit.RecordFailure()
+		}
+		return
+	case failed && (e.Kind == upstream.KindUnavailable || e.Kind == upstream.KindTimeout):
+		if b.circuit.IsHalfOpen() || now.Sub(b.responded(time.Time{})) >= breakerGrace {
+			b.circuit.RecordFailure()
+		}
+	case failed, err == nil, tooLarge(err): // it responds, if not always as it should
+		b.responded(now)
+		b.circuit.RecordSuccess()
+	case b.circuit.IsHalfOpen(): // the attempt that was to decide was given up; there must be another
+		b.circuit.RecordFailure()
+	}
+	if failed {
+		b.pause(e, now)
+	}
+}
+
+// pause rejects requests for as long as an error says.
+func (b *breaker) pause(e *upstream.Error, now time.Time) {
+	wait := e.RetryAfter
+	if e.Kind == upstream.KindUnauthenticated {
+		wait = refusedPause
+	}
+	if wait > 0 {
+		b.mu.Lock()
+		b.pausedUntil, b.reason = now.Add(wait), e
+		b.mu.Unlock()
+	}
+}
+
+// responded notes that upstream has responded at a time, and returns when it last has.
+func (b *breaker) responded(at time.Time) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if at.After(b.respondedAt) {
+		b.respondedAt = at
+	}
+	return b.respondedAt
+}

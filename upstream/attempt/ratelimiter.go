@@ -1,0 +1,111 @@
+package attempt
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"revox-graphql/upstream"
+)
+
+// rateLimiter is a rate limiter that learns from upstream's 429. At first it admits every request. A 429 halves the
+// rate that there was when it came, but only once until those that had their turn at the old rate are through; each
+// response raises it a little, by a twentieth per second in all, or by one request per second where that is more. So
+// the rate stays just below what upstream accepts, and there is no limit any more once it is far above what is needed.
+type rateLimiter struct {
+	lowered func(perSecond float64)
+
+	mu        sync.Mutex
+	limiter   *rate.Limiter
+	loweredAt time.Time
+	second    int64 // the second that is being counted
+	sent      int   // requests in it
+	before    int   // requests in the second before
+}
+
+const (
+	slowest      = 2    // requests per second: a few requests say little about how many are too many
+	unlimited    = 1000 // requests per second: as good as no limit for one gateway
+	longestQueue = time.Second
+)
+
+func newRateLimiter(lowered func(perSecond float64)) *rateLimiter {
+	return &rateLimiter{lowered: lowered, limiter: rate.NewLimiter(rate.Inf, 1)}
+}
+
+// wait waits for the request's turn. Its error is of [upstream.KindRateLimited] where that is too far off.
+func (l *rateLimiter) wait(ctx context.Context) error {
+	now := time.Now()
+	turn := l.limiter.ReserveN(now, 1)
+	delay := turn.DelayFrom(now)
+	deadline, ok := ctx.Deadline()
+	if delay > longestQueue || delay > 0 && ok && deadline.Sub(now) <= delay {
+		turn.CancelAt(now)
+		return &upstream.Error{
+			Kind: upstream.KindRateLimited, Reason: "it accepts fewer requests than there are", RetryAfter: delay, Unsent: true,
+		}
+	}
+	if delay > 0 {
+		if err := wait(ctx, delay); err != nil {
+			turn.Cancel()
+			return err
+		}
+	}
+	return nil
+}
+
+// count counts a request that is sent.
+func (l *rateLimiter) count(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch second := now.Unix(); second - l.second {
+	case 0:
+		l.sent++
+	case 1:
+		l.second, l.before, l.sent = second, l.sent, 1
+	default:
+		l.second, l.before, l.sent = second, 0, 1
+	}
+}
+
+// record changes the rate after an attempt.
+func (l *rateLimiter) record(err error, now time.Time) {
+	e, failed := errors.AsType[*upstream.Error](err)
+	switch {
+	case failed && e.Kind == upstream.KindRateLimited:
+		l.lower(now)
+	case err == nil, tooLarge(err):
+		l.raise()
+	}
+}
+
+// lower halves the rate.
+func (l *rateLimiter) lower(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.loweredAt) < 2*longestQueue {
+		return
+	}
+	l.loweredAt = now
+	perSecond := max(slowest, min(float64(max(l.sent, l.before)), float64(l.limiter.Limit()))/2)
+	l.limiter.SetLimitAt(now, rate.Limit(perSecond))
+	l.lowered(perSecond)
+}
+
+// raise raises the rate by what one response is worth.
+func (l *rateLimiter) raise() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	perSecond := float64(l.limiter.Limit())
+	if perSecond > unlimited {
+		return
+	}
+	if perSecond += max(1, perSecond/20) / perSecond; perSecond > unlimited {
+		l.limiter.SetLimit(rate.Inf)
+	} else {
+		l.limiter.SetLimit(rate.Limit(perSecond))
+	}
+}

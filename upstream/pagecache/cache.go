@@ -1,0 +1,223 @@
+package pagecache
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"revox-graphql/internal/memory"
+	"revox-graphql/upstream"
+)
+
+// Options are the settings of a [Cache].
+type Options struct {
+	// TTL is how long a page is fresh, from the moment it was requested; 0 caches nothing, and requests still share
+	// fetches.
+	TTL time.Duration
+	// Revalidate is how long after that it may still be served while it is refreshed in the background. No page older
+	// than TTL + Revalidate is served unmarked.
+	Revalidate time.Duration
+	// Stale is how long after the TTL a page may still be served, marked as stale, while upstream fails.
+	Stale time.Duration
+	// MaxBytes bounds the memory that pages take. A page larger than that is not kept.
+	MaxBytes int
+	// MaxTenantBytes bounds the memory that one tenant's pages take; 0 is MaxBytes.
+	MaxTenantBytes int
+	// Patience is how long a response of upstream may take before upstream counts as failing for requests that can be
+	// given an older page; 0 is as long as they wait anyway.
+	Patience time.Duration
+	// Timeout is the time after which a fetch is abandoned; 0 leaves that to the decorated Lister.
+	Timeout time.Duration
+	// MaxWaiters bounds the requests that wait for upstream; 0 is no bound. A request beyond it gets an older page
+	// where it would get one while upstream fails, else an error of [upstream.KindOverloaded].
+	MaxWaiters int
+	// Proven reports whether upstream has ever accepted a tenant's key; others may be made up. It must not call the
+	// cache. Nil is for a cache of one tenant, which may take all that is bounded.
+	Proven func(tenant upstream.Tenant) bool
+	// Failing, if it is not nil, is called when upstream begins to fail a tenant that has or had pages in memory, with
+	// the first error, and when it ceases, with nil.
+	Failing func(tenant upstream.Tenant, err error)
+	// Memory is the memory of the process, in which pages are counted, and which may have them dropped; nil counts
+	// nothing.
+	Memory *memory.Budget
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Cache is an [upstream.Lister] that keeps pages in memory. It is safe for concurrent use.
+type Cache struct {
+	next    upstream.Lister
+	opts    Options
+	account *memory.Account
+
+	ctx     context.Context //nolint:containedctx // of the fetches, until Close
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	pages   *simplelru.LRU[key, *upstream.Page] // of all tenants
+	bytes   int
+	tenants map[upstream.Tenant]*tenantCache              // of those that have pages
+	emptied *simplelru.LRU[upstream.Tenant, *tenantCache] // of those that had some, for what is known of the tenant
+	fetches map[key]*fetch
+	limit   *waitLimit
+	stats   Stats
+}
+
+// key names a page.
+type key struct {
+	list         upstream.ListKey
+	number, size int
+}
+
+const (
+	// maxPages bounds the number of pages whatever their bytes: an empty page has hardly any.
+	maxPages = 1 << 16
+	// maxEmptied bounds the tenants without pages of which something is known, as package rest does.
+	maxEmptied = 4096
+)
+
+// New decorates next. Close the cache when it is not needed any more.
+func New(next upstream.Lister, opts Options) *Cache {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Failing == nil {
+		opts.Failing = func(upstream.Tenant, error) {}
+	}
+	if opts.MaxTenantBytes == 0 {
+		opts.MaxTenantBytes = opts.MaxBytes
+	}
+	c := &Cache{next: next, opts: opts, tenants: map[upstream.Tenant]*tenantCache{}, fetches: map[key]*fetch{}}
+	if opts.MaxWaiters > 0 {
+		c.limit = newWaitLimit(opts.MaxWaiters, opts.Proven)
+	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.pages, _ = simplelru.NewLRU(maxPages, c.forget) // its one error is a size below 1
+	c.emptied, _ = simplelru.NewLRU[upstream.Tenant, *tenantCache](maxEmptied, nil)
+	c.account = opts.Memory.Account("page_cache")
+	opts.Memory.Shrinks(memory.ShrinkPages, c.account, c.Shrink)
+	return c
+}
+
+// Close ends the fetches of the cache. After that it serves what is in memory.
+func (c *Cache) Close() {
+	c.mu.Lock()
+	c.stop() // no fetch starts after this
+	c.mu.Unlock()
+	c.running.Wait()
+}
+
+// ListCalls implements [upstream.Lister].
+func (c *Cache) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
+	opts.NotBefore = c.past(opts.NotBefore)
+	for {
+		page, w, err := c.find(ctx, opts)
+		if page != nil {
+			return page, nil
+		}
+		finished := false
+		if w != nil {
+			page, finished, err = w.wait(ctx, c.deadline(w.fetch, opts))
+		}
+		if err != nil && ctx.Err() == nil && failing(err) {
+			if older := c.older(opts); older != nil {
+				c.leave(w, true)
+				return older, nil
+			}
+		}
+		c.leave(w, false)
+		if err == nil && page.AskedAt.Before(opts.NotBefore) {
+			continue // joined a fetch that had started too early; the next one cannot have
+		}
+		if err != nil && finished && w.late {
+			continue // that fetch had no waiters: it may have ended for no other reason
+		}
+		if refused, ok := errors.AsType[*upstream.RequestBudgetError](err); ok && !opts.Budget.Refused(refused) {
+			continue // joined a fetch of a request whose budget was spent
+		}
+		return page, err
+	}
+}
+
+// Page returns the page that ListCalls would return without asking upstream, also in the background; nil if it would
+// ask.
+func (c *Cache) Page(opts upstream.ListCallsOptions) *upstream.Page {
+	opts.NotBefore = c.past(opts.NotBefore)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	page, _ := c.covering(opts)
+	if page == nil || !c.fresh(page) {
+		return nil
+	}
+	c.stats.Hits++
+	return page
+}
+
+// find returns a page that covers the request, or else joins a fetch. Its error is that of a fetch in the background,
+// or says why no fetch can be joined.
+func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, *waiter, error) {
+	k := key{opts.Key(), opts.Page, opts.PageSize}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	page, t := c.covering(opts)
+	failing := t != nil && c.fails(t)
+	switch {
+	case page != nil && c.fresh(page):
+		c.stats.Hits++
+		return page, nil, nil
+	case page != nil && (failing && c.bridges(page) || !failing && c.current(page)):
+		again := key{k.list, page.Number, page.Size} // the same page, for which other requests look too,
+		if most, limited := t.most(opts.Statuses, c.opts.Now()); limited && page.Size > most {
+			if again = k; k.size > most { // unless that has become too large
+				return nil, nil, &upstream.PageSizeError{Most: most}
+			}
+		}
+		c.refresh(opts.List, again, t)
+		if failing {
+			c.stats.Stale++
+			return marked(page), nil, nil
+		}
+		c.stats.Revalidated++
+		return page, nil, nil
+	}
+	w, err := c.join(ctx, k, opts)
+	return nil, w, err
+}
+
+// covering returns the newest page that covers the request, and the tenant's cache. Of the pages that it passes it
+// drops those that are too old to be served at all.
+func (c *Cache) covering(opts upstream.ListCallsOptions) (*upstream.Page, *tenantCache) {
+	t := c.shown(opts.Credential.Tenant())
+	if t == nil {
+		return nil, nil
+	}
+	lo, hi := opts.From, opts.To
+	if hi == 0 {
+		lo = opts.Page * opts.PageSize
+		hi = lo + opts.PageSize
+	}
+	list := opts.Key()
+	var best *upstream.Page
+	for i := max(0, lo-t.largest+1) / bucketRows; i <= lo/bucketRows; i++ {
+		for _, page := range slices.Backward(t.byBucket[bucket{opts.Statuses, i}]) { // removing one shifts those behind it
+			switch {
+			case !c.current(page) && !c.bridges(page):
+				c.pages.Remove(key{list, page.Number, page.Size})
+			case page.AskedAt.Before(opts.NotBefore) || !page.Covers(lo, hi):
+			case best == nil || page.AskedAt.After(best.AskedAt):
+				best = page
+			}
+		}
+	}
+	if best != nil { // marks it as recently used
+		k := key{list, best.Number, best.Size}
+		c.pages.Get(k)
+		t.pages.Get(k)
+	}
+	return best, t
+}

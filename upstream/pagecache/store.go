@@ -1,0 +1,83 @@
+package pagecache
+
+import "revox-graphql/upstream"
+
+// keep stores a page, and evicts the least recently used until its tenant's bytes fit, and all bytes do. The caller
+// holds the lock.
+func (c *Cache) keep(k key, page *upstream.Page) {
+	if c.opts.TTL <= 0 || page.Bytes > min(c.opts.MaxBytes, c.opts.MaxTenantBytes) {
+		return
+	}
+	c.pages.Remove(k) // so that the bytes of an older response are given back
+	t := c.tenant(k.list.Tenant)
+	if t == nil {
+		t = newTenantCache()
+	}
+	c.emptied.Remove(k.list.Tenant)
+	c.tenants[k.list.Tenant] = t
+	c.bytes += page.Bytes
+	c.account.Add(int64(page.Bytes))
+	t.put(k, page)
+	c.pages.Add(k, page)
+	for t.bytes > c.opts.MaxTenantBytes {
+		oldest, _, _ := t.pages.GetOldest()
+		c.pages.Remove(oldest)
+		c.stats.Evictions++
+	}
+	for c.bytes > c.opts.MaxBytes {
+		c.pages.RemoveOldest()
+		c.stats.Evictions++
+	}
+}
+
+// Shrink drops so many bytes of pages, the least recently used first, and returns how many it has dropped.
+func (c *Cache) Shrink(bytes int64) (freed int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.bytes
+	for c.pages.Len() > 0 && int64(before-c.bytes) < bytes {
+		c.pages.RemoveOldest()
+		c.stats.Evictions++
+	}
+	return int64(before - c.bytes)
+}
+
+// forget is called by the LRU for each page that leaves it. What is known of its tenant stays.
+func (c *Cache) forget(k key, page *upstream.Page) {
+	c.bytes -= page.Bytes
+	c.account.Release(int64(page.Bytes))
+	t := c.tenants[k.list.Tenant]
+	t.take(k, page)
+	if t.pages.Len() == 0 {
+		delete(c.tenants, k.list.Tenant)
+		c.emptied.Add(k.list.Tenant, t)
+	}
+}
+
+// Stats are counts since the start, and the current state.
+type Stats struct {
+	// Hits were served fresh, Revalidated older while they were refreshed, Stale older because upstream was failing.
+	Hits, Revalidated, Stale uint64
+	// Misses are fetches that started, Shared requests that joined one.
+	Misses, Shared uint64
+	// Refused are requests that could do neither, because too many requests waited.
+	Refused uint64
+	// Evictions are pages that were dropped before they were too old.
+	Evictions uint64
+	// Pages in memory, their Bytes, and the Tenants that have some.
+	Pages, Bytes, Tenants int
+	// Waiting is how many requests wait, where that is bounded.
+	Waiting int
+}
+
+// Stats returns what the cache has done so far.
+func (c *Cache) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stats := c.stats
+	stats.Pages, stats.Bytes, stats.Tenants = c.pages.Len(), c.bytes, len(c.tenants)
+	if c.limit != nil {
+		stats.Waiting = c.limit.all.count
+	}
+	return stats
+}

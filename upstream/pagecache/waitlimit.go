@@ -1,0 +1,98 @@
+package pagecache
+
+import (
+	"slices"
+
+	"revox-graphql/upstream"
+)
+
+// waitLimit bounds the requests that wait for upstream, so that whatever else is bounded (requests in flight, memory)
+// is not taken by waiting alone, and some is left for requests that pages in memory can answer.
+//
+// Where there are several tenants, each may have as many waiting requests as there is room for others (dynamic
+// thresholds, as switches bound their buffers): a tenant alone has half, and n of them have 1/(n+1) each, so there is
+// always room for another one. Tenants whose key upstream has never accepted have an eighth together, and refreshes
+// have a quarter.
+//
+// A fetch, too, may have as many waiters as there is room for others: one page that does not come, and that all clients
+// request, leaves room for requests for other pages.
+//
+// A request is identified by its request budget: it may wait for several pages at once and counts once. One without a
+// budget counts for each page.
+type waitLimit struct {
+	proven                 func(upstream.Tenant) bool // nil: there is one tenant
+	all, unproven, refresh group
+	requests               map[*upstream.RequestBudget]*waitingRequest
+}
+
+// waitingRequest is a request that waits.
+type waitingRequest struct {
+	budget *upstream.RequestBudget
+	pages  int
+	tenant upstream.Tenant
+	groups []*group // that it counts in
+}
+
+// group is requests that have a bound together.
+type group struct {
+	most, count int
+	tenants     map[upstream.Tenant]int
+}
+
+// refreshShare is the part of the waiting requests, one in so many, that may be refreshes.
+const refreshShare = 4
+
+func newWaitLimit(most int, proven func(upstream.Tenant) bool) *waitLimit {
+	groupOf := func(share int) group {
+		return group{most: max(1, most/share), tenants: map[upstream.Tenant]int{}}
+	}
+	return &waitLimit{
+		proven: proven, all: groupOf(1), unproven: groupOf(upstream.UnprovenShare), refresh: groupOf(refreshShare),
+		requests: map[*upstream.RequestBudget]*waitingRequest{},
+	}
+}
+
+// enter counts a request that is to wait for a page, for which others wait already, and which must leave later. It
+// returns nil if too many wait.
+func (w *waitLimit) enter(opts upstream.ListCallsOptions, others int) *waitingRequest {
+	budget := opts.Budget.Whole()
+	r := w.requests[budget]
+	if r == nil {
+		r = &waitingRequest{budget: budget, tenant: opts.Credential.Tenant(), groups: []*group{&w.all}}
+		if opts.Refresh {
+			r.groups = append(r.groups, &w.refresh)
+		}
+		if w.proven != nil && !w.proven(r.tenant) {
+			r.groups = append(r.groups, &w.unproven)
+		}
+		full := func(g *group) bool {
+			return g.count >= g.most || w.proven != nil && g.tenants[r.tenant] >= g.most-g.count
+		}
+		if slices.ContainsFunc(r.groups, full) || others > 0 && others >= w.all.most-w.all.count {
+			return nil
+		}
+		for _, g := range r.groups {
+			g.count++
+			g.tenants[r.tenant]++
+		}
+		if r.budget != nil {
+			w.requests[r.budget] = r
+		}
+	}
+	r.pages++
+	return r
+}
+
+// leave ends a request's wait for a page.
+func (w *waitLimit) leave(r *waitingRequest) {
+	if r.pages--; r.pages > 0 {
+		return
+	}
+	delete(w.requests, r.budget)
+	for _, g := range r.groups {
+		g.count--
+		if g.tenants[r.tenant]--; g.tenants[r.tenant] == 0 {
+			delete(g.tenants, r.tenant)
+		}
+	}
+}

@@ -1,0 +1,372 @@
+// Package verify decides which of upstream's responses can be relied on.
+//
+// # What a response says, and what is believed
+//
+// A page is rows, and a claim: that these are the rows [number*size, number*size+size) of the list, and that the list
+// ends with them if they are fewer. Nothing in the response proves the claim. Upstream may count its pages from 0 or
+// from 1, serve more or fewer rows a page than requested, cut responses at a limit of bytes, drop rows after it
+// has made the page, or serve its first or last page again where the list has ended. Each of these makes one page look
+// like another. And the list moves, between any two requests.
+//
+// So [Verifier] relies only on what two responses said that could not both be as they are if it were not so:
+//
+//   - The number of the first page: first.go.
+//   - That a list ends: end.go.
+//   - Which page sizes are served, and what comes past the end: past.go.
+//
+// What belongs to upstream is found out for each tenant, what belongs to a list for each list, and both again after
+// some minutes. Where responses contradict one another, the pages are requested again while the list moves; a list that
+// stands still and contradicts itself is an error.
+package verify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"revox-graphql/upstream"
+)
+
+const (
+	// findingsLast is how long a finding is believed without looking again: upstream may be another one by then.
+	findingsLast = 10 * time.Minute
+	// findingsRetry is how long an old finding is believed where looking again has failed.
+	findingsRetry = time.Minute
+	// mostLeast is the largest least page size, in rows, that is taken for one.
+	mostLeast = upstream.MaxCountedRows - 1
+	// plainRaises is how often the least page size may turn out to be a little larger still. Then it is doubled, so
+	// that an upstream that always serves a row more than requested is found out.
+	plainRaises = 8
+	// verifyTries is how often a list may move while it is looked at.
+	verifyTries = 3
+	// smallPage is the rows of a page that is requested to confirm another.
+	smallPage = 32
+	// rememberedEnds bounds the lists of one tenant about which something is remembered.
+	rememberedEnds = 256
+	// unfiltered is the list without a filter.
+	unfiltered upstream.OrderStatuses = 0
+)
+
+// Fetcher fetches a page of one list, numbered as upstream numbers it, of size rows. It returns what came: also more
+// rows than were requested. Its errors are those of [upstream.Lister].
+type Fetcher func(ctx context.Context, number, size int) (*upstream.Page, error)
+
+// Verifier makes pages that can be relied on out of one tenant's responses. It is safe for concurrent use, once its
+// fields are set.
+type Verifier struct {
+	// FirstPage is called with the number of upstream's first page when it is found out, and when it has changed; nil
+	// is no observer.
+	FirstPage func(number int)
+	// PageSize is called with the most rows that upstream serves a page of some list, when that is found out and when
+	// it has changed; nil is no observer.
+	PageSize func(rows int)
+
+	set     upstream.FirstPage
+	now     func() time.Time
+	probing chan struct{} // holds a token while a request probes; a channel, so that waiting ends with the context
+
+	mu           sync.Mutex
+	first        finding[upstream.FirstPage]
+	few          int           // rows of the whole list, where it last showed nothing about the number
+	least        finding[int]  // rows of the smallest page that is served
+	raised       int           // how often that was found to be larger still
+	exact        finding[int]  // rows of the smallest page that was seen to be served as it was requested
+	repeats      finding[bool] // whether a page past the end has rows
+	reportedSize int           // what PageSize was called with last
+	lists        *lru.Cache[upstream.OrderStatuses, listFindings]
+}
+
+// listFindings are what is known about one list.
+type listFindings struct {
+	most  finding[int] // rows of the largest page that is served
+	whole finding[int] // rows of the largest page that has come whole
+	end   finding[end]
+}
+
+// end is the rows of a list that is just one page, and a hash of their calls' ids.
+type end struct {
+	rows int
+	ids  uint64
+}
+
+// finding is something that was found out, and until when it is believed without looking again.
+type finding[T any] struct {
+	value T
+	until time.Time // zero: nothing was found out
+}
+
+// New makes a Verifier. first is the number of upstream's first page, where it is known. now is the clock.
+func New(first upstream.FirstPage, now func() time.Time) *Verifier {
+	lists, _ := lru.New[upstream.OrderStatuses, listFindings](rememberedEnds) // its one error is a size below 1
+	return &Verifier{set: first, now: now, probing: make(chan struct{}, 1), lists: lists}
+}
+
+// forgetAll drops what was found out about upstream.
+func (v *Verifier) forgetAll() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.first, v.repeats = finding[upstream.FirstPage]{}, finding[bool]{}
+	v.forgetSizes()
+}
+
+// Page returns the page with this number, counted from 0, of size rows. ask fetches the list; whole fetches the list
+// without a filter. Besides those of ask the errors are an [*upstream.PageSizeError] where another size must be
+// requested, and an [*upstream.Error] of [upstream.KindInvalidResponse] where the responses contradict one another.
+func (v *Verifier) Page(
+	ctx context.Context, list upstream.OrderStatuses, ask, whole Fetcher, number, size int,
+) (*upstream.Page, error) {
+	if err := v.refused(list, size); err != nil {
+		return nil, err
+	}
+	contradicted := false
+	for range verifyTries {
+		askedAt := v.now()
+		first, sure, err := v.firstNumber(ctx, whole)
+		if err != nil {
+			return nil, err
+		}
+		if err := v.refused(list, size); err != nil {
+			return nil, err
+		}
+		if !sure && number > 0 { // what the list has is on its first page, whatever the number of that
+			return upstream.EmptyPage(number, size, askedAt), nil
+		}
+		r := &reader{Verifier: v, list: list, ask: ask, whole: whole, first: int(first)}
+		page, err := r.page(ctx, number, size)
+		switch {
+		case tooSmall(err): // it may be the error of a page that was requested on the way
+			return nil, cmp.Or(v.refused(list, size), err)
+		case !contradicted && contradicts(err):
+			contradicted = true // perhaps by what was found out before: it is found out again
+			v.forgetAll()
+			continue
+		case err != nil:
+			return nil, err
+		case sure || len(page.Rows) <= v.fewRows():
+			return page, nil
+		}
+		// The list has calls by now that show the number.
+	}
+	return nil, errMoved
+}
+
+// contradicts reports whether an error says that responses do not fit each other, or what was found out before.
+func contradicts(err error) bool {
+	return errors.Is(err, errRowsDropped) || errors.Is(err, errEndUnknown) || errors.Is(err, errPageIgnored)
+}
+
+// reader reads one page of one list.
+type reader struct {
+	*Verifier
+	list       upstream.OrderStatuses
+	ask, whole Fetcher
+	first      int
+}
+
+// page fetches the page and judges what comes.
+func (r *reader) page(ctx context.Context, number, size int) (*upstream.Page, error) {
+	page, err := r.get(ctx, number, size)
+	if err != nil {
+		return nil, err
+	}
+	return r.judge(ctx, page)
+}
+
+// learn keeps what a page of a list shows of upstream's habits by itself.
+func (r *reader) learn(list upstream.OrderStatuses, page *upstream.Page) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.now()
+	known, _ := r.lists.Get(list)
+	switch believed := now.Before(known.whole.until); {
+	case len(page.Rows) == page.Size && page.Number < upstream.FarPage && (page.Size >= known.whole.value || !believed):
+		known.whole = finding[int]{page.Size, now.Add(findingsLast)}
+		r.lists.Add(list, known)
+	case len(page.Rows) > 0 && page.Number >= upstream.FarPage && !r.repeats.value:
+		r.repeats.until = time.Time{} // it is found out again, and whether the number means anything
+	}
+}
+
+// once fetches a page of the reader's list or of the one without a filter, counted from 0, and returns what comes.
+func (r *reader) once(ctx context.Context, list upstream.OrderStatuses, number, size int) (*upstream.Page, error) {
+	ask := r.ask
+	if list != r.list {
+		ask = r.whole
+	}
+	page, err := r.exactly(ctx, ask, number+r.first, size)
+	if err != nil {
+		return nil, err
+	}
+	page.Number = number
+	r.learn(list, page)
+	return page, nil
+}
+
+// exactly fetches a page as upstream numbers it, and notices when upstream serves larger ones.
+func (v *Verifier) exactly(ctx context.Context, ask Fetcher, number, size int) (*upstream.Page, error) {
+	if least := v.leastSize(); size < least {
+		return nil, &upstream.PageSizeError{Least: least}
+	}
+	page, err := ask(ctx, number, size)
+	if err != nil {
+		return nil, err
+	}
+	if len(page.Rows) > size {
+		return nil, v.raise(size, len(page.Rows))
+	}
+	return page, nil
+}
+
+// leastSize is the rows of the smallest page that upstream serves, as far as it is known; 0 is unknown.
+func (v *Verifier) leastSize() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.least.value
+}
+
+// raise learns from a response that has more rows than were requested.
+func (v *Verifier) raise(size, rows int) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	least := max(rows, v.least.value)
+	if size >= v.least.value {
+		if v.raised++; v.raised > plainRaises {
+			least = max(rows, 2*v.least.value)
+		}
+	}
+	if least > mostLeast {
+		v.forgetSizes()
+		return &upstream.Error{
+			Kind: upstream.KindInvalidResponse, Status: http.StatusOK,
+			Reason: fmt.Sprintf("%d rows were requested and %d came", size, rows),
+		}
+	}
+	v.least = finding[int]{least, v.now().Add(findingsLast)}
+	v.exact = finding[int]{}
+	return &upstream.PageSizeError{Least: least}
+}
+
+// forgetSizes drops what is known about the least size. The caller holds the lock.
+func (v *Verifier) forgetSizes() { v.least, v.raised, v.exact = finding[int]{}, 0, finding[int]{} }
+
+// refused is the error of a page that is known to be too large or too small.
+func (v *Verifier) refused(list upstream.OrderStatuses, size int) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := v.now()
+	if v.least.value > 0 && !now.Before(v.least.until) {
+		v.forgetSizes()
+	}
+	known, _ := v.lists.Get(list)
+	e := &upstream.PageSizeError{Least: v.least.value}
+	if now.Before(known.most.until) {
+		e.Most = known.most.value
+	}
+	switch {
+	case e.Most > 0 && e.Least > e.Most: // one of them is not so any more
+		v.forgetSizes()
+		known.most = finding[int]{}
+		v.lists.Add(list, known)
+		return &upstream.Error{
+			Kind: upstream.KindInvalidResponse, Status: http.StatusOK, Reason: "no page size brings a whole page",
+		}
+	case size < e.Least, e.Most > 0 && size > e.Most:
+		return e
+	default:
+		return nil
+	}
+}
+
+// lower remembers that upstream serves no more than so many rows a page of the list, and returns the error that says
+// so.
+func (r *reader) lower(rows, size int) error {
+	r.mu.Lock()
+	known, _ := r.lists.Get(r.list)
+	known.most = finding[int]{rows, r.now().Add(findingsLast)}
+	r.lists.Add(r.list, known)
+	news := r.reportedSize != rows
+	r.reportedSize = rows
+	r.mu.Unlock()
+	if news && r.PageSize != nil {
+		r.PageSize(rows)
+	}
+	return r.refused(r.list, size)
+}
+
+// alone waits until no other request probes. Its error is that of the context; otherwise the caller must call done.
+func (v *Verifier) alone(ctx context.Context) (done func(), err error) {
+	select {
+	case v.probing <- struct{}{}:
+		return func() { <-v.probing }, nil
+	case <-ctx.Done():
+		return nil, upstream.ContextError(ctx)
+	}
+}
+
+// fresh returns what was found out, if it is still believed.
+func fresh[T any](v *Verifier, f *finding[T]) (T, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return f.value, v.now().Before(f.until)
+}
+
+// find keeps what was found out.
+func find[T any](v *Verifier, f *finding[T], value T, lasts time.Duration) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	*f = finding[T]{value, v.now().Add(lasts)}
+}
+
+// refusesNumber reports whether an error may say that there is no page of this number.
+func refusesNumber(err error) bool {
+	e, ok := errors.AsType[*upstream.Error](err)
+	if !ok || e.Unsent {
+		return false
+	}
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusInternalServerError:
+		return true
+	default:
+		return false
+	}
+}
+
+// tooSmall reports whether a larger page must be requested.
+func tooSmall(err error) bool {
+	e, ok := errors.AsType[*upstream.PageSizeError](err)
+	return ok && e.Least > 0
+}
+
+// sameRows compares two pages by their calls' ids.
+func sameRows(a, b *upstream.Page) bool {
+	if len(a.Rows) != len(b.Rows) {
+		return false
+	}
+	for i := range a.Rows {
+		if !sameRow(a.Rows[i], b.Rows[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameRow compares two rows by their calls' ids. Rows that cannot be read are all the same.
+func sameRow(a, b upstream.Row) bool {
+	return (a.Call == nil) == (b.Call == nil) && (a.Call == nil || a.Call.ID == b.Call.ID)
+}
+
+// place is where in the page the row's call is; -1 where it is not, or cannot be read.
+func place(page *upstream.Page, row upstream.Row) int {
+	for i := range page.Rows {
+		if row.Call != nil && page.Rows[i].Call != nil && page.Rows[i].Call.ID == row.Call.ID {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,282 @@
+package verify_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"revox-graphql/upstream"
+	"revox-graphql/upstream/verify"
+)
+
+// What single habits of upstream come to, with a list that stands still; the model has them moving.
+func TestHabits(t *testing.T) {
+	dropped := []string{"25", "20", "15"} // in the middle of forty
+	tests := map[string]struct {
+		habits
+		rows, number, size int
+		want               int    // rows
+		limits             [2]int // of a PageSizeError
+		reason             string // of an error
+	}{
+		"none":                              {rows: 40, size: 20, want: 20},
+		"the end":                           {rows: 45, number: 2, size: 20, want: 5},
+		"past the end":                      {rows: 40, number: 5, size: 20},
+		"a least size":                      {habits: habits{least: 10}, rows: 40, size: 5, limits: [2]int{10, 0}},
+		"a least size, behind the first":    {habits: habits{least: 10}, rows: 14, number: 1, size: 4, limits: [2]int{10, 0}},
+		"a largest size":                    {habits: habits{most: 10}, rows: 40, size: 20, limits: [2]int{0, 10}},
+		"a largest size, behind the first":  {habits: habits{most: 10}, rows: 40, number: 1, size: 20, limits: [2]int{0, 10}},
+		"a largest size, at the end":        {habits: habits{most: 10}, rows: 25, number: 2, size: 12, limits: [2]int{0, 10}},
+		"just the largest size":             {habits: habits{most: 10}, rows: 10, size: 20, want: 10},
+		"a limit of bytes":                  {habits: habits{weight: 30}, rows: 40, number: 1, size: 20, limits: [2]int{0, 10}},
+		"one short answer":                  {habits: habits{shortOnce: 4}, rows: 40, size: 20, want: 20},
+		"404 past the end":                  {habits: habits{past: "404"}, rows: 40, number: 2, size: 20},
+		"500 past the end":                  {habits: habits{past: "500"}, rows: 40, number: 2, size: 20},
+		"the last page past the end, whole": {habits: habits{past: "last"}, rows: 40, number: 2, size: 20, want: 20},
+		"the short last page past the end":  {habits: habits{past: "last"}, rows: 45, number: 4, size: 20},
+		"a whole first page past the end":   {habits: habits{past: "first"}, rows: 45, number: 4, size: 20, want: 20},
+		"the first page, and a short list":  {habits: habits{past: "first"}, rows: 5, number: 1, size: 20},
+		"dropped rows":                      {habits: habits{dropped: dropped}, rows: 40, size: 50, reason: "short in the middle"},
+		"every page the same":               {habits: habits{ignored: true}, rows: 40, size: 20, reason: "ignored"},
+		"counted from 1":                    {habits: habits{first: 1, zero: "404"}, rows: 45, number: 2, size: 20, want: 5},
+		"counted from 1, 500 for page 0":    {habits: habits{first: 1, zero: "500"}, rows: 45, number: 2, size: 20, want: 5},
+		"counted from 1, an empty page 0":   {habits: habits{first: 1, zero: "empty"}, rows: 45, number: 2, size: 20, want: 5},
+		"counted from 1, first page as 0":   {habits: habits{first: 1}, rows: 45, number: 2, size: 20, want: 5},
+		"counted from 1, first page, 1 row": {habits: habits{first: 1}, rows: 1, number: 1, size: 1},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := newModelList(test.habits, test.rows)
+			v := verify.New(upstream.FirstPageAuto, func() time.Time { return noon })
+			page, err := v.Page(t.Context(), 0, l.ask, l.ask, test.number, test.size)
+			limits, _ := errors.AsType[*upstream.PageSizeError](err)
+			switch e, _ := errors.AsType[*upstream.Error](err); {
+			case test.limits != [2]int{}:
+				if limits == nil || *limits != (upstream.PageSizeError{Least: test.limits[0], Most: test.limits[1]}) {
+					t.Errorf("got %v\n%s", err, strings.Join(l.log, "\n"))
+				}
+			case test.reason != "":
+				if e == nil || !strings.Contains(e.Reason, test.reason) {
+					t.Errorf("got %v\n%s", err, strings.Join(l.log, "\n"))
+				}
+			case err != nil || len(page.Rows) != test.want || page.Number != test.number || page.Size != test.size:
+				t.Errorf("%+v, %v\n%s", page, err, strings.Join(l.log, "\n"))
+			default:
+				if wrong := l.check(page); wrong != "" {
+					t.Error(wrong)
+				}
+			}
+		})
+	}
+}
+
+// What is found out is reported once, found out again after its time, reported again when it has changed, and kept
+// where it cannot be found out.
+func TestFindingsHaveATerm(t *testing.T) {
+	now := noon
+	l := newModelList(habits{}, 100)
+	v := verify.New(upstream.FirstPageAuto, func() time.Time { return now })
+	var told []int
+	v.FirstPage = func(number int) { told = append(told, number) }
+	ask := func(name string, want int) {
+		t.Helper()
+		l.requests = 0
+		page, err := v.Page(t.Context(), 0, l.ask, l.ask, 0, 20)
+		if err != nil || l.check(page) != "" || l.requests != want {
+			t.Errorf("%s: %v, %d requests, want %d", name, err, l.requests, want)
+		}
+	}
+	ask("cold", 4)
+	ask("known", 1)
+	now = now.Add(11 * time.Minute)
+	ask("after its time", 4)
+	l.first = 1
+	l.zero = "404"
+	now = now.Add(11 * time.Minute)
+	ask("changed", 4)
+	if !slices.Equal(told, []int{0, 1}) {
+		t.Errorf("told %v", told)
+	}
+	now = now.Add(11 * time.Minute)
+	failing := func(context.Context, int, int) (*upstream.Page, error) {
+		return nil, &upstream.Error{Kind: upstream.KindUnavailable, Status: 503}
+	}
+	if _, err := v.Page(t.Context(), 0, l.ask, failing, 0, 20); err != nil {
+		t.Errorf("the old finding was not kept: %v", err)
+	}
+}
+
+// A page size that upstream refuses is not taken for the end of the list.
+func TestARefusedSizeIsNoEnd(t *testing.T) {
+	l := newModelList(habits{}, 100)
+	v := verify.New(upstream.FirstPageZero, func() time.Time { return noon })
+	refusal := &upstream.Error{Kind: upstream.KindInvalidResponse, Status: 422}
+	ask := func(ctx context.Context, number, size int) (*upstream.Page, error) {
+		if size > 10 {
+			return nil, refusal
+		}
+		return l.ask(ctx, number, size)
+	}
+	if _, err := v.Page(t.Context(), 0, ask, ask, 1, 20); !errors.Is(err, refusal) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A failure of page 0 that passes decides nothing.
+func TestAPassingFailureDoesNotTellTheFirstPage(t *testing.T) {
+	for _, zero := range []string{"500", "empty"} {
+		t.Run(zero, func(t *testing.T) {
+			l := newModelList(habits{}, 100)
+			v := verify.New(upstream.FirstPageAuto, func() time.Time { return noon })
+			first := true
+			ask := func(ctx context.Context, number, size int) (*upstream.Page, error) {
+				if first {
+					first = false
+					if zero == "500" {
+						return nil, &upstream.Error{Kind: upstream.KindUnavailable, Status: 500}
+					}
+					return &upstream.Page{Number: number, Size: size}, nil
+				}
+				return l.ask(ctx, number, size)
+			}
+			page, err := v.Page(t.Context(), 0, ask, ask, 1, 20)
+			if err != nil || l.check(page) != "" {
+				t.Errorf("%+v, %v", page, err)
+			}
+		})
+	}
+}
+
+// Calls that arrive while the number of the first page is found out are not taken for what the number means.
+func TestTheFirstPageOfAMovingList(t *testing.T) {
+	for _, h := range []habits{{}, {first: 1}, {first: 1, zero: "404"}, {first: 1, zero: "empty"}} {
+		for _, rows := range []int{0, 1, 3, 10, 40} {
+			for _, calls := range []int{1, 4, 50} {
+				for at := 1; at <= 5; at++ {
+					l := newModelList(h, rows)
+					l.move = func() {
+						if l.requests == at {
+							l.insert(calls)
+						}
+					}
+					v := verify.New(upstream.FirstPageAuto, func() time.Time { return noon })
+					page, err := l.page(t.Context(), v, 0, 20)
+					if err != nil {
+						t.Errorf("%+v, %d rows and %d more at request %d: %v", h, rows, calls, at, err)
+					} else if wrong := l.check(page); wrong != "" {
+						t.Errorf("%+v, %d rows and %d more at request %d: %s", h, rows, calls, at, wrong)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Page 1 is empty where the list itself is, for a moment: that does not show that pages are counted from 0.
+func TestAListThatIsEmptyForAMoment(t *testing.T) {
+	l := newModelList(habits{first: 1}, 3)
+	l.move = func() {
+		switch l.requests {
+		case 2:
+			l.remove(0, 3)
+		case 3:
+			l.insert(40)
+		}
+	}
+	v := verify.New(upstream.FirstPageAuto, func() time.Time { return noon })
+	page, err := v.Page(t.Context(), 0, l.ask, l.ask, 1, 10)
+	if err != nil || len(page.Rows) != 10 || l.check(page) != "" {
+		t.Errorf("%+v, %v\n%s", page, err, strings.Join(l.log, "\n"))
+	}
+}
+
+// An empty page past the end says that no page is served again there only if the list had rows at that moment.
+func TestAnEmptyListDoesNotTellWhatComesPastTheEnd(t *testing.T) {
+	const rows = 55 // its last page of four rows and its last page of two end with the same row
+	type pages func(number, size int) *upstream.Page
+	tests := map[string]struct {
+		begin func(list *modelList, page pages)
+		far   bool // the list without a filter is empty while a page far past its end is asked for
+	}{
+		"the list is empty, and the list without a filter has a row": {begin: func(_ *modelList, page pages) {
+			page(48, 4)
+			page(16, 4)
+		}},
+		"the list had rows, and has none any more": {begin: func(list *modelList, page pages) {
+			list.insert(20)
+			page(0, 20)
+			list.remove(0, 20)
+			page(3, 4)
+		}},
+		"the list is empty for a moment": {far: true, begin: func(list *modelList, page pages) {
+			list.insert(5)
+			page(1, 4)
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			list, whole := newModelList(habits{past: "last"}, 0), newModelList(habits{past: "last"}, 2)
+			emptied := !test.far
+			askWhole := func(ctx context.Context, number, size int) (*upstream.Page, error) {
+				if number == upstream.FarPage && !emptied {
+					emptied = true
+					rows := whole.rows
+					whole.remove(0, len(rows))
+					defer whole.insert(len(rows))
+				}
+				return whole.ask(ctx, number, size)
+			}
+			v := verify.New(upstream.FirstPageZero, func() time.Time { return noon })
+			page := func(number, size int) *upstream.Page {
+				page, err := v.Page(t.Context(), 1, list.ask, askWhole, number, size)
+				if err != nil {
+					t.Errorf("page (%d,%d): %v", number, size, err)
+				}
+				return page
+			}
+			test.begin(list, page)
+			list.insert(rows - len(list.rows))
+			whole.insert(rows)
+			if page := page(48, 4); page == nil || len(page.Rows) > 0 {
+				t.Errorf("got %+v\n%s\n\n%s", page, strings.Join(list.log, "\n"), strings.Join(whole.log, "\n"))
+			}
+		})
+	}
+}
+
+// The end of a list that is known does not hide that upstream has come to serve smaller pages.
+func TestAKnownEndAndSmallerPages(t *testing.T) {
+	tests := map[string]struct {
+		rows, number, size, most int
+		move                     func(l *modelList)
+	}{
+		"the list has lost a row, and the page begins a row before its place": {
+			rows: 26, number: 1, size: 21, most: 20, move: func(l *modelList) { l.remove(0, 1) },
+		},
+		"the last call is sorted again to just where the page is cut": {
+			rows: 12, number: 0, size: 20, most: 12, move: func(l *modelList) {
+				l.rows = slices.Insert(l.rows[:11:11], 5, l.rows[11])
+				l.insert(6)
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := newModelList(habits{}, test.rows)
+			v := verify.New(upstream.FirstPageZero, func() time.Time { return noon })
+			page, err := v.Page(t.Context(), 0, l.ask, l.ask, test.number, test.size)
+			if err != nil || l.check(page) != "" {
+				t.Fatalf("%+v, %v", page, err)
+			}
+			test.move(l)
+			l.most = test.most
+			page, err = v.Page(t.Context(), 0, l.ask, l.ask, test.number, test.size)
+			if limits, ok := errors.AsType[*upstream.PageSizeError](err); !ok || limits.Most != test.most {
+				t.Errorf("%+v, %v\n%s", page, err, strings.Join(l.log, "\n"))
+			}
+		})
+	}
+}
