@@ -177,8 +177,53 @@ func (e *end) exists(ctx context.Context, row int) (bool, error) {
 // servedAgain lets the client know that upstream seems to answer past the end with a page again. Its error is
 // errListUnsteady: what was read so far may be such pages.
 func (r *Reader) servedAgain(ctx context.Context) error {
+	if err := r.probePastEnd(ctx); err != nil {
+		return err
+	}
+	return errListUnsteady
+}
+
+// probePastEnd lets the client know how upstream answers past the end of a list. From then on no page from there has
+// rows.
+func (r *Reader) probePastEnd(ctx context.Context) error {
 	if _, err := r.probe(ctx, upstream.FarPage*r.largest()); err != nil {
 		return err
+	}
+	if since, ok := r.probed.Get(r.key.Tenant); !ok || !r.now().Before(since.Add(probedFor)) {
+		r.probed.Add(r.key.Tenant, r.now())
+	}
+	return nil
+}
+
+// anchored makes sure that the row with index i of a span stands at its position. A page that upstream serves again
+// past the end of a list shows true rows at positions that the list does not have, and nothing in it tells. So before
+// such a position decides anything, the client must know how upstream answers there: that takes a request once in
+// probedFor. If the span is from before that, a page from its position must still have a call of it: the error is
+// errListUnsteady where it has none.
+func (r *Reader) anchored(ctx context.Context, s *span, i int) error {
+	if len(s.rows) == 0 || s.last && len(s.later) == 0 { // where the list ends, the client has made sure of it
+		return nil
+	}
+	since, ok := r.probed.Get(r.key.Tenant)
+	switch {
+	case !ok || !r.now().Before(since.Add(probedFor)):
+		if err := r.probePastEnd(ctx); err != nil {
+			return err
+		}
+	case !s.oldest.Before(since):
+		return nil
+	}
+	fresh := *r
+	fresh.notBefore = r.now()
+	at := s.at(min(i, len(s.rows)-1))
+	page, err := fresh.get(ctx, at, max(0, at-i), at-i+len(s.rows))
+	if err != nil {
+		return err
+	}
+	for _, row := range page.Rows {
+		if s.indexOf(row.Call) >= 0 {
+			return nil
+		}
 	}
 	return errListUnsteady
 }

@@ -30,12 +30,13 @@ var errPageIgnored = &upstream.Error{
 type Lists struct {
 	calls   upstream.Lister
 	process relay.Process
-	maxSize int                                   // rows of the largest page to ask for
-	bound   int                                   // rows a list may have shifted by since a cursor was made
-	cached  bool                                  // answers are remembered for a while
-	sizes   *lru.Cache[upstream.ListKey, limited] // of those lists of which upstream serves not all sizes of pages
-	totals  *lru.Cache[upstream.ListKey, int]     // the last known length, a hint
-	drifts  *lru.Cache[upstream.ListKey, float64] // rows a second by which calls were last seen to move down, a hint
+	maxSize int                                    // rows of the largest page to ask for
+	bound   int                                    // rows a list may have shifted by since a cursor was made
+	cached  bool                                   // answers are remembered for a while
+	sizes   *lru.Cache[upstream.ListKey, limited]  // of those lists of which upstream serves not all sizes of pages
+	totals  *lru.Cache[upstream.ListKey, int]      // the last known length, a hint
+	drifts  *lru.Cache[upstream.ListKey, float64]  // rows per second by which calls were last seen to move down, a hint
+	probed  *lru.Cache[upstream.Tenant, time.Time] // since when pages stand where their numbers say, see anchored
 	now     func() time.Time
 	log     *slog.Logger
 }
@@ -50,6 +51,10 @@ type limited struct {
 // long calls, or a bad hour. Finding out again takes a few requests, or none where upstream always serves smaller
 // pages.
 const sizesLast = 10 * time.Minute
+
+// probedFor is how long it is known how upstream answers past the end of a list: no longer than upstream.Verifier keeps
+// its findings.
+const probedFor = 10 * time.Minute
 
 // rememberedLists bounds the lists about which something is remembered: sets of statuses times credentials.
 const rememberedLists = 1024
@@ -70,9 +75,10 @@ func New(calls upstream.Lister, opts Options) *Lists {
 	sizes, _ := lru.New[upstream.ListKey, limited](rememberedLists) // its one error is a size below 1
 	totals, _ := lru.New[upstream.ListKey, int](rememberedLists)
 	drifts, _ := lru.New[upstream.ListKey, float64](rememberedLists)
+	probed, _ := lru.New[upstream.Tenant, time.Time](rememberedLists)
 	return &Lists{
 		calls: calls, process: relay.NewProcess(), maxSize: opts.PageSize, bound: opts.MaxShift, cached: opts.Cached,
-		sizes: sizes, totals: totals, drifts: drifts, now: time.Now, log: opts.Log,
+		sizes: sizes, totals: totals, drifts: drifts, probed: probed, now: time.Now, log: opts.Log,
 	}
 }
 

@@ -440,3 +440,72 @@ func TestACallThatIsSortedAnewToWhereItStood(t *testing.T) {
 		}
 	}
 }
+
+// Past its end a list is served again from its start, or its last page is, and upstream is not known to do so yet. The
+// positions of such a page decide nothing: neither which of two cursors is above the other, nor whether rows come
+// before a window. The older of the cursors is looked for past the end, because the list has moved fast of late.
+func TestPagesPastTheEndHaveNoPositions(t *testing.T) {
+	const rows = 27
+	for i := range 8 {
+		pastEnd, back, order := []string{"first", "last"}[i%2], i/2%2 == 1, i/4
+		for _, arrive := range [][2]int{{8, 11}, {2, 3}} { // between the cursors, and after both
+			early, late := arrive[0], arrive[1]
+			for places := range rows * rows / 2 {
+				older, younger := 2*places/rows, 2*places%rows
+				what := fmt.Sprintf("%s page, back %t, %d and %d arrive, at %d and %d", pastEnd, back, early, late, older, younger)
+				t.Run(what, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						w := newWorld(rows)
+						w.verified, w.habits = true, habits{pastEnd: pastEnd}
+						replica := func() *Lists { return w.replica(28, time.Hour, 0, 0, true) }
+						first := w.mark(t, replica(), older)
+						w.now = w.now.Add(20 * time.Second)
+						w.insert(early)
+						second := w.mark(t, replica(), younger)
+						w.now = w.now.Add(time.Second)
+						w.insert(late)
+						rng := relay.Range{Count: 3, After: second, Before: first, Backward: back}
+						after, before := younger+late, older+early+late
+						if order == 1 {
+							rng.After, rng.Before, after, before = first, second, before, after
+						}
+						win, err := replica().of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
+						if err != nil {
+							t.Fatal(err)
+						}
+						from, to, next, previous := relaySlice(rows+early+late, rng.Count, back, after, before)
+						if got, want := win.ids(), w.ids(0)[from:to]; !slices.Equal(got, want) {
+							t.Errorf("got %v, want %v", got, want)
+						}
+						if win.HasNext() != next || win.HasPrevious() != previous || from < to && win.Position(0) != from {
+							t.Errorf("got the row at %d, %t, %t", win.Position(0), win.HasPrevious(), win.HasNext())
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// How upstream answers past the end of a list is found out once in a while: two requests more for the first cursor
+// whose call is found below all rows that the list had.
+func TestPastTheEndIsProbedOnceInAWhile(t *testing.T) {
+	w := newWorld(5000)
+	w.clock = "exact"
+	p := newLists(&endpoint{w: w}, 200, 1000)
+	p.now = func() time.Time { return w.now }
+	for _, test := range []struct {
+		later time.Duration
+		most  int
+	}{{0, 4}, {probedFor / 2, 2}, {probedFor / 2, 4}} {
+		c := w.mark(t, p, 1000)
+		w.insert(500)
+		w.now = w.now.Add(test.later)
+		w.answer = 0
+		rng := relay.Range{Count: 10, After: c}
+		win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
+		if err != nil || win.Position(0) != 1501 || w.answer != test.most {
+			t.Errorf("%v later: %d requests, %v", test.later, w.answer, err)
+		}
+	}
+}

@@ -107,6 +107,13 @@ func beginsAlike(a, b *upstream.Page) bool {
 		a.Rows[0].Call.ID == b.Rows[0].Call.ID
 }
 
+// leapt reports whether a place is in a page that may be past the end of the list: the page begins below all rows that
+// the list had when the cursor was made, and no pages that have rows in common lead there.
+func (s *search) leapt(p *place) bool {
+	had := s.cursor.Position + len(s.cursor.After)
+	return p.position > had && (s.top.Offset() > had || p.position >= s.bottom.End())
+}
+
 // run reads pages until the place is sure, or nothing is left to be read within the bound.
 func (s *search) run(ctx context.Context) error {
 	fresh := *s.Reader

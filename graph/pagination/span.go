@@ -65,10 +65,7 @@ func (s *span) prepend(seam int, p place) {
 
 // joined notes the times of a span that has been joined to this one.
 func (s *span) joined(other *span) {
-	s.asked = later(s.asked, other.asked)
-	if other.oldest.Before(s.oldest) {
-		s.oldest = other.oldest
-	}
+	s.asked, s.oldest = later(s.asked, other.asked), earlier(s.oldest, other.oldest)
 }
 
 // place is where a cursor points in a span: rows[:before] come before its call, and rows[after:] after it. after is
@@ -332,6 +329,14 @@ func (s *span) cursor(list upstream.List, i int) relay.Cursor {
 		c.Started, c.Noise = started, uint32(min((noiseOf(s.rows)+999)/1000, math.MaxUint32))
 	}
 	return c
+}
+
+// earlier is the earlier of two times.
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // later is the later of two times.

@@ -12,12 +12,14 @@ import (
 	"revox-graphql/upstream"
 )
 
-// timed is a reader of a list of calls that started a minute after one another, or about that.
+// timed is a reader of a list of calls that started a minute after one another, or about that. How upstream answers
+// past the end is known.
 func timed(rows int, clock string) (*world, *Lists) {
 	w := newWorld(rows)
 	w.clock = clock
 	p := newLists(&endpoint{w: w}, 200, 1000)
 	p.now = func() time.Time { return w.now }
+	p.probed.Add(upstream.Credential{}.Tenant(), w.now)
 	return w, p
 }
 

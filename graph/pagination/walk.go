@@ -90,6 +90,15 @@ func (r *Reader) locate(ctx context.Context, c *relay.Cursor, towards direction,
 			look.notBefore = started
 			continue
 		}
+		if s.leapt(&p) {
+			switch err := look.anchored(ctx, &p.span, p.before); {
+			case errors.Is(err, errListUnsteady):
+				look.notBefore = r.now()
+				continue
+			case err != nil:
+				return place{}, err
+			}
+		}
 		r.trace.judged(s.reordered, false)
 		r.observe(c, &p)
 		p.doubtful = s.unproven

@@ -58,6 +58,14 @@ func (r *Reader) window(ctx context.Context, rng relay.Range, n Selection) (*Win
 
 // readOnce reads the window once.
 func (r *Reader) readOnce(ctx context.Context, rng relay.Range, n Selection) (*Window, error) {
+	w, err := r.readRange(ctx, rng, n)
+	if err == nil && n.Previous && w.from == 0 && w.position > 0 { // the position says that a row comes before it
+		err = r.anchored(ctx, &w.span, 0)
+	}
+	return w, err
+}
+
+func (r *Reader) readRange(ctx context.Context, rng relay.Range, n Selection) (*Window, error) {
 	if rng.Backward {
 		w, err := r.backward(ctx, rng.Before, rng.Count, n.Next)
 		if err == nil && rng.After != nil {
@@ -129,7 +137,7 @@ func (r *Reader) cutEnd(ctx context.Context, w *Window, rng relay.Range, lookAhe
 		w.to = min(w.to, max(w.from, before))
 		return w, nil
 	}
-	side, err := r.compare(ctx, w, &p, p.before, rng.After, down)
+	side, err := r.compare(ctx, w, &p, p.before, rng.After, rng.Before, down)
 	if side == above {
 		w.to = w.from
 	}
@@ -163,7 +171,7 @@ func (r *Reader) cutStart(ctx context.Context, w *Window, rng relay.Range) (*Win
 		w.from = max(w.from, min(w.to, after))
 		return w, nil
 	}
-	side, err := r.compare(ctx, w, &p, p.after, rng.Before, up)
+	side, err := r.compare(ctx, w, &p, p.after, rng.Before, rng.After, up)
 	if side == below {
 		w.from = w.to
 	}
@@ -225,13 +233,16 @@ func (r *Reader) other(ctx context.Context, w *Window, c, first *relay.Cursor, t
 	return p, err
 }
 
-// compare tells on which side of a window a place with index i is that is far from it: above what was read forward
-// from the first cursor, or below what was read backward. The first cursor is located once more, so that a list that
-// moves meanwhile is noticed. Its error is errListUnsteady where the place should be among the window's rows, or where
+// compare tells on which side of a window the second cursor's place with index i is that is far from it: above what was
+// read forward from the first cursor, or below what was read backward. The first cursor is located once more, so that a
+// list that moves meanwhile is noticed. Its error is errListUnsteady where the place should be among the window's rows, or where
 // the list has moved too far.
 func (r *Reader) compare(
-	ctx context.Context, w *Window, p *place, i int, first *relay.Cursor, towards direction,
+	ctx context.Context, w *Window, p *place, i int, first, second *relay.Cursor, towards direction,
 ) (side, error) {
+	if err := r.standing(ctx, p, second); err != nil {
+		return neither, err
+	}
 	at, from, to := p.at(i), w.at(w.from), w.at(w.to)
 	before := sideOf(at, from, to)
 	if first == nil || before == neither {
@@ -240,6 +251,9 @@ func (r *Reader) compare(
 	again := *r
 	again.notBefore = later(r.notBefore, p.asked)
 	q, err := again.locate(ctx, first, towards, 0, 0)
+	if err == nil {
+		err = r.standing(ctx, &q, first)
+	}
 	if err != nil {
 		return neither, err
 	}
@@ -249,6 +263,14 @@ func (r *Reader) compare(
 		from, to = q.at(q.before)-(to-from), q.at(q.before)
 	}
 	return before, steadyOnly(sideOf(at, from, to) == before)
+}
+
+// standing makes sure of the position of a place where that is another than the cursor has.
+func (r *Reader) standing(ctx context.Context, p *place, c *relay.Cursor) error {
+	if p.at(p.before) == c.Position {
+		return nil
+	}
+	return r.anchored(ctx, &p.span, p.before)
 }
 
 // sideOf is where a position lies: above the rows [from, to), below them, or neither.
