@@ -125,7 +125,6 @@ type Reader struct {
 	allowance *upstream.Allowance // nil: endless
 	refresh   bool                // the client wants it all afresh
 	trace     *Reads              // records what is read; may be nil
-	settling  bool                // reads on beyond a place, to settle it
 }
 
 // largest is the size of the largest page to ask for.

@@ -15,10 +15,11 @@ type search struct {
 	towards direction
 	known   int // calls that the cursor knows
 
-	best    sighting      // so far
-	seen    uint8         // the known calls that any page has shown
-	where   [maxKnown]int // and the positions where they first stood
-	settled bool          // the time says that there is no better place
+	best    sighting       // so far
+	page    *upstream.Page // that has it; nil if it is in the chain of several pages
+	seen    uint8          // the known calls that any page has shown
+	where   [maxKnown]int  // and the positions where they first stood
+	settled bool           // the time says that there is no better place
 
 	reordered bool // a page has some of them in another order, or not together
 	unproven  bool // too few of them were seen to be sure
@@ -71,11 +72,12 @@ func (s *search) look(page *upstream.Page) {
 		}
 	}
 	s.saw(&found)
+	from := page
 	if whole := s.chain.match(s.cursor, s.towards); len(s.chain.later) > 0 && whole.run > found.run {
-		found = whole // the known calls are in two pages
+		found, from = whole, nil // the known calls are in two pages
 	}
 	if found.run > s.best.run || found.run > 0 && found.run == s.best.run && s.better(&found) {
-		s.best = found
+		s.best, s.page = found, from
 	}
 	for _, other := range s.looked {
 		s.same = s.same || page.Offset() != other.Offset() && beginsAlike(page, other)
@@ -147,6 +149,29 @@ func (s *search) run(ctx context.Context) error {
 	return ErrCursorExpired
 }
 
+// settle decides what neighbours on one side of the cursor's call leave open: it reads on beyond them until the call
+// or a neighbour on its other side turns up, or so many rows are there that it cannot be beyond them.
+func (s *search) settle(ctx context.Context) error {
+	if s.page != nil && s.best.open != neither {
+		s.top, s.bottom, s.chain = s.page, s.page, s.spanOf(s.page)
+	}
+	for rows := 0; s.best.open != neither && !s.settled && rows < s.bound; {
+		s.notBefore = later(s.notBefore, s.chain.asked)
+		before := len(s.chain.rows)
+		if _, err := s.readOn(ctx, s.best.open == below); err != nil {
+			return err
+		}
+		rows += max(1, len(s.chain.rows)-before)
+		found := s.chain.match(s.cursor, s.towards)
+		s.saw(&found)
+		if found.run == 0 { // the neighbours have left just now
+			return errListUnsteady
+		}
+		s.best, s.page = found, nil
+	}
+	return nil
+}
+
 // near reports whether the best place is about where it was. A single call that has gone far may have been sorted anew.
 func (s *search) near() bool {
 	const few = 16 // rows
@@ -201,7 +226,12 @@ func (s *search) outward(ctx context.Context) (*upstream.Page, error) {
 	}
 	goDown := mayDown && (s.downNext || !mayUp)
 	s.downNext = !goDown
-	// The list may move meanwhile: what was read last and what is read now must have a call in common.
+	return s.readOn(ctx, goDown)
+}
+
+// readOn reads the page below the chain, or the one above. The list may move meanwhile: what was read last and what is
+// read now must have a call in common.
+func (s *search) readOn(ctx context.Context, goDown bool) (*upstream.Page, error) {
 	for _, overlap := range []int{1 + s.largest()/32, s.largest() / 2} {
 		var page *upstream.Page
 		var err error

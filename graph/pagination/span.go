@@ -118,8 +118,6 @@ type sighting struct {
 	// open is the side on which the cursor's call may still stand beyond the span: only calls on the other side of it are
 	// in the run, and the list goes on there.
 	open side
-	// byTime says that the place is where the time of the cursor's call belongs; none of the known calls is there.
-	byTime bool
 }
 
 // sure reports whether no other place can be the right one. The calls that keep their order among each other are the

@@ -174,7 +174,8 @@ func (s *search) compare(page *upstream.Page, span *span, found *sighting) {
 	case here && (found.run > 0 || s.best.run > 1):
 		s.settled = true
 	case t.clear: // a single call elsewhere has left its place
-		s.best = sighting{place: place{span: *span, before: t.cut, after: t.cut}, byTime: true}
+		s.best = sighting{place: place{span: *span, before: t.cut, after: t.cut}}
+		s.page = page
 		s.settled, s.unproven = true, true
 	default: // they may be beyond the span; and rows that were let in may lie between, by a filter any number
 		if found.run == 0 && s.best.run <= 1 {

@@ -79,7 +79,7 @@ func (r *Reader) locate(ctx context.Context, c *relay.Cursor, towards direction,
 		if err := s.run(ctx); err != nil {
 			return place{}, err
 		}
-		if err := look.settle(ctx, s); err != nil {
+		if err := s.settle(ctx); err != nil {
 			return place{}, err
 		}
 		p, err := look.complete(ctx, s, behind, ahead)
@@ -104,37 +104,6 @@ func (r *Reader) locate(ctx context.Context, c *relay.Cursor, towards direction,
 		p.doubtful = s.unproven
 		return p, nil
 	}
-}
-
-// settle decides what neighbours on one side of the cursor's call leave open: it reads on beyond them until the call
-// or a neighbour on its other side turns up, or so many rows are there that it cannot be beyond them.
-func (r *Reader) settle(ctx context.Context, s *search) error {
-	fresh := *r
-	fresh.notBefore, fresh.settling = later(r.notBefore, s.best.asked), true
-	for reach := 0; s.best.open != neither && !s.settled && reach < r.bound; {
-		if r.settling {
-			return errListUnsteady // the rows that were read a moment ago are not there any more
-		}
-		step := min(r.largest(), r.bound-reach)
-		reach += step
-		p := s.best.place
-		var err error
-		if s.best.open == below {
-			err = fresh.extendDown(ctx, &p.span, 0, step)
-		} else {
-			_, err = fresh.extendUp(ctx, &p.span, len(p.rows), step)
-		}
-		if err != nil {
-			return err
-		}
-		found := p.match(s.cursor, s.towards)
-		s.saw(&found)
-		if found.run == 0 { // the neighbours have left just now
-			return errListUnsteady
-		}
-		s.best = found
-	}
-	return nil
 }
 
 // oldest is when an answer must have been asked for, at the earliest, that a cursor is followed in.
