@@ -1,6 +1,8 @@
 package pagination
 
 import (
+	"cmp"
+	"iter"
 	"math"
 	"math/bits"
 	"slices"
@@ -165,8 +167,7 @@ func known(c *relay.Cursor) (hashes []relay.Hash, own int) {
 
 // match looks for a cursor's place in a span. What counts is the longest run of known calls that have kept their order
 // and stayed together: a call that was sorted anew stands out of it, and does not take the walk along, not even if it
-// is the cursor's own. Of two runs that are as long, the one that has moved least counts; and where that does not tell
-// them apart either, the one from which a walk shows a call twice rather than not at all.
+// is the cursor's own. [run.compare] says which of two runs counts.
 //
 // Rows that have entered the list between two known calls were passed: where the cursor's call itself is not in the
 // run, the walk goes on from the farther one.
@@ -175,40 +176,69 @@ func (s *span) match(c *relay.Cursor, towards direction) sighting {
 	if found, ok := s.stillThere(c, calls, own); ok {
 		return found
 	}
-	best := sighting{place: place{span: *s}}
+	found := sighting{place: place{span: *s}}
 	for i, row := range s.rows {
 		if row.Call == nil {
 			continue
 		}
-		if k := slices.Index(calls, relay.NewHash(row.Call.ID)); k >= 0 && best.seen>>k&1 == 0 {
-			best.index[k], best.seen = i, best.seen|1<<k
+		if k := slices.Index(calls, relay.NewHash(row.Call.ID)); k >= 0 && found.seen>>k&1 == 0 {
+			found.index[k], found.seen = i, found.seen|1<<k
 		}
 	}
-	moved := 0 // rows by which those of the best run have moved, together
-	var chosen uint8
-	for set := best.seen; set > 0; set = (set - 1) & best.seen {
-		run, distance, ok := s.inOrder(c, set, &best.index, own)
-		if !ok || run < best.run || run == best.run && distance > moved {
-			continue
-		}
-		before, after, open := s.placeOf(set, &best.index, own, towards)
-		skips := towards == down && after >= best.after || towards == up && before <= best.before
-		if run == best.run && distance == moved && skips {
-			continue
-		}
-		best.run, moved, best.before, best.after, best.open = run, distance, before, after, open
-		chosen = set
-		best.thinner = s.thinner(set, own)
-		if own > 0 && set>>(own-1)&7 == 0b101 && best.index[own+1]-best.index[own-1] == 1 {
-			best.thinner = maxKnown // the call has left from between its neighbours
+	var best run
+	for r := range s.runs(c, &found, own, towards) {
+		if r.compare(&best, towards) > 0 {
+			best = r
 		}
 	}
-	for set := best.seen; best.run < bits.OnesCount8(best.seen) && set > 0; set = (set - 1) & best.seen {
-		if run, _, ok := s.inOrder(c, set, &best.index, own); ok && set&^chosen > 0 {
-			best.rival = max(best.rival, run)
+	if best.length < bits.OnesCount8(found.seen) {
+		for r := range s.runs(c, &found, own, towards) {
+			if r.set&^best.set > 0 {
+				found.rival = max(found.rival, r.length)
+			}
 		}
 	}
-	return best
+	found.run, found.before, found.after, found.open = best.length, best.before, best.after, best.open
+	found.thinner = s.thinner(best.set, own)
+	if own > 0 && best.set>>(own-1)&7 == 0b101 && found.index[own+1]-found.index[own-1] == 1 {
+		found.thinner = maxKnown // the call has left from between its neighbours
+	}
+	return found
+}
+
+// run is a set of known calls that stand in their old order, and together.
+type run struct {
+	set           uint8 // a bit for each of the calls, the first in the list's order being the lowest
+	length        int   // how many they are
+	moved         int   // by how many rows they have moved, together
+	before, after int   // the place that they mark
+	open          side
+}
+
+// compare is positive where r counts more than other: it is longer; or as long, and has moved less; or, where that does
+// not tell them apart either, a walk that goes on from it shows a call twice rather than not at all.
+func (r *run) compare(other *run, towards direction) int {
+	twice := cmp.Compare(other.after, r.after)
+	if towards == up {
+		twice = cmp.Compare(r.before, other.before)
+	}
+	return cmp.Or(cmp.Compare(r.length, other.length), cmp.Compare(other.moved, r.moved), twice)
+}
+
+// runs are all runs of the known calls that a span shows.
+func (s *span) runs(c *relay.Cursor, shown *sighting, own int, towards direction) iter.Seq[run] {
+	return func(yield func(run) bool) {
+		for set := shown.seen; set > 0; set = (set - 1) & shown.seen {
+			length, moved, ok := s.inOrder(c, set, &shown.index, own)
+			if !ok {
+				continue
+			}
+			before, after, open := s.placeOf(set, &shown.index, own, towards)
+			if !yield(run{set, length, moved, before, after, open}) {
+				return
+			}
+		}
+	}
 }
 
 // stillThere is the place in a list that stood still, as it mostly does: the cursor's call is where it stood, and so
