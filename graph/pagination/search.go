@@ -116,7 +116,7 @@ func (s *search) leapt(p *place) bool {
 	return p.position > had && (s.top.Offset() > had || p.position >= s.bottom.End())
 }
 
-// run reads pages until the place is sure, or nothing is left to be read within the bound.
+// run reads pages until the place is sure and settled, or nothing is left to be read within the bound.
 func (s *search) run(ctx context.Context) error {
 	fresh := *s.Reader
 	s.Reader = &fresh
@@ -137,16 +137,18 @@ func (s *search) run(ctx context.Context) error {
 			return s.servedAgain(ctx)
 		}
 	}
-	if s.sure() {
-		return nil
+	if !s.sure() && !s.likely() {
+		return ErrCursorExpired
 	}
-	// Those that were not seen may have left, or stand beyond the bound.
+	return s.settle(ctx)
+}
+
+// likely reports whether the best place will do although it is not proven: those of the known calls that were not seen
+// may have left, or stand beyond the bound.
+func (s *search) likely() bool {
 	s.unproven = true
 	one := s.whole() || s.known <= relay.Neighbours || s.agree() || s.near()
-	if s.best.run > 1 || s.best.run == 1 && one {
-		return nil
-	}
-	return ErrCursorExpired
+	return s.best.run > 1 || s.best.run == 1 && one
 }
 
 // settle decides what neighbours on one side of the cursor's call leave open: it reads on beyond them until the call

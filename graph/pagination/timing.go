@@ -144,21 +144,34 @@ func (s *search) compare(page *upstream.Page, span *span, found *sighting) {
 		s.timed = false
 		return
 	}
+	s.bracket(span, &t)
+	if room := t.room(span); room >= margin {
+		s.decide(page, span, found, &t, room >= margin+s.noise())
+	}
+}
+
+// bracket takes the rows of a span that are nearest to the cursor's time, on either side of it.
+func (s *search) bracket(span *span, t *timing) {
 	if t.newer >= 0 {
 		s.above = &mark{span.at(t.newer), span.rows[t.newer].Started}
 	}
 	if t.older < len(span.rows) {
 		s.below = &mark{span.at(t.older), span.rows[t.older].Started}
 	}
-	// Rows that contradict an earlier mark are more than the one that made it.
-	if s.above != nil && s.below != nil && s.above.position >= s.below.position {
-		if t.older < len(span.rows) {
-			s.above = nil
-		} else {
-			s.below = nil
-		}
+	if s.above == nil || s.below == nil || s.above.position < s.below.position {
+		return
 	}
-	// Is the place well inside of the span? Then the known calls should be here, as far as the order by time holds.
+	// Rows that contradict an earlier mark are more than the one that made it.
+	if t.older < len(span.rows) {
+		s.above = nil
+	} else {
+		s.below = nil
+	}
+}
+
+// room is how many rows there are between the place of the moment and the nearer end of the span. An end of the list
+// is no end: nothing is beyond it.
+func (t *timing) room(span *span) int {
 	room := len(span.rows)
 	if span.position > 0 {
 		room = t.cut
@@ -166,16 +179,17 @@ func (s *search) compare(page *upstream.Page, span *span, found *sighting) {
 	if !span.last {
 		room = min(room, len(span.rows)-t.cut)
 	}
-	if room < margin {
-		return
-	}
-	here := room >= margin+s.noise()
+	return room
+}
+
+// decide draws the conclusion from a span that has the place of the cursor's time well inside of it: the known calls
+// should be here, as far as the order by time holds. here says that it holds well enough.
+func (s *search) decide(page *upstream.Page, span *span, found *sighting, t *timing, here bool) {
 	switch {
 	case here && (found.run > 0 || s.best.run > 1):
 		s.settled = true
 	case t.clear: // a single call elsewhere has left its place
-		s.best = sighting{place: place{span: *span, before: t.cut, after: t.cut}}
-		s.page = page
+		s.best, s.page = sighting{place: place{span: *span, before: t.cut, after: t.cut}}, page
 		s.settled, s.unproven = true, true
 	default: // they may be beyond the span; and rows that were let in may lie between, by a filter any number
 		if found.run == 0 && s.best.run <= 1 {

@@ -57,53 +57,64 @@ func MostRequests(pageSize, shift, count int) int {
 // ErrCursorExpired is the error of a cursor whose place is lost.
 var ErrCursorExpired = errors.New("the cursor's place in the list is lost")
 
+// errTooOld is the error of a search in cached answers: fresh ones may show more.
+var errTooOld = errors.New("cached answers do not show the place")
+
+// maxLooks is how often a place is looked for: in cached answers, in fresh ones, and in those from after upstream is
+// known.
+const maxLooks = 3
+
 // locate finds a cursor's place, in a span that reaches behind rows before it and ahead rows after it, as far as the
 // list and the size of a page allow.
 func (r *Reader) locate(ctx context.Context, c *relay.Cursor, towards direction, behind, ahead int) (place, error) {
 	started := r.now()
 	look := *r
 	look.notBefore = later(r.notBefore, r.oldest(c))
-	for {
-		page, err := look.expected(ctx, c, towards, behind, ahead)
-		if err != nil {
-			return place{}, err
-		}
-		// Cached answers may be older than one another. Only fresh ones can say that a call has left, or that a place is
-		// lost.
-		cached := page.AskedAt.Before(started)
-		s := look.search(c, towards, page)
-		if cached && (!s.sure() || s.best.gone()) {
+	for range maxLooks {
+		s, p, err := look.lookFor(ctx, c, towards, behind, ahead, started)
+		if errors.Is(err, errTooOld) {
 			look.notBefore = started
 			continue
 		}
-		if err := s.run(ctx); err != nil {
-			return place{}, err
-		}
-		if err := s.settle(ctx); err != nil {
-			return place{}, err
-		}
-		p, err := look.complete(ctx, s, behind, ahead)
-		if err != nil {
-			return place{}, err
-		}
-		if cached && p.asked.Before(started) && look.couldReach(&p, behind, ahead) {
-			look.notBefore = started
-			continue
-		}
-		if s.leapt(&p) {
-			switch err := look.anchored(ctx, &p.span, p.before); {
-			case errors.Is(err, errListUnsteady):
+		if err == nil && s.leapt(&p) {
+			if err = look.anchored(ctx, &p.span, p.before); errors.Is(err, errListUnsteady) {
 				look.notBefore = r.now()
 				continue
-			case err != nil:
-				return place{}, err
 			}
+		}
+		if err != nil {
+			return place{}, err
 		}
 		r.trace.judged(s.reordered, false)
 		r.observe(c, &p)
 		p.doubtful = s.unproven
 		return p, nil
 	}
+	return place{}, errListUnsteady
+}
+
+// lookFor looks for a cursor's place once. Its error is errTooOld where answers from before started are to blame: they
+// may be older than one another, and only fresh ones can say that a call has left, or that a place is lost.
+func (r *Reader) lookFor(
+	ctx context.Context, c *relay.Cursor, towards direction, behind, ahead int, started time.Time,
+) (*search, place, error) {
+	page, err := r.expected(ctx, c, towards, behind, ahead)
+	if err != nil {
+		return nil, place{}, err
+	}
+	cached := page.AskedAt.Before(started)
+	s := r.search(c, towards, page)
+	if cached && (!s.sure() || s.best.gone()) {
+		return nil, place{}, errTooOld
+	}
+	if err := s.run(ctx); err != nil {
+		return nil, place{}, err
+	}
+	p, err := r.complete(ctx, s, behind, ahead)
+	if err == nil && cached && p.asked.Before(started) && r.couldReach(&p, behind, ahead) {
+		err = errTooOld
+	}
+	return s, p, err
 }
 
 // oldest is when an answer must have been asked for, at the earliest, that a cursor is followed in.
