@@ -2,11 +2,11 @@ package pagination
 
 // Both cursors
 //
-// A window that was read from one cursor ends where the other one points. Indices of two answers do not compare,
-// because the list may move between them. So the other cursor is looked for among the window's own rows. If it is not
-// there, it is located, in an answer that also has the first cursor if the two were near enough to each other: then
-// that one answer has the whole range. Only what lies farther apart than a page is compared by positions, in answers
-// before and after.
+// A window that was read from one cursor ends where the other cursor points. Indices of two responses do not compare,
+// because the list may move between them. So the other cursor is first looked for among the window's own rows. If it is
+// not there, it is located, if the two cursors were near enough to each other in a response that also has the first
+// one: then that response has the whole range. Only cursors that are farther apart than a page are compared by
+// position, and then the first cursor is located before and after.
 
 import (
 	"context"
@@ -61,10 +61,10 @@ func (c *cut) limit(w *Window) {
 	}
 }
 
-// between are the rows [from, to) that lie between the cursors, in the answer that has the second cursor's place. ok is
-// false where the first cursor, or the end of the list that the window is read from, may not be in that answer.
+// between returns the rows [from, to) that lie between the cursors, in the response that has the second cursor's place.
+// ok is false if that response may lack the first cursor, or the end of the list that the window is read from.
 func (c *cut) between(p *place) (from, to int, ok bool) {
-	start := sighting{place: place{before: len(p.rows)}} // the end of the list that a walk comes from, or its start
+	start := match{place: place{before: len(p.rows)}} // the end of the list that a walk comes from, or its start
 	switch {
 	case c.first != nil:
 		start, ok = p.shows(c.first, c.way)
@@ -112,14 +112,14 @@ func (r *Reader) cut(ctx context.Context, w *Window, c cut, lookAhead bool) (*Wi
 }
 
 // shows looks for a cursor among the rows of a span; sure is false where it may be elsewhere.
-func (s *span) shows(c *relay.Cursor, towards direction) (found sighting, sure bool) {
+func (s *span) shows(c *relay.Cursor, towards direction) (found match, sure bool) {
 	found = s.match(c, towards)
 	calls, _ := known(c)
 	whole := s.at(0) == 0 && s.last // there is no elsewhere
 	return found, found.open == neither && (found.sure(len(calls), found.seen) || whole && found.run > 0)
 }
 
-// find is a place of another answer among the span's rows: at the cursor's call, or between the rows next to it.
+// find looks for a place of another response among the span's rows: at the cursor's call, or between the rows next to it.
 func (s *span) find(p *place) (before, after int, ok bool) {
 	if !p.gone() {
 		at := s.indexOf(p.rows[p.before].Call)
@@ -139,12 +139,12 @@ func (s *span) indexOf(call *upstream.Call) int {
 	})
 }
 
-// second locates the second cursor, if possible together with the first one. The answer is no older than the window's:
-// [Reader.crossed] needs one from after it.
+// second locates the second cursor, if possible together with the first one. The response is no older than the
+// window's: [Reader.crossed] needs a later one.
 func (r *Reader) second(ctx context.Context, w *Window, c cut) (place, error) {
-	if w.oldest.Before(r.came) {
-		r.notBefore = later(r.notBefore, r.came)
-		return place{}, errListUnsteady // some of the window is from memory: it is read again
+	if w.oldest.Before(r.arrived) {
+		r.notBefore = later(r.notBefore, r.arrived)
+		return place{}, errListUnsteady // some of the window is from the cache: it is read again
 	}
 	r.notBefore = later(r.notBefore, w.asked)
 	behind, ahead, apart := 0, 0, c.second.Position // positions of two moments: good enough to ask by
@@ -165,10 +165,9 @@ func (r *Reader) second(ctx context.Context, w *Window, c cut) (place, error) {
 	return p, err
 }
 
-// crossed reports whether the second cursor, whose place is far from the window, lies on the other side of the first
-// one, so that nothing is between them. The first cursor is located once more, so that a list that moves meanwhile is
-// noticed. Its error is errListUnsteady where the place should be among the window's rows, or where the list has moved
-// too far.
+// crossed reports whether the second cursor, whose place is far from the window, lies on the wrong side of the first
+// one, so that no row is between them. It locates the first cursor once more, to notice a list that moves meanwhile. It
+// returns errListUnsteady if the place should be among the window's rows, or if the list has moved too far.
 func (r *Reader) crossed(ctx context.Context, w *Window, p *place, c cut) (bool, error) {
 	if err := r.standing(ctx, p, c.second); err != nil {
 		return false, err

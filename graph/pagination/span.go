@@ -15,15 +15,15 @@ import (
 // span is a run of rows that follow one another in the list.
 type span struct {
 	rows     []upstream.Row
-	position int       // of rows[0] in the list, in the answer that it comes from
-	later    []part    // of the rows that come from further answers, in their order
+	position int       // of rows[0] in the list, in the response that it comes from
+	later    []part    // of the rows that come from further responses, in their order
 	last     bool      // the list ends with the last of rows
-	asked    time.Time // when the latest of its answers was asked for
+	asked    time.Time // when the latest of its responses was asked for
 	oldest   time.Time // when the first of them was
 	process  relay.Process
 }
 
-// part is where the rows of another answer begin: the row with index from stands at position in that answer.
+// part is where the rows of another response begin: the row with index from stands at position in that response.
 type part struct{ from, position int }
 
 func spanOf(page *upstream.Page) span {
@@ -32,8 +32,8 @@ func spanOf(page *upstream.Page) span {
 	}
 }
 
-// at is the position of the row with index i in the answer that the row comes from; i may be len(rows), the position
-// after the last row. Positions of two answers do not compare: the list may have moved between them.
+// at is the position of the row with index i in the response that the row comes from; i may be len(rows), for the
+// position after the last row. Positions of two responses do not compare: the list may have moved between them.
 func (s *span) at(i int) int {
 	position := s.position + i
 	for _, p := range s.later {
@@ -75,7 +75,7 @@ func (s *span) joined(other *span) {
 type place struct {
 	span
 	before, after int
-	doubtful      bool // it is likely and not proven: too few of the known calls are left
+	doubtful      bool // likely and not proven: too few of the known calls are left
 }
 
 // gone reports whether the cursor's call has left the list, or its place in it.
@@ -101,8 +101,8 @@ const (
 	below
 )
 
-// sighting is what a span shows of the calls that a cursor knows.
-type sighting struct {
+// match is what a span shows of the calls that a cursor knows.
+type match struct {
 	place
 	// seen has a bit for each of the known calls that the span has, the first in the list's order being the lowest.
 	seen uint8
@@ -115,7 +115,7 @@ type sighting struct {
 	// thinner is how many of the run are on the side of the place that has fewer, if the cursor's call is not in it. The
 	// end of the list counts as many.
 	thinner int
-	// still says that the list seems to have stood still: all known calls that belong into the span are where they stood.
+	// still says that the list seems to have stood still: all known calls that belong in the span are where they stood.
 	still bool
 	// open is the side on which the cursor's call may still stand beyond the span: only calls on the other side of it are
 	// in the run, and the list goes on there.
@@ -123,29 +123,29 @@ type sighting struct {
 }
 
 // sure reports whether no other place can be the right one. The calls that keep their order among each other are the
-// evidence; known of them were remembered, and those that were not seen could at most all stand in order elsewhere, or
-// make the rival longer. If the cursor's call itself was not seen, they could do so together with those of the run on
-// one side of the place.
-func (s *sighting) sure(known int, seen uint8) bool {
+// evidence. The cursor knows known calls. Those that were not seen could at most all stand in order elsewhere, or make
+// the rival longer. If the cursor's call itself was not seen, they could do so together with those of the run on one
+// side of the place.
+func (m *match) sure(known int, seen uint8) bool {
 	unseen := known - bits.OnesCount8(seen)
 	better := unseen // calls in a run at another place, at most
 	if unseen > 0 {
-		better += s.rival
+		better += m.rival
 	}
-	return s.run > 0 && (s.still || s.run > better && (!s.gone() || s.thinner > unseen))
+	return m.run > 0 && (m.still || m.run > better && (!m.gone() || m.thinner > unseen))
 }
 
 // outOfOrder reports whether the known calls that a span shows do not stand in their old order any more, or not
-// together. Where a filter lets any number of calls in between them, only the order tells. Calls of two spans do not
+// together. Where a filter lets any number of calls in between them, only the order counts. Calls of two spans do not
 // compare: the list may have moved between them.
-func (s *sighting) outOfOrder(c *relay.Cursor) bool {
+func (m *match) outOfOrder(c *relay.Cursor) bool {
 	previous := -1
 	for k := range maxKnown {
-		if s.seen>>k&1 == 0 {
+		if m.seen>>k&1 == 0 {
 			continue
 		}
 		if previous >= 0 {
-			apart := s.index[k] - s.index[previous]
+			apart := m.index[k] - m.index[previous]
 			if apart <= 0 || c.List == 0 && apart-(k-previous) > entered(c) {
 				return true
 			}
@@ -165,18 +165,18 @@ func known(c *relay.Cursor) (hashes []relay.Hash, own int) {
 	return append(hashes, c.After...), len(c.Before)
 }
 
-// match looks for a cursor's place in a span. What counts is the longest run of known calls that have kept their order
-// and stayed together: a call that was sorted anew stands out of it, and does not take the walk along, not even if it
-// is the cursor's own. [run.compare] says which of two runs counts.
+// match looks for a cursor's place in a span. The longest run of known calls that have kept their order and stayed
+// together marks the place. A call that was re-sorted stands out of the run, and the walk does not follow it, even if it
+// is the cursor's own. [run.compare] decides between two runs.
 //
-// Rows that have entered the list between two known calls were passed: where the cursor's call itself is not in the
-// run, the walk goes on from the farther one.
-func (s *span) match(c *relay.Cursor, towards direction) sighting {
+// The walk has already passed rows that entered the list between two known calls: where the cursor's call itself is not
+// in the run, the walk goes on from the farther one.
+func (s *span) match(c *relay.Cursor, towards direction) match {
 	calls, own := known(c)
 	if found, ok := s.stillThere(c, calls, own); ok {
 		return found
 	}
-	found := sighting{place: place{span: *s}}
+	found := match{place: place{span: *s}}
 	for i, row := range s.rows {
 		if row.Call == nil {
 			continue
@@ -215,8 +215,8 @@ type run struct {
 	open          side
 }
 
-// compare is positive where r counts more than other: it is longer; or as long, and has moved less; or, where that does
-// not tell them apart either, a walk that goes on from it shows a call twice rather than not at all.
+// compare is positive if r is better evidence than other: if it is longer; or as long, and has moved less; or has moved
+// as far, and a walk that goes on from it shows a call twice rather than not at all.
 func (r *run) compare(other *run, towards direction) int {
 	twice := cmp.Compare(other.after, r.after)
 	if towards == up {
@@ -226,7 +226,7 @@ func (r *run) compare(other *run, towards direction) int {
 }
 
 // runs are all runs of the known calls that a span shows.
-func (s *span) runs(c *relay.Cursor, shown *sighting, own int, towards direction) iter.Seq[run] {
+func (s *span) runs(c *relay.Cursor, shown *match, own int, towards direction) iter.Seq[run] {
 	return func(yield func(run) bool) {
 		for set := shown.seen; set > 0; set = (set - 1) & shown.seen {
 			length, moved, ok := s.inOrder(c, set, &shown.index, own)
@@ -242,9 +242,9 @@ func (s *span) runs(c *relay.Cursor, shown *sighting, own int, towards direction
 }
 
 // stillThere is the place in a list that stood still, as it mostly does: the cursor's call is where it stood, and so
-// are all others that belong into the span. One of them must, if the cursor knows any: the call by itself may have been
-// sorted anew to just that place.
-func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found sighting, ok bool) {
+// are all other known calls that belong in the span. One of them must be there, if the cursor knows any: the call alone
+// may have been re-sorted to that very place.
+func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found match, ok bool) {
 	i := c.Position - s.position
 	if i < 0 || i >= len(s.rows) {
 		return found, false
@@ -265,9 +265,8 @@ func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found s
 	return found, found.run > 1 || len(calls) == 1
 }
 
-// entered is how many rows may have come between two calls of a run. A list that is not filtered grows at its head
-// only; what comes in between was sorted anew, which happens to one call or another. Where a filter lets calls in,
-// more may.
+// entered is how many rows may have come between two calls of a run. A list without a filter grows at its head only: a
+// call that comes in between was re-sorted, which happens to single calls. A filter may let in more.
 func entered(c *relay.Cursor) int {
 	if c.List == 0 {
 		return 2
@@ -339,7 +338,7 @@ func (s *span) cursor(list upstream.List, i int) relay.Cursor {
 		After:   make([]relay.Hash, 0, relay.Neighbours),
 	}
 	started := s.rows[i].Started
-	// Its time is worth remembering if it fits between those of the neighbours: else it was sorted by another.
+	// The cursor has the time only if it fits between those of the neighbours: else the call was sorted by another time.
 	newer, older := s.at(i) == 0, s.last && i == len(s.rows)-1
 	for j := i - 1; j >= 0 && len(c.Before) < relay.Neighbours; j-- {
 		if row := s.rows[j]; row.Call != nil {

@@ -10,9 +10,12 @@ import (
 	"revox-graphql/upstream"
 )
 
-// Selection is what the client selected of a connection, as far as it decides what is asked upstream.
+// Selection is what the client selected of a connection, as far as it decides what upstream is asked for.
 type Selection struct {
-	Rows, Next, Previous, Total bool
+	Rows     bool // `edges` or `nodes`
+	Next     bool // `hasNextPage`
+	Previous bool // `hasPreviousPage`
+	Total    bool // `totalCount`, see [Reader.Count]
 }
 
 // Window reads what the range asks for, as far as it is needed. Its errors are [ErrCursorExpired],
@@ -50,7 +53,7 @@ func (r *Reader) window(ctx context.Context, rng relay.Range, n Selection) (*Win
 			r.trace.judged(true, false)
 			return w, nil
 		}
-		if err := r.anew(ctx, try); err != nil {
+		if err := r.again(ctx, try); err != nil {
 			return nil, err
 		}
 	}
@@ -77,7 +80,7 @@ func (r *Reader) readRange(ctx context.Context, rng relay.Range, n Selection) (w
 	return w, err
 }
 
-// repeats reports whether a call comes twice in a window of several answers: it was sorted anew between them.
+// repeats reports whether a call comes twice in a window of several responses: it was re-sorted between them.
 func (w *Window) repeats() bool {
 	if len(w.later) == 0 {
 		return false
@@ -95,22 +98,22 @@ func (w *Window) repeats() bool {
 	return false
 }
 
-// steadily reads, and reads anew where the list moved from under it.
+// steadily calls read, again if the list has moved meanwhile.
 func (r *Reader) steadily(ctx context.Context, read func() error) error {
 	for try := 1; ; try++ {
 		err := read()
 		if !errors.Is(err, errListUnsteady) || try == maxTries {
 			return err
 		}
-		if err := r.anew(ctx, try); err != nil {
+		if err := r.again(ctx, try); err != nil {
 			return err
 		}
 	}
 }
 
-// anew prepares another try, from fresh answers: the first time it also lets the client know that past its end the list
-// may be served again, which looks as if it moved.
-func (r *Reader) anew(ctx context.Context, try int) error {
+// again prepares another try, with fresh responses. The first time it also has the client probe upstream past the end
+// of the list: rows that are served again there look like a list that moves.
+func (r *Reader) again(ctx context.Context, try int) error {
 	r.notBefore = r.now()
 	if try > 1 {
 		return nil
