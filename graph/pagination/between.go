@@ -119,7 +119,8 @@ func (s *span) shows(c *relay.Cursor, towards direction) (found match, sure bool
 	return found, found.open == neither && (found.sure(len(calls), found.seen) || whole && found.run > 0)
 }
 
-// find looks for a place of another response among the span's rows: at the cursor's call, or between the rows next to it.
+// find looks for a place of another response among the span's rows: at the cursor's call, or between the rows next to
+// it.
 func (s *span) find(p *place) (before, after int, ok bool) {
 	if !p.gone() {
 		at := s.indexOf(p.rows[p.before].Call)

@@ -151,8 +151,8 @@ func (s *search) likely() bool {
 	return s.best.run > 1 || s.best.run == 1 && one
 }
 
-// settle reads on where only neighbours on one side of the cursor's call were seen, until the call or a neighbour on its
-// other side turns up, or so many rows have been read that the call cannot be beyond them.
+// settle reads on where only neighbours on one side of the cursor's call were seen, until the call or a neighbour on
+// its other side turns up, or so many rows have been read that the call cannot be beyond them.
 func (s *search) settle(ctx context.Context) error {
 	if s.page != nil && s.best.open != neither {
 		s.top, s.bottom, s.chain = s.page, s.page, s.spanOf(s.page)

@@ -166,8 +166,8 @@ func known(c *relay.Cursor) (hashes []relay.Hash, own int) {
 }
 
 // match looks for a cursor's place in a span. The longest run of known calls that have kept their order and stayed
-// together marks the place. A call that was re-sorted stands out of the run, and the walk does not follow it, even if it
-// is the cursor's own. [run.compare] decides between two runs.
+// together marks the place. A call that was re-sorted stands out of the run, and the walk does not follow it, even if
+// it is the cursor's own. [run.compare] decides between two runs.
 //
 // The walk has already passed rows that entered the list between two known calls: where the cursor's call itself is not
 // in the run, the walk goes on from the farther one.

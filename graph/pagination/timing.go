@@ -6,10 +6,10 @@ package pagination
 // where the rows that were read are ordered by them, and never against the calls themselves.
 //
 // Times are used in two ways. While a cursor's calls are not found, the start time of its own call shows where to look
-// (search.byTime); a wrong guess costs one request. And where all calls that a cursor knows have left the list, the time
-// alone marks the place, unless a row comes so close to it that the order could be otherwise. A list may be ordered by
-// a time that it does not show, such as the moment when a call was created. The rows that were read show by how much
-// the two times differ, and rows within that distance of the cursor's time make the place unclear.
+// (search.byTime); a wrong guess costs one request. And where all calls that a cursor knows have left the list, the
+// time alone marks the place, unless a row comes so close to it that the order could be otherwise. A list may be
+// ordered by a time that it does not show, such as the moment when a call was created. The rows that were read show by
+// how much the two times differ, and rows within that distance of the cursor's time make the place unclear.
 //
 // A call that was sorted by something else has a time that does not fit its neighbours'. Its cursor has no time
 // (span.cursor). Where the cursor's own response shows that the order is not strict, the cursor knows by how much.
@@ -87,8 +87,8 @@ func noiseOf(rows []upstream.Row) (noise int64) {
 	return noise
 }
 
-// densityOf is how many rows started in a millisecond, 0 where the rows do not show it. It is that of the middle half: the
-// newest and the oldest times may be those of calls that were re-sorted.
+// densityOf is how many rows started in a millisecond, 0 where the rows do not show it. It is that of the middle half:
+// the newest and the oldest times may be those of calls that were re-sorted.
 func densityOf(rows []upstream.Row) float64 {
 	started := make([]int64, 0, len(rows))
 	for _, row := range rows {

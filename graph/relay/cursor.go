@@ -14,8 +14,8 @@ import (
 // Cursor marks a place in a list whose rows move. It names the element that stood there, a few of its neighbours, and
 // the position. It is complete in itself: any replica can resume from it, also after a restart.
 //
-// The text form is opaque to clients. A checksum distinguishes a cursor from a text that only looks like one. Nothing in
-// a cursor is secret, and a forged cursor can do no more than any other query.
+// The text form is opaque to clients. A checksum distinguishes a cursor from a text that only looks like one. Nothing
+// in a cursor is secret, and a forged cursor can do no more than any other query.
 type Cursor struct {
 	// List tags the list, that is its filter: a cursor is valid for one list.
 	List uint16
