@@ -14,14 +14,14 @@ import (
 
 // Schedules that once went wrong, each with what is right.
 
-// jump sorts a call of a list anew.
+// jump re-sorts a call of a list.
 func (l *memoryList) jump(from, to int) {
 	id := l.ids[from]
 	l.remove(from, from+1)
 	l.ids = slices.Insert(l.ids, to, id)
 }
 
-func TestCallsThatAreSortedAnew(t *testing.T) {
+func TestCallsThatAreResorted(t *testing.T) {
 	arrive := func(l *memoryList, n int) {
 		for i := range n {
 			l.insert(fmt.Sprint("new-", i))
@@ -133,7 +133,7 @@ func TestBetweenTwoCursors(t *testing.T) {
 }
 
 // Nothing lies between a call and one above it, also where calls leave before the range is read and others arrive while
-// it is: the second cursor is not located in an answer that is older than the window.
+// it is: the second cursor is not located in a response that is older than the window.
 func TestTheSecondCursorIsNotLocatedInAnOlderAnswer(t *testing.T) {
 	const rows = 41
 	for leave := range 24 {
@@ -234,7 +234,7 @@ func TestBurstsExpireNoCursor(t *testing.T) {
 	}
 }
 
-// A window of several answers of a list that stands still has no calls that changed places.
+// A window of several responses of a list that stands still has no calls that changed places.
 func TestStandingSeamsAreInOrder(t *testing.T) {
 	l := newMemoryList(1000)
 	for _, backward := range []bool{false, true} {
@@ -317,7 +317,7 @@ func TestTheLargestShiftInTheSmallestPages(t *testing.T) {
 	}
 }
 
-// Calls are said to have changed places only where some have: not where the known calls are seen in two answers, and
+// Calls are said to have changed places only where some have: not where the known calls are seen in two responses, and
 // not where the list shifts between these.
 func TestCallsThatKeepTheirPlaces(t *testing.T) {
 	for shift := range 60 {
@@ -364,8 +364,8 @@ func TestAPlaceThatCallsBeyondThePageDecide(t *testing.T) {
 	}
 }
 
-// Where the answers of one window do not fit each other, it is read anew.
-func TestAWindowThatRepeatsACallIsReadAnew(t *testing.T) {
+// Where the responses of one window do not fit each other, it is read again.
+func TestAWindowThatRepeatsACallIsReadAgain(t *testing.T) {
 	l := newMemoryList(500)
 	l.hook = func(request int) {
 		if request == 2 {
@@ -384,7 +384,7 @@ func TestAWindowThatRepeatsACallIsReadAnew(t *testing.T) {
 }
 
 // Within a window, the place of a seam must be proven: where all but one of the calls that it knows have left since an
-// answer that was remembered, the window is read anew.
+// response that was cached, the window is read again.
 func TestASeamOfWhichOneCallIsLeft(t *testing.T) {
 	l := newMemoryList(50)
 	now := time.Now()
@@ -407,9 +407,9 @@ func TestASeamOfWhichOneCallIsLeft(t *testing.T) {
 	}
 }
 
-// A call that was sorted anew to just the position where it stood does not take the walk along, also where the page
+// A call that was re-sorted to just the position where it stood does not take the walk along, also where the page
 // that is read first ends with it, and its cursor knows neighbours on the other side only.
-func TestACallThatIsSortedAnewToWhereItStood(t *testing.T) {
+func TestACallThatIsResortedToWhereItStood(t *testing.T) {
 	const at, arrive = 120, 46
 	for count := 1; count <= 30; count++ {
 		for _, back := range []bool{false, true} {
@@ -487,7 +487,7 @@ func TestPagesPastTheEndHaveNoPositions(t *testing.T) {
 	}
 }
 
-// How upstream answers past the end of a list is found out once in a while: two requests more for the first cursor
+// What upstream serves past the end of a list is found out once in a while: two requests more for the first cursor
 // whose call is found below all rows that the list had.
 func TestPastTheEndIsProbedOnceInAWhile(t *testing.T) {
 	w := newWorld(5000)
@@ -501,11 +501,11 @@ func TestPastTheEndIsProbedOnceInAWhile(t *testing.T) {
 		c := w.mark(t, p, 1000)
 		w.insert(500)
 		w.now = w.now.Add(test.later)
-		w.answer = 0
+		w.served = 0
 		rng := relay.Range{Count: 10, After: c}
 		win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
-		if err != nil || win.Position(0) != 1501 || w.answer != test.most {
-			t.Errorf("%v later: %d requests, %v", test.later, w.answer, err)
+		if err != nil || win.Position(0) != 1501 || w.served != test.most {
+			t.Errorf("%v later: %d requests, %v", test.later, w.served, err)
 		}
 	}
 }

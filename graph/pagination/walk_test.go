@@ -241,12 +241,12 @@ func TestTheCursorsCallHasLeft(t *testing.T) {
 	}
 }
 
-// A window of several answers is put together at rows that both hold, even while the list moves between them.
+// A window of several responses is put together at rows that both hold, even while the list moves between them.
 func TestSeamsOfAMovingList(t *testing.T) {
 	for _, backward := range []bool{false, true} {
 		l := newMemoryList(1000)
 		c := cursorAt(t, l, 500)
-		r := newLists(l, 20, 1000).of(upstream.List{}, time.Time{}) // 60 rows are several answers
+		r := newLists(l, 20, 1000).of(upstream.List{}, time.Time{}) // 60 rows are several responses
 		l.hook = func(n int) {
 			if n%2 == 0 {
 				l.insert(fmt.Sprint("new-", n))
