@@ -170,7 +170,7 @@ func (r *Reader) second(ctx context.Context, w *Window, c cut) (place, error) {
 // one, so that no row is between them. It locates the first cursor once more, to notice a list that moves meanwhile. It
 // returns errListUnsteady if the place should be among the window's rows, or if the list has moved too far.
 func (r *Reader) crossed(ctx context.Context, w *Window, p *place, c cut) (bool, error) {
-	if err := r.standing(ctx, p, c.second); err != nil {
+	if err := r.anchored(ctx, &p.span, p.before); err != nil {
 		return false, err
 	}
 	at, beyond := p.at(p.before), above
@@ -185,11 +185,8 @@ func (r *Reader) crossed(ctx context.Context, w *Window, p *place, c cut) (bool,
 		return side == beyond, nil
 	}
 	again := *r
-	again.notBefore = later(r.notBefore, p.asked)
+	again.notBefore = r.now() // after the place, and after upstream was probed past the end of the list
 	q, err := again.locate(ctx, c.first, c.way, 0, 0)
-	if err == nil {
-		err = r.standing(ctx, &q, c.first)
-	}
 	if err != nil {
 		return false, err
 	}
@@ -201,14 +198,6 @@ func (r *Reader) crossed(ctx context.Context, w *Window, p *place, c cut) (bool,
 		return false, errListUnsteady
 	}
 	return side == beyond, nil
-}
-
-// standing makes sure of the position of a place, unless the call stands where its cursor has it.
-func (r *Reader) standing(ctx context.Context, p *place, c *relay.Cursor) error {
-	if p.at(p.before) == c.Position {
-		return nil
-	}
-	return r.anchored(ctx, &p.span, p.before)
 }
 
 // sideOf is where a position lies: above the rows [from, to), below them, or neither.

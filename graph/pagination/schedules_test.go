@@ -487,6 +487,57 @@ func TestPagesPastTheEndHaveNoPositions(t *testing.T) {
 	}
 }
 
+// The same where calls have left, so that the page where a cursor's call stood is past the end by now.
+func TestPagesPastAShorterListHaveNoPositions(t *testing.T) {
+	shorter := func(t *testing.T, rows int) (*world, func() *Lists) {
+		t.Helper()
+		w := newWorld(rows)
+		w.verified, w.habits = true, habits{pastEnd: "first"}
+		return w, func() *Lists { return w.replica(28, time.Hour, 0, 0, true) }
+	}
+	for at := 20; at <= 50; at++ {
+		t.Run(fmt.Sprintf("all but three rows before the one at %d leave", at), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, replica := shorter(t, 60)
+				c := w.mark(t, replica(), at)
+				w.remove(0, at-3)
+				rng := relay.Range{Count: 3, Backward: true, Before: c}
+				win, err := replica().of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(win.ids(), w.ids(0)[:3]) || win.HasPrevious() {
+					t.Errorf("got %v, before it %t", win.ids(), win.HasPrevious())
+				}
+			})
+		})
+	}
+	for i := range 36 {
+		leave, swapped, back := 54+i/4, i%2 == 1, i/2%2 == 1
+		t.Run(fmt.Sprintf("%d rows leave between two cursors, swapped %t, back %t", leave, swapped, back), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, replica := shorter(t, 115)
+				upper := w.mark(t, replica(), 65)
+				w.remove(0, leave)
+				lower := w.mark(t, replica(), 40)
+				rng := relay.Range{Count: 3, Backward: back, After: upper, Before: lower}
+				a, b := 65-leave, 40
+				if swapped {
+					rng.After, rng.Before, a, b = lower, upper, b, a
+				}
+				win, err := replica().of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
+				if err != nil {
+					t.Fatal(err)
+				}
+				from, to, _, _ := relaySlice(115-leave, rng.Count, back, a, b)
+				if want := w.ids(0)[from:to]; !slices.Equal(win.ids(), want) {
+					t.Errorf("got %v, want %v", win.ids(), want)
+				}
+			})
+		})
+	}
+}
+
 // What upstream serves past the end of a list is found out once in a while: two requests more for the first cursor
 // whose call is found below all rows that the list had.
 func TestPastTheEndIsProbedOnceInAWhile(t *testing.T) {
