@@ -32,7 +32,7 @@ func (r *Resolver) reader(
 	req := requestOf(ctx)
 	return r.pages.Reader(pagination.Request{
 		List: upstream.List{Credential: req.credential, Statuses: statuses}, NotBefore: req.notBefore, Refresh: req.refresh,
-		Deadline: req.deadline, Allowance: allowance, Reads: req.trace,
+		Deadline: req.deadline, Budget: allowance, Reads: req.trace,
 	})
 }
 

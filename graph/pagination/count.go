@@ -9,13 +9,15 @@ import (
 	"revox-graphql/upstream"
 )
 
-// Upstream tells no total, so the end of the list is searched for. Whether a page of the largest size exists is asked
+// Counting
+//
+// Upstream returns no total, so the end of the list is searched for. Whether a page of the largest size exists is asked
 // by its first rows alone, which costs four rows and not a page of transcripts: galloping finds a page that does not
 // exist, in steps that grow fourfold, and bisection the last one that does; that one is then read whole. For P pages
 // that is log4(P)+1 requests, log2(P)+2 at the most, and one; where the last page is full, one more.
 //
 // The rows that were found and missed on the way are of different moments, and say where to look, not more. A total
-// comes only from an answer that proves the end: the list's last row is in it, and it has room for the next.
+// comes only from a response that proves the end: the list's last row is in it, and it has room for the next.
 //
 // When the total was known a while ago, one page around it is asked for first. Usually it proves the end at once;
 // otherwise galloping starts there.
@@ -53,8 +55,8 @@ func (r *Reader) total(ctx context.Context) (int, error) {
 		if !errors.Is(err, errListUnsteady) {
 			return total, err
 		}
-		r.notBefore = r.now() // rows have come or left meanwhile, or the answers are of different ages
-		e.beyond = 0          // an older answer may have said that
+		r.notBefore = r.now() // rows have come or left meanwhile, or the responses are of different ages
+		e.beyond = 0          // an older response may have shown that
 	}
 	return 0, errListUnsteady
 }
@@ -82,7 +84,7 @@ func (e *end) look(page *upstream.Page) bool {
 	return false
 }
 
-// find counts the rows. Its error is errListUnsteady where the answers do not fit each other.
+// find counts the rows. It returns errListUnsteady if the responses do not fit each other.
 func (e *end) find(ctx context.Context) (int, error) {
 	e.seen = map[relay.Hash]int{}
 	size := e.largest()
@@ -151,7 +153,7 @@ func (e *end) lastPage(ctx context.Context, size int) (int, error) {
 	return lo, nil
 }
 
-// exists reports whether the list has the row. Some upstreams answer past the end with the last page again, or the
+// exists reports whether the list has the row. Some upstreams serve past the end the last page again, or the
 // first one; that shows in a call that is found at two places. Its error then is errListUnsteady, and a page from far
 // past the end lets the client know.
 func (e *end) exists(ctx context.Context, row int) (bool, error) {
@@ -174,11 +176,56 @@ func (e *end) exists(ctx context.Context, row int) (bool, error) {
 	return true, nil
 }
 
-// servedAgain lets the client know that upstream seems to answer past the end with a page again. Its error is
-// errListUnsteady: what was read so far may be such pages.
+// servedAgain has the client find out that upstream serves a page again past the end of the list. It returns
+// errListUnsteady, because the pages that were read so far may be such pages.
 func (r *Reader) servedAgain(ctx context.Context) error {
+	if err := r.probePastEnd(ctx); err != nil {
+		return err
+	}
+	return errListUnsteady
+}
+
+// probePastEnd has the client find out what upstream serves past the end of a list. From then on the client returns
+// empty pages from there.
+func (r *Reader) probePastEnd(ctx context.Context) error {
 	if _, err := r.probe(ctx, upstream.FarPage*r.largest()); err != nil {
 		return err
+	}
+	if since, ok := r.probed.Get(r.key.Tenant); !ok || !r.now().Before(since.Add(probedFor)) {
+		r.probed.Add(r.key.Tenant, r.now())
+	}
+	return nil
+}
+
+// anchored makes sure that the row with index i of a span stands at its position. A page that upstream serves again
+// past the end of a list has true rows at positions that the list does not have, and the page itself does not show it.
+// So before such a position decides anything, the client must know what upstream serves there, which takes a request
+// once in probedFor. If the span was read before that, a page from its position must still have a call of the span:
+// otherwise anchored returns errListUnsteady.
+func (r *Reader) anchored(ctx context.Context, s *span, i int) error {
+	if len(s.rows) == 0 || s.last && len(s.later) == 0 { // the client has made sure of where the list ends
+		return nil
+	}
+	since, ok := r.probed.Get(r.key.Tenant)
+	switch {
+	case !ok || !r.now().Before(since.Add(probedFor)):
+		if err := r.probePastEnd(ctx); err != nil {
+			return err
+		}
+	case !s.oldest.Before(since):
+		return nil
+	}
+	fresh := *r
+	fresh.notBefore = r.now()
+	at := s.at(min(i, len(s.rows)-1))
+	page, err := fresh.get(ctx, at, max(0, at-i), at-i+len(s.rows))
+	if err != nil {
+		return err
+	}
+	for _, row := range page.Rows {
+		if s.indexOf(row.Call) >= 0 {
+			return nil
+		}
 	}
 	return errListUnsteady
 }

@@ -10,12 +10,12 @@ import (
 	"revox-graphql/upstream"
 )
 
-// memoryList is a list in memory behind the upstream interface: each answer is a snapshot, and hook may move the list
-// between two answers.
+// memoryList is a list in memory behind the upstream interface: each response is a snapshot, and hook may move the list
+// between two responses.
 type memoryList struct {
 	ids      []string
 	requests int
-	rows     int // rows answered
+	rows     int // rows served
 	hook     func(request int)
 }
 
@@ -57,7 +57,7 @@ func newLists(calls upstream.Lister, pageSize, bound int) *Lists {
 	return New(calls, Options{PageSize: pageSize, MaxShift: bound, Log: slog.New(slog.DiscardHandler)})
 }
 
-// reader reads the list in answers of at most 200 rows.
+// reader reads the list in responses of at most 200 rows.
 func (l *memoryList) reader() *Reader {
 	return newLists(l, 200, 1000).of(upstream.List{}, time.Time{})
 }

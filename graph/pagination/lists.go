@@ -18,10 +18,12 @@ import (
 	"revox-graphql/upstream"
 )
 
-// errListUnsteady: upstream's answers contradict one another, again and again.
-var errListUnsteady = &upstream.Error{Kind: upstream.KindInvalidResponse, Reason: "the answers contradict one another"}
+// errListUnsteady says that responses of upstream contradict one another.
+var errListUnsteady = &upstream.Error{
+	Kind: upstream.KindInvalidResponse, Reason: "the responses contradict one another",
+}
 
-// errPageIgnored: upstream serves the same page for every number.
+// errPageIgnored says that upstream serves the same page for every number.
 var errPageIgnored = &upstream.Error{
 	Kind: upstream.KindInvalidResponse, Reason: "every page number has the same rows: is `page` ignored?",
 }
@@ -30,12 +32,13 @@ var errPageIgnored = &upstream.Error{
 type Lists struct {
 	calls   upstream.Lister
 	process relay.Process
-	maxSize int                                   // rows of the largest page to ask for
-	bound   int                                   // rows a list may have shifted by since a cursor was made
-	cached  bool                                  // answers are remembered for a while
-	sizes   *lru.Cache[upstream.ListKey, limited] // of those lists of which upstream serves not all sizes of pages
-	totals  *lru.Cache[upstream.ListKey, int]     // the last known length, a hint
-	drifts  *lru.Cache[upstream.ListKey, float64] // rows a second by which calls were last seen to move down, a hint
+	maxSize int                                    // rows of the largest page to ask for
+	bound   int                                    // rows a list may have shifted by since a cursor was made
+	cached  bool                                   // responses are cached for a while
+	sizes   *lru.Cache[upstream.ListKey, limited]  // of those lists of which upstream serves not all sizes of pages
+	totals  *lru.Cache[upstream.ListKey, int]      // the last known length, a hint
+	drifts  *lru.Cache[upstream.ListKey, float64]  // rows per second by which calls were last seen to move down, a hint
+	probed  *lru.Cache[upstream.Tenant, time.Time] // since when pages stand where their numbers say, see anchored
 	now     func() time.Time
 	log     *slog.Logger
 }
@@ -46,13 +49,16 @@ type limited struct {
 	until time.Time
 }
 
-// sizesLast is how long it is remembered which sizes of pages upstream serves of a list: it may only have been a few
-// long calls, or a bad hour. Finding out again takes a few requests, or none where upstream always serves smaller
-// pages.
+// sizesLast is how long the sizes of pages are kept that upstream serves of a list: the cause may have been a few long
+// calls, or a bad hour. Finding out again takes a few requests, or none where upstream always serves smaller pages.
 const sizesLast = 10 * time.Minute
 
-// rememberedLists bounds the lists about which something is remembered: sets of statuses times credentials.
-const rememberedLists = 1024
+// probedFor is how long it is taken as known what upstream serves past the end of a list: as long as upstream.Verifier
+// keeps its findings.
+const probedFor = 10 * time.Minute
+
+// maxLists bounds the lists (sets of statuses times credentials) about which hints are kept.
+const maxLists = 1024
 
 // Options are the settings of [Lists].
 type Options struct {
@@ -60,33 +66,34 @@ type Options struct {
 	PageSize int
 	// MaxShift is how many rows a list may have shifted by since a cursor was made, before the cursor expires.
 	MaxShift int
-	// Cached says that the lister keeps pages for a while, so that it pays to read ahead.
+	// Cached says that the lister caches pages, so that it pays to read ahead.
 	Cached bool
 	Log    *slog.Logger
 }
 
 // New reads lists through calls.
 func New(calls upstream.Lister, opts Options) *Lists {
-	sizes, _ := lru.New[upstream.ListKey, limited](rememberedLists) // its one error is a size below 1
-	totals, _ := lru.New[upstream.ListKey, int](rememberedLists)
-	drifts, _ := lru.New[upstream.ListKey, float64](rememberedLists)
+	sizes, _ := lru.New[upstream.ListKey, limited](maxLists) // its one error is a size below 1
+	totals, _ := lru.New[upstream.ListKey, int](maxLists)
+	drifts, _ := lru.New[upstream.ListKey, float64](maxLists)
+	probed, _ := lru.New[upstream.Tenant, time.Time](maxLists)
 	return &Lists{
 		calls: calls, process: relay.NewProcess(), maxSize: opts.PageSize, bound: opts.MaxShift, cached: opts.Cached,
-		sizes: sizes, totals: totals, drifts: drifts, now: time.Now, log: opts.Log,
+		sizes: sizes, totals: totals, drifts: drifts, probed: probed, now: time.Now, log: opts.Log,
 	}
 }
 
-// Request is what a client request says of how a list is read for it.
+// Request is what a client's request says about how to read a list.
 type Request struct {
 	List upstream.List
-	// NotBefore rules out answers that upstream was asked for earlier.
+	// NotBefore rules out responses that were asked for earlier.
 	NotBefore time.Time
-	// Refresh says that the client wants it all afresh.
+	// Refresh says that the client wants fresh pages (`Cache-Control: no-cache`).
 	Refresh bool
 	// Deadline is when all upstream work ends; zero is never.
 	Deadline time.Time
-	// Allowance bounds the requests to upstream; nil is no bound.
-	Allowance *upstream.RequestBudget
+	// Budget bounds the requests to upstream; nil is no bound.
+	Budget *upstream.RequestBudget
 	// Reads records what is read; nil records nothing.
 	Reads *Reads
 }
@@ -94,17 +101,17 @@ type Request struct {
 // Reader reads a list for a client request.
 func (p *Lists) Reader(req Request) *Reader {
 	r := p.of(req.List, req.NotBefore)
-	r.deadline, r.allowance, r.trace, r.refresh = req.Deadline, req.Allowance, req.Reads, req.Refresh
+	r.deadline, r.budget, r.trace, r.refresh = req.Deadline, req.Budget, req.Reads, req.Refresh
 	return r
 }
 
-// of reads one list, through answers asked for at notBefore at the earliest.
+// of reads one list, through responses asked for at notBefore at the earliest.
 func (p *Lists) of(list upstream.List, notBefore time.Time) *Reader {
 	key, sizes := list.Key(), relay.Sizes{Least: 1, Most: p.maxSize}
 	if known, ok := p.sizes.Get(key); ok && p.now().Before(known.until) {
 		sizes = known.Sizes
 	}
-	return &Reader{Lists: p, list: list, key: key, sizes: &sizes, came: p.now(), notBefore: notBefore}
+	return &Reader{Lists: p, list: list, key: key, sizes: &sizes, arrived: p.now(), notBefore: notBefore}
 }
 
 // Reader reads one list for one client request.
@@ -113,13 +120,12 @@ type Reader struct {
 	list      upstream.List
 	key       upstream.ListKey
 	sizes     *relay.Sizes // of the pages to ask for; copies of the reader share it
-	came      time.Time    // when the client's request came
+	arrived   time.Time    // when the client's request arrived
 	notBefore time.Time
 	deadline  time.Time               // zero: none
-	allowance *upstream.RequestBudget // nil: endless
-	refresh   bool                    // the client wants it all afresh
+	budget    *upstream.RequestBudget // nil: endless
+	refresh   bool                    // the client wants fresh pages
 	trace     *Reads                  // records what is read; may be nil
-	settling  bool                    // reads on beyond a place, to settle it
 }
 
 // largest is the size of the largest page to ask for.
@@ -144,7 +150,7 @@ func (r *Reader) limit(served *upstream.PageSizeError, asked int) bool {
 	return true
 }
 
-// get asks for the page that holds row anchor and as many rows of [lo, hi) as one answer can.
+// get asks for the page that holds row anchor and as many rows of [lo, hi) as one response can.
 func (r *Reader) get(ctx context.Context, anchor, lo, hi int) (*upstream.Page, error) {
 	rows := relay.Rows{From: lo, To: hi}
 	return r.read(ctx, anchor, fewestRows, rows, rows, rows)
@@ -156,8 +162,8 @@ func (r *Reader) probe(ctx context.Context, row int) (*upstream.Page, error) {
 	return r.read(ctx, row, upstream.ProbeRows, rows, rows, rows)
 }
 
-// around is get with the neighbours of the rows, as far as they come at no great cost: whoever goes on from there
-// knows its place by them. Where upstream has to be asked, it asks for some more rows above and below.
+// around is get with the neighbours of the rows, as far as they cost little: cursors of the rows need them. Where
+// upstream has to be asked, it asks for some more rows above and below.
 func (r *Reader) around(ctx context.Context, anchor, lo, hi, above, below int) (*upstream.Page, error) {
 	ask := relay.Rows{From: max(0, lo-above), To: hi + below}
 	return r.read(ctx, anchor, fewestRows, relay.Rows{From: lo, To: hi}, ask,
@@ -165,18 +171,18 @@ func (r *Reader) around(ctx context.Context, anchor, lo, hi, above, below int) (
 }
 
 // fewestRows is the size of the smallest page that is asked for. A smaller one would hardly cost less; upstream may
-// have a least size; and whether a list ends with so few rows is hard to tell.
+// have a least size; and it is hard to see whether a list ends with so few rows.
 const fewestRows = 12
 
 // maxSizes is how often one read may meet a size that upstream does not serve.
 const maxSizes = 8
 
-// read returns a page that holds the row anchor and the needed rows, as far as one answer can. Where upstream has to
+// read returns a page that holds the row anchor and the needed rows, as far as one response can. Where upstream has to
 // be asked, the page asked for holds the rows of ask, and of want what comes with them. It has the fewest rows at
 // least, unless upstream serves only pages that are hardly larger.
 func (r *Reader) read(ctx context.Context, anchor, fewest int, need, ask, want relay.Rows) (*upstream.Page, error) {
 	for range maxSizes {
-		opts := r.question()
+		opts := r.options()
 		sizes := relay.Sizes{Least: max(r.sizes.Least, min(fewest, r.sizes.Most/2)), Most: r.sizes.Most}
 		number, size := relay.Cover(anchor, need, need, sizes)
 		opts.Page, opts.PageSize = number, size
@@ -200,10 +206,10 @@ func (r *Reader) read(ctx context.Context, anchor, fewest int, need, ask, want r
 	return nil, errListUnsteady
 }
 
-// question is what holds for all that the reader asks.
-func (r *Reader) question() upstream.ListCallsOptions {
+// options are what all requests of the reader have in common.
+func (r *Reader) options() upstream.ListCallsOptions {
 	return upstream.ListCallsOptions{
-		List: r.list, NotBefore: r.notBefore, Deadline: r.deadline, Budget: r.allowance, Refresh: r.refresh,
+		List: r.list, NotBefore: r.notBefore, Deadline: r.deadline, Budget: r.budget, Refresh: r.refresh,
 	}
 }
 
@@ -219,5 +225,5 @@ func provesEnd(page *upstream.Page) bool {
 	return page.Last() && (len(page.Rows) > 0 || page.Offset() == 0)
 }
 
-// maxTries is how often answers may contradict one another before upstream is not believed any more.
+// maxTries is how often responses may contradict one another before the request fails.
 const maxTries = 3

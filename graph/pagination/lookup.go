@@ -9,23 +9,23 @@ import (
 	"revox-graphql/upstream"
 )
 
-// ScanLimitError is the error of a look-up: the list goes on beyond the pages that a look-up may read.
+// ScanLimitError is returned by a look-up when the list goes on beyond the pages that a look-up may read.
 type ScanLimitError struct{ Pages int }
 
 func (e *ScanLimitError) Error() string {
 	return fmt.Sprintf("not found among the newest calls: the list goes on after the %d pages that were read", e.Pages)
 }
 
-// LookUp finds calls by id: among the calls that were seen of late, then in one scan of the list from the newest on,
-// through as many rows as maxPages pages of the largest size have. The scan is a walk like any other, so that no call
-// slips past it between two answers. What the whole list does not hold is missing from what is returned; an error of
-// type [*ScanLimitError] comes with what was found before the limit.
+// LookUp finds calls by id: first among the cached calls, then in one scan of the list from the newest call on, through
+// as many rows as maxPages pages of the largest size have. The scan is a walk like any other, so that no call slips
+// past between two responses. An id that the whole list does not have is missing from the result. A [*ScanLimitError]
+// comes with the calls that were found before the limit.
 func (r *Reader) LookUp(
 	ctx context.Context, known upstream.Finder, ids []string, maxPages int,
 ) (map[string]*upstream.Call, error) {
 	found := map[string]*upstream.Call{}
 	missing := map[string]bool{}
-	remember := func(id string) {
+	cached := func(id string) {
 		call, page := known.FindCall(r.key.Tenant, id, r.notBefore)
 		r.trace.readCall(callRead{tenant: r.key.Tenant, id: id, notBefore: r.notBefore}, page)
 		if call != nil {
@@ -41,15 +41,15 @@ func (r *Reader) LookUp(
 			return found, context.Cause(ctx)
 		}
 		missing[id] = true
-		remember(id)
+		cached(id)
 	}
 	if len(missing) == 0 {
 		return found, nil
 	}
 	err := r.steadily(ctx, func() error { return r.scan(ctx, missing, found, maxPages) })
 	if failure, ok := errors.AsType[*upstream.Error](err); ok && failure.Kind.Passing() {
-		for id := range missing { // now that upstream is known to fail, what was seen a while ago will do
-			remember(id)
+		for id := range missing { // now that upstream is known to fail, an older cached page will do
+			cached(id)
 		}
 		if len(missing) == 0 {
 			return found, nil

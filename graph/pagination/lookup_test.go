@@ -8,23 +8,23 @@ import (
 	"revox-graphql/upstream"
 )
 
-// noted is a memory without calls that counts what it is asked, and tells.
-type noted struct {
-	asked []string
-	told  func()
+// finder is a cache without calls that records what it is asked for.
+type finder struct {
+	asked  []string
+	called func()
 }
 
-func (n *noted) FindCall(_ upstream.Tenant, id string, _ time.Time) (*upstream.Call, *upstream.Page) {
-	n.asked = append(n.asked, id)
-	n.told()
+func (f *finder) FindCall(_ upstream.Tenant, id string, _ time.Time) (*upstream.Call, *upstream.Page) {
+	f.asked = append(f.asked, id)
+	f.called()
 	return nil, nil
 }
 
 // Looking up ends when the client has gone, and no id is looked up twice.
 func TestLookingUpEndsWithItsClient(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	known := &noted{}
-	known.told = func() {
+	known := &finder{}
+	known.called = func() {
 		if len(known.asked) == 2 {
 			cancel()
 		}

@@ -18,29 +18,29 @@ import (
 	"revox-graphql/upstream"
 )
 
-// The guarantee, tested against a model: random schedules of calls that arrive, leave, are sorted anew, and change so
+// The guarantee, tested against a model: random schedules of calls that arrive, leave, are re-sorted, and change so
 // that a filter takes them in or lets them go, between requests and in the middle of them, while several walkers go up
 // and down through replicas with caches and clocks of their own that are restarted now and then. Upstream has the
 // habits of odd upstreams (see habits). The oracle knows since when each call has been in each list at its place, and
 // checks each walk:
 //
-//   - no call twice, but for one that has left the list and come back, or was sorted anew: that is another call to the
+//   - no call twice, but for one that has left the list and come back, or was re-sorted: that is another call to the
 //     walk;
-//   - at its end, every call that has been in the list at its place ever since the walk's first answer;
+//   - at its end, every call that has been in the list at its place ever since the walk's first response;
 //   - CURSOR_EXPIRED only where the cursor's call and its neighbours have left, but for one at the most, or shifted
 //     beyond the bound.
 //
 // A walk whose cursor has lost its evidence is not checked any further: of the calls that the cursor knows, those that
-// have kept their places are no more than a run that has one in it that was sorted anew, in the lists as they were at
-// some moment between the oldest answer that the request has used and its end. Nor is a walk that was told
+// have kept their places are no more than a run that has one in it that was re-sorted, in the lists as they were at
+// some moment between the oldest response that the request has used and its end. Nor is a walk whose client was told
 // that calls have changed places, and whose cursor may have expired. Where neighbours change places in every second
-// answer, or where upstream drops rows after paging, a walk ends somewhere.
+// response, or where upstream drops rows after paging, a walk ends somewhere.
 //
 // Totals are compared with the lengths that the list has had, and ranges between two cursors with what lies between
 // their calls.
 //
 // Upstream fails for a while now and then, and replicas serve pages that are no longer fresh, as they do then and
-// while they ask anew in the background. All goroutines of a test are in one bubble, so that the background is through
+// while they ask again in the background. All goroutines of a test are in one bubble, so that the background is through
 // before the test goes on, and a schedule can be repeated.
 //
 // One thousand schedules run with the tests; -rapid.checks=100000 runs a million. `go test` prints how to repeat a
@@ -52,7 +52,7 @@ type walker struct {
 	count  int
 	back   bool
 	cursor string
-	made   time.Time            // when the answer was asked for that the cursor comes from
+	made   time.Time            // when the response was asked for that the cursor comes from
 	seen   map[string]time.Time // when it was shown
 	began  time.Time
 	ended  bool
@@ -64,7 +64,7 @@ type bookmark struct {
 	list upstream.OrderStatuses
 	text string
 	id   string
-	made time.Time // when the oldest answer of its window was asked for: its call may have moved before the latest
+	made time.Time // when the oldest response of its window was asked for: its call may have moved before the latest
 }
 
 func parse(t rapid.TB, text string) *relay.Cursor {
@@ -123,9 +123,9 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *Lists, movin
 		k.ended = k.failed > 5 && !w.down
 		return nil // it may try again
 	}
-	told := r.trace.reordered || r.trace.doubtful
-	if c := cmp.Or(rng.After, rng.Before); c != nil && told && lost(w, k.list, c, k.made) {
-		k.ended = true // it was told
+	reported := r.trace.reordered || r.trace.doubtful
+	if c := cmp.Or(rng.After, rng.Before); c != nil && reported && lost(w, k.list, c, k.made) {
+		k.ended = true // the client is told by `extensions.reordered`, or the log
 		return nil
 	}
 	t.Logf("it shows %v, before it %v, after it %v", win.ids(), win.HasPrevious(), win.HasNext())
@@ -167,7 +167,7 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *Lists, movin
 	return mark
 }
 
-// checkMark checks that no answer says that calls have changed places where none has.
+// checkMark checks that no response says that calls have changed places where none has.
 func (w *world) checkMark(t rapid.TB, r *Reader, list upstream.OrderStatuses) {
 	t.Helper()
 	if r.trace.reordered && len(w.moved) == 0 && !w.habits.swap {
@@ -175,7 +175,7 @@ func (w *world) checkMark(t rapid.TB, r *Reader, list upstream.OrderStatuses) {
 	}
 }
 
-// broken says that the guarantee does not hold. Where the order changes from answer to answer it cannot.
+// broken says that the guarantee does not hold. Where the order changes from response to response it cannot.
 func (k *walker) broken(t rapid.TB, w *world, how string) {
 	t.Helper()
 	if !w.habits.swap {
@@ -264,7 +264,7 @@ func (w *world) between(
 		return
 	case (r.trace.reordered || r.trace.doubtful) &&
 		(lost(w, after.list, a, after.made) || lost(w, after.list, b, before.made)):
-		return // it was told
+		return // the client is told by `extensions.reordered`, or the log
 	}
 	got := win.ids()
 	t.Logf("from %s to %s: %v, before it %v, after it %v", after.id, before.id, got, win.HasPrevious(), win.HasNext())
@@ -384,7 +384,7 @@ func modelProperty(t *rapid.T) {
 		}
 		moves = 0
 	}
-	// Whoever has not arrived goes on without further ado.
+	// The walkers that have not arrived go on to the end.
 	w.down = false
 	for _, k := range walkers {
 		for tries := 0; !k.ended; tries++ {
@@ -434,7 +434,7 @@ func TestFoundByTheModel(t *testing.T) {
 			t.Error("an endless walk")
 		}
 	}
-	t.Run("a neighbour at the end of an answer does not say that the call has left", func(t *testing.T) {
+	t.Run("a neighbour at the end of a response does not say that the call has left", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(3)
 			p := w.replica(20, 0, 0, 0, false)
@@ -463,7 +463,7 @@ func TestFoundByTheModel(t *testing.T) {
 			finish(t, w, p, k)
 		})
 	})
-	t.Run("an answer that is older than what the walk has seen", func(t *testing.T) {
+	t.Run("a response that is older than what the walk has seen", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(25)
 			old, fresh := w.replica(20, time.Hour, 0, 0, false), w.replica(20, 0, 0, 0, false)
@@ -523,7 +523,7 @@ func TestFoundByTheModel(t *testing.T) {
 			finish(t, w, p, k)
 		})
 	})
-	t.Run("an end that an older answer has told, while pages become smaller", func(t *testing.T) {
+	t.Run("an end that an older response has shown, while pages become smaller", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(65)
 			w.verified = true

@@ -9,7 +9,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// Memory tells whether pages are still what a request would be given.
+// Memory reports which pages a request would be given now.
 type Memory interface {
 	upstream.Finder
 	// Page is the page in memory that ListCalls would return without asking upstream; nil if it would ask.
@@ -49,7 +49,7 @@ func (d *Reads) readPage(opts upstream.ListCallsOptions, page *upstream.Page) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	opts.Budget = nil // it is of this request, and what is remembered outlives that
+	opts.Budget = nil // it belongs to this request, and the response cache outlives that
 	d.pages = append(d.pages, pageRead{opts, weak.Make(page)})
 	d.readAt(page)
 }

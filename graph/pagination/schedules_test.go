@@ -14,14 +14,14 @@ import (
 
 // Schedules that once went wrong, each with what is right.
 
-// jump sorts a call of a list anew.
+// jump re-sorts a call of a list.
 func (l *memoryList) jump(from, to int) {
 	id := l.ids[from]
 	l.remove(from, from+1)
 	l.ids = slices.Insert(l.ids, to, id)
 }
 
-func TestCallsThatAreSortedAnew(t *testing.T) {
+func TestCallsThatAreResorted(t *testing.T) {
 	arrive := func(l *memoryList, n int) {
 		for i := range n {
 			l.insert(fmt.Sprint("new-", i))
@@ -133,7 +133,7 @@ func TestBetweenTwoCursors(t *testing.T) {
 }
 
 // Nothing lies between a call and one above it, also where calls leave before the range is read and others arrive while
-// it is: the second cursor is not located in an answer that is older than the window.
+// it is: the second cursor is not located in a response that is older than the window.
 func TestTheSecondCursorIsNotLocatedInAnOlderAnswer(t *testing.T) {
 	const rows = 41
 	for leave := range 24 {
@@ -234,7 +234,7 @@ func TestBurstsExpireNoCursor(t *testing.T) {
 	}
 }
 
-// A window of several answers of a list that stands still has no calls that changed places.
+// A window of several responses of a list that stands still has no calls that changed places.
 func TestStandingSeamsAreInOrder(t *testing.T) {
 	l := newMemoryList(1000)
 	for _, backward := range []bool{false, true} {
@@ -317,7 +317,7 @@ func TestTheLargestShiftInTheSmallestPages(t *testing.T) {
 	}
 }
 
-// Calls are said to have changed places only where some have: not where the known calls are seen in two answers, and
+// Calls are said to have changed places only where some have: not where the known calls are seen in two responses, and
 // not where the list shifts between these.
 func TestCallsThatKeepTheirPlaces(t *testing.T) {
 	for shift := range 60 {
@@ -364,8 +364,8 @@ func TestAPlaceThatCallsBeyondThePageDecide(t *testing.T) {
 	}
 }
 
-// Where the answers of one window do not fit each other, it is read anew.
-func TestAWindowThatRepeatsACallIsReadAnew(t *testing.T) {
+// Where the responses of one window do not fit each other, it is read again.
+func TestAWindowThatRepeatsACallIsReadAgain(t *testing.T) {
 	l := newMemoryList(500)
 	l.hook = func(request int) {
 		if request == 2 {
@@ -384,7 +384,7 @@ func TestAWindowThatRepeatsACallIsReadAnew(t *testing.T) {
 }
 
 // Within a window, the place of a seam must be proven: where all but one of the calls that it knows have left since an
-// answer that was remembered, the window is read anew.
+// response that was cached, the window is read again.
 func TestASeamOfWhichOneCallIsLeft(t *testing.T) {
 	l := newMemoryList(50)
 	now := time.Now()
@@ -407,9 +407,9 @@ func TestASeamOfWhichOneCallIsLeft(t *testing.T) {
 	}
 }
 
-// A call that was sorted anew to just the position where it stood does not take the walk along, also where the page
+// A call that was re-sorted to just the position where it stood does not take the walk along, also where the page
 // that is read first ends with it, and its cursor knows neighbours on the other side only.
-func TestACallThatIsSortedAnewToWhereItStood(t *testing.T) {
+func TestACallThatIsResortedToWhereItStood(t *testing.T) {
 	const at, arrive = 120, 46
 	for count := 1; count <= 30; count++ {
 		for _, back := range []bool{false, true} {
@@ -437,6 +437,126 @@ func TestACallThatIsSortedAnewToWhereItStood(t *testing.T) {
 			if !slices.Equal(w.ids(), want) {
 				t.Errorf("count %d, back %t: got %v, want %v", count, back, w.ids(), want)
 			}
+		}
+	}
+}
+
+// Past its end a list is served again from its start, or its last page is, and upstream is not known to do so yet. The
+// positions of such a page decide nothing: neither which of two cursors is above the other, nor whether rows come
+// before a window. The older of the cursors is looked for past the end, because the list has moved fast of late.
+func TestPagesPastTheEndHaveNoPositions(t *testing.T) {
+	const rows = 27
+	for i := range 8 {
+		pastEnd, back, order := []string{"first", "last"}[i%2], i/2%2 == 1, i/4
+		for _, arrive := range [][2]int{{8, 11}, {2, 3}} { // between the cursors, and after both
+			early, late := arrive[0], arrive[1]
+			for places := range rows * rows / 2 {
+				older, younger := 2*places/rows, 2*places%rows
+				what := fmt.Sprintf("%s page, back %t, %d and %d arrive, at %d and %d", pastEnd, back, early, late, older, younger)
+				t.Run(what, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						w := newWorld(rows)
+						w.verified, w.habits = true, habits{pastEnd: pastEnd}
+						replica := func() *Lists { return w.replica(28, time.Hour, 0, 0, true) }
+						first := w.mark(t, replica(), older)
+						w.now = w.now.Add(20 * time.Second)
+						w.insert(early)
+						second := w.mark(t, replica(), younger)
+						w.now = w.now.Add(time.Second)
+						w.insert(late)
+						rng := relay.Range{Count: 3, After: second, Before: first, Backward: back}
+						after, before := younger+late, older+early+late
+						if order == 1 {
+							rng.After, rng.Before, after, before = first, second, before, after
+						}
+						win, err := replica().of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
+						if err != nil {
+							t.Fatal(err)
+						}
+						from, to, next, previous := relaySlice(rows+early+late, rng.Count, back, after, before)
+						if got, want := win.ids(), w.ids(0)[from:to]; !slices.Equal(got, want) {
+							t.Errorf("got %v, want %v", got, want)
+						}
+						if win.HasNext() != next || win.HasPrevious() != previous || from < to && win.Position(0) != from {
+							t.Errorf("got the row at %d, %t, %t", win.Position(0), win.HasPrevious(), win.HasNext())
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// The same where calls have left, so that the page where a cursor's call stood is past the end by now.
+func TestPagesPastAShorterListHaveNoPositions(t *testing.T) {
+	shorter := func(t *testing.T, rows int) (*world, func() *Lists) {
+		t.Helper()
+		w := newWorld(rows)
+		w.verified, w.habits = true, habits{pastEnd: "first"}
+		return w, func() *Lists { return w.replica(28, time.Hour, 0, 0, true) }
+	}
+	for at := 20; at <= 50; at++ {
+		t.Run(fmt.Sprintf("all but three rows before the one at %d leave", at), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, replica := shorter(t, 60)
+				c := w.mark(t, replica(), at)
+				w.remove(0, at-3)
+				rng := relay.Range{Count: 3, Backward: true, Before: c}
+				win, err := replica().of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(win.ids(), w.ids(0)[:3]) || win.HasPrevious() {
+					t.Errorf("got %v, before it %t", win.ids(), win.HasPrevious())
+				}
+			})
+		})
+	}
+	for i := range 36 {
+		leave, swapped, back := 54+i/4, i%2 == 1, i/2%2 == 1
+		t.Run(fmt.Sprintf("%d rows leave between two cursors, swapped %t, back %t", leave, swapped, back), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, replica := shorter(t, 115)
+				upper := w.mark(t, replica(), 65)
+				w.remove(0, leave)
+				lower := w.mark(t, replica(), 40)
+				rng := relay.Range{Count: 3, Backward: back, After: upper, Before: lower}
+				a, b := 65-leave, 40
+				if swapped {
+					rng.After, rng.Before, a, b = lower, upper, b, a
+				}
+				win, err := replica().of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
+				if err != nil {
+					t.Fatal(err)
+				}
+				from, to, _, _ := relaySlice(115-leave, rng.Count, back, a, b)
+				if want := w.ids(0)[from:to]; !slices.Equal(win.ids(), want) {
+					t.Errorf("got %v, want %v", win.ids(), want)
+				}
+			})
+		})
+	}
+}
+
+// What upstream serves past the end of a list is found out once in a while: two requests more for the first cursor
+// whose call is found below all rows that the list had.
+func TestPastTheEndIsProbedOnceInAWhile(t *testing.T) {
+	w := newWorld(5000)
+	w.clock = "exact"
+	p := newLists(&endpoint{w: w}, 200, 1000)
+	p.now = func() time.Time { return w.now }
+	for _, test := range []struct {
+		later time.Duration
+		most  int
+	}{{0, 4}, {probedFor / 2, 2}, {probedFor / 2, 4}} {
+		c := w.mark(t, p, 1000)
+		w.insert(500)
+		w.now = w.now.Add(test.later)
+		w.served = 0
+		rng := relay.Range{Count: 10, After: c}
+		win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
+		if err != nil || win.Position(0) != 1501 || w.served != test.most {
+			t.Errorf("%v later: %d requests, %v", test.later, w.served, err)
 		}
 	}
 }

@@ -15,10 +15,11 @@ type search struct {
 	towards direction
 	known   int // calls that the cursor knows
 
-	best    sighting      // so far
-	seen    uint8         // the known calls that any page has shown
-	where   [maxKnown]int // and the positions where they first stood
-	settled bool          // the time says that there is no better place
+	best    match          // so far
+	page    *upstream.Page // that has it; nil if it is in the chain of several pages
+	seen    uint8          // the known calls that any page has shown
+	where   [maxKnown]int  // and the positions where they first stood
+	settled bool           // the time shows that there is no better place
 
 	reordered bool // a page has some of them in another order, or not together
 	unproven  bool // too few of them were seen to be sure
@@ -27,8 +28,8 @@ type search struct {
 	looked []*upstream.Page // and all
 	same   bool             // two of them began with the same row
 
-	// Rows from the first of top to the last of bottom have been looked at, without a gap; chain is these rows. downNext
-	// says which way to go.
+	// Rows from the first of top to the last of bottom have been looked at, without a gap; chain is these rows. The next
+	// page is below them if downNext, and else above.
 	top, bottom *upstream.Page
 	chain       span
 	downNext    bool
@@ -71,11 +72,12 @@ func (s *search) look(page *upstream.Page) {
 		}
 	}
 	s.saw(&found)
+	from := page
 	if whole := s.chain.match(s.cursor, s.towards); len(s.chain.later) > 0 && whole.run > found.run {
-		found = whole // the known calls are in two pages
+		found, from = whole, nil // the known calls are in two pages
 	}
 	if found.run > s.best.run || found.run > 0 && found.run == s.best.run && s.better(&found) {
-		s.best = found
+		s.best, s.page = found, from
 	}
 	for _, other := range s.looked {
 		s.same = s.same || page.Offset() != other.Offset() && beginsAlike(page, other)
@@ -87,14 +89,14 @@ func (s *search) look(page *upstream.Page) {
 }
 
 // saw takes into account which of the known calls a span shows.
-func (s *search) saw(found *sighting) {
+func (s *search) saw(found *match) {
 	s.seen |= found.seen
 	s.reordered = s.reordered || found.outOfOrder(s.cursor)
 }
 
 // better reports whether a place is better than the best one so far, whose run is as long: it leaves no side open, or
 // is nearer to where the cursor's call stood.
-func (s *search) better(found *sighting) bool {
+func (s *search) better(found *match) bool {
 	if (found.open == neither) != (s.best.open == neither) {
 		return found.open == neither
 	}
@@ -107,12 +109,19 @@ func beginsAlike(a, b *upstream.Page) bool {
 		a.Rows[0].Call.ID == b.Rows[0].Call.ID
 }
 
-// run reads pages until the place is sure, or nothing is left to be read within the bound.
+// leapt reports whether a place is in a page that may be past the end of the list: the page begins below all rows that
+// the list had when the cursor was made, and no pages that have rows in common lead there.
+func (s *search) leapt(p *place) bool {
+	had := s.cursor.Position + len(s.cursor.After)
+	return p.position > had && (s.top.Offset() > had || p.position >= s.bottom.End())
+}
+
+// run reads pages until the place is sure and settled, or nothing is left to be read within the bound.
 func (s *search) run(ctx context.Context) error {
 	fresh := *s.Reader
 	s.Reader = &fresh
 	for !s.sure() {
-		fresh.notBefore = later(s.notBefore, s.looked[len(s.looked)-1].AskedAt) // the list has grown meanwhile, perhaps
+		fresh.notBefore = later(s.notBefore, s.looked[len(s.looked)-1].AskedAt) // the list may have grown meanwhile
 		page, err := s.next(ctx)
 		if err != nil {
 			return err
@@ -128,19 +137,44 @@ func (s *search) run(ctx context.Context) error {
 			return s.servedAgain(ctx)
 		}
 	}
-	if s.sure() {
-		return nil
+	if !s.sure() && !s.likely() {
+		return ErrCursorExpired
 	}
-	// Those that were not seen may have left, or stand beyond the bound.
-	s.unproven = true
-	one := s.whole() || s.known <= relay.Neighbours || s.agree() || s.near()
-	if s.best.run > 1 || s.best.run == 1 && one {
-		return nil
-	}
-	return ErrCursorExpired
+	return s.settle(ctx)
 }
 
-// near reports whether the best place is about where it was. A single call that has gone far may have been sorted anew.
+// likely reports whether the best place will do although it is not proven: those of the known calls that were not seen
+// may have left, or stand beyond the bound.
+func (s *search) likely() bool {
+	s.unproven = true
+	one := s.whole() || s.known <= relay.Neighbours || s.agree() || s.near()
+	return s.best.run > 1 || s.best.run == 1 && one
+}
+
+// settle reads on where only neighbours on one side of the cursor's call were seen, until the call or a neighbour on
+// its other side turns up, or so many rows have been read that the call cannot be beyond them.
+func (s *search) settle(ctx context.Context) error {
+	if s.page != nil && s.best.open != neither {
+		s.top, s.bottom, s.chain = s.page, s.page, s.spanOf(s.page)
+	}
+	for rows := 0; s.best.open != neither && !s.settled && rows < s.bound; {
+		s.notBefore = later(s.notBefore, s.chain.asked)
+		before := len(s.chain.rows)
+		if _, err := s.readOn(ctx, s.best.open == below); err != nil {
+			return err
+		}
+		rows += max(1, len(s.chain.rows)-before)
+		found := s.chain.match(s.cursor, s.towards)
+		s.saw(&found)
+		if found.run == 0 { // the neighbours have left just now
+			return errListUnsteady
+		}
+		s.best, s.page = found, nil
+	}
+	return nil
+}
+
+// near reports whether the best place is about where it was. A single call that has moved far may have been re-sorted.
 func (s *search) near() bool {
 	const few = 16 // rows
 	return distance(s.best.at(s.best.before), s.cursor.Position) <= few
@@ -194,7 +228,12 @@ func (s *search) outward(ctx context.Context) (*upstream.Page, error) {
 	}
 	goDown := mayDown && (s.downNext || !mayUp)
 	s.downNext = !goDown
-	// The list may move meanwhile: what was read last and what is read now must have a call in common.
+	return s.readOn(ctx, goDown)
+}
+
+// readOn reads the page below the chain, or the one above. The list may move meanwhile: what was read last and what is
+// read now must have a call in common.
+func (s *search) readOn(ctx context.Context, goDown bool) (*upstream.Page, error) {
 	for _, overlap := range []int{1 + s.largest()/32, s.largest() / 2} {
 		var page *upstream.Page
 		var err error
@@ -224,8 +263,8 @@ func (s *search) outward(ctx context.Context) (*upstream.Page, error) {
 	return nil, errListUnsteady
 }
 
-// elsewhere reports whether the time says that the place is not within the positions to look at. It is not far off
-// where the list is ordered by time. A single page does not say so: past its end a list may be served from its start.
+// elsewhere reports whether the place, by the time, is not within the positions to look at: where the list is ordered
+// by time, the time is not far off. A single page is not enough: past its end a list may be served from its start.
 func (s *search) elsewhere() bool {
 	noise := s.noise()
 	if !s.timed || s.steps == 0 || noise >= s.largest()/2 {
@@ -277,7 +316,7 @@ func (s *search) chainUp(page *upstream.Page) {
 	s.chain = above
 }
 
-// meet reports whether two pages have a call in common. Beyond the end of a list there is nothing to have in common.
+// meet reports whether two pages have a call in common. A page past the end of the list has none, and meets any.
 func meet(before, now *upstream.Page) bool {
 	if len(before.Rows) == 0 {
 		return true
@@ -290,7 +329,7 @@ func meet(before, now *upstream.Page) bool {
 	return false
 }
 
-// ignored tells whether upstream ignores the number of the page, and then has only one page to give.
+// ignored returns errPageIgnored if upstream ignores the number of the page, and serves the same page for each.
 func (s *search) ignored(ctx context.Context) error {
 	var ids [3]string
 	for i, row := range []int{0, upstream.ProbeRows, 0} { // the third shows that the list stood still

@@ -1,6 +1,8 @@
 package pagination
 
 import (
+	"cmp"
+	"iter"
 	"math"
 	"math/bits"
 	"slices"
@@ -13,15 +15,15 @@ import (
 // span is a run of rows that follow one another in the list.
 type span struct {
 	rows     []upstream.Row
-	position int       // of rows[0] in the list, in the answer that it comes from
-	later    []part    // of the rows that come from further answers, in their order
+	position int       // of rows[0] in the list, in the response that it comes from
+	later    []part    // of the rows that come from further responses, in their order
 	last     bool      // the list ends with the last of rows
-	asked    time.Time // when the latest of its answers was asked for
+	asked    time.Time // when the latest of its responses was asked for
 	oldest   time.Time // when the first of them was
 	process  relay.Process
 }
 
-// part is where the rows of another answer begin: the row with index from stands at position in that answer.
+// part is where the rows of another response begin: the row with index from stands at position in that response.
 type part struct{ from, position int }
 
 func spanOf(page *upstream.Page) span {
@@ -30,8 +32,8 @@ func spanOf(page *upstream.Page) span {
 	}
 }
 
-// at is the position of the row with index i in the answer that the row comes from; i may be len(rows), the position
-// after the last row. Positions of two answers do not compare: the list may have moved between them.
+// at is the position of the row with index i in the response that the row comes from; i may be len(rows), for the
+// position after the last row. Positions of two responses do not compare: the list may have moved between them.
 func (s *span) at(i int) int {
 	position := s.position + i
 	for _, p := range s.later {
@@ -65,10 +67,7 @@ func (s *span) prepend(seam int, p place) {
 
 // joined notes the times of a span that has been joined to this one.
 func (s *span) joined(other *span) {
-	s.asked = later(s.asked, other.asked)
-	if other.oldest.Before(s.oldest) {
-		s.oldest = other.oldest
-	}
+	s.asked, s.oldest = later(s.asked, other.asked), earlier(s.oldest, other.oldest)
 }
 
 // place is where a cursor points in a span: rows[:before] come before its call, and rows[after:] after it. after is
@@ -76,7 +75,7 @@ func (s *span) joined(other *span) {
 type place struct {
 	span
 	before, after int
-	doubtful      bool // it is likely and not proven: too few of the known calls are left
+	doubtful      bool // likely and not proven: too few of the known calls are left
 }
 
 // gone reports whether the cursor's call has left the list, or its place in it.
@@ -102,8 +101,8 @@ const (
 	below
 )
 
-// sighting is what a span shows of the calls that a cursor knows.
-type sighting struct {
+// match is what a span shows of the calls that a cursor knows.
+type match struct {
 	place
 	// seen has a bit for each of the known calls that the span has, the first in the list's order being the lowest.
 	seen uint8
@@ -116,39 +115,37 @@ type sighting struct {
 	// thinner is how many of the run are on the side of the place that has fewer, if the cursor's call is not in it. The
 	// end of the list counts as many.
 	thinner int
-	// still says that the list seems to have stood still: all known calls that belong into the span are where they stood.
+	// still says that the list seems to have stood still: all known calls that belong in the span are where they stood.
 	still bool
 	// open is the side on which the cursor's call may still stand beyond the span: only calls on the other side of it are
 	// in the run, and the list goes on there.
 	open side
-	// byTime says that the place is where the time of the cursor's call belongs; none of the known calls is there.
-	byTime bool
 }
 
 // sure reports whether no other place can be the right one. The calls that keep their order among each other are the
-// evidence; known of them were remembered, and those that were not seen could at most all stand in order elsewhere, or
-// make the rival longer. If the cursor's call itself was not seen, they could do so together with those of the run on
-// one side of the place.
-func (s *sighting) sure(known int, seen uint8) bool {
+// evidence. The cursor knows known calls. Those that were not seen could at most all stand in order elsewhere, or make
+// the rival longer. If the cursor's call itself was not seen, they could do so together with those of the run on one
+// side of the place.
+func (m *match) sure(known int, seen uint8) bool {
 	unseen := known - bits.OnesCount8(seen)
 	better := unseen // calls in a run at another place, at most
 	if unseen > 0 {
-		better += s.rival
+		better += m.rival
 	}
-	return s.run > 0 && (s.still || s.run > better && (!s.gone() || s.thinner > unseen))
+	return m.run > 0 && (m.still || m.run > better && (!m.gone() || m.thinner > unseen))
 }
 
 // outOfOrder reports whether the known calls that a span shows do not stand in their old order any more, or not
-// together. Where a filter lets any number of calls in between them, only the order tells. Calls of two spans do not
+// together. Where a filter lets any number of calls in between them, only the order counts. Calls of two spans do not
 // compare: the list may have moved between them.
-func (s *sighting) outOfOrder(c *relay.Cursor) bool {
+func (m *match) outOfOrder(c *relay.Cursor) bool {
 	previous := -1
 	for k := range maxKnown {
-		if s.seen>>k&1 == 0 {
+		if m.seen>>k&1 == 0 {
 			continue
 		}
 		if previous >= 0 {
-			apart := s.index[k] - s.index[previous]
+			apart := m.index[k] - m.index[previous]
 			if apart <= 0 || c.List == 0 && apart-(k-previous) > entered(c) {
 				return true
 			}
@@ -168,58 +165,86 @@ func known(c *relay.Cursor) (hashes []relay.Hash, own int) {
 	return append(hashes, c.After...), len(c.Before)
 }
 
-// match looks for a cursor's place in a span. What counts is the longest run of known calls that have kept their order
-// and stayed together: a call that was sorted anew stands out of it, and does not take the walk along, not even if it
-// is the cursor's own. Of two runs that are as long, the one that has moved least counts; and where that does not tell
-// them apart either, the one from which a walk shows a call twice rather than not at all.
+// match looks for a cursor's place in a span. The longest run of known calls that have kept their order and stayed
+// together marks the place. A call that was re-sorted stands out of the run, and the walk does not follow it, even if
+// it is the cursor's own. [run.compare] decides between two runs.
 //
-// Rows that have entered the list between two known calls were passed: where the cursor's call itself is not in the
-// run, the walk goes on from the farther one.
-func (s *span) match(c *relay.Cursor, towards direction) sighting {
+// The walk has already passed rows that entered the list between two known calls: where the cursor's call itself is not
+// in the run, the walk goes on from the farther one.
+func (s *span) match(c *relay.Cursor, towards direction) match {
 	calls, own := known(c)
 	if found, ok := s.stillThere(c, calls, own); ok {
 		return found
 	}
-	best := sighting{place: place{span: *s}}
+	found := match{place: place{span: *s}}
 	for i, row := range s.rows {
 		if row.Call == nil {
 			continue
 		}
-		if k := slices.Index(calls, relay.NewHash(row.Call.ID)); k >= 0 && best.seen>>k&1 == 0 {
-			best.index[k], best.seen = i, best.seen|1<<k
+		if k := slices.Index(calls, relay.NewHash(row.Call.ID)); k >= 0 && found.seen>>k&1 == 0 {
+			found.index[k], found.seen = i, found.seen|1<<k
 		}
 	}
-	moved := 0 // rows by which those of the best run have moved, together
-	var chosen uint8
-	for set := best.seen; set > 0; set = (set - 1) & best.seen {
-		run, distance, ok := s.inOrder(c, set, &best.index, own)
-		if !ok || run < best.run || run == best.run && distance > moved {
-			continue
-		}
-		before, after, open := s.placeOf(set, &best.index, own, towards)
-		skips := towards == down && after >= best.after || towards == up && before <= best.before
-		if run == best.run && distance == moved && skips {
-			continue
-		}
-		best.run, moved, best.before, best.after, best.open = run, distance, before, after, open
-		chosen = set
-		best.thinner = s.thinner(set, own)
-		if own > 0 && set>>(own-1)&7 == 0b101 && best.index[own+1]-best.index[own-1] == 1 {
-			best.thinner = maxKnown // the call has left from between its neighbours
+	var best run
+	for r := range s.runs(c, &found, own, towards) {
+		if r.compare(&best, towards) > 0 {
+			best = r
 		}
 	}
-	for set := best.seen; best.run < bits.OnesCount8(best.seen) && set > 0; set = (set - 1) & best.seen {
-		if run, _, ok := s.inOrder(c, set, &best.index, own); ok && set&^chosen > 0 {
-			best.rival = max(best.rival, run)
+	if best.length < bits.OnesCount8(found.seen) {
+		for r := range s.runs(c, &found, own, towards) {
+			if r.set&^best.set > 0 {
+				found.rival = max(found.rival, r.length)
+			}
 		}
 	}
-	return best
+	found.run, found.before, found.after, found.open = best.length, best.before, best.after, best.open
+	found.thinner = s.thinner(best.set, own)
+	if own > 0 && best.set>>(own-1)&7 == 0b101 && found.index[own+1]-found.index[own-1] == 1 {
+		found.thinner = maxKnown // the call has left from between its neighbours
+	}
+	return found
+}
+
+// run is a set of known calls that stand in their old order, and together.
+type run struct {
+	set           uint8 // a bit for each of the calls, the first in the list's order being the lowest
+	length        int   // how many they are
+	moved         int   // by how many rows they have moved, together
+	before, after int   // the place that they mark
+	open          side
+}
+
+// compare is positive if r is better evidence than other: if it is longer; or as long, and has moved less; or has moved
+// as far, and a walk that goes on from it shows a call twice rather than not at all.
+func (r *run) compare(other *run, towards direction) int {
+	twice := cmp.Compare(other.after, r.after)
+	if towards == up {
+		twice = cmp.Compare(r.before, other.before)
+	}
+	return cmp.Or(cmp.Compare(r.length, other.length), cmp.Compare(other.moved, r.moved), twice)
+}
+
+// runs are all runs of the known calls that a span shows.
+func (s *span) runs(c *relay.Cursor, shown *match, own int, towards direction) iter.Seq[run] {
+	return func(yield func(run) bool) {
+		for set := shown.seen; set > 0; set = (set - 1) & shown.seen {
+			length, moved, ok := s.inOrder(c, set, &shown.index, own)
+			if !ok {
+				continue
+			}
+			before, after, open := s.placeOf(set, &shown.index, own, towards)
+			if !yield(run{set, length, moved, before, after, open}) {
+				return
+			}
+		}
+	}
 }
 
 // stillThere is the place in a list that stood still, as it mostly does: the cursor's call is where it stood, and so
-// are all others that belong into the span. One of them must, if the cursor knows any: the call by itself may have been
-// sorted anew to just that place.
-func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found sighting, ok bool) {
+// are all other known calls that belong in the span. One of them must be there, if the cursor knows any: the call alone
+// may have been re-sorted to that very place.
+func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found match, ok bool) {
 	i := c.Position - s.position
 	if i < 0 || i >= len(s.rows) {
 		return found, false
@@ -240,9 +265,8 @@ func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found s
 	return found, found.run > 1 || len(calls) == 1
 }
 
-// entered is how many rows may have come between two calls of a run. A list that is not filtered grows at its head
-// only; what comes in between was sorted anew, which happens to one call or another. Where a filter lets calls in,
-// more may.
+// entered is how many rows may have come between two calls of a run. A list without a filter grows at its head only: a
+// call that comes in between was re-sorted, which happens to single calls. A filter may let in more.
 func entered(c *relay.Cursor) int {
 	if c.List == 0 {
 		return 2
@@ -314,7 +338,7 @@ func (s *span) cursor(list upstream.List, i int) relay.Cursor {
 		After:   make([]relay.Hash, 0, relay.Neighbours),
 	}
 	started := s.rows[i].Started
-	// Its time is worth remembering if it fits between those of the neighbours: else it was sorted by another.
+	// The cursor has the time only if it fits between those of the neighbours: else the call was sorted by another time.
 	newer, older := s.at(i) == 0, s.last && i == len(s.rows)-1
 	for j := i - 1; j >= 0 && len(c.Before) < relay.Neighbours; j-- {
 		if row := s.rows[j]; row.Call != nil {
@@ -332,6 +356,14 @@ func (s *span) cursor(list upstream.List, i int) relay.Cursor {
 		c.Started, c.Noise = started, uint32(min((noiseOf(s.rows)+999)/1000, math.MaxUint32))
 	}
 	return c
+}
+
+// earlier is the earlier of two times.
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // later is the later of two times.

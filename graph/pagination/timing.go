@@ -2,19 +2,17 @@ package pagination
 
 // The order by time
 //
-// Revox lists the newest calls first, as far as anybody knows; the documentation promises no order. So the times of
-// calls are believed only where the rows that were read bear them out, and never against what the calls themselves
-// say.
+// Revox seems to list the newest calls first; its documentation promises no order. So the times of calls count only
+// where the rows that were read are ordered by them, and never against the calls themselves.
 //
-// Two things are taken from them. While a cursor's calls are not found, the start time of its own call says where to
-// look (search.byTime); a wrong guess costs a request and nothing else. And where all calls that a cursor knows have
-// left the list, the time alone marks the place, if no row comes so close to it that the order could be otherwise. A
-// list may be ordered by another time than the one that it shows, such as the moment when a call was created. The rows
-// that were read show by how much the two differ, and rows within that distance of the cursor's time make the place
-// unclear.
+// Times are used in two ways. While a cursor's calls are not found, the start time of its own call shows where to look
+// (search.byTime); a wrong guess costs one request. And where all calls that a cursor knows have left the list, the
+// time alone marks the place, unless a row comes so close to it that the order could be otherwise. A list may be
+// ordered by a time that it does not show, such as the moment when a call was created. The rows that were read show by
+// how much the two times differ, and rows within that distance of the cursor's time make the place unclear.
 //
 // A call that was sorted by something else has a time that does not fit its neighbours'. Its cursor has no time
-// (span.cursor). Where a cursor's own answer has shown that the order is not strict, the cursor knows by how much.
+// (span.cursor). Where the cursor's own response shows that the order is not strict, the cursor knows by how much.
 
 import (
 	"context"
@@ -25,7 +23,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// timing is what the start times of a span's rows say about a moment.
+// timing compares the start times of a span's rows with a moment.
 type timing struct {
 	// ordered says that enough rows have a time, and that these are in order, newest first, but for a few.
 	ordered bool
@@ -89,8 +87,8 @@ func noiseOf(rows []upstream.Row) (noise int64) {
 	return noise
 }
 
-// densityOf is how many rows started in a millisecond, 0 where the rows do not tell. It is that of the middle half: the
-// newest and the oldest times may be those of calls that were sorted anew.
+// densityOf is how many rows started in a millisecond, 0 where the rows do not show it. It is that of the middle half:
+// the newest and the oldest times may be those of calls that were re-sorted.
 func densityOf(rows []upstream.Row) float64 {
 	started := make([]int64, 0, len(rows))
 	for _, row := range rows {
@@ -122,8 +120,8 @@ const maxSteps = 6
 // margin is how many rows a page should have on either side of a place by time, so that the known calls are in it.
 const margin = 8
 
-// compare says where the cursor's time lies, seen from a span.
-func (s *search) compare(page *upstream.Page, span *span, found *sighting) {
+// compare takes into account what a span shows of the order by time.
+func (s *search) compare(page *upstream.Page, span *span, found *match) {
 	if len(span.rows) == 0 {
 		if s.below == nil || s.below.position > span.at(0) {
 			s.below = &mark{position: span.at(0)}
@@ -144,21 +142,34 @@ func (s *search) compare(page *upstream.Page, span *span, found *sighting) {
 		s.timed = false
 		return
 	}
+	s.bracket(span, &t)
+	if room := t.room(span); room >= margin {
+		s.decide(page, span, found, &t, room >= margin+s.noise())
+	}
+}
+
+// bracket takes the rows of a span that are nearest to the cursor's time, on either side of it.
+func (s *search) bracket(span *span, t *timing) {
 	if t.newer >= 0 {
 		s.above = &mark{span.at(t.newer), span.rows[t.newer].Started}
 	}
 	if t.older < len(span.rows) {
 		s.below = &mark{span.at(t.older), span.rows[t.older].Started}
 	}
-	// Rows that contradict an earlier mark are more than the one that made it.
-	if s.above != nil && s.below != nil && s.above.position >= s.below.position {
-		if t.older < len(span.rows) {
-			s.above = nil
-		} else {
-			s.below = nil
-		}
+	if s.above == nil || s.below == nil || s.above.position < s.below.position {
+		return
 	}
-	// Is the place well inside of the span? Then the known calls should be here, as far as the order by time holds.
+	// Rows that contradict an earlier mark outnumber the one row that made it.
+	if t.older < len(span.rows) {
+		s.above = nil
+	} else {
+		s.below = nil
+	}
+}
+
+// room is how many rows there are between the place of the moment and the nearer end of the span. An end of the list
+// does not count as one: no row is beyond it.
+func (t *timing) room(span *span) int {
 	room := len(span.rows)
 	if span.position > 0 {
 		room = t.cut
@@ -166,19 +177,21 @@ func (s *search) compare(page *upstream.Page, span *span, found *sighting) {
 	if !span.last {
 		room = min(room, len(span.rows)-t.cut)
 	}
-	if room < margin {
-		return
-	}
-	here := room >= margin+s.noise()
+	return room
+}
+
+// decide takes a span that has the place of the cursor's time well inside it. The known calls should be here, as far as
+// the order by time holds; here says that it holds well enough.
+func (s *search) decide(page *upstream.Page, span *span, found *match, t *timing, here bool) {
 	switch {
 	case here && (found.run > 0 || s.best.run > 1):
 		s.settled = true
 	case t.clear: // a single call elsewhere has left its place
-		s.best = sighting{place: place{span: *span, before: t.cut, after: t.cut}, byTime: true}
+		s.best, s.page = match{place: place{span: *span, before: t.cut, after: t.cut}}, page
 		s.settled, s.unproven = true, true
-	default: // they may be beyond the span; and rows that were let in may lie between, by a filter any number
+	default: // they may be beyond the span; a filter may have let in any number of rows between
 		if found.run == 0 && s.best.run <= 1 {
-			s.best = sighting{}
+			s.best = match{}
 		}
 		reach := 2*s.largest() + min(s.noise(), s.bound)
 		if s.cursor.List != 0 {
@@ -199,7 +212,7 @@ func (s *search) byTime(ctx context.Context) (*upstream.Page, error) {
 	switch {
 	case s.above == nil && s.below == nil:
 		return s.outward(ctx)
-	case s.above == nil && s.below.started == 0: // so far beyond the end that nothing is known of the list
+	case s.above == nil && s.below.started == 0: // so far beyond the end that no row of the list is known
 		const far = 1 << 16
 		at = min(s.below.position/4, far)
 		if total, ok := s.totals.Get(s.key); ok {

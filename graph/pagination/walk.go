@@ -2,38 +2,39 @@ package pagination
 
 // Walking a list that moves
 //
-// Upstream numbers its pages from the newest call. Every call that arrives shifts all rows down by one, every row that
-// leaves (a deletion, or a status that no longer passes the filter) shifts those below it up, and two answers taken at
-// different moments are slices of two different lists. An offset kept between two requests therefore shows rows twice
-// and, worse, loses rows without a trace.
+// Upstream numbers its pages from the newest call. Each call that arrives shifts all rows down by one. Each row that
+// leaves (because it was deleted, or its status no longer passes the filter) shifts the rows below it up. So two
+// responses of different moments are slices of two different lists. A client that keeps an offset between two requests
+// sees rows twice and, worse, loses rows without a trace.
 //
-// What does not change is the order of the rows that stay. So a walk holds on to rows, not to an offset. All paging
-// here is one question, asked again and again: what follows this row (or comes before it), in one answer of upstream?
+// The order of the rows that stay does not change. So a walk holds on to rows and not to an offset. All paging here is
+// one question, asked again and again: which rows follow this row (or come before it), in one response of upstream?
 //
 //   - A cursor knows up to seven calls: its own, and up to three neighbours on either side. It also has its call's
-//     position and start time. locate asks for the page that should hold these calls together with the rows wanted. If
-//     the list stood still, which is the usual case, that one request is all.
-//   - The evidence for a place is the longest run of the seven that have kept their order (span.match). A call that was
-//     sorted anew stands out of that order, so it does not take the walk along. A place is sure as soon as the known
-//     calls that were not seen yet could not form a longer run elsewhere.
-//   - While the place is not sure, the search goes on (search.go). Where the list is seen to be ordered by time, the
-//     time of the cursor's call tells where to look, at any distance. Otherwise the search goes outward from the old
-//     position, down and up by turns, to a bound of rows. Neighbouring pages of the search have rows in common, so
-//     nothing slips past between two answers.
-//   - If the call has left the list, the run of its neighbours marks the place. If all seven have left, the time does,
-//     where the order by time is clear enough (timing.go).
-//   - A window that does not fit one answer is continued from its last row by the same question. Two answers are never
-//     laid side by side because their numbers say so: the row that both hold is the proof that they meet.
+//     position and start time. locate asks for the page that should hold these calls together with the wanted rows. If
+//     the list stood still, which is the usual case, that one request is enough.
+//   - The evidence for a place is the longest run of the seven calls that have kept their order (span.match). A call
+//     that upstream has re-sorted stands out of that order, so the walk does not follow it. A place is sure as soon as
+//     the known calls that were not seen yet could not form a longer run elsewhere.
+//   - While the place is not sure, the search goes on (search.go). Where the list is ordered by time, the time of the
+//     cursor's call shows where to look, at any distance. Otherwise the search goes outward from the old position, down
+//     and up by turns, up to a bound of rows. Neighbouring pages of the search have rows in common, so no call slips
+//     past between two responses.
+//   - If the call has left the list, the run of its neighbours marks the place. If all seven calls have left, the time
+//     does, where the order by time is clear enough (timing.go).
+//   - A window that does not fit one response is continued from its last row by the same question. Two responses are
+//     never joined because their page numbers suggest it: a row that both contain proves that they meet.
+//   - A page that upstream serves again past the end of the list has true rows at false positions. Positions are hints.
+//     Where a position decides something, Reader.anchored makes sure of it first.
 //
-// Beyond the bound, or where nothing tells the place any more, the answer is that the cursor has expired. Nothing is
-// skipped silently. Calls that are seen to have changed places are reported (see Report.Reordered): such a call may be
-// missing from the walk or come twice.
+// Beyond the bound, or where no evidence is left, the cursor has expired. No row is skipped silently. Calls that have
+// changed their order are reported (see Reads.Reordered): such a call may be missing from the walk or come twice.
 //
-// Answers may come from a cache, and a cached answer may be older than what the walk has seen: it could lack the
-// cursor's call, or have its neighbours otherwise, where a filter lets calls into the middle of the list. So a cursor
-// carries the moment when the answer that it comes from was asked for, and no older answer is taken. Only the process
-// that made the cursor can compare that moment with its own clock; to any other the cursor is as old as the request
-// that brings it.
+// Responses may come from a cache, and a cached response may be older than what the walk has seen: it may lack the
+// cursor's call, or have other neighbours, where a filter lets calls into the middle of the list. So a cursor carries
+// the moment when the response that it comes from was asked for, and the walk takes no older response. Only the process
+// that made the cursor can compare that moment with its own clock. To any other process the cursor is as old as the
+// client's request that brings it.
 
 import (
 	"context"
@@ -44,18 +45,25 @@ import (
 	"revox-graphql/upstream"
 )
 
-// MostRequests is how many requests to upstream it takes at most to follow a cursor whose call has moved by shift
-// rows, and to read count rows from there, in pages of pageSize rows: where the call's time does not help, the search
-// goes both ways.
+// MostRequests returns the most upstream requests that it takes to follow a cursor whose call has moved by shift rows,
+// and to read count rows from there, in pages of pageSize rows. Where the call's time does not help, the search goes
+// both ways.
 func MostRequests(pageSize, shift, count int) int {
-	const few = 12             // what is found out about upstream, and the first look
+	const few = 12             // what must be known about upstream, and the first look
 	useful := 4 * pageSize / 5 // rows of a page: those of a search overlap, and pages seldom begin where they should
 	pages := func(rows, of int) int { return (rows + of - 1) / of }
 	return few + 2*pages(shift, useful) + pages(count, useful-relay.Neighbours-1) // seams are read twice
 }
 
-// ErrCursorExpired is the error of a cursor whose place is lost.
+// ErrCursorExpired is returned for a cursor whose place in the list is lost.
 var ErrCursorExpired = errors.New("the cursor's place in the list is lost")
+
+// errTooOld is the error of a search in cached responses: fresh ones may show more.
+var errTooOld = errors.New("cached responses do not show the place")
+
+// maxLooks is how often a place is looked for: in cached responses, in fresh ones, and in those that were asked for
+// after the client has probed upstream past the end of the list.
+const maxLooks = 3
 
 // locate finds a cursor's place, in a span that reaches behind rows before it and ahead rows after it, as far as the
 // list and the size of a page allow.
@@ -63,77 +71,60 @@ func (r *Reader) locate(ctx context.Context, c *relay.Cursor, towards direction,
 	started := r.now()
 	look := *r
 	look.notBefore = later(r.notBefore, r.oldest(c))
-	for {
-		page, err := look.expected(ctx, c, towards, behind, ahead)
-		if err != nil {
-			return place{}, err
-		}
-		// Cached answers may be older than one another. Only fresh ones can say that a call has left, or that a place is
-		// lost.
-		cached := page.AskedAt.Before(started)
-		s := look.search(c, towards, page)
-		if cached && (!s.sure() || s.best.gone()) {
+	for range maxLooks {
+		s, p, err := look.lookFor(ctx, c, towards, behind, ahead, started)
+		if errors.Is(err, errTooOld) {
 			look.notBefore = started
 			continue
 		}
-		if err := s.run(ctx); err != nil {
-			return place{}, err
+		if err == nil && s.leapt(&p) {
+			if err = look.anchored(ctx, &p.span, p.before); errors.Is(err, errListUnsteady) {
+				look.notBefore = r.now()
+				continue
+			}
 		}
-		if err := look.settle(ctx, s); err != nil {
-			return place{}, err
-		}
-		p, err := look.complete(ctx, s, behind, ahead)
 		if err != nil {
 			return place{}, err
-		}
-		if cached && p.asked.Before(started) && look.couldReach(&p, behind, ahead) {
-			look.notBefore = started
-			continue
 		}
 		r.trace.judged(s.reordered, false)
 		r.observe(c, &p)
 		p.doubtful = s.unproven
 		return p, nil
 	}
+	return place{}, errListUnsteady
 }
 
-// settle decides what neighbours on one side of the cursor's call leave open: it reads on beyond them until the call
-// or a neighbour on its other side turns up, or so many rows are there that it cannot be beyond them.
-func (r *Reader) settle(ctx context.Context, s *search) error {
-	fresh := *r
-	fresh.notBefore, fresh.settling = later(r.notBefore, s.best.asked), true
-	for reach := 0; s.best.open != neither && !s.settled && reach < r.bound; {
-		if r.settling {
-			return errListUnsteady // the rows that were read a moment ago are not there any more
-		}
-		step := min(r.largest(), r.bound-reach)
-		reach += step
-		p := s.best.place
-		var err error
-		if s.best.open == below {
-			err = fresh.extendDown(ctx, &p.span, 0, step)
-		} else {
-			_, err = fresh.extendUp(ctx, &p.span, len(p.rows), step)
-		}
-		if err != nil {
-			return err
-		}
-		found := p.match(s.cursor, s.towards)
-		s.saw(&found)
-		if found.run == 0 { // the neighbours have left just now
-			return errListUnsteady
-		}
-		s.best = found
+// lookFor looks for a cursor's place once. It returns errTooOld if the responses from before started are not enough:
+// cached responses may be older than one another, and only fresh ones can show that a call has left the list, or that a
+// place is lost.
+func (r *Reader) lookFor(
+	ctx context.Context, c *relay.Cursor, towards direction, behind, ahead int, started time.Time,
+) (*search, place, error) {
+	page, err := r.expected(ctx, c, towards, behind, ahead)
+	if err != nil {
+		return nil, place{}, err
 	}
-	return nil
+	cached := page.AskedAt.Before(started)
+	s := r.search(c, towards, page)
+	if cached && (!s.sure() || s.best.gone()) {
+		return nil, place{}, errTooOld
+	}
+	if err := s.run(ctx); err != nil {
+		return nil, place{}, err
+	}
+	p, err := r.complete(ctx, s, behind, ahead)
+	if err == nil && cached && p.asked.Before(started) && r.couldReach(&p, behind, ahead) {
+		err = errTooOld
+	}
+	return s, p, err
 }
 
-// oldest is when an answer must have been asked for, at the earliest, that a cursor is followed in.
+// oldest is the earliest moment at which a response may have been asked for that a cursor is followed in.
 func (r *Reader) oldest(c *relay.Cursor) time.Time {
 	if c.Process == r.process {
 		return c.Since
 	}
-	return r.came
+	return r.arrived
 }
 
 // expected asks for the page where the cursor's call is expected.
@@ -148,7 +139,7 @@ func (r *Reader) expected(
 		above = r.readAhead(behind)
 	}
 	lo, hi := guess-behind-slack, guess+1+ahead+slack
-	// A neighbour must come with the call: by itself it could have been sorted anew to just where it stood.
+	// A neighbour must come with the call: alone it could have been re-sorted to the very position where it stood.
 	if (lo == guess || len(c.Before) == 0) && (hi == guess+1 || len(c.After) == 0) {
 		if len(c.After) > 0 {
 			hi++
@@ -165,7 +156,7 @@ func (r *Reader) complete(ctx context.Context, s *search, behind, ahead int) (pl
 	if !r.couldReach(&p, behind, ahead) {
 		return p, nil
 	}
-	newer := *r // an older answer would have the call elsewhere
+	newer := *r // an older response would have the call elsewhere
 	newer.notBefore = later(r.notBefore, p.asked)
 	at := p.at(p.before)
 	page, err := newer.around(ctx, at, max(0, at-behind), at+1+ahead, 0, 0)
@@ -179,10 +170,10 @@ func (r *Reader) complete(ctx context.Context, s *search, behind, ahead int) (pl
 	if same && found.open == neither && (p.gone() || !found.gone()) {
 		return found.place, nil
 	}
-	return p, nil // the list moved between the two; this is a true answer, if a short one
+	return p, nil // the list moved between the two; this is a true response, but a short one
 }
 
-// couldReach reports whether another answer could hold more of the behind rows before the place and the ahead rows
+// couldReach reports whether another response could hold more of the behind rows before the place and the ahead rows
 // after it than its span does.
 func (r *Reader) couldReach(p *place, behind, ahead int) bool {
 	if p.before >= behind || p.at(0) == 0 {
@@ -196,7 +187,7 @@ func (r *Reader) couldReach(p *place, behind, ahead int) bool {
 	return rows.In(number*size, (number+1)*size) > rows.In(from, from+len(p.rows))
 }
 
-// followed records for the operator how far the call of a client's cursor has moved, and whether its place is doubtful.
+// followed records how far the call of a client's cursor has moved, and logs a doubtful place for the operator.
 func (r *Reader) followed(c *relay.Cursor, p place) {
 	if c != nil && p.doubtful {
 		r.trace.judged(false, true)
@@ -208,21 +199,21 @@ func (r *Reader) followed(c *relay.Cursor, p place) {
 	}
 }
 
-// expect guesses where a cursor's call stands by now, from how the list has moved of late, give or take slack rows.
+// expect guesses the position of a cursor's call by now, give or take slack rows, from how fast the list moved of late.
 func (r *Reader) expect(c *relay.Cursor) (position, slack int) {
 	drift, ok := r.drifts.Get(r.key)
 	if !ok {
 		return c.Position, 0
 	}
-	const longest = 60 // seconds; what the list did of late says little about more
+	const longest = 60 // seconds; how the list moved of late says little about a longer time
 	shift := int(drift * max(0, min(longest, r.now().Sub(c.Since).Seconds())))
 	shift = max(-c.Position, -r.bound, min(shift, r.bound))
 	return c.Position + shift, min(distance(shift, 0)/2, r.largest()/8)
 }
 
-// observe remembers how far a cursor's call has moved since the cursor was made. What moves in a moment says little
-// about the rest of a minute, but it does say when what was expected is wrong: a burst of calls is over as suddenly as
-// it came.
+// observe keeps how fast a cursor's call has moved since the cursor was made. A movement within a moment says little
+// about the next minute. But it shows that the speed kept so far is wrong: a burst of calls ends as suddenly as it
+// begins.
 func (r *Reader) observe(c *relay.Cursor, p *place) {
 	if p.gone() {
 		return
@@ -240,8 +231,8 @@ func (r *Reader) observe(c *relay.Cursor, p *place) {
 	}
 }
 
-// readAhead is how many rows to ask for beyond those wanted: as many again where they are few, because who resumes a
-// walk will resume it again, and the next window then comes from the cache.
+// readAhead is how many rows to ask for beyond the wanted ones. Where they are few, it is as many again: a client that
+// resumes a walk will resume it again, and the next window then comes from the cache.
 func (r *Reader) readAhead(wanted int) int {
 	if r.cached && wanted <= r.largest()/3 {
 		return wanted
@@ -303,8 +294,8 @@ func spare(tries int) int {
 	return relay.Neighbours
 }
 
-// provenSeam tells a seam, whose cursor was made a moment ago, from a client's cursor. The place of the latter may be
-// lost or doubtful; the rows of the former are read anew then.
+// provenSeam returns errListUnsteady where the place of a seam is lost or doubtful. A client's cursor may be days old,
+// and a doubtful place is good enough for it. A seam's cursor was made a moment ago: its window is read again.
 func provenSeam(p place, err error) (place, error) {
 	if errors.Is(err, ErrCursorExpired) || err == nil && p.doubtful {
 		return place{}, errListUnsteady

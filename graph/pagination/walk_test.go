@@ -171,8 +171,12 @@ func TestShiftedWalks(t *testing.T) {
 						rng.After, rng.Before = nil, c
 						from, to = at-first, at
 					}
+					r := l.reader()
+					if err := r.probePastEnd(t.Context()); err != nil { // once in a while
+						t.Fatal(err)
+					}
 					l.requests = 0
-					w, err := l.reader().window(t.Context(), rng, everything)
+					w, err := r.window(t.Context(), rng, everything)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -237,12 +241,12 @@ func TestTheCursorsCallHasLeft(t *testing.T) {
 	}
 }
 
-// A window of several answers is put together at rows that both hold, even while the list moves between them.
+// A window of several responses is put together at rows that both hold, even while the list moves between them.
 func TestSeamsOfAMovingList(t *testing.T) {
 	for _, backward := range []bool{false, true} {
 		l := newMemoryList(1000)
 		c := cursorAt(t, l, 500)
-		r := newLists(l, 20, 1000).of(upstream.List{}, time.Time{}) // 60 rows are several answers
+		r := newLists(l, 20, 1000).of(upstream.List{}, time.Time{}) // 60 rows are several responses
 		l.hook = func(n int) {
 			if n%2 == 0 {
 				l.insert(fmt.Sprint("new-", n))

@@ -10,13 +10,16 @@ import (
 	"revox-graphql/upstream"
 )
 
-// Selection is what the client selected of a connection, as far as it decides what is asked upstream.
+// Selection is what the client selected of a connection, as far as it decides what upstream is asked for.
 type Selection struct {
-	Rows, Next, Previous, Total bool
+	Rows     bool // `edges` or `nodes`
+	Next     bool // `hasNextPage`
+	Previous bool // `hasPreviousPage`
+	Total    bool // `totalCount`, see [Reader.Count]
 }
 
 // Window reads what the range asks for, as far as it is needed. Its errors are [ErrCursorExpired],
-// [*upstream.AllowanceError], [*upstream.Error] and those of ctx.
+// [*upstream.RequestBudgetError], [*upstream.Error] and those of ctx.
 func (r *Reader) Window(ctx context.Context, rng relay.Range, n Selection) (*Window, error) {
 	w, err := r.window(ctx, rng, n)
 	if err != nil {
@@ -50,7 +53,7 @@ func (r *Reader) window(ctx context.Context, rng relay.Range, n Selection) (*Win
 			r.trace.judged(true, false)
 			return w, nil
 		}
-		if err := r.anew(ctx, try); err != nil {
+		if err := r.again(ctx, try); err != nil {
 			return nil, err
 		}
 	}
@@ -58,21 +61,26 @@ func (r *Reader) window(ctx context.Context, rng relay.Range, n Selection) (*Win
 
 // readOnce reads the window once.
 func (r *Reader) readOnce(ctx context.Context, rng relay.Range, n Selection) (*Window, error) {
-	if rng.Backward {
-		w, err := r.backward(ctx, rng.Before, rng.Count, n.Next)
-		if err == nil && rng.After != nil {
-			w, err = r.cutStart(ctx, w, rng)
-		}
-		return w, err
-	}
-	w, err := r.forward(ctx, rng.After, rng.Count, n.Next)
-	if err == nil && rng.Before != nil {
-		w, err = r.cutEnd(ctx, w, rng, n.Next)
+	w, err := r.readRange(ctx, rng, n)
+	if err == nil && n.Previous && w.from == 0 && w.position > 0 { // the position says that a row comes before it
+		err = r.anchored(ctx, &w.span, 0)
 	}
 	return w, err
 }
 
-// repeats reports whether a call comes twice in a window of several answers: it was sorted anew between them.
+func (r *Reader) readRange(ctx context.Context, rng relay.Range, n Selection) (w *Window, err error) {
+	if rng.Backward {
+		w, err = r.backward(ctx, rng.Before, rng.Count, n.Next)
+	} else {
+		w, err = r.forward(ctx, rng.After, rng.Count, n.Next)
+	}
+	if c := cutOf(rng); err == nil && c.second != nil {
+		w, err = r.cut(ctx, w, c, n.Next)
+	}
+	return w, err
+}
+
+// repeats reports whether a call comes twice in a window of several responses: it was re-sorted between them.
 func (w *Window) repeats() bool {
 	if len(w.later) == 0 {
 		return false
@@ -90,202 +98,22 @@ func (w *Window) repeats() bool {
 	return false
 }
 
-// Both cursors
-//
-// A window that was read from one cursor ends where the other one points. Indices of two answers do not compare,
-// because the list may move between them. So the other cursor is looked for among the window's own rows. If it is not
-// there, it is located, in an answer that also has the first cursor if the two were near enough to each other: then
-// that one answer has the whole range. Only what lies farther apart than a page is compared by positions, in answers
-// before and after.
-
-// cutEnd ends a window that was read forward where the range's `before` points.
-func (r *Reader) cutEnd(ctx context.Context, w *Window, rng relay.Range, lookAhead bool) (*Window, error) {
-	if end, sure := r.within(w, rng.Before, up); sure {
-		w.to = min(w.to, max(w.from, end.before))
-		return w, nil
-	}
-	p, err := r.other(ctx, w, rng.Before, rng.After, up)
-	if err != nil {
-		return nil, err
-	}
-	from, together := 0, p.at(0) == 0
-	if rng.After != nil {
-		var start sighting
-		start, together = r.within(&Window{span: p.span}, rng.After, down)
-		from = start.after
-	}
-	if together && from < p.before {
-		w = &Window{span: p.span, from: from, to: min(p.before, from+rng.Count)}
-		if lookAhead && w.to == len(w.rows) {
-			err = r.extendDown(ctx, &w.span, w.to-1, 1)
-		}
-		return w, err
-	}
-	if together { // nothing lies between them
-		w.to = w.from
-		return w, nil
-	}
-	if before, _, ok := w.find(&p); ok {
-		w.to = min(w.to, max(w.from, before))
-		return w, nil
-	}
-	side, err := r.compare(ctx, w, &p, p.before, rng.After, down)
-	if side == above {
-		w.to = w.from
-	}
-	return w, err
-}
-
-// cutStart begins a window that was read backward where the range's `after` points.
-func (r *Reader) cutStart(ctx context.Context, w *Window, rng relay.Range) (*Window, error) {
-	if start, sure := r.within(w, rng.After, down); sure {
-		w.from = max(w.from, min(w.to, start.after))
-		return w, nil
-	}
-	p, err := r.other(ctx, w, rng.After, rng.Before, down)
-	if err != nil {
-		return nil, err
-	}
-	to, together := len(p.rows), p.last
-	if rng.Before != nil {
-		var end sighting
-		end, together = r.within(&Window{span: p.span}, rng.Before, up)
-		to = end.before
-	}
-	if together && to > p.after {
-		return &Window{span: p.span, from: max(p.after, to-rng.Count), to: to}, nil
-	}
-	if together { // nothing lies between them
-		w.from = w.to
-		return w, nil
-	}
-	if _, after, ok := w.find(&p); ok {
-		w.from = max(w.from, min(w.to, after))
-		return w, nil
-	}
-	side, err := r.compare(ctx, w, &p, p.after, rng.Before, up)
-	if side == below {
-		w.from = w.to
-	}
-	return w, err
-}
-
-// find is a place of another answer among the span's rows: at the cursor's call, or between the rows next to it.
-func (s *span) find(p *place) (before, after int, ok bool) {
-	if !p.gone() {
-		at := s.indexOf(p.rows[p.before].Call)
-		return at, at + 1, at >= 0
-	}
-	if p.before == 0 || p.after == len(p.rows) {
-		return 0, 0, false
-	}
-	upper, lower := s.indexOf(p.rows[p.before-1].Call), s.indexOf(p.rows[p.after].Call)
-	return upper + 1, lower, upper >= 0 && upper < lower
-}
-
-// indexOf is the index of a call in the span, -1 where it is not.
-func (s *span) indexOf(call *upstream.Call) int {
-	return slices.IndexFunc(s.rows, func(row upstream.Row) bool {
-		return call != nil && row.Call != nil && row.Call.ID == call.ID
-	})
-}
-
-// within looks for a cursor among a window's rows; sure is false where it may be elsewhere.
-func (r *Reader) within(w *Window, c *relay.Cursor, towards direction) (found sighting, sure bool) {
-	found = w.match(c, towards)
-	calls, _ := known(c)
-	whole := w.at(0) == 0 && w.last // there is no elsewhere
-	return found, found.open == neither && (found.sure(len(calls), found.seen) || whole && found.run > 0)
-}
-
-// other locates the second cursor of a range, if possible together with the first one, from which the window was read;
-// first is nil where that is an end of the list. The answer is no older than the window's: [Reader.compare] needs one
-// from after it.
-func (r *Reader) other(ctx context.Context, w *Window, c, first *relay.Cursor, towards direction) (place, error) {
-	if w.oldest.Before(r.came) {
-		r.notBefore = later(r.notBefore, r.came)
-		return place{}, errListUnsteady // some of the window is from memory: it is read anew
-	}
-	r.notBefore = later(r.notBefore, w.asked)
-	behind, ahead, apart := 0, 0, c.Position // positions of two moments: good enough to ask by
-	if first != nil {
-		apart -= first.Position
-	}
-	switch near := distance(apart, 0) + 1 + relay.Neighbours; {
-	case near > r.largest()-relay.Neighbours:
-	case apart > 0:
-		behind = near
-	default:
-		ahead = near
-	}
-	p, err := r.locate(ctx, c, towards, behind, ahead)
-	if err == nil {
-		r.followed(c, p)
-	}
-	return p, err
-}
-
-// compare tells on which side of a window a place with index i is that is far from it: above what was read forward
-// from the first cursor, or below what was read backward. The first cursor is located once more, so that a list that
-// moves meanwhile is noticed. Its error is errListUnsteady where the place should be among the window's rows, or where
-// the list has moved too far.
-func (r *Reader) compare(
-	ctx context.Context, w *Window, p *place, i int, first *relay.Cursor, towards direction,
-) (side, error) {
-	at, from, to := p.at(i), w.at(w.from), w.at(w.to)
-	before := sideOf(at, from, to)
-	if first == nil || before == neither {
-		return before, steadyOnly(before != neither)
-	}
-	again := *r
-	again.notBefore = later(r.notBefore, p.asked)
-	q, err := again.locate(ctx, first, towards, 0, 0)
-	if err != nil {
-		return neither, err
-	}
-	if towards == down {
-		from, to = q.at(q.after), q.at(q.after)+to-from
-	} else {
-		from, to = q.at(q.before)-(to-from), q.at(q.before)
-	}
-	return before, steadyOnly(sideOf(at, from, to) == before)
-}
-
-// sideOf is where a position lies: above the rows [from, to), below them, or neither.
-func sideOf(at, from, to int) side {
-	switch {
-	case at <= from:
-		return above
-	case at >= to:
-		return below
-	default:
-		return neither
-	}
-}
-
-func steadyOnly(steady bool) error {
-	if steady {
-		return nil
-	}
-	return errListUnsteady
-}
-
-// steadily reads, and reads anew where the list moved from under it.
+// steadily calls read, again if the list has moved meanwhile.
 func (r *Reader) steadily(ctx context.Context, read func() error) error {
 	for try := 1; ; try++ {
 		err := read()
 		if !errors.Is(err, errListUnsteady) || try == maxTries {
 			return err
 		}
-		if err := r.anew(ctx, try); err != nil {
+		if err := r.again(ctx, try); err != nil {
 			return err
 		}
 	}
 }
 
-// anew prepares another try, from fresh answers: the first time it also lets the client know that past its end the list
-// may be served again, which looks as if it moved.
-func (r *Reader) anew(ctx context.Context, try int) error {
+// again prepares another try, with fresh responses. The first time it also has the client probe upstream past the end
+// of the list: rows that are served again there look like a list that moves.
+func (r *Reader) again(ctx context.Context, try int) error {
 	r.notBefore = r.now()
 	if try > 1 {
 		return nil

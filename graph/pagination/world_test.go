@@ -22,14 +22,14 @@ type world struct {
 	now    time.Time
 	rows   []*worldRow
 	next   int
-	oldest time.Time // when the oldest answer was asked for that a request has used
+	oldest time.Time // when the oldest response was asked for that a request has used
 	down   bool      // upstream fails
 
-	verified bool   // its answers are: it may be an odd upstream
+	verified bool   // its responses are: it may be an odd upstream
 	move     func() // called while a request is under way
 	habits   habits
 	clock    string                                          // what the calls' start times are: "", "exact", "jittered"
-	answer   int                                             // counts the answers
+	served   int                                             // counts the responses
 	since    map[upstream.OrderStatuses]map[string]time.Time // since when a call has been in a list, at its place
 	came     map[upstream.OrderStatuses]map[string]time.Time // the same, also of calls that have left
 	moved    map[string]time.Time                            // when a call last changed its place among the others
@@ -56,10 +56,10 @@ type habits struct {
 	pastEnd   string // what is past the end: "" nothing, "error", "last" page, "first" page
 	least     int    // smaller pages are silently made larger
 	most      int    // larger pages are silently made smaller
-	weight    int    // an answer ends before its rows have more weight
+	weight    int    // a response ends before its rows have more weight
 	drop      int    // every drop-th call is left out after paging
-	shortOnce int    // the answer with this number has only half of its rows
-	swap      bool   // in every second answer, neighbours change places
+	shortOnce int    // the response with this number has only half of its rows
+	swap      bool   // in every second response, neighbours change places
 }
 
 // number is a call's number; calls are counted as they arrive.
@@ -173,7 +173,7 @@ func (w *world) flip(from, n, step int) {
 	w.end()
 }
 
-// jump sorts a call anew. Of two neighbours that change places, both have moved.
+// jump re-sorts a call. Of two neighbours that change places, both have moved.
 func (w *world) jump(from, to int) {
 	if from >= len(w.rows) || from == to {
 		return
@@ -229,7 +229,7 @@ func (w *world) String() string {
 	return b.String()
 }
 
-// ask is upstream: it answers for a page as it numbers them. The list moves after the request was sent, and before it
+// ask is upstream: it serves a page as it numbers them. The list moves after the request was sent, and before it
 // is read.
 func (w *world) ask(list upstream.OrderStatuses, asked, size int) (*upstream.Page, error) {
 	if w.down {
@@ -239,14 +239,14 @@ func (w *world) ask(list upstream.OrderStatuses, asked, size int) (*upstream.Pag
 	if w.move != nil {
 		w.move()
 	}
-	w.answer++
+	w.served++
 	h, page := w.habits, &upstream.Page{Number: asked, Size: size}
 	size = max(size, h.least)
 	if h.most > 0 {
 		size = min(size, h.most)
 	}
 	ids := w.ids(list)
-	if h.swap && w.answer%2 == 0 {
+	if h.swap && w.served%2 == 0 {
 		for i := 0; i+1 < len(ids); i += 2 {
 			ids[i], ids[i+1] = ids[i+1], ids[i]
 		}
@@ -277,7 +277,7 @@ func (w *world) ask(list upstream.OrderStatuses, asked, size int) (*upstream.Pag
 	weight := 0
 	for i, id := range ids {
 		weight += 1 + number(id)%3
-		if h.weight > 0 && i > 0 && weight > h.weight || w.answer == h.shortOnce && i >= (len(ids)+1)/2 {
+		if h.weight > 0 && i > 0 && weight > h.weight || w.served == h.shortOnce && i >= (len(ids)+1)/2 {
 			break
 		}
 		if !h.drops(id) {
@@ -332,7 +332,7 @@ func (w *world) replica(pageSize int, ttl, stale, offset time.Duration, verified
 
 const modelBound = 60
 
-// ageing notes the age of the oldest answer that was used, cached or not.
+// ageing notes the age of the oldest response that was used, cached or not.
 type ageing struct {
 	upstream.Lister
 	w      *world
@@ -373,7 +373,7 @@ func change(t *rapid.T, w *world) {
 			w.insert(rapid.IntRange(50, 200).Draw(t, "calls"))
 		}
 	case 9: // upstream is deployed, and serves smaller pages or larger ones
-		// Of two answers that are wrong in the same way the end is believed, and pages of one size alone cannot be walked.
+		// Of two responses that are wrong in the same way the end is believed, and pages of one size alone cannot be walked.
 		if w.verified && w.habits.drop == 0 && w.habits.least == 0 && w.habits.shortOnce == 0 {
 			w.habits.most = rapid.SampledFrom([]int{0, 12, 20, 40}).Draw(t, "most")
 		}
@@ -381,8 +381,8 @@ func change(t *rapid.T, w *world) {
 	t.Logf("the list is now %v, down %v", w, w.down)
 }
 
-// contested reports whether a cursor had lost its evidence at some moment since the oldest answer that a request has
-// used: no more calls have kept their places than stand in a run with one that was sorted anew.
+// contested reports whether a cursor had lost its evidence at some moment since the oldest response that a request has
+// used: no more calls have kept their places than stand in a run with one that was re-sorted.
 func (w *world) contested(list upstream.OrderStatuses, c *relay.Cursor, made time.Time) bool {
 	return slices.ContainsFunc(w.statesSince(w.oldest), func(s state) bool {
 		if len(s.moved) == 0 {
@@ -394,7 +394,7 @@ func (w *world) contested(list upstream.OrderStatuses, c *relay.Cursor, made tim
 }
 
 // evidence is how many calls there are in the longest run of those that a cursor knows and that have kept their
-// places, and in the longest run with one that was sorted anew since. A run is in the old order, and has stayed
+// places, and in the longest run with one that was re-sorted since. A run is in the old order, and has stayed
 // together.
 func (s *state) evidence(list upstream.OrderStatuses, c *relay.Cursor, made time.Time) (keepers, rivals int) {
 	ids := s.ids[list]

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// Cursor marks a place in a list whose rows move: it names the element that stood there and a few of its neighbours,
-// and where they stood. It is complete in itself, so any replica can resume from it, also after a restart.
+// Cursor marks a place in a list whose rows move. It names the element that stood there, a few of its neighbours, and
+// the position. It is complete in itself: any replica can resume from it, also after a restart.
 //
-// The text form is opaque to clients. A checksum tells a cursor from a text that merely looks like one; nothing in it
-// is secret, and a forged one can do no more than any other query.
+// The text form is opaque to clients. A checksum distinguishes a cursor from a text that only looks like one. Nothing
+// in a cursor is secret, and a forged cursor can do no more than any other query.
 type Cursor struct {
-	// List tags the list, that is its filter: a cursor is good for one list.
+	// List tags the list, that is its filter: a cursor is valid for one list.
 	List uint16
 	// Position is where the element stood, from 0 to MaxPosition.
 	Position int
-	// Since is when the answer was asked for that the cursor comes from, by the clock of Process, to the nanosecond.
+	// Since is when the response was asked for that the cursor comes from, by the clock of Process, to the nanosecond.
 	Since time.Time
 	// Process tags the process that made the cursor; 0 is unknown. Only that process can compare Since exactly with its
 	// own times: the clocks of two machines differ.
@@ -37,22 +37,22 @@ type Cursor struct {
 	Before, After []Hash
 }
 
-// Process tags a process, in 24 bits.
+// Process tags a process, in 24 bits; 0 is unknown.
 type Process uint32
 
-// NewProcess makes a tag at random; it is never 0.
+// NewProcess returns a random tag, never 0.
 func NewProcess() Process {
-	return Process(1 + rand.Uint32N(1<<(8*processBytes)-1)) //nolint:gosec // it tells processes apart, and is no secret
+	return Process(1 + rand.Uint32N(1<<(8*processBytes)-1)) //nolint:gosec // it distinguishes processes, and is no secret
 }
 
-// Hash stands for an element's id. 48 bits: among the 2,000 rows that a search may look at, one that is mistaken for
-// another comes up once in 10^11 searches.
+// Hash stands for an element's id, in 48 bits: among the 2,000 rows that a search may look at, one is mistaken for
+// another once in 10^11 searches.
 type Hash uint64
 
 const (
 	hashBytes = 6
-	// Neighbours is how many a cursor remembers on either side: that many may leave the list together with the element
-	// before the place is lost.
+	// Neighbours is how many neighbours a cursor has on either side, at most: so many may leave the list together with
+	// the element before the place is lost.
 	Neighbours = 3
 	// MaxPosition bounds the positions of cursors, so that arithmetic on a forged one cannot overflow.
 	MaxPosition = 1 << 40
@@ -63,17 +63,17 @@ const (
 	cursorVersion = 2
 )
 
-// ErrInvalidCursor says that a text is not a cursor of this list.
+// ErrInvalidCursor is returned for a text that is not a cursor of this list.
 var ErrInvalidCursor = errors.New("not a cursor of this list")
 
-// NewHash hashes an id with FNV-1a, which is the same in every process.
+// NewHash hashes an id with FNV-1a, which gives the same hash in every process.
 func NewHash(id string) Hash {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(id))
 	return Hash(h.Sum64() & (1<<(8*hashBytes) - 1))
 }
 
-// String is the cursor's text form.
+// String returns the cursor's text form.
 func (c Cursor) String() string { return string(c.Append(nil)) }
 
 // Append appends the cursor's text form: about 85 characters of URL-safe base64.
@@ -98,7 +98,7 @@ func (c Cursor) Append(dst []byte) []byte {
 	return base64.RawURLEncoding.AppendEncode(dst, b)
 }
 
-// ParseCursor reads the text form, of this version or the one before. Its only error is [ErrInvalidCursor].
+// ParseCursor reads the text form, of this version or the one before. It returns [ErrInvalidCursor] for any other text.
 func ParseCursor(text string) (Cursor, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(b) < 5 || b[0] < 1 || b[0] > cursorVersion {
@@ -140,7 +140,7 @@ func appendWord(b []byte, v uint64, bytes int) []byte {
 	return append(b, word[8-bytes:]...)
 }
 
-// reader takes a cursor apart; what fails once yields zeros from then on.
+// reader decodes the bytes of a cursor. After the first failure it yields zeros.
 type reader struct {
 	rest   []byte
 	failed bool

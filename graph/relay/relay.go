@@ -1,5 +1,5 @@
-// Package relay is the arithmetic of Relay connections over numbered pages: which arguments are good, what a cursor
-// says, and which page holds a range of rows. It has no I/O and knows nothing of calls.
+// Package relay is the arithmetic of Relay connections over numbered pages: it checks arguments, encodes and decodes
+// cursors, and chooses the page that holds a range of rows. It has no I/O and does not depend on calls.
 package relay
 
 import "fmt"
@@ -12,7 +12,7 @@ type Arguments struct {
 	Before *string
 }
 
-// Range is what the arguments ask for: Count elements from one end of what lies between the cursors.
+// Range is what the arguments ask for: Count elements from one end of those that lie between the cursors.
 type Range struct {
 	// Count of elements, 0 to the maximum.
 	Count int
@@ -22,7 +22,7 @@ type Range struct {
 	After, Before *Cursor
 }
 
-// ArgumentError says what is wrong with an argument, in words for the client.
+// ArgumentError describes a wrong argument, in words for the client.
 type ArgumentError struct {
 	Argument string
 	Message  string
@@ -30,11 +30,12 @@ type ArgumentError struct {
 
 func (e *ArgumentError) Error() string { return e.Message }
 
-// DefaultCount is how many elements come when neither `first` nor `last` is given.
+// DefaultCount is how many elements are returned when neither `first` nor `last` is given.
 const DefaultCount = 20
 
-// NewRange checks the arguments of a connection to the list with the given tag (see [Cursor.List]); maxCount is the
-// largest `first` or `last`. Its error is an *ArgumentError, or [ErrInvalidCursor].
+// NewRange checks the arguments of a connection to the list with the given tag (see [Cursor.List]). maxCount is the
+// largest `first` or `last`. It returns an [*ArgumentError] for a wrong count, and [ErrInvalidCursor] for a cursor of
+// another list or a malformed one.
 func NewRange(args Arguments, list uint16, maxCount int) (Range, error) {
 	r := Range{Count: min(DefaultCount, maxCount)}
 	if err := CheckCounts(args.First, args.Last); err != nil {
@@ -57,7 +58,7 @@ func NewRange(args Arguments, list uint16, maxCount int) (Range, error) {
 	return r, err
 }
 
-// CheckCounts refuses a `first` or `last` below 0, and both together.
+// CheckCounts returns an [*ArgumentError] if `first` or `last` is below 0, or both are given.
 func CheckCounts(first, last *int) error {
 	switch {
 	case first != nil && *first < 0:
@@ -70,7 +71,7 @@ func CheckCounts(first, last *int) error {
 	return nil
 }
 
-// parseBound takes an empty text as no cursor: Apollo Client turns a null `endCursor` into "".
+// parseBound takes an empty text for no cursor: Apollo Client turns a null `endCursor` into "".
 func parseBound(text *string, list uint16) (*Cursor, error) {
 	if text == nil || *text == "" {
 		return nil, nil
@@ -85,10 +86,10 @@ func parseBound(text *string, list uint16) (*Cursor, error) {
 	return &c, nil
 }
 
-// Rows are the places [From, To) of a list.
+// Rows are the positions [From, To) of a list.
 type Rows struct{ From, To int }
 
-// In is how many of the rows the page has that starts at the place from and ends before to.
+// In returns how many of the rows the page [from, to) has.
 func (r Rows) In(from, to int) int { return min(r.To, to) - max(r.From, from) }
 
 // Sizes bound the rows of a page: Least is at least 1, and Most at least Least.

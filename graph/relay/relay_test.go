@@ -96,17 +96,19 @@ func TestCursorsAreStable(t *testing.T) {
 func TestParseCursorRefuses(t *testing.T) {
 	good := sample().String()
 	for name, text := range map[string]string{
-		"nothing":           "",
-		"no base64":         "***",
-		"padding":           good + "=",
-		"a longer one":      good + "AAAA",
-		"a shorter one":     good[:len(good)-4],
-		"another version":   "D" + good[1:],
-		"a changed letter":  good[:10] + strings.Map(func(r rune) rune { return r ^ 1 }, good[10:11]) + good[11:],
-		"four bytes":        base64.RawURLEncoding.EncodeToString([]byte{1, 2, 3, 4}),
-		"many neighbours":   Cursor{Before: ids("abcd")}.String(),
-		"too far":           Cursor{Position: MaxPosition + 1}.String(),
-		"before everything": Cursor{Position: -1}.String(),
+		"nothing":             "",
+		"no base64":           "***",
+		"padding":             good + "=",
+		"a longer one":        good + "AAAA",
+		"a shorter one":       good[:len(good)-4],
+		"another version":     "D" + good[1:],
+		"a changed letter":    good[:10] + strings.Map(func(r rune) rune { return r ^ 1 }, good[10:11]) + good[11:],
+		"four bytes":          base64.RawURLEncoding.EncodeToString([]byte{1, 2, 3, 4}),
+		"many neighbours":     Cursor{Before: ids("abcd")}.String(),
+		"too far":             Cursor{Position: MaxPosition + 1}.String(),
+		"before everything":   Cursor{Position: -1}.String(),
+		"after the year 9999": Cursor{Started: maxStarted + 1}.String(),
+		"long before 1970":    Cursor{Started: -maxStarted - 1}.String(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c, err := ParseCursor(text); !errors.Is(err, ErrInvalidCursor) {
