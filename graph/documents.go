@@ -6,19 +6,17 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
-	"revox-graphql/graph/encode"
-	"revox-graphql/internal/errcode"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/core"
 	"github.com/vektah/gqlparser/v2/validator/rules"
 
+	"revox-graphql/graph/encode"
+	"revox-graphql/internal/bytelru"
+	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/memory"
 )
 
@@ -29,8 +27,9 @@ type document struct {
 	ast       *ast.QueryDocument
 	costs     map[*ast.OperationDefinition]*costPlan
 	variables map[*ast.OperationDefinition]*variables
-	plans     encode.Plans
-	size      int // about the bytes that it takes to keep it, with its plans
+	plans     *encode.Plans
+	grown     func(bytes int64) // is told how plans grow; nil where the document is not cached
+	size      int               // about the bytes that it takes to keep it, without its plans
 }
 
 // checker checks documents. It keeps nothing.
@@ -128,6 +127,7 @@ func (c *checker) check(text string) (*document, gqlerror.List) {
 		costs:     make(map[*ast.OperationDefinition]*costPlan, len(doc.Operations)),
 		variables: make(map[*ast.OperationDefinition]*variables, len(doc.Operations)),
 	}
+	checked.plans = encode.NewPlans(checked.planned)
 	fragments := fragmentsOf(doc)
 	for _, operation := range doc.Operations {
 		checked.costs[operation] = newCostPlan(operation, fragments, c.sizes, c.maxCount)
@@ -138,6 +138,13 @@ func (c *checker) check(text string) (*document, gqlerror.List) {
 	const rest, token = 4 << 10, 256 // measured roughly: a field of the tree has some 250 bytes, a comment about 100
 	checked.size = rest + len(text) + token*(counted.tokens+counted.comments)
 	return checked, nil
+}
+
+// planned counts what plans take.
+func (d *document) planned(bytes int64) {
+	if d.grown != nil {
+		d.grown(bytes)
+	}
 }
 
 // operation chooses the operation that a request names, as graphql-js words it (GraphQL spec 6.1 GetOperation).
@@ -213,15 +220,11 @@ func cut(text string) string {
 	return text[:end] + "…"
 }
 
-// documents remembers documents that were checked, the least recently used leaving first. Those that fail are not
-// remembered, and neither are those that would push out many others.
+// documents caches documents that were checked. Those that fail are not cached, and neither are those that would push
+// out many others.
 type documents struct {
 	*checker
-	account *memory.Account
-
-	mu    sync.Mutex
-	known *simplelru.LRU[string, *document]
-	bytes int
+	cache *bytelru.Cache[string, *document]
 }
 
 const (
@@ -231,19 +234,14 @@ const (
 )
 
 func newDocuments(c *checker, budget *memory.Budget) *documents {
-	d := &documents{checker: c, account: budget.Account("documents")}
-	d.known, _ = simplelru.NewLRU(maxDocuments, func(_ string, dropped *document) { // its one error is a size below 1
-		d.count(-dropped.size)
-	})
-	return d
+	return &documents{c, bytelru.New[string, *document](bytelru.Options{
+		MaxEntries: maxDocuments, MaxBytes: maxDocumentBytes, Count: budget.Account("documents").Add,
+	})}
 }
 
 // get is the document of a text, checked now or before.
 func (d *documents) get(text string) (*document, gqlerror.List) {
-	d.mu.Lock()
-	known, ok := d.known.Get(text)
-	d.mu.Unlock()
-	if ok {
+	if known, ok := d.cache.Get(text); ok {
 		return known, nil
 	}
 	made, errs := d.check(text)
@@ -251,37 +249,8 @@ func (d *documents) get(text string) (*document, gqlerror.List) {
 		return nil, errs
 	}
 	if made.size <= maxDocumentShare {
-		made.plans.Grown = func(bytes int) { d.grow(made, bytes) }
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.known.Remove(text) // another request may have been as fast; its bytes are given back
-		d.known.Add(text, made)
-		d.count(made.size)
-		d.shrink()
+		made.grown = func(bytes int64) { d.cache.Grow(text, made, int(bytes)) }
+		d.cache.Put(text, made, made.size)
 	}
 	return made, nil
-}
-
-// grow counts what plans take of a document that may have left.
-func (d *documents) grow(document *document, bytes int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if known, ok := d.known.Peek(document.text); !ok || known != document {
-		return
-	}
-	document.size += bytes
-	d.count(bytes)
-	d.shrink()
-}
-
-func (d *documents) count(bytes int) {
-	d.bytes += bytes
-	d.account.Add(int64(bytes))
-}
-
-// shrink lets the least recently used leave until the bytes fit.
-func (d *documents) shrink() {
-	for d.bytes > maxDocumentBytes {
-		d.known.RemoveOldest()
-	}
 }

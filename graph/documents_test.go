@@ -37,35 +37,35 @@ func TestDocumentsAreBounded(t *testing.T) {
 	if !kept("{ __typename }") {
 		t.Error("a document was checked twice")
 	}
-	if large := "{ __typename } #" + strings.Repeat("x", maxDocumentShare); kept(large) || d.known.Len() != 1 {
-		t.Error("a large document was remembered")
+	if large := "{ __typename } #" + strings.Repeat("x", maxDocumentShare); kept(large) || d.cache.Len() != 1 {
+		t.Error("a large document was cached")
 	}
-	if many := "{ __typename }" + strings.Repeat("#\n", 5000); kept(many) || d.known.Len() != 1 {
-		t.Error("a document of many comments was remembered")
+	if many := "{ __typename }" + strings.Repeat("#\n", 5000); kept(many) || d.cache.Len() != 1 {
+		t.Error("a document of many comments was cached")
 	}
 	for range 2 {
-		if _, errs := d.get("{ nothing }"); errs == nil || d.known.Len() != 1 {
-			t.Error("a wrong document was remembered")
+		if _, errs := d.get("{ nothing }"); errs == nil || d.cache.Len() != 1 {
+			t.Error("a wrong document was cached")
 		}
 	}
 	for i := range 2 * maxDocuments {
 		get(d, fmt.Sprintf("{ __typename } # %d %s", i, strings.Repeat("x", 100<<10)))
-		if d.bytes > maxDocumentBytes || d.known.Len() > maxDocuments {
-			t.Fatalf("%d documents, %d bytes", d.known.Len(), d.bytes)
+		if d.cache.Bytes() > maxDocumentBytes || d.cache.Len() > maxDocuments {
+			t.Fatalf("%d documents, %d bytes", d.cache.Len(), d.cache.Bytes())
 		}
 	}
 	sum := 0
-	for _, known := range d.known.Values() {
+	for _, known := range d.cache.Values() {
 		sum += known.size
 	}
-	if sum != d.bytes || d.known.Len() < 100 {
-		t.Errorf("%d documents of %d bytes, counted as %d", d.known.Len(), sum, d.bytes)
+	if sum != d.cache.Bytes() || d.cache.Len() < 100 {
+		t.Errorf("%d documents of %d bytes, counted as %d", d.cache.Len(), sum, d.cache.Bytes())
 	}
 	for i := range 2 * maxDocuments {
 		get(d, fmt.Sprintf("{ a%d: __typename }", i))
 	}
-	if d.known.Len() != maxDocuments {
-		t.Errorf("%d documents", d.known.Len())
+	if d.cache.Len() != maxDocuments {
+		t.Errorf("%d documents", d.cache.Len())
 	}
 }
 
@@ -218,29 +218,29 @@ func TestPlansCountWithTheirDocuments(t *testing.T) {
 	checked := func() (plans int) {
 		t.Helper()
 		sum := 0
-		for _, known := range documents.known.Values() {
+		for _, known := range documents.cache.Values() {
 			sum += known.size
 			plans += known.plans.Bytes()
 		}
-		if sum != documents.bytes || sum > maxDocumentBytes {
-			t.Fatalf("%d bytes, counted as %d", sum, documents.bytes)
+		if bytes := documents.cache.Bytes(); sum+plans != bytes || bytes > maxDocumentBytes {
+			t.Fatalf("%d bytes and plans of %d, counted as %d", sum, plans, bytes)
 		}
 		return plans
 	}
 	ask(0, 0)
-	alone := documents.bytes - checked()
+	alone := documents.cache.Bytes() - checked()
 	for values := range 1 << switches {
 		ask(0, values)
 	}
-	if plans := checked(); documents.bytes != alone+plans || plans < 16*10*256 {
-		t.Errorf("%d bytes, of which plans %d and the rest %d", documents.bytes, plans, alone)
+	if plans := checked(); documents.cache.Bytes() != alone+plans || plans < 16*10*256 {
+		t.Errorf("%d bytes, of which plans %d and the rest %d", documents.cache.Bytes(), plans, alone)
 	}
 	for document := range maxDocuments {
 		for values := range 16 {
 			ask(document, values<<2|3)
 		}
 	}
-	if checked(); documents.known.Len() > maxDocuments*2/3 {
-		t.Errorf("%d documents are kept as if they had no plans", documents.known.Len())
+	if checked(); documents.cache.Len() > maxDocuments*2/3 {
+		t.Errorf("%d documents are kept as if they had no plans", documents.cache.Len())
 	}
 }

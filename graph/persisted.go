@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 
+	"revox-graphql/internal/bytelru"
 	"revox-graphql/internal/errcode"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
 	"revox-graphql/internal/memory"
 )
 
@@ -95,15 +92,9 @@ func persistedHash(extensions map[string]any) (hash string, given bool, refused 
 	return hash, true, nil
 }
 
-// persistedQueries are documents by their hash, the least recently used leaving first. Only what parsed and validated
-// gets in.
+// persistedQueries are the texts of documents by their hash. Only what parsed and validated gets in.
 type persistedQueries struct {
-	maxBytes int
-	account  *memory.Account
-
-	mu    sync.Mutex
-	known *simplelru.LRU[string, string]
-	bytes int
+	cache *bytelru.Cache[string, string]
 }
 
 // maxPersisted bounds their number whatever their bytes.
@@ -113,43 +104,19 @@ func newPersistedQueries(maxBytes int, budget *memory.Budget) *persistedQueries 
 	if maxBytes <= 0 {
 		return nil
 	}
-	p := &persistedQueries{maxBytes: maxBytes, account: budget.Account("persisted_queries")}
-	p.known, _ = simplelru.NewLRU(maxPersisted, func(_, dropped string) { // its one error is a size below 1
-		p.count(-persistedSize(dropped))
-	})
-	return p
-}
-
-func persistedSize(text string) int {
-	const rest = 256 // the hash, and the LRU's own
-	return len(text) + rest
+	return &persistedQueries{bytelru.New[string, string](bytelru.Options{
+		MaxEntries: maxPersisted, MaxBytes: maxBytes, Count: budget.Account("persisted_queries").Add,
+	})}
 }
 
 func (p *persistedQueries) get(hash string) (text string, known bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.known.Get(strings.ToLower(hash))
+	return p.cache.Get(strings.ToLower(hash))
 }
 
 func (p *persistedQueries) add(hash, text string) {
-	size := persistedSize(text)
-	if size > p.maxBytes {
-		return
-	}
+	const rest = 256 // the hash, and the cache's own
 	hash = strings.ToLower(hash)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, known := p.known.Get(hash); known {
-		return
+	if _, known := p.cache.Get(hash); !known {
+		p.cache.Put(strings.Clone(hash), text, len(text)+rest)
 	}
-	p.known.Add(strings.Clone(hash), text)
-	p.count(size)
-	for p.bytes > p.maxBytes {
-		p.known.RemoveOldest()
-	}
-}
-
-func (p *persistedQueries) count(bytes int) {
-	p.bytes += bytes
-	p.account.Add(int64(bytes))
 }

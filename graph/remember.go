@@ -6,12 +6,10 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
 	"revox-graphql/graph/pagination"
+	"revox-graphql/internal/bytelru"
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 )
@@ -34,10 +32,7 @@ type answers struct {
 	memory   pagination.Memory
 	maxBytes int
 	account  *memory.Account
-
-	mu    sync.Mutex
-	known *simplelru.LRU[answerKey, *answer]
-	bytes int
+	cache    *bytelru.Cache[answerKey, *answer]
 }
 
 // answerKey names a request. Its text is the query string or the body, whose forms overlap.
@@ -108,20 +103,16 @@ const maxAnswers = 1 << 16
 
 func newAnswers(known pagination.Memory, maxBytes int, budget *memory.Budget) *answers {
 	a := &answers{memory: known, maxBytes: maxBytes, account: budget.Account("response_cache")}
-	budget.Shrinks(memory.ShrinkResponses, a.account, a.shrink)
-	a.known, _ = simplelru.NewLRU(maxAnswers, func(key answerKey, dropped *answer) { // its one error is a size below 1
-		size := dropped.size(key)
-		a.bytes -= size
-		a.account.Release(int64(size))
+	a.cache = bytelru.New[answerKey, *answer](bytelru.Options{
+		MaxEntries: maxAnswers, MaxBytes: maxBytes, Count: a.account.Add,
 	})
+	budget.Shrinks(memory.ShrinkResponses, a.account, a.cache.Shrink)
 	return a
 }
 
 // get is the answer to a request, nil when it has to be made.
 func (a *answers) get(key answerKey) *answer {
-	a.mu.Lock()
-	known, ok := a.known.Get(key)
-	a.mu.Unlock()
+	known, ok := a.cache.Get(key)
 	if !ok || !known.trace.Holds(a.memory) {
 		return nil
 	}
@@ -130,30 +121,12 @@ func (a *answers) get(key answerKey) *answer {
 
 // put remembers an answer. It takes a copy of the body.
 func (a *answers) put(key answerKey, made *answer) {
-	kept := &answer{operation: made.operation, encoding: made.encoding, tag: made.tag, trace: made.trace}
 	size := made.size(key)
 	if size > a.maxBytes || !a.account.HasRoom(int64(size)) || made.trace.Count() > maxReads {
 		return
 	}
+	kept := &answer{operation: made.operation, encoding: made.encoding, tag: made.tag, trace: made.trace}
 	kept.body = bytes.Clone(made.body)
-	defer a.account.Settle()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.known.Remove(key) // so that the bytes of an older answer are given back
-	a.known.Add(key, kept)
-	a.account.Add(int64(size))
-	for a.bytes += size; a.bytes > a.maxBytes; {
-		a.known.RemoveOldest()
-	}
-}
-
-// shrink drops so many bytes, the least recently used first, and returns how many it has dropped.
-func (a *answers) shrink(bytes int64) (freed int64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	before := a.bytes
-	for a.known.Len() > 0 && int64(before-a.bytes) < bytes {
-		a.known.RemoveOldest()
-	}
-	return int64(before - a.bytes)
+	a.cache.Put(key, kept, size)
+	a.account.Settle()
 }

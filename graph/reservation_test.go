@@ -351,18 +351,22 @@ func TestRememberedAnswersShrink(t *testing.T) {
 	for i := range 3 {
 		a.put(answerKey{text: fmt.Sprint(i)}, &answer{body: make([]byte, 20_000), trace: &pagination.Reads{}})
 	}
-	if a.known.Len() != 3 || int64(a.bytes) != used(t, budget, "response_cache") {
-		t.Errorf("%d are remembered with %d bytes", a.known.Len(), a.bytes)
+	has := func(text string) bool {
+		_, ok := a.cache.Get(answerKey{text: text})
+		return ok
+	}
+	if a.cache.Len() != 3 || int64(a.cache.Bytes()) != used(t, budget, "response_cache") {
+		t.Errorf("%d are cached with %d bytes", a.cache.Len(), a.cache.Bytes())
 	}
 	other.Take(30_000) // 93 kB are counted then: the first has to go
-	if a.known.Len() != 2 || a.known.Contains(answerKey{text: "0"}) {
-		t.Errorf("%d are remembered", a.known.Len())
+	if a.cache.Len() != 2 || has("0") {
+		t.Errorf("%d are cached", a.cache.Len())
 	}
 	a.put(answerKey{text: "more"}, &answer{body: make([]byte, 20_000), trace: &pagination.Reads{}})
-	if a.known.Contains(answerKey{text: "more"}) || a.known.Len() != 2 {
-		t.Error("another is remembered")
+	if has("more") || a.cache.Len() != 2 {
+		t.Error("another is cached")
 	}
-	if int64(a.bytes) != used(t, budget, "response_cache") {
-		t.Errorf("%d bytes, and %d are counted", a.bytes, used(t, budget, "response_cache"))
+	if int64(a.cache.Bytes()) != used(t, budget, "response_cache") {
+		t.Errorf("%d bytes, and %d are counted", a.cache.Bytes(), used(t, budget, "response_cache"))
 	}
 }
