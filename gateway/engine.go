@@ -12,6 +12,7 @@ import (
 	"revox-graphql/gateway/export"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/graph"
+	"revox-graphql/graph/document"
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/pagecache"
@@ -103,15 +104,15 @@ func newEngine(
 		Introspection:   s.Introspection,
 		Demo:            s.demo,
 		Log:             log,
-		Limits: graph.Limits{
-			RequestBytes: int(s.MaxRequestBytes),
-			Tokens:       s.MaxTokens,
-			Depth:        s.MaxDepth,
-			Aliases:      s.MaxAliases,
-			RootFields:   s.MaxRootFields,
-			Cost:         s.MaxCost,
-			AnswerBytes:  int(s.MaxAnswerBytes),
+		Limits: document.Limits{
+			Tokens:     s.MaxTokens,
+			Depth:      s.MaxDepth,
+			Aliases:    s.MaxAliases,
+			RootFields: s.MaxRootFields,
+			Cost:       s.MaxCost,
 		},
+		MaxRequestBytes:  int(s.MaxRequestBytes),
+		MaxResponseBytes: int(s.MaxAnswerBytes),
 		Capacity:         capacity,
 		Memory:           budget,
 		PersistedBytes:   int(s.APQBytes),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/encode"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
@@ -134,11 +135,11 @@ func (r *rival) window(tb testing.TB, rng relay.Range) *pagination.Window {
 func (r *rival) rootField(b testing.TB, query string) (*graphql.OperationContext, graphql.CollectedField) {
 	b.Helper()
 	h := r.Handler.(*handler)
-	document, errs := h.finder.documents.get(query)
-	if errs != nil {
-		b.Fatal(errs)
+	found, err := h.documents.Find(document.Request{Query: query}, nil)
+	if err != nil {
+		b.Fatal(err)
 	}
-	op, errs := h.prepare(document, &graphql.RawParams{})
+	_, op, errs := h.prepare(found, &graphql.RawParams{})
 	if errs != nil {
 		b.Fatal(errs)
 	}

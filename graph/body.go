@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/internal/errcode"
 
 	"github.com/klauspost/compress/gzip"
@@ -45,7 +46,7 @@ func readText(w http.ResponseWriter, r *http.Request, maxBytes int, capacity *Ca
 }
 
 func tooManyBytes(limit, actual int) *refusal {
-	err := beyond("request bytes", errcode.QueryTooLarge, limit, actual, "The request has more than %d bytes.", limit)
+	err := document.LimitError("request bytes", errcode.QueryTooLarge, limit, actual, "The request has more than %d bytes.", limit)
 	return &refusal{http.StatusRequestEntityTooLarge, gqlerror.List{err}}
 }
 
@@ -178,3 +179,6 @@ func refuseBody(w http.ResponseWriter, r *http.Request, err error, maxBytes int,
 		return malformed("The request's body could not be read.")
 	}
 }
+
+// exceeds reports whether n is beyond a limit; 0 is no limit.
+func exceeds(n, limit int) bool { return limit > 0 && n > limit }

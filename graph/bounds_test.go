@@ -69,7 +69,7 @@ func TestLongNames(t *testing.T) {
 func TestWritingEndsAtTheLimit(t *testing.T) {
 	const limit, oneValue = 3000, 2000
 	g := newGateway(t, gatewayOptions{calls: 100, ttl: time.Hour, graph: func(o *graph.Options) {
-		o.Limits.AnswerBytes = limit
+		o.MaxResponseBytes = limit
 	}})
 	for name, query := range map[string]string{
 		"rows":        "{ calls(first: 100) { nodes { id status phoneNumber } } }",

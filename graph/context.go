@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/upstream"
 )
@@ -18,7 +19,7 @@ type request struct {
 	allowance  *upstream.Allowance // for all of its upstream work
 	search     search              // what of that is charged
 	trace      *pagination.Reads   // what was read for it
-	document   *document           // what is executed
+	document   *document.Document  // what is executed
 	wantsCost  bool                // the answer tells the cost
 	errors     errorBounds         // what of its errors is told
 	memory     reservation         // for the answer

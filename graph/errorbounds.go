@@ -3,6 +3,7 @@ package graph
 import (
 	"sync"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/internal/errcode"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -65,6 +66,6 @@ func (e *errorBounds) more() *gqlerror.Error {
 	if e.rest == 0 {
 		return nil
 	}
-	return beyond("errors", errcode.QueryTooComplex, e.told, e.told+e.rest,
+	return document.LimitError("errors", errcode.QueryTooComplex, e.told, e.told+e.rest,
 		"The answer has more errors than are told: %d others were left out.", e.rest)
 }

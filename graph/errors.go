@@ -162,7 +162,7 @@ func locations(ctx context.Context, err error) []gqlerror.Location {
 		return e.Locations
 	}
 	if field := graphql.GetFieldContext(ctx); field != nil && field.Field.Field != nil {
-		return locationsOf(field.Field.Position)
+		return encode.Locations(field.Field.Position)
 	}
 	return nil
 }

@@ -22,9 +22,11 @@ import (
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/encode"
 	"revox-graphql/graph/generated"
 	"revox-graphql/graph/pagination"
+	"revox-graphql/graph/relay"
 	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/memory"
 	"revox-graphql/internal/negotiate"
@@ -55,8 +57,13 @@ type Options struct {
 	// RefreshInterval is how long requests with `Cache-Control: no-cache` share what was read afresh for the first of
 	// them, see [afresh]; 0 is not at all.
 	RefreshInterval time.Duration
-	// Limits bound what one request may ask for.
-	Limits Limits
+	// Limits bound the document of one request.
+	Limits document.Limits
+	// MaxRequestBytes bounds a body or a query string, in bytes; 0 is no limit.
+	MaxRequestBytes int
+	// MaxResponseBytes bounds a response, in bytes: its data, and the errors that came up before or while the data was
+	// written; 0 is no limit.
+	MaxResponseBytes int
 	// Capacity bounds the requests under way at once, unless it is nil.
 	Capacity *Capacity
 	// Memory is the memory of the process; nil is any number of bytes. What is under way counts there if Capacity does.
@@ -99,21 +106,19 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 	p := presenter{opts.Log, opts.Forward}
 	exec.SetErrorPresenter(p.presentSome)
 	exec.SetRecoverFunc(p.recovered)
-	c := newChecker(schema.Schema(), opts.Limits, opts.MaxCount, opts.Introspection)
-	h := &handler{
-		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, capacity: opts.Capacity,
-		timeout: opts.Timeout, maxRequests: cmp.Or(opts.MaxRequests, math.MaxInt), demo: opts.Demo,
-		afresh: newAfresh(opts.RefreshInterval), weights: newWeights(), searches: newSearches(&opts),
-		finder: finder{
-			documents: newDocuments(c, opts.Memory), persisted: newPersistedQueries(opts.PersistedBytes, opts.Memory),
-		},
+	documents, err := document.New(document.Options{
+		Schema: schema.Schema(), Limits: opts.Limits, DefaultCount: relay.DefaultCount, MaxCount: opts.MaxCount,
+		Introspection: opts.Introspection, PersistedBytes: opts.PersistedBytes, TrustedDocuments: opts.TrustedDocuments,
+		Memory: opts.Memory, Log: opts.Log,
+	})
+	if err != nil {
+		return nil, err
 	}
-	if opts.TrustedDocuments != "" {
-		trusted, err := openTrustedDocuments(opts.TrustedDocuments, c, opts.Log)
-		if err != nil {
-			return nil, err
-		}
-		h.finder.trusted = trusted
+	h := &handler{
+		exec: exec, presenter: p, gate: newGate(opts), capacity: opts.Capacity,
+		maxRequestBytes: opts.MaxRequestBytes, maxResponseBytes: opts.MaxResponseBytes, maxCost: opts.Limits.Cost,
+		timeout: opts.Timeout, maxRequests: cmp.Or(opts.MaxRequests, math.MaxInt), demo: opts.Demo,
+		afresh: newAfresh(opts.RefreshInterval), weights: newWeights(), searches: newSearches(&opts), documents: documents,
 	}
 	if opts.Cached && opts.AnswerBytes > 0 {
 		h.answers = newAnswers(opts.Known, opts.AnswerBytes, opts.Memory)
@@ -126,19 +131,19 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 // application/graphql-response+json, and with 200 where it takes application/json, because older clients read the
 // errors only then.
 type handler struct {
-	exec        *executor.Executor
-	presenter   presenter
-	gate        gate
-	finder      finder
-	limits      Limits
-	capacity    *Capacity
-	searches    *searches
-	answers     *answers // nil: none are remembered
-	weights     *weights
-	timeout     time.Duration
-	maxRequests int
-	afresh      *afresh
-	demo        bool
+	exec                                       *executor.Executor
+	presenter                                  presenter
+	gate                                       gate
+	documents                                  *document.Store
+	maxRequestBytes, maxResponseBytes, maxCost int
+	capacity                                   *Capacity
+	searches                                   *searches
+	answers                                    *answers // nil: none are remembered
+	weights                                    *weights
+	timeout                                    time.Duration
+	maxRequests                                int
+	afresh                                     *afresh
+	demo                                       bool
 }
 
 // exchange is a request and what its answer goes to.
@@ -203,7 +208,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		)
 		return
 	}
-	text, bad := readText(w, r, h.limits.RequestBytes, h.capacity)
+	text, bad := readText(w, r, h.maxRequestBytes, h.capacity)
 	if bad == nil {
 		if x.inside = h.capacity.enter(); !x.inside {
 			bad = h.capacity.refuse(w)
@@ -217,10 +222,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		tenant: credential.Tenant(), method: r.Method, text: text,
 		encoding: negotiate.Encoding(r.Header.Values("Accept-Encoding"), encodingBrotli, encodingGzip),
 	}
-	trusted := h.finder.trusted.current()
-	if trusted != nil {
-		key.trusted = trusted.version
-	}
+	trusted := h.documents.Trusted()
+	key.trusted = trusted.Version()
 	fresh, wantsCost := wantsFresh(r.Header), r.Header.Get(costHeader) == "true"
 	if h.answers != nil && !fresh && !wantsCost {
 		if known := h.answers.get(key); known != nil {
@@ -235,17 +238,18 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.refuse(bad)
 		return
 	}
-	document, refused := h.finder.find(params, trusted)
-	if refused != nil {
-		x.refuse(refused)
+	found, err := h.documents.Find(
+		document.Request{Query: params.Query, ID: params.documentID, Extensions: params.Extensions}, trusted)
+	if err != nil {
+		x.refuse(refuseDocument(err))
 		return
 	}
-	params.Query = document.text
+	params.Query = found.Text
 	params.Headers = r.Header
 	now := time.Now()
 	req := &request{
 		id: requestID(w.Header()), credential: credential, deadline: now.Add(h.timeout), trace: &pagination.Reads{},
-		document: document, wantsCost: wantsCost, search: search{searches: h.searches, client: h.gate.client(r)},
+		document: found, wantsCost: wantsCost, search: search{searches: h.searches, client: h.gate.client(r)},
 		allowance: upstream.NewAllowance(h.maxRequests), refresh: fresh,
 	}
 	if fresh {
@@ -256,21 +260,20 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // execute runs the operation and writes its answer.
 func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, key answerKey) {
-	op, errs := h.prepare(req.document, params)
+	operation, op, errs := h.prepare(req.document, params)
 	if errs != nil {
-		x.report.Operation.Hash = req.document.hash
+		x.report.Operation.Hash = req.document.Hash
 		x.refuse(&refusal{errors: errs})
 		return
 	}
-	plan := req.document.costs[op.Operation]
-	cost := plan.of(op.Variables)
-	x.report.Operation = toldOperation(op.Operation.Name, req.document.hash, cost)
-	if err := checkCost(cost, h.limits.Cost); err != nil {
-		x.refuse(&refusal{errors: gqlerror.List{err}})
+	cost, tooMuch := operation.Cost(op.Variables)
+	x.report.Operation = toldOperation(op.Operation.Name, req.document.Hash, cost)
+	if tooMuch != nil {
+		x.refuse(&refusal{errors: gqlerror.List{tooMuch}})
 		return
 	}
-	expected := h.weights.estimate(plan, op.Variables, req.credential.Tenant())
-	req.memory.begin(x, len(key.text), expected, h.limits.AnswerBytes)
+	expected := h.weights.estimate(operation, op.Variables, req.credential.Tenant())
+	req.memory.begin(x, len(key.text), expected, h.maxResponseBytes)
 	defer req.memory.end()
 	if req.memory.scarce {
 		x.refuse(h.capacity.refuseForMemory(x.w))
@@ -280,12 +283,12 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 	defer buffers.put(buffer)
 	buffer.WriteString(openData)
 	x.report.Executed = true
-	limit := encode.Limit{Bytes: h.limits.AnswerBytes, Errors: req.errors.size}
+	limit := encode.Limit{Bytes: h.maxResponseBytes, Errors: req.errors.size}
 	if req.memory.counts() {
 		limit.Grow = req.memory.grow
 	}
 	ctx := encode.WithLimit(withRequest(x.r.Context(), req), limit)
-	response := h.run(generated.WithBuffer(ctx, buffer), op)
+	response := h.run(generated.WithBuffer(ctx, buffer), op, operation.HasNull(op.Variables))
 	cost += int(req.search.cost.Load())
 	x.report.Operation.Cost = cost
 	x.report.read(req.trace, req.allowance.Used())
@@ -314,7 +317,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		extend(response, "reordered", true)
 	}
 	if req.wantsCost {
-		extend(response, "cost", map[string]int{"requested": cost, "limit": h.limits.Cost})
+		extend(response, "cost", map[string]int{"requested": cost, "limit": h.maxCost})
 	}
 	x.held = buffer.Cap()
 	if len(response.Errors) > 0 || len(response.Extensions) > 0 {
@@ -342,28 +345,28 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 
 // prepare chooses the operation of a request and coerces its variables. gqlgen's own way to do that is not taken: see
 // variables.go, and it would check the variables once more.
-func (h *handler) prepare(document *document, params *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
-	if err := checkName(len(params.OperationName)); err != nil {
-		return nil, gqlerror.List{err}
-	}
-	operation, err := document.operation(params.OperationName)
+func (h *handler) prepare(found *document.Document, params *graphql.RawParams) (
+	*document.Operation, *graphql.OperationContext, gqlerror.List,
+) {
+	operation, err := found.Operation(params.OperationName)
 	if err != nil {
-		return nil, toldErrors(gqlerror.List{err}, errcode.ValidationFailed)
+		return nil, nil, gqlerror.List{err}
 	}
-	values, errs := document.variables[operation].coerce(params.Variables)
+	values, errs := operation.Coerce(params.Variables)
 	if errs != nil {
-		return nil, errs
+		return nil, nil, errs
 	}
-	return &graphql.OperationContext{
-		RawQuery: document.text, OperationName: params.OperationName, Doc: document.ast, Operation: operation,
+	return operation, &graphql.OperationContext{
+		RawQuery: found.Text, OperationName: params.OperationName, Doc: found.AST, Operation: operation.Definition,
 		Variables: values, Extensions: params.Extensions, Headers: params.Headers, RecoverFunc: h.presenter.recovered,
 		ResolverMiddleware: introspectType, RootResolverMiddleware: resolveRoot,
 	}, nil
 }
 
-// run executes an operation. Its response is nil if the client has gone.
-func (h *handler) run(ctx context.Context, op *graphql.OperationContext) *graphql.Response {
-	if requestOf(ctx).document.variables[op.Operation].areNull(op.Variables) {
+// run executes an operation, which may have a variable that is null where it must not be. Its response is nil if the
+// client has gone.
+func (h *handler) run(ctx context.Context, op *graphql.OperationContext, hasNull bool) *graphql.Response {
+	if hasNull {
 		if err := nullAtRoot(op); err != nil {
 			ctx = graphql.WithResponseContext(ctx, h.presenter.presentSome, h.presenter.recovered)
 			graphql.AddError(ctx, err)

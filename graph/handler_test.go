@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"revox-graphql/graph"
+	"revox-graphql/graph/document"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
 	"revox-graphql/upstream/pagecache"
@@ -27,9 +28,7 @@ const canary = "sk_canary_7f3a"
 var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 
 // limits are the defaults of the settings.
-var limits = graph.Limits{
-	RequestBytes: 256 << 10, Tokens: 1000, Depth: 16, Aliases: 30, RootFields: 10, Cost: 5000, AnswerBytes: 64 << 20,
-}
+var limits = document.Limits{Tokens: 1000, Depth: 16, Aliases: 30, RootFields: 10, Cost: 5000}
 
 // gateway is the real handler over the real cache and client, and the fake over HTTP.
 type gateway struct {
@@ -85,7 +84,7 @@ func connect(t testing.TB, address string, opts gatewayOptions) *gateway {
 	options := graph.Options{
 		Calls: cache, Known: cache, Cached: opts.ttl > 0, AnswerBytes: 64 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
 		Credential: upstream.NewCredential(canary), Introspection: true, Log: slog.New(slog.NewTextHandler(g.log, nil)),
-		Limits: limits, PersistedBytes: 16 << 20,
+		Limits: limits, MaxRequestBytes: 256 << 10, MaxResponseBytes: 64 << 20, PersistedBytes: 16 << 20,
 	}
 	if opts.graph != nil {
 		opts.graph(&options)

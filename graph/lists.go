@@ -9,59 +9,22 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/encode"
 	"revox-graphql/graph/relay"
 )
 
-// maxList is the most elements of a list in an argument. A document has no room for many more, but its variables do:
-// 260 KB of them are 65,000 elements, each of which is coerced for each use of the variable and compared in each row.
-const maxList = 250
-
 // longList is the error of the first argument with a list that has too many elements.
 func longList(arguments ast.ArgumentList, values map[string]any) error {
 	for _, argument := range arguments {
-		if longestLiteral(argument.Value, values) > maxList {
+		if document.LongestList(argument.Value, values) > document.MaxList {
 			return encode.Located(&relay.ArgumentError{
 				Argument: argument.Name,
-				Message:  fmt.Sprintf("A list in `%s` has more than %d elements.", argument.Name, maxList),
+				Message:  fmt.Sprintf("A list in `%s` has more than %d elements.", argument.Name, document.MaxList),
 			}, argument.Value.Position)
 		}
 	}
 	return nil
-}
-
-// longestLiteral is the length of the longest list in the value of an argument.
-func longestLiteral(value *ast.Value, values map[string]any) int {
-	if value.Kind == ast.Variable {
-		return longestList(values[value.Raw])
-	}
-	longest := 0
-	if value.Kind == ast.ListValue {
-		longest = len(value.Children)
-	}
-	for _, child := range value.Children {
-		longest = max(longest, longestLiteral(child.Value, values))
-	}
-	return longest
-}
-
-// longestList is the length of the longest list in the value of a variable.
-func longestList(value any) int {
-	longest := 0
-	switch value := value.(type) {
-	case []any:
-		if longest = len(value); longest > maxList {
-			return longest
-		}
-		for _, element := range value {
-			longest = max(longest, longestList(element))
-		}
-	case map[string]any:
-		for _, member := range value {
-			longest = max(longest, longestList(member))
-		}
-	}
-	return longest
 }
 
 // resolveRoot is a [graphql.RootFieldMiddleware]: a root field with too long a list in its arguments is an error before
@@ -71,7 +34,7 @@ func resolveRoot(ctx context.Context, next graphql.RootResolver) graphql.Marshal
 	if err := longList(field.Arguments, graphql.GetOperationContext(ctx).Variables); err != nil {
 		failed := failRoot(ctx, field, err)
 		if field.Name == "nodes" { // as with its own bound, see Resolver.Nodes
-			return nullNodes(longestLiteral(field.Arguments.ForName("ids").Value, graphql.GetOperationContext(ctx).Variables))
+			return nullNodes(document.LongestList(field.Arguments.ForName("ids").Value, graphql.GetOperationContext(ctx).Variables))
 		}
 		return failed
 	}

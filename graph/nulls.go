@@ -7,6 +7,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/encode"
 	"revox-graphql/graph/relay"
 )
@@ -18,16 +19,6 @@ import (
 // null, or panics if a directive has it, so such requests take a longer way: each root field is looked through before
 // it is resolved. Which variables can be null there is known of the document, so no other request pays for it.
 
-// areNull reports whether one of the variables is null that must not be.
-func (v *variables) areNull(values map[string]any) bool {
-	for _, name := range v.nullable {
-		if value, ok := values[name]; ok && value == nil {
-			return true
-		}
-	}
-	return false
-}
-
 // nullArgument is the error of the first argument that variables make null, or that lacks a value, where it must not.
 func nullArgument(arguments ast.ArgumentList, values map[string]any) error {
 	for _, argument := range arguments {
@@ -38,7 +29,7 @@ func nullArgument(arguments ast.ArgumentList, values map[string]any) error {
 		message := fmt.Sprintf("Argument %q of non-null type %q must not be null.", argument.Name, at.ExpectedType)
 		if at != whole {
 			message = fmt.Sprintf("Argument %q has invalid value %s: %q must not be null where type %q is expected.",
-				argument.Name, cut(whole.String()), at, at.ExpectedType)
+				argument.Name, document.Shorten(whole.String()), at, at.ExpectedType)
 		}
 		return encode.Located(&relay.ArgumentError{Argument: argument.Name, Message: message}, whole.Position)
 	}

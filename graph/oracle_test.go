@@ -21,6 +21,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/oracle"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
@@ -139,11 +140,11 @@ func (r *rival) askOracle(tb testing.TB, text string) []byte {
 	}
 	// What is asked is made out by the gateway's own code, which graphql-js is the oracle of.
 	h := r.Handler.(*handler)
-	document, refused := h.finder.check(params.Query)
-	if refused != nil {
-		return encodeResponse(&graphql.Response{Errors: refused.errors})
+	found, err := h.documents.Find(document.Request{Query: params.Query}, nil)
+	if err != nil {
+		return encodeResponse(&graphql.Response{Errors: refuseDocument(err).errors})
 	}
-	op, errs := h.prepare(document, &params.RawParams)
+	_, op, errs := h.prepare(found, &params.RawParams)
 	if errs != nil {
 		return encodeResponse(&graphql.Response{Errors: errs})
 	}
@@ -213,9 +214,9 @@ func needOf(ctx context.Context) pagination.Selection {
 // Find implements [oracle.Source].
 func (r *rival) Find(_ context.Context, ids []string) ([]*oracle.Call, error) {
 	calls := make([]*oracle.Call, len(ids))
-	if len(ids) > maxIDs {
+	if len(ids) > document.MaxIDs {
 		return calls, &relay.ArgumentError{
-			Argument: "ids", Message: fmt.Sprintf("`ids` has %d ids, and may have at most %d.", len(ids), maxIDs),
+			Argument: "ids", Message: fmt.Sprintf("`ids` has %d ids, and may have at most %d.", len(ids), document.MaxIDs),
 		}
 	}
 	for i, id := range ids {

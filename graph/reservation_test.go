@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/memory"
@@ -65,7 +66,7 @@ func budgeted(t *testing.T, budget *memory.Budget, calls, said, maxAnswer int) *
 	}
 	h := newRival(t, rows).Handler.(*handler)
 	h.answers, h.weights = nil, newWeights()
-	h.limits.AnswerBytes = maxAnswer
+	h.maxResponseBytes = maxAnswer
 	h.capacity = NewCapacity(100, 1<<20, 1<<30)
 	h.capacity.CountIn(budget)
 	return h
@@ -301,11 +302,15 @@ func TestWeightsAreLearned(t *testing.T) {
 		"{ calls(first: 20) { nodes { transcript { role } b: transcript { role } } } }": 20 * (got.call + 2*got.transcript),
 		"{ __typename }": 0,
 	} {
-		document, errs := h.finder.documents.get(query)
-		if errs != nil {
-			t.Fatal(errs)
+		found, err := h.documents.Find(document.Request{Query: query}, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		estimate := h.weights.estimate(document.costs[document.ast.Operations[0]], nil, all.Tenant)
+		operation, told := found.Operation("")
+		if told != nil {
+			t.Fatal(told)
+		}
+		estimate := h.weights.estimate(operation, nil, all.Tenant)
 		if estimate < int(want)-20 || estimate > int(want)+20 {
 			t.Errorf("%s: %d bytes are expected, and not %f", query, estimate, want)
 		}

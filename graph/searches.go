@@ -7,6 +7,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
@@ -30,7 +31,7 @@ const (
 	freeRequests = 4
 	freeRows     = 10
 	// searchCost is what each further one costs: as much as a scan.
-	searchCost = scanCost
+	searchCost = document.ScanCost
 	// searchesAtOnce of the longest searches are let through at once, as many as a request has fields by default; and
 	// one a second on average.
 	searchesAtOnce = 10
@@ -87,7 +88,7 @@ func (s *search) allowance(of *upstream.Allowance, rng relay.Range, n pagination
 	}
 	free := freeRequests*cursors + rng.Count/freeRows
 	if n.Total {
-		free += countCost // which is paid for
+		free += document.CountCost // which is paid for
 	}
 	return of.Charging(free, func() time.Duration {
 		retryAfter := s.charge(s.client)

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/slowclient"
 )
@@ -27,6 +29,45 @@ type refusal struct {
 // refuse is a refusal for one reason.
 func refuse(status int, code, message string) *refusal {
 	return &refusal{status, gqlerror.List{{Message: message, Extensions: map[string]any{"code": code}}}}
+}
+
+// refuseDocument is the refusal of a request for its document, or for the way in which it names that.
+//
+// A hash is answered as Apollo's protocol wants it: with 200 for every media type, or clients would take it for a failure
+// of the network and not send the document. For the ids of other tools GraphQL over HTTP holds: without data,
+// application/graphql-response+json is never 200.
+func refuseDocument(err error) *refusal {
+	if errs, ok := errors.AsType[gqlerror.List](err); ok {
+		return &refusal{errors: errs}
+	}
+	for _, known := range documentRefusals {
+		if errors.Is(err, known.err) {
+			return refuse(known.status, known.code, known.message)
+		}
+	}
+	return refuse(0, errcode.BadUserInput, "The request names no document that can be run.")
+}
+
+var documentRefusals = []struct {
+	err           error
+	status        int
+	code, message string
+}{
+	{document.ErrNoQuery, http.StatusBadRequest, errcode.BadUserInput,
+		"The parameter `query` is missing: it holds the GraphQL document."},
+	{document.ErrNoHash, http.StatusBadRequest, errcode.BadUserInput,
+		"`extensions.persistedQuery` has no `sha256Hash`."},
+	{document.ErrVersion, http.StatusBadRequest, errcode.BadUserInput,
+		"`extensions.persistedQuery.version` must be 1."},
+	{document.ErrWrongHash, http.StatusBadRequest, errcode.BadUserInput,
+		"The `sha256Hash` is not that of `query`. Hash the document's bytes as they are sent."},
+	{document.ErrHashUnknown, http.StatusOK, errcode.PersistedQueryNotFound, "PersistedQueryNotFound"},
+	{document.ErrHashNotSupported, http.StatusOK, errcode.PersistedQueryNotSupported, "PersistedQueryNotSupported"},
+	{document.ErrIDNotSupported, 0, errcode.PersistedQueryNotSupported,
+		"This gateway has no trusted documents: send the document as `query`."},
+	{document.ErrIDUnknown, 0, errcode.PersistedQueryNotFound, "No trusted document has this id."},
+	{document.ErrNotTrusted, 0, errcode.PersistedQueryRequired,
+		"This gateway runs trusted documents only: send the id of one, not its text."},
 }
 
 // send answers with the errors.

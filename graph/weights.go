@@ -1,10 +1,12 @@
 package graph
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/upstream"
 )
@@ -65,19 +67,32 @@ func (w *weights) learn(reads *pagination.Reads) {
 	}
 }
 
-// estimate is about how many bytes the answer to a request has, by the number of its calls and transcripts.
-func (w *weights) estimate(p *costPlan, variables map[string]any, tenant upstream.Tenant) int {
+// estimate is about how many bytes the response to a request has, by the number of its calls and transcripts.
+func (w *weights) estimate(operation *document.Operation, variables map[string]any, tenant upstream.Tenant) int {
 	all := upstream.ListKey{Tenant: tenant}
-	bytes := int(float64(p.fixed) * w.of(all).call) // look-ups, mostly, and what is no call
-	for i := range p.parts {
-		list := upstream.ListKey{Tenant: tenant, Statuses: p.parts[i].list(variables)}
-		bytes += w.of(list).times(p.parts[i].each, p.parts[i].count(variables, p.maxCount))
+	bytes := int(float64(operation.Fixed()) * w.of(all).call) // look-ups, mostly, and what is no call
+	parts := operation.Parts()
+	for i := range parts {
+		list := upstream.ListKey{Tenant: tenant, Statuses: filterOf(parts[i].Statuses(variables))}
+		bytes += w.of(list).times(&parts[i], parts[i].Count(variables))
 	}
 	return bytes
 }
 
-// times is the weight of so many things that cost so much each: 1 for a call and 10 for its transcript, see [costPlan].
-func (w weight) times(cost, count int) int {
-	calls, transcripts := float64(cost%transcriptCost), float64(cost/transcriptCost)
-	return int((calls*w.call + transcripts*w.transcript) * float64(count))
+// filterOf is the filter that the names of the schema's CallOrderStatus mean.
+func filterOf(names []string) upstream.OrderStatuses {
+	if len(names) == 0 {
+		return 0
+	}
+	statuses := make([]upstream.OrderStatus, len(names))
+	for i, name := range names {
+		statuses[i] = upstream.OrderStatus(strings.ToLower(name))
+	}
+	return upstream.NewOrderStatuses(statuses...)
+}
+
+// times is the weight of so many calls, as far as they are selected.
+func (w weight) times(selected *document.CostPart, count int) int {
+	each := float64(selected.Calls())*w.call + float64(selected.Transcripts())*w.transcript
+	return int(each * float64(count))
 }

@@ -1,4 +1,4 @@
-package graph
+package document
 
 import (
 	"encoding/json"
@@ -9,12 +9,12 @@ import (
 	"strconv"
 	"strings"
 
-	"revox-graphql/internal/errcode"
-
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/validator/core"
+
+	"revox-graphql/graph/encode"
+	"revox-graphql/internal/errcode"
 )
 
 // Variables
@@ -93,8 +93,25 @@ func (v *variables) literal(value *ast.Value, of *ast.Type) any {
 	return object
 }
 
-// coerce makes the values of the declared variables out of those that a request gives. A variable without a value is
-// missing in what it returns. What is given and not declared means nothing. There are at most [maxErrors] errors.
+// Coerce makes the values of the declared variables out of those that a request gives (GraphQL spec 6.1.2
+// CoerceVariableValues). A variable without a value is missing in what it returns. What is given and not declared means
+// nothing. There are at most 20 errors.
+func (o *Operation) Coerce(given map[string]any) (map[string]any, gqlerror.List) {
+	return o.variables.coerce(given)
+}
+
+// HasNull reports whether a variable is null, in the values of [Operation.Coerce], that must not be null where it is
+// used. The specification makes that an error of the fields that use it, not of the request (6.4.1
+// CoerceArgumentValues).
+func (o *Operation) HasNull(values map[string]any) bool {
+	for _, name := range o.variables.nullable {
+		if value, ok := values[name]; ok && value == nil {
+			return true
+		}
+	}
+	return false
+}
+
 func (v *variables) coerce(given map[string]any) (map[string]any, gqlerror.List) {
 	if len(v.declared) == 0 {
 		return nil, nil
@@ -117,7 +134,7 @@ func (v *variables) coerce(given map[string]any) (map[string]any, gqlerror.List)
 			coerced[declared.name] = c.value(value, declared.of)
 		}
 	}
-	return coerced, toldErrors(c.errors, errcode.ValidationFailed)
+	return coerced, coded(c.errors, errcode.ValidationFailed)
 }
 
 // coercion is the coercion of all variables of one request.
@@ -132,7 +149,7 @@ type coercion struct {
 func (c *coercion) add(format string, args ...any) {
 	if !c.full() {
 		c.errors = append(c.errors, &gqlerror.Error{
-			Message: fmt.Sprintf(format, args...), Locations: locationsOf(c.variable.position),
+			Message: fmt.Sprintf(format, args...), Locations: encode.Locations(c.variable.position),
 		})
 	}
 }
@@ -240,7 +257,7 @@ func (c *coercion) unknownMembers(given map[string]any, of *ast.Definition) {
 			return
 		}
 		if of.Fields.ForName(name) == nil {
-			c.refuse(given, `Field "%s" is not defined by type "%s".%s`, cut(name), of.Name,
+			c.refuse(given, `Field "%s" is not defined by type "%s".%s`, Shorten(name), of.Name,
 				c.meant("", name, fieldNames(of)))
 		}
 	}
@@ -270,7 +287,7 @@ func (c *coercion) enum(value any, of *ast.Definition) any {
 		return c.refuse(value, `Enum "%s" cannot represent non-string value: %s.%s`, of.Name, text,
 			c.meant("the enum value ", text, enumNamesOf(of)))
 	case of.EnumValues.ForName(name) == nil:
-		return c.refuse(value, `Value "%s" does not exist in "%s" enum.%s`, cut(name), of.Name,
+		return c.refuse(value, `Value "%s" does not exist in "%s" enum.%s`, Shorten(name), of.Name,
 			c.meant("the enum value ", name, enumNamesOf(of)))
 	}
 	return value
@@ -362,71 +379,4 @@ func enumNamesOf(of *ast.Definition) []string {
 		names[i] = value.Name
 	}
 	return names
-}
-
-// locationsOf is a position as errors tell it.
-func locationsOf(position *ast.Position) []gqlerror.Location {
-	if position == nil {
-		return nil
-	}
-	return []gqlerror.Location{{Line: position.Line, Column: position.Column}}
-}
-
-// inspect shows a value to whoever sent it, as graphql-js does: two levels deep, ten elements of a list, and here no
-// more bytes than a message may have.
-func inspect(value any) string {
-	var b strings.Builder
-	inspectInto(&b, value, 0)
-	return b.String()
-}
-
-func inspectInto(b *strings.Builder, value any, depth int) {
-	const maxDepth, maxElements = 2, 10
-	switch value := value.(type) {
-	case nil:
-		b.WriteString("null")
-	case string:
-		quoted, _ := jsontext.AppendQuote(nil, cut(value)) // a text in UTF-8 has no error
-		b.Write(quoted)
-	case []any:
-		if depth >= maxDepth && len(value) > 0 {
-			b.WriteString("[Array]")
-			return
-		}
-		b.WriteByte('[')
-		for i, element := range value[:min(len(value), maxElements)] {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			inspectInto(b, element, depth+1)
-		}
-		if rest := len(value) - maxElements; rest > 0 {
-			fmt.Fprintf(b, ", ... %d more item", rest)
-			if rest > 1 {
-				b.WriteByte('s')
-			}
-		}
-		b.WriteByte(']')
-	case map[string]any:
-		switch {
-		case len(value) == 0:
-			b.WriteString("{}")
-			return
-		case depth >= maxDepth:
-			b.WriteString("[Object]")
-			return
-		}
-		separator := "{ "
-		for _, name := range slices.Sorted(maps.Keys(value)) {
-			if b.Len() > maxMessage {
-				break
-			}
-			b.WriteString(separator + cut(name) + ": ")
-			inspectInto(b, value[name], depth+1)
-			separator = ", "
-		}
-		b.WriteString(" }")
-	default:
-		fmt.Fprint(b, value)
-	}
 }

@@ -1,4 +1,4 @@
-package graph
+package document
 
 import (
 	"fmt"
@@ -21,28 +21,24 @@ import (
 // Fragments are never expanded to be counted: what a fragment adds is worked out once, so fragments that double forty
 // times are as cheap as forty fields. A cycle is found on the way, and is an error.
 
-// Limits bound what one request may ask for. 0 is no limit.
+// Limits bound what the document of one request may ask for. 0 is no limit.
 type Limits struct {
-	// RequestBytes bounds a body or a query string.
-	RequestBytes int
 	// Tokens bounds the tokens of a document, without comments, and the fields that it has with fragments expanded.
 	Tokens int
 	// Depth, Aliases and RootFields bound each operation, with fragments expanded. A root field is at depth 1.
 	Depth, Aliases, RootFields int
 	// Cost bounds what one request costs, see cost.go.
 	Cost int
-	// AnswerBytes bounds an answer: its data, and the errors that came up before or while the data was written.
-	AnswerBytes int
 }
 
 // exceeds reports whether n is beyond a limit.
 func exceeds(n, limit int) bool { return limit > 0 && n > limit }
 
-// beyond is the error of a request that is beyond a limit. The limit's name, a short text out of few, is for the
-// operator.
-func beyond(name, code string, limit, actual int, format string, args ...any) *gqlerror.Error {
+// LimitError is the error of a request that is beyond a limit. The limit's name, one of a few short texts, is for the
+// operator: clients do not see it.
+func LimitError(name, code string, limit, actual int, format string, args ...any) *gqlerror.Error {
 	return &gqlerror.Error{
-		Rule:       name, // which clients do not see
+		Rule:       name,
 		Message:    fmt.Sprintf(format, args...),
 		Extensions: map[string]any{"code": code, "limit": limit, "actual": actual},
 	}
@@ -52,23 +48,11 @@ func beyond(name, code string, limit, actual int, format string, args ...any) *g
 func (l *Limits) checkSize(c count) *gqlerror.Error {
 	switch {
 	case exceeds(c.tokens, l.Tokens):
-		return beyond(
-			"tokens",
-			errcode.QueryTooLarge,
-			l.Tokens,
-			c.tokens,
-			"The document has more than %d tokens. Split it into several requests.",
-			l.Tokens,
-		)
+		return LimitError("tokens", errcode.QueryTooLarge, l.Tokens, c.tokens,
+			"The document has more than %d tokens. Split it into several requests.", l.Tokens)
 	case c.comments > maxComments:
-		return beyond(
-			"comments",
-			errcode.QueryTooLarge,
-			maxComments,
-			c.comments,
-			"The document has more than %d comments. Send it without them.",
-			maxComments,
-		)
+		return LimitError("comments", errcode.QueryTooLarge, maxComments, c.comments,
+			"The document has more than %d comments. Send it without them.", maxComments)
 	}
 	return checkName(c.longestName)
 }
@@ -78,7 +62,7 @@ func checkName(bytes int) *gqlerror.Error {
 	if bytes <= maxName {
 		return nil
 	}
-	return beyond("name", errcode.QueryTooLarge, maxName, bytes,
+	return LimitError("name", errcode.QueryTooLarge, maxName, bytes,
 		"A name has more than %d bytes. Choose shorter names.", maxName)
 }
 
@@ -140,74 +124,6 @@ func (s *surveyor) fragment(name string) extent {
 	return e
 }
 
-// fragments are those of a document by their names.
-type fragments map[string]*ast.FragmentDefinition
-
-func fragmentsOf(doc *ast.QueryDocument) fragments {
-	f := fragments{}
-	for _, fragment := range doc.Fragments {
-		f[fragment.Name] = fragment
-	}
-	return f
-}
-
-// mergedField is what all fields of one response name select together.
-type mergedField struct {
-	name       string
-	first      *ast.Field
-	selections []ast.SelectionSet // of each field
-}
-
-func (f *mergedField) argument(name string) *ast.Value {
-	if argument := f.first.Arguments.ForName(name); argument != nil {
-		return argument.Value
-	}
-	return nil
-}
-
-// merge merges selections as executing does, going into each fragment once. Types are not looked at.
-func (f fragments) merge(sets ...ast.SelectionSet) []mergedField {
-	var merged []mergedField
-	places, seen := map[string]int{}, map[string]bool{}
-	var collect func(set ast.SelectionSet)
-	collect = func(set ast.SelectionSet) {
-		for _, selection := range set {
-			switch selection := selection.(type) {
-			case *ast.Field:
-				place, known := places[selection.Alias]
-				if !known {
-					place = len(merged)
-					places[selection.Alias] = place
-					merged = append(merged, mergedField{name: selection.Name, first: selection})
-				}
-				merged[place].selections = append(merged[place].selections, selection.SelectionSet)
-			case *ast.InlineFragment:
-				collect(selection.SelectionSet)
-			case *ast.FragmentSpread:
-				if fragment := f[selection.Name]; fragment != nil && !seen[selection.Name] {
-					seen[selection.Name] = true
-					collect(fragment.SelectionSet)
-				}
-			}
-		}
-	}
-	for _, set := range sets {
-		collect(set)
-	}
-	return merged
-}
-
-// pairs counts the pairs of fields of one response name, on all levels: validation compares them. There must be no
-// cycle.
-func (f fragments) pairs(sets ...ast.SelectionSet) int {
-	sum := 0
-	for _, field := range f.merge(sets...) {
-		n := len(field.selections)
-		sum += n*(n-1)/2 + f.pairs(field.selections...)
-	}
-	return sum
-}
-
 // maxPairs keeps validation to a few milliseconds: 996 times __typename, which takes no more than 1,000 tokens, are
 // half a million pairs and a third of a second. Documents that clients make have a few hundred.
 const maxPairs = 5000
@@ -219,59 +135,29 @@ func (l *Limits) checkExtent(doc *ast.QueryDocument) *gqlerror.Error {
 		e := s.extent(operation.SelectionSet)
 		switch {
 		case exceeds(e.depth, l.Depth):
-			return beyond(
-				"depth",
-				errcode.QueryTooComplex,
-				l.Depth,
-				e.depth,
-				"The document nests fields deeper than %d.",
-				l.Depth,
-			)
+			return LimitError("depth", errcode.QueryTooComplex, l.Depth, e.depth,
+				"The document nests fields deeper than %d.", l.Depth)
 		case exceeds(e.aliases, l.Aliases):
-			return beyond(
-				"aliases",
-				errcode.QueryTooComplex,
-				l.Aliases,
-				e.aliases,
-				"The document has more than %d aliases. Split it into several requests.",
-				l.Aliases,
-			)
+			return LimitError("aliases", errcode.QueryTooComplex, l.Aliases, e.aliases,
+				"The document has more than %d aliases. Split it into several requests.", l.Aliases)
 		case exceeds(e.fields, l.Tokens):
-			return beyond(
-				"fields",
-				errcode.QueryTooComplex,
-				l.Tokens,
-				e.fields,
-				"The document has more than %d fields once its fragments are expanded.",
-				l.Tokens,
-			)
+			return LimitError("fields", errcode.QueryTooComplex, l.Tokens, e.fields,
+				"The document has more than %d fields once its fragments are expanded.", l.Tokens)
 		}
 		if n := len(s.merge(operation.SelectionSet)); exceeds(n, l.RootFields) {
-			return beyond(
-				"root fields",
-				errcode.QueryTooComplex,
-				l.RootFields,
-				n,
-				"The document has more than %d fields of `Query`. Split it into several requests.",
-				l.RootFields,
-			)
+			return LimitError("root fields", errcode.QueryTooComplex, l.RootFields, n,
+				"The document has more than %d fields of `Query`. Split it into several requests.", l.RootFields)
 		}
 	}
 	for _, fragment := range doc.Fragments { // validation goes through unused ones too
 		if e := s.fragment(fragment.Name); exceeds(e.fields, l.Tokens) {
-			return beyond(
-				"fields",
-				errcode.QueryTooComplex,
-				l.Tokens,
-				e.fields,
-				"The document has more than %d fields once its fragments are expanded.",
-				l.Tokens,
-			)
+			return LimitError("fields", errcode.QueryTooComplex, l.Tokens, e.fields,
+				"The document has more than %d fields once its fragments are expanded.", l.Tokens)
 		}
 	}
 	if s.cycle != nil {
 		err := gqlerror.ErrorPosf(s.cycle.Position, "The fragment %q spreads itself.", s.cycle.Name)
-		return toldErrors(gqlerror.List{err}, errcode.ValidationFailed)[0]
+		return coded(gqlerror.List{err}, errcode.ValidationFailed)[0]
 	}
 	if l.Tokens > 0 { // else the document may be of any size anyway
 		return s.checkPairs(doc)
@@ -288,13 +174,8 @@ func (f fragments) checkPairs(doc *ast.QueryDocument) *gqlerror.Error {
 		pairs += f.pairs(fragment.SelectionSet)
 	}
 	if pairs > maxPairs {
-		return beyond(
-			"same fields",
-			errcode.QueryTooComplex,
-			maxPairs,
-			pairs,
-			"The document selects the same fields too many times. Select each of them once.",
-		)
+		return LimitError("same fields", errcode.QueryTooComplex, maxPairs, pairs,
+			"The document selects the same fields too many times. Select each of them once.")
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package graph
+package document
 
 import (
 	"encoding/json"
@@ -9,20 +9,19 @@ import (
 	"slices"
 	"strings"
 
-	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/reload"
 )
 
 // trustedDocuments is a file of all documents that may run, which is read again when it has changed.
 type trustedDocuments struct {
-	file *reload.File[*manifest]
+	file *reload.File[*Manifest]
 	log  *slog.Logger
 }
 
-// manifest is what the file had when it was read.
-type manifest struct {
-	documents map[string]*document
-	version   int // counts the times it was read: answers of another version are not given again
+// Manifest is what the file of trusted documents had when it was read.
+type Manifest struct {
+	documents map[string]*Document
+	version   int // counts the times it was read: responses of another version are not sent again
 }
 
 // maxManifest bounds the file, in bytes: a thousand documents of ten kilobytes have a sixth of it.
@@ -30,13 +29,13 @@ const maxManifest = 64 << 20
 
 func openTrustedDocuments(path string, c *checker, log *slog.Logger) (*trustedDocuments, error) {
 	versions := 0 // nothing is parsed twice at once
-	file, err := reload.Open(path, reload.Options[*manifest]{
-		Parse: func(content []byte) (*manifest, error) {
+	file, err := reload.Open(path, reload.Options[*Manifest]{
+		Parse: func(content []byte) (*Manifest, error) {
 			documents, err := checkManifest(content, c)
 			versions++
-			return &manifest{documents, versions}, err
+			return &Manifest{documents, versions}, err
 		},
-		Entries:  func(m *manifest) int { return len(m.documents) },
+		Entries:  func(m *Manifest) int { return len(m.documents) },
 		MaxBytes: maxManifest,
 	})
 	if err != nil {
@@ -46,19 +45,19 @@ func openTrustedDocuments(path string, c *checker, log *slog.Logger) (*trustedDo
 }
 
 // current is the manifest that holds now; nil on nil.
-func (t *trustedDocuments) current() *manifest {
+func (t *trustedDocuments) current() *Manifest {
 	if t == nil {
 		return nil
 	}
 	return t.file.Current(t.log)
 }
 
-func checkManifest(content []byte, c *checker) (map[string]*document, error) {
+func checkManifest(content []byte, c *checker) (map[string]*Document, error) {
 	texts, err := readManifest(content)
 	if err != nil {
 		return nil, err
 	}
-	documents := make(map[string]*document, len(texts))
+	documents := make(map[string]*Document, len(texts))
 	for _, id := range slices.Sorted(maps.Keys(texts)) {
 		document, errs := c.check(texts[id])
 		if errs != nil {
@@ -105,21 +104,27 @@ func readManifest(content []byte) (map[string]string, error) {
 	return texts, nil
 }
 
+// Version counts how often the file was read; 0 on nil.
+func (m *Manifest) Version() int {
+	if m == nil {
+		return 0
+	}
+	return m.version
+}
+
 // find is the document that a request names, by hash or by id.
-func (m *manifest) find(hash string, p *params) (*document, *refusal) {
-	id := hash
-	if id == "" {
-		id = p.documentID
+func (m *Manifest) find(hash, id string) (*Document, error) {
+	if hash != "" {
+		id = hash
 	}
 	if id == "" {
-		return nil, refuse(0, errcode.PersistedQueryRequired,
-			"This gateway runs trusted documents only: send the id of one, not its text.")
+		return nil, ErrNotTrusted
 	}
 	if document := m.documents[strings.TrimPrefix(id, "sha256:")]; document != nil {
 		return document, nil
 	}
 	if hash != "" { // a client of automatic persisted queries must not go on to send the text
-		return nil, refusePersisted(errcode.PersistedQueryNotSupported, "PersistedQueryNotSupported")
+		return nil, ErrHashNotSupported
 	}
-	return nil, refuse(0, errcode.PersistedQueryNotFound, "No trusted document has this id.")
+	return nil, ErrIDUnknown
 }

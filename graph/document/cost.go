@@ -1,16 +1,13 @@
-package graph
+package document
 
 import (
 	"encoding/json"
 	"math"
-	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
-	"revox-graphql/graph/relay"
 	"revox-graphql/internal/errcode"
-	"revox-graphql/upstream"
 )
 
 // The cost of a request is about the number of calls that it reads and writes. A call costs 1, and each transcript of
@@ -23,81 +20,97 @@ import (
 const (
 	callCost       = 1
 	transcriptCost = 10
-	scanCost       = 20
-	countCost      = 20
-	freeElements   = 10 // cost as much as a call
+	// ScanCost is what a look-up by id costs, and CountCost what a `totalCount` does.
+	ScanCost     = 20
+	CountCost    = 20
+	freeElements = 10 // cost as much as a call
 )
 
 // costPlan is what an operation costs as far as its document tells. What is left to a request are the counts.
 type costPlan struct {
-	fixed    int
-	lists    []*ast.Value // in arguments, but those of parts
-	parts    []costPart
-	maxCount int
+	fixed int
+	lists []*ast.Value // in arguments, but those of parts
+	parts []CostPart
+	opts  *Options
 }
 
-// costPart costs something for each call: of `calls`, or of `nodes` if there are ids.
-type costPart struct {
+// CostPart is what costs something for each call: `calls`, or `nodes` if there are ids.
+type CostPart struct {
 	each             int
 	lists            []*ast.Value // in arguments of fields of a call
 	first, last, ids *ast.Value
 	statuses         *ast.Value // of the list; nil is all of them
+	opts             *Options
 }
 
-// list is the filter of the list that the part reads. What is no filter is refused later.
-func (p *costPart) list(variables map[string]any) upstream.OrderStatuses {
+// Fixed is what the operation costs whatever the number of calls, without the lists in its arguments: look-ups, counts
+// and introspection.
+func (o *Operation) Fixed() int { return o.cost.fixed }
+
+// Parts are what costs something for each call.
+func (o *Operation) Parts() []CostPart { return o.cost.parts }
+
+// Calls is how often each call is selected, and Transcripts how often its transcript is.
+func (p *CostPart) Calls() int { return p.each % transcriptCost }
+
+// Transcripts is how often the transcript of each call is selected.
+func (p *CostPart) Transcripts() int { return p.each / transcriptCost }
+
+// Statuses is the filter of the list that the part reads, by the names in the schema. What is no filter is rejected
+// when the field is resolved.
+func (p *CostPart) Statuses(variables map[string]any) []string {
 	if p.statuses == nil {
-		return 0
+		return nil
 	}
 	value, err := p.statuses.Value(variables)
 	if err != nil {
-		return 0
+		return nil
 	}
-	names, ok := value.([]any)
+	given, ok := value.([]any)
 	if !ok {
-		names = []any{value} // a single value is a list of one
+		given = []any{value} // a single value is a list of one
 	}
-	var statuses []upstream.OrderStatus
-	for _, name := range names {
-		if name, ok := name.(string); ok {
-			statuses = append(statuses, upstream.OrderStatus(strings.ToLower(name)))
+	names := make([]string, 0, len(given))
+	for _, one := range given {
+		if name, ok := one.(string); ok {
+			names = append(names, name)
 		}
 	}
-	return upstream.NewOrderStatuses(statuses...)
+	return names
 }
 
 // newCostPlan makes the plan of an operation that has been validated.
-func newCostPlan(operation *ast.OperationDefinition, fragments fragments, sizes schemaSizes, maxCount int) *costPlan {
-	p := &costPlan{maxCount: maxCount}
+func (c *checker) newCostPlan(operation *ast.OperationDefinition, fragments fragments) *costPlan {
+	p := &costPlan{opts: c.opts}
 	for _, field := range fragments.merge(operation.SelectionSet) {
 		switch field.name {
 		case "calls":
-			part := costPart{
-				first: field.argument("first"), last: field.argument("last"), statuses: field.argument("statuses"),
+			part := CostPart{
+				opts: c.opts, first: field.argument("first"), last: field.argument("last"), statuses: field.argument("statuses"),
 			}
 			p.connection(&part, field, fragments)
 			part.each = max(callCost, part.each)
 			p.parts = append(p.parts, part)
 			p.lists = append(p.lists, field.lists()...)
 		case "nodes":
-			part := costPart{ids: field.argument("ids")}
+			part := CostPart{opts: c.opts, ids: field.argument("ids")}
 			part.call(field, fragments)
-			p.fixed += scanCost
+			p.fixed += ScanCost
 			p.parts = append(p.parts, part)
 		case "call", "node":
-			var one costPart
+			var one CostPart
 			one.call(field, fragments)
-			p.fixed += scanCost + one.each
+			p.fixed += ScanCost + one.each
 			p.lists = append(p.lists, one.lists...)
 		case "__schema", "__type":
-			p.fixed += int(math.Ceil(sizes.values(field, fragments) / valuesForOne))
+			p.fixed += int(math.Ceil(c.sizes.values(field, fragments) / valuesForOne))
 		}
 	}
 	return p
 }
 
 // connection adds what each call of a connection costs.
-func (p *costPlan) connection(part *costPart, connection mergedField, fragments fragments) {
+func (p *costPlan) connection(part *CostPart, connection mergedField, fragments fragments) {
 	for _, field := range fragments.merge(connection.selections...) {
 		switch field.name {
 		case "nodes":
@@ -109,13 +122,13 @@ func (p *costPlan) connection(part *costPart, connection mergedField, fragments 
 				}
 			}
 		case "totalCount":
-			p.fixed += countCost
+			p.fixed += CountCost
 		}
 	}
 }
 
 // call adds what a call costs.
-func (p *costPart) call(call mergedField, fragments fragments) {
+func (p *CostPart) call(call mergedField, fragments fragments) {
 	p.each += callCost
 	for _, field := range fragments.merge(call.selections...) {
 		if field.name == "transcript" {
@@ -135,12 +148,17 @@ func (f *mergedField) lists() (values []*ast.Value) {
 	return values
 }
 
-// of is what a request costs.
+// Cost is what the operation costs with these variables. The error is of one that costs too much.
+func (o *Operation) Cost(variables map[string]any) (cost int, err *gqlerror.Error) {
+	cost = o.cost.of(variables)
+	return cost, checkCost(cost, o.cost.opts.Limits.Cost)
+}
+
 func (p *costPlan) of(variables map[string]any) int {
 	cost := p.fixed + costOfLists(p.lists, variables)
 	for i := range p.parts {
 		part := &p.parts[i]
-		cost += (part.each + costOfLists(part.lists, variables)) * part.count(variables, p.maxCount)
+		cost += (part.each + costOfLists(part.lists, variables)) * part.Count(variables)
 	}
 	return cost
 }
@@ -148,27 +166,28 @@ func (p *costPlan) of(variables map[string]any) int {
 // costOfLists is what lists cost. What is longer than a list may be is refused.
 func costOfLists(lists []*ast.Value, variables map[string]any) (cost int) {
 	for _, list := range lists {
-		cost += min(longestLiteral(list, variables), maxList) / freeElements
+		cost += min(LongestList(list, variables), MaxList) / freeElements
 	}
 	return cost
 }
 
-// checkCost refuses a request that costs too much.
+// checkCost rejects a request that costs too much.
 func checkCost(cost, limit int) *gqlerror.Error {
 	if !exceeds(cost, limit) {
 		return nil
 	}
-	return beyond("cost", errcode.QueryTooComplex, limit, cost,
+	return LimitError("cost", errcode.QueryTooComplex, limit, cost,
 		"This query costs %d, and may cost %d: 1 for each call and 10 for its transcript. Ask for fewer calls at once.", cost, limit)
 }
 
-// count is the number of calls. What is beyond the largest number that is served is refused later, or cheaply, so it
-// does not count beyond it.
-func (p *costPart) count(variables map[string]any, maxCount int) int {
+// Count is the number of calls. It is at most the largest number that is served: what is beyond that is rejected when
+// the field is resolved.
+func (p *CostPart) Count(variables map[string]any) int {
+	maxCount := p.opts.MaxCount
 	if p.ids != nil {
 		ids, err := p.ids.Value(variables)
 		if list, ok := ids.([]any); ok && err == nil {
-			return min(len(list), maxIDs)
+			return min(len(list), MaxIDs)
 		}
 		return 1 // a single value is a list of one
 	}
@@ -184,7 +203,7 @@ func (p *costPart) count(variables map[string]any, maxCount int) int {
 		}
 	}
 	if n < 0 {
-		n = relay.DefaultCount
+		n = p.opts.DefaultCount
 	}
 	return max(1, min(n, maxCount))
 }

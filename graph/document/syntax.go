@@ -1,4 +1,4 @@
-package graph
+package document
 
 import (
 	"errors"
@@ -219,7 +219,7 @@ func (w *writtenText) check(before, token *lexer.Token) *gqlerror.Error {
 		// gqlparser ends a block string with the last three of many quotes, and the specification with the first
 		// three.
 		if raw := w.of(token); token.Pos.End < len(w.runes) && w.runes[token.Pos.End] == '"' {
-			return gqlerror.ErrorPosf(&token.Pos, "Unexpected quote behind the block string %s", cut(raw))
+			return gqlerror.ErrorPosf(&token.Pos, "Unexpected quote behind the block string %s", Shorten(raw))
 		}
 	case token.Kind == lexer.String && strings.ContainsRune(token.Value, utf8.RuneError):
 		if escape := loneSurrogate(w.of(token)); escape != "" {

@@ -1,27 +1,26 @@
-package graph
+package document
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
+	"revox-graphql/graph/encode"
+	"revox-graphql/graph/generated"
 	"strings"
 	"testing"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/core"
 )
 
-func someDocuments(limits Limits) *documents {
-	return newDocuments(newChecker(newSchema(), limits, 100, true), nil)
+func newTestCache() *cache {
+	return newCache(newChecker(&Options{Schema: generated.Schema(), DefaultCount: 20, MaxCount: 100, Introspection: true}), nil)
 }
 
 func TestDocumentsAreBounded(t *testing.T) {
-	get := func(d *documents, text string) *document {
+	get := func(d *cache, text string) *Document {
 		t.Helper()
 		got, errs := d.get(text)
 		if errs != nil {
@@ -29,7 +28,7 @@ func TestDocumentsAreBounded(t *testing.T) {
 		}
 		return got
 	}
-	d := someDocuments(Limits{})
+	d := newTestCache()
 	kept := func(text string) bool {
 		first := get(d, text)
 		return get(d, text) == first
@@ -37,35 +36,35 @@ func TestDocumentsAreBounded(t *testing.T) {
 	if !kept("{ __typename }") {
 		t.Error("a document was checked twice")
 	}
-	if large := "{ __typename } #" + strings.Repeat("x", maxDocumentShare); kept(large) || d.cache.Len() != 1 {
+	if large := "{ __typename } #" + strings.Repeat("x", maxDocumentShare); kept(large) || d.known.Len() != 1 {
 		t.Error("a large document was cached")
 	}
-	if many := "{ __typename }" + strings.Repeat("#\n", 5000); kept(many) || d.cache.Len() != 1 {
+	if many := "{ __typename }" + strings.Repeat("#\n", 5000); kept(many) || d.known.Len() != 1 {
 		t.Error("a document of many comments was cached")
 	}
 	for range 2 {
-		if _, errs := d.get("{ nothing }"); errs == nil || d.cache.Len() != 1 {
+		if _, errs := d.get("{ nothing }"); errs == nil || d.known.Len() != 1 {
 			t.Error("a wrong document was cached")
 		}
 	}
 	for i := range 2 * maxDocuments {
 		get(d, fmt.Sprintf("{ __typename } # %d %s", i, strings.Repeat("x", 100<<10)))
-		if d.cache.Bytes() > maxDocumentBytes || d.cache.Len() > maxDocuments {
-			t.Fatalf("%d documents, %d bytes", d.cache.Len(), d.cache.Bytes())
+		if d.known.Bytes() > maxDocumentBytes || d.known.Len() > maxDocuments {
+			t.Fatalf("%d documents, %d bytes", d.known.Len(), d.known.Bytes())
 		}
 	}
 	sum := 0
-	for _, known := range d.cache.Values() {
+	for _, known := range d.known.Values() {
 		sum += known.size
 	}
-	if sum != d.cache.Bytes() || d.cache.Len() < 100 {
-		t.Errorf("%d documents of %d bytes, counted as %d", d.cache.Len(), sum, d.cache.Bytes())
+	if sum != d.known.Bytes() || d.known.Len() < 100 {
+		t.Errorf("%d documents of %d bytes, counted as %d", d.known.Len(), sum, d.known.Bytes())
 	}
 	for i := range 2 * maxDocuments {
 		get(d, fmt.Sprintf("{ a%d: __typename }", i))
 	}
-	if d.cache.Len() != maxDocuments {
-		t.Errorf("%d documents", d.cache.Len())
+	if d.known.Len() != maxDocuments {
+		t.Errorf("%d documents", d.known.Len())
 	}
 }
 
@@ -136,7 +135,7 @@ func TestExtentsAreThoseOfTheExpandedDocument(t *testing.T) {
 
 // An error that is found again and again ends a validation, though it is told once.
 func TestReportsAreBounded(t *testing.T) {
-	d := someDocuments(Limits{})
+	d := newTestCache()
 	doc, err := parser.ParseQuery(&ast.Source{Input: "{" + strings.Repeat(" __typename", 2*maxReports) + " }"})
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +155,7 @@ func TestReportsAreBounded(t *testing.T) {
 
 // Whatever the variables, a cost is at least 1, and no more than the largest page makes it.
 func TestCostsAreBounded(t *testing.T) {
-	d := someDocuments(Limits{})
+	d := newTestCache()
 	for query, most := range map[string]int{
 		"query ($n: Int) { calls(first: $n) { nodes { id } } }":                   100,
 		"query ($n: Int = 3) { calls(first: 5, last: $n) { nodes { id } } }":      100,
@@ -168,7 +167,7 @@ func TestCostsAreBounded(t *testing.T) {
 		if errs != nil {
 			t.Fatal(errs)
 		}
-		plan := doc.costs[doc.ast.Operations[0]]
+		plan := doc.operations[0].cost
 		highest := 0
 		for _, n := range []any{nil, int64(0), int64(-1), int64(7), int64(1 << 40), 99, "x"} {
 			for _, ids := range []any{[]any{}, make([]any, 3), make([]any, 1000), "a", nil} {
@@ -186,8 +185,7 @@ func TestCostsAreBounded(t *testing.T) {
 
 // The bytes of a document's plans count with its own, so that documents leave for them.
 func TestPlansCountWithTheirDocuments(t *testing.T) {
-	r := newRival(t, nil)
-	documents := r.Handler.(*handler).finder.documents
+	documents := newTestCache()
 	const switches = 6
 	names, declared, used := make([]string, switches), "", ""
 	for i := range names {
@@ -195,52 +193,47 @@ func TestPlansCountWithTheirDocuments(t *testing.T) {
 		declared += fmt.Sprintf(" $%s: Boolean!", names[i])
 		used += fmt.Sprintf(" a%d: transcript @include(if: $%s) { index role content toolName }", i, names[i])
 	}
-	ask := func(document, values int) {
-		variables := map[string]bool{}
+	run := func(document, values int) {
+		variables := map[string]any{}
 		for i, name := range names {
 			variables[name] = values>>i&1 == 1
 		}
-		body, err := json.Marshal(map[string]any{
-			"query":     fmt.Sprintf("query Q%d(%s) { calls(first: 1) { nodes { id%s } } }", document, declared, used),
-			"variables": variables,
-		})
-		if err != nil {
-			t.Fatal(err)
+		text := fmt.Sprintf("query Q%d(%s) { calls(first: 1) { nodes { id%s } } }", document, declared, used)
+		found, errs := documents.get(text)
+		if errs != nil {
+			t.Fatal(errs)
 		}
-		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", bytes.NewReader(body))
-		req.Header.Set("Content-Type", applicationJSON)
-		w := httptest.NewRecorder()
-		r.ServeHTTP(w, req)
-		if w.Body.String() != `{"data":{"calls":{"nodes":[]}}}` {
-			t.Fatal(w.Body)
-		}
+		operation := found.AST.Operations[0]
+		op := &graphql.OperationContext{Doc: found.AST, Operation: operation, Variables: variables}
+		root := graphql.CollectFields(op, operation.SelectionSet, []string{"Query"})[0]
+		found.Plans.Of(op, root, &encode.Arguments{})
 	}
 	checked := func() (plans int) {
 		t.Helper()
 		sum := 0
-		for _, known := range documents.cache.Values() {
+		for _, known := range documents.known.Values() {
 			sum += known.size
-			plans += known.plans.Bytes()
+			plans += known.Plans.Bytes()
 		}
-		if bytes := documents.cache.Bytes(); sum+plans != bytes || bytes > maxDocumentBytes {
+		if bytes := documents.known.Bytes(); sum+plans != bytes || bytes > maxDocumentBytes {
 			t.Fatalf("%d bytes and plans of %d, counted as %d", sum, plans, bytes)
 		}
 		return plans
 	}
-	ask(0, 0)
-	alone := documents.cache.Bytes() - checked()
+	run(0, 0)
+	alone := documents.known.Bytes() - checked()
 	for values := range 1 << switches {
-		ask(0, values)
+		run(0, values)
 	}
-	if plans := checked(); documents.cache.Bytes() != alone+plans || plans < 16*10*256 {
-		t.Errorf("%d bytes, of which plans %d and the rest %d", documents.cache.Bytes(), plans, alone)
+	if plans := checked(); documents.known.Bytes() != alone+plans || plans < 16*10*256 {
+		t.Errorf("%d bytes, of which plans %d and the rest %d", documents.known.Bytes(), plans, alone)
 	}
 	for document := range maxDocuments {
 		for values := range 16 {
-			ask(document, values<<2|3)
+			run(document, values<<2|3)
 		}
 	}
-	if checked(); documents.cache.Len() > maxDocuments*2/3 {
-		t.Errorf("%d documents are kept as if they had no plans", documents.cache.Len())
+	if checked(); documents.known.Len() > maxDocuments*2/3 {
+		t.Errorf("%d documents are kept as if they had no plans", documents.known.Len())
 	}
 }
