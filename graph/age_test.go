@@ -182,7 +182,7 @@ func TestAge(t *testing.T) {
 					})
 					defer cache.Close()
 					handler, err := graph.NewHandler(graph.Options{
-						Calls: cache, Known: cache, Cached: true, AnswerBytes: 1 << 20,
+						Calls: cache, Known: cache, Cached: true, ResponseCacheBytes: 1 << 20,
 						PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
 						Limits: limits, Log: slog.New(slog.DiscardHandler),
 					})

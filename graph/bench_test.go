@@ -56,7 +56,7 @@ func BenchmarkAnswer(b *testing.B) {
 	r := newBenchRival(b)
 	remembering := r.Handler.(*handler)
 	executing := *remembering
-	executing.answers = nil
+	executing.responses = nil
 	for _, work := range benchmarks {
 		request, err := json.Marshal(map[string]string{"query": work.query})
 		if err != nil {

@@ -27,6 +27,7 @@ import (
 	"revox-graphql/graph/generated"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
+	"revox-graphql/graph/responsecache"
 	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/memory"
 	"revox-graphql/internal/negotiate"
@@ -42,8 +43,8 @@ type Options struct {
 	Cached bool
 	// PageSize is the most rows that one upstream request asks for; at least 20, see [relay.Cover].
 	PageSize int
-	// AnswerBytes bounds the memory for remembered answers; 0 remembers none, and so does Cached being false.
-	AnswerBytes int
+	// ResponseCacheBytes bounds the memory for cached responses, in bytes; 0 caches none, and so does Cached being false.
+	ResponseCacheBytes int
 	// MaxCount is the largest `first` or `last` of a connection.
 	MaxCount int
 	// MaxShift is how many rows a list may have shifted by since a cursor was made, before the cursor expires.
@@ -120,8 +121,8 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		timeout: opts.Timeout, maxRequests: cmp.Or(opts.MaxRequests, math.MaxInt), demo: opts.Demo,
 		afresh: newAfresh(opts.RefreshInterval), weights: newWeights(), searches: newSearches(&opts), documents: documents,
 	}
-	if opts.Cached && opts.AnswerBytes > 0 {
-		h.answers = newAnswers(opts.Known, opts.AnswerBytes, opts.Memory)
+	if opts.Cached && opts.ResponseCacheBytes > 0 {
+		h.responses = responsecache.New(opts.Known, opts.ResponseCacheBytes, opts.Memory)
 	}
 	return h, nil
 }
@@ -138,7 +139,7 @@ type handler struct {
 	maxRequestBytes, maxResponseBytes, maxCost int
 	capacity                                   *Capacity
 	searches                                   *searches
-	answers                                    *answers // nil: none are remembered
+	responses                                  *responsecache.Cache // nil: none are cached
 	weights                                    *weights
 	timeout                                    time.Duration
 	maxRequests                                int
@@ -218,18 +219,18 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.refuse(bad)
 		return
 	}
-	key := answerKey{
-		tenant: credential.Tenant(), method: r.Method, text: text,
-		encoding: negotiate.Encoding(r.Header.Values("Accept-Encoding"), encodingBrotli, encodingGzip),
+	key := responsecache.Key{
+		Tenant: credential.Tenant(), Method: r.Method, Text: text,
+		Encoding: negotiate.Encoding(r.Header.Values("Accept-Encoding"), encodingBrotli, encodingGzip),
 	}
 	trusted := h.documents.Trusted()
-	key.trusted = trusted.Version()
+	key.Trusted = trusted.Version()
 	fresh, wantsCost := wantsFresh(r.Header), r.Header.Get(costHeader) == "true"
-	if h.answers != nil && !fresh && !wantsCost {
-		if known := h.answers.get(key); known != nil {
-			x.report.Remembered, x.report.Operation = true, known.operation
-			x.sharers = &known.sharers
-			known.send(x)
+	if !fresh && !wantsCost {
+		if cached := h.responses.Get(key); cached != nil {
+			x.report.Cached, x.report.Operation = true, cached.Operation
+			x.sharers = &cached.Writers
+			x.sendCached(cached)
 			return
 		}
 	}
@@ -259,7 +260,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // execute runs the operation and writes its answer.
-func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, key answerKey) {
+func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, key responsecache.Key) {
 	operation, op, errs := h.prepare(req.document, params)
 	if errs != nil {
 		x.report.Operation.Hash = req.document.Hash
@@ -273,7 +274,7 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		return
 	}
 	expected := h.weights.estimate(operation, op.Variables, req.credential.Tenant())
-	req.memory.begin(x, len(key.text), expected, h.maxResponseBytes)
+	req.memory.begin(x, len(key.Text), expected, h.maxResponseBytes)
 	defer req.memory.end()
 	if req.memory.scarce {
 		x.refuse(h.capacity.refuseForMemory(x.w))
@@ -326,21 +327,19 @@ func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, 
 		return
 	}
 	buffer.WriteByte('}')
-	made := &answer{operation: x.report.Operation, body: buffer.Bytes(), trace: req.trace}
+	made := &responsecache.Response{Operation: x.report.Operation, Body: buffer.Bytes(), Reads: req.trace}
 	if x.r.Method == http.MethodGet {
-		made.tag = entityTag(made.body)
+		made.Tag = entityTag(made.Body)
 	}
-	if key.encoding != "" && len(made.body) >= minCompressed && req.memory.spare(compressing(len(made.body))) {
-		packed := buffers.get(len(made.body) / packedShare)
+	if key.Encoding != "" && len(made.Body) >= minCompressed && req.memory.spare(compressing(len(made.Body))) {
+		packed := buffers.get(len(made.Body) / packedShare)
 		defer buffers.put(packed)
-		compress(packed, key.encoding, made.body)
-		made.body, made.encoding = packed.Bytes(), key.encoding
+		compress(packed, key.Encoding, made.Body)
+		made.Body, made.Encoding = packed.Bytes(), key.Encoding
 		x.held += packed.Cap()
 	}
-	if h.answers != nil {
-		h.answers.put(key, made)
-	}
-	made.send(x)
+	h.responses.Put(key, made)
+	x.sendCached(made)
 }
 
 // prepare chooses the operation of a request and coerces its variables. gqlgen's own way to do that is not taken: see

@@ -59,7 +59,7 @@ func newRival(tb testing.TB, rows []json.RawMessage) *rival {
 		})
 	}
 	opts := Options{
-		Calls: cache, Known: cache, Cached: true, AnswerBytes: 1 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20,
+		Calls: cache, Known: cache, Cached: true, ResponseCacheBytes: 1 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20,
 		Timeout: time.Minute, Introspection: true, Log: slog.New(slog.DiscardHandler),
 	}
 	// Both read through the same pages: a cursor is as good to one as to the other.

@@ -282,7 +282,7 @@ func TestManifestIsReread(t *testing.T) {
 		}
 		log := &bytes.Buffer{}
 		handler, err := graph.NewHandler(graph.Options{
-			Limits: limits, MaxCount: 100, TrustedDocuments: path, Timeout: time.Minute, Cached: true, AnswerBytes: 1 << 20,
+			Limits: limits, MaxCount: 100, TrustedDocuments: path, Timeout: time.Minute, Cached: true, ResponseCacheBytes: 1 << 20,
 			Log: slog.New(slog.NewTextHandler(log, nil)),
 		})
 		if err != nil {

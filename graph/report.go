@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"revox-graphql/graph/pagination"
+	"revox-graphql/graph/responsecache"
 	"revox-graphql/internal/errcode"
 
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -22,8 +23,8 @@ type Report struct {
 	Unsent bool
 	// Limit names the limit that the request was beyond; "" if none.
 	Limit string
-	// Executed says that the operation was run, Remembered that an answer was sent again instead.
-	Executed, Remembered bool
+	// Executed says that the operation was run, Cached that a response of the cache was sent instead.
+	Executed, Cached bool
 	// Stale is how old the oldest stale page was that the answer was made from; 0 if none was.
 	Stale time.Duration
 	// UpstreamRequests were made for this request, retries included. Those of others whose pages it shared are theirs.
@@ -37,15 +38,8 @@ type Report struct {
 	Reordered bool
 }
 
-// Operation is an operation of a document.
-type Operation struct {
-	// Name is as the client has chosen it, cut where it has more than 100 bytes, and "" if it has not chosen one.
-	Name string
-	// Hash is the SHA-256 of the document in hexadecimal digits, as automatic persisted queries have it.
-	Hash string
-	// Cost is what cost.go makes of it and its variables.
-	Cost int
-}
+// Operation is what a report says of an operation of a document.
+type Operation = responsecache.Operation
 
 // maxToldName is the most bytes of an operation's name that are told: it goes into a line of the log for each request,
 // also where the client has sent no more than a hash.
@@ -55,7 +49,7 @@ func toldOperation(name, hash string, cost int) Operation {
 	if len(name) > maxToldName {
 		name = name[:maxToldName] + "…" // names are of ASCII
 	}
-	return Operation{name, hash, cost}
+	return Operation{Name: name, Hash: hash, Cost: cost}
 }
 
 type reportKey struct{}

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"revox-graphql/graph/document"
-	"revox-graphql/graph/pagination"
 	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
@@ -65,7 +64,7 @@ func budgeted(t *testing.T, budget *memory.Budget, calls, said, maxAnswer int) *
 			i, strings.Repeat("x", said)))
 	}
 	h := newRival(t, rows).Handler.(*handler)
-	h.answers, h.weights = nil, newWeights()
+	h.responses, h.weights = nil, newWeights()
 	h.maxResponseBytes = maxAnswer
 	h.capacity = NewCapacity(100, 1<<20, 1<<30)
 	h.capacity.CountIn(budget)
@@ -345,33 +344,5 @@ func TestBuffersAreNotKept(t *testing.T) {
 	p.put(sized(2 * smallBuffer))
 	if b := p.get(1); b.Cap() > smallBuffer {
 		t.Errorf("a small one has %d bytes", b.Cap())
-	}
-}
-
-// Remembered answers go where memory is scarce, and none is remembered where there is no room.
-func TestRememberedAnswersShrink(t *testing.T) {
-	budget := budgetOf(80_000)
-	a := newAnswers(nil, 1<<20, budget)
-	other := budget.Account("other")
-	for i := range 3 {
-		a.put(answerKey{text: fmt.Sprint(i)}, &answer{body: make([]byte, 20_000), trace: &pagination.Reads{}})
-	}
-	has := func(text string) bool {
-		_, ok := a.cache.Get(answerKey{text: text})
-		return ok
-	}
-	if a.cache.Len() != 3 || int64(a.cache.Bytes()) != used(t, budget, "response_cache") {
-		t.Errorf("%d are cached with %d bytes", a.cache.Len(), a.cache.Bytes())
-	}
-	other.Take(30_000) // 93 kB are counted then: the first has to go
-	if a.cache.Len() != 2 || has("0") {
-		t.Errorf("%d are cached", a.cache.Len())
-	}
-	a.put(answerKey{text: "more"}, &answer{body: make([]byte, 20_000), trace: &pagination.Reads{}})
-	if has("more") || a.cache.Len() != 2 {
-		t.Error("another is cached")
-	}
-	if int64(a.cache.Bytes()) != used(t, budget, "response_cache") {
-		t.Errorf("%d bytes, and %d are counted", a.cache.Bytes(), used(t, budget, "response_cache"))
 	}
 }

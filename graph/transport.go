@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -12,6 +14,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"revox-graphql/graph/document"
+	"revox-graphql/graph/responsecache"
 	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/slowclient"
 )
@@ -143,6 +146,41 @@ func (x *exchange) write(to http.ResponseWriter, client *slowclient.Writer, body
 // was made from none.
 func (x *exchange) sayAge() {
 	x.w.Header()["Age"] = []string{strconv.Itoa(int(x.age / time.Second))}
+}
+
+// sendCached writes a response, or that the client has it.
+func (x *exchange) sendCached(r *responsecache.Response) {
+	header := x.w.Header()
+	x.age = r.Reads.Age()
+	if r.Tag != "" {
+		header["Cache-Control"] = revalidate
+		header["Etag"] = []string{r.Tag}
+		if hasTag(x.r.Header.Values("If-None-Match"), r.Tag) {
+			x.sayAge()
+			x.w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	if r.Encoding != "" {
+		header["Content-Encoding"] = []string{r.Encoding}
+	}
+	x.send(http.StatusOK, r.Body)
+}
+
+// entityTag is a weak tag: the same for every encoding and media type of the body.
+func entityTag(body []byte) string {
+	hash := sha256.Sum256(body)
+	return `W/"` + base64.RawURLEncoding.EncodeToString(hash[:16]) + `"`
+}
+
+// hasTag reports whether the client has a response with this weak tag (RFC 9110 §13.1.2).
+func hasTag(ifNoneMatch []string, tag string) bool {
+	for part := range strings.SplitSeq(strings.Join(ifNoneMatch, ","), ",") {
+		if part = strings.TrimSpace(part); part == "*" || strings.TrimPrefix(part, "W/") == strings.TrimPrefix(tag, "W/") {
+			return true
+		}
+	}
+	return false
 }
 
 // encodeResponse encodes a response: errors first, so that a reader of a stream sees them first; data is encoded

@@ -78,9 +78,9 @@ func TestAnswersAreNotRemembered(t *testing.T) {
 		header http.Header
 		want   int64
 	}{
-		"turned off":           {time.Hour, func(o *graph.Options) { o.AnswerBytes = 0 }, newest, nil, 3},
+		"turned off":           {time.Hour, func(o *graph.Options) { o.ResponseCacheBytes = 0 }, newest, nil, 3},
 		"no cache":             {0, func(o *graph.Options) { o.Cached = false }, newest, nil, 3},
-		"too large":            {time.Hour, func(o *graph.Options) { o.AnswerBytes = 1000 }, newest, nil, 3},
+		"too large":            {time.Hour, func(o *graph.Options) { o.ResponseCacheBytes = 1000 }, newest, nil, 3},
 		"read afresh":          {time.Hour, nil, newest, http.Header{"Cache-Control": {"no-cache"}}, 3},
 		"an error beside it":   {time.Hour, nil, `{"query": "{ calls(first: 2) { nodes { transcript(first: -1) { role } } } }"}`, nil, 3},
 		"many pages were read": {time.Hour, nil, `{"query": "{ ` + strings.Join(aliases("calls(first: 2) { nodes { id } }", 9), " ") + ` }"}`, nil, 27},
@@ -155,7 +155,7 @@ func TestRememberedAnswersAreOnesOwn(t *testing.T) {
 
 func TestEntityTags(t *testing.T) {
 	for name, change := range map[string]func(*graph.Options){
-		"remembered": nil, "executed": func(o *graph.Options) { o.AnswerBytes = 0 },
+		"remembered": nil, "executed": func(o *graph.Options) { o.ResponseCacheBytes = 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, _ := counting(t, time.Hour, change)
