@@ -12,6 +12,7 @@ import (
 	"revox-graphql/gateway/export"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/graph"
+	"revox-graphql/graph/admission"
 	"revox-graphql/graph/document"
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
@@ -20,11 +21,11 @@ import (
 
 // engine is what answers GraphQL: the client, the cache over it, and GraphQL over that.
 type engine struct {
-	graphQL  http.Handler
-	client   *upstream.Client
-	observer *telemetry.Upstream
-	capacity *graph.Capacity
-	stop     func() // ends what it does in the background
+	graphQL   http.Handler
+	client    *upstream.Client
+	observer  *telemetry.Upstream
+	admission *admission.Controller
+	stop      func() // ends what it does in the background
 }
 
 // refreshInterval is how long requests with `Cache-Control: no-cache` share what was read for one of them.
@@ -83,27 +84,26 @@ func newEngine(
 		client.Close()
 	}
 	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body there is.
-	capacity := graph.NewCapacity(s.MaxConcurrent, max(1, s.MaxConcurrent/4)*int(s.MaxRequestBytes), writingBytes)
-	capacity.CountIn(budget)
+	control := admission.New(s.MaxConcurrent, max(1, s.MaxConcurrent/4)*int(s.MaxRequestBytes), writingBytes, budget)
 	graphQL, err := graph.NewHandler(graph.Options{
-		Calls:              cache,
-		Known:              cache,
-		Cached:             s.CacheTTL > 0,
-		ResponseCacheBytes: int(s.AnswerBytes),
-		PageSize:           s.UpstreamPageSize,
-		MaxCount:           s.MaxPageSize,
-		MaxShift:           s.MaxShift,
-		MaxScan:            s.MaxScanPages,
-		Timeout:            s.UpstreamTimeout,
-		MaxRequests:        s.UpstreamRequests,
-		RefreshInterval:    refreshInterval,
-		Credential:         s.apiKey,
-		Forward:            forward,
-		Tokens:             s.Tokens,
-		TokensFile:         s.tokensFile,
-		Introspection:      s.Introspection,
-		Demo:               s.demo,
-		Log:                log,
+		Calls:               cache,
+		Known:               cache,
+		Cached:              s.CacheTTL > 0,
+		ResponseCacheBytes:  int(s.AnswerBytes),
+		PageSize:            s.UpstreamPageSize,
+		MaxCount:            s.MaxPageSize,
+		MaxShift:            s.MaxShift,
+		MaxScan:             s.MaxScanPages,
+		Timeout:             s.UpstreamTimeout,
+		MaxUpstreamRequests: s.UpstreamRequests,
+		NoCacheInterval:     refreshInterval,
+		Credential:          s.apiKey,
+		Forward:             forward,
+		Tokens:              s.Tokens,
+		TokensFile:          s.tokensFile,
+		Introspection:       s.Introspection,
+		Demo:                s.demo,
+		Log:                 log,
 		Limits: document.Limits{
 			Tokens:     s.MaxTokens,
 			Depth:      s.MaxDepth,
@@ -113,7 +113,7 @@ func newEngine(
 		},
 		MaxRequestBytes:  int(s.MaxRequestBytes),
 		MaxResponseBytes: int(s.MaxAnswerBytes),
-		Capacity:         capacity,
+		Admission:        control,
 		Memory:           budget,
 		PersistedBytes:   int(s.APQBytes),
 		TrustedDocuments: s.TrustedDocuments,
@@ -123,5 +123,5 @@ func newEngine(
 		err = wrong("trusted-documents", "GATEWAY_TRUSTED_DOCUMENTS", "cannot be used: %w", err)
 		return nil, &export.UsageError{Err: err}
 	}
-	return &engine{graphQL, client, observer, capacity, stop}, nil
+	return &engine{graphQL, client, observer, control, stop}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"revox-graphql/graph"
+	"revox-graphql/graph/admission"
 )
 
 // packed is a text packed by gzip.
@@ -61,7 +62,7 @@ func TestContentEncoding(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			// With little room for bodies, so that what is unpacked must be given back.
-			g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Capacity = graph.NewCapacity(1, limit*3/2, 0) }})
+			g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Admission = admission.New(1, limit*3/2, 0, nil) }})
 			for range 3 {
 				header := http.Header{"Content-Encoding": {test.coding}}
 				status, answer, body := g.post(t, test.body, header)
@@ -86,14 +87,14 @@ func TestContentEncoding(t *testing.T) {
 
 // What unpacks to much is counted as much, however little of it has been sent.
 func TestUnpackedBodiesAreCounted(t *testing.T) {
-	capacity := graph.NewCapacity(1, 100<<10, 0)
-	g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Capacity = capacity }})
+	control := admission.New(1, 100<<10, 0, nil)
+	g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Admission = control }})
 	body := packed(t, typename+strings.Repeat(" ", 200<<10))
 	if len(body) > 1<<10 {
 		t.Fatalf("it has %d bytes", len(body))
 	}
 	status, _, answer := g.post(t, body, http.Header{"Content-Encoding": {"gzip"}})
-	if code := decode(t, answer).code(t); status != 503 || code != "OVERLOADED" || capacity.Shed() != 1 {
+	if code := decode(t, answer).code(t); status != 503 || code != "OVERLOADED" || control.Rejected() != 1 {
 		t.Errorf("%d %s", status, answer)
 	}
 	if status, _, answer := g.post(t, packed(t, typename), http.Header{"Content-Encoding": {"gzip"}}); status != 200 {

@@ -19,8 +19,8 @@ const (
 	// 544 kB.
 	largeBuffer = 1 << 20
 	keptLarge   = 8
-	// packedShare is how many times smaller answers are once they are compressed, at least as a rule.
-	packedShare = 3
+	// compressedShare is how many times smaller responses are once they are compressed, at least as a rule.
+	compressedShare = 3
 )
 
 var buffers = bufferPool{

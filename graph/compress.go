@@ -23,7 +23,7 @@ const (
 const compressorMemory = 3400 << 10
 
 // compressing is how much memory it takes to compress so many bytes.
-func compressing(body int) int { return compressorMemory + body/packedShare }
+func compressing(body int) int { return compressorMemory + body/compressedShare }
 
 // compressors are kept per encoding, because a new one costs more memory than most answers have.
 var compressors = map[string]*sync.Pool{

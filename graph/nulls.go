@@ -116,9 +116,9 @@ func nullAtRoot(op *graphql.OperationContext) error {
 	return n.find(op.Operation.SelectionSet)
 }
 
-// refuseNulls is a [graphql.RootFieldMiddleware]: a root field with an argument or a condition that must not be null,
+// rejectNulls is a [graphql.RootFieldMiddleware]: a root field with an argument or a condition that must not be null,
 // and is, is an error.
-func refuseNulls(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+func rejectNulls(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
 	op, field := graphql.GetOperationContext(ctx), graphql.GetRootFieldContext(ctx).Field
 	err := nullArgument(field.Arguments, op.Variables)
 	if err == nil {

@@ -134,15 +134,15 @@ func (r *rival) ask(tb testing.TB, request string) (status int, body []byte) {
 // askOracle asks gqlgen's generated execution.
 func (r *rival) askOracle(tb testing.TB, text string) []byte {
 	tb.Helper()
-	params, bad := parseText(http.MethodPost, text)
-	if bad != nil {
-		tb.Fatal(bad.errors)
+	params, rejected := parseText(http.MethodPost, text)
+	if rejected != nil {
+		tb.Fatal(rejected.errors)
 	}
 	// What is asked is made out by the gateway's own code, which graphql-js is the oracle of.
 	h := r.Handler.(*handler)
 	found, err := h.documents.Find(document.Request{Query: params.Query}, nil)
 	if err != nil {
-		return encodeResponse(&graphql.Response{Errors: refuseDocument(err).errors})
+		return encodeResponse(&graphql.Response{Errors: rejectDocument(err).errors})
 	}
 	_, op, errs := h.prepare(found, &params.RawParams)
 	if errs != nil {
@@ -151,6 +151,15 @@ func (r *rival) askOracle(tb testing.TB, text string) []byte {
 	ctx := withRequest(tb.Context(), &request{deadline: time.Now().Add(time.Minute)})
 	respond, ctx := r.oracle.DispatchOperation(ctx, op)
 	return encodeResponse(respond(ctx))
+}
+
+// encodeResponse encodes a response whose data is encoded already.
+func encodeResponse(response *graphql.Response) []byte {
+	b := appendMember([]byte{'{'}, "errors", response.Errors)
+	if response.Data != nil {
+		b = append(append(b, `,"data":`...), response.Data...)
+	}
+	return append(b, '}')
 }
 
 // Calls implements [oracle.Source].

@@ -45,7 +45,7 @@ type Operation = responsecache.Operation
 // also where the client has sent no more than a hash.
 const maxToldName = 100
 
-func toldOperation(name, hash string, cost int) Operation {
+func reportedOperation(name, hash string, cost int) Operation {
 	if len(name) > maxToldName {
 		name = name[:maxToldName] + "…" // names are of ASCII
 	}

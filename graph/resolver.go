@@ -32,8 +32,8 @@ func (r *Resolver) reader(
 ) *pagination.Reader {
 	req := requestOf(ctx)
 	return r.pages.Reader(pagination.Request{
-		List: upstream.List{Credential: req.credential, Statuses: statuses}, NotBefore: req.notBefore, Refresh: req.refresh,
-		Deadline: req.deadline, Allowance: allowance, Reads: req.trace,
+		List: upstream.List{Credential: req.credential, Statuses: statuses}, NotBefore: req.notBefore, Refresh: req.noCache,
+		Deadline: req.deadline, Allowance: allowance, Reads: req.reads,
 	})
 }
 

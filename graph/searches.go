@@ -4,9 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/time/rate"
-
+	"revox-graphql/graph/admission"
 	"revox-graphql/graph/document"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
@@ -21,7 +19,7 @@ import (
 // Each of the others is added to the cost that is told of the request, and is taken from a token bucket of the client.
 //
 // It is not held against the limit of the request's cost: then a query that is allowed would fail on the day when its
-// list has moved. One request is bounded anyway, by [Options.MaxRequests].
+// list has moved. One request is bounded anyway, by [Options.MaxUpstreamRequests].
 //
 // The error is QUERY_TOO_COMPLEX with `retryAfter`. OVERLOADED would say that others are refused too, and operators are
 // alerted of it.
@@ -32,46 +30,23 @@ const (
 	freeRows     = 10
 	// searchCost is what each further one costs: as much as a scan.
 	searchCost = document.ScanCost
-	// searchesAtOnce of the longest searches are let through at once, as many as a request has fields by default; and
-	// one a second on average.
-	searchesAtOnce = 10
 	// minPageSize is the least that [Options.PageSize] may be.
 	minPageSize = 20
-	// searchingClients bounds the clients whose searches are counted: those that have searched last.
-	searchingClients = 1024
 )
 
-// searches bounds the searches of each client.
-type searches struct {
-	longest int // requests to upstream
-	clients *lru.Cache[tokenHash, *rate.Limiter]
-}
+// searchLimiter bounds the searches of each client.
+type searchLimiter = admission.SearchLimiter[tokenHash]
 
-func newSearches(opts *Options) *searches {
-	clients, _ := lru.New[tokenHash, *rate.Limiter](searchingClients) // its one error is a size below 1
-	return &searches{pagination.MostRequests(max(minPageSize, opts.PageSize), opts.MaxShift, opts.MaxCount), clients}
-}
-
-// charge charges a client for a request to upstream. It returns 0, or after how long the client may try again.
-func (s *searches) charge(client tokenHash) (retryAfter time.Duration) {
-	limiter, ok := s.clients.Get(client)
-	if !ok {
-		limiter = rate.NewLimiter(rate.Limit(s.longest), searchesAtOnce*s.longest)
-		if first, was, _ := s.clients.PeekOrAdd(client, limiter); was {
-			limiter = first
-		}
-	}
-	if limiter.Allow() {
-		return 0
-	}
-	return time.Second // by then the longest search is paid for
+func newSearchLimiter(opts *Options) *searchLimiter {
+	longest := pagination.MostRequests(max(minPageSize, opts.PageSize), opts.MaxShift, opts.MaxCount)
+	return admission.NewSearchLimiter[tokenHash](longest)
 }
 
 // search is what a request is charged for searches.
 type search struct {
-	*searches
-	client tokenHash
-	cost   atomic.Int64
+	limiter *searchLimiter
+	client  tokenHash
+	cost    atomic.Int64
 }
 
 // allowance is that of a field which reads a range: as much as the request has left, and what a search takes beyond the
@@ -91,7 +66,7 @@ func (s *search) allowance(of *upstream.Allowance, rng relay.Range, n pagination
 		free += document.CountCost // which is paid for
 	}
 	return of.Charging(free, func() time.Duration {
-		retryAfter := s.charge(s.client)
+		retryAfter := s.limiter.Charge(s.client)
 		if retryAfter == 0 {
 			s.cost.Add(searchCost)
 		}

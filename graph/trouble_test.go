@@ -82,7 +82,7 @@ func TestStaleAnswers(t *testing.T) {
 }
 
 func TestRequestsToUpstreamAreBounded(t *testing.T) {
-	g := newGateway(t, gatewayOptions{calls: 20_000, ttl: time.Minute, graph: func(o *graph.Options) { o.MaxRequests = 5 }})
+	g := newGateway(t, gatewayOptions{calls: 20_000, ttl: time.Minute, graph: func(o *graph.Options) { o.MaxUpstreamRequests = 5 }})
 	a := g.query(t, `{ calls(first: 5) { nodes { id } totalCount } }`, nil)
 	if a.code(t) != "QUERY_TOO_COMPLEX" || a.Errors[0].Extensions["limit"] != 5.0 || a.Errors[0].Extensions["actual"] != 6.0 {
 		t.Errorf("got %+v", a)

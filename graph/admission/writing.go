@@ -1,4 +1,4 @@
-package graph
+package admission
 
 import (
 	"errors"
@@ -9,13 +9,13 @@ import (
 	"revox-graphql/internal/slowclient"
 )
 
-// writing is what is held by answers that are being written. A request has left its place by then: if it kept it, a
-// thousand clients that read a byte a second would keep everybody else out. What is left is memory, which is bounded:
-// where the answers on their way have more bytes, clients are cut off that take nothing, those first that have taken
-// nothing for longest.
+// writing is what is held by responses that are being written. A request has given its slot back by then: if it kept
+// it, a thousand clients that read a byte per second would keep all others out. What is left is memory, which is
+// bounded: where the responses that are being written have more bytes, clients are cut off that take nothing, those
+// first that have taken nothing for longest.
 //
-// A client that goes on reading is not cut off, however many there are: that there are not too many is for whoever lets
-// requests in.
+// A client that goes on reading is not cut off, however many there are: their number is bounded by what lets requests
+// in.
 type writing struct {
 	maxBytes int
 
@@ -25,28 +25,24 @@ type writing struct {
 	next  *time.Timer // looks again; nil until it is needed
 }
 
-// written is an answer on its way.
+// written is a response that is being written.
 type written struct {
 	client *slowclient.Writer
 	size   int
 }
 
-// smallAnswer is the size of an answer that is not counted: the system takes as much for a connection at once, as a
-// rule. Over HTTP/2 all are counted, and none as less than this.
-const smallAnswer = 16 << 10
+// smallResponse is the size of a response that is not counted, in bytes: the system takes as much for a connection at
+// once, as a rule. Over HTTP/2 all are counted, and none as less than this.
+const smallResponse = 16 << 10
 
 // stallTimeout is how long a client may take for a chunk, see [slowclient.Chunk], where memory is short: it must read
 // 51 KiB/s then. One that reads 300 kB/s takes as long for what the system hands on at once.
 const stallTimeout = 5 * time.Second
 
-// write writes a body for which so many bytes are held. An error says that it has not arrived as a whole.
-func (w *writing) write(to http.ResponseWriter, client *slowclient.Writer, body []byte, size int) error {
-	if size <= smallAnswer {
-		_, err := to.Write(body) //nolint:gosec // JSON that says so, with nosniff: no page
-		return err
-	}
+// write writes a response for which so many bytes are held.
+func (w *writing) write(to http.ResponseWriter, client *slowclient.Writer, response *Response, size int) error {
 	defer w.end(w.begin(client, size))
-	if _, err := to.Write(body); err != nil { //nolint:gosec // as above
+	if err := response.write(to); err != nil {
 		return err
 	}
 	// What is in a buffer of net/http has still to be written.
@@ -76,7 +72,7 @@ func (w *writing) end(mine *written) {
 	w.remove(mine)
 }
 
-// remove forgets an answer, unless that has been done.
+// remove forgets a response, unless that has been done.
 func (w *writing) remove(one *written) {
 	if _, ok := w.under[one]; ok {
 		delete(w.under, one)
@@ -84,7 +80,7 @@ func (w *writing) remove(one *written) {
 	}
 }
 
-// relieve cuts clients off that are too slow while memory is short, and looks again when the next one is.
+// relieve cuts clients off that are too slow while memory is short, and looks again when the next one is too slow.
 func (w *writing) relieve() {
 	for w.bytes > w.maxBytes && len(w.under) > 0 {
 		slowest, since := w.slowest()
@@ -108,7 +104,7 @@ func (w *writing) shed() {
 	}
 }
 
-// slowest is the answer of which nothing was taken for longest.
+// slowest is the response of which nothing was taken for longest.
 func (w *writing) slowest() (slowest *written, since time.Time) {
 	for one := range w.under {
 		if at := one.client.Progress(); slowest == nil || at.Before(since) {

@@ -1,4 +1,4 @@
-package graph
+package admission
 
 import (
 	"testing"
@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Ten of the longest searches are let through at once, and one a second; those of each client are counted by
+// Ten of the longest searches are allowed at once, and one per second; those of each client are counted by
 // themselves.
 func TestChargesAreRefilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSearches(&Options{PageSize: 200, MaxShift: 1000, MaxCount: 100})
 		const longest = 27
-		charged := func(client byte) (n int) {
-			for s.charge(tokenHash{client}) == 0 {
+		s := NewSearchLimiter[int](longest)
+		charged := func(client int) (n int) {
+			for s.Charge(client) == 0 {
 				n++
 			}
 			return n
@@ -27,7 +27,7 @@ func TestChargesAreRefilled(t *testing.T) {
 		if n := charged(2); n != searchesAtOnce*longest {
 			t.Errorf("%d requests of another client are charged", n)
 		}
-		if wait := s.charge(tokenHash{2}); wait != time.Second {
+		if wait := s.Charge(2); wait != time.Second {
 			t.Errorf("to be tried again after %s", wait)
 		}
 	})
