@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"revox-graphql/gateway/auth"
 	"revox-graphql/gateway/export"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/graph"
@@ -97,13 +98,12 @@ func newEngine(
 		Timeout:             s.UpstreamTimeout,
 		MaxUpstreamRequests: s.UpstreamRequests,
 		NoCacheInterval:     refreshInterval,
-		Credential:          s.apiKey,
-		Forward:             forward,
-		Tokens:              s.Tokens,
-		TokensFile:          s.tokensFile,
-		Introspection:       s.Introspection,
-		Demo:                s.demo,
-		Log:                 log,
+		Authenticate: auth.New(auth.Options{
+			Credential: s.apiKey, Forward: forward, Tokens: s.Tokens, File: s.tokensFile, Log: log,
+		}),
+		Introspection: s.Introspection,
+		Demo:          s.demo,
+		Log:           log,
 		Limits: document.Limits{
 			Tokens:     s.MaxTokens,
 			Depth:      s.MaxDepth,

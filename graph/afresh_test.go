@@ -59,7 +59,7 @@ func newAfreshGateway(t *testing.T) *afreshGateway {
 	})
 	t.Cleanup(g.cache.Close)
 	handler, err := graph.NewHandler(graph.Options{
-		Calls: g, Known: g.cache, Cached: true, ResponseCacheBytes: 1 << 20, NoCacheInterval: time.Second, Forward: true,
+		Calls: g, Known: g.cache, Cached: true, ResponseCacheBytes: 1 << 20, NoCacheInterval: time.Second, Authenticate: withKeys,
 		PageSize: 20, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
 		Limits: limits, Log: slog.New(slog.DiscardHandler),
 	})

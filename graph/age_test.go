@@ -249,7 +249,7 @@ func TestAge(t *testing.T) {
 // Every answer tells an age, also those that no page was read for, and those that the client has already.
 func TestEveryAnswerTellsItsAge(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Minute, graph: func(o *graph.Options) {
-		o.Tokens = []string{"token"}
+		o.Authenticate = withTokens("token")
 	}})
 	get := func(query string, header ...string) *http.Response {
 		t.Helper()

@@ -135,7 +135,7 @@ func TestRememberedAnswersFollowTheirPages(t *testing.T) {
 }
 
 func TestRememberedAnswersAreOnesOwn(t *testing.T) {
-	g, executed := counting(t, time.Hour, func(o *graph.Options) { o.Forward = true })
+	g, executed := counting(t, time.Hour, func(o *graph.Options) { o.Authenticate = withKeys })
 	for _, key := range []string{"a", "b", "a", "b"} {
 		g.fake.Insert(1)
 		g.post(t, newest, http.Header{"Authorization": {"Bearer " + key}})

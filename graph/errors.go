@@ -53,8 +53,7 @@ var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
 
 // presenter turns every error into what the client sees.
 type presenter struct {
-	log     *slog.Logger
-	forward bool // the keys that go upstream are the clients'
+	log *slog.Logger
 }
 
 // presentSome implements [graphql.ErrorPresenterFunc]: it presents the errors that are told, and none past the bounds.
@@ -132,7 +131,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		}
 		told := upstreamErrors[e.Kind]
 		level, message := slog.LevelWarn, "upstream failed"
-		if (e.Kind == upstream.KindUnauthenticated || e.Kind == upstream.KindForbidden) && !p.forward {
+		if (e.Kind == upstream.KindUnauthenticated || e.Kind == upstream.KindForbidden) && !requestOf(ctx).client.OwnKey {
 			told.code, told.message = errcode.UpstreamUnauthenticated, refusedKey
 			level = slog.LevelError
 			message = "upstream refuses the gateway's key: set REVOX_API_KEY to one that may list calls"

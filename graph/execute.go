@@ -22,17 +22,17 @@ import (
 
 // request is what the resolvers need to know of the HTTP request.
 type request struct {
-	id         string // as in the response's header; "" if it has none
-	credential upstream.Credential
-	notBefore  time.Time           // older pages of upstream will not do
-	noCache    bool                // because the client wants what upstream has now
-	deadline   time.Time           // for all of its upstream work
-	allowance  *upstream.Allowance // for all of its upstream work
-	search     search              // what of that is charged
-	reads      *pagination.Reads   // what was read for it
-	document   *document.Document  // what is executed
-	wantsCost  bool                // the response reports the cost
-	errors     errorBounds         // which of its errors are reported
+	id        string // as in the response's header; "" if it has none
+	client    Client
+	notBefore time.Time           // older pages of upstream will not do
+	noCache   bool                // because the client wants what upstream has now
+	deadline  time.Time           // for all of its upstream work
+	allowance *upstream.Allowance // for all of its upstream work
+	search    search              // what of that is charged
+	reads     *pagination.Reads   // what was read for it
+	document  *document.Document  // what is executed
+	wantsCost bool                // the response reports the cost
+	errors    errorBounds         // which of its errors are reported
 }
 
 type requestKey struct{}
@@ -60,7 +60,7 @@ func (h *handler) execute(
 	if tooMuch != nil {
 		return nil, &rejection{errors: gqlerror.List{tooMuch}}
 	}
-	expected := estimate(h.sizes, operation, op.Variables, req.credential.Tenant())
+	expected := estimate(h.sizes, operation, op.Variables, req.client.Credential.Tenant())
 	if x.admission.Reserve(len(key.Text), expected, h.maxResponseBytes) != nil {
 		return nil, overloaded()
 	}

@@ -10,6 +10,7 @@ package graph
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"log/slog"
 	"math"
 	"net/http"
@@ -69,18 +70,25 @@ type Options struct {
 	PersistedBytes int
 	// TrustedDocuments is the path of a manifest of the only documents that may run; without one, every document may.
 	TrustedDocuments string
-	// Credential goes upstream, unless Forward is set: then each request's own bearer token does.
-	Credential upstream.Credential
-	Forward    bool
-	// Tokens are the bearer tokens that clients may present, and so are those of TokensFile, unless that is nil. Without
-	// either every client is let in. Not with Forward.
-	Tokens     []string
-	TokensFile *TokensFile
+	// Authenticate returns the client that sends a request. An error is worded for the client, who gets it with 401. nil
+	// lets every client in, as the zero Client.
+	Authenticate func(*http.Request) (Client, error)
 	// Introspection lets clients read the schema by queries.
 	Introspection bool
 	// Demo marks every response as made up, by the header X-Revox-Upstream.
 	Demo bool
 	Log  *slog.Logger
+}
+
+// Client is the sender of a request.
+type Client struct {
+	// Credential goes upstream. What is cached is shared by clients with the same one.
+	Credential upstream.Credential
+	// OwnKey says that the credential is the client's own: if upstream rejects it, the client has to mend that, and not
+	// the gateway's operator.
+	OwnKey bool
+	// ID tells clients apart whose searches are bounded, as far as they have tokens of their own.
+	ID [sha256.Size]byte
 }
 
 // NewHandler serves GraphQL over HTTP, at whatever path it is mounted. An error is about the trusted documents.
@@ -100,7 +108,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		arguments: newArguments(),
 	}}, newSchema())
 	exec := executor.New(schema)
-	p := presenter{opts.Log, opts.Forward}
+	p := presenter{opts.Log}
 	exec.SetErrorPresenter(p.presentSome)
 	exec.SetRecoverFunc(p.recovered)
 	documents, err := document.New(document.Options{
@@ -112,7 +120,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		return nil, err
 	}
 	h := &handler{
-		exec: exec, presenter: p, gate: newGate(opts), documents: documents, admission: opts.Admission,
+		exec: exec, presenter: p, authenticate: opts.Authenticate, documents: documents, admission: opts.Admission,
 		searches: newSearchLimiter(&opts), noCache: admission.NewNoCacheLimiter[upstream.Tenant](opts.NoCacheInterval),
 		sizes: admission.NewSizes[upstream.ListKey](), timeout: opts.Timeout,
 		maxUpstreamRequests: cmp.Or(opts.MaxUpstreamRequests, math.MaxInt), maxRequestBytes: opts.MaxRequestBytes,
@@ -126,15 +134,15 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 
 // handler serves GraphQL requests over HTTP.
 type handler struct {
-	exec      *executor.Executor
-	presenter presenter
-	gate      gate
-	documents *document.Store
-	responses *responsecache.Cache // nil: none are cached
-	admission *admission.Controller
-	searches  *searchLimiter
-	noCache   *admission.NoCacheLimiter[upstream.Tenant]
-	sizes     *admission.Sizes[upstream.ListKey]
+	exec         *executor.Executor
+	presenter    presenter
+	authenticate func(*http.Request) (Client, error) // nil: every client is let in
+	documents    *document.Store
+	responses    *responsecache.Cache // nil: none are cached
+	admission    *admission.Controller
+	searches     *searchLimiter
+	noCache      *admission.NoCacheLimiter[upstream.Tenant]
+	sizes        *admission.Sizes[upstream.ListKey]
 
 	timeout                                                         time.Duration
 	maxUpstreamRequests, maxRequestBytes, maxResponseBytes, maxCost int
@@ -167,9 +175,13 @@ func (h *handler) decide(x *exchange) (*responsecache.Response, *rejection) {
 	if isWebSocket(x.r.Header) { // before the credential, which a browser cannot send with it
 		return nil, rejectedWebSocket
 	}
-	credential, denial := h.gate.admit(x.r)
-	if denial != "" {
-		return nil, reject(http.StatusUnauthorized, errcode.Unauthenticated, denial).with("WWW-Authenticate", "Bearer")
+	var client Client
+	var err error
+	if h.authenticate != nil {
+		if client, err = h.authenticate(x.r); err != nil {
+			return nil, reject(http.StatusUnauthorized, errcode.Unauthenticated, err.Error()).
+				with("WWW-Authenticate", "Bearer")
+		}
 	}
 	if !acceptable {
 		return nil, reject(http.StatusNotAcceptable, errcode.BadUserInput,
@@ -179,13 +191,12 @@ func (h *handler) decide(x *exchange) (*responsecache.Response, *rejection) {
 	if rejected != nil {
 		return nil, rejected
 	}
-	var err error
 	if x.admission, err = h.admission.Enter(); err != nil {
 		return nil, overloaded()
 	}
 	trusted := h.documents.Trusted()
 	key := responsecache.Key{
-		Tenant: credential.Tenant(), Method: x.r.Method, Text: text, Trusted: trusted.Version(),
+		Tenant: client.Credential.Tenant(), Method: x.r.Method, Text: text, Trusted: trusted.Version(),
 		Encoding: negotiate.Encoding(x.r.Header.Values("Accept-Encoding"), encodingBrotli, encodingGzip),
 	}
 	noCache, wantsCost := wantsNoCache(x.r.Header), x.r.Header.Get(costHeader) == "true"
@@ -209,12 +220,12 @@ func (h *handler) decide(x *exchange) (*responsecache.Response, *rejection) {
 	params.Headers = x.r.Header
 	now := time.Now()
 	req := &request{
-		id: requestID(x.w.Header()), credential: credential, deadline: now.Add(h.timeout), reads: &pagination.Reads{},
-		document: found, wantsCost: wantsCost, search: search{limiter: h.searches, client: h.gate.client(x.r)},
+		id: requestID(x.w.Header()), client: client, deadline: now.Add(h.timeout), reads: &pagination.Reads{},
+		document: found, wantsCost: wantsCost, search: search{limiter: h.searches, client: client.ID},
 		allowance: upstream.NewAllowance(h.maxUpstreamRequests), noCache: noCache,
 	}
 	if noCache {
-		req.notBefore = h.noCache.NotBefore(credential.Tenant(), now)
+		req.notBefore = h.noCache.NotBefore(client.Credential.Tenant(), now)
 	}
 	return h.execute(req, x, &params.RawParams, key)
 }

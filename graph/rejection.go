@@ -90,21 +90,33 @@ var documentRejections = []struct {
 	status        int
 	code, message string
 }{
-	{document.ErrNoQuery, http.StatusBadRequest, errcode.BadUserInput,
-		"The parameter `query` is missing: it holds the GraphQL document."},
-	{document.ErrNoHash, http.StatusBadRequest, errcode.BadUserInput,
-		"`extensions.persistedQuery` has no `sha256Hash`."},
-	{document.ErrVersion, http.StatusBadRequest, errcode.BadUserInput,
-		"`extensions.persistedQuery.version` must be 1."},
-	{document.ErrWrongHash, http.StatusBadRequest, errcode.BadUserInput,
-		"The `sha256Hash` is not that of `query`. Hash the document's bytes as they are sent."},
+	{
+		document.ErrNoQuery, http.StatusBadRequest, errcode.BadUserInput,
+		"The parameter `query` is missing: it holds the GraphQL document.",
+	},
+	{
+		document.ErrNoHash, http.StatusBadRequest, errcode.BadUserInput,
+		"`extensions.persistedQuery` has no `sha256Hash`.",
+	},
+	{
+		document.ErrVersion, http.StatusBadRequest, errcode.BadUserInput,
+		"`extensions.persistedQuery.version` must be 1.",
+	},
+	{
+		document.ErrWrongHash, http.StatusBadRequest, errcode.BadUserInput,
+		"The `sha256Hash` is not that of `query`. Hash the document's bytes as they are sent.",
+	},
 	{document.ErrHashUnknown, http.StatusOK, errcode.PersistedQueryNotFound, "PersistedQueryNotFound"},
 	{document.ErrHashNotSupported, http.StatusOK, errcode.PersistedQueryNotSupported, "PersistedQueryNotSupported"},
-	{document.ErrIDNotSupported, 0, errcode.PersistedQueryNotSupported,
-		"This gateway has no trusted documents: send the document as `query`."},
+	{
+		document.ErrIDNotSupported, 0, errcode.PersistedQueryNotSupported,
+		"This gateway has no trusted documents: send the document as `query`.",
+	},
 	{document.ErrIDUnknown, 0, errcode.PersistedQueryNotFound, "No trusted document has this id."},
-	{document.ErrNotTrusted, 0, errcode.PersistedQueryRequired,
-		"This gateway runs trusted documents only: send the id of one, not its text."},
+	{
+		document.ErrNotTrusted, 0, errcode.PersistedQueryRequired,
+		"This gateway runs trusted documents only: send the id of one, not its text.",
+	},
 }
 
 // recovered is the rejection after a panic outside of the resolvers.

@@ -32,7 +32,7 @@ func (r *Resolver) reader(
 ) *pagination.Reader {
 	req := requestOf(ctx)
 	return r.pages.Reader(pagination.Request{
-		List: upstream.List{Credential: req.credential, Statuses: statuses}, NotBefore: req.notBefore, Refresh: req.noCache,
+		List: upstream.List{Credential: req.client.Credential, Statuses: statuses}, NotBefore: req.notBefore, Refresh: req.noCache,
 		Deadline: req.deadline, Allowance: allowance, Reads: req.reads,
 	})
 }

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"crypto/sha256"
 	"sync/atomic"
 	"time"
 
@@ -35,17 +36,17 @@ const (
 )
 
 // searchLimiter bounds the searches of each client.
-type searchLimiter = admission.SearchLimiter[tokenHash]
+type searchLimiter = admission.SearchLimiter[[sha256.Size]byte]
 
 func newSearchLimiter(opts *Options) *searchLimiter {
 	longest := pagination.MostRequests(max(minPageSize, opts.PageSize), opts.MaxShift, opts.MaxCount)
-	return admission.NewSearchLimiter[tokenHash](longest)
+	return admission.NewSearchLimiter[[sha256.Size]byte](longest)
 }
 
 // search is what a request is charged for searches.
 type search struct {
 	limiter *searchLimiter
-	client  tokenHash
+	client  [sha256.Size]byte
 	cost    atomic.Int64
 }
 

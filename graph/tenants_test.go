@@ -209,7 +209,7 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 	t.Cleanup(g.cache.Close)
 	handler, err := graph.NewHandler(graph.Options{
 		Calls: g.cache, Known: g.cache, Cached: true, ResponseCacheBytes: pick(random, []int{20 << 10, 500 << 10}),
-		PageSize: 20, MaxCount: 20, MaxShift: 100, MaxScan: 2, Timeout: 30 * time.Second, Forward: true,
+		PageSize: 20, MaxCount: 20, MaxShift: 100, MaxScan: 2, Timeout: 30 * time.Second, Authenticate: withKeys,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

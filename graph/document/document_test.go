@@ -3,10 +3,11 @@ package document
 import (
 	"fmt"
 	"math/rand/v2"
-	"revox-graphql/graph/encode"
-	"revox-graphql/graph/generated"
 	"strings"
 	"testing"
+
+	"revox-graphql/graph/encode"
+	"revox-graphql/graph/generated"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"

@@ -1,4 +1,4 @@
-package graph
+package auth
 
 import (
 	"crypto/sha256"
@@ -9,8 +9,9 @@ import (
 	"revox-graphql/internal/reload"
 )
 
-// TokensFile is a file of bearer tokens, one a line; lines that begin with # are comments. Tokens come and go with it,
-// and no restart is needed. A file that cannot be used changes nothing: who was let in is let in, and nobody else.
+// TokensFile is a file of bearer tokens, one on each line; lines that begin with # are comments. It is read again when it
+// has changed, so tokens are added and removed without a restart. A file that cannot be used changes nothing: the tokens
+// before it stay valid.
 type TokensFile struct{ *reload.File[[]tokenHash] }
 
 // maxTokensFile bounds the file, in bytes: each request is compared with every token.
