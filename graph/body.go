@@ -12,10 +12,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
+
 	"revox-graphql/graph/admission"
 	"revox-graphql/internal/errcode"
-
-	"github.com/klauspost/compress/gzip"
 )
 
 // readText reads what of an HTTP request says all about the GraphQL request: the query string or the body.

@@ -9,6 +9,12 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
+// The content codings of a response, the one first that makes it smallest.
+const (
+	encodingBrotli = "br"
+	encodingGzip   = "gzip"
+)
+
 // minCompressed is the length from which a body is compressed: below it fits one packet either way.
 const minCompressed = 1 << 10
 

@@ -5,11 +5,11 @@ import (
 	"maps"
 	"slices"
 
-	"revox-graphql/graph/generated"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/introspection"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"revox-graphql/graph/generated"
 )
 
 // newSchema is the schema of schema.graphqls, by which documents are validated and introspection is answered. It does

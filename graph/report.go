@@ -4,11 +4,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/responsecache"
 	"revox-graphql/internal/errcode"
-
-	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // Report is what became of a request, for whoever counts and logs: see [WithReport]. It holds no variables and no data.

@@ -22,6 +22,12 @@ import (
 // echo a malformed request in the error, match Accept by substring, read bodies of any size, and encode the encoded
 // response once more.
 
+// The two media types of a response, the one first that a client gets which has no preference.
+const (
+	applicationJSON     = "application/json"
+	applicationResponse = "application/graphql-response+json"
+)
+
 // exchange is a request, and what its response is written to and made in.
 type exchange struct {
 	w           http.ResponseWriter

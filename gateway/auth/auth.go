@@ -29,8 +29,8 @@ type Options struct {
 type tokenHash = [sha256.Size]byte
 
 var (
-	errNoKey   = errors.New("Send your Revox API key as `Authorization: Bearer …`.")      //nolint:revive,staticcheck // for clients
-	errNoToken = errors.New("Send a token of this gateway as `Authorization: Bearer …`.") //nolint:revive,staticcheck // for clients
+	errNoKey   = errors.New("Send your Revox API key as `Authorization: Bearer …`.") //nolint:staticcheck // for clients
+	errNoToken = errors.New("Send a token of this gateway as `Authorization: Bearer …`.") //nolint:staticcheck // for clients
 )
 
 // New returns a function for [graph.Options.Authenticate].

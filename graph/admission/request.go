@@ -206,7 +206,7 @@ func (r *Response) write(to http.ResponseWriter) error {
 		if len(part) == 0 {
 			continue
 		}
-		if _, err := to.Write(part); err != nil { //nolint:gosec // JSON that says so, with nosniff: no page
+		if _, err := to.Write(part); err != nil {
 			return err
 		}
 	}

@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"revox-graphql/graph/encode"
-	"revox-graphql/graph/generated"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/core"
+
+	"revox-graphql/graph/encode"
+	"revox-graphql/graph/generated"
 )
 
 func newTestCache() *cache {

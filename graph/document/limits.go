@@ -3,10 +3,10 @@ package document
 import (
 	"fmt"
 
-	"revox-graphql/internal/errcode"
-
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"revox-graphql/internal/errcode"
 )
 
 // Hostile documents

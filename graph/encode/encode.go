@@ -21,10 +21,10 @@ import (
 	"math"
 	"slices"
 
-	"revox-graphql/graph/pagination"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"revox-graphql/graph/pagination"
 )
 
 // plan is how to write the selected fields of an object: values of some kind V, and the text that stands before each

@@ -19,7 +19,7 @@ type Case struct {
 // line ends is quoted as in Go.
 func Read(tb testing.TB, file string) []Case {
 	tb.Helper()
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile(file) //nolint:gosec // a file of the tests
 	if err != nil {
 		tb.Fatal(err)
 	}
