@@ -70,7 +70,7 @@ func withTokens(tokens ...string) func(*http.Request) (graph.Client, error) {
 		}
 		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !slices.Contains(tokens, token) {
-			return graph.Client{}, errors.New("Send a token.") //nolint:staticcheck // as clients are told
+			return graph.Client{}, errors.New("Send a token.")
 		}
 		client.ID = sha256.Sum256([]byte(token))
 		return client, nil
@@ -81,7 +81,7 @@ func withTokens(tokens ...string) func(*http.Request) (graph.Client, error) {
 func withKeys(r *http.Request) (graph.Client, error) {
 	key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if key == "" {
-		return graph.Client{}, errors.New("Send a key.") //nolint:staticcheck // as clients are told
+		return graph.Client{}, errors.New("Send a key.")
 	}
 	return graph.Client{Credential: upstream.NewCredential(key), OwnKey: true, ID: sha256.Sum256([]byte(key))}, nil
 }

@@ -29,7 +29,7 @@ type Options struct {
 type tokenHash = [sha256.Size]byte
 
 var (
-	errNoKey   = errors.New("Send your Revox API key as `Authorization: Bearer …`.") //nolint:staticcheck // for clients
+	errNoKey   = errors.New("Send your Revox API key as `Authorization: Bearer …`.")      //nolint:staticcheck // for clients
 	errNoToken = errors.New("Send a token of this gateway as `Authorization: Bearer …`.") //nolint:staticcheck // for clients
 )
 
