@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -131,6 +132,29 @@ func TestRememberedAnswersFollowTheirPages(t *testing.T) {
 	g.post(t, `{"query": "{ calls(first: 50) { nodes { id } } }"}`, http.Header{"Cache-Control": {"no-cache"}})
 	if got := ids(g, nil); strings.Contains(got, before) || !strings.Contains(got, g.fake.IDs()[0]) {
 		t.Errorf("after a larger page was read: %s", got)
+	}
+}
+
+// A cached response of a look-up by id follows the page that has the call, as one of a connection does.
+func TestCachedLookUpsFollowTheirPages(t *testing.T) {
+	g := newGateway(t, gatewayOptions{ttl: time.Hour})
+	reports := reporting(g)
+	calls := http.Header{"Cache-Control": {"no-cache"}}
+	for _, status := range []string{"ringing", "completed"} {
+		g.fake.SetRows(json.RawMessage(`{"id": "a", "status": "` + status + `"}`))
+		g.post(t, `{"query": "{ calls { nodes { id } } }"}`, calls)
+		<-reports
+		for _, cached := range []bool{false, true} {
+			for _, field := range []string{`call(id: "a")`, `node(id: "a")`, `nodes(ids: ["a"])`} {
+				_, _, body := g.post(t, fmt.Sprintf(`{"query": %q}`, "{ "+field+" { ... on Call { status } } }"), nil)
+				if !strings.Contains(string(body), strings.ToUpper(status)) {
+					t.Errorf("%s of a call that is %s: %s", field, status, body)
+				}
+				if got := (<-reports).Cached; got != cached {
+					t.Errorf("%s of a call that is %s: cached %v", field, status, got)
+				}
+			}
+		}
 	}
 }
 
