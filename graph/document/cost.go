@@ -83,30 +83,43 @@ func (p *CostPart) Statuses(variables map[string]any) []string {
 func (c *checker) newCostPlan(operation *ast.OperationDefinition, fragments fragments) *costPlan {
 	p := &costPlan{opts: c.opts}
 	for _, field := range fragments.merge(operation.SelectionSet) {
-		switch field.name {
-		case "calls":
-			part := CostPart{
-				opts: c.opts, first: field.argument("first"), last: field.argument("last"), statuses: field.argument("statuses"),
-			}
-			p.connection(&part, field, fragments)
-			part.each = max(callCost, part.each)
-			p.parts = append(p.parts, part)
-			p.lists = append(p.lists, field.lists()...)
-		case "nodes":
-			part := CostPart{opts: c.opts, ids: field.argument("ids")}
-			part.call(field, fragments)
-			p.fixed += ScanCost
-			p.parts = append(p.parts, part)
-		case "call", "node":
-			var one CostPart
-			one.call(field, fragments)
-			p.fixed += ScanCost + one.each
-			p.lists = append(p.lists, one.lists...)
-		case "__schema", "__type":
-			p.fixed += int(math.Ceil(c.sizes.values(field, fragments) / valuesForOne))
+		if add := rootCosts[field.name]; add != nil {
+			add(c, p, field, fragments)
 		}
 	}
 	return p
+}
+
+// rootCosts add what each root field costs. A test compares them with the schema.
+var rootCosts = map[string]func(c *checker, p *costPlan, field mergedField, fragments fragments){
+	"calls": func(c *checker, p *costPlan, field mergedField, fragments fragments) {
+		part := CostPart{
+			opts: c.opts, first: field.argument("first"), last: field.argument("last"), statuses: field.argument("statuses"),
+		}
+		p.connection(&part, field, fragments)
+		part.each = max(callCost, part.each)
+		p.parts = append(p.parts, part)
+		p.lists = append(p.lists, field.lists()...)
+	},
+	"nodes": func(c *checker, p *costPlan, field mergedField, fragments fragments) {
+		part := CostPart{opts: c.opts, ids: field.argument("ids")}
+		part.call(field, fragments)
+		p.fixed += ScanCost
+		p.parts = append(p.parts, part)
+	},
+	"call": lookUpCost, "node": lookUpCost,
+	"__schema": introspectionCost, "__type": introspectionCost,
+}
+
+func lookUpCost(_ *checker, p *costPlan, field mergedField, fragments fragments) {
+	var one CostPart
+	one.call(field, fragments)
+	p.fixed += ScanCost + one.each
+	p.lists = append(p.lists, one.lists...)
+}
+
+func introspectionCost(c *checker, p *costPlan, field mergedField, fragments fragments) {
+	p.fixed += int(math.Ceil(c.sizes.values(field, fragments) / valuesForOne))
 }
 
 // connection adds what each call of a connection costs.

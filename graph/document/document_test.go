@@ -238,3 +238,19 @@ func TestPlansCountWithTheirDocuments(t *testing.T) {
 		t.Errorf("%d documents are kept as if they had no plans", documents.known.Len())
 	}
 }
+
+// Every root field has a cost, and nothing else has: a field that is new in the schema must not be free.
+func TestEveryRootFieldHasACost(t *testing.T) {
+	fields := map[string]bool{}
+	for _, field := range generated.Schema().Query.Fields {
+		fields[field.Name] = true
+		if rootCosts[field.Name] == nil {
+			t.Errorf("%s has no cost", field.Name)
+		}
+	}
+	for name := range rootCosts {
+		if !fields[name] {
+			t.Errorf("%s has a cost, and is no field of Query", name)
+		}
+	}
+}
