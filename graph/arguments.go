@@ -112,7 +112,7 @@ func (n *nullConditions) included(directives ast.DirectiveList) bool {
 }
 
 // nullAtRoot is the error of a condition of a root field that is null: it is not known which fields are asked for, so
-// the whole answer is null, as graphql-js has it.
+// the whole response is null, as graphql-js has it.
 func nullAtRoot(op *graphql.OperationContext) error {
 	n := nullConditions{op: op, seen: map[string]bool{}}
 	return n.find(op.Operation.SelectionSet)

@@ -54,8 +54,8 @@ func (d *discard) Write(p []byte) (int, error) { d.n += len(p); return len(p), n
 // execution.
 func BenchmarkAnswer(b *testing.B) {
 	r := newBenchRival(b)
-	remembering := r.Handler.(*handler)
-	executing := *remembering
+	caching := r.Handler.(*handler)
+	executing := *caching
 	executing.responses = nil
 	for _, work := range benchmarks {
 		request, err := json.Marshal(map[string]string{"query": work.query})
@@ -75,7 +75,7 @@ func BenchmarkAnswer(b *testing.B) {
 			b.SetBytes(int64(w.n))
 		}
 		b.Run(work.name+"/executing", func(b *testing.B) { serve(b, &executing) })
-		b.Run(work.name+"/remembered", func(b *testing.B) { serve(b, remembering) })
+		b.Run(work.name+"/cached", func(b *testing.B) { serve(b, caching) })
 		b.Run(work.name+"/generated", func(b *testing.B) {
 			b.ReportAllocs()
 			var body []byte
@@ -93,7 +93,7 @@ func BenchmarkPlan(b *testing.B) {
 	op, root := r.rootField(b, benchmarks[1].query)
 	b.ReportAllocs()
 	for b.Loop() {
-		// A new context, because CollectFields remembers.
+		// A new context, because CollectFields caches.
 		again := &graphql.OperationContext{Doc: op.Doc, Operation: op.Operation, Variables: op.Variables}
 		encode.Compile(again, root, newArguments())
 	}

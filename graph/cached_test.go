@@ -25,7 +25,7 @@ import (
 
 const newest = `{"query": "{ calls(first: 2) { nodes { id } } }"}`
 
-// counted counts the look-ups that executing takes; those that only check a remembered answer go to Known.
+// counted counts the look-ups that executing takes; those that only check a cached response go to Known.
 type counted struct {
 	upstream.Lister
 	n atomic.Int64
@@ -49,7 +49,7 @@ func counting(t *testing.T, ttl time.Duration, change func(*graph.Options)) (*ga
 	}}), executed
 }
 
-func TestAnswersAreRemembered(t *testing.T) {
+func TestResponsesAreCached(t *testing.T) {
 	g, executed := counting(t, time.Hour, nil)
 	_, first, want := g.post(t, newest, nil)
 	for range 3 {
@@ -71,7 +71,7 @@ func TestAnswersAreRemembered(t *testing.T) {
 	}
 }
 
-func TestAnswersAreNotRemembered(t *testing.T) {
+func TestResponsesAreNotCached(t *testing.T) {
 	tests := map[string]struct {
 		ttl    time.Duration
 		change func(*graph.Options)
@@ -82,7 +82,7 @@ func TestAnswersAreNotRemembered(t *testing.T) {
 		"turned off":           {time.Hour, func(o *graph.Options) { o.ResponseCacheBytes = 0 }, newest, nil, 3},
 		"no cache":             {0, func(o *graph.Options) { o.Cached = false }, newest, nil, 3},
 		"too large":            {time.Hour, func(o *graph.Options) { o.ResponseCacheBytes = 1000 }, newest, nil, 3},
-		"read afresh":          {time.Hour, nil, newest, http.Header{"Cache-Control": {"no-cache"}}, 3},
+		"read again":           {time.Hour, nil, newest, http.Header{"Cache-Control": {"no-cache"}}, 3},
 		"an error beside it":   {time.Hour, nil, `{"query": "{ calls(first: 2) { nodes { transcript(first: -1) { role } } } }"}`, nil, 3},
 		"many pages were read": {time.Hour, nil, `{"query": "{ ` + strings.Join(aliases("calls(first: 2) { nodes { id } }", 9), " ") + ` }"}`, nil, 27},
 	}
@@ -110,7 +110,7 @@ func aliases(field string, n int) []string {
 }
 
 // An answer is never older than the pages in memory: whoever refreshes them refreshes it, and it goes when they go.
-func TestRememberedAnswersFollowTheirPages(t *testing.T) {
+func TestCachedResponsesFollowTheirPages(t *testing.T) {
 	ids := func(g *gateway, header http.Header) string {
 		_, _, body := g.post(t, newest, header)
 		return string(body)
@@ -122,7 +122,7 @@ func TestRememberedAnswersFollowTheirPages(t *testing.T) {
 		t.Errorf("while the page is fresh: %s", got)
 	}
 	if got := ids(g, http.Header{"Cache-Control": {"no-cache"}}); !strings.Contains(got, arrived) {
-		t.Errorf("afresh: %s", got)
+		t.Errorf("read again: %s", got)
 	}
 	if got := ids(g, nil); !strings.Contains(got, arrived) {
 		t.Errorf("after somebody refreshed the page: %s", got)
@@ -158,7 +158,7 @@ func TestCachedLookUpsFollowTheirPages(t *testing.T) {
 	}
 }
 
-func TestRememberedAnswersAreOnesOwn(t *testing.T) {
+func TestCachedResponsesBelongToOneTenant(t *testing.T) {
 	g, executed := counting(t, time.Hour, func(o *graph.Options) { o.Authenticate = withKeys })
 	for _, key := range []string{"a", "b", "a", "b"} {
 		g.fake.Insert(1)
@@ -179,7 +179,7 @@ func TestRememberedAnswersAreOnesOwn(t *testing.T) {
 
 func TestEntityTags(t *testing.T) {
 	for name, change := range map[string]func(*graph.Options){
-		"remembered": nil, "executed": func(o *graph.Options) { o.ResponseCacheBytes = 0 },
+		"cached": nil, "executed": func(o *graph.Options) { o.ResponseCacheBytes = 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, _ := counting(t, time.Hour, change)
@@ -230,7 +230,7 @@ func TestCompression(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g, _ := counting(t, time.Hour, nil)
 			_, _, want := g.post(t, test.query, http.Header{"Accept-Encoding": {"identity"}})
-			for range 2 { // once executed, once remembered
+			for range 2 { // once executed, once cached
 				_, header, body := g.post(t, test.query, http.Header{"Accept-Encoding": {test.accept}})
 				if got := header.Get("Content-Encoding"); got != test.want {
 					t.Fatalf("got %q", got)
@@ -279,8 +279,8 @@ func (n *noted) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 	return page, err
 }
 
-// What is remembered of answers does not keep the pages that they were made from, whose memory has a bound of its own.
-func TestRememberedAnswersHoldNoPages(t *testing.T) {
+// What is cached of answers does not keep the pages that they were made from, whose memory has a bound of its own.
+func TestCachedResponsesHoldNoPages(t *testing.T) {
 	const bound = 1 << 20
 	given := &noted{pages: map[weak.Pointer[upstream.Page]]int{}}
 	g := newGateway(t, gatewayOptions{calls: 3000, graph: func(o *graph.Options) {

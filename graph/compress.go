@@ -31,7 +31,7 @@ const compressorMemory = 3400 << 10
 // compressing is how much memory it takes to compress so many bytes.
 func compressing(body int) int { return compressorMemory + body/compressedShare }
 
-// compressors are kept per encoding, because a new one costs more memory than most answers have.
+// compressors are kept per encoding, because a new one takes more memory than most responses have.
 var compressors = map[string]*sync.Pool{
 	encodingBrotli: {New: func() any { return compressor(brotli.NewWriterV2(io.Discard, brotliLevel)) }},
 	encodingGzip: {New: func() any {

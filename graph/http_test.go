@@ -221,8 +221,8 @@ func TestRefusedKeys(t *testing.T) {
 		code    string
 		log     string
 	}{
-		"the gateway's, 401": {false, 401, "UPSTREAM_UNAUTHENTICATED", `level=ERROR msg="upstream refuses the gateway's key`},
-		"the gateway's, 403": {false, 403, "UPSTREAM_UNAUTHENTICATED", `level=ERROR msg="upstream refuses the gateway's key`},
+		"the gateway's, 401": {false, 401, "UPSTREAM_UNAUTHENTICATED", `level=ERROR msg="upstream rejects the gateway's key`},
+		"the gateway's, 403": {false, 403, "UPSTREAM_UNAUTHENTICATED", `level=ERROR msg="upstream rejects the gateway's key`},
 		"the client's, 401":  {true, 401, "UNAUTHENTICATED", "level=WARN msg=\"upstream failed"},
 		"the client's, 403":  {true, 403, "FORBIDDEN", "level=WARN msg=\"upstream failed"},
 	} {
@@ -383,7 +383,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-func TestNoCacheReadsAfresh(t *testing.T) {
+func TestNoCacheReadsAgain(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 5, ttl: time.Hour})
 	const query = `{"query": "{ calls(first: 1) { nodes { id } } }"}`
 	first := func(header http.Header) any {
@@ -396,7 +396,7 @@ func TestNoCacheReadsAfresh(t *testing.T) {
 		t.Errorf("not from the cache: %v", got)
 	}
 	if got := first(http.Header{"Cache-Control": {"max-age=0, No-Cache"}}); got != fresh {
-		t.Errorf("not afresh: %v", got)
+		t.Errorf("not read again: %v", got)
 	}
 	if got := first(nil); got != fresh {
 		t.Errorf("the cache was not refreshed: %v", got)

@@ -154,7 +154,7 @@ func TestCosts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, _, plain := g.post(t, string(body), nil) // remembered, and without the cost
+			_, _, plain := g.post(t, string(body), nil) // cached, and without the cost
 			if a := decode(t, plain); a.Extensions != nil {
 				t.Errorf("got %s", plain)
 			}

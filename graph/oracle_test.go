@@ -38,7 +38,7 @@ var operations = flag.Int("operations", 20_000, "how many random operations Test
 
 // rival is one list of calls behind both ways of answering.
 type rival struct {
-	http.Handler // the gateway's, which also remembers answers
+	http.Handler // the gateway's, which also caches responses
 	oracle       *executor.Executor
 	resolver     *Resolver // walks the list for the oracle
 	plain        map[string]*oracle.Call
@@ -237,7 +237,7 @@ func (r *rival) Find(_ context.Context, ids []string) ([]*oracle.Call, error) {
 // CheckCounts implements [oracle.Source].
 func (*rival) CheckCounts(first, last *int) error { return relay.CheckCounts(first, last) }
 
-// compare asks both, and the gateway once more for what it may have remembered. It reports whether the operation was
+// compare asks both, and the gateway once more for what it may have cached. It reports whether the operation was
 // executed, and not refused.
 func (r *rival) compare(tb testing.TB, request string) (executed bool) {
 	tb.Helper()

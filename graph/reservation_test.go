@@ -62,7 +62,7 @@ func (s *stuck) Write(b []byte) (int, error) {
 }
 
 // budgeted is a handler whose requests count in a budget, over one page of calls of which so many bytes were said. It
-// remembers nothing.
+// caches nothing.
 func budgeted(t *testing.T, budget *memory.Budget, calls, said, maxAnswer int) *handler {
 	t.Helper()
 	rows := make([]json.RawMessage, calls)

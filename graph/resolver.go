@@ -24,7 +24,7 @@ type Resolver struct {
 	arguments *encode.Arguments
 }
 
-// reader reads one of the lists of whoever asks, within an allowance.
+// reader reads one of the client's lists, within an allowance.
 func (r *Resolver) reader(
 	ctx context.Context,
 	statuses upstream.OrderStatuses,
@@ -111,7 +111,7 @@ func (r *Resolver) Node(ctx context.Context, id string) (encode.Node, error) {
 	return call.AsNode(ctx), err
 }
 
-// Nodes resolves `nodes`. The field cannot be null without taking the whole answer with it, so an error comes beside
+// Nodes resolves `nodes`. The field cannot be null without taking the whole response with it, so an error comes beside
 // the nulls that it explains.
 func (r *Resolver) Nodes(ctx context.Context, ids []string) ([]encode.Node, error) {
 	nodes := make([]encode.Node, len(ids))

@@ -15,15 +15,14 @@ import (
 // Searches
 //
 // To follow a cursor takes a request to upstream or two. Where the list has moved it takes more, up to the bound of
-// [pagination.MostRequests], and nobody knows that before: a forged cursor, which costs whoever forges it nothing,
-// looks like one whose list has moved. So a search is paid for when it happens. Some requests of each field are free.
-// Each of the others is added to the cost that is told of the request, and is taken from a token bucket of the client.
+// [pagination.MostRequests], and that is not known before: a forged cursor, which costs an attacker nothing,
+// looks like one whose list has moved. So a search is charged when it happens. Some requests of each field are free.
+// Each of the others is added to the reported cost of the request, and is taken from a token bucket of the client.
 //
-// It is not held against the limit of the request's cost: then a query that is allowed would fail on the day when its
-// list has moved. One request is bounded anyway, by [Options.MaxUpstreamRequests].
+// It does not count towards the limit of the request's cost: then an allowed query would fail once its list has moved. One request is bounded anyway, by [Options.MaxUpstreamRequests].
 //
-// The error is QUERY_TOO_COMPLEX with `retryAfter`. OVERLOADED would say that others are refused too, and operators are
-// alerted of it.
+// The error is QUERY_TOO_COMPLEX with `retryAfter`. OVERLOADED would say that other clients are rejected too, and alerts
+// operators.
 const (
 	// freeRequests of a field are free for each cursor that it follows, with one for each freeRows of its page, since
 	// upstream may serve small pages.

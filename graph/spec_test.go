@@ -270,7 +270,7 @@ func TestNoIntrospection(t *testing.T) {
 	}
 }
 
-var introspectionOff = regexp.MustCompile(`^GRAPHQL_VALIDATION_FAILED 1:\d+ This gateway does not answer introspection`)
+var introspectionOff = regexp.MustCompile(`^GRAPHQL_VALIDATION_FAILED 1:\d+ This gateway does not allow introspection`)
 
 // A fragment of two operations takes the variables of the one that runs.
 func TestFragmentsTakeTheirOperationsVariables(t *testing.T) {

@@ -31,7 +31,7 @@ var (
 	tenantsOperations = flag.Int("tenants.operations", 3_000, "how many requests TestTenants sends at least")
 )
 
-// TestTenants holds that nothing crosses from one tenant to another: no row, no error, no remembered answer. Three
+// TestTenants holds that nothing crosses from one tenant to another: no row, no error, no cached response. Three
 // tenants and a key that upstream refuses share a gateway whose memory is too small for them. They ask the same
 // questions at the same moments, also for one another's calls and with one another's cursors, and one of the three has
 // trouble with upstream. Each call that is shown must be the asker's own, down to what was said, and each error must be
@@ -68,7 +68,7 @@ type tenantsSeen struct {
 	calls                                int            // shown
 	errors                               map[string]int // by code
 	upstream                             int            // requests to upstream
-	shared, evicted                      uint64         // flights, and pages of the cache
+	shared, evicted                      uint64         // fetches, and pages of the cache
 }
 
 // tenant is somebody with a key, and upstream as it is with that key.

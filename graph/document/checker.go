@@ -51,7 +51,7 @@ func newChecker(opts *Options) *checker {
 func noIntrospection(events *validator.Events, report validator.AddErrFunc) {
 	events.OnField(func(_ *validator.Walker, field *ast.Field) {
 		if field.Name == "__schema" || field.Name == "__type" {
-			const message = "This gateway does not answer introspection, as %q is. Read the schema at /schema.graphqls."
+			const message = "This gateway does not allow introspection, as %q is. Read the schema at /schema.graphqls."
 			report(core.Message(message, field.Name), core.At(field.Position))
 		}
 	})

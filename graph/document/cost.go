@@ -14,7 +14,7 @@ import (
 // it 10 more, since a transcript weighs about ten times the rest of its call. `calls` costs that for each call of its
 // page, and 20 for `totalCount`; `nodes` for each of its ids, and 20 for the scan; `call` and `node` once, and 20 for
 // the scan. Each ten elements of another list in an argument cost 1, for each call where the argument is of a field of
-// calls: they are coerced, and compared there. Introspection costs 1 for two values that it answers with, about. What
+// calls: they are coerced, and compared there. Introspection costs 1 for two values that it returns, about. What
 // @include and @skip leave out is counted all the same, so that a document's cost depends on counts alone. What a
 // search costs is not known before, see searches.go.
 const (
@@ -176,7 +176,7 @@ func (p *costPlan) of(variables map[string]any) int {
 	return cost
 }
 
-// costOfLists is what lists cost. What is longer than a list may be is refused.
+// costOfLists is what lists cost. A longer list is rejected.
 func costOfLists(lists []*ast.Value, variables map[string]any) (cost int) {
 	for _, list := range lists {
 		cost += min(LongestList(list, variables), MaxList) / freeElements

@@ -48,7 +48,7 @@ type Document struct {
 
 	operations []*Operation
 	size       int               // about the bytes that it takes to keep it, without its plans
-	grown      func(bytes int64) // is told how plans grow; nil where the document is not cached
+	grown      func(bytes int64) // gets by how many bytes plans grow; nil where the document is not cached
 }
 
 // Operation is one operation of a document.

@@ -9,7 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// inspect shows a value to whoever sent it, as graphql-js does: two levels deep, ten elements of a list, and here no
+// inspect shows a value to the client that sent it, as graphql-js does: two levels deep, ten elements of a list, and here no
 // more bytes than a message may have.
 func inspect(value any) string {
 	var b strings.Builder

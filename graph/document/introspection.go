@@ -40,7 +40,7 @@ func sizesOf(schema *ast.Schema) schemaSizes {
 	}
 }
 
-// values is about how many values the answer to a field has.
+// values is about how many values a field of introspection returns.
 func (s schemaSizes) values(field mergedField, fragments fragments) float64 {
 	values := 1.0
 	for _, inner := range fragments.merge(field.selections...) {

@@ -11,7 +11,7 @@ import (
 
 // Hostile documents
 //
-// A document of a kilobyte can ask for terabytes, and one that is refused can still take seconds to refuse. So
+// A document of a kilobyte can ask for terabytes, and one that is rejected can still take seconds to reject. So
 // documents are checked in the order that makes each check cheap: the bytes of the request before it is read, its
 // tokens before it is parsed, its extent (depth, aliases, root fields, with fragments expanded) before it is validated,
 // and its cost before it is executed. No check takes much more than linear time in what the checks before it have let
@@ -66,7 +66,7 @@ func checkName(bytes int) *gqlerror.Error {
 		"A name has more than %d bytes. Choose shorter names.", maxName)
 }
 
-// extent is how far a selection goes, with fragments expanded. Numbers stop at maxCounted.
+// extent is how far a selection goes, with fragments expanded. Numbers end at maxCounted.
 type extent struct{ fields, aliases, depth int }
 
 const maxCounted = 1 << 30

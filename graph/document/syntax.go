@@ -21,12 +21,12 @@ type count struct {
 	err              *gqlerror.Error // why the count ended before the document did: what follows is no token
 }
 
-// maxComments keeps a document of nothing but comments from taking 50 ms to parse. They are no tokens: nobody writes
-// this many.
+// maxComments keeps a document of nothing but comments from taking 50 ms to parse. They are no tokens, and no
+// client writes this many.
 const maxComments = 10_000
 
-// maxName is the most bytes that a name may have: of a field, an alias, an operation, a variable or anything else. An
-// answer has an alias once for each object, and an error once for each step of its path, so one name of 250 KB makes 40
+// maxName is the most bytes that a name may have: of a field, an alias, an operation, a variable or anything else. A
+// response has an alias once for each object, and an error once for each step of its path, so one name of 250 KB makes 40
 // MB of a transcript. The names of tools' generated documents have about a hundred at most.
 const maxName = 200
 

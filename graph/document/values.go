@@ -66,7 +66,7 @@ func (r *literalRule) check(value *ast.Value) {
 		r.enum(value)
 	case value.Definition.Kind == ast.Scalar:
 		r.scalar(value)
-	default: // not an input type, which is another rule's to tell
+	default: // not an input type, which another rule reports
 	}
 }
 

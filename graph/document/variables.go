@@ -45,7 +45,7 @@ type variable struct {
 	of          *ast.Type
 	position    *ast.Position // of its definition
 	hasFallback bool
-	fallback    any // its default, coerced; nobody writes to it
+	fallback    any // its default, coerced; it is never written to
 }
 
 // newVariables are those of an operation that has been validated.
@@ -156,8 +156,8 @@ func (c *coercion) add(format string, args ...any) {
 
 func (c *coercion) full() bool { return len(c.errors) >= maxErrors }
 
-// refuse adds an error about a value at the current place, and returns null for it.
-func (c *coercion) refuse(value any, format string, args ...any) any {
+// reject adds an error about a value at the current place, and returns null for it.
+func (c *coercion) reject(value any, format string, args ...any) any {
 	if c.full() {
 		return nil
 	}
@@ -189,7 +189,7 @@ func (c *coercion) below(step, value any, of *ast.Type) any {
 func (c *coercion) value(value any, of *ast.Type) any {
 	switch {
 	case value == nil && of.NonNull:
-		return c.refuse(value, `Expected non-nullable type "%s" not to be null.`, of)
+		return c.reject(value, `Expected non-nullable type "%s" not to be null.`, of)
 	case value == nil:
 		return nil
 	case of.Elem != nil:
@@ -226,7 +226,7 @@ func (c *coercion) list(value any, of *ast.Type) any {
 func (c *coercion) object(value any, of *ast.Definition) any {
 	given, ok := value.(map[string]any)
 	if !ok {
-		return c.refuse(value, `Expected type "%s" to be an object.`, of.Name)
+		return c.reject(value, `Expected type "%s" to be an object.`, of.Name)
 	}
 	coerced := make(map[string]any, len(of.Fields))
 	known := 0
@@ -239,7 +239,7 @@ func (c *coercion) object(value any, of *ast.Definition) any {
 		case field.DefaultValue != nil:
 			coerced[field.Name] = c.literal(field.DefaultValue, field.Type)
 		case field.Type.NonNull:
-			c.refuse(value, `Field "%s" of required type "%s" was not provided.`, field.Name, field.Type)
+			c.reject(value, `Field "%s" of required type "%s" was not provided.`, field.Name, field.Type)
 		}
 	}
 	if known < len(given) {
@@ -257,7 +257,7 @@ func (c *coercion) unknownMembers(given map[string]any, of *ast.Definition) {
 			return
 		}
 		if of.Fields.ForName(name) == nil {
-			c.refuse(given, `Field "%s" is not defined by type "%s".%s`, Shorten(name), of.Name,
+			c.reject(given, `Field "%s" is not defined by type "%s".%s`, Shorten(name), of.Name,
 				c.meant("", name, fieldNames(of)))
 		}
 	}
@@ -266,13 +266,13 @@ func (c *coercion) unknownMembers(given map[string]any, of *ast.Definition) {
 // oneOf checks that exactly one field is given, and not as null (3.10.1 OneOf Input Objects).
 func (c *coercion) oneOf(given map[string]any, of *ast.Definition) {
 	if len(given) != 1 {
-		c.refuse(given, `Exactly one key must be specified for OneOf type "%s".`, of.Name)
+		c.reject(given, `Exactly one key must be specified for OneOf type "%s".`, of.Name)
 		return
 	}
 	for name, member := range given {
 		if member == nil {
 			c.path = append(c.path, name)
-			c.refuse(member, `Field "%s" must be non-null.`, name)
+			c.reject(member, `Field "%s" must be non-null.`, name)
 			c.path = c.path[:len(c.path)-1]
 		}
 	}
@@ -284,10 +284,10 @@ func (c *coercion) enum(value any, of *ast.Definition) any {
 	switch {
 	case !ok:
 		text := inspect(value)
-		return c.refuse(value, `Enum "%s" cannot represent non-string value: %s.%s`, of.Name, text,
+		return c.reject(value, `Enum "%s" cannot represent non-string value: %s.%s`, of.Name, text,
 			c.meant("the enum value ", text, enumNamesOf(of)))
 	case of.EnumValues.ForName(name) == nil:
-		return c.refuse(value, `Value "%s" does not exist in "%s" enum.%s`, Shorten(name), of.Name,
+		return c.reject(value, `Value "%s" does not exist in "%s" enum.%s`, Shorten(name), of.Name,
 			c.meant("the enum value ", name, enumNamesOf(of)))
 	}
 	return value
@@ -301,27 +301,27 @@ func (c *coercion) scalar(value any, of *ast.Definition) any {
 		whole, isWhole := wholeNumber(number)
 		switch {
 		case !isNumber || !isWhole:
-			return c.refuse(value, "Int cannot represent non-integer value: %s", inspect(value))
+			return c.reject(value, "Int cannot represent non-integer value: %s", inspect(value))
 		case whole < math.MinInt32 || whole > math.MaxInt32:
-			return c.refuse(value, "Int cannot represent non 32-bit signed integer value: %s", inspect(value))
+			return c.reject(value, "Int cannot represent non 32-bit signed integer value: %s", inspect(value))
 		}
 		return int64(whole)
 	case "Float":
 		f, err := number.Float64()
 		if !isNumber || err != nil {
-			return c.refuse(value, "Float cannot represent non numeric value: %s", inspect(value))
+			return c.reject(value, "Float cannot represent non numeric value: %s", inspect(value))
 		}
 		return f
 	case "String":
 		if _, ok := value.(string); ok {
 			return value
 		}
-		return c.refuse(value, "String cannot represent a non string value: %s", inspect(value))
+		return c.reject(value, "String cannot represent a non string value: %s", inspect(value))
 	case "Boolean":
 		if _, ok := value.(bool); ok {
 			return value
 		}
-		return c.refuse(value, "Boolean cannot represent a non boolean value: %s", inspect(value))
+		return c.reject(value, "Boolean cannot represent a non boolean value: %s", inspect(value))
 	case "ID":
 		if _, ok := value.(string); ok {
 			return value
@@ -329,7 +329,7 @@ func (c *coercion) scalar(value any, of *ast.Definition) any {
 		whole, isWhole := wholeNumber(number)
 		switch {
 		case !isNumber || !isWhole:
-			return c.refuse(value, "ID cannot represent value: %s", inspect(value))
+			return c.reject(value, "ID cannot represent value: %s", inspect(value))
 		case strings.ContainsAny(string(number), ".eE"):
 			return strconv.FormatFloat(whole, 'f', -1, 64)
 		}

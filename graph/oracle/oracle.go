@@ -1,4 +1,4 @@
-// Package oracle answers the gateway's schema the way gqlgen generates it: field by field, over plain structs that
+// Package oracle executes the gateway's schema the way gqlgen generates it: field by field, over plain structs that
 // encoding/json has read. It is slow and plain, and shares nothing with the gateway's own way of reading and writing;
 // tests hold the one against the other, and the benchmark measures the one beside the other. Nothing else imports it.
 package oracle
@@ -26,7 +26,7 @@ type Source interface {
 	CheckCounts(first, last *int) error
 }
 
-// CallConnection is what a source answers.
+// CallConnection is what a source returns.
 type CallConnection struct {
 	Edges    []*CallEdge
 	Nodes    []*Call
@@ -134,5 +134,5 @@ func MarshalRaw(value json.RawMessage) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) { _, _ = w.Write(value) })
 }
 
-// UnmarshalRaw refuses: no argument of the schema is JSON.
+// UnmarshalRaw always fails: no argument of the schema is JSON.
 func UnmarshalRaw(any) (json.RawMessage, error) { return nil, errors.New("not an input type") }

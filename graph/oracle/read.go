@@ -13,13 +13,13 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// Row is one element of an answer: a call, or why it could not be read.
+// Row is one element of a response: a call, or why it could not be read.
 type Row struct {
 	Call    *Call
 	Problem string
 }
 
-// Read reads an answer of GET /call, which must be one: an object with a list of calls.
+// Read reads a response of GET /call, which must be one: an object with a list of calls.
 func Read(body []byte) []Row {
 	body = bytes.ToValidUTF8(body, []byte("\uFFFD"))
 	var calls json.RawMessage

@@ -19,8 +19,8 @@ import (
 	"revox-graphql/upstream/pagecache"
 )
 
-// afreshGateway is a gateway in the time of a bubble, that honours no-cache once per second, and counts what it asks.
-type afreshGateway struct {
+// noCacheGateway is a gateway in the time of a bubble, that honours no-cache once per second, and counts what it asks.
+type noCacheGateway struct {
 	http.Handler
 	list  *clockList
 	cache *pagecache.Cache
@@ -30,23 +30,23 @@ type afreshGateway struct {
 	refresh []bool         // of the pages that were asked of the cache, whether they were to be refreshed
 }
 
-func (g *afreshGateway) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
+func (g *noCacheGateway) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
 	g.mu.Lock()
 	g.refresh = append(g.refresh, opts.Refresh)
 	g.mu.Unlock()
 	return g.cache.ListCalls(ctx, opts)
 }
 
-func (g *afreshGateway) RoundTrip(r *http.Request) (*http.Response, error) {
+func (g *noCacheGateway) RoundTrip(r *http.Request) (*http.Response, error) {
 	g.mu.Lock()
 	g.asked[r.Header.Get("Authorization")+" "+r.URL.Query().Get("page")]++
 	g.mu.Unlock()
 	return g.list.RoundTrip(r)
 }
 
-func newAfreshGateway(t *testing.T) *afreshGateway {
+func newNoCacheGateway(t *testing.T) *noCacheGateway {
 	t.Helper()
-	g := &afreshGateway{asked: map[string]int{}, list: &clockList{
+	g := &noCacheGateway{asked: map[string]int{}, list: &clockList{
 		began: time.Now(), latency: func() time.Duration { return 10 * time.Millisecond },
 		down: func(time.Time) bool { return false },
 	}}
@@ -71,7 +71,7 @@ func newAfreshGateway(t *testing.T) *afreshGateway {
 }
 
 // ask asks for the first 20 calls, and returns the Age of the answer.
-func (g *afreshGateway) ask(t *testing.T, key string, noCache bool) (age int) {
+func (g *noCacheGateway) ask(t *testing.T, key string, noCache bool) (age int) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/graphql?query="+url.QueryEscape(`{ calls { nodes { id } } }`), http.NoBody)
 	r.Header.Set("Authorization", "Bearer "+key)
@@ -91,7 +91,7 @@ func (g *afreshGateway) ask(t *testing.T, key string, noCache bool) (age int) {
 // shown is no older than that.
 func TestNoCacheIsHonouredOncePerSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newAfreshGateway(t)
+		g := newNoCacheGateway(t)
 		for range 500 {
 			time.Sleep(20 * time.Millisecond)
 			for _, key := range []string{"one", "two"} {
@@ -111,7 +111,7 @@ func TestNoCacheIsHonouredOncePerSecond(t *testing.T) {
 // The first request with no-cache after a while takes nothing that was read before.
 func TestNoCacheIsHonoured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newAfreshGateway(t)
+		g := newNoCacheGateway(t)
 		for want, noCache := range []bool{false, true, true, false} {
 			g.ask(t, "one", noCache)
 			if got := g.asked["Bearer one 0"]; got != []int{1, 2, 2, 2}[want] {
@@ -119,7 +119,7 @@ func TestNoCacheIsHonoured(t *testing.T) {
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		if !slices.Equal(g.refresh, []bool{false, true, true}) { // the last answer was remembered
+		if !slices.Equal(g.refresh, []bool{false, true, true}) { // the last answer was cached
 			t.Errorf("refreshes: %v", g.refresh)
 		}
 		time.Sleep(time.Second)
