@@ -116,8 +116,8 @@ func (l *oneConn) Close() error {
 
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
-// Each response is counted as what it holds, and its request has given its slot back by then. What is small is not counted
-// over HTTP/1.1; over HTTP/2 the client decides how much of it the system takes.
+// Each response is counted as what it holds, and its request has given its slot back by then. What is small is not
+// counted over HTTP/1.1; over HTTP/2 the client decides how much of it the system takes.
 func TestResponsesAreCounted(t *testing.T) {
 	const small = 16 << 10
 	for name, test := range map[string]struct {

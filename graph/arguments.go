@@ -157,7 +157,8 @@ func resolveRoot(ctx context.Context, next graphql.RootResolver) graphql.Marshal
 	if err := longList(field.Arguments, graphql.GetOperationContext(ctx).Variables); err != nil {
 		failed := failRoot(ctx, field, err)
 		if field.Name == "nodes" { // as with its own bound, see Resolver.Nodes
-			return nullNodes(document.LongestList(field.Arguments.ForName("ids").Value, graphql.GetOperationContext(ctx).Variables))
+			ids := field.Arguments.ForName("ids").Value
+			return nullNodes(document.LongestList(ids, graphql.GetOperationContext(ctx).Variables))
 		}
 		return failed
 	}

@@ -19,7 +19,9 @@ import (
 )
 
 // readText reads what of an HTTP request says all about the GraphQL request: the query string or the body.
-func readText(w http.ResponseWriter, r *http.Request, maxBytes int, control *admission.Controller) (string, *rejection) {
+func readText(
+	w http.ResponseWriter, r *http.Request, maxBytes int, control *admission.Controller,
+) (string, *rejection) {
 	switch r.Method {
 	case http.MethodGet:
 		if n := len(r.URL.RawQuery); exceeds(n, maxBytes) {
@@ -40,7 +42,8 @@ func readText(w http.ResponseWriter, r *http.Request, maxBytes int, control *adm
 		}
 		return text, nil
 	default:
-		return "", reject(http.StatusMethodNotAllowed, errcode.BadUserInput, "Use GET or POST.").with("Allow", "GET, POST")
+		return "", reject(http.StatusMethodNotAllowed, errcode.BadUserInput, "Use GET or POST.").
+			with("Allow", "GET, POST")
 	}
 }
 
@@ -92,8 +95,8 @@ func takeBody() (body *bytes.Buffer, giveBack func()) {
 	}
 }
 
-// readBody reads at most so many bytes, and decompresses no more than that. What is compressed is decompressed when it is
-// there as a whole, so that a client that sends slowly does not hold what that takes.
+// readBody reads at most so many bytes, and decompresses no more than that. What is compressed is decompressed when it
+// is there as a whole, so that a client that sends slowly does not hold what that takes.
 func readBody(
 	w http.ResponseWriter, r *http.Request, compressed bool, maxBytes int, control *admission.Controller,
 ) (string, error) {
@@ -163,8 +166,8 @@ func rejectBody(w http.ResponseWriter, r *http.Request, err error, maxBytes int)
 		// connection can be used again. That is there already, as a rule. EnableFullDuplex would skip it, and makes
 		// net/http panic at the next request.
 		//
-		// Once a body has been read there must be no deadline: by then net/http reads on to notice a client that leaves,
-		// and takes a deadline for that, for this request and all that follow on the connection.
+		// Once a body has been read there must be no deadline: by then net/http reads on to notice a client that
+		// leaves, and takes a deadline for that, for this request and all that follow on the connection.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience))
 		return overloaded()
 	case errors.As(err, new(*http.MaxBytesError)):

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// bufferPool has buffers for responses. Few large ones are kept: a client that reads slowly holds one for long, and many
-// of them would keep all that was made in a busy time.
+// bufferPool has buffers for responses. Few large ones are kept: a client that reads slowly holds one for long, and
+// many of them would keep all that was made in a busy time.
 type bufferPool struct {
 	small sync.Pool
 	large chan *bytes.Buffer

@@ -38,7 +38,10 @@ var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
 		errcode.Forbidden,
 		"Revox does not let this API key list calls. Ask for that permission, or use another key.",
 	},
-	upstream.KindRateLimited: {errcode.UpstreamRateLimited, "Revox rejects requests for now, because there were too many. Try again later."},
+	upstream.KindRateLimited: {
+		errcode.UpstreamRateLimited,
+		"Revox rejects requests for now, because there were too many. Try again later.",
+	},
 	upstream.KindTimeout: {
 		errcode.UpstreamTimeout,
 		"Revox did not respond in time. Try again, or ask for fewer calls.",
@@ -86,13 +89,14 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	if errors.Is(err, relay.ErrInvalidCursor) {
 		return say(
 			errcode.InvalidCursor,
-			"This is not a cursor of this list. Use a cursor as it came, with the same `statuses`; or leave the cursor out to begin again.",
+			"This is not a cursor of this list. Use a cursor as it came, with the same `statuses`, or leave it out "+
+				"to begin again.",
 		)
 	}
 	if errors.Is(err, pagination.ErrCursorExpired) {
 		return say(
 			errcode.CursorExpired,
-			"The list has changed too much since this cursor was made to continue from it. Leave the cursor out to begin again.",
+			"The list has changed too much since this cursor was made. Leave the cursor out to begin again.",
 		)
 	}
 	if e, ok := errors.AsType[*pagination.ScanLimitError](err); ok {
@@ -112,7 +116,8 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		)
 	} else if ok {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "upstream requests", e.Limit, e.Limit+1
-		return say(errcode.QueryTooComplex, "This query takes more than %d requests to Revox. Ask for less at once.", e.Limit)
+		return say(errcode.QueryTooComplex,
+			"This query takes more than %d requests to Revox. Ask for less at once.", e.Limit)
 	}
 	if e, ok := errors.AsType[*encode.SizeError](err); ok {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "response bytes", e.Limit, e.Actual
@@ -134,7 +139,8 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		}
 		known := upstreamErrors[e.Kind]
 		level, message := slog.LevelWarn, "upstream failed"
-		if (e.Kind == upstream.KindUnauthenticated || e.Kind == upstream.KindForbidden) && !requestOf(ctx).client.OwnKey {
+		keyRejected := e.Kind == upstream.KindUnauthenticated || e.Kind == upstream.KindForbidden
+		if keyRejected && !requestOf(ctx).client.OwnKey {
 			known.code, known.message = errcode.UpstreamUnauthenticated, rejectedKey
 			level = slog.LevelError
 			message = "upstream rejects the gateway's key: set REVOX_API_KEY to one that may list calls"
@@ -181,7 +187,8 @@ const (
 	maxErrorBytes = 256 << 10
 )
 
-// errorBounds bounds the errors that one response reports. A field inside a row has one error for each row, with its path.
+// errorBounds bounds the errors that one response reports. A field inside a row has one error for each row, with its
+// path.
 type errorBounds struct {
 	mu       sync.Mutex
 	reported int

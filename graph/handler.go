@@ -4,8 +4,8 @@
 // read the request. Package document finds and checks its document, package responsecache may have its response, and
 // package admission bounds what is in flight. execute.go has the operation executed: gqlgen calls the resolvers of the
 // root fields (package generated, resolver.go), which read lists through package pagination. What they return writes
-// itself (package encode). arguments.go checks what gqlgen does not. errors.go words errors for the client, and report.go
-// reports to the operator.
+// itself (package encode). arguments.go checks what gqlgen does not. errors.go words errors for the client, and
+// report.go reports to the operator.
 package graph
 
 import (
@@ -40,7 +40,8 @@ type Options struct {
 	Cached bool
 	// PageSize is the most rows that one upstream request asks for; at least 20, see [relay.Cover].
 	PageSize int
-	// ResponseCacheBytes bounds the memory for cached responses, in bytes; 0 caches none, and so does Cached being false.
+	// ResponseCacheBytes bounds the memory for cached responses, in bytes; 0 caches none, and so does Cached being
+	// false.
 	ResponseCacheBytes int
 	// MaxCount is the largest `first` or `last` of a connection.
 	MaxCount int
@@ -52,8 +53,8 @@ type Options struct {
 	// may cause; 0 is as many as it takes.
 	Timeout             time.Duration
 	MaxUpstreamRequests int
-	// NoCacheInterval is how long requests with `Cache-Control: no-cache` share what was read for the first of them, see
-	// [admission.NoCacheLimiter]; 0 is not at all.
+	// NoCacheInterval is how long requests with `Cache-Control: no-cache` share what was read for the first of them,
+	// see [admission.NoCacheLimiter]; 0 is not at all.
 	NoCacheInterval time.Duration
 	// Limits bound the document of one request.
 	Limits document.Limits
@@ -70,8 +71,8 @@ type Options struct {
 	PersistedBytes int
 	// TrustedDocuments is the path of a manifest of the only documents that may run; without one, every document may.
 	TrustedDocuments string
-	// Authenticate returns the client that sends a request. An error is worded for the client, who gets it with 401. nil
-	// lets every client in, as the zero Client.
+	// Authenticate returns the client that sends a request. An error is worded for the client, who gets it with 401.
+	// nil lets every client in, as the zero Client.
 	Authenticate func(*http.Request) (Client, error)
 	// Introspection lets clients read the schema by queries.
 	Introspection bool

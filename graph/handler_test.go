@@ -61,7 +61,8 @@ func newGateway(t testing.TB, opts gatewayOptions) *gateway {
 	return g
 }
 
-// withTokens lets clients in that send one of the tokens, or every client without any. All have the canary as credential.
+// withTokens lets clients in that send one of the tokens, or every client without any. All have the canary as
+// credential.
 func withTokens(tokens ...string) func(*http.Request) (graph.Client, error) {
 	return func(r *http.Request) (graph.Client, error) {
 		client := graph.Client{Credential: upstream.NewCredential(canary)}

@@ -13,8 +13,8 @@ import (
 )
 
 // newSchema is the schema of schema.graphqls, by which documents are validated and introspection is answered. It does
-// not have @defer, which gqlparser adds to every schema and to which gqlgen responds in a form that clients show as complete
-// while fields are still missing; an unknown directive is a clear error.
+// not have @defer, which gqlparser adds to every schema and to which gqlgen responds in a form that clients show as
+// complete while fields are still missing; an unknown directive is a clear error.
 func newSchema() *ast.Schema {
 	schema := *generated.Schema()
 	schema.Directives = maps.Clone(schema.Directives)
@@ -23,8 +23,8 @@ func newSchema() *ast.Schema {
 }
 
 // kindsWith says for which kinds of type a field of __Type has a value (GraphQL specification, section 4.5.2 "The
-// __Type Type"). For the others it is null, where gqlgen writes an empty list or false. gqlgen is right about fields that
-// are not here.
+// __Type Type"). For the others it is null, where gqlgen writes an empty list or false. gqlgen is right about fields
+// that are not here.
 var kindsWith = map[string][]string{
 	"fields":        {"OBJECT", "INTERFACE"},
 	"interfaces":    {"OBJECT", "INTERFACE"},

@@ -70,8 +70,8 @@ func tooManyBytes(limit, actual int) *rejection {
 
 // rejectDocument is the rejection of a request for its document, or for the way in which it names that.
 //
-// A hash is answered as Apollo's protocol wants it: with 200 for every media type, or clients would take it for a failure
-// of the network and not send the document. For the ids of other tools GraphQL over HTTP holds: without data,
+// A hash is answered as Apollo's protocol wants it: with 200 for every media type, or clients would take it for a
+// failure of the network and not send the document. For the ids of other tools GraphQL over HTTP holds: without data,
 // application/graphql-response+json is never 200.
 func rejectDocument(err error) *rejection {
 	if errs, ok := errors.AsType[gqlerror.List](err); ok {

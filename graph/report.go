@@ -29,20 +29,20 @@ type Report struct {
 	Stale time.Duration
 	// UpstreamRequests were made for this request, retries included. Those of others whose pages it shared are theirs.
 	UpstreamRequests int
-	// Walked says that a cursor was followed, and Drift by how many rows its call had moved since it was made, downwards
-	// if positive; of several the one that had moved the most.
+	// Walked says that a cursor was followed, and Drift by how many rows its call had moved since it was made,
+	// downwards if positive; of several the one that had moved the most.
 	Walked bool
 	Drift  int
-	// Reordered says that calls near a cursor have changed places since it was made. Such a call may be missing from the
-	// walk, or come twice.
+	// Reordered says that calls near a cursor have changed places since it was made. Such a call may be missing from
+	// the walk, or come twice.
 	Reordered bool
 }
 
 // Operation is what a report says of an operation of a document.
 type Operation = responsecache.Operation
 
-// maxReportedName is the most bytes of an operation's name that are reported: it goes into a line of the log for each request,
-// also where the client has sent no more than a hash.
+// maxReportedName is the most bytes of an operation's name that are reported: it goes into a line of the log for each
+// request, also where the client has sent no more than a hash.
 const maxReportedName = 100
 
 func reportedOperation(name, hash string, cost int) Operation {

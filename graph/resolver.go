@@ -32,7 +32,8 @@ func (r *Resolver) reader(
 ) *pagination.Reader {
 	req := requestOf(ctx)
 	return r.pages.Reader(pagination.Request{
-		List: upstream.List{Credential: req.client.Credential, Statuses: statuses}, NotBefore: req.notBefore, Refresh: req.noCache,
+		List:      upstream.List{Credential: req.client.Credential, Statuses: statuses},
+		NotBefore: req.notBefore, Refresh: req.noCache,
 		Deadline: req.deadline, Allowance: allowance, Reads: req.reads,
 	})
 }
@@ -117,7 +118,8 @@ func (r *Resolver) Nodes(ctx context.Context, ids []string) ([]encode.Node, erro
 	nodes := make([]encode.Node, len(ids))
 	if len(ids) > document.MaxIDs {
 		graphql.AddError(ctx, &relay.ArgumentError{
-			Argument: "ids", Message: fmt.Sprintf("`ids` has %d ids, and may have at most %d.", len(ids), document.MaxIDs),
+			Argument: "ids",
+			Message:  fmt.Sprintf("`ids` has %d ids, and may have at most %d.", len(ids), document.MaxIDs),
 		})
 		return nodes, nil
 	}

@@ -176,7 +176,8 @@ func entityTag(body []byte) string {
 // hasTag reports whether the client has a response with this weak tag (RFC 9110 §13.1.2).
 func hasTag(ifNoneMatch []string, tag string) bool {
 	for part := range strings.SplitSeq(strings.Join(ifNoneMatch, ","), ",") {
-		if part = strings.TrimSpace(part); part == "*" || strings.TrimPrefix(part, "W/") == strings.TrimPrefix(tag, "W/") {
+		part = strings.TrimSpace(part)
+		if part == "*" || strings.TrimPrefix(part, "W/") == strings.TrimPrefix(tag, "W/") {
 			return true
 		}
 	}

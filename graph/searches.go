@@ -19,10 +19,11 @@ import (
 // looks like one whose list has moved. So a search is charged when it happens. Some requests of each field are free.
 // Each of the others is added to the reported cost of the request, and is taken from a token bucket of the client.
 //
-// It does not count towards the limit of the request's cost: then an allowed query would fail once its list has moved. One request is bounded anyway, by [Options.MaxUpstreamRequests].
+// It does not count towards the limit of the request's cost: then an allowed query would fail once its list has moved.
+// One request is bounded anyway, by [Options.MaxUpstreamRequests].
 //
-// The error is QUERY_TOO_COMPLEX with `retryAfter`. OVERLOADED would say that other clients are rejected too, and alerts
-// operators.
+// The error is QUERY_TOO_COMPLEX with `retryAfter`. OVERLOADED would say that other clients are rejected too, and
+// alerts operators.
 const (
 	// freeRequests of a field are free for each cursor that it follows, with one for each freeRows of its page, since
 	// upstream may serve small pages.

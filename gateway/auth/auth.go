@@ -4,7 +4,6 @@ package auth
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -18,8 +17,8 @@ type Options struct {
 	// Credential goes upstream for every client, unless Forward is set: then each client's own bearer token does.
 	Credential upstream.Credential
 	Forward    bool
-	// Tokens are the bearer tokens that clients may present, and so are those of File, unless that is nil. Without either
-	// every client is let in. Not with Forward.
+	// Tokens are the bearer tokens that clients may present, and so are those of File, unless that is nil. Without
+	// either every client is let in. Not with Forward.
 	Tokens []string
 	File   *TokensFile
 	Log    *slog.Logger
@@ -28,9 +27,15 @@ type Options struct {
 // tokenHash is what is kept of a token.
 type tokenHash = [sha256.Size]byte
 
-var (
-	errNoKey   = errors.New("Send your Revox API key as `Authorization: Bearer …`.")      //nolint:staticcheck // for clients
-	errNoToken = errors.New("Send a token of this gateway as `Authorization: Bearer …`.") //nolint:staticcheck // for clients
+// denial is an error as the client reads it.
+type denial string
+
+// Error implements error.
+func (d denial) Error() string { return string(d) }
+
+const (
+	noKey   denial = "Send your Revox API key as `Authorization: Bearer …`."
+	noToken denial = "Send a token of this gateway as `Authorization: Bearer …`."
 )
 
 // New returns a function for [graph.Options.Authenticate].
@@ -54,7 +59,7 @@ func New(opts Options) func(*http.Request) (graph.Client, error) {
 			ok = contains(opts.File.Current(opts.Log), hash) || ok
 		}
 		if !ok {
-			return graph.Client{}, errNoToken
+			return graph.Client{}, noToken
 		}
 		return graph.Client{Credential: opts.Credential, ID: hash}, nil
 	}
@@ -64,7 +69,7 @@ func New(opts Options) func(*http.Request) (graph.Client, error) {
 func forward(r *http.Request) (graph.Client, error) {
 	key := bearer(r)
 	if key == "" {
-		return graph.Client{}, errNoKey
+		return graph.Client{}, noKey
 	}
 	return graph.Client{
 		Credential: upstream.NewCredential(key), OwnKey: true, ID: sha256.Sum256([]byte(key)),

@@ -9,9 +9,9 @@ import (
 	"revox-graphql/internal/reload"
 )
 
-// TokensFile is a file of bearer tokens, one on each line; lines that begin with # are comments. It is read again when it
-// has changed, so tokens are added and removed without a restart. A file that cannot be used changes nothing: the tokens
-// before it stay valid.
+// TokensFile is a file of bearer tokens, one on each line; lines that begin with # are comments. It is read again when
+// it has changed, so tokens are added and removed without a restart. A file that cannot be used changes nothing: the
+// tokens before it stay valid.
 type TokensFile struct{ *reload.File[[]tokenHash] }
 
 // maxTokensFile bounds the file, in bytes: each request is compared with every token.

@@ -2,8 +2,8 @@
 // together while they are read, executed and written.
 //
 // What is beyond a bound is rejected with [ErrOverloaded]. That must cost next to nothing, or requests in flight get
-// slower with every one that is rejected. So no request waits in a queue, and connections stay open, since new ones cost
-// more than a rejection.
+// slower with every one that is rejected. So no request waits in a queue, and connections stay open, since new ones
+// cost more than a rejection.
 //
 // A [Controller] has these bounds. A request takes a slot when its body has been read. If it took one before, a client
 // that sends a byte per second would hold the slot for as long as reading may take, and a thousand of them would keep
@@ -89,8 +89,8 @@ func (c *Controller) Body() *Body {
 	return &Body{control: c}
 }
 
-// Count returns a reader whose bytes are counted as they come. It fails with [ErrOverloaded] where there are too many of
-// all bodies.
+// Count returns a reader whose bytes are counted as they come. It fails with [ErrOverloaded] where there are too many
+// of all bodies.
 func (b *Body) Count(r io.Reader) io.Reader {
 	if b == nil {
 		return r

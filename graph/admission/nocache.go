@@ -8,8 +8,8 @@ import (
 )
 
 // NoCacheLimiter bounds how often `Cache-Control: no-cache` has pages read again. The first such request of a tenant T
-// uses no page that was asked for before it. Requests within the interval after that use the same pages as the first. So
-// each page is read again at most once per interval, by however many requests, and nothing that they return is older
+// uses no page that was asked for before it. Requests within the interval after that use the same pages as the first.
+// So each page is read again at most once per interval, by however many requests, and nothing that they return is older
 // than the interval. It is safe for concurrent use.
 type NoCacheLimiter[T comparable] struct {
 	interval time.Duration

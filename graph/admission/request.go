@@ -63,8 +63,8 @@ func (r *Request) End() {
 // Bounded reports whether memory is counted at all.
 func (r *Request) Bounded() bool { return r.control != nil }
 
-// Reserve reserves memory for a request with so many bytes of text, and a response of about so many bytes, of which there
-// are at most so many unless that is 0. The error is [ErrOverloaded] if there is no memory.
+// Reserve reserves memory for a request with so many bytes of text, and a response of about so many bytes, of which
+// there are at most so many unless that is 0. The error is [ErrOverloaded] if there is no memory.
 func (r *Request) Reserve(text, response, most int) error {
 	if most > 0 {
 		response = min(response, most)
@@ -153,8 +153,8 @@ type Response struct {
 	Held int
 	// Writers counts how many write the same body now; nil where no others do.
 	Writers *atomic.Int32
-	// Stream says that it goes over a stream of HTTP/2. No buffer of the system is a stream's own: each response is held
-	// here, with what it takes itself.
+	// Stream says that it goes over a stream of HTTP/2. No buffer of the system is a stream's own: each response is
+	// held here, with what it takes itself.
 	Stream bool
 }
 

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// searchesAtOnce of the longest searches are allowed at once, as many as a request has fields by default; and one per
-	// second on average.
+	// searchesAtOnce of the longest searches are allowed at once, as many as a request has fields by default; and one
+	// per second on average.
 	searchesAtOnce = 10
 	// searchingClients bounds the clients whose searches are counted: those that have searched last.
 	searchingClients = 1024

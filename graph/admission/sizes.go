@@ -14,8 +14,8 @@ func (s Size) Times(count, calls, transcripts int) int {
 	return int((float64(calls)*s.Call + float64(transcripts)*s.Transcript) * float64(count))
 }
 
-// Sizes are the sizes of the calls of each list L: calls of an hour differ from calls that end at once. They are learned
-// from the pages that are read. Sizes is safe for concurrent use.
+// Sizes are the sizes of the calls of each list L: calls of an hour differ from calls that end at once. They are
+// learned from the pages that are read. Sizes is safe for concurrent use.
 type Sizes[L comparable] struct {
 	mu    sync.Mutex
 	known *simplelru.LRU[L, Size]

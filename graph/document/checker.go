@@ -134,7 +134,8 @@ func (c *checker) validate(doc *ast.QueryDocument, rules []validator.Rule) (errs
 				for _, option := range options {
 					option(err)
 				}
-				// What is wrong in a fragment is found by each operation that spreads it, and once more in the fragment.
+				// What is wrong in a fragment is found by each operation that spreads it, and once more in the
+				// fragment.
 				if slices.ContainsFunc(errs, func(known *gqlerror.Error) bool { return sameError(known, err) }) {
 					return
 				}

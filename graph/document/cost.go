@@ -94,7 +94,8 @@ func (c *checker) newCostPlan(operation *ast.OperationDefinition, fragments frag
 var rootCosts = map[string]func(c *checker, p *costPlan, field mergedField, fragments fragments){
 	"calls": func(c *checker, p *costPlan, field mergedField, fragments fragments) {
 		part := CostPart{
-			opts: c.opts, first: field.argument("first"), last: field.argument("last"), statuses: field.argument("statuses"),
+			opts: c.opts, first: field.argument("first"), last: field.argument("last"),
+			statuses: field.argument("statuses"),
 		}
 		p.connection(&part, field, fragments)
 		part.each = max(callCost, part.each)
@@ -190,7 +191,8 @@ func checkCost(cost, limit int) *gqlerror.Error {
 		return nil
 	}
 	return LimitError("cost", errcode.QueryTooComplex, limit, cost,
-		"This query costs %d, and may cost %d: 1 for each call and 10 for its transcript. Ask for fewer calls at once.", cost, limit)
+		"This query costs %d, and may cost %d: 1 for each call and 10 for its transcript. Ask for fewer calls at once.",
+		cost, limit)
 }
 
 // Count is the number of calls. It is at most the largest number that is served: what is beyond that is rejected when

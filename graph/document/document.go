@@ -59,8 +59,8 @@ type Operation struct {
 	variables *variables
 }
 
-// Operation returns the operation that a request names (GraphQL spec 6.1 GetOperation). An error is worded as graphql-js
-// does.
+// Operation returns the operation that a request names (GraphQL spec 6.1 GetOperation). An error is worded as
+// graphql-js does.
 func (d *Document) Operation(name string) (*Operation, *gqlerror.Error) {
 	if err := checkName(len(name)); err != nil {
 		return nil, err

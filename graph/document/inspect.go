@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// inspect shows a value to the client that sent it, as graphql-js does: two levels deep, ten elements of a list, and here no
-// more bytes than a message may have.
+// inspect shows a value to the client that sent it, as graphql-js does: two levels deep, ten elements of a list, and
+// here no more bytes than a message may have.
 func inspect(value any) string {
 	var b strings.Builder
 	inspectInto(&b, value, 0)

@@ -70,8 +70,8 @@ func New(opts Options) (*Store, error) {
 // Trusted returns the manifest that holds now; nil if every document may run.
 func (s *Store) Trusted() *Manifest { return s.trusted.current() }
 
-// Find returns the document of a request: one of the manifest, unless that is nil. An error is one of the errors of this
-// package, or a gqlerror.List about the document.
+// Find returns the document of a request: one of the manifest, unless that is nil. An error is one of the errors of
+// this package, or a gqlerror.List about the document.
 func (s *Store) Find(r Request, trusted *Manifest) (*Document, error) {
 	hash, given, err := persistedHash(r.Extensions)
 	switch {

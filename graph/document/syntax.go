@@ -26,8 +26,8 @@ type count struct {
 const maxComments = 10_000
 
 // maxName is the most bytes that a name may have: of a field, an alias, an operation, a variable or anything else. A
-// response has an alias once for each object, and an error once for each step of its path, so one name of 250 KB makes 40
-// MB of a transcript. The names of tools' generated documents have about a hundred at most.
+// response has an alias once for each object, and an error once for each step of its path, so one name of 250 KB makes
+// 40 MB of a transcript. The names of tools' generated documents have about a hundred at most.
 const maxName = 200
 
 // countTokens counts up to one past the limit, or to the first name that is too long. It finds what the grammar of

@@ -68,8 +68,8 @@ type Plans struct {
 	cache *bytelru.Cache[planKey, *Plan]
 }
 
-// NewPlans makes an empty cache. It reports by how many bytes all plans have grown, or shrunk if the number is negative;
-// what it reports to must not use the plans.
+// NewPlans makes an empty cache. It reports by how many bytes all plans have grown, or shrunk if the number is
+// negative; what it reports to must not use the plans.
 func NewPlans(grown func(bytes int64)) *Plans {
 	return &Plans{bytelru.New[planKey, *Plan](bytelru.Options{
 		MaxEntries: maxPlans, MaxBytes: maxPlanBytes, Count: grown,

@@ -27,8 +27,8 @@ type search struct {
 	looked []*upstream.Page // and all
 	same   bool             // two of them began with the same row
 
-	// Rows from the first of top to the last of bottom have been looked at, without a gap; chain is these rows. downNext
-	// says which way to go.
+	// Rows from the first of top to the last of bottom have been looked at, without a gap; chain is these rows.
+	// downNext says which way to go.
 	top, bottom *upstream.Page
 	chain       span
 	downNext    bool

@@ -68,8 +68,8 @@ func (r *Reader) locate(ctx context.Context, c *relay.Cursor, towards direction,
 		if err != nil {
 			return place{}, err
 		}
-		// Cached answers may be older than one another. Only fresh ones can say that a call has left, or that a place is
-		// lost.
+		// Cached answers may be older than one another. Only fresh ones can say that a call has left, or that a place
+		// is lost.
 		cached := page.AskedAt.Before(started)
 		s := look.search(c, towards, page)
 		if cached && (!s.sure() || s.best.gone()) {

@@ -103,7 +103,8 @@ func (c *Cache) Put(key Key, made *Response) {
 		return
 	}
 	c.responses.Put(key, &Response{
-		Operation: made.Operation, Body: bytes.Clone(made.Body), Encoding: made.Encoding, Tag: made.Tag, Reads: made.Reads,
+		Operation: made.Operation, Body: bytes.Clone(made.Body), Encoding: made.Encoding, Tag: made.Tag,
+		Reads: made.Reads,
 	}, size)
 	c.account.Settle()
 }

@@ -38,7 +38,8 @@ type entry[V any] struct {
 // New makes an empty cache.
 func New[K, V comparable](opts Options) *Cache[K, V] {
 	c := &Cache[K, V]{opts: opts}
-	c.lru, _ = simplelru.NewLRU(max(1, opts.MaxEntries), func(_ K, evicted entry[V]) { // the one error is a size below 1
+	// The one error of NewLRU is a size below 1.
+	c.lru, _ = simplelru.NewLRU(max(1, opts.MaxEntries), func(_ K, evicted entry[V]) {
 		c.count(-evicted.size)
 	})
 	return c

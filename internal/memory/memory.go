@@ -54,12 +54,12 @@ const (
 	// small is what is reserved for a usual request at most: its own parts, and a response of some 60 kB. A thousand of
 	// them, which are as many as there may be by default, have 128 MiB.
 	small = 128 << 10
-	// setAside is the share of what may be counted, one in so many, that only small reservations take, and what has begun:
-	// so that usual requests find room beside many large ones.
+	// setAside is the share of what may be counted, one in so many, that only small reservations take, and what has
+	// begun: so that usual requests find room beside many large ones.
 	setAside = 4
-	// beyond is the share, one in so many, by which small reservations may go beyond what may be counted: what has begun
-	// takes more than was reserved for it, and then usual requests would be rejected for it. So nine tenths of what Go may
-	// take are counted at most.
+	// beyond is the share, one in so many, by which small reservations may go beyond what may be counted: what has
+	// begun takes more than was reserved for it, and then usual requests would be rejected for it. So nine tenths of
+	// what Go may take are counted at most.
 	beyond = 8
 	// much is what is taken at once that waits for a collection, if one is due.
 	much = 1 << 20

@@ -16,10 +16,11 @@ const (
 	// Timeout is how long a client may take for a chunk: the default of nginx's send_timeout.
 	Timeout = 60 * time.Second
 	// Chunk is how many bytes have a deadline together, however they are written. With Timeout it is the least rate:
-	// 4.3 KiB/s, and a client that reads a byte now and then is cut off. ASP.NET Core's Kestrel wants 240 bytes per second.
+	// 4.3 KiB/s, and a client that reads a byte now and then is cut off. ASP.NET Core's Kestrel wants 240 bytes per
+	// second.
 	//
-	// A system takes what is written in steps of up to a third of its send buffer, which are 1.4 MB on Linux. At 50 kB/s
-	// these are 28 s apart, so Timeout must not be much shorter.
+	// A system takes what is written in steps of up to a third of its send buffer, which are 1.4 MB on Linux. At 50
+	// kB/s these are 28 s apart, so Timeout must not be much shorter.
 	Chunk = 256 << 10
 	// closeTimeout is how long a stream that is cut off may take to end, before its connection is closed. A reset waits
 	// behind the frame that is being written, and that may never end.
@@ -67,8 +68,8 @@ func Wrap(w http.ResponseWriter) (http.ResponseWriter, *Writer) {
 	}
 }
 
-// Writer writes a response for as long as its client goes on reading. Besides Write, its methods are safe for concurrent
-// use.
+// Writer writes a response for as long as its client goes on reading. Besides Write, its methods are safe for
+// concurrent use.
 type Writer struct {
 	http.ResponseWriter
 	control *http.ResponseController
