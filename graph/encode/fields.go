@@ -87,19 +87,27 @@ var callObject = object[value[*upstream.Call]]{
 	name:       "Call",
 	interfaces: []string{"Node"},
 	fields: map[string]field[value[*upstream.Call]]{
-		"id":              text(upstream.FieldID),
-		"status":          ofCall(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callStatuses[c.Status]...) }),
+		"id": text(upstream.FieldID),
+		"status": ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
+			return append(b, callStatuses[c.Status]...)
+		}),
 		"phoneNumber":     text(upstream.FieldPhoneNumber),
 		"startedAt":       text(upstream.FieldStartedAt),
 		"answeredAt":      text(upstream.FieldAnsweredAt),
 		"endedAt":         text(upstream.FieldEndedAt),
 		"durationSeconds": seconds(upstream.FieldAnsweredAt, upstream.FieldEndedAt),
 		"ringingSeconds":  seconds(upstream.FieldStartedAt, upstream.FieldAnsweredAt),
-		"result":          ofCall(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callResults[c.Result]...) }),
-		"dialError":       ofCall(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, dialErrors[c.DialError]...) }),
-		"endReason":       text(upstream.FieldEndReason),
-		"endedBy":         ofCall(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callEndedBys[c.EndedBy]...) }),
-		"recordingUrl":    text(upstream.FieldRecordingURL),
+		"result": ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
+			return append(b, callResults[c.Result]...)
+		}),
+		"dialError": ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
+			return append(b, dialErrors[c.DialError]...)
+		}),
+		"endReason": text(upstream.FieldEndReason),
+		"endedBy": ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
+			return append(b, callEndedBys[c.EndedBy]...)
+		}),
+		"recordingUrl": text(upstream.FieldRecordingURL),
 		"structuredOutput": func(c *compiler, s selection) (string, value[*upstream.Call]) {
 			if len(s.Arguments) == 0 {
 				return text(upstream.FieldStructuredOutput)(c, s)

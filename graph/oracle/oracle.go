@@ -19,7 +19,9 @@ import (
 
 // Source is where the calls come from.
 type Source interface {
-	Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []CallOrderStatus) (*CallConnection, error)
+	Calls(
+		ctx context.Context, first *int, after *string, last *int, before *string, statuses []CallOrderStatus,
+	) (*CallConnection, error)
 	// Find returns the calls with these ids, nil for each that there is not. An error may come beside some calls.
 	Find(ctx context.Context, ids []string) ([]*Call, error)
 	// CheckCounts is the error of `first` and `last` of a transcript.
@@ -53,7 +55,9 @@ func (r resolver) Call() CallResolver { return callResolver(r) }
 type queryResolver resolver
 
 // Calls resolves `calls`.
-func (r queryResolver) Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []CallOrderStatus) (*CallConnection, error) {
+func (r queryResolver) Calls(
+	ctx context.Context, first *int, after *string, last *int, before *string, statuses []CallOrderStatus,
+) (*CallConnection, error) {
 	return r.Source.Calls(ctx, first, after, last, before, statuses)
 }
 
@@ -104,7 +108,9 @@ func (callResolver) StructuredOutput(_ context.Context, call *Call, keys []strin
 }
 
 // Transcript resolves the field with its arguments.
-func (r callResolver) Transcript(_ context.Context, call *Call, roles []TranscriptRole, search *string, first, last *int) ([]*TranscriptEntry, error) {
+func (r callResolver) Transcript(
+	_ context.Context, call *Call, roles []TranscriptRole, search *string, first, last *int,
+) ([]*TranscriptEntry, error) {
 	if err := r.CheckCounts(first, last); err != nil {
 		return nil, err
 	}

@@ -182,7 +182,8 @@ func readTranscript(value json.RawMessage) ([]*TranscriptEntry, json.RawMessage)
 			}
 		}
 		if len(unknown) > 0 {
-			odd = append(odd, string(object(append([]member{{"index", strconv.AppendInt(nil, int64(i), 10)}}, unknown...))))
+			index := member{"index", strconv.AppendInt(nil, int64(i), 10)}
+			odd = append(odd, string(object(append([]member{index}, unknown...))))
 		}
 	}
 	if odd == nil {
