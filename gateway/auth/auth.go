@@ -4,6 +4,7 @@ package auth
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -27,15 +28,10 @@ type Options struct {
 // tokenHash is what is kept of a token.
 type tokenHash = [sha256.Size]byte
 
-// denial is an error as the client reads it.
-type denial string
-
-// Error implements error.
-func (d denial) Error() string { return string(d) }
-
-const (
-	noKey   denial = "Send your Revox API key as `Authorization: Bearer …`."
-	noToken denial = "Send a token of this gateway as `Authorization: Bearer …`."
+// Errors as the client reads them.
+var (
+	errNoKey   = errors.New("Send your Revox API key as `Authorization: Bearer …`.")      //nolint:staticcheck // a sentence
+	errNoToken = errors.New("Send a token of this gateway as `Authorization: Bearer …`.") //nolint:staticcheck // a sentence
 )
 
 // New returns a function for [graph.Options.Authenticate].
@@ -59,7 +55,7 @@ func New(opts Options) func(*http.Request) (graph.Client, error) {
 			ok = contains(opts.File.Current(opts.Log), hash) || ok
 		}
 		if !ok {
-			return graph.Client{}, noToken
+			return graph.Client{}, errNoToken
 		}
 		return graph.Client{Credential: opts.Credential, ID: hash}, nil
 	}
@@ -69,7 +65,7 @@ func New(opts Options) func(*http.Request) (graph.Client, error) {
 func forward(r *http.Request) (graph.Client, error) {
 	key := bearer(r)
 	if key == "" {
-		return graph.Client{}, noKey
+		return graph.Client{}, errNoKey
 	}
 	return graph.Client{
 		Credential: upstream.NewCredential(key), OwnKey: true, ID: sha256.Sum256([]byte(key)),
