@@ -30,8 +30,10 @@ type tokenHash = [sha256.Size]byte
 
 // Errors as the client reads them.
 var (
-	errNoKey   = errors.New("Send your Revox API key as `Authorization: Bearer …`.")      //nolint:staticcheck // a sentence
-	errNoToken = errors.New("Send a token of this gateway as `Authorization: Bearer …`.") //nolint:staticcheck // a sentence
+	//nolint:staticcheck // a sentence
+	errNoKey = errors.New("Send your Revox API key as `Authorization: Bearer …`.")
+	//nolint:staticcheck // a sentence
+	errNoToken = errors.New("Send a token of this gateway as `Authorization: Bearer …`.")
 )
 
 // New returns a function for [graph.Options.Authenticate].
