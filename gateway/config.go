@@ -17,8 +17,8 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/dustin/go-humanize"
 
+	"revox-graphql/gateway/auth"
 	"revox-graphql/gateway/export"
-	"revox-graphql/graph"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/internal/middleware"
 	"revox-graphql/upstream"
@@ -81,7 +81,7 @@ type settings struct {
 	Check              bool          `help:"Check the settings, and do nothing else."`
 	Version            bool          `help:"Show the version."`
 	apiKey             upstream.Credential
-	tokensFile         *graph.TokensFile
+	tokensFile         *auth.TokensFile
 	host               string // to listen on
 	demo               bool
 	baseURL            *url.URL
@@ -151,7 +151,7 @@ func readSettings(args []string, getenv func(string) string, stdout io.Writer) (
 	key := strings.TrimSpace(getenv("REVOX_API_KEY")) // a file's last line break comes along easily
 	s.apiKey = upstream.NewCredential(key)
 	if getenv("REVOX_API_KEY") != "" {
-		if bad := graph.CheckToken(key); bad != nil {
+		if bad := auth.CheckToken(key); bad != nil {
 			err = errors.Join(err, fmt.Errorf("REVOX_API_KEY %w", bad))
 		}
 	}
@@ -357,13 +357,13 @@ func (s *settings) check(hasKey bool) error {
 	var badToken error // one is enough
 	for i, token := range s.Tokens {
 		s.Tokens[i] = strings.TrimSpace(token)
-		if err := graph.CheckToken(s.Tokens[i]); err != nil && badToken == nil {
+		if err := auth.CheckToken(s.Tokens[i]); err != nil && badToken == nil {
 			badToken = fmt.Errorf("number %d of them %w", i+1, err)
 		}
 	}
 	refuse(badToken != nil, "tokens", "GATEWAY_TOKENS", "must be separated by single commas: %v", badToken)
 	if s.TokensFile != "" && !forward {
-		s.tokensFile, err = graph.NewTokensFile(s.TokensFile)
+		s.tokensFile, err = auth.NewTokensFile(s.TokensFile)
 		refuse(err != nil, "tokens-file", "GATEWAY_TOKENS_FILE", "cannot be used: %v", err)
 	}
 	secured := len(s.Tokens) > 0 || s.TokensFile != "" || s.AllowAnonymous

@@ -9,9 +9,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"revox-graphql/gateway/auth"
 	"revox-graphql/gateway/export"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/graph"
+	"revox-graphql/graph/admission"
+	"revox-graphql/graph/document"
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/pagecache"
@@ -20,10 +23,10 @@ import (
 
 // engine is what answers GraphQL: the client, the cache over it, and GraphQL over that.
 type engine struct {
-	graphQL  http.Handler
-	client   *rest.Client
-	capacity *graph.Capacity
-	stop     func() // ends what it does in the background
+	graphQL   http.Handler
+	client    *rest.Client
+	admission *admission.Controller
+	stop      func() // ends what it does in the background
 }
 
 // refreshInterval is how long requests with `Cache-Control: no-cache` share what was read for one of them.
@@ -82,37 +85,35 @@ func newEngine(
 		client.Close()
 	}
 	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body there is.
-	capacity := graph.NewCapacity(s.MaxConcurrent, max(1, s.MaxConcurrent/4)*int(s.MaxRequestBytes), writingBytes)
-	capacity.CountIn(budget)
+	control := admission.New(s.MaxConcurrent, max(1, s.MaxConcurrent/4)*int(s.MaxRequestBytes), writingBytes, budget)
 	graphQL, err := graph.NewHandler(graph.Options{
-		Calls:           cache,
-		Known:           cache,
-		Cached:          s.CacheTTL > 0,
-		AnswerBytes:     int(s.AnswerBytes),
-		PageSize:        s.UpstreamPageSize,
-		MaxCount:        s.MaxPageSize,
-		MaxShift:        s.MaxShift,
-		MaxScan:         s.MaxScanPages,
-		Timeout:         s.UpstreamTimeout,
-		MaxRequests:     s.UpstreamRequests,
-		RefreshInterval: refreshInterval,
-		Credential:      s.apiKey,
-		Forward:         forward,
-		Tokens:          s.Tokens,
-		TokensFile:      s.tokensFile,
-		Introspection:   s.Introspection,
-		Demo:            s.demo,
-		Log:             log,
-		Limits: graph.Limits{
-			RequestBytes: int(s.MaxRequestBytes),
-			Tokens:       s.MaxTokens,
-			Depth:        s.MaxDepth,
-			Aliases:      s.MaxAliases,
-			RootFields:   s.MaxRootFields,
-			Cost:         s.MaxCost,
-			AnswerBytes:  int(s.MaxAnswerBytes),
+		Calls:               cache,
+		Known:               cache,
+		Cached:              s.CacheTTL > 0,
+		ResponseCacheBytes:  int(s.AnswerBytes),
+		PageSize:            s.UpstreamPageSize,
+		MaxCount:            s.MaxPageSize,
+		MaxShift:            s.MaxShift,
+		MaxScan:             s.MaxScanPages,
+		Timeout:             s.UpstreamTimeout,
+		MaxUpstreamRequests: s.UpstreamRequests,
+		NoCacheInterval:     refreshInterval,
+		Authenticate: auth.New(auth.Options{
+			Credential: s.apiKey, Forward: forward, Tokens: s.Tokens, File: s.tokensFile, Log: log,
+		}),
+		Introspection: s.Introspection,
+		Demo:          s.demo,
+		Log:           log,
+		Limits: document.Limits{
+			Tokens:     s.MaxTokens,
+			Depth:      s.MaxDepth,
+			Aliases:    s.MaxAliases,
+			RootFields: s.MaxRootFields,
+			Cost:       s.MaxCost,
 		},
-		Capacity:         capacity,
+		MaxRequestBytes:  int(s.MaxRequestBytes),
+		MaxResponseBytes: int(s.MaxAnswerBytes),
+		Admission:        control,
 		Memory:           budget,
 		PersistedBytes:   int(s.APQBytes),
 		TrustedDocuments: s.TrustedDocuments,
@@ -122,5 +123,5 @@ func newEngine(
 		err = wrong("trusted-documents", "GATEWAY_TRUSTED_DOCUMENTS", "cannot be used: %w", err)
 		return nil, &export.UsageError{Err: err}
 	}
-	return &engine{graphQL, client, capacity, stop}, nil
+	return &engine{graphQL, client, control, stop}, nil
 }

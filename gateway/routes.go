@@ -34,7 +34,7 @@ func routes(
 	}
 	requests := telemetry.NewRequests(registry, telemetry.RequestOptions{
 		Log: log, Slow: s.SlowRequest, OnlySlow: !s.LogRequests,
-		Inside: engine.capacity.Inside, Shed: engine.capacity.Shed, Headers: headers.Refused,
+		Inside: engine.admission.InFlight, Shed: engine.admission.Rejected, Headers: headers.Refused,
 	})
 	guard, probed := hostGuard(s, false), hostGuard(s, true)
 	cors := func(next http.Handler) http.Handler { return middleware.CORS(s.CORSOrigins, next) }

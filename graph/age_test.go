@@ -160,7 +160,7 @@ func TestAge(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var oldest time.Duration
-			marked, remembered := 0, 0
+			marked, cached := 0, 0
 			for seed := range uint64(20) {
 				synctest.Test(t, func(t *testing.T) {
 					random := rand.New(rand.NewPCG(seed, 7))
@@ -182,7 +182,7 @@ func TestAge(t *testing.T) {
 					})
 					defer cache.Close()
 					handler, err := graph.NewHandler(graph.Options{
-						Calls: cache, Known: cache, Cached: true, AnswerBytes: 1 << 20,
+						Calls: cache, Known: cache, Cached: true, ResponseCacheBytes: 1 << 20,
 						PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
 						Limits: limits, Log: slog.New(slog.DiscardHandler),
 					})
@@ -213,7 +213,7 @@ func TestAge(t *testing.T) {
 						}
 						shown := time.Since(at)
 						if took == 0 && cache.Stats().Hits > requests {
-							remembered++
+							cached++
 						}
 						seconds, isMarked := a.Extensions["stale"].(float64)
 						since := time.Since(list.began)
@@ -238,8 +238,8 @@ func TestAge(t *testing.T) {
 				})
 			}
 			t.Logf("the oldest unmarked answer was %v old; %d were marked as stale, %d cost nothing",
-				oldest, marked, remembered)
-			if oldest < ttl || test.down[1] > 0 && marked == 0 || remembered == 0 {
+				oldest, marked, cached)
+			if oldest < ttl || test.down[1] > 0 && marked == 0 || cached == 0 {
 				t.Error("nothing was tested")
 			}
 		})
@@ -249,7 +249,7 @@ func TestAge(t *testing.T) {
 // Every answer tells an age, also those that no page was read for, and those that the client has already.
 func TestEveryAnswerTellsItsAge(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Minute, graph: func(o *graph.Options) {
-		o.Tokens = []string{"token"}
+		o.Authenticate = withTokens("token")
 	}})
 	get := func(query string, header ...string) *http.Response {
 		t.Helper()

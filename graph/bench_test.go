@@ -11,6 +11,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/encode"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
@@ -53,9 +54,9 @@ func (d *discard) Write(p []byte) (int, error) { d.n += len(p); return len(p), n
 // execution.
 func BenchmarkAnswer(b *testing.B) {
 	r := newBenchRival(b)
-	remembering := r.Handler.(*handler)
-	executing := *remembering
-	executing.answers = nil
+	caching := r.Handler.(*handler)
+	executing := *caching
+	executing.responses = nil
 	for _, work := range benchmarks {
 		request, err := json.Marshal(map[string]string{"query": work.query})
 		if err != nil {
@@ -74,7 +75,7 @@ func BenchmarkAnswer(b *testing.B) {
 			b.SetBytes(int64(w.n))
 		}
 		b.Run(work.name+"/executing", func(b *testing.B) { serve(b, &executing) })
-		b.Run(work.name+"/remembered", func(b *testing.B) { serve(b, remembering) })
+		b.Run(work.name+"/cached", func(b *testing.B) { serve(b, caching) })
 		b.Run(work.name+"/generated", func(b *testing.B) {
 			b.ReportAllocs()
 			var body []byte
@@ -92,7 +93,7 @@ func BenchmarkPlan(b *testing.B) {
 	op, root := r.rootField(b, benchmarks[1].query)
 	b.ReportAllocs()
 	for b.Loop() {
-		// A new context, because CollectFields remembers.
+		// A new context, because CollectFields caches.
 		again := &graphql.OperationContext{Doc: op.Doc, Operation: op.Operation, Variables: op.Variables}
 		encode.Compile(again, root, newArguments())
 	}
@@ -134,11 +135,11 @@ func (r *rival) window(tb testing.TB, rng relay.Range) *pagination.Window {
 func (r *rival) rootField(b testing.TB, query string) (*graphql.OperationContext, graphql.CollectedField) {
 	b.Helper()
 	h := r.Handler.(*handler)
-	document, errs := h.finder.documents.get(query)
-	if errs != nil {
-		b.Fatal(errs)
+	found, err := h.documents.Find(document.Request{Query: query}, nil)
+	if err != nil {
+		b.Fatal(err)
 	}
-	op, errs := h.prepare(document, &graphql.RawParams{})
+	_, op, errs := h.prepare(found, &graphql.RawParams{})
 	if errs != nil {
 		b.Fatal(errs)
 	}

@@ -10,15 +10,18 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-
-	"revox-graphql/internal/errcode"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"revox-graphql/graph/admission"
+	"revox-graphql/internal/errcode"
 )
 
-// readText takes from an HTTP request what says all about the GraphQL request: the query string or the body.
-func readText(w http.ResponseWriter, r *http.Request, maxBytes int, capacity *Capacity) (string, *refusal) {
+// readText reads what of an HTTP request says all about the GraphQL request: the query string or the body.
+func readText(
+	w http.ResponseWriter, r *http.Request, maxBytes int, control *admission.Controller,
+) (string, *rejection) {
 	switch r.Method {
 	case http.MethodGet:
 		if n := len(r.URL.RawQuery); exceeds(n, maxBytes) {
@@ -26,67 +29,62 @@ func readText(w http.ResponseWriter, r *http.Request, maxBytes int, capacity *Ca
 		}
 		return r.URL.RawQuery, nil
 	case http.MethodPost:
-		if bad := checkContentType(r.Header.Get("Content-Type")); bad != nil {
-			return "", bad
+		if rejected := checkContentType(r.Header.Get("Content-Type")); rejected != nil {
+			return "", rejected
 		}
-		packed, bad := isPacked(w.Header(), r.Header)
-		if bad != nil {
-			return "", bad
+		compressed, rejected := isCompressed(r.Header)
+		if rejected != nil {
+			return "", rejected
 		}
-		text, err := readBody(w, r, packed, maxBytes, capacity)
+		text, err := readBody(w, r, compressed, maxBytes, control)
 		if err != nil {
-			return "", refuseBody(w, r, err, maxBytes, capacity)
+			return "", rejectBody(w, r, err, maxBytes)
 		}
 		return text, nil
 	default:
-		w.Header().Set("Allow", "GET, POST")
-		return "", refuse(http.StatusMethodNotAllowed, errcode.BadUserInput, "Use GET or POST.")
+		return "", reject(http.StatusMethodNotAllowed, errcode.BadUserInput, "Use GET or POST.").
+			with("Allow", "GET, POST")
 	}
 }
 
-func tooManyBytes(limit, actual int) *refusal {
-	err := beyond("request bytes", errcode.QueryTooLarge, limit, actual, "The request has more than %d bytes.", limit)
-	return &refusal{http.StatusRequestEntityTooLarge, gqlerror.List{err}}
-}
-
-func checkContentType(contentType string) *refusal {
+func checkContentType(contentType string) *rejection {
 	if contentType == applicationJSON {
 		return nil
 	}
 	mediaType, attributes, err := mime.ParseMediaType(contentType)
 	charset := attributes["charset"]
 	if err != nil || mediaType != applicationJSON || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return refuse(http.StatusUnsupportedMediaType, errcode.BadUserInput,
+		return reject(http.StatusUnsupportedMediaType, errcode.BadUserInput,
 			"Send the request as application/json, in UTF-8.")
 	}
 	return nil
 }
 
-// isPacked reports whether a body is packed by gzip. Other codings are refused with the one that would be taken
-// (RFC 9110 §15.5.16): a body of a coding that nobody looks at would be read as what it is not.
-func isPacked(answer, request http.Header) (bool, *refusal) {
-	packed := false
+// isCompressed reports whether a body is compressed by gzip. Other codings are rejected with the one that is accepted
+// (RFC 9110 §15.5.16): a body of a coding that is ignored would be read as what it is not.
+func isCompressed(request http.Header) (bool, *rejection) {
+	compressed := false
 	for coding := range strings.SplitSeq(strings.Join(request.Values("Content-Encoding"), ","), ",") {
 		switch coding = strings.ToLower(strings.TrimSpace(coding)); {
 		case coding == "", coding == "identity":
-		case !packed && (coding == encodingGzip || coding == "x-gzip"):
-			packed = true
+		case !compressed && (coding == encodingGzip || coding == "x-gzip"):
+			compressed = true
 		default:
-			answer.Set("Accept-Encoding", encodingGzip)
-			return false, refuse(http.StatusUnsupportedMediaType, errcode.BadUserInput,
-				"Send the body as it is, or with `Content-Encoding: gzip`, once.")
+			return false, reject(http.StatusUnsupportedMediaType, errcode.BadUserInput,
+				"Send the body as it is, or with `Content-Encoding: gzip`, once.").with("Accept-Encoding", encodingGzip)
 		}
 	}
-	return packed, nil
+	return compressed, nil
 }
 
-// bodies are buffers for bodies. They are not those for answers, and none that is large is kept: whoever sends slowly
+// bodies are buffers for bodies. They are not those for responses, and no large one is kept: a client that sends slowly
 // holds one for long, and many of them would hold all that was made in a busy time.
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
+// maxIdleBody is the size of the largest buffer that is kept, in bytes.
 const maxIdleBody = 16 << 10
 
-// takeBody is an empty buffer, and what gives it back.
+// takeBody returns an empty buffer, and what gives it back.
 func takeBody() (body *bytes.Buffer, giveBack func()) {
 	body = bodies.Get().(*bytes.Buffer)
 	body.Reset()
@@ -97,84 +95,95 @@ func takeBody() (body *bytes.Buffer, giveBack func()) {
 	}
 }
 
-// readBody reads at most so many bytes, and unpacks no more than that from a packed body. What is packed is unpacked
-// when it is there as a whole, so that whoever sends slowly does not hold what unpacking takes.
-func readBody(w http.ResponseWriter, r *http.Request, packed bool, maxBytes int, capacity *Capacity) (string, error) {
+// readBody reads at most so many bytes, and decompresses no more than that. What is compressed is decompressed when it
+// is there as a whole, so that a client that sends slowly does not hold what that takes.
+func readBody(
+	w http.ResponseWriter, r *http.Request, compressed bool, maxBytes int, control *admission.Controller,
+) (string, error) {
 	body, giveBack := takeBody()
 	defer giveBack()
 	reader := io.Reader(r.Body)
 	if maxBytes > 0 {
 		reader = http.MaxBytesReader(w, r.Body, int64(maxBytes))
 	}
-	counted := &countedBody{Reader: reader, capacity: capacity}
-	if capacity != nil {
-		defer counted.done()
-		if r.ContentLength < 0 || r.ContentLength > smallBody {
-			reader = counted
-		}
+	counted := control.Body()
+	defer counted.Release()
+	if r.ContentLength < 0 || r.ContentLength > admission.SmallBody {
+		reader = counted.Count(reader)
 	}
 	if _, err := body.ReadFrom(reader); err != nil {
 		return "", err
 	}
-	if !packed {
+	if !compressed {
 		return body.String(), nil
 	}
 	plain, giveBack := takeBody()
 	defer giveBack()
-	if err := unpack(plain, body, maxBytes, counted); err != nil {
+	if err := decompress(plain, body, maxBytes, counted); err != nil {
 		return "", err
 	}
 	return plain.String(), nil
 }
 
 var (
-	errNotGzip      = errors.New("the body is not gzip")
-	errManyUnpacked = errors.New("the body has too many bytes once it is unpacked")
+	errNotGzip          = errors.New("the body is not gzip")
+	errManyDecompressed = errors.New("the body has too many bytes once it is decompressed")
 )
 
-// unpackers are used again: each holds the 32 KiB that gzip looks back.
-var unpackers = sync.Pool{New: func() any { return new(gzip.Reader) }}
+// decompressors are used again: each holds the 32 KiB that gzip looks back.
+var decompressors = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
-func unpack(to, from *bytes.Buffer, maxBytes int, counted *countedBody) error {
-	unpacker := unpackers.Get().(*gzip.Reader)
-	defer unpackers.Put(unpacker)
-	if unpacker.Reset(from) != nil {
+func decompress(to, from *bytes.Buffer, maxBytes int, counted *admission.Body) error {
+	decompressor := decompressors.Get().(*gzip.Reader)
+	defer decompressors.Put(decompressor)
+	if decompressor.Reset(from) != nil {
 		return errNotGzip
 	}
-	reader := io.Reader(unpacker)
-	if counted.capacity != nil {
-		counted.Reader, reader = reader, counted
-	}
+	reader := counted.Count(decompressor)
 	if maxBytes > 0 {
 		reader = io.LimitReader(reader, int64(maxBytes)+1)
 	}
 	switch n, err := to.ReadFrom(reader); {
-	case errors.Is(err, errNoRoom):
+	case errors.Is(err, admission.ErrOverloaded):
 		return err
 	case err != nil:
 		return errNotGzip
 	case exceeds(int(n), maxBytes):
-		return errManyUnpacked
+		return errManyDecompressed
 	}
 	return nil
 }
 
-// refuseBody says why a body could not be read.
-func refuseBody(w http.ResponseWriter, r *http.Request, err error, maxBytes int, capacity *Capacity) *refusal {
+// bodyPatience is how long the gateway waits for the rest of a rejected body, before it responds and closes the
+// connection.
+const bodyPatience = time.Second
+
+// rejectBody says why a body could not be read.
+func rejectBody(w http.ResponseWriter, r *http.Request, err error, maxBytes int) *rejection {
 	switch {
-	case errors.Is(err, errNoRoom):
-		return capacity.refuseUnread(w)
+	case errors.Is(err, admission.ErrOverloaded):
+		// The body was not read to its end. net/http reads what is left of it before it sends the response, so that the
+		// connection can be used again. That is there already, as a rule. EnableFullDuplex would skip it, and makes
+		// net/http panic at the next request.
+		//
+		// Once a body has been read there must be no deadline: by then net/http reads on to notice a client that
+		// leaves, and takes a deadline for that, for this request and all that follow on the connection.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience))
+		return overloaded()
 	case errors.As(err, new(*http.MaxBytesError)):
 		return tooManyBytes(maxBytes, max(int(r.ContentLength), maxBytes+1))
-	case errors.Is(err, errManyUnpacked):
+	case errors.Is(err, errManyDecompressed):
 		return tooManyBytes(maxBytes, maxBytes+1)
 	case errors.Is(err, errNotGzip):
 		return malformed("The request's body is not gzip, as its `Content-Encoding` says it is.")
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return refuse(http.StatusRequestTimeout, errcode.BadUserInput, "The request's body did not arrive in time.")
+		return reject(http.StatusRequestTimeout, errcode.BadUserInput, "The request's body did not arrive in time.")
 	case r.Context().Err() != nil, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		return errClientClosed
+		return rejectedClientClosed
 	default:
 		return malformed("The request's body could not be read.")
 	}
 }
+
+// exceeds reports whether n is beyond a limit; 0 is no limit.
+func exceeds(n, limit int) bool { return limit > 0 && n > limit }

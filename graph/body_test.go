@@ -11,10 +11,11 @@ import (
 	"testing"
 
 	"revox-graphql/graph"
+	"revox-graphql/graph/admission"
 )
 
 // packed is a text packed by gzip.
-func packed(t testing.TB, text string) string {
+func compressed(t testing.TB, text string) string {
 	t.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
@@ -28,7 +29,7 @@ func packed(t testing.TB, text string) string {
 func TestContentEncoding(t *testing.T) {
 	const limit = 256 << 10
 	fill := func(size int) string { return typename + strings.Repeat(" ", size-len(typename)) }
-	good, bomb := packed(t, typename), packed(t, strings.Repeat(" ", 64<<20))
+	good, bomb := compressed(t, typename), compressed(t, strings.Repeat(" ", 64<<20))
 	if len(bomb) > limit {
 		t.Fatalf("the bomb has %d bytes", len(bomb))
 	}
@@ -43,11 +44,11 @@ func TestContentEncoding(t *testing.T) {
 		"in capitals":                  {"GZIP", good, 200, ""},
 		"its old name":                 {"x-gzip", good, 200, ""},
 		"with identity":                {"identity, gzip", good, 200, ""},
-		"in two parts":                 {"gzip", packed(t, typename[:9]) + packed(t, typename[9:]), 200, ""},
-		"as large as may be":           {"gzip", packed(t, fill(limit)), 200, ""},
-		"a byte more":                  {"gzip", packed(t, fill(limit+1)), 413, "has more than 262144 bytes"},
+		"in two parts":                 {"gzip", compressed(t, typename[:9]) + compressed(t, typename[9:]), 200, ""},
+		"as large as may be":           {"gzip", compressed(t, fill(limit)), 200, ""},
+		"a byte more":                  {"gzip", compressed(t, fill(limit+1)), 413, "has more than 262144 bytes"},
 		"a bomb":                       {"gzip", bomb, 413, "has more than 262144 bytes"},
-		"packed twice":                 {"gzip, gzip", packed(t, good), 415, "Content-Encoding: gzip"},
+		"packed twice":                 {"gzip, gzip", compressed(t, good), 415, "Content-Encoding: gzip"},
 		"brotli, and plain":            {"br", typename, 415, "Content-Encoding: gzip"},
 		"deflate":                      {"deflate", typename, 415, "Content-Encoding: gzip"},
 		"one that nobody knows":        {"x", typename, 415, "Content-Encoding: gzip"},
@@ -57,11 +58,11 @@ func TestContentEncoding(t *testing.T) {
 		"with another checksum":        {"gzip", good[:len(good)-8] + "12345678", 400, "is not gzip"},
 		"with something behind":        {"gzip", good + "x", 400, "is not gzip"},
 		"empty":                        {"gzip", "", 400, "is not gzip"},
-		"nothing, packed":              {"gzip", packed(t, ""), 400, "is not a JSON object"},
+		"nothing, packed":              {"gzip", compressed(t, ""), 400, "is not a JSON object"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// With little room for bodies, so that what is unpacked must be given back.
-			g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Capacity = graph.NewCapacity(1, limit*3/2, 0) }})
+			g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Admission = admission.New(1, limit*3/2, 0, nil) }})
 			for range 3 {
 				header := http.Header{"Content-Encoding": {test.coding}}
 				status, answer, body := g.post(t, test.body, header)
@@ -84,31 +85,31 @@ func TestContentEncoding(t *testing.T) {
 	}
 }
 
-// What unpacks to much is counted as much, however little of it has been sent.
-func TestUnpackedBodiesAreCounted(t *testing.T) {
-	capacity := graph.NewCapacity(1, 100<<10, 0)
-	g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Capacity = capacity }})
-	body := packed(t, typename+strings.Repeat(" ", 200<<10))
+// What decompresses to much is counted as much, however little of it has been sent.
+func TestDecompressedBodiesAreCounted(t *testing.T) {
+	control := admission.New(1, 100<<10, 0, nil)
+	g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Admission = control }})
+	body := compressed(t, typename+strings.Repeat(" ", 200<<10))
 	if len(body) > 1<<10 {
 		t.Fatalf("it has %d bytes", len(body))
 	}
 	status, _, answer := g.post(t, body, http.Header{"Content-Encoding": {"gzip"}})
-	if code := decode(t, answer).code(t); status != 503 || code != "OVERLOADED" || capacity.Shed() != 1 {
+	if code := decode(t, answer).code(t); status != 503 || code != "OVERLOADED" || control.Rejected() != 1 {
 		t.Errorf("%d %s", status, answer)
 	}
-	if status, _, answer := g.post(t, packed(t, typename), http.Header{"Content-Encoding": {"gzip"}}); status != 200 {
+	if status, _, answer := g.post(t, compressed(t, typename), http.Header{"Content-Encoding": {"gzip"}}); status != 200 {
 		t.Errorf("a small one after it: %d %s", status, answer)
 	}
 }
 
-// A repeated answer is that of the text, however it was packed.
-func TestPackedRequestsShareAnswers(t *testing.T) {
+// A repeated answer is that of the text, however it was compressed.
+func TestCompressedRequestsShareResponses(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 30, ttl: 1 << 40})
 	reports := reporting(g)
 	const query = `{"query": "{ calls(first: 2) { nodes { id } } }"}`
 	_, _, first := g.post(t, query, nil)
-	_, _, second := g.post(t, packed(t, query), http.Header{"Content-Encoding": {"gzip"}})
-	if one, two := <-reports, <-reports; !one.Executed || !two.Remembered || !bytes.Equal(first, second) {
+	_, _, second := g.post(t, compressed(t, query), http.Header{"Content-Encoding": {"gzip"}})
+	if one, two := <-reports, <-reports; !one.Executed || !two.Cached || !bytes.Equal(first, second) {
 		t.Errorf("%s, %s", first, second)
 	}
 }

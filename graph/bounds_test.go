@@ -69,7 +69,7 @@ func TestLongNames(t *testing.T) {
 func TestWritingEndsAtTheLimit(t *testing.T) {
 	const limit, oneValue = 3000, 2000
 	g := newGateway(t, gatewayOptions{calls: 100, ttl: time.Hour, graph: func(o *graph.Options) {
-		o.Limits.AnswerBytes = limit
+		o.MaxResponseBytes = limit
 	}})
 	for name, query := range map[string]string{
 		"rows":        "{ calls(first: 100) { nodes { id status phoneNumber } } }",
@@ -124,7 +124,7 @@ func TestLongOperationNamesAreCutInReports(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 1, ttl: time.Hour})
 	reports := reporting(g)
 	for _, length := range []int{100, 101, 200} {
-		for range 2 { // executed, and remembered
+		for range 2 { // executed, and cached
 			g.asked(t, bodyOf(t, "query "+strings.Repeat("n", length)+" { calls { nodes { id } } }", nil))
 			want := strings.Repeat("n", min(length, 100))
 			if length > 100 {

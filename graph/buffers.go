@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// bufferPool has buffers for answers. Large ones are not kept, or few: whoever reads slowly holds one for long, and
+// bufferPool has buffers for responses. Few large ones are kept: a client that reads slowly holds one for long, and
 // many of them would keep all that was made in a busy time.
 type bufferPool struct {
 	small sync.Pool
@@ -19,8 +19,8 @@ const (
 	// 544 kB.
 	largeBuffer = 1 << 20
 	keptLarge   = 8
-	// packedShare is how many times smaller answers are once they are compressed, at least as a rule.
-	packedShare = 3
+	// compressedShare is how many times smaller responses are once they are compressed, at least as a rule.
+	compressedShare = 3
 )
 
 var buffers = bufferPool{

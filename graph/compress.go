@@ -9,6 +9,12 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
+// The content codings of a response, the one first that makes it smallest.
+const (
+	encodingBrotli = "br"
+	encodingGzip   = "gzip"
+)
+
 // minCompressed is the length from which a body is compressed: below it fits one packet either way.
 const minCompressed = 1 << 10
 
@@ -23,9 +29,9 @@ const (
 const compressorMemory = 3400 << 10
 
 // compressing is how much memory it takes to compress so many bytes.
-func compressing(body int) int { return compressorMemory + body/packedShare }
+func compressing(body int) int { return compressorMemory + body/compressedShare }
 
-// compressors are kept per encoding, because a new one costs more memory than most answers have.
+// compressors are kept per encoding, because a new one takes more memory than most responses have.
 var compressors = map[string]*sync.Pool{
 	encodingBrotli: {New: func() any { return compressor(brotli.NewWriterV2(io.Discard, brotliLevel)) }},
 	encodingGzip: {New: func() any {

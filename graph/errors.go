@@ -9,10 +9,13 @@ import (
 	"log/slog"
 	"math"
 	"runtime/debug"
+	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/encode"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
@@ -20,11 +23,11 @@ import (
 	"revox-graphql/upstream"
 )
 
-// refusedKey is what a client is told where the key that upstream refuses is the gateway's own.
-const refusedKey = "Revox refuses the gateway's own API key. Nothing is wrong with the request: " +
+// rejectedKey is the message where the key that upstream rejects is the gateway's own.
+const rejectedKey = "Revox rejects the gateway's own API key. Nothing is wrong with the request: " +
 	"the gateway's operator must mend that."
 
-// upstreamErrors says what a client is told of each kind of upstream error. A key that is refused is the client's
+// upstreamErrors has the code and the message of each kind of upstream error. A key that is rejected is the client's
 // there.
 var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
 	upstream.KindUnauthenticated: {
@@ -35,10 +38,13 @@ var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
 		errcode.Forbidden,
 		"Revox does not let this API key list calls. Ask for that permission, or use another key.",
 	},
-	upstream.KindRateLimited: {errcode.UpstreamRateLimited, "Revox takes no more requests for now. Try again later."},
+	upstream.KindRateLimited: {
+		errcode.UpstreamRateLimited,
+		"Revox rejects requests for now, because there were too many. Try again later.",
+	},
 	upstream.KindTimeout: {
 		errcode.UpstreamTimeout,
-		"Revox did not answer in time. Try again, or ask for fewer calls.",
+		"Revox did not respond in time. Try again, or ask for fewer calls.",
 	},
 	upstream.KindUnavailable: {errcode.UpstreamUnavailable, "Revox cannot be reached or is failing. Try again later."},
 	upstream.KindOverloaded: {
@@ -47,17 +53,16 @@ var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
 	},
 	upstream.KindInvalidResponse: {
 		errcode.UpstreamInvalidResponse,
-		"Revox gave an answer that cannot be used. Try again; if it stays so, the gateway's operator finds more in its log.",
+		"Revox sent a response that cannot be used. Try again. If that does not help, the gateway's log has details.",
 	},
 }
 
 // presenter turns every error into what the client sees.
 type presenter struct {
-	log     *slog.Logger
-	forward bool // the keys that go upstream are the clients'
+	log *slog.Logger
 }
 
-// presentSome implements [graphql.ErrorPresenterFunc]: it presents the errors that are told, and none past the bounds.
+// presentSome implements [graphql.ErrorPresenterFunc]: it presents errors up to the bounds, and none beyond.
 func (p presenter) presentSome(ctx context.Context, err error) *gqlerror.Error {
 	bounds := &requestOf(ctx).errors
 	if !bounds.admit() {
@@ -68,8 +73,8 @@ func (p presenter) presentSome(ctx context.Context, err error) *gqlerror.Error {
 	return presented
 }
 
-// present words an error. It is the one place that decides on codes; unknown errors are only
-// logged, and the client gets an id to ask about.
+// present words an error. It alone decides on the codes of errors of resolvers. The details of unknown errors are only
+// logged, and the client gets an id for them.
 func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	out := &gqlerror.Error{Path: graphql.GetPath(ctx), Locations: locations(ctx, err), Extensions: map[string]any{}}
 	say := func(code, format string, args ...any) *gqlerror.Error {
@@ -84,13 +89,14 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	if errors.Is(err, relay.ErrInvalidCursor) {
 		return say(
 			errcode.InvalidCursor,
-			"This is not a cursor of this list. Use a cursor as it came, with the same `statuses`; without one you start anew.",
+			"This is not a cursor of this list. Use a cursor as it came, with the same `statuses`, or leave it out "+
+				"to begin again.",
 		)
 	}
 	if errors.Is(err, pagination.ErrCursorExpired) {
 		return say(
 			errcode.CursorExpired,
-			"The list has changed too much since this cursor was made to go on from it. Start anew without a cursor.",
+			"The list has changed too much since this cursor was made. Leave the cursor out to begin again.",
 		)
 	}
 	if e, ok := errors.AsType[*pagination.ScanLimitError](err); ok {
@@ -106,17 +112,18 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		return say(
 			errcode.QueryTooComplex,
 			"The list has to be searched for this cursor, and you have caused too many searches "+
-				"of late. Try again in a second, or start anew without a cursor.",
+				"recently. Try again in a second, or leave the cursor out to begin again.",
 		)
 	} else if ok {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "upstream requests", e.Limit, e.Limit+1
-		return say(errcode.QueryTooComplex, "This query takes more than %d requests to Revox. Ask for less at once.", e.Limit)
+		return say(errcode.QueryTooComplex,
+			"This query takes more than %d requests to Revox. Ask for less at once.", e.Limit)
 	}
 	if e, ok := errors.AsType[*encode.SizeError](err); ok {
-		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "answer bytes", e.Limit, e.Actual
+		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "response bytes", e.Limit, e.Actual
 		return say(
 			errcode.QueryTooComplex,
-			"The answer has more than %d bytes with this field. Ask for fewer calls at once.",
+			"The response has more than %d bytes with this field. Ask for fewer calls at once.",
 			e.Limit,
 		)
 	}
@@ -124,28 +131,29 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		return say(errcode.UpstreamInvalidResponse, "%s", e.Error())
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = &upstream.Error{Kind: upstream.KindTimeout, Reason: "no answer in time"}
+		err = &upstream.Error{Kind: upstream.KindTimeout, Reason: "no response in time"}
 	}
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
 		if e.RetryAfter > 0 {
 			out.Extensions["retryAfter"] = math.Ceil(e.RetryAfter.Seconds())
 		}
-		told := upstreamErrors[e.Kind]
+		known := upstreamErrors[e.Kind]
 		level, message := slog.LevelWarn, "upstream failed"
-		if (e.Kind == upstream.KindUnauthenticated || e.Kind == upstream.KindForbidden) && !p.forward {
-			told.code, told.message = errcode.UpstreamUnauthenticated, refusedKey
+		keyRejected := e.Kind == upstream.KindUnauthenticated || e.Kind == upstream.KindForbidden
+		if keyRejected && !requestOf(ctx).client.OwnKey {
+			known.code, known.message = errcode.UpstreamUnauthenticated, rejectedKey
 			level = slog.LevelError
-			message = "upstream refuses the gateway's key: set REVOX_API_KEY to one that may list calls"
+			message = "upstream rejects the gateway's key: set REVOX_API_KEY to one that may list calls"
 		}
-		if e.Unsent { // what upstream said has been logged when it said that
+		if e.Unsent { // what upstream sent was logged when it came
 			level, message = slog.LevelInfo, "upstream was not asked"
 		}
 		p.log.Log(ctx, level, message, "requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status,
 			"cause", string(e.Cause), "reason", e.Reason)
-		return say(told.code, "%s", told.message)
+		return say(known.code, "%s", known.message)
 	}
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
-		return say(errcode.ClientClosedRequest, "The client closed the request before its answer was there.")
+		return say(errcode.ClientClosedRequest, "The client closed the request before its response was there.")
 	}
 	id := cmp.Or(requestOf(ctx).id, rand.Text())
 	p.log.ErrorContext(ctx, "internal error", "requestId", id, "path", out.Path.String(), "error", err)
@@ -162,7 +170,7 @@ func locations(ctx context.Context, err error) []gqlerror.Location {
 		return e.Locations
 	}
 	if field := graphql.GetFieldContext(ctx); field != nil && field.Field.Field != nil {
-		return locationsOf(field.Field.Position)
+		return encode.Locations(field.Field.Position)
 	}
 	return nil
 }
@@ -170,4 +178,65 @@ func locations(ctx context.Context, err error) []gqlerror.Location {
 // recovered implements [graphql.RecoverFunc].
 func (p presenter) recovered(_ context.Context, v any) error {
 	return fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+}
+
+const (
+	// maxResponseErrors is the most errors that one response reports: those of five fields of each of a hundred calls.
+	maxResponseErrors = 500
+	// maxErrorBytes bounds their bytes, where paths are long.
+	maxErrorBytes = 256 << 10
+)
+
+// errorBounds bounds the errors that one response reports. A field inside a row has one error for each row, with its
+// path.
+type errorBounds struct {
+	mu       sync.Mutex
+	reported int
+	bytes    int // about, of those that are reported
+	rest     int // errors that are not reported
+}
+
+// admit says whether one more error is reported, and counts it.
+func (e *errorBounds) admit() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.reported >= maxResponseErrors || e.bytes >= maxErrorBytes {
+		e.rest++
+		return false
+	}
+	e.reported++
+	return true
+}
+
+// add counts the bytes of an error that is reported.
+func (e *errorBounds) add(err *gqlerror.Error) {
+	const rest = 120 // the names of members, a place, a code
+	size := rest + len(err.Message)
+	for _, step := range err.Path {
+		size += 4
+		if name, ok := step.(ast.PathName); ok {
+			size += len(name)
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.bytes += size
+}
+
+// size is about how many bytes the errors have so far.
+func (e *errorBounds) size() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.bytes
+}
+
+// more is the error that says how many others are not reported; nil if all are.
+func (e *errorBounds) more() *gqlerror.Error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.rest == 0 {
+		return nil
+	}
+	return document.LimitError("errors", errcode.QueryTooComplex, e.reported, e.reported+e.rest,
+		"The response has more errors than are reported: %d others were left out.", e.rest)
 }

@@ -1,30 +1,30 @@
-// Package graph is the GraphQL side: the handler, the resolvers, and the connections that walk a moving list.
+// Package graph serves GraphQL over HTTP.
 //
-// A request comes in at handler.go; persisted.go finds its document, and documents.go checks it as limits.go explains,
-// with syntax.go and values.go, which are stricter than gqlparser. variables.go coerces its variables, and cost.go says
-// what it costs. gqlgen executes it (package generated), with nulls.go where variables are null. resolver.go resolves
-// the root fields: it reads lists through package pagination, and what it returns writes itself, see package encode.
-// The response is remembered for a while, which remember.go does. errors.go decides what a client is told, and
-// report.go tells the operator.
+// A request comes in at handler.go, which decides on its response, and respond.go writes that. body.go and params.go
+// read the request. Package document finds and checks its document, package responsecache may have its response, and
+// package admission bounds what is in flight. execute.go has the operation executed: gqlgen calls the resolvers of the
+// root fields (package generated, resolver.go), which read lists through package pagination. What they return writes
+// itself (package encode). arguments.go checks what gqlgen does not. errors.go words errors for the client, and
+// report.go reports to the operator.
 package graph
 
 import (
 	"cmp"
-	"context"
+	"crypto/sha256"
 	"log/slog"
 	"math"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 
-	"revox-graphql/graph/encode"
+	"revox-graphql/graph/admission"
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/generated"
 	"revox-graphql/graph/pagination"
+	"revox-graphql/graph/relay"
+	"revox-graphql/graph/responsecache"
 	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/memory"
 	"revox-graphql/internal/negotiate"
@@ -33,50 +33,63 @@ import (
 
 // Options are the settings of the GraphQL handler.
 type Options struct {
-	// Calls lists upstream's calls, and Known tells what of them is in memory. Usually both are the page cache.
+	// Calls lists upstream's calls, and Known finds those of them that are in memory. Usually both are the page cache.
 	Calls upstream.Lister
 	Known pagination.Memory
-	// Cached says that Calls remembers pages for a while, so that it pays to read ahead.
+	// Cached says that Calls caches pages, so that it pays to read ahead.
 	Cached bool
 	// PageSize is the most rows that one upstream request asks for; at least 20, see [relay.Cover].
 	PageSize int
-	// AnswerBytes bounds the memory for remembered answers; 0 remembers none, and so does Cached being false.
-	AnswerBytes int
+	// ResponseCacheBytes bounds the memory for cached responses, in bytes; 0 caches none, and so does Cached being
+	// false.
+	ResponseCacheBytes int
 	// MaxCount is the largest `first` or `last` of a connection.
 	MaxCount int
-	// MaxShift is how many rows a list may have shifted by since a cursor was made, before the cursor expires.
+	// MaxShift is by how many rows a list may have shifted since a cursor was made, before the cursor expires.
 	MaxShift int
 	// MaxScan is how many pages a look-up by id may read.
 	MaxScan int
-	// Timeout bounds the upstream work of one GraphQL request, and MaxRequests the requests to upstream that it may cause;
-	// 0 is as many as it takes.
-	Timeout     time.Duration
-	MaxRequests int
-	// RefreshInterval is how long requests with `Cache-Control: no-cache` share what was read afresh for the first of
-	// them, see [afresh]; 0 is not at all.
-	RefreshInterval time.Duration
-	// Limits bound what one request may ask for.
-	Limits Limits
-	// Capacity bounds the requests under way at once, unless it is nil.
-	Capacity *Capacity
-	// Memory is the memory of the process; nil is any number of bytes. What is under way counts there if Capacity does.
+	// Timeout bounds the upstream work of one GraphQL request, and MaxUpstreamRequests the requests to upstream that it
+	// may cause; 0 is as many as it takes.
+	Timeout             time.Duration
+	MaxUpstreamRequests int
+	// NoCacheInterval is how long requests with `Cache-Control: no-cache` share what was read for the first of them,
+	// see [admission.NoCacheLimiter]; 0 is not at all.
+	NoCacheInterval time.Duration
+	// Limits bound the document of one request.
+	Limits document.Limits
+	// MaxRequestBytes bounds a body or a query string, in bytes; 0 is no limit.
+	MaxRequestBytes int
+	// MaxResponseBytes bounds a response, in bytes: its data, and the errors that came up before or while the data was
+	// written; 0 is no limit.
+	MaxResponseBytes int
+	// Admission bounds the requests in flight, unless it is nil.
+	Admission *admission.Controller
+	// Memory is where the caches of documents and responses are counted; nil counts nothing.
 	Memory *memory.Budget
-	// PersistedBytes bounds the memory for automatic persisted queries; 0 turns them off.
+	// PersistedBytes bounds the memory for automatic persisted queries, in bytes; 0 turns them off.
 	PersistedBytes int
 	// TrustedDocuments is the path of a manifest of the only documents that may run; without one, every document may.
 	TrustedDocuments string
-	// Credential goes upstream, unless Forward is set: then each request's own bearer token does.
-	Credential upstream.Credential
-	Forward    bool
-	// Tokens are the bearer tokens that clients may present, and so are those of TokensFile, unless that is nil; without
-	// either everybody is let in. Not with Forward.
-	Tokens     []string
-	TokensFile *TokensFile
+	// Authenticate returns the client that sends a request. An error is worded for the client, who gets it with 401.
+	// nil lets every client in, as the zero Client.
+	Authenticate func(*http.Request) (Client, error)
 	// Introspection lets clients read the schema by queries.
 	Introspection bool
-	// Demo marks every answer as made up, by the header X-Revox-Upstream.
+	// Demo marks every response as made up, by the header X-Revox-Upstream.
 	Demo bool
 	Log  *slog.Logger
+}
+
+// Client is the sender of a request.
+type Client struct {
+	// Credential goes upstream. What is cached is shared by clients with the same one.
+	Credential upstream.Credential
+	// OwnKey says that the credential is the client's own: if upstream rejects it, the client has to mend that, and not
+	// the gateway's operator.
+	OwnKey bool
+	// ID tells clients apart whose searches are bounded, as far as they have tokens of their own.
+	ID [sha256.Size]byte
 }
 
 // NewHandler serves GraphQL over HTTP, at whatever path it is mounted. An error is about the trusted documents.
@@ -96,306 +109,133 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		arguments: newArguments(),
 	}}, newSchema())
 	exec := executor.New(schema)
-	p := presenter{opts.Log, opts.Forward}
+	p := presenter{opts.Log}
 	exec.SetErrorPresenter(p.presentSome)
 	exec.SetRecoverFunc(p.recovered)
-	c := newChecker(schema.Schema(), opts.Limits, opts.MaxCount, opts.Introspection)
+	documents, err := document.New(document.Options{
+		Schema: schema.Schema(), Limits: opts.Limits, DefaultCount: relay.DefaultCount, MaxCount: opts.MaxCount,
+		Introspection: opts.Introspection, PersistedBytes: opts.PersistedBytes, TrustedDocuments: opts.TrustedDocuments,
+		Memory: opts.Memory, Log: opts.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
 	h := &handler{
-		exec: exec, presenter: p, gate: newGate(opts), limits: opts.Limits, capacity: opts.Capacity,
-		timeout: opts.Timeout, maxRequests: cmp.Or(opts.MaxRequests, math.MaxInt), demo: opts.Demo,
-		afresh: newAfresh(opts.RefreshInterval), weights: newWeights(), searches: newSearches(&opts),
-		finder: finder{
-			documents: newDocuments(c, opts.Memory), persisted: newPersistedQueries(opts.PersistedBytes, opts.Memory),
-		},
+		exec: exec, presenter: p, authenticate: opts.Authenticate, documents: documents, admission: opts.Admission,
+		searches: newSearchLimiter(&opts), noCache: admission.NewNoCacheLimiter[upstream.Tenant](opts.NoCacheInterval),
+		sizes: admission.NewSizes[upstream.ListKey](), timeout: opts.Timeout,
+		maxUpstreamRequests: cmp.Or(opts.MaxUpstreamRequests, math.MaxInt), maxRequestBytes: opts.MaxRequestBytes,
+		maxResponseBytes: opts.MaxResponseBytes, maxCost: opts.Limits.Cost, demo: opts.Demo,
 	}
-	if opts.TrustedDocuments != "" {
-		trusted, err := openTrustedDocuments(opts.TrustedDocuments, c, opts.Log)
-		if err != nil {
-			return nil, err
-		}
-		h.finder.trusted = trusted
-	}
-	if opts.Cached && opts.AnswerBytes > 0 {
-		h.answers = newAnswers(opts.Known, opts.AnswerBytes, opts.Memory)
+	if opts.Cached && opts.ResponseCacheBytes > 0 {
+		h.responses = responsecache.New(opts.Known, opts.ResponseCacheBytes, opts.Memory)
 	}
 	return h, nil
 }
 
-// handler answers GraphQL requests over HTTP. A request that is no GraphQL request is answered with 400. A GraphQL
-// request that fails before it is executed is answered with 400 where the client takes
-// application/graphql-response+json, and with 200 where it takes application/json, because older clients read the
-// errors only then.
+// handler serves GraphQL requests over HTTP.
 type handler struct {
-	exec        *executor.Executor
-	presenter   presenter
-	gate        gate
-	finder      finder
-	limits      Limits
-	capacity    *Capacity
-	searches    *searches
-	answers     *answers // nil: none are remembered
-	weights     *weights
-	timeout     time.Duration
-	maxRequests int
-	afresh      *afresh
-	demo        bool
+	exec         *executor.Executor
+	presenter    presenter
+	authenticate func(*http.Request) (Client, error) // nil: every client is let in
+	documents    *document.Store
+	responses    *responsecache.Cache // nil: none are cached
+	admission    *admission.Controller
+	searches     *searchLimiter
+	noCache      *admission.NoCacheLimiter[upstream.Tenant]
+	sizes        *admission.Sizes[upstream.ListKey]
+
+	timeout                                                         time.Duration
+	maxUpstreamRequests, maxRequestBytes, maxResponseBytes, maxCost int
+	demo                                                            bool
 }
 
-// exchange is a request and what its answer goes to.
-type exchange struct {
-	w           http.ResponseWriter
-	r           *http.Request
-	contentType string // of the answer
-	report      *Report
-	capacity    *Capacity
-	inside      bool          // it has a place
-	held        int           // bytes until it is written, if more than the answer's own
-	sharers     *atomic.Int32 // of the body: how many write it; nil where nobody else does
-	counted     int           // bytes, while it is written
-	memory      *reservation  // until it is written; nil if there is none
-	age         time.Duration // of the oldest page that the answer was made from; 0 if there is none
-}
-
-// refuse answers with errors.
-func (x *exchange) refuse(f *refusal) {
-	x.report.failed(f.errors)
-	f.send(x)
-}
-
-// leave gives the request's place back, if it has one.
-func (x *exchange) leave() {
-	if x.inside {
-		x.inside = false
-		x.capacity.leave()
-	}
-}
-
+// ServeHTTP implements [http.Handler]: it decides on the response, and writes it.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.describe(w.Header())
-	contentType, acceptable := negotiate.MediaType(r.Header.Values("Accept"), applicationJSON, applicationResponse)
-	if !acceptable {
-		contentType = applicationJSON
-	}
-	x := &exchange{w: w, r: r, contentType: contentType, report: reportOf(r.Context()), capacity: h.capacity}
-	defer x.leave()
+	x := &exchange{w: w, r: r, contentType: applicationJSON, report: reportOf(r.Context())}
+	defer x.end()
 	defer func() {
 		if v := recover(); v != nil {
-			h.recovered(x, v)
+			x.reject(h.recovered(x, v))
 		}
 	}()
-	if isWebSocket(r.Header) { // before the credential, which a browser cannot send with it
-		x.refuse(errNoWebSocket)
-		return
+	if response, rejected := h.decide(x); rejected != nil {
+		x.reject(rejected)
+	} else {
+		x.respond(response)
 	}
-	credential, denial := h.gate.admit(r)
-	if denial != "" {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		x.refuse(refuse(http.StatusUnauthorized, errcode.Unauthenticated, denial))
-		return
+}
+
+// decide returns the response to a request, cached or executed, or why the request is rejected.
+func (h *handler) decide(x *exchange) (*responsecache.Response, *rejection) {
+	mediaType, acceptable := negotiate.MediaType(x.r.Header.Values("Accept"), applicationJSON, applicationResponse)
+	if acceptable {
+		x.contentType = mediaType
+	}
+	if isWebSocket(x.r.Header) { // before the credential, which a browser cannot send with it
+		return nil, rejectedWebSocket
+	}
+	var client Client
+	var err error
+	if h.authenticate != nil {
+		if client, err = h.authenticate(x.r); err != nil {
+			return nil, reject(http.StatusUnauthorized, errcode.Unauthenticated, err.Error()).
+				with("WWW-Authenticate", "Bearer")
+		}
 	}
 	if !acceptable {
-		x.refuse(
-			refuse(
-				http.StatusNotAcceptable,
-				errcode.BadUserInput,
-				"Accept application/graphql-response+json or application/json.",
-			),
-		)
-		return
+		return nil, reject(http.StatusNotAcceptable, errcode.BadUserInput,
+			"Accept application/graphql-response+json or application/json.")
 	}
-	text, bad := readText(w, r, h.limits.RequestBytes, h.capacity)
-	if bad == nil {
-		if x.inside = h.capacity.enter(); !x.inside {
-			bad = h.capacity.refuse(w)
+	text, rejected := readText(x.w, x.r, h.maxRequestBytes, h.admission)
+	if rejected != nil {
+		return nil, rejected
+	}
+	if x.admission, err = h.admission.Enter(); err != nil {
+		return nil, overloaded()
+	}
+	trusted := h.documents.Trusted()
+	key := responsecache.Key{
+		Tenant: client.Credential.Tenant(), Method: x.r.Method, Text: text, Trusted: trusted.Version(),
+		Encoding: negotiate.Encoding(x.r.Header.Values("Accept-Encoding"), encodingBrotli, encodingGzip),
+	}
+	noCache, wantsCost := wantsNoCache(x.r.Header), x.r.Header.Get(costHeader) == "true"
+	if !noCache && !wantsCost {
+		if cached := h.responses.Get(key); cached != nil {
+			x.report.Cached, x.report.Operation = true, cached.Operation
+			x.writers = &cached.Writers
+			return cached, nil
 		}
 	}
-	if bad != nil {
-		x.refuse(bad)
-		return
+	params, rejected := parseText(x.r.Method, text)
+	if rejected != nil {
+		return nil, rejected
 	}
-	key := answerKey{
-		tenant: credential.Tenant(), method: r.Method, text: text,
-		encoding: negotiate.Encoding(r.Header.Values("Accept-Encoding"), encodingBrotli, encodingGzip),
+	found, err := h.documents.Find(
+		document.Request{Query: params.Query, ID: params.documentID, Extensions: params.Extensions}, trusted)
+	if err != nil {
+		return nil, rejectDocument(err)
 	}
-	trusted := h.finder.trusted.current()
-	if trusted != nil {
-		key.trusted = trusted.version
-	}
-	fresh, wantsCost := wantsFresh(r.Header), r.Header.Get(costHeader) == "true"
-	if h.answers != nil && !fresh && !wantsCost {
-		if known := h.answers.get(key); known != nil {
-			x.report.Remembered, x.report.Operation = true, known.operation
-			x.sharers = &known.sharers
-			known.send(x)
-			return
-		}
-	}
-	params, bad := parseText(r.Method, text)
-	if bad != nil {
-		x.refuse(bad)
-		return
-	}
-	document, refused := h.finder.find(params, trusted)
-	if refused != nil {
-		x.refuse(refused)
-		return
-	}
-	params.Query = document.text
-	params.Headers = r.Header
+	params.Query = found.Text
+	params.Headers = x.r.Header
 	now := time.Now()
 	req := &request{
-		id: requestID(w.Header()), credential: credential, deadline: now.Add(h.timeout), trace: &pagination.Reads{},
-		document: document, wantsCost: wantsCost, search: search{searches: h.searches, client: h.gate.client(r)},
-		allowance: upstream.NewRequestBudget(h.maxRequests), refresh: fresh,
+		id: requestID(x.w.Header()), client: client, deadline: now.Add(h.timeout), reads: &pagination.Reads{},
+		document: found, wantsCost: wantsCost, search: search{limiter: h.searches, client: client.ID},
+		allowance: upstream.NewRequestBudget(h.maxUpstreamRequests), noCache: noCache,
 	}
-	if fresh {
-		req.notBefore = h.afresh.notBefore(credential.Tenant(), now)
+	if noCache {
+		req.notBefore = h.noCache.NotBefore(client.Credential.Tenant(), now)
 	}
-	h.execute(req, x, &params.RawParams, key)
+	return h.execute(req, x, &params.RawParams, key)
 }
 
-// execute runs the operation and writes its answer.
-func (h *handler) execute(req *request, x *exchange, params *graphql.RawParams, key answerKey) {
-	op, errs := h.prepare(req.document, params)
-	if errs != nil {
-		x.report.Operation.Hash = req.document.hash
-		x.refuse(&refusal{errors: errs})
-		return
-	}
-	plan := req.document.costs[op.Operation]
-	cost := plan.of(op.Variables)
-	x.report.Operation = toldOperation(op.Operation.Name, req.document.hash, cost)
-	if err := checkCost(cost, h.limits.Cost); err != nil {
-		x.refuse(&refusal{errors: gqlerror.List{err}})
-		return
-	}
-	expected := h.weights.estimate(plan, op.Variables, req.credential.Tenant())
-	req.memory.begin(x, len(key.text), expected, h.limits.AnswerBytes)
-	defer req.memory.end()
-	if req.memory.scarce {
-		x.refuse(h.capacity.refuseForMemory(x.w))
-		return
-	}
-	buffer := buffers.get(req.memory.room)
-	defer buffers.put(buffer)
-	buffer.WriteString(openData)
-	x.report.Executed = true
-	limit := encode.Limit{Bytes: h.limits.AnswerBytes, Errors: req.errors.size}
-	if req.memory.counts() {
-		limit.Grow = req.memory.grow
-	}
-	ctx := encode.WithLimit(withRequest(x.r.Context(), req), limit)
-	response := h.run(generated.WithBuffer(ctx, buffer), op)
-	cost += int(req.search.cost.Load())
-	x.report.Operation.Cost = cost
-	x.report.read(req.trace, req.allowance.Used())
-	h.weights.learn(req.trace)
-	if req.memory.scarce {
-		x.refuse(h.capacity.refuseForMemory(x.w))
-		return
-	}
-	x.age = req.trace.Age()
-	if response == nil { // gqlgen gives none where the context has ended
-		x.refuse(errClientClosed)
-		return
-	}
-	if err := req.errors.more(); err != nil {
-		response.Errors = append(response.Errors, err)
-	}
-	x.report.failed(response.Errors)
-	if x.report.Code == errcode.ClientClosedRequest {
-		errClientClosed.send(x)
-		return
-	}
-	if x.report.Stale > 0 {
-		extend(response, "stale", int(x.report.Stale.Seconds()))
-	}
-	if x.report.Reordered {
-		extend(response, "reordered", true)
-	}
-	if req.wantsCost {
-		extend(response, "cost", map[string]int{"requested": cost, "limit": h.limits.Cost})
-	}
-	x.held = buffer.Cap()
-	if len(response.Errors) > 0 || len(response.Extensions) > 0 {
-		x.held += len(response.Data) // which is copied
-		x.send(http.StatusOK, encodeResponse(response))
-		return
-	}
-	buffer.WriteByte('}')
-	made := &answer{operation: x.report.Operation, body: buffer.Bytes(), trace: req.trace}
-	if x.r.Method == http.MethodGet {
-		made.tag = entityTag(made.body)
-	}
-	if key.encoding != "" && len(made.body) >= minCompressed && req.memory.spare(compressing(len(made.body))) {
-		packed := buffers.get(len(made.body) / packedShare)
-		defer buffers.put(packed)
-		compress(packed, key.encoding, made.body)
-		made.body, made.encoding = packed.Bytes(), key.encoding
-		x.held += packed.Cap()
-	}
-	if h.answers != nil {
-		h.answers.put(key, made)
-	}
-	made.send(x)
-}
-
-// prepare chooses the operation of a request and coerces its variables. gqlgen's own way to do that is not taken: see
-// variables.go, and it would check the variables once more.
-func (h *handler) prepare(document *document, params *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
-	if err := checkName(len(params.OperationName)); err != nil {
-		return nil, gqlerror.List{err}
-	}
-	operation, err := document.operation(params.OperationName)
-	if err != nil {
-		return nil, toldErrors(gqlerror.List{err}, errcode.ValidationFailed)
-	}
-	values, errs := document.variables[operation].coerce(params.Variables)
-	if errs != nil {
-		return nil, errs
-	}
-	return &graphql.OperationContext{
-		RawQuery: document.text, OperationName: params.OperationName, Doc: document.ast, Operation: operation,
-		Variables: values, Extensions: params.Extensions, Headers: params.Headers, RecoverFunc: h.presenter.recovered,
-		ResolverMiddleware: introspectType, RootResolverMiddleware: resolveRoot,
-	}, nil
-}
-
-// run executes an operation. Its response is nil if the client has gone.
-func (h *handler) run(ctx context.Context, op *graphql.OperationContext) *graphql.Response {
-	if requestOf(ctx).document.variables[op.Operation].areNull(op.Variables) {
-		if err := nullAtRoot(op); err != nil {
-			ctx = graphql.WithResponseContext(ctx, h.presenter.presentSome, h.presenter.recovered)
-			graphql.AddError(ctx, err)
-			return &graphql.Response{Data: []byte("null"), Errors: graphql.GetErrors(ctx)}
-		}
-		op.RootResolverMiddleware = refuseNulls
-	}
-	respond, ctx := h.exec.DispatchOperation(ctx, op)
-	return respond(ctx)
-}
-
-// extend puts something into an answer's extensions. An answer that has some is not remembered.
-func extend(response *graphql.Response, name string, value any) {
-	if response.Extensions == nil {
-		response.Extensions = map[string]any{}
-	}
-	response.Extensions[name] = value
-}
-
-// costHeader asks for the cost of a query in the answer's extensions, by the value `true`.
+// costHeader asks for the cost of a query in the response's extensions, by the value `true`.
 const costHeader = "X-Query-Cost"
 
-// recovered answers for a panic outside of the resolvers.
-func (h *handler) recovered(x *exchange, v any) {
-	ctx := withRequest(x.r.Context(), &request{id: requestID(x.w.Header())})
-	ctx = graphql.WithResponseContext(ctx, h.presenter.presentSome, h.presenter.recovered)
-	graphql.AddError(ctx, h.presenter.recovered(ctx, v))
-	x.refuse(&refusal{http.StatusInternalServerError, graphql.GetErrors(ctx)})
-}
-
-// wantsFresh reports whether the client wants to see upstream afresh (RFC 9111 §5.2.1.4).
-func wantsFresh(header http.Header) bool {
+// wantsNoCache reports whether the client wants what upstream has now (RFC 9111 §5.2.1.4).
+func wantsNoCache(header http.Header) bool {
 	for _, value := range header.Values("Cache-Control") {
 		for directive := range strings.SplitSeq(value, ",") {
 			if strings.EqualFold(strings.TrimSpace(directive), "no-cache") {
@@ -406,30 +246,18 @@ func wantsFresh(header http.Header) bool {
 	return false
 }
 
-// openData stands in the buffer before the data is written behind it.
-const openData = `{"data":`
-
-// describe sets what holds for every answer.
-func (h *handler) describe(header http.Header) {
-	header["Cache-Control"] = noStore
-	if others := header["Vary"]; len(others) > 0 {
-		header["Vary"] = append(others, varying...)
-	} else {
-		header["Vary"] = varying
+// isWebSocket reports whether a client opens a WebSocket (RFC 6455 §4.1). Other upgrades, like that to HTTP/2, are
+// offers that need not be taken (RFC 9110 §7.8).
+func isWebSocket(header http.Header) bool {
+	for _, value := range header["Upgrade"] {
+		for protocol := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(protocol), "websocket") {
+				return true
+			}
+		}
 	}
-	header["X-Content-Type-Options"] = noSniff
-	if h.demo {
-		header.Set("X-Revox-Upstream", "demo")
-	}
+	return false
 }
 
-// requestID is the id that the answer carries, if it has one.
+// requestID is the id that the response carries, if it has one.
 func requestID(header http.Header) string { return header.Get("X-Request-Id") }
-
-// Values of headers, which are never written to.
-var (
-	noStore    = []string{"private, no-store"}
-	revalidate = []string{"private, no-cache"}
-	varying    = []string{"Authorization, Accept, Accept-Encoding"}
-	noSniff    = []string{"nosniff"}
-)

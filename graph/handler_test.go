@@ -3,18 +3,22 @@ package graph_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"revox-graphql/graph"
+	"revox-graphql/graph/document"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
 	"revox-graphql/upstream/pagecache"
@@ -28,9 +32,7 @@ const canary = "sk_canary_7f3a"
 var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 
 // limits are the defaults of the settings.
-var limits = graph.Limits{
-	RequestBytes: 256 << 10, Tokens: 1000, Depth: 16, Aliases: 30, RootFields: 10, Cost: 5000, AnswerBytes: 64 << 20,
-}
+var limits = document.Limits{Tokens: 1000, Depth: 16, Aliases: 30, RootFields: 10, Cost: 5000}
 
 // gateway is the real handler over the real cache and client, and the fake over HTTP.
 type gateway struct {
@@ -60,6 +62,32 @@ func newGateway(t testing.TB, opts gatewayOptions) *gateway {
 	return g
 }
 
+// withTokens lets clients in that send one of the tokens, or every client without any. All have the canary as
+// credential.
+func withTokens(tokens ...string) func(*http.Request) (graph.Client, error) {
+	return func(r *http.Request) (graph.Client, error) {
+		client := graph.Client{Credential: upstream.NewCredential(canary)}
+		if len(tokens) == 0 {
+			return client, nil
+		}
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !slices.Contains(tokens, token) {
+			return graph.Client{}, errors.New("Send a token.")
+		}
+		client.ID = sha256.Sum256([]byte(token))
+		return client, nil
+	}
+}
+
+// withKeys lets clients in with their own keys, which go upstream.
+func withKeys(r *http.Request) (graph.Client, error) {
+	key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if key == "" {
+		return graph.Client{}, errors.New("Send a key.")
+	}
+	return graph.Client{Credential: upstream.NewCredential(key), OwnKey: true, ID: sha256.Sum256([]byte(key))}, nil
+}
+
 // connect makes a gateway over the endpoint at an address.
 func connect(t testing.TB, address string, opts gatewayOptions) *gateway {
 	t.Helper()
@@ -84,9 +112,9 @@ func connect(t testing.TB, address string, opts gatewayOptions) *gateway {
 	})
 	g := &gateway{log: &bytes.Buffer{}}
 	options := graph.Options{
-		Calls: cache, Known: cache, Cached: opts.ttl > 0, AnswerBytes: 64 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
-		Credential: upstream.NewCredential(canary), Introspection: true, Log: slog.New(slog.NewTextHandler(g.log, nil)),
-		Limits: limits, PersistedBytes: 16 << 20,
+		Calls: cache, Known: cache, Cached: opts.ttl > 0, ResponseCacheBytes: 64 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
+		Authenticate: withTokens(), Introspection: true, Log: slog.New(slog.NewTextHandler(g.log, nil)),
+		Limits: limits, MaxRequestBytes: 256 << 10, MaxResponseBytes: 64 << 20, PersistedBytes: 16 << 20,
 	}
 	if opts.graph != nil {
 		opts.graph(&options)

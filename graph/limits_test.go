@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"revox-graphql/graph"
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/hostile"
 )
 
@@ -24,33 +25,37 @@ func TestLimits(t *testing.T) {
 		return fmt.Sprintf("calls(first: %v) { nodes { transcript { role } } }", first)
 	}
 	tests := map[string]struct {
-		limits          graph.Limits
+		limits          document.Limits
+		requestBytes    int
 		good, bad       string
 		code            string
 		limit, actual   float64
 		status          int // of bad, for the older media type
 		goodVar, badVar map[string]any
 	}{
-		"bytes":                {limits: graph.Limits{RequestBytes: 100}, good: "{ __typename }" + strings.Repeat(" ", 74), bad: "{ __typename }" + strings.Repeat(" ", 75), code: "QUERY_TOO_LARGE", limit: 100, actual: 101, status: 413},
-		"tokens":               {limits: graph.Limits{Tokens: 5}, good: "# one\n{ a: __typename } # two # three", bad: "{ a: __typename __typename }", code: "QUERY_TOO_LARGE", limit: 5, actual: 6},
+		"bytes":                {limits: document.Limits{}, requestBytes: 100, good: "{ __typename }" + strings.Repeat(" ", 74), bad: "{ __typename }" + strings.Repeat(" ", 75), code: "QUERY_TOO_LARGE", limit: 100, actual: 101, status: 413},
+		"tokens":               {limits: document.Limits{Tokens: 5}, good: "# one\n{ a: __typename } # two # three", bad: "{ a: __typename __typename }", code: "QUERY_TOO_LARGE", limit: 5, actual: 6},
 		"comments":             {good: strings.Repeat("#\n", 10_000) + "{ __typename }", bad: strings.Repeat("#\n", 10_001) + "{ __typename }", code: "QUERY_TOO_LARGE", limit: 10_000, actual: 10_001},
-		"depth":                {limits: graph.Limits{Depth: 3}, good: "{ calls { nodes { id } } }", bad: "{ calls { edges { node { id } } } }", code: "QUERY_TOO_COMPLEX", limit: 3, actual: 4},
-		"depth in fragments":   {limits: graph.Limits{Depth: 3}, good: "{ calls { ...F } } fragment F on CallConnection { ... { nodes { id } } }", bad: "{ calls { ...F } } fragment F on CallConnection { edges { node { ...G } } } fragment G on Call { id }", code: "QUERY_TOO_COMPLEX", limit: 3, actual: 4},
-		"aliases":              {limits: graph.Limits{Aliases: 2}, good: "{ a: __typename b: __typename __typename }", bad: "{ a: __typename b: __typename c: __typename }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
-		"aliases in fragments": {limits: graph.Limits{Aliases: 2}, good: "{ calls { nodes { ...F } edges { node { ...F } } } } fragment F on Call { a: id }", bad: "{ calls { nodes { ...F ...F } edges { node { ...F } } } } fragment F on Call { a: id }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
-		"aliases that double":  {limits: graph.Limits{Aliases: 1 << 20}, good: "{ ...F0 }" + hostile.Doubling(20, "Query", "a: __typename"), bad: "{ ...F0 }" + hostile.Doubling(21, "Query", "a: __typename"), code: "QUERY_TOO_COMPLEX", limit: 1 << 20, actual: 1 << 21},
-		"root fields":          {limits: graph.Limits{RootFields: 2}, good: "{ __typename ...F ...F } fragment F on Query { a: __typename __typename }", bad: "{ __typename ...F } fragment F on Query { a: __typename ... { b: __typename } }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
-		"fields expanded":      {limits: graph.Limits{Tokens: 128}, good: "{ ...F0 }" + hostile.Doubling(7, "Query", "__typename"), bad: "{ ...F0 }" + hostile.Doubling(7, "Query", "__typename") + " query Q { __typename ...F0 }", code: "QUERY_TOO_COMPLEX", limit: 128, actual: 129},
-		"pairs of fields":      {limits: graph.Limits{Tokens: 1000}, good: "{" + strings.Repeat(" __typename", 100) + " ... { a: __typename } }", bad: "{" + strings.Repeat(" __typename", 101) + " }", code: "QUERY_TOO_COMPLEX", limit: 5000, actual: 5050},
-		"cost":                 {limits: graph.Limits{Cost: 1100}, good: "{ " + transcripts(100) + " }", bad: "{ " + transcripts(100) + " b: calls(last: 1) { pageInfo { endCursor } } }", code: "QUERY_TOO_COMPLEX", limit: 1100, actual: 1101},
+		"depth":                {limits: document.Limits{Depth: 3}, good: "{ calls { nodes { id } } }", bad: "{ calls { edges { node { id } } } }", code: "QUERY_TOO_COMPLEX", limit: 3, actual: 4},
+		"depth in fragments":   {limits: document.Limits{Depth: 3}, good: "{ calls { ...F } } fragment F on CallConnection { ... { nodes { id } } }", bad: "{ calls { ...F } } fragment F on CallConnection { edges { node { ...G } } } fragment G on Call { id }", code: "QUERY_TOO_COMPLEX", limit: 3, actual: 4},
+		"aliases":              {limits: document.Limits{Aliases: 2}, good: "{ a: __typename b: __typename __typename }", bad: "{ a: __typename b: __typename c: __typename }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
+		"aliases in fragments": {limits: document.Limits{Aliases: 2}, good: "{ calls { nodes { ...F } edges { node { ...F } } } } fragment F on Call { a: id }", bad: "{ calls { nodes { ...F ...F } edges { node { ...F } } } } fragment F on Call { a: id }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
+		"aliases that double":  {limits: document.Limits{Aliases: 1 << 20}, good: "{ ...F0 }" + hostile.Doubling(20, "Query", "a: __typename"), bad: "{ ...F0 }" + hostile.Doubling(21, "Query", "a: __typename"), code: "QUERY_TOO_COMPLEX", limit: 1 << 20, actual: 1 << 21},
+		"root fields":          {limits: document.Limits{RootFields: 2}, good: "{ __typename ...F ...F } fragment F on Query { a: __typename __typename }", bad: "{ __typename ...F } fragment F on Query { a: __typename ... { b: __typename } }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
+		"fields expanded":      {limits: document.Limits{Tokens: 128}, good: "{ ...F0 }" + hostile.Doubling(7, "Query", "__typename"), bad: "{ ...F0 }" + hostile.Doubling(7, "Query", "__typename") + " query Q { __typename ...F0 }", code: "QUERY_TOO_COMPLEX", limit: 128, actual: 129},
+		"pairs of fields":      {limits: document.Limits{Tokens: 1000}, good: "{" + strings.Repeat(" __typename", 100) + " ... { a: __typename } }", bad: "{" + strings.Repeat(" __typename", 101) + " }", code: "QUERY_TOO_COMPLEX", limit: 5000, actual: 5050},
+		"cost":                 {limits: document.Limits{Cost: 1100}, good: "{ " + transcripts(100) + " }", bad: "{ " + transcripts(100) + " b: calls(last: 1) { pageInfo { endCursor } } }", code: "QUERY_TOO_COMPLEX", limit: 1100, actual: 1101},
 		"cost of variables": {
-			limits: graph.Limits{Cost: 110}, good: "query ($n: Int) { " + transcripts("$n") + " }", bad: "query ($n: Int) { " + transcripts("$n") + " }",
+			limits: document.Limits{Cost: 110}, good: "query ($n: Int) { " + transcripts("$n") + " }", bad: "query ($n: Int) { " + transcripts("$n") + " }",
 			goodVar: map[string]any{"n": 10}, badVar: map[string]any{"n": 11}, code: "QUERY_TOO_COMPLEX", limit: 110, actual: 121,
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			g := newGateway(t, gatewayOptions{calls: 150, graph: func(o *graph.Options) { o.Limits = test.limits }})
+			g := newGateway(t, gatewayOptions{calls: 150, graph: func(o *graph.Options) {
+				o.Limits = test.limits
+				o.MaxRequestBytes = test.requestBytes
+			}})
 			body := func(query string, variables map[string]any) string {
 				request := map[string]any{"query": query}
 				if variables != nil {
@@ -79,7 +84,7 @@ func TestLimits(t *testing.T) {
 		})
 	}
 	// A query string has the same bound as a body.
-	g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Limits.RequestBytes = 30 }})
+	g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.MaxRequestBytes = 30 }})
 	for query, want := range map[string]int{"query=%7B__typename%7D&xxxxxxx=": 413, "query=%7B__typename%7D&xxxxxx=": 200} {
 		if status, _, got := g.get(t, query, nil); status != want {
 			t.Errorf("%d bytes: %d %s", len(query), status, got)
@@ -149,7 +154,7 @@ func TestCosts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, _, plain := g.post(t, string(body), nil) // remembered, and without the cost
+			_, _, plain := g.post(t, string(body), nil) // cached, and without the cost
 			if a := decode(t, plain); a.Extensions != nil {
 				t.Errorf("got %s", plain)
 			}
@@ -166,7 +171,7 @@ func TestCosts(t *testing.T) {
 }
 
 func TestAnswerBytes(t *testing.T) {
-	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Hour, graph: func(o *graph.Options) { o.Limits.AnswerBytes = 3000 }})
+	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Hour, graph: func(o *graph.Options) { o.MaxResponseBytes = 3000 }})
 	const query = `{ first: calls(first: 1) { nodes { id } } large: calls(first: 30) { nodes { extra transcript { content } } } last: calls(last: 1) { nodes { id } } }`
 	a := g.query(t, query, nil)
 	if a.code(t) != "QUERY_TOO_COMPLEX" || a.Errors[0].Extensions["limit"] != 3000.0 || fmt.Sprint(a.Errors[0].Path) != "[large]" || a.Data["large"] != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/oracle"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
@@ -38,7 +39,7 @@ var operations = flag.Int("operations", 20_000, "how many random operations Test
 
 // rival is one list of calls behind both ways of answering.
 type rival struct {
-	http.Handler // the gateway's, which also remembers answers
+	http.Handler // the gateway's, which also caches responses
 	oracle       *executor.Executor
 	resolver     *Resolver // walks the list for the oracle
 	plain        map[string]*oracle.Call
@@ -59,7 +60,7 @@ func newRival(tb testing.TB, rows []json.RawMessage) *rival {
 		})
 	}
 	opts := Options{
-		Calls: cache, Known: cache, Cached: true, AnswerBytes: 1 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20,
+		Calls: cache, Known: cache, Cached: true, ResponseCacheBytes: 1 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20,
 		Timeout: time.Minute, Introspection: true, Log: slog.New(slog.DiscardHandler),
 	}
 	// Both read through the same pages: a cursor is as good to one as to the other.
@@ -73,7 +74,7 @@ func newRival(tb testing.TB, rows []json.RawMessage) *rival {
 	r := &rival{Handler: handler, plain: map[string]*oracle.Call{}}
 	r.resolver = &Resolver{pages: pages, known: cache, maxCount: opts.MaxCount, maxScan: opts.MaxScan}
 	r.oracle = executor.New(oracle.New(r))
-	p := presenter{log: opts.Log}
+	p := presenter{opts.Log}
 	r.oracle.SetErrorPresenter(p.present)
 	r.oracle.SetRecoverFunc(p.recovered)
 
@@ -134,23 +135,32 @@ func (r *rival) ask(tb testing.TB, request string) (status int, body []byte) {
 // askOracle asks gqlgen's generated execution.
 func (r *rival) askOracle(tb testing.TB, text string) []byte {
 	tb.Helper()
-	params, bad := parseText(http.MethodPost, text)
-	if bad != nil {
-		tb.Fatal(bad.errors)
+	params, rejected := parseText(http.MethodPost, text)
+	if rejected != nil {
+		tb.Fatal(rejected.errors)
 	}
 	// What is asked is made out by the gateway's own code, which graphql-js is the oracle of.
 	h := r.Handler.(*handler)
-	document, refused := h.finder.check(params.Query)
-	if refused != nil {
-		return encodeResponse(&graphql.Response{Errors: refused.errors})
+	found, err := h.documents.Find(document.Request{Query: params.Query}, nil)
+	if err != nil {
+		return encodeResponse(&graphql.Response{Errors: rejectDocument(err).errors})
 	}
-	op, errs := h.prepare(document, &params.RawParams)
+	_, op, errs := h.prepare(found, &params.RawParams)
 	if errs != nil {
 		return encodeResponse(&graphql.Response{Errors: errs})
 	}
 	ctx := withRequest(tb.Context(), &request{deadline: time.Now().Add(time.Minute)})
 	respond, ctx := r.oracle.DispatchOperation(ctx, op)
 	return encodeResponse(respond(ctx))
+}
+
+// encodeResponse encodes a response whose data is encoded already.
+func encodeResponse(response *graphql.Response) []byte {
+	b := appendMember([]byte{'{'}, "errors", response.Errors)
+	if response.Data != nil {
+		b = append(append(b, `,"data":`...), response.Data...)
+	}
+	return append(b, '}')
 }
 
 // Calls implements [oracle.Source].
@@ -214,9 +224,9 @@ func needOf(ctx context.Context) pagination.Selection {
 // Find implements [oracle.Source].
 func (r *rival) Find(_ context.Context, ids []string) ([]*oracle.Call, error) {
 	calls := make([]*oracle.Call, len(ids))
-	if len(ids) > maxIDs {
+	if len(ids) > document.MaxIDs {
 		return calls, &relay.ArgumentError{
-			Argument: "ids", Message: fmt.Sprintf("`ids` has %d ids, and may have at most %d.", len(ids), maxIDs),
+			Argument: "ids", Message: fmt.Sprintf("`ids` has %d ids, and may have at most %d.", len(ids), document.MaxIDs),
 		}
 	}
 	for i, id := range ids {
@@ -228,7 +238,7 @@ func (r *rival) Find(_ context.Context, ids []string) ([]*oracle.Call, error) {
 // CheckCounts implements [oracle.Source].
 func (*rival) CheckCounts(first, last *int) error { return relay.CheckCounts(first, last) }
 
-// compare asks both, and the gateway once more for what it may have remembered. It reports whether the operation was
+// compare asks both, and the gateway once more for what it may have cached. It reports whether the operation was
 // executed, and not refused.
 func (r *rival) compare(tb testing.TB, request string) (executed bool) {
 	tb.Helper()

@@ -12,17 +12,15 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"revox-graphql/internal/errcode"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // The parameters of a request
 //
-// GET and POST mean the same by the same parameters, so they are refused for the same reasons. JSON is read strictly,
+// GET and POST mean the same by the same parameters, so they are rejected for the same reasons. JSON is read strictly,
 // as I-JSON (RFC 7493) has it: UTF-8 without a byte order mark, no name twice in an object, no half of a surrogate
-// pair, nothing behind the value. Whoever sends something else means something that readers do not agree on.
+// pair, nothing behind the value. Readers do not agree on what anything else means.
 
 // params are those of a GraphQL request.
 type params struct {
@@ -30,12 +28,8 @@ type params struct {
 	documentID string // of a trusted document
 }
 
-func malformed(message string) *refusal {
-	return refuse(http.StatusBadRequest, errcode.BadUserInput, message)
-}
-
 // parseText reads the GraphQL request.
-func parseText(method, text string) (*params, *refusal) {
+func parseText(method, text string) (*params, *rejection) {
 	parse := (*paramsParser).body
 	if method == http.MethodGet {
 		parse = (*paramsParser).query
@@ -43,9 +37,9 @@ func parseText(method, text string) (*params, *refusal) {
 	start := graphql.Now()
 	p := paramsParsers.Get().(*paramsParser)
 	defer paramsParsers.Put(p)
-	read, bad := parse(p, text)
-	if bad != nil {
-		return nil, bad
+	read, rejected := parse(p, text)
+	if rejected != nil {
+		return nil, rejected
 	}
 	read.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
 	return read, nil
@@ -66,7 +60,7 @@ func (p *paramsParser) reset(text string) {
 }
 
 // query reads a query string.
-func (p *paramsParser) query(rawQuery string) (*params, *refusal) {
+func (p *paramsParser) query(rawQuery string) (*params, *rejection) {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return nil, malformed("The query string of the URL is malformed.")
@@ -80,23 +74,23 @@ func (p *paramsParser) query(rawQuery string) (*params, *refusal) {
 		if len(values) == 0 || values[0] == "" {
 			continue
 		}
-		var bad *refusal
+		var rejected *rejection
 		if text := read.text(name); text == nil {
-			bad = p.parameter(read, name, values[0])
+			rejected = p.parameter(read, name, values[0])
 		} else if !utf8.ValidString(values[0]) {
-			bad = malformed(fmt.Sprintf("The parameter `%s` is not UTF-8.", name))
+			rejected = malformed(fmt.Sprintf("The parameter `%s` is not UTF-8.", name))
 		} else {
-			bad = read.set(name, text, values[0])
+			rejected = read.set(name, text, values[0])
 		}
-		if bad != nil {
-			return nil, bad
+		if rejected != nil {
+			return nil, rejected
 		}
 	}
 	return read, nil
 }
 
 // parameter reads one that is JSON.
-func (p *paramsParser) parameter(read *params, name, text string) *refusal {
+func (p *paramsParser) parameter(read *params, name, text string) *rejection {
 	p.reset(text)
 	value, err := p.decoder.ReadValue()
 	if err == nil {
@@ -110,7 +104,7 @@ func (p *paramsParser) parameter(read *params, name, text string) *refusal {
 const theBody = "The request's body"
 
 // body reads a body. Members that GraphQL over HTTP does not know mean nothing.
-func (p *paramsParser) body(text string) (*params, *refusal) {
+func (p *paramsParser) body(text string) (*params, *rejection) {
 	p.reset(text)
 	switch start, err := p.decoder.ReadToken(); {
 	case err != nil:
@@ -131,8 +125,8 @@ func (p *paramsParser) body(text string) (*params, *refusal) {
 		if err != nil {
 			return nil, wrongJSON(theBody, text, err)
 		}
-		if bad := read.member(name, value); bad != nil {
-			return nil, bad
+		if rejected := read.member(name, value); rejected != nil {
+			return nil, rejected
 		}
 	}
 	_, err := p.decoder.ReadToken() // the end of the object
@@ -169,7 +163,7 @@ func (read *params) object(name string) *map[string]any {
 }
 
 // set sets a text. The id of a document has two names, and must not have two values.
-func (read *params) set(name string, to *string, value string) *refusal {
+func (read *params) set(name string, to *string, value string) *rejection {
 	if *to != "" && *to != value {
 		return malformed(fmt.Sprintf("The parameter `%s` contradicts another name of the same.", name))
 	}
@@ -178,7 +172,7 @@ func (read *params) set(name string, to *string, value string) *refusal {
 }
 
 // member takes one whose value has been read as JSON.
-func (read *params) member(name string, value jsontext.Value) *refusal {
+func (read *params) member(name string, value jsontext.Value) *rejection {
 	text, object := read.text(name), read.object(name)
 	if text == nil && object == nil {
 		return nil
@@ -207,7 +201,7 @@ const byteOrderMark = "\ufeff"
 
 // wrongJSON says why a text is not taken, in words of ours: those of an error hold what the client has sent. The error
 // is nil for what stands behind a value.
-func wrongJSON(what, text string, err error) *refusal {
+func wrongJSON(what, text string, err error) *rejection {
 	if strings.Trim(text, " \t\r\n") == "" {
 		return malformed(what + " is not a JSON object.")
 	}

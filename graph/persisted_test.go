@@ -70,7 +70,7 @@ func codeOf(t testing.TB, a answer) string {
 
 // GET by hash, POST with the document, GET by hash: as Apollo Client does it.
 func TestAutomaticPersistedQueries(t *testing.T) {
-	for _, ttl := range []time.Duration{0, time.Hour} { // without remembered answers, and with them
+	for _, ttl := range []time.Duration{0, time.Hour} { // without cached responses, and with them
 		g := newGateway(t, gatewayOptions{calls: 30, ttl: ttl})
 		hash := hashOf(someCalls)
 		for i, step := range []struct {
@@ -202,7 +202,7 @@ func TestTrustedDocuments(t *testing.T) {
 				o.TrustedDocuments = manifest(t, format.content)
 			}})
 			for _, method := range []string{http.MethodPost, http.MethodGet} {
-				for range 2 { // the second is a remembered answer
+				for range 2 { // the second is a cached response
 					for _, test := range []struct {
 						members map[string]any
 						code    string
@@ -266,7 +266,7 @@ func TestBadManifests(t *testing.T) {
 	}
 }
 
-// A changed manifest holds from the next request on that comes a second or more after the last look; remembered answers
+// A changed manifest holds from the next request on that comes a second or more after the last look; cached responses
 // do not outlive their document. One that cannot be used changes nothing but the log.
 func TestManifestIsReread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -282,7 +282,7 @@ func TestManifestIsReread(t *testing.T) {
 		}
 		log := &bytes.Buffer{}
 		handler, err := graph.NewHandler(graph.Options{
-			Limits: limits, MaxCount: 100, TrustedDocuments: path, Timeout: time.Minute, Cached: true, AnswerBytes: 1 << 20,
+			Limits: limits, MaxCount: 100, TrustedDocuments: path, Timeout: time.Minute, Cached: true, ResponseCacheBytes: 1 << 20,
 			Log: slog.New(slog.NewTextHandler(log, nil)),
 		})
 		if err != nil {

@@ -4,58 +4,52 @@ import (
 	"context"
 	"time"
 
-	"revox-graphql/graph/pagination"
-	"revox-graphql/internal/errcode"
-
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"revox-graphql/graph/pagination"
+	"revox-graphql/graph/responsecache"
+	"revox-graphql/internal/errcode"
 )
 
-// Report is what became of a request, for whoever counts and logs: see [WithReport]. It holds no variables and no data.
+// Report is what became of a request, for metrics and the log: see [WithReport]. It holds no variables and no data.
 type Report struct {
-	// Operation is what was asked for; zero if that did not become known, because the request was refused.
+	// Operation is the operation; zero if it is not known, because the request was rejected before.
 	Operation Operation
-	// Code is that of the answer's first error; "" if it has none. Where the answer did not arrive as a whole, it says
-	// why.
+	// Code is that of the response's first error; "" if it has none. Where the response did not arrive as a whole, it
+	// says why.
 	Code string
-	// Unsent says that the answer did not arrive as a whole: the client has left, or was cut off because it read too
+	// Unsent says that the response did not arrive as a whole: the client has left, or was cut off because it read too
 	// slowly.
 	Unsent bool
-	// Limit names the limit that the request was beyond; "" if none.
+	// Limit names the limit that the request exceeded; "" if none.
 	Limit string
-	// Executed says that the operation was run, Remembered that an answer was sent again instead.
-	Executed, Remembered bool
-	// Stale is how old the oldest stale page was that the answer was made from; 0 if none was.
+	// Executed says that the operation was run, Cached that a response of the cache was sent instead.
+	Executed, Cached bool
+	// Stale is how old the oldest stale page was that the response was made from; 0 if none was.
 	Stale time.Duration
 	// UpstreamRequests were made for this request, retries included. Those of others whose pages it shared are theirs.
 	UpstreamRequests int
-	// Walked says that a cursor was followed, and Drift by how many rows its call had moved since it was made, downwards
-	// if positive; of several the one that had moved the most.
+	// Walked says that a cursor was followed, and Drift by how many rows its call had moved since it was made,
+	// downwards if positive; of several the one that had moved the most.
 	Walked bool
 	Drift  int
-	// Reordered says that calls near a cursor have changed places since it was made. Such a call may be missing from the
-	// walk, or come twice.
+	// Reordered says that calls near a cursor have changed places since it was made. Such a call may be missing from
+	// the walk, or come twice.
 	Reordered bool
 }
 
-// Operation is an operation of a document.
-type Operation struct {
-	// Name is as the client has chosen it, cut where it has more than 100 bytes, and "" if it has not chosen one.
-	Name string
-	// Hash is the SHA-256 of the document in hexadecimal digits, as automatic persisted queries have it.
-	Hash string
-	// Cost is what cost.go makes of it and its variables.
-	Cost int
-}
+// Operation is what a report says of an operation of a document.
+type Operation = responsecache.Operation
 
-// maxToldName is the most bytes of an operation's name that are told: it goes into a line of the log for each request,
-// also where the client has sent no more than a hash.
-const maxToldName = 100
+// maxReportedName is the most bytes of an operation's name that are reported: it goes into a line of the log for each
+// request, also where the client has sent no more than a hash.
+const maxReportedName = 100
 
-func toldOperation(name, hash string, cost int) Operation {
-	if len(name) > maxToldName {
-		name = name[:maxToldName] + "…" // names are of ASCII
+func reportedOperation(name, hash string, cost int) Operation {
+	if len(name) > maxReportedName {
+		name = name[:maxReportedName] + "…" // names are of ASCII
 	}
-	return Operation{name, hash, cost}
+	return Operation{Name: name, Hash: hash, Cost: cost}
 }
 
 type reportKey struct{}
@@ -66,7 +60,7 @@ func WithReport(ctx context.Context) (context.Context, *Report) {
 	return context.WithValue(ctx, reportKey{}, report), report
 }
 
-// reportOf is the report of a request, or one that nobody reads.
+// reportOf is the report of a request, or one that is not read.
 func reportOf(ctx context.Context) *Report {
 	if report, ok := ctx.Value(reportKey{}).(*Report); ok {
 		return report
@@ -74,7 +68,7 @@ func reportOf(ctx context.Context) *Report {
 	return &Report{}
 }
 
-// failed notes the first error of an answer, and the limit that one of them names.
+// failed notes the first error of a response, and the limit that one of them names.
 func (r *Report) failed(errs gqlerror.List) {
 	for _, err := range errs {
 		code, _ := err.Extensions["code"].(string)
@@ -87,7 +81,7 @@ func (r *Report) failed(errs gqlerror.List) {
 	}
 }
 
-// unsent notes that the answer did not arrive as a whole, and why.
+// unsent notes that the response did not arrive as a whole, and why.
 func (r *Report) unsent(tooSlow bool) {
 	r.Unsent, r.Code = true, errcode.ClientClosedRequest
 	if tooSlow {
@@ -95,7 +89,7 @@ func (r *Report) unsent(tooSlow bool) {
 	}
 }
 
-// Failed says that the gateway or Revox is to blame for the answer's first error, not the client.
+// Failed says that the gateway or Revox is to blame for the response's first error, not the client.
 func (r *Report) Failed() bool { return errcode.OfServer(r.Code) }
 
 // read notes what was read.

@@ -13,7 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"revox-graphql/graph/pagination"
+	"revox-graphql/graph/admission"
+	"revox-graphql/graph/document"
 	"revox-graphql/internal/errcode"
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
@@ -24,16 +25,22 @@ func budgetOf(bytes int64) *memory.Budget {
 	return memory.NewBudget(bytes*2, bytes/80*100, slog.New(slog.DiscardHandler))
 }
 
-// used is what an account has.
-func used(t *testing.T, budget *memory.Budget, name string) int64 {
+// account is one of a budget's accounts.
+func account(t *testing.T, budget *memory.Budget, name string) *memory.Account {
 	t.Helper()
 	for _, account := range budget.Accounts() {
 		if account.Name() == name {
-			return account.Used()
+			return account
 		}
 	}
 	t.Fatalf("there is no account %s", name)
-	return 0
+	return nil
+}
+
+// used is what an account has.
+func used(t *testing.T, budget *memory.Budget, name string) int64 {
+	t.Helper()
+	return account(t, budget, name).Used()
 }
 
 // stuck is a client that takes nothing until it goes on.
@@ -55,7 +62,7 @@ func (s *stuck) Write(b []byte) (int, error) {
 }
 
 // budgeted is a handler whose requests count in a budget, over one page of calls of which so many bytes were said. It
-// remembers nothing.
+// caches nothing.
 func budgeted(t *testing.T, budget *memory.Budget, calls, said, maxAnswer int) *handler {
 	t.Helper()
 	rows := make([]json.RawMessage, calls)
@@ -64,10 +71,9 @@ func budgeted(t *testing.T, budget *memory.Budget, calls, said, maxAnswer int) *
 			i, strings.Repeat("x", said)))
 	}
 	h := newRival(t, rows).Handler.(*handler)
-	h.answers, h.weights = nil, newWeights()
-	h.limits.AnswerBytes = maxAnswer
-	h.capacity = NewCapacity(100, 1<<20, 1<<30)
-	h.capacity.CountIn(budget)
+	h.responses, h.sizes = nil, admission.NewSizes[upstream.ListKey]()
+	h.maxResponseBytes = maxAnswer
+	h.admission = admission.New(100, 1<<20, 1<<30, budget)
 	return h
 }
 
@@ -108,9 +114,9 @@ func TestRequestsAreReserved(t *testing.T) {
 			budget := budgetOf(test.budget)
 			h := budgeted(t, budget, 20, said, 64<<20)
 			if test.learned {
-				h.weights.known.Add(upstream.List{}.Key(), weight{call: 100, transcript: said})
+				h.sizes.Learn(upstream.List{}.Key(), 100, said)
 			}
-			h.capacity.executing.Add(test.others)
+			account(t, budget, "requests_executing").Add(test.others)
 			ran := false
 			wrapped := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				ctx, report := WithReport(r.Context())
@@ -134,7 +140,7 @@ func TestRequestsAreReserved(t *testing.T) {
 			if got := used(t, budget, "requests_executing"); got != test.others {
 				t.Errorf("%d bytes are still reserved", got-test.others)
 			}
-			if got := used(t, budget, "answers_being_written"); got != 0 {
+			if got := used(t, budget, "responses_being_written"); got != 0 {
 				t.Errorf("%d bytes are still counted as being written", got)
 			}
 		})
@@ -155,7 +161,7 @@ func TestWhatIsWrittenIsCounted(t *testing.T) {
 		h.ServeHTTP(client, r)
 	}()
 	<-client.writes
-	if got := used(t, budget, "answers_being_written"); got < 2_000_000 || got > 5_000_000 {
+	if got := used(t, budget, "responses_being_written"); got < 2_000_000 || got > 5_000_000 {
 		t.Errorf("%d bytes are counted", got)
 	}
 	if got := used(t, budget, "requests_executing"); got > 0 {
@@ -163,7 +169,7 @@ func TestWhatIsWrittenIsCounted(t *testing.T) {
 	}
 	close(client.goOn)
 	<-done
-	if got := used(t, budget, "answers_being_written"); got != 0 {
+	if got := used(t, budget, "responses_being_written"); got != 0 {
 		t.Errorf("%d bytes are still counted", got)
 	}
 }
@@ -204,9 +210,8 @@ func TestSharedBodiesAreCountedOnce(t *testing.T) {
 	const size = 100_000
 	for _, first := range []int{0, 1, 2} { // who is the first to have it
 		budget := budgetOf(1 << 30)
-		capacity := NewCapacity(10, 0, 1<<30)
-		capacity.CountIn(budget)
-		sharers := new(atomic.Int32)
+		control := admission.New(10, 0, 1<<30, budget)
+		writers := new(atomic.Int32)
 		clients := []*stuck{newStuck(), newStuck(), newStuck()}
 		done := make([]chan struct{}, len(clients))
 		body := make([]byte, size)
@@ -214,23 +219,27 @@ func TestSharedBodiesAreCountedOnce(t *testing.T) {
 			done[i] = make(chan struct{})
 			go func() {
 				defer close(done[i])
+				admitted, err := control.Enter()
+				if err != nil {
+					t.Error(err)
+				}
 				x := &exchange{
 					w: client, r: httptest.NewRequest(http.MethodPost, "/graphql", http.NoBody),
-					contentType: applicationJSON, capacity: capacity, sharers: sharers,
+					contentType: applicationJSON, admission: admitted, writers: writers,
 				}
-				x.send(http.StatusOK, body)
+				x.send(http.StatusOK, body, 0)
 			}()
 			<-client.writes
 		}
 		for n := range clients {
-			if got := used(t, budget, "answers_being_written"); got != size {
+			if got := used(t, budget, "responses_being_written"); got != size {
 				t.Errorf("%d bytes are counted for %d clients", got, len(clients)-n)
 			}
 			i := (first + n) % len(clients)
 			close(clients[i].goOn)
 			<-done[i]
 		}
-		if got := used(t, budget, "answers_being_written"); got != 0 {
+		if got := used(t, budget, "responses_being_written"); got != 0 {
 			t.Errorf("%d bytes are counted in the end", got)
 		}
 	}
@@ -239,17 +248,16 @@ func TestSharedBodiesAreCountedOnce(t *testing.T) {
 // Bodies on their way in are counted, and refused where there is no memory for them.
 func TestBodiesCountInTheBudget(t *testing.T) {
 	budget := budgetOf(100_000)
-	capacity := NewCapacity(10, 1<<20, 0)
-	capacity.CountIn(budget)
+	control := admission.New(10, 1<<20, 0, budget)
 	held, write := io.Pipe()
-	read := func(body io.Reader) *refusal {
+	read := func(body io.Reader) *rejection {
 		r := httptest.NewRequest(http.MethodPost, "/graphql", body)
 		r.Header.Set("Content-Type", applicationJSON)
 		r.ContentLength = -1
-		_, refused := readText(httptest.NewRecorder(), r, 1<<20, capacity)
+		_, refused := readText(httptest.NewRecorder(), r, 1<<20, control)
 		return refused
 	}
-	done := make(chan *refusal)
+	done := make(chan *rejection)
 	go func() { done <- read(held) }()
 	for range 2 { // the second is read after the first has been counted
 		if _, err := io.WriteString(write, strings.Repeat(" ", 10_000)); err != nil {
@@ -273,39 +281,43 @@ func TestBodiesCountInTheBudget(t *testing.T) {
 }
 
 // What calls have is learned from the pages that are read, for each list.
-func TestWeightsAreLearned(t *testing.T) {
+func TestSizesAreLearned(t *testing.T) {
 	const said = 50_000
 	h := budgeted(t, budgetOf(1<<30), 20, said, 64<<20)
 	all := upstream.List{}.Key()
-	if h.weights.of(all) != firstWeight {
+	if h.sizes.Of(all) != h.sizes.Of() {
 		t.Error("something is known")
 	}
 	ask(h, "{ calls(first: 20) { nodes { id } } }")
-	got := h.weights.of(all)
-	if got.transcript < said || got.transcript > said*1.1 || got.call < 50 || got.call > 500 {
+	got := h.sizes.Of(all)
+	if got.Transcript < said || got.Transcript > said*1.1 || got.Call < 50 || got.Call > 500 {
 		t.Errorf("learned %+v", got)
 	}
-	if other := h.weights.of(upstream.List{Credential: upstream.NewCredential("other")}.Key()); other != firstWeight {
+	if other := h.sizes.Of(upstream.List{Credential: upstream.NewCredential("other")}.Key()); other != h.sizes.Of() {
 		t.Errorf("another credential has %+v", other)
 	}
 	errored := upstream.List{Statuses: upstream.NewOrderStatuses(upstream.OrderStatusErrored)}.Key()
-	if other := h.weights.of(errored); other != got {
+	if other := h.sizes.Of(errored, all); other != got {
 		t.Errorf("another list has %+v", other)
 	}
-	h.weights.known.Add(errored, weight{call: 7, transcript: 9})
+	h.sizes.Learn(errored, 7, 9)
 	for query, want := range map[string]float64{
 		"{ calls(first: 20, statuses: [ERRORED]) { nodes { transcript { role } } } }":   20 * (7 + 9),
 		"{ calls(first: 20, statuses: ERRORED) { nodes { id } } }":                      20 * 7,
-		"{ calls(first: 20) { nodes { id } } }":                                         20 * got.call,
-		"{ calls(first: 20) { nodes { transcript { content } } } }":                     20 * (got.call + got.transcript),
-		"{ calls(first: 20) { nodes { transcript { role } b: transcript { role } } } }": 20 * (got.call + 2*got.transcript),
+		"{ calls(first: 20) { nodes { id } } }":                                         20 * got.Call,
+		"{ calls(first: 20) { nodes { transcript { content } } } }":                     20 * (got.Call + got.Transcript),
+		"{ calls(first: 20) { nodes { transcript { role } b: transcript { role } } } }": 20 * (got.Call + 2*got.Transcript),
 		"{ __typename }": 0,
 	} {
-		document, errs := h.finder.documents.get(query)
-		if errs != nil {
-			t.Fatal(errs)
+		found, err := h.documents.Find(document.Request{Query: query}, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		estimate := h.weights.estimate(document.costs[document.ast.Operations[0]], nil, all.Tenant)
+		operation, told := found.Operation("")
+		if told != nil {
+			t.Fatal(told)
+		}
+		estimate := estimate(h.sizes, operation, nil, all.Tenant)
 		if estimate < int(want)-20 || estimate > int(want)+20 {
 			t.Errorf("%s: %d bytes are expected, and not %f", query, estimate, want)
 		}
@@ -340,29 +352,5 @@ func TestBuffersAreNotKept(t *testing.T) {
 	p.put(sized(2 * smallBuffer))
 	if b := p.get(1); b.Cap() > smallBuffer {
 		t.Errorf("a small one has %d bytes", b.Cap())
-	}
-}
-
-// Remembered answers go where memory is scarce, and none is remembered where there is no room.
-func TestRememberedAnswersShrink(t *testing.T) {
-	budget := budgetOf(80_000)
-	a := newAnswers(nil, 1<<20, budget)
-	other := budget.Account("other")
-	for i := range 3 {
-		a.put(answerKey{text: fmt.Sprint(i)}, &answer{body: make([]byte, 20_000), trace: &pagination.Reads{}})
-	}
-	if a.known.Len() != 3 || int64(a.bytes) != used(t, budget, "response_cache") {
-		t.Errorf("%d are remembered with %d bytes", a.known.Len(), a.bytes)
-	}
-	other.Take(30_000) // 93 kB are counted then: the first has to go
-	if a.known.Len() != 2 || a.known.Contains(answerKey{text: "0"}) {
-		t.Errorf("%d are remembered", a.known.Len())
-	}
-	a.put(answerKey{text: "more"}, &answer{body: make([]byte, 20_000), trace: &pagination.Reads{}})
-	if a.known.Contains(answerKey{text: "more"}) || a.known.Len() != 2 {
-		t.Error("another is remembered")
-	}
-	if int64(a.bytes) != used(t, budget, "response_cache") {
-		t.Errorf("%d bytes, and %d are counted", a.bytes, used(t, budget, "response_cache"))
 	}
 }

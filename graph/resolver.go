@@ -7,6 +7,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/encode"
 	"revox-graphql/graph/generated"
 	"revox-graphql/graph/pagination"
@@ -23,7 +24,7 @@ type Resolver struct {
 	arguments *encode.Arguments
 }
 
-// reader reads one of the lists of whoever asks, within an allowance.
+// reader reads one of the client's lists, within an allowance.
 func (r *Resolver) reader(
 	ctx context.Context,
 	statuses upstream.OrderStatuses,
@@ -31,8 +32,9 @@ func (r *Resolver) reader(
 ) *pagination.Reader {
 	req := requestOf(ctx)
 	return r.pages.Reader(pagination.Request{
-		List: upstream.List{Credential: req.credential, Statuses: statuses}, NotBefore: req.notBefore, Refresh: req.refresh,
-		Deadline: req.deadline, Budget: allowance, Reads: req.trace,
+		List:      upstream.List{Credential: req.client.Credential, Statuses: statuses},
+		NotBefore: req.notBefore, Refresh: req.noCache,
+		Deadline: req.deadline, Budget: allowance, Reads: req.reads,
 	})
 }
 
@@ -110,16 +112,14 @@ func (r *Resolver) Node(ctx context.Context, id string) (encode.Node, error) {
 	return call.AsNode(ctx), err
 }
 
-// maxIDs is the largest number of ids that `nodes` takes.
-const maxIDs = 100
-
-// Nodes resolves `nodes`. The field cannot be null without taking the whole answer with it, so an error comes beside
+// Nodes resolves `nodes`. The field cannot be null without taking the whole response with it, so an error comes beside
 // the nulls that it explains.
 func (r *Resolver) Nodes(ctx context.Context, ids []string) ([]encode.Node, error) {
 	nodes := make([]encode.Node, len(ids))
-	if len(ids) > maxIDs {
+	if len(ids) > document.MaxIDs {
 		graphql.AddError(ctx, &relay.ArgumentError{
-			Argument: "ids", Message: fmt.Sprintf("`ids` has %d ids, and may have at most %d.", len(ids), maxIDs),
+			Argument: "ids",
+			Message:  fmt.Sprintf("`ids` has %d ids, and may have at most %d.", len(ids), document.MaxIDs),
 		})
 		return nodes, nil
 	}
@@ -139,7 +139,7 @@ func (r *Resolver) Nodes(ctx context.Context, ids []string) ([]encode.Node, erro
 // plan is how to write the root field that ctx resolves.
 func (r *Resolver) plan(ctx context.Context) *encode.Plan {
 	op, root := graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field
-	return requestOf(ctx).document.plans.Of(op, root, r.arguments)
+	return requestOf(ctx).document.Plans.Of(op, root, r.arguments)
 }
 
 // newArguments coerces arguments inside of selections, unless they are null or too long where they must not be.

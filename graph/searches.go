@@ -1,12 +1,12 @@
 package graph
 
 import (
+	"crypto/sha256"
 	"sync/atomic"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/time/rate"
-
+	"revox-graphql/graph/admission"
+	"revox-graphql/graph/document"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
@@ -15,62 +15,39 @@ import (
 // Searches
 //
 // To follow a cursor takes a request to upstream or two. Where the list has moved it takes more, up to the bound of
-// [pagination.MostRequests], and nobody knows that before: a forged cursor, which costs whoever forges it nothing,
-// looks like one whose list has moved. So a search is paid for when it happens. Some requests of each field are free.
-// Each of the others is added to the cost that is told of the request, and is taken from a token bucket of the client.
+// [pagination.MostRequests], and that is not known before: a forged cursor, which costs an attacker nothing,
+// looks like one whose list has moved. So a search is charged when it happens. Some requests of each field are free.
+// Each of the others is added to the reported cost of the request, and is taken from a token bucket of the client.
 //
-// It is not held against the limit of the request's cost: then a query that is allowed would fail on the day when its
-// list has moved. One request is bounded anyway, by [Options.MaxRequests].
+// It does not count towards the limit of the request's cost: then an allowed query would fail once its list has moved.
+// One request is bounded anyway, by [Options.MaxUpstreamRequests].
 //
-// The error is QUERY_TOO_COMPLEX with `retryAfter`. OVERLOADED would say that others are refused too, and operators are
-// alerted of it.
+// The error is QUERY_TOO_COMPLEX with `retryAfter`. OVERLOADED would say that other clients are rejected too, and
+// alerts operators.
 const (
 	// freeRequests of a field are free for each cursor that it follows, with one for each freeRows of its page, since
 	// upstream may serve small pages.
 	freeRequests = 4
 	freeRows     = 10
 	// searchCost is what each further one costs: as much as a scan.
-	searchCost = scanCost
-	// searchesAtOnce of the longest searches are let through at once, as many as a request has fields by default; and
-	// one a second on average.
-	searchesAtOnce = 10
+	searchCost = document.ScanCost
 	// minPageSize is the least that [Options.PageSize] may be.
 	minPageSize = 20
-	// searchingClients bounds the clients whose searches are counted: those that have searched last.
-	searchingClients = 1024
 )
 
-// searches bounds the searches of each client.
-type searches struct {
-	longest int // requests to upstream
-	clients *lru.Cache[tokenHash, *rate.Limiter]
-}
+// searchLimiter bounds the searches of each client.
+type searchLimiter = admission.SearchLimiter[[sha256.Size]byte]
 
-func newSearches(opts *Options) *searches {
-	clients, _ := lru.New[tokenHash, *rate.Limiter](searchingClients) // its one error is a size below 1
-	return &searches{pagination.MostRequests(max(minPageSize, opts.PageSize), opts.MaxShift, opts.MaxCount), clients}
-}
-
-// charge charges a client for a request to upstream. It returns 0, or after how long the client may try again.
-func (s *searches) charge(client tokenHash) (retryAfter time.Duration) {
-	limiter, ok := s.clients.Get(client)
-	if !ok {
-		limiter = rate.NewLimiter(rate.Limit(s.longest), searchesAtOnce*s.longest)
-		if first, was, _ := s.clients.PeekOrAdd(client, limiter); was {
-			limiter = first
-		}
-	}
-	if limiter.Allow() {
-		return 0
-	}
-	return time.Second // by then the longest search is paid for
+func newSearchLimiter(opts *Options) *searchLimiter {
+	longest := pagination.MostRequests(max(minPageSize, opts.PageSize), opts.MaxShift, opts.MaxCount)
+	return admission.NewSearchLimiter[[sha256.Size]byte](longest)
 }
 
 // search is what a request is charged for searches.
 type search struct {
-	*searches
-	client tokenHash
-	cost   atomic.Int64
+	limiter *searchLimiter
+	client  [sha256.Size]byte
+	cost    atomic.Int64
 }
 
 // allowance is that of a field which reads a range: as much as the request has left, and what a search takes beyond the
@@ -87,10 +64,10 @@ func (s *search) allowance(of *upstream.RequestBudget, rng relay.Range, n pagina
 	}
 	free := freeRequests*cursors + rng.Count/freeRows
 	if n.Total {
-		free += countCost // which is paid for
+		free += document.CountCost // which is paid for
 	}
 	return of.Charging(free, func() time.Duration {
-		retryAfter := s.charge(s.client)
+		retryAfter := s.limiter.Charge(s.client)
 		if retryAfter == 0 {
 			s.cost.Add(searchCost)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"revox-graphql/graph"
+	"revox-graphql/internal/speccases"
 )
 
 // told is an error as clients read it.
@@ -77,7 +78,7 @@ func requestBody(t testing.TB, query, variables, operation string) string {
 func specFile(t *testing.T, name string) *gateway {
 	t.Helper()
 	g := newGateway(t, gatewayOptions{calls: 3, ttl: time.Hour})
-	for _, c := range graph.ReadSpecCases(t, name) {
+	for _, c := range speccases.Read(t, "testdata/spec/"+name+".txt") {
 		t.Run(c.Name, func(t *testing.T) {
 			status, errors, data := g.run(t, requestBody(t, c.Query, c.Variables, c.Operation))
 			if status != http.StatusOK || data != c.Data && name != "documents" || !slices.Equal(errors, c.Errors) {
@@ -269,7 +270,7 @@ func TestNoIntrospection(t *testing.T) {
 	}
 }
 
-var introspectionOff = regexp.MustCompile(`^GRAPHQL_VALIDATION_FAILED 1:\d+ This gateway does not answer introspection`)
+var introspectionOff = regexp.MustCompile(`^GRAPHQL_VALIDATION_FAILED 1:\d+ This gateway does not allow introspection`)
 
 // A fragment of two operations takes the variables of the one that runs.
 func TestFragmentsTakeTheirOperationsVariables(t *testing.T) {

@@ -32,7 +32,7 @@ var (
 	tenantsOperations = flag.Int("tenants.operations", 3_000, "how many requests TestTenants sends at least")
 )
 
-// TestTenants holds that nothing crosses from one tenant to another: no row, no error, no remembered answer. Three
+// TestTenants holds that nothing crosses from one tenant to another: no row, no error, no cached response. Three
 // tenants and a key that upstream refuses share a gateway whose memory is too small for them. They ask the same
 // questions at the same moments, also for one another's calls and with one another's cursors, and one of the three has
 // trouble with upstream. Each call that is shown must be the asker's own, down to what was said, and each error must be
@@ -69,7 +69,7 @@ type tenantsSeen struct {
 	calls                                int            // shown
 	errors                               map[string]int // by code
 	upstream                             int            // requests to upstream
-	shared, evicted                      uint64         // flights, and pages of the cache
+	shared, evicted                      uint64         // fetches, and pages of the cache
 }
 
 // tenant is somebody with a key, and upstream as it is with that key.
@@ -209,8 +209,8 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 	})
 	t.Cleanup(g.cache.Close)
 	handler, err := graph.NewHandler(graph.Options{
-		Calls: g.cache, Known: g.cache, Cached: true, AnswerBytes: pick(random, []int{20 << 10, 500 << 10}),
-		PageSize: 20, MaxCount: 20, MaxShift: 100, MaxScan: 2, Timeout: 30 * time.Second, Forward: true,
+		Calls: g.cache, Known: g.cache, Cached: true, ResponseCacheBytes: pick(random, []int{20 << 10, 500 << 10}),
+		PageSize: 20, MaxCount: 20, MaxShift: 100, MaxScan: 2, Timeout: 30 * time.Second, Authenticate: withKeys,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

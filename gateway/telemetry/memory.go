@@ -37,7 +37,7 @@ func (b *budget) Collect(ch chan<- prometheus.Metric) {
 	for _, account := range b.Accounts() {
 		ch <- prometheus.MustNewConstMetric(b.used, prometheus.GaugeValue, float64(account.Used()), account.Name())
 	}
-	for _, action := range []memory.Action{memory.ShrinkResponses, memory.ShrinkPages, memory.RefuseWork} {
+	for _, action := range []memory.Action{memory.ShrinkResponses, memory.ShrinkPages, memory.RejectWork} {
 		ch <- prometheus.MustNewConstMetric(b.actions, prometheus.CounterValue, float64(b.Taken(action)), action.String())
 	}
 }

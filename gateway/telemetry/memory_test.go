@@ -47,7 +47,7 @@ func TestMemoryMetrics(t *testing.T) {
 		"used_bytes account=requests_executing":               400,
 		"overload_actions_total action=shrink_response_cache": 0,
 		"overload_actions_total action=shrink_page_cache":     1,
-		"overload_actions_total action=refuse_requests":       1,
+		"overload_actions_total action=reject_requests":       1,
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v", got)

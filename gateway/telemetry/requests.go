@@ -163,7 +163,7 @@ const statusUnsent = 499
 // how says in a word where an answer to an operation came from; "" if there is none.
 func (o *outcome) how() string {
 	switch {
-	case o.Remembered:
+	case o.Cached:
 		return "remembered"
 	case o.Stale > 0:
 		return "stale"
@@ -254,7 +254,7 @@ func (q *Requests) label(o *outcome) string {
 		return anonymous
 	case len(name) > maxOperationName:
 		return other
-	case !o.Executed && !o.Remembered:
+	case !o.Executed && !o.Cached:
 		if !q.operations.has(name) {
 			return other
 		}

@@ -21,10 +21,10 @@ import (
 	"math"
 	"slices"
 
-	"revox-graphql/graph/pagination"
-
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"revox-graphql/graph/pagination"
 )
 
 // plan is how to write the selected fields of an object: values of some kind V, and the text that stands before each
@@ -220,7 +220,7 @@ func compileObject[T any](c *compiler, s selection, o object[value[T]]) *objectP
 	return p
 }
 
-// arguments numbers a field's arguments, which are bound anew for each request.
+// arguments numbers a field's arguments, which are bound for each request.
 func (c *compiler) arguments(s selection) int {
 	c.args = append(c.args, s.Field)
 	return len(c.args) - 1

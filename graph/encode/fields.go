@@ -28,7 +28,9 @@ var connectionObject = object[value[*Connection]]{
 			s.path = s.below(rowIndex)
 			p := compileObject(c, s, callObject)
 			return "", func(b []byte, r *run, v *Connection) []byte {
-				return appendRows(b, r, v.window, func(b []byte, _ int, call *upstream.Call) []byte { return p.write(b, r, call) })
+				return appendRows(b, r, v.window, func(b []byte, _ int, call *upstream.Call) []byte {
+					return p.write(b, r, call)
+				})
 			}
 		},
 		"pageInfo": func(c *compiler, s selection) (string, value[*Connection]) {
@@ -49,7 +51,9 @@ var connectionObject = object[value[*Connection]]{
 var edgeObject = object[value[edge]]{
 	name: "CallEdge",
 	fields: map[string]field[value[edge]]{
-		"cursor": always[value[edge]](func(b []byte, _ *run, e edge) []byte { return e.connection.appendCursor(b, e.row) }),
+		"cursor": always[value[edge]](func(b []byte, _ *run, e edge) []byte {
+			return e.connection.appendCursor(b, e.row)
+		}),
 		"node": func(c *compiler, s selection) (string, value[edge]) {
 			p := compileObject(c, s, callObject)
 			return "", func(b []byte, r *run, e edge) []byte { return p.write(b, r, e.call) }
@@ -83,19 +87,27 @@ var callObject = object[value[*upstream.Call]]{
 	name:       "Call",
 	interfaces: []string{"Node"},
 	fields: map[string]field[value[*upstream.Call]]{
-		"id":              text(upstream.FieldID),
-		"status":          always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callStatuses[c.Status]...) }),
+		"id": text(upstream.FieldID),
+		"status": ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
+			return append(b, callStatuses[c.Status]...)
+		}),
 		"phoneNumber":     text(upstream.FieldPhoneNumber),
 		"startedAt":       text(upstream.FieldStartedAt),
 		"answeredAt":      text(upstream.FieldAnsweredAt),
 		"endedAt":         text(upstream.FieldEndedAt),
 		"durationSeconds": seconds(upstream.FieldAnsweredAt, upstream.FieldEndedAt),
 		"ringingSeconds":  seconds(upstream.FieldStartedAt, upstream.FieldAnsweredAt),
-		"result":          always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callResults[c.Result]...) }),
-		"dialError":       always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, dialErrors[c.DialError]...) }),
-		"endReason":       text(upstream.FieldEndReason),
-		"endedBy":         always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, callEndedBys[c.EndedBy]...) }),
-		"recordingUrl":    text(upstream.FieldRecordingURL),
+		"result": ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
+			return append(b, callResults[c.Result]...)
+		}),
+		"dialError": ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
+			return append(b, dialErrors[c.DialError]...)
+		}),
+		"endReason": text(upstream.FieldEndReason),
+		"endedBy": ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
+			return append(b, callEndedBys[c.EndedBy]...)
+		}),
+		"recordingUrl": text(upstream.FieldRecordingURL),
 		"structuredOutput": func(c *compiler, s selection) (string, value[*upstream.Call]) {
 			if len(s.Arguments) == 0 {
 				return text(upstream.FieldStructuredOutput)(c, s)
@@ -126,7 +138,7 @@ var callObject = object[value[*upstream.Call]]{
 				return p.write(b, r, c, args.filter)
 			}
 		},
-		"transcriptEntryCount": always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte {
+		"transcriptEntryCount": ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
 			if n, ok := c.TranscriptLen(); ok {
 				return appendInt(b, n)
 			}
@@ -141,6 +153,9 @@ func always[V any](v V) field[V] {
 	return func(*compiler, selection) (string, V) { return "", v }
 }
 
+// ofCall is always for a field of a call.
+func ofCall(v value[*upstream.Call]) field[value[*upstream.Call]] { return always(v) }
+
 // needing is always for a field that needs something of the connection.
 func needing(mark func(*pagination.Selection), v value[*Connection]) field[value[*Connection]] {
 	return func(c *compiler, _ selection) (string, value[*Connection]) {
@@ -151,12 +166,12 @@ func needing(mark func(*pagination.Selection), v value[*Connection]) field[value
 
 // text is a field that lies ready as JSON.
 func text(field upstream.Field) field[value[*upstream.Call]] {
-	return always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, c.JSON(field)...) })
+	return ofCall(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, c.JSON(field)...) })
 }
 
 // seconds is the time from one moment of a call to another.
 func seconds(from, to upstream.Field) field[value[*upstream.Call]] {
-	return always[value[*upstream.Call]](func(b []byte, _ *run, c *upstream.Call) []byte {
+	return ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
 		if ms, ok := c.Milliseconds(from, to); ok {
 			return appendSeconds(b, ms)
 		}

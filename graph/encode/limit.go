@@ -54,12 +54,17 @@ func (e *SizeError) Error() string {
 
 // Located is an error about a place of the document, unless it has one of its own.
 func Located(err error, position *ast.Position) error {
-	var locations []gqlerror.Location
-	if position != nil {
-		locations = []gqlerror.Location{{Line: position.Line, Column: position.Column}}
-	}
+	locations := Locations(position)
 	if own, ok := errors.AsType[*gqlerror.Error](err); ok && len(own.Locations) > 0 {
 		locations = own.Locations
 	}
 	return &gqlerror.Error{Err: err, Message: err.Error(), Locations: locations}
+}
+
+// Locations are a position as errors have it; none for nil.
+func Locations(position *ast.Position) []gqlerror.Location {
+	if position == nil {
+		return nil
+	}
+	return []gqlerror.Location{{Line: position.Line, Column: position.Column}}
 }

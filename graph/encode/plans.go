@@ -2,13 +2,12 @@ package encode
 
 import (
 	"context"
-	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"revox-graphql/graph/pagination"
+	"revox-graphql/internal/bytelru"
 	"revox-graphql/upstream"
 )
 
@@ -62,16 +61,19 @@ func (p *Plan) Calls(ctx context.Context) func(*upstream.Call) *Call {
 	}
 }
 
-// Plans remembers what was compiled of a document, the least recently used leaving first: the Boolean variables of an
+// Plans caches what was compiled of a document, by least recent use: the Boolean variables of an
 // operation may have any values, and each combination is another plan. They go when the document goes, and their bytes
 // count with the document's.
 type Plans struct {
-	// Grown is called, if it is set, with the number of bytes by which all plans have grown.
-	Grown func(bytes int)
+	cache *bytelru.Cache[planKey, *Plan]
+}
 
-	mu    sync.Mutex
-	known *simplelru.LRU[planKey, *Plan]
-	bytes int
+// NewPlans makes an empty cache. It reports by how many bytes all plans have grown, or shrunk if the number is
+// negative; what it reports to must not use the plans.
+func NewPlans(grown func(bytes int64)) *Plans {
+	return &Plans{bytelru.New[planKey, *Plan](bytelru.Options{
+		MaxEntries: maxPlans, MaxBytes: maxPlanBytes, Count: grown,
+	})}
 }
 
 // planKey is all that a plan depends on.
@@ -88,7 +90,7 @@ const (
 	maxPlanBytes = 1 << 20
 )
 
-// Of is the plan of a root field, compiled if it is not remembered.
+// Of is the plan of a root field, compiled if it is not cached.
 func (p *Plans) Of(op *graphql.OperationContext, root graphql.CollectedField, arguments *Arguments) *Plan {
 	key := planKey{operation: op.Operation, field: root.Field}
 	cacheable := true
@@ -104,53 +106,16 @@ func (p *Plans) Of(op *graphql.OperationContext, root graphql.CollectedField, ar
 	if !cacheable {
 		return Compile(op, root, arguments)
 	}
-	if known := p.get(key); known != nil {
+	if known, ok := p.cache.Get(key); ok {
 		return known
 	}
 	made := Compile(op, root, arguments)
-	if grown := p.add(key, made); grown != 0 && p.Grown != nil {
-		p.Grown(grown)
-	}
+	p.cache.Put(key, made, made.size)
 	return made
 }
 
 // Bytes is about the memory that the plans take.
-func (p *Plans) Bytes() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.bytes
-}
-
-func (p *Plans) get(key planKey) *Plan {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.known == nil {
-		return nil
-	}
-	known, _ := p.known.Get(key)
-	return known
-}
-
-// add keeps a plan, and returns by how many bytes all have grown.
-func (p *Plans) add(key planKey, made *Plan) (grown int) {
-	if made.size > maxPlanBytes {
-		return 0
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.known == nil {
-		p.known, _ = simplelru.NewLRU(maxPlans, func(_ planKey, dropped *Plan) { // its one error is a size below 1
-			p.bytes -= dropped.size
-		})
-	}
-	before := p.bytes
-	p.known.Remove(key) // another request may have been as fast; its bytes are given back
-	p.known.Add(key, made)
-	for p.bytes += made.size; p.bytes > maxPlanBytes; {
-		p.known.RemoveOldest()
-	}
-	return p.bytes - before
-}
+func (p *Plans) Bytes() int { return p.cache.Bytes() }
 
 // arguments are those of a field inside the selection.
 type arguments struct {

@@ -2,25 +2,31 @@ package encode
 
 import "testing"
 
-// Plans for every value of many Boolean variables are not all remembered: those that were used last are, in few bytes.
+// Plans for every value of many Boolean variables are not all cached: those that were used last are, in few bytes.
 func TestPlansAreBounded(t *testing.T) {
-	p := &Plans{}
-	key := func(i int) planKey { return planKey{booleans: uint64(i)} }
 	grown := 0
+	p := NewPlans(func(bytes int64) { grown += int(bytes) })
+	key := func(i int) planKey { return planKey{booleans: uint64(i)} }
+	has := func(i int) bool {
+		_, ok := p.cache.Get(key(i))
+		return ok
+	}
 	for i := range 2 * maxPlans {
-		grown += p.add(key(i), &Plan{size: 100})
-		p.get(key(0)) // and is so among those used last
+		p.cache.Put(key(i), &Plan{size: 100}, 100)
+		has(0) // and is so among those used last
 	}
-	if n := p.known.Len(); n != maxPlans || grown != 100*maxPlans || p.bytes != grown {
-		t.Errorf("%d plans of %d bytes, counted as %d", n, p.bytes, grown)
+	if n := p.cache.Len(); n != maxPlans || grown != 100*maxPlans || p.Bytes() != grown {
+		t.Errorf("%d plans of %d bytes, counted as %d", n, p.Bytes(), grown)
 	}
-	if p.get(key(0)) == nil || p.get(key(1)) != nil || p.get(key(2*maxPlans-1)) == nil {
+	if !has(0) || has(1) || !has(2*maxPlans-1) {
 		t.Error("not the least recently used has left")
 	}
-	if p.add(key(-1), &Plan{size: maxPlanBytes + 1}) != 0 || p.get(key(-1)) != nil {
+	p.cache.Put(key(-1), &Plan{}, maxPlanBytes+1)
+	if grown != 100*maxPlans || has(-1) {
 		t.Error("a plan of too many bytes was kept")
 	}
-	if p.add(key(-2), &Plan{size: maxPlanBytes}) != maxPlanBytes-grown || p.known.Len() != 1 {
-		t.Errorf("%d plans of %d bytes", p.known.Len(), p.bytes)
+	p.cache.Put(key(-2), &Plan{}, maxPlanBytes)
+	if grown != maxPlanBytes || p.cache.Len() != 1 {
+		t.Errorf("%d plans of %d bytes", p.cache.Len(), grown)
 	}
 }

@@ -151,7 +151,7 @@ func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
 	return f, relay.CheckCounts(f.first, f.last)
 }
 
-// keep returns those of a call's n entries that pass. Nobody reads them once ctx has ended.
+// keep returns those of a call's n entries that pass. They are not used once ctx has ended.
 func (f *transcriptFilter) keep(ctx context.Context, c *upstream.Call, n int) []upstream.Entry {
 	const often = 64 // entries, which are microseconds each where they are searched
 	var kept []upstream.Entry

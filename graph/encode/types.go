@@ -27,7 +27,7 @@ func (c *Connection) MarshalGQLContext(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// UnmarshalGQLContext refuses. gqlgen wants it beside MarshalGQLContext, for types that are also input.
+// UnmarshalGQLContext always fails. gqlgen wants it beside MarshalGQLContext, for types that are also input.
 func (*Connection) UnmarshalGQLContext(context.Context, any) error { return errOutputOnly }
 
 var errOutputOnly = errors.New("not an input type")
@@ -52,7 +52,7 @@ func (c *Call) MarshalGQLContext(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// UnmarshalGQLContext refuses.
+// UnmarshalGQLContext always fails.
 func (*Call) UnmarshalGQLContext(context.Context, any) error { return errOutputOnly }
 
 // Node is an object with a global id; a call is the only kind.

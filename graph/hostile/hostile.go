@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Document is a document that must be refused: with this code, in milliseconds, without a request to upstream.
+// Document is a document that must be rejected: with this code, in milliseconds, without a request to upstream.
 type Document struct{ Name, Text, Code string }
 
 // Documents are one attack each. Without limits, most of them take seconds, or gigabytes.

@@ -1,4 +1,4 @@
-// Package oracle answers the gateway's schema the way gqlgen generates it: field by field, over plain structs that
+// Package oracle executes the gateway's schema the way gqlgen generates it: field by field, over plain structs that
 // encoding/json has read. It is slow and plain, and shares nothing with the gateway's own way of reading and writing;
 // tests hold the one against the other, and the benchmark measures the one beside the other. Nothing else imports it.
 package oracle
@@ -19,14 +19,16 @@ import (
 
 // Source is where the calls come from.
 type Source interface {
-	Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []CallOrderStatus) (*CallConnection, error)
+	Calls(
+		ctx context.Context, first *int, after *string, last *int, before *string, statuses []CallOrderStatus,
+	) (*CallConnection, error)
 	// Find returns the calls with these ids, nil for each that there is not. An error may come beside some calls.
 	Find(ctx context.Context, ids []string) ([]*Call, error)
 	// CheckCounts is the error of `first` and `last` of a transcript.
 	CheckCounts(first, last *int) error
 }
 
-// CallConnection is what a source answers.
+// CallConnection is what a source returns.
 type CallConnection struct {
 	Edges    []*CallEdge
 	Nodes    []*Call
@@ -53,7 +55,9 @@ func (r resolver) Call() CallResolver { return callResolver(r) }
 type queryResolver resolver
 
 // Calls resolves `calls`.
-func (r queryResolver) Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []CallOrderStatus) (*CallConnection, error) {
+func (r queryResolver) Calls(
+	ctx context.Context, first *int, after *string, last *int, before *string, statuses []CallOrderStatus,
+) (*CallConnection, error) {
 	return r.Source.Calls(ctx, first, after, last, before, statuses)
 }
 
@@ -104,7 +108,9 @@ func (callResolver) StructuredOutput(_ context.Context, call *Call, keys []strin
 }
 
 // Transcript resolves the field with its arguments.
-func (r callResolver) Transcript(_ context.Context, call *Call, roles []TranscriptRole, search *string, first, last *int) ([]*TranscriptEntry, error) {
+func (r callResolver) Transcript(
+	_ context.Context, call *Call, roles []TranscriptRole, search *string, first, last *int,
+) ([]*TranscriptEntry, error) {
 	if err := r.CheckCounts(first, last); err != nil {
 		return nil, err
 	}
@@ -134,5 +140,5 @@ func MarshalRaw(value json.RawMessage) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) { _, _ = w.Write(value) })
 }
 
-// UnmarshalRaw refuses: no argument of the schema is JSON.
+// UnmarshalRaw always fails: no argument of the schema is JSON.
 func UnmarshalRaw(any) (json.RawMessage, error) { return nil, errors.New("not an input type") }

@@ -13,13 +13,13 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// Row is one element of an answer: a call, or why it could not be read.
+// Row is one element of a response: a call, or why it could not be read.
 type Row struct {
 	Call    *Call
 	Problem string
 }
 
-// Read reads an answer of GET /call, which must be one: an object with a list of calls.
+// Read reads a response of GET /call, which must be one: an object with a list of calls.
 func Read(body []byte) []Row {
 	body = bytes.ToValidUTF8(body, []byte("\uFFFD"))
 	var calls json.RawMessage
@@ -182,7 +182,8 @@ func readTranscript(value json.RawMessage) ([]*TranscriptEntry, json.RawMessage)
 			}
 		}
 		if len(unknown) > 0 {
-			odd = append(odd, string(object(append([]member{{"index", strconv.AppendInt(nil, int64(i), 10)}}, unknown...))))
+			index := member{"index", strconv.AppendInt(nil, int64(i), 10)}
+			odd = append(odd, string(object(append([]member{index}, unknown...))))
 		}
 	}
 	if odd == nil {

@@ -112,13 +112,13 @@ type match struct {
 	run int
 	// rival is the longest run that has calls outside of it, but not together with it.
 	rival int
-	// thinner is how many of the run are on the side of the place that has fewer, if the cursor's call is not in it. The
-	// end of the list counts as many.
+	// thinner is how many of the run are on the side of the place that has fewer, if the cursor's call is not in it.
+	// The end of the list counts as many.
 	thinner int
 	// still says that the list seems to have stood still: all known calls that belong in the span are where they stood.
 	still bool
-	// open is the side on which the cursor's call may still stand beyond the span: only calls on the other side of it are
-	// in the run, and the list goes on there.
+	// open is the side on which the cursor's call may still stand beyond the span: only calls on the other side of it
+	// are in the run, and the list goes on there.
 	open side
 }
 

@@ -26,8 +26,8 @@ type Cursor struct {
 	// Process tags the process that made the cursor; 0 is unknown. Only that process can compare Since exactly with its
 	// own times: the clocks of two machines differ.
 	Process Process
-	// Started is the time by which a list may be ordered: when the element's call started, in milliseconds since 1970; 0
-	// where that is unknown. It is a hint where to search, and no proof.
+	// Started is the time by which a list may be ordered: when the element's call started, in milliseconds since 1970;
+	// 0 where that is unknown. It is a hint where to search, and no proof.
 	Started int64
 	// Noise is by how many seconds the order by that time was seen not to hold around the element, rounded up.
 	Noise uint32
@@ -59,7 +59,8 @@ const (
 
 	processBytes = 3
 
-	// cursorVersion is the form that is written. Version 1 has times to the millisecond, and neither Process nor Started.
+	// cursorVersion is the form that is written. Version 1 has times to the millisecond, and neither Process nor
+	// Started.
 	cursorVersion = 2
 )
 

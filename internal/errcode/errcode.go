@@ -22,12 +22,12 @@ const (
 
 // Errors of the gateway or of Revox: the same request may succeed later.
 const (
-	UpstreamUnauthenticated = "UPSTREAM_UNAUTHENTICATED"  // Revox refuses the gateway's own key
-	UpstreamRateLimited     = "UPSTREAM_RATE_LIMITED"     // Revox answers 429
-	UpstreamTimeout         = "UPSTREAM_TIMEOUT"          // Revox does not answer in time
+	UpstreamUnauthenticated = "UPSTREAM_UNAUTHENTICATED"  // Revox rejects the gateway's own key
+	UpstreamRateLimited     = "UPSTREAM_RATE_LIMITED"     // Revox returns 429
+	UpstreamTimeout         = "UPSTREAM_TIMEOUT"          // Revox does not respond in time
 	UpstreamUnavailable     = "UPSTREAM_UNAVAILABLE"      // Revox cannot be reached, or fails
-	UpstreamInvalidResponse = "UPSTREAM_INVALID_RESPONSE" // Revox's answer cannot be used
-	Overloaded              = "OVERLOADED"                // the gateway sheds load
+	UpstreamInvalidResponse = "UPSTREAM_INVALID_RESPONSE" // Revox's response cannot be used
+	Overloaded              = "OVERLOADED"                // the gateway rejects requests
 	InternalServerError     = "INTERNAL_SERVER_ERROR"     // anything else; only the log has details
 )
 

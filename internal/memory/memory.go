@@ -7,8 +7,8 @@
 // Bytes that are alive and grow with what clients or upstream send, each in an account: pages, responses, bodies.
 // An account is added to before the bytes are there, or as they come, and released when they are garbage. What a
 // request is going to take is reserved before it begins, since memory that was measured afterwards is taken
-// already: the live heap that Go measures is as old as its last collection, and forty answers of 64 MiB can begin
-// between two of them. Measured memory would also refuse work for as long as Go does not collect, after what took
+// already: the live heap that Go measures is as old as its last collection, and forty responses of 64 MiB can begin
+// between two of them. Measured memory would also reject work for as long as Go does not collect, after what took
 // it has gone.
 //
 // # What is not counted
@@ -21,14 +21,14 @@
 //
 // What is released is garbage until it is collected. Go's own collector runs when its limit is near, and while it runs
 // others go on: five that take 64 MiB each went a tenth beyond the limit, on a busy machine. So what was released is
-// counted too, and whoever is about to take much, where both together come near to the limit, has it collected first.
+// counted too, and what is about to take much, where both together come near to the limit, has it collected first.
 //
 // # Overload actions
 //
-// Where the sum is beyond the threshold, what can be made again goes first: remembered responses, then cached pages, by
-// as many bytes as it takes, but for a share that each keeps: without any cache, each request would ask upstream, and
-// take more memory than the cache did. Then new work is refused; what has begun goes on. Each action begins when
-// something is done, and ends when the sum is below nine tenths of the threshold, so that it is told in the log once.
+// Where the sum is beyond the threshold, what can be made again goes first: cached responses, then cached pages, by
+// as many bytes as it takes, but for a share that each keeps: without any cache, each request would go to upstream,
+// and take more memory than the cache did. Then new work is rejected; what has begun goes on. Each action begins when
+// something is done, and ends when the sum is below nine tenths of the threshold, so that it is logged once.
 //
 // All counts are atomic. Locks are taken only beyond the threshold, and for a collection.
 package memory
@@ -54,12 +54,12 @@ const (
 	// small is what is reserved for a usual request at most: its own parts, and a response of some 60 kB. A thousand of
 	// them, which are as many as there may be by default, have 128 MiB.
 	small = 128 << 10
-	// setAside is the share of what may be counted, one in so many, that only small reservations take, and what has begun:
-	// so that usual requests find room beside many large ones.
+	// setAside is the share of what may be counted, one in so many, that only small reservations take, and what has
+	// begun: so that usual requests find room beside many large ones.
 	setAside = 4
-	// beyond is the share, one in so many, by which small reservations may go beyond what may be counted: what has begun
-	// takes more than was reserved for it, and then usual requests would be refused for it. So nine tenths of what Go may
-	// take are counted at most.
+	// beyond is the share, one in so many, by which small reservations may go beyond what may be counted: what has
+	// begun takes more than was reserved for it, and then usual requests would be rejected for it. So nine tenths of
+	// what Go may take are counted at most.
 	beyond = 8
 	// much is what is taken at once that waits for a collection, if one is due.
 	much = 1 << 20
@@ -77,20 +77,20 @@ type Action int
 const (
 	ShrinkResponses Action = iota
 	ShrinkPages
-	RefuseWork
+	RejectWork
 	numActions
 )
 
 // String is the action as a label.
 func (a Action) String() string {
-	return [numActions]string{"shrink_response_cache", "shrink_page_cache", "refuse_requests"}[a]
+	return [numActions]string{"shrink_response_cache", "shrink_page_cache", "reject_requests"}[a]
 }
 
-// told is what the log says of an action.
-var told = [numActions]string{
-	ShrinkResponses: "memory is scarce: remembered answers are dropped",
-	ShrinkPages:     "memory is scarce: cached pages are dropped",
-	RefuseWork:      "memory is scarce: requests are refused",
+// messages are what the log says of each action.
+var messages = [numActions]string{
+	ShrinkResponses: "memory is scarce: cached responses are evicted",
+	ShrinkPages:     "memory is scarce: cached pages are evicted",
+	RejectWork:      "memory is scarce: requests are rejected",
 }
 
 // Budget is the memory of a process. A nil Budget has no limit, and counts nothing.
@@ -273,12 +273,12 @@ func (a *Account) reserve(bytes, most int64) bool {
 		a.collect(bytes)
 		return true
 	}
-	b.take(RefuseWork)
+	b.take(RejectWork)
 	return false
 }
 
 // add counts bytes if no more than most are counted then. Those that there is no room for are not counted even for a
-// moment: small reservations would be refused beside large ones that are refused.
+// moment: small reservations would be rejected beside large ones that are rejected.
 func (a *Account) add(bytes, most int64) bool {
 	b := a.budget
 	for {
@@ -325,7 +325,7 @@ func (a *Account) collect(bytes int64) {
 func (b *Budget) reclaim(most int64) {
 	b.reclaiming.Lock()
 	defer b.reclaiming.Unlock()
-	for a := range RefuseWork {
+	for a := range RejectWork {
 		over := b.counted.Load() - most
 		if over <= 0 {
 			break
@@ -342,7 +342,7 @@ func (b *Budget) reclaim(most int64) {
 func (b *Budget) take(a Action) {
 	b.actions[a].taken.Add(1)
 	if b.actions[a].active.CompareAndSwap(false, true) {
-		b.log.Warn(told[a], "countedBytes", b.counted.Load(), "limitBytes", b.limit)
+		b.log.Warn(messages[a], "countedBytes", b.counted.Load(), "limitBytes", b.limit)
 	}
 }
 
@@ -350,7 +350,7 @@ func (b *Budget) take(a Action) {
 func (b *Budget) calmed() {
 	for a := range numActions {
 		if b.actions[a].active.Load() && b.actions[a].active.CompareAndSwap(true, false) {
-			b.log.Info("memory is there again", "ends", a.String(), "countedBytes", b.counted.Load())
+			b.log.Info("memory is available again", "ended", a.String(), "countedBytes", b.counted.Load())
 		}
 	}
 }

@@ -123,7 +123,7 @@ func TestTake(t *testing.T) {
 	s := newStock()
 	s.responses.fill(500 * k)
 	s.requests.account.Take(500 * k)
-	if s.responses.bytes != 300*k || s.Taken(ShrinkResponses) != 1 || s.Taken(RefuseWork) != 0 {
+	if s.responses.bytes != 300*k || s.Taken(ShrinkResponses) != 1 || s.Taken(RejectWork) != 0 {
 		t.Errorf("%d bytes are left", s.responses.bytes)
 	}
 }
@@ -136,26 +136,26 @@ func TestActionsAreToldOnce(t *testing.T) {
 	for range 10 {
 		s.requests.account.Reserve(150 * k)
 	}
-	if got := s.Taken(RefuseWork); got != 10 {
+	if got := s.Taken(RejectWork); got != 10 {
 		t.Errorf("taken %d times", got)
 	}
 	s.requests.account.Release(80 * k) // 720 is nine tenths of 800
-	for _, want := range []string{"cached pages are dropped", "requests are refused"} {
+	for _, want := range []string{"cached pages are evicted", "requests are rejected"} {
 		if n := strings.Count(s.log.String(), want); n != 1 {
 			t.Errorf("%q is told %d times", want, n)
 		}
 	}
-	if strings.Contains(s.log.String(), "memory is there again") {
+	if strings.Contains(s.log.String(), "memory is available again") {
 		t.Error("it has ended")
 	}
 	for range 10 {
 		s.requests.account.Release(k)
 	}
-	if n := strings.Count(s.log.String(), "memory is there again"); n != 2 {
+	if n := strings.Count(s.log.String(), "memory is available again"); n != 2 {
 		t.Errorf("%d ends are told: %s", n, s.log.String())
 	}
 	s.requests.account.Reserve(500 * k)
-	if n := strings.Count(s.log.String(), "requests are refused"); n != 2 {
+	if n := strings.Count(s.log.String(), "requests are rejected"); n != 2 {
 		t.Errorf("a second time is told %d times", n)
 	}
 }

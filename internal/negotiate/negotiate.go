@@ -77,7 +77,7 @@ func matches(mediaRange, mediaType string) int {
 
 // Encoding chooses one of the offered content codings by the values of Accept-Encoding (RFC 9110 §12.5.3), the first
 // one between equals. It is "" where the response goes as it is: where the client prefers that, or accepts no coding,
-// or says nothing. A client that refuses even that gets it all the same, which the RFC allows.
+// or says nothing. A client that rejects even that gets it all the same, which the RFC allows.
 func Encoding(accept []string, offers ...string) string {
 	if len(accept) == 0 {
 		return ""

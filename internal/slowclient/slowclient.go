@@ -1,6 +1,6 @@
-// Package slowclient judges clients by the progress with which they read an answer, and not by its age: each chunk has
+// Package slowclient judges clients by the progress with which they read a response, and not by its age: each chunk has
 // a deadline of its own. nginx does so between two writes, and Caddy leaves it to such a deadline too; an absolute one,
-// like [http.Server.WriteTimeout], cuts off whoever reads a large answer over a slow line.
+// like [http.Server.WriteTimeout], cuts off a client that reads a large response over a slow line.
 package slowclient
 
 import (
@@ -16,10 +16,11 @@ const (
 	// Timeout is how long a client may take for a chunk: the default of nginx's send_timeout.
 	Timeout = 60 * time.Second
 	// Chunk is how many bytes have a deadline together, however they are written. With Timeout it is the least rate:
-	// 4.3 KiB/s, and a client that reads a byte now and then is cut off. ASP.NET Core's Kestrel wants 240 bytes a second.
+	// 4.3 KiB/s, and a client that reads a byte now and then is cut off. ASP.NET Core's Kestrel wants 240 bytes per
+	// second.
 	//
-	// A system takes what is written in steps of up to a third of its send buffer, which are 1.4 MB on Linux. At 50 kB/s
-	// these are 28 s apart, so Timeout must not be much shorter.
+	// A system takes what is written in steps of up to a third of its send buffer, which are 1.4 MB on Linux. At 50
+	// kB/s these are 28 s apart, so Timeout must not be much shorter.
 	Chunk = 256 << 10
 	// closeTimeout is how long a stream that is cut off may take to end, before its connection is closed. A reset waits
 	// behind the frame that is being written, and that may never end.
@@ -29,7 +30,7 @@ const (
 // errCut is the error of writing to a client that has been cut off.
 var errCut = errors.New("the client was cut off")
 
-// Watch lets a server judge its clients by their progress. [http.Server.WriteTimeout] then holds until an answer
+// Watch lets a server judge its clients by their progress. [http.Server.WriteTimeout] then holds until a response
 // begins. Whatever looks for the [Writer] of a request is within the server's handler by then.
 func Watch(server *http.Server) {
 	outer, next := server.ConnContext, server.Handler
@@ -52,7 +53,7 @@ func Watch(server *http.Server) {
 type connKey struct{}
 
 // Wrap judges the client of w, unless that is done already, by [Watch] below other wrappers. It returns where to write
-// to, which may be w itself, and who tells of the client.
+// to, which may be w itself, and the writer that knows the client.
 func Wrap(w http.ResponseWriter) (http.ResponseWriter, *Writer) {
 	for inner := w; ; {
 		if client, ok := inner.(*Writer); ok {
@@ -67,8 +68,8 @@ func Wrap(w http.ResponseWriter) (http.ResponseWriter, *Writer) {
 	}
 }
 
-// Writer writes an answer for as long as its client goes on reading. Besides Write, its methods are safe for concurrent
-// use.
+// Writer writes a response for as long as its client goes on reading. Besides Write, its methods are safe for
+// concurrent use.
 type Writer struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -177,14 +178,14 @@ func (w *Writer) limit(deadline time.Time) error {
 // Unwrap is for [http.ResponseController].
 func (w *Writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Begin says that an answer is there to be written, so that the time until then is not held against the client.
+// Begin says that a response is there to be written, so that the time until then is not held against the client.
 func (w *Writer) Begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.progress = time.Now()
 }
 
-// Progress is when the client has taken its last chunk; at first, when its request came or its answer was there.
+// Progress is when the client has taken its last chunk; at first, when its request came or its response was there.
 func (w *Writer) Progress() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,0 +1,129 @@
+// Package admission is admission control: how many requests may be in flight at once, and how many bytes they may take
+// together while they are read, executed and written.
+//
+// What is beyond a bound is rejected with [ErrOverloaded]. That must cost next to nothing, or requests in flight get
+// slower with every one that is rejected. So no request waits in a queue, and connections stay open, since new ones
+// cost more than a rejection.
+//
+// A [Controller] has these bounds. A request takes a slot when its body has been read. If it took one before, a client
+// that sends a byte per second would hold the slot for as long as reading may take, and a thousand of them would keep
+// all others out. What a request takes while it is read is memory: bodies that are larger than a connection's own
+// buffers are counted together, as far as they have come ([Body]). A request gives its slot back before its response is
+// written, see writing.go. In between it takes memory, which it reserves before it begins ([Request.Reserve]), by the
+// size that its response is expected to have ([Sizes]).
+//
+// [SearchLimiter] bounds the requests to upstream that searches of each client cause, and [NoCacheLimiter] how often
+// `Cache-Control: no-cache` has pages read again.
+package admission
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"revox-graphql/internal/memory"
+)
+
+// ErrOverloaded is the error of what is rejected because there is too much in flight. The client may try again in a
+// second.
+var ErrOverloaded = errors.New("too much is in flight")
+
+// Controller bounds what is in flight. It is safe for concurrent use. A nil Controller bounds nothing.
+type Controller struct {
+	slots        chan struct{}
+	bodies       atomic.Int64 // bytes
+	maxBodyBytes int64
+	rejected     atomic.Uint64
+	writing      writing
+
+	// The accounts in the memory of the process; nil counts nothing.
+	reading, executing, sending *memory.Account
+}
+
+// New makes a controller for so many requests in flight, so many bytes of bodies that are being read, and so many bytes
+// of responses that are being written. What is in flight counts in the budget too, unless that is nil.
+func New(requests, bodyBytes, responseBytes int, budget *memory.Budget) *Controller {
+	return &Controller{
+		slots:        make(chan struct{}, requests),
+		maxBodyBytes: int64(bodyBytes),
+		writing:      writing{maxBytes: responseBytes},
+		reading:      budget.Account("request_bodies"),
+		executing:    budget.Account("requests_executing"),
+		sending:      budget.Account("responses_being_written"),
+	}
+}
+
+// InFlight is how many requests have a slot: they have been read, and their responses are not yet being written.
+func (c *Controller) InFlight() int { return len(c.slots) }
+
+// Rejected is how many requests were rejected.
+func (c *Controller) Rejected() uint64 { return c.rejected.Load() }
+
+// reject counts a request that is rejected.
+func (c *Controller) reject() error {
+	c.rejected.Add(1)
+	return ErrOverloaded
+}
+
+const (
+	// SmallBody is the size of a body that need not be counted, in bytes: net/http has as much for each connection,
+	// twice.
+	SmallBody = 4 << 10
+	// bodyFactor is how much memory a byte of a body takes while it is read: buffers grow by doubling.
+	bodyFactor = 2
+)
+
+// Body counts the bytes of one request's body while it is read. A nil Body counts nothing.
+type Body struct {
+	control    *Controller
+	size       int64 // bytes that were counted
+	unreserved int64 // of them, for which there was no memory
+	rejected   bool
+}
+
+// Body begins to count a body.
+func (c *Controller) Body() *Body {
+	if c == nil {
+		return nil
+	}
+	return &Body{control: c}
+}
+
+// Count returns a reader whose bytes are counted as they come. It fails with [ErrOverloaded] where there are too many
+// of all bodies.
+func (b *Body) Count(r io.Reader) io.Reader {
+	if b == nil {
+		return r
+	}
+	return &countedReader{r, b}
+}
+
+// Release takes back what was counted.
+func (b *Body) Release() {
+	if b != nil {
+		b.control.bodies.Add(-b.size)
+		b.control.reading.Release(bodyFactor * (b.size - b.unreserved))
+		b.size, b.unreserved = 0, 0
+	}
+}
+
+type countedReader struct {
+	io.Reader
+	body *Body
+}
+
+// Read implements [io.Reader].
+func (r *countedReader) Read(p []byte) (int, error) {
+	b := r.body
+	if b.rejected {
+		return 0, ErrOverloaded
+	}
+	n, err := r.Reader.Read(p)
+	b.size += int64(n)
+	c := b.control
+	if c.bodies.Add(int64(n)) > c.maxBodyBytes || !c.reading.Reserve(bodyFactor*int64(n)) {
+		b.unreserved, b.rejected = int64(n), true
+		return n, c.reject()
+	}
+	return n, err
+}

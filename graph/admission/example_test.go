@@ -1,0 +1,25 @@
+package admission_test
+
+import (
+	"fmt"
+
+	"revox-graphql/graph/admission"
+)
+
+// A request takes a slot, reserves memory for its response, and gives both back.
+func Example() {
+	control := admission.New(1, 1<<20, 1<<20, nil) // one request at once
+	first, err := control.Enter()
+	fmt.Println(err, first.Reserve(100, 64<<10, 0), control.InFlight())
+
+	_, err = control.Enter()
+	fmt.Println(err, control.Rejected())
+
+	first.End()
+	_, err = control.Enter()
+	fmt.Println(err)
+	// Output:
+	// <nil> <nil> 1
+	// too much is in flight 1
+	// <nil>
+}

@@ -1,0 +1,123 @@
+package admission
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"revox-graphql/internal/memory"
+	"revox-graphql/internal/slowclient"
+	"revox-graphql/internal/slowclient/slowtest"
+)
+
+// While the bytes of all responses are beyond their bound, clients are cut off that take nothing, and no others.
+func TestResponsesBeingWrittenAreBounded(t *testing.T) {
+	const (
+		size    = 10 << 20
+		seconds = time.Second
+	)
+	type client struct {
+		count, rate, most int
+		arrives           bool
+		within            time.Duration
+	}
+	for name, test := range map[string]struct {
+		room    int // for so many answers
+		clients []client
+	}{
+		"there is room": {2, []client{
+			{1, 50e3, size, true, 210 * seconds},
+			{1, 1e6, 0, false, slowclient.Timeout},
+		}},
+		"honest ones are many":       {2, []client{{120, 2e6, size, true, 6 * seconds}}},
+		"one larger than all may be": {0, []client{{1, 2e6, size, true, 6 * seconds}}},
+		"honest ones, and stalled ones that came later": {10, []client{
+			{60, 2e6, size, true, 6 * seconds},
+			{60, 1e6, 0, false, stallTimeout},
+		}},
+		"stalled ones came first, and half-way": {10, []client{
+			{20, 100e6, size / 2, false, stallTimeout + seconds},
+			{10, 2e6, size, true, 6 * seconds},
+		}},
+		"no more than have to are cut off": {3, []client{
+			{1, 100e6, size / 4, false, stallTimeout + seconds},
+			{3, 200e3, size, true, 60 * seconds},
+		}},
+		"slow ones where memory is short": {1, []client{
+			{1, 40e3, size, false, stallTimeout},
+			{1, 300e3, size, true, 36 * seconds},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &writing{maxBytes: test.room * size}
+				const executing = 2 * slowclient.Timeout // which is not held against a client
+				began := time.Now().Add(executing)
+				var all sync.WaitGroup
+				for _, kind := range test.clients {
+					for range kind.count {
+						all.Go(func() {
+							to, client := slowclient.Wrap(slowtest.New(kind.rate, kind.most))
+							time.Sleep(executing)
+							err := w.write(to, client, &Response{Parts: [3][]byte{make([]byte, size)}}, size)
+							took := time.Since(began)
+							if (err == nil) != kind.arrives || !kind.arrives && !client.TooSlow() || took > kind.within {
+								t.Errorf("after %s of %d bytes a second: %v", took, kind.rate, err)
+							}
+						})
+					}
+				}
+				all.Wait()
+				if w.bytes != 0 || len(w.under) != 0 {
+					t.Errorf("%d bytes of %d responses are still counted", w.bytes, len(w.under))
+				}
+			})
+		})
+	}
+}
+
+// Where a request is rejected because there is no memory, a response goes that its client does not read, and no other.
+func TestRejectionsForMemoryCutOffStalledClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		budget := memory.NewBudget(1<<20, 1<<20, slog.New(slog.DiscardHandler))
+		budget.Account("other").Add(2 << 20)
+		control := New(1, 0, 1<<30, budget)
+		const size = 10 << 20
+		var mu sync.Mutex
+		cut := []int{}
+		var all sync.WaitGroup
+		for i, rate := range []int{300e3, 0, 0} {
+			all.Go(func() {
+				to, client := slowclient.Wrap(slowtest.New(max(1, rate), size*rate))
+				if control.writing.write(to, client, &Response{Parts: [3][]byte{make([]byte, size)}}, size) != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					cut = append(cut, i)
+				}
+			})
+			time.Sleep(time.Second)
+		}
+		for i, want := range [][]int{{}, {1}, {1, 2}, {1, 2}} { // after 3, 6, 9 and 12 seconds
+			request, err := control.Enter()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := request.Reserve(100, 1000, 0); !errors.Is(err, ErrOverloaded) || control.Rejected() != uint64(i)+1 {
+				t.Errorf("%v, %d were rejected", err, control.Rejected())
+			}
+			request.End()
+			synctest.Wait()
+			mu.Lock()
+			if !slices.Equal(cut, want) {
+				t.Errorf("%d. %v are cut off, want %v", i, cut, want)
+			}
+			mu.Unlock()
+			time.Sleep(3 * time.Second)
+		}
+		all.Wait()
+	})
+}

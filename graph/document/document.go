@@ -1,0 +1,88 @@
+// Package document turns the text of a GraphQL request into a document that may run.
+//
+// A [Store] finds the document that a request means: by its text, by the hash of an automatic persisted query, or by
+// the id of a trusted document (persisted.go, trusted.go). The text is checked once, in the order that makes each check
+// cheap: its tokens are counted (syntax.go), it is parsed, its extent is measured (limits.go), and it is validated
+// (checker.go, with values.go for literals). What does not depend on one request is worked out with that: how to coerce
+// the variables (variables.go) and what an operation costs (cost.go). Documents that passed are cached (cache.go).
+//
+// Errors about a document are GraphQL errors with a code of package errcode, ready for the client. Errors about the way
+// in which a request names its document are the sentinels of persisted.go, which the caller words.
+package document
+
+import (
+	"log/slog"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"revox-graphql/graph/encode"
+	"revox-graphql/internal/errcode"
+	"revox-graphql/internal/memory"
+)
+
+// Options are the settings of a [Store].
+type Options struct {
+	Schema *ast.Schema
+	Limits Limits
+	// DefaultCount is how many calls a connection returns that is given no count, and MaxCount the most that it may.
+	DefaultCount, MaxCount int
+	// Introspection allows documents to ask for the schema. Without it errors suggest no names of the schema either.
+	Introspection bool
+	// PersistedBytes bounds the memory for automatic persisted queries, in bytes; 0 turns them off.
+	PersistedBytes int
+	// TrustedDocuments is the path of a manifest of the only documents that may run; "" lets every document run.
+	TrustedDocuments string
+	// Memory is where the bytes of cached documents and texts are counted; nil counts nothing.
+	Memory *memory.Budget
+	// Log gets a line when the manifest was read again.
+	Log *slog.Logger
+}
+
+// Document is a document that has passed every check, with what is worked out once for all of its requests.
+type Document struct {
+	Text  string
+	Hash  string // SHA-256 of the text, in hexadecimal digits
+	AST   *ast.QueryDocument
+	Plans *encode.Plans
+
+	operations []*Operation
+	size       int               // about the bytes that it takes to keep it, without its plans
+	grown      func(bytes int64) // gets by how many bytes plans grow; nil where the document is not cached
+}
+
+// Operation is one operation of a document.
+type Operation struct {
+	Definition *ast.OperationDefinition
+
+	cost      *costPlan
+	variables *variables
+}
+
+// Operation returns the operation that a request names (GraphQL spec 6.1 GetOperation). An error is worded as
+// graphql-js does.
+func (d *Document) Operation(name string) (*Operation, *gqlerror.Error) {
+	if err := checkName(len(name)); err != nil {
+		return nil, err
+	}
+	if name == "" && len(d.operations) == 1 {
+		return d.operations[0], nil
+	}
+	for _, operation := range d.operations {
+		if operation.Definition.Name == name {
+			return operation, nil
+		}
+	}
+	err := gqlerror.Errorf(`Unknown operation named "%s".`, Shorten(name))
+	if name == "" {
+		err = gqlerror.Errorf("Must provide operation name if query contains multiple operations.")
+	}
+	return nil, coded(gqlerror.List{err}, errcode.ValidationFailed)[0]
+}
+
+// planned counts what plans take.
+func (d *Document) planned(bytes int64) {
+	if d.grown != nil {
+		d.grown(bytes)
+	}
+}

@@ -1,0 +1,31 @@
+package encode_test
+
+import (
+	"fmt"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"revox-graphql/graph/document"
+	"revox-graphql/graph/encode"
+	"revox-graphql/graph/generated"
+)
+
+// The selection of a root field is compiled once, to a plan that writes any number of windows and knows what they need.
+func Example() {
+	documents, err := document.New(document.Options{Schema: generated.Schema()})
+	if err != nil {
+		panic(err)
+	}
+	found, err := documents.Find(document.Request{Query: `{ calls { nodes { id } pageInfo { hasNextPage } } }`}, nil)
+	if err != nil {
+		panic(err)
+	}
+	operation := found.AST.Operations[0]
+	op := &graphql.OperationContext{Doc: found.AST, Operation: operation}
+	field := graphql.CollectFields(op, operation.SelectionSet, []string{"Query"})[0]
+	plan := found.Plans.Of(op, field, &encode.Arguments{})
+
+	// Upstream is asked only for what is selected: here for rows and whether others follow, and not for the length.
+	fmt.Printf("%+v\n", plan.Selection())
+	// Output: {Rows:true Next:true Previous:false Total:false}
+}

@@ -1,0 +1,57 @@
+// Package slowtest imitates slow clients, for tests in a bubble of testing/synctest.
+package slowtest
+
+import (
+	"net/http/httptest"
+	"os"
+	"sync"
+	"time"
+)
+
+// Client is an [http.ResponseWriter] whose client reads so many bytes per second, and at most so many. It keeps none.
+type Client struct {
+	*httptest.ResponseRecorder
+	rate, most int
+
+	mu       sync.Mutex
+	read     int
+	deadline time.Time
+	changed  chan struct{} // the deadline has
+}
+
+// New makes a client that reads rate bytes per second, until it has read most bytes.
+func New(rate, most int) *Client {
+	return &Client{ResponseRecorder: httptest.NewRecorder(), rate: rate, most: most, changed: make(chan struct{}, 1)}
+}
+
+// Write implements [http.ResponseWriter].
+func (r *Client) Write(b []byte) (int, error) {
+	var arrived <-chan time.Time
+	if r.read += len(b); r.read <= r.most {
+		arrived = time.After(time.Duration(len(b)) * time.Second / time.Duration(r.rate))
+	}
+	for {
+		r.mu.Lock()
+		late := time.After(time.Until(r.deadline))
+		r.mu.Unlock()
+		select {
+		case <-arrived:
+			return len(b), nil
+		case <-late:
+			return 0, os.ErrDeadlineExceeded
+		case <-r.changed:
+		}
+	}
+}
+
+// SetWriteDeadline is for [http.ResponseController].
+func (r *Client) SetWriteDeadline(deadline time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deadline = deadline
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+	return nil
+}
