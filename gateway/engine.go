@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/gateway/export"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/graph"
@@ -31,31 +32,31 @@ const refreshInterval = time.Second
 
 // maxWaiters is how many GraphQL requests may wait for upstream: a quarter of those that may be in flight is left for
 // what pages in memory answer. How many fetches there are is bounded by upstream's slots and queue.
-func (s *settings) maxWaiters() int { return s.MaxConcurrent - s.MaxConcurrent/4 }
+func maxWaiters(s *config.Settings) int { return s.MaxConcurrentRequests - s.MaxConcurrentRequests/4 }
 
 // newEngine wires the engine. What it counts is in the registry.
 func newEngine(
-	s *settings, traces *telemetry.Traces, registry *prometheus.Registry, budget *memory.Budget, log *slog.Logger,
+	s *config.Settings, traces *telemetry.Traces, registry *prometheus.Registry, budget *memory.Budget, log *slog.Logger,
 ) (*engine, error) {
-	forward := s.Credentials == "forward"
+	forward := s.Forward
 	telemetry.LogLibraries(log) // what net/http says of upstream
 	observer := telemetry.NewUpstream(registry, log)
 	clientOptions := upstream.ClientOptions{
-		BaseURL:        s.baseURL,
+		BaseURL:        s.BaseURL,
 		UserAgent:      "revox-graphql/" + strings.Trim(programVersion(), "()"), // parentheses would be a comment there
 		StatusesFormat: upstream.StatusesFormat(s.UpstreamStatuses),
-		FirstPage:      s.firstPage,
+		FirstPage:      s.FirstPage(),
 		CheckStatuses:  true,
-		AttemptTimeout: s.UpstreamAttempt,
-		MaxConcurrent:  s.UpstreamConcurrent,
+		AttemptTimeout: s.UpstreamAttemptTimeout,
+		MaxConcurrent:  s.UpstreamConcurrency,
 		MaxWaiting:     s.UpstreamQueue,
 		Memory:         budget,
 		Observer:       observer,
 		Wrap:           traces.Transport,
 	}
 	cacheOptions := pagecache.Options{
-		TTL: s.CacheTTL, Revalidate: s.CacheRevalidate.or(s.CacheTTL), Stale: s.CacheStale, MaxBytes: int(s.CacheBytes),
-		Patience: s.UpstreamAttempt, Timeout: s.UpstreamTimeout, MaxWaiters: s.maxWaiters(), Memory: budget,
+		TTL: s.CacheTTL, Revalidate: s.CacheRevalidate, Stale: s.CacheStale, MaxBytes: s.CacheBytes,
+		Patience: s.UpstreamAttemptTimeout, Timeout: s.UpstreamTimeout, MaxWaiters: maxWaiters(s), Memory: budget,
 		Failing: func(tenant upstream.Tenant, err error) {
 			if err != nil {
 				log.Warn("upstream is failing: answers come from memory and say how old they are",
@@ -66,8 +67,8 @@ func newEngine(
 		},
 	}
 	if forward {
-		clientOptions.MaxTenantConcurrent, clientOptions.AnyKey = max(1, s.UpstreamConcurrent/2), true
-		cacheOptions.MaxTenantBytes = int(s.CacheTenantBytes)
+		clientOptions.MaxTenantConcurrent, clientOptions.AnyKey = max(1, s.UpstreamConcurrency/2), true
+		cacheOptions.MaxTenantBytes = s.CacheTenantBytes
 	}
 	client := upstream.NewClient(clientOptions)
 	if forward {
@@ -82,44 +83,44 @@ func newEngine(
 		client.Close()
 	}
 	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body there is.
-	capacity := graph.NewCapacity(s.MaxConcurrent, max(1, s.MaxConcurrent/4)*int(s.MaxRequestBytes), writingBytes)
+	capacity := graph.NewCapacity(s.MaxConcurrentRequests, max(1, s.MaxConcurrentRequests/4)*s.MaxRequestBytes, writingBytes)
 	capacity.CountIn(budget)
 	graphQL, err := graph.NewHandler(graph.Options{
 		Calls:           cache,
 		Known:           cache,
 		Cached:          s.CacheTTL > 0,
-		AnswerBytes:     int(s.AnswerBytes),
+		AnswerBytes:     s.ResponseBytes,
 		PageSize:        s.UpstreamPageSize,
 		MaxCount:        s.MaxPageSize,
 		MaxShift:        s.MaxShift,
 		MaxScan:         s.MaxScanPages,
 		Timeout:         s.UpstreamTimeout,
-		MaxRequests:     s.UpstreamRequests,
+		MaxRequests:     s.UpstreamMaxRequests,
 		RefreshInterval: refreshInterval,
-		Credential:      s.apiKey,
+		Credential:      s.APIKey,
 		Forward:         forward,
 		Tokens:          s.Tokens,
-		TokensFile:      s.tokensFile,
+		TokensFile:      s.TokenList,
 		Introspection:   s.Introspection,
-		Demo:            s.demo,
+		Demo:            s.Demo,
 		Log:             log,
 		Limits: graph.Limits{
-			RequestBytes: int(s.MaxRequestBytes),
+			RequestBytes: s.MaxRequestBytes,
 			Tokens:       s.MaxTokens,
 			Depth:        s.MaxDepth,
 			Aliases:      s.MaxAliases,
 			RootFields:   s.MaxRootFields,
 			Cost:         s.MaxCost,
-			AnswerBytes:  int(s.MaxAnswerBytes),
+			AnswerBytes:  s.MaxResponseBytes,
 		},
 		Capacity:         capacity,
 		Memory:           budget,
-		PersistedBytes:   int(s.APQBytes),
+		PersistedBytes:   s.APQBytes,
 		TrustedDocuments: s.TrustedDocuments,
 	})
 	if err != nil { // the one thing that it reads is the manifest
 		stop()
-		err = wrong("trusted-documents", "GATEWAY_TRUSTED_DOCUMENTS", "cannot be used: %w", err)
+		err = config.Wrong("trusted-documents", "cannot be used: %w", err)
 		return nil, &export.UsageError{Err: err}
 	}
 	return &engine{graphQL, client, observer, capacity, stop}, nil

@@ -24,7 +24,7 @@ func FuzzDoor(f *testing.F) {
 	env := map[string]string{
 		"REVOX_API_KEY": "key", "REVOX_BASE_URL": upstream.URL + "/api", "GATEWAY_CORS_ORIGINS": "https://app.example", "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
 	}
-	s, err := parseSettings(nil, func(name string) string { return env[name] }, io.Discard)
+	s, err := parse(env)
 	if err != nil {
 		f.Fatal(err)
 	}

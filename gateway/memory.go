@@ -10,12 +10,11 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/internal/memory"
 )
 
 const (
-	// leastMemory is the least that the process may be limited to: it takes some 30 MiB to begin with.
-	leastMemory = 128 << 20
 	// cgroupShare is the share of a control group's memory, in per cent, that the process keeps to. The rest is for what
 	// it takes beyond that for a moment, when the garbage collector does not keep up, and for what the kernel counts there
 	// (buffers of sockets, page tables, files). automemlimit's default is 90; with 80, twenty attacks at once on two cores
@@ -24,7 +23,7 @@ const (
 )
 
 // memoryLimit is how many bytes the process may take, and what says so. 0 is any number.
-func (s *settings) memoryLimit(getenv func(string) string, cgroup memlimit.Provider) (limit int64, from string) {
+func memoryLimit(s *config.Settings, getenv func(string) string, cgroup memlimit.Provider) (limit int64, from string) {
 	if s.MemoryLimit > 0 {
 		return int64(s.MemoryLimit), "GATEWAY_MEMORY_LIMIT"
 	}
@@ -47,10 +46,10 @@ func (s *settings) memoryLimit(getenv func(string) string, cgroup memlimit.Provi
 
 // limitMemory makes the budget of the process, and has Go keep to it unless GOMEMLIMIT has said what to keep to. The
 // function that it returns ends that.
-func (s *settings) limitMemory(
-	getenv func(string) string, cgroup memlimit.Provider, log *slog.Logger,
+func limitMemory(
+	s *config.Settings, getenv func(string) string, cgroup memlimit.Provider, log *slog.Logger,
 ) (budget *memory.Budget, restore func()) {
-	limit, from := s.memoryLimit(getenv, cgroup)
+	limit, from := memoryLimit(s, getenv, cgroup)
 	if limit == 0 {
 		log.Debug("memory has no limit: GATEWAY_MEMORY_LIMIT sets one", "says", from)
 		return memory.NewBudget(0, 0, log), func() {}

@@ -60,7 +60,7 @@ func TestMemoryLimitSources(t *testing.T) {
 				t.Fatal(err)
 			}
 			getenv := func(string) string { return test.env }
-			budget, restore := s.limitMemory(getenv, test.cgroup, slog.New(slog.DiscardHandler))
+			budget, restore := limitMemory(s, getenv, test.cgroup, slog.New(slog.DiscardHandler))
 			defer restore()
 			if got := budget.Limit(); got != test.want {
 				t.Errorf("the limit is %d", got)
@@ -96,7 +96,7 @@ func TestMemoryLimitIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		log := &lockedBuffer{}
-		_, restore := s.limitMemory(func(string) string { return "" }, cgroup,
+		_, restore := limitMemory(s, func(string) string { return "" }, cgroup,
 			slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 		restore()
 		if !strings.Contains(log.String(), want) {

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/internal/middleware"
 )
 
@@ -37,7 +38,7 @@ func serveMetrics(
 ) (stop func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, wrong("metrics-listen", "GATEWAY_METRICS_LISTEN", "cannot be used: %w", err)
+		return nil, config.Wrong("metrics-listen", "cannot be used: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", middleware.ReadOnly(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
@@ -45,7 +46,7 @@ func serveMetrics(
 		Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: scrapeTimeout, IdleTimeout: 2 * time.Minute,
 		ErrorLog: errorLog(log),
 	}
-	if host, _, _ := net.SplitHostPort(address); loopback(host) {
+	if host, _, _ := net.SplitHostPort(address); config.Loopback(host) {
 		server.Handler = middleware.Hosts(middleware.HostOptions{}, mux)
 	}
 	go func() { _ = server.Serve(netutil.LimitListener(listener, metricsConnections)) }()

@@ -107,8 +107,8 @@ func TestLogLevelAndSlowRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.logger(&log).Info("hidden")
-	s.logger(&log).Warn("shown")
+	s.Logger(&log).Info("hidden")
+	s.Logger(&log).Warn("shown")
 	if got := log.String(); strings.Contains(got, "hidden") || !strings.Contains(got, "shown") {
 		t.Errorf("log: %s", got)
 	}

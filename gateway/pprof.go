@@ -8,6 +8,7 @@ import (
 	"net/http/pprof"
 	"time"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/internal/middleware"
 )
 
@@ -16,7 +17,7 @@ import (
 func servePprof(ctx context.Context, address string, log *slog.Logger) (stop func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, wrong("pprof-listen", "GATEWAY_PPROF_LISTEN", "cannot be used: %w", err)
+		return nil, config.Wrong("pprof-listen", "cannot be used: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

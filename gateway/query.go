@@ -19,6 +19,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"golang.org/x/term"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/gateway/export"
 	"revox-graphql/graph/generated"
 	"revox-graphql/internal/middleware"
@@ -34,19 +35,19 @@ var errAnswered = errors.New("the answer has errors")
 // demoSource is where calls come from that are made up.
 const demoSource = "demo"
 
-// query is the command: it asks the engine that would serve, in this process and without a listener of its own.
-func query(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
+// run is the command: it executes requests with the engine that would serve, in this process and without a listener.
+func (q *queryOptions) run(ctx context.Context, s *config.Settings, stdout, stderr io.Writer) error {
 	schema, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphqls", Input: generated.SDL()})
 	if err != nil {
 		return err
 	}
-	request, err := s.query.request(schema, os.Stdin)
+	request, err := q.request(schema, os.Stdin)
 	if err != nil {
 		return &export.UsageError{Err: err}
 	}
-	s.CacheBytes, s.AnswerBytes = queryCacheBytes, 0
-	source := s.baseURL.Redacted() + " " + s.apiKey.Fingerprint("export")
-	if s.demo {
+	s.CacheBytes, s.ResponseBytes = queryCacheBytes, 0
+	source := s.BaseURL.Redacted() + " " + s.APIKey.Fingerprint("export")
+	if s.Demo {
 		source = demoSource
 		_, _ = fmt.Fprintln(stderr, "revox-graphql: these are made-up demo calls: set REVOX_API_KEY to see your own")
 		stopDemo, err := startDemo(ctx, s, slog.Default())
@@ -68,11 +69,11 @@ func query(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 	}
 	defer engine.stop()
 	ask := inMemory(middleware.RequestID(engine.graphQL))
-	if !s.query.All {
-		err = answer(ctx, ask, request, s.query.Pretty || isTerminal(stdout), stdout)
+	if !q.All {
+		err = answer(ctx, ask, request, q.Pretty || isTerminal(stdout), stdout)
 	} else {
-		err = s.query.walk(ctx, &export.Options{
-			Ask: ask, Schema: schema, Request: *request, Source: source, PageSize: min(s.query.PageSize, s.MaxPageSize),
+		err = q.walk(ctx, &export.Options{
+			Ask: ask, Schema: schema, Request: *request, Source: source, PageSize: min(q.PageSize, s.MaxPageSize),
 		}, terminal, stdout)
 	}
 	if output, ok := stdout.(io.Closer); ok { // some file systems tell only then that what was written has no room
@@ -82,9 +83,9 @@ func query(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 }
 
 // walk writes all calls to standard output, or to the file.
-func (q *queryCommand) walk(ctx context.Context, o *export.Options, terminal *terminal, stdout io.Writer) error {
+func (q *queryOptions) walk(ctx context.Context, o *export.Options, terminal *terminal, stdout io.Writer) error {
 	o.MaxWait, o.After = q.MaxWait, q.After
-	o.Rows = export.RowOptions{Format: q.Format, Columns: q.Columns, Header: q.Header}
+	o.Rows = export.RowOptions{Format: export.Format(q.Format), Columns: q.Columns, Header: q.Header}
 	o.Notify = func(line string) { _, _ = fmt.Fprintln(terminal, "revox-graphql:", line) }
 	info, err := os.Stat(q.Out) //nolint:gosec // the user names it
 	direct := q.Out == "" || err == nil && isOutput(info, stdout)
@@ -122,7 +123,7 @@ func isOutput(info os.FileInfo, stdout io.Writer) bool {
 }
 
 // request is the GraphQL request.
-func (q *queryCommand) request(schema *ast.Schema, stdin io.Reader) (*export.Request, error) {
+func (q *queryOptions) request(schema *ast.Schema, stdin io.Reader) (*export.Request, error) {
 	r := &export.Request{Query: q.Document, OperationName: q.Operation, Variables: map[string]jsontext.Value{}}
 	if q.File != "" {
 		text, err := read(q.File, stdin)
@@ -164,7 +165,7 @@ func (q *queryCommand) request(schema *ast.Schema, stdin io.Reader) (*export.Req
 }
 
 // vars are the variables that are given one by one.
-func (q *queryCommand) vars() (map[string]jsontext.Value, error) {
+func (q *queryOptions) vars() (map[string]jsontext.Value, error) {
 	variables := map[string]jsontext.Value{}
 	for _, pair := range q.Var {
 		name, value, ok := strings.Cut(pair, "=")

@@ -25,7 +25,7 @@ func TestDiskFull(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = run(t.Context(), args, func(name string) string { return env[name] }, full, io.Discard)
+		err = run(t.Context(), args, environ(env), full, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), "no space left on device") {
 			t.Errorf("%v: %v", args, err)
 		}

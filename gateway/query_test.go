@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -46,7 +47,7 @@ func runQuery(t *testing.T, env map[string]string, args ...string) (stdout, stde
 	t.Helper()
 	var out bytes.Buffer
 	log := &lockedBuffer{} // what was asked in the background may still be logged
-	err := run(t.Context(), append([]string{"query"}, args...), func(name string) string { return env[name] }, &out, log)
+	err := run(t.Context(), append([]string{"query"}, args...), environ(env), &out, log)
 	if err != nil {
 		status = exitStatus(err)
 		_, _ = fmt.Fprintln(log, err)
@@ -143,7 +144,7 @@ func TestQuerySettings(t *testing.T) {
 			t.Errorf("%s: %d, %s, %s", args, status, out, log)
 		}
 	}
-	if _, log, status := runQuery(t, env, "--all", ""); status != 2 || !strings.HasPrefix(log, "[<file>] is empty\n") {
+	if _, log, status := runQuery(t, env, "--all", ""); status != 2 || !strings.HasPrefix(log, "FILE is empty\n") {
 		t.Errorf("a file without a name: %d, %s", status, log)
 	}
 	if _, log, status := runQuery(t, env, "--all", "--after", ""); status != 0 {
@@ -155,23 +156,21 @@ func TestQuerySettings(t *testing.T) {
 	}
 }
 
-// The README tells of every flag of a query.
-func TestREADMEQueryFlags(t *testing.T) {
+// The documentation has every flag of a query.
+func TestQueryFlagsAreDocumented(t *testing.T) {
 	help, _, status := runQuery(t, nil, "--help")
 	own, settings, ok := strings.Cut(help, "Settings:")
 	if status != 0 || !ok || strings.Contains(help, "--listen") || !strings.Contains(settings, "$REVOX_BASE_URL") {
 		t.Fatalf("%d, %s", status, help)
 	}
-	for line := range strings.Lines(own) {
-		_, flag, ok := strings.Cut(line, "  --")
-		if !ok {
-			_, flag, ok = strings.Cut(line, ", --")
-		}
-		flag, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(flag), "[no-]"), "=")
-		flag, _, _ = strings.Cut(flag, " ")
-		flag = strings.TrimRight(flag, ".,")
-		if ok && !strings.Contains(readme(t), "--"+flag) && !strings.Contains(readme(t), "--no-"+flag) {
-			t.Errorf("the README does not tell of --%s", flag)
+	flags := regexp.MustCompile(`(?m)^  (?:-\w,|   ) --([a-z-]+)`).FindAllStringSubmatch(own, -1)
+	if len(flags) < 15 {
+		t.Fatalf("%d flags in %s", len(flags), own)
+	}
+	text := documentation(t)
+	for _, flag := range flags {
+		if !strings.Contains(text, "--"+flag[1]) && !strings.Contains(text, "--no-"+flag[1]) && flag[1] != "help" {
+			t.Errorf("the documentation lacks --%s", flag[1])
 		}
 	}
 }

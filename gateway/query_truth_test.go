@@ -50,8 +50,7 @@ func TestExitStatuses(t *testing.T) {
 		{"--check --allow-anonymous", 0},
 	} {
 		t.Run(test.args, func(t *testing.T) {
-			getenv := func(name string) string { return env[name] }
-			err := run(t.Context(), strings.Fields(test.args), getenv, io.Discard, io.Discard)
+			err := run(t.Context(), strings.Fields(test.args), environ(env), io.Discard, io.Discard)
 			status := 0
 			if err != nil {
 				status = exitStatus(err)
@@ -70,9 +69,8 @@ func (*badCloser) Close() error { return syscall.ENOSPC }
 
 func TestOutputThatCannotBeClosed(t *testing.T) {
 	_, env := startREST(t, 30)
-	getenv := func(name string) string { return env[name] }
 	for _, args := range []string{"query --all", "query -d {__typename}"} {
-		err := run(t.Context(), strings.Fields(args), getenv, &badCloser{}, io.Discard)
+		err := run(t.Context(), strings.Fields(args), environ(env), &badCloser{}, io.Discard)
 		if !errors.Is(err, syscall.ENOSPC) || exitStatus(err) != 1 {
 			t.Errorf("%s: %v", args, err)
 		}

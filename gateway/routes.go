@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/gateway/explorer"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/graph/generated"
@@ -20,7 +21,7 @@ import (
 // routes wires the parts together: the engine, the door before it, explorer. What they do in the background ends with
 // stop. What they count is in the registry.
 func routes(
-	s *settings,
+	s *config.Settings,
 	registry *prometheus.Registry,
 	traces *telemetry.Traces,
 	headers *middleware.Headers,
@@ -41,7 +42,7 @@ func routes(
 	graphQL := traces.Handler(requests.Wrap(guard(cors(middleware.CrossSite(s.CORSOrigins, engine.graphQL)))))
 	ready := &readiness{
 		draining: draining, failing: engine.observer.Failing, client: engine.client,
-		credential: s.apiKey, forward: s.Credentials == "forward",
+		credential: s.APIKey, forward: s.Forward,
 	}
 	mux, pages := http.NewServeMux(), guard(explorer.Handler())
 	mux.Handle(middleware.GraphQL, graphQL)
@@ -59,11 +60,11 @@ func routes(
 
 // hostGuard is for who listens on loopback, where all that a foreign page lacks is a name; elsewhere the operator
 // decides. Probes may name no host.
-func hostGuard(s *settings, probed bool) func(http.Handler) http.Handler {
-	local := loopback(s.host)
+func hostGuard(s *config.Settings, probed bool) func(http.Handler) http.Handler {
+	local := config.Loopback(s.Host)
 	names := s.Hosts
-	if s.host != "" {
-		names = append(slices.Clone(names), s.host)
+	if s.Host != "" {
+		names = append(slices.Clone(names), s.Host)
 	}
 	return func(next http.Handler) http.Handler {
 		if !local && len(s.Hosts) == 0 {

@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/gateway/export"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/internal/logqueue"
@@ -39,7 +40,7 @@ var version string
 // the exit status: 0 if all is well, 2 for a command line, a setting or a query that is wrong, 1 for all else that
 // fails.
 func Main(args []string) (status int) {
-	err := run(untilSignal(), args, os.Getenv, os.Stdout, os.Stderr)
+	err := run(untilSignal(), args, os.Environ(), os.Stdout, os.Stderr)
 	if err == nil {
 		return 0
 	}
@@ -89,34 +90,73 @@ const writingBytes = 256 << 20
 // headersBytes is how much of headers may be on its way in: a hundred of the largest there may be by default.
 const headersBytes = 32 << 20
 
-// run is the program: it serves until ctx is done, then lets the requests under way finish; or it answers a query.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	s, err := parseSettings(args, getenv, stdout)
-	if errors.Is(err, errHelp) {
-		return nil
-	} else if err != nil {
-		return err
+// run is the program: it serves until ctx is done, then lets the requests in flight finish; or it answers a query.
+// environ is the environment, a NAME=value each.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	variables := map[string]string{}
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		variables[name] = value
 	}
-	if s.Version {
-		_, err := fmt.Fprintln(stdout, versionLine())
-		return err
+	p := &invocation{
+		ctx: ctx, getenv: func(name string) string { return variables[name] }, unknown: config.UnknownVariables(environ),
+		stdout: stdout, stderr: stderr,
 	}
-	if s.query != nil && !s.Check {
-		return query(ctx, s, stdout, stderr)
+	line := &commandLine{args: args, getenv: p.getenv, do: p.do}
+	err := line.newCommand(stdout).ExecuteContext(ctx)
+	if err != nil && !line.parsed {
+		return &export.UsageError{Err: err}
 	}
+	return err
+}
+
+// invocation is what a command needs beside its settings.
+type invocation struct {
+	ctx            context.Context //nolint:containedctx // of the one run that there is
+	getenv         func(string) string
+	unknown        []config.Unknown
+	stdout, stderr io.Writer
+}
+
+// do does what the command line asks for.
+func (p *invocation) do(s *config.Settings, check bool, q *queryOptions) error {
+	log := s.Logger(p.stderr)
+	switch {
+	case check:
+		p.warn(log)
+		return checkSettings(s, p.stdout, log)
+	case q != nil:
+		return q.run(p.ctx, s, p.stdout, p.stderr)
+	default:
+		return p.serve(s, log)
+	}
+}
+
+// warn logs the environment variables that look like settings and are none: misspelt, they would silently do nothing.
+func (p *invocation) warn(log *slog.Logger) {
+	for _, unknown := range p.unknown {
+		if unknown.Nearest == "" {
+			log.Warn("unknown environment variable", "name", unknown.Name)
+		} else {
+			log.Warn("unknown environment variable", "name", unknown.Name, "nearest", unknown.Nearest)
+		}
+	}
+}
+
+// serve serves. written is the log on standard error; all but the program's own complaints go through a queue, so that
+// nobody waits for the reader of the log.
+func (p *invocation) serve(s *config.Settings, written *slog.Logger) error {
+	ctx, getenv, stderr := p.ctx, p.getenv, p.stderr
 	surviveItsLog()
-	written := s.logger(stderr)
-	if s.Check {
-		return check(s, stdout, written)
-	}
 	lines := logqueue.New(stderr, func(n uint64) { written.Warn("lines of the log were dropped", "lines", n) })
 	defer lines.Close(lastLinesTimeout)
-	log := s.logger(lines)
-	budget, freeMemory := s.limitMemory(getenv, memlimit.FromCgroup, log)
+	log := s.Logger(lines)
+	p.warn(log)
+	budget, freeMemory := limitMemory(s, getenv, memlimit.FromCgroup, log)
 	defer freeMemory()
 	registry := newRegistry()
-	streams := middleware.NewStreams(2 * s.MaxConcurrent) // as many read or are read from as are inside
-	connections := middleware.NewConnections(cmp.Or(s.MaxConnections, s.connectionRoom()))
+	streams := middleware.NewStreams(2 * s.MaxConcurrentRequests) // as many read or are read from as are inside
+	connections := middleware.NewConnections(s.Connections())
 	telemetry.RegisterServing(registry, telemetry.ServingOptions{
 		LinesDropped: lines.Dropped, StreamsCut: streams.Cut,
 		Connections: connections.Open, ConnectionsClosed: connections.Closed,
@@ -124,10 +164,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
-		return wrong("listen", "GATEWAY_LISTEN", "cannot be used: %w", err)
+		return config.Wrong("listen", "cannot be used: %w", err)
 	}
-	upstreamName := s.baseURL.Redacted()
-	if s.demo {
+	upstreamName := s.BaseURL.Redacted()
+	if s.Demo {
 		upstreamName = "demo"
 		stopDemo, err := startDemo(ctx, s, log)
 		if err != nil {
@@ -136,7 +176,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		defer stopDemo()
 	}
 	traces, err := telemetry.NewTraces(ctx, telemetry.TraceOptions{
-		Endpoint: s.OTLPEndpoint, TracesEndpoint: s.OTLPTraces, Sample: s.TraceSample, Getenv: getenv,
+		Endpoint: s.OTLPEndpoint, TracesEndpoint: s.OTLPTracesEndpoint, Sample: s.TraceSample, Getenv: getenv,
 		Version: programVersion(), Log: log,
 	})
 	if err != nil {
@@ -144,7 +184,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	defer closeTraces(ctx, traces, log)
 	var draining atomic.Bool
-	headers := middleware.NewHeaders(max(headersBytes, 2*int(s.MaxRequestBytes)))
+	headers := middleware.NewHeaders(max(headersBytes, 2*s.MaxRequestBytes))
 	handler, stop, err := routes(s, registry, traces, headers, &draining, budget, log)
 	if err != nil {
 		return err
@@ -164,7 +204,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		defer stopPprof()
 	}
-	if s.demo {
+	if s.Demo {
 		log.Info("serving made-up demo calls: set REVOX_API_KEY to see your own")
 	}
 	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
@@ -175,8 +215,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return serve(ctx, server, headers.Listen(connections.Listen(listener)), &draining, s.DrainDelay, log)
 }
 
-// check puts the parts together, which reads the trusted documents, and does no more.
-func check(s *settings, stdout io.Writer, log *slog.Logger) error {
+// checkSettings puts the parts together, which reads the trusted documents, and does no more.
+func checkSettings(s *config.Settings, stdout io.Writer, log *slog.Logger) error {
 	_, stop, err := routes(s, newRegistry(), nil, middleware.NewHeaders(0), new(atomic.Bool), nil, log)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/internal/slowclient"
 )
 
@@ -29,7 +30,7 @@ const maxStreams = 100
 // seconds for headers, 15 for all of a request, and as long as it is set between two requests. A first request must
 // begin within 5 seconds too. How long an answer may take, once it begins to be written, is decided by
 // [slowclient.Watch].
-func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server {
+func newServer(s *config.Settings, handler http.Handler, log *slog.Logger) *http.Server {
 	server := &http.Server{
 		Handler:           handler,
 		Protocols:         new(http.Protocols),
@@ -37,7 +38,7 @@ func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      s.UpstreamTimeout + 30*time.Second,
 		IdleTimeout:       s.IdleTimeout,
-		MaxHeaderBytes:    int(s.MaxRequestBytes) + headerBytes,
+		MaxHeaderBytes:    s.MaxRequestBytes + headerBytes,
 		ErrorLog:          errorLog(log),
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: slowclient.Timeout},
 	}

@@ -50,14 +50,14 @@ func startPaced(t *testing.T, settings ...string) *paced {
 		t.Fatal(err)
 	}
 	p := &paced{closed: make(chan time.Time, 1), log: &bytes.Buffer{}, stopped: make(chan end, 1)}
-	log := s.logger(p.log)
+	log := s.Logger(p.log)
 	var draining atomic.Bool
 	headers, connections := middleware.NewHeaders(1<<20), middleware.NewConnections(10)
 	handler, stop, err := routes(s, newRegistry(), nil, headers, &draining, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := newServer(s, middleware.NewStreams(2*s.MaxConcurrent).Wrap(handler), log)
+	server := newServer(s, middleware.NewStreams(2*s.MaxConcurrentRequests).Wrap(handler), log)
 	headers.Watch(server)
 	connections.Watch(server)
 	watched := server.ConnState

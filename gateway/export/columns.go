@@ -30,6 +30,27 @@ func splitPath(name string) (steps []string) {
 	return append(steps, step.String())
 }
 
+// SplitColumns splits a list of columns at its commas. A backslash makes a comma part of a column.
+func SplitColumns(list string) (columns []string) {
+	var column strings.Builder
+	for i := 0; i < len(list); i++ {
+		switch {
+		case list[i] == ',':
+			columns = append(columns, column.String())
+			column.Reset()
+		case list[i] == '\\' && i+1 < len(list) && list[i+1] == ',':
+			i++
+			column.WriteByte(',')
+		default:
+			column.WriteByte(list[i])
+		}
+	}
+	if column.Len() > 0 {
+		columns = append(columns, column.String())
+	}
+	return columns
+}
+
 // keys are the keys with which an object may begin a path: a key may have dots of its own. The longest comes first.
 func keys(steps []string) []string {
 	all := make([]string, 0, len(steps))

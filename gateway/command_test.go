@@ -1,0 +1,100 @@
+package gateway
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"revox-graphql/gateway/config"
+)
+
+// parse reads the settings of a command line that serves.
+func parse(env map[string]string, args ...string) (parsed *config.Settings, err error) {
+	line := &commandLine{
+		args: args, getenv: func(name string) string { return env[name] },
+		do: func(s *config.Settings, _ bool, _ *queryOptions) error {
+			parsed = s
+			return nil
+		},
+	}
+	err = line.newCommand(io.Discard).Execute()
+	return parsed, err
+}
+
+// environ is an environment as a process has it.
+func environ(env map[string]string) (pairs []string) {
+	for name, value := range env {
+		pairs = append(pairs, name+"="+value)
+	}
+	return pairs
+}
+
+// All wrong settings are reported at once, a line for each, wherever they come from; the start stops as well as --check.
+func TestAllWrongSettingsAreReported(t *testing.T) {
+	env := map[string]string{
+		"GATEWAY_CACHE_TTL": "banana", "GATEWAY_CACHE_BYTES": "lots", "GATEWAY_MAX_SHIFT": "0", "GATEWAY_MAX_PAGE_SIZE": "many",
+		"GATEWAY_CORS_ORIGINS": "*,nowhere", "GATEWAY_LISTEN": "nowhere", "GATEWAY_CREDENTIALS": "server",
+	}
+	args := []string{"--upstream-timeout", "soon", "--max-page-size=7", "--upstream-queue=0", "--nothing"}
+	want := []string{
+		"unknown flag --nothing", "--listen (GATEWAY_LISTEN)", "--upstream-timeout (GATEWAY_UPSTREAM_TIMEOUT)",
+		"--upstream-queue (GATEWAY_UPSTREAM_QUEUE)", "--cache-ttl (GATEWAY_CACHE_TTL)", "--cache-bytes (GATEWAY_CACHE_BYTES)",
+		"--max-shift (GATEWAY_MAX_SHIFT)", "--cors-origins (GATEWAY_CORS_ORIGINS)", "--cors-origins (GATEWAY_CORS_ORIGINS)",
+	}
+	for _, more := range [][]string{nil, {"--check"}} {
+		err := run(t.Context(), append(more, args...), environ(env), io.Discard, io.Discard)
+		if err == nil {
+			t.Fatal("taken")
+		}
+		lines := strings.Split(err.Error(), "\n")
+		if len(lines) != len(want) {
+			t.Fatalf("%d lines:\n%v", len(lines), err)
+		}
+		for i, line := range lines {
+			if !strings.HasPrefix(line, want[i]) {
+				t.Errorf("line %d is %q and not of %s", i, line, want[i])
+			}
+		}
+	}
+}
+
+func TestCheckAndVersion(t *testing.T) {
+	for flag, want := range map[string]string{"--check": "The settings are valid.\n", "--version": versionLine() + "\n"} {
+		var out, log bytes.Buffer
+		// Nothing listens: the port would be in use.
+		taken, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = run(t.Context(), []string{flag, "--listen", taken.Addr().String()}, nil, &out, &log)
+		if err != nil || out.String() != want || log.Len() > 0 {
+			t.Errorf("%s: %q, %q, %v", flag, &out, &log, err)
+		}
+		_ = taken.Close()
+	}
+	if line := versionLine(); !regexp.MustCompile(`^revox-graphql \S+ go1\.\S+`).MatchString(line) {
+		t.Errorf("got %q", line)
+	}
+}
+
+// Upstream sees who asks, and in which version.
+func TestUserAgent(t *testing.T) {
+	agents := make(chan string, 10)
+	rest := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		agents <- r.Header.Get("User-Agent")
+		_, _ = io.WriteString(w, `{"calls": []}`)
+	}))
+	t.Cleanup(rest.Close)
+	p := start(t, map[string]string{
+		"REVOX_API_KEY": "sk", "REVOX_BASE_URL": rest.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
+	})
+	p.query(t, `{ calls(first: 1) { nodes { id } } }`)
+	if agent := <-agents; !regexp.MustCompile(`^revox-graphql/[!#-'*+.^_|~0-9A-Za-z-]+$`).MatchString(agent) {
+		t.Errorf("got %q", agent)
+	}
+}
