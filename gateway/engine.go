@@ -23,7 +23,6 @@ type engine struct {
 	graphQL  http.Handler
 	client   *upstream.Client
 	observer *telemetry.Upstream
-	capacity *graph.Capacity
 	stop     func() // ends what it does in the background
 }
 
@@ -85,6 +84,7 @@ func newEngine(
 	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body there is.
 	capacity := graph.NewCapacity(s.MaxConcurrentRequests, max(1, s.MaxConcurrentRequests/4)*s.MaxRequestBytes, writingBytes)
 	capacity.CountIn(budget)
+	telemetry.RegisterAdmission(registry, capacity.Inside, capacity.Shed)
 	graphQL, err := graph.NewHandler(graph.Options{
 		Calls:           cache,
 		Known:           cache,
@@ -123,5 +123,5 @@ func newEngine(
 		err = config.Wrong("trusted-documents", "cannot be used: %w", err)
 		return nil, &export.UsageError{Err: err}
 	}
-	return &engine{graphQL, client, observer, capacity, stop}, nil
+	return &engine{graphQL, client, observer, stop}, nil
 }

@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"revox-graphql/internal/middleware"
 	"revox-graphql/upstream/fake"
 )
 
@@ -28,7 +27,7 @@ func FuzzDoor(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	handler, stop, err := routes(s, newRegistry(), nil, middleware.NewHeaders(0), new(atomic.Bool), nil, quiet())
+	handler, stop, err := routes(s, newRegistry(), nil, new(atomic.Bool), nil, quiet())
 	if err != nil {
 		f.Fatal(err)
 	}

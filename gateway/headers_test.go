@@ -27,7 +27,7 @@ func startHeaders(t *testing.T, most int) *program {
 		t.Fatal(err)
 	}
 	headers := middleware.NewHeaders(most)
-	handler, stop, err := routes(s, newRegistry(), nil, headers, new(atomic.Bool), nil, quiet())
+	handler, stop, err := routes(s, newRegistry(), nil, new(atomic.Bool), nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestHeadersOnTheirWayAreBounded(t *testing.T) {
 		fits++
 	}
 	usual("in the end")
-	refused := regexp.MustCompile(`(?m)^revox_graphql_headers_refused_total ([1-9])`)
+	refused := regexp.MustCompile(`(?m)^revox_graphql_connections_closed_total\{reason="headers"\} ([1-9])`)
 	if _, metrics := p.get(t, "metrics"); !refused.MatchString(metrics) {
 		t.Error("connections that were ended are not counted")
 	}

@@ -21,7 +21,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"revox-graphql/internal/middleware"
 	"revox-graphql/upstream/fake"
 )
 
@@ -296,7 +295,7 @@ func TestSlowBodiesTakeNoPlace(t *testing.T) {
 	if body := p.query(t, smallQuery); !strings.Contains(body, `"nodes":[{`) {
 		t.Errorf("got %s", body)
 	}
-	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_requests_in_flight 0\n") || !strings.Contains(body, "\nrevox_graphql_requests_shed_total 0\n") {
+	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_requests_in_flight 0\n") || !strings.Contains(body, "\nrevox_graphql_requests_rejected_total 0\n") {
 		t.Errorf("metrics: %s", regexp.MustCompile(`(?m)^revox_graphql_requests_.*$`).FindAllString(body, -1))
 	}
 }
@@ -370,7 +369,7 @@ func TestShedding(t *testing.T) {
 	if refused.Load() != 50 {
 		t.Errorf("%d of 50 were refused", refused.Load())
 	}
-	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_requests_in_flight 3\n") || !strings.Contains(body, "\nrevox_graphql_requests_shed_total 50\n") {
+	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_requests_in_flight 3\n") || !strings.Contains(body, "\nrevox_graphql_requests_rejected_total 50\n") {
 		t.Errorf("metrics: %s", regexp.MustCompile(`(?m)^revox_graphql_requests_.*$`).FindAllString(body, -1))
 	}
 	close(goOn)
@@ -419,7 +418,7 @@ func TestReadyFollowsUpstream(t *testing.T) {
 	if body := await(http.StatusServiceUnavailable); body != "upstream keeps failing\n" {
 		t.Errorf("got %q", body)
 	}
-	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_upstream_breakers_open 1\n") {
+	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_upstream_circuit_breakers_open 1\n") {
 		t.Error("the open breaker is not counted")
 	}
 	if resp, _ := p.get(t, "healthz"); resp.StatusCode != http.StatusOK {
@@ -438,7 +437,7 @@ func TestReadyWithForwarding(t *testing.T) {
 		if !strings.Contains(body, "UPSTREAM_UNAVAILABLE") {
 			t.Fatalf("got %s", body)
 		}
-		if _, metrics := p.get(t, "metrics"); strings.Contains(metrics, "\nrevox_graphql_upstream_breakers_open 1\n") {
+		if _, metrics := p.get(t, "metrics"); strings.Contains(metrics, "\nrevox_graphql_upstream_circuit_breakers_open 1\n") {
 			break
 		}
 	}
@@ -613,7 +612,7 @@ func TestSlowClients(t *testing.T) {
 					t.Fatal(err)
 				}
 				log := quiet()
-				handler, stop, err := routes(s, newRegistry(), nil, middleware.NewHeaders(0), new(atomic.Bool), nil, log)
+				handler, stop, err := routes(s, newRegistry(), nil, new(atomic.Bool), nil, log)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -60,10 +60,10 @@ func TestEachRequestIsLogged(t *testing.T) {
 
 	lines := requestLines(t, p.log.String())
 	want := []map[string]any{
-		{"operation": "List", "code": "OK", "status": 200., "answer": "executed", "cost": 2., "method": "POST", "requestId": "mine"},
-		{"operation": "List", "code": "OK", "status": 200., "answer": "remembered", "cost": 2., "upstreamRequests": 0.},
-		{"operation": "Find", "code": "SCAN_LIMIT_REACHED", "status": 200., "answer": "executed", "drift": nil},
-		{"operation": "", "code": "QUERY_TOO_COMPLEX", "answer": "", "cost": 1100., "limit": "cost"},
+		{"operation": "List", "code": "OK", "status": 200., "source": "executed", "cost": 2., "method": "POST", "requestId": "mine"},
+		{"operation": "List", "code": "OK", "status": 200., "source": "cached", "cost": 2., "upstreamRequests": 0.},
+		{"operation": "Find", "code": "SCAN_LIMIT_REACHED", "status": 200., "source": "executed", "drift": nil},
+		{"operation": "", "code": "QUERY_TOO_COMPLEX", "source": "", "cost": 1100., "limit": "cost"},
 		{"code": "GRAPHQL_VALIDATION_FAILED", "hash": ""},
 		{"code": "BAD_USER_INPUT", "status": 400.},
 		{"code": "BAD_USER_INPUT", "status": 403., "method": "GET"},
@@ -128,14 +128,14 @@ func TestRequestsAreCounted(t *testing.T) {
 		`revox_graphql_requests_total{code="GRAPHQL_VALIDATION_FAILED",operation="(none)"} 1`,
 		`revox_graphql_requests_total{code="QUERY_TOO_LARGE",operation="(none)"} 1`,
 		`revox_graphql_request_duration_seconds_count{operation="List"} 2`,
-		`revox_graphql_answers_total{as="executed"} 2`,
-		`revox_graphql_answers_total{as="remembered"} 1`,
-		`revox_graphql_limited_total{limit="tokens"} 1`,
+		`revox_graphql_operations_total{source="executed"} 2`,
+		`revox_graphql_operations_total{source="cached"} 1`,
+		`revox_graphql_limits_exceeded_total{limit="tokens"} 1`,
 		`revox_graphql_request_cost_sum 6`,
 		`revox_graphql_upstream_requests_in_flight 0`,
 	} {
 		if !strings.Contains(metrics, "\n"+line+"\n") {
-			t.Errorf("no %s in\n%s", line, regexp.MustCompile(`(?m)^revox_graphql_(requests_total|request_duration_seconds_count|answers|limited|request_cost_sum).*$`).FindAllString(metrics, -1))
+			t.Errorf("no %s in\n%s", line, regexp.MustCompile(`(?m)^revox_graphql_(requests_total|request_duration_seconds_count|operations|limits|request_cost_sum).*$`).FindAllString(metrics, -1))
 		}
 	}
 }
@@ -255,8 +255,8 @@ func TestTraces(t *testing.T) {
 	}
 	cold, warm, get := server[0], server[1], server[2]
 	for i, want := range []map[string]string{
-		{"graphql.operation.name": "List", "revox_graphql.answer": "executed", "revox_graphql.upstream_requests": "2", "revox_graphql.code": "OK", "http.response.status_code": "200"},
-		{"graphql.operation.name": "List", "revox_graphql.answer": "remembered", "revox_graphql.upstream_requests": "0"},
+		{"graphql.operation.name": "List", "revox_graphql.source": "executed", "revox_graphql.upstream_requests": "2", "revox_graphql.code": "OK", "http.response.status_code": "200"},
+		{"graphql.operation.name": "List", "revox_graphql.source": "cached", "revox_graphql.upstream_requests": "0"},
 		{"graphql.operation.name": "Get", "http.request.method": "GET"},
 	} {
 		got := attributesOf(server[i])

@@ -87,7 +87,7 @@ func (q *queryOptions) walk(ctx context.Context, o *export.Options, terminal *te
 	o.MaxWait, o.After = q.MaxWait, q.After
 	o.Rows = export.RowOptions{Format: export.Format(q.Format), Columns: q.Columns, Header: q.Header}
 	o.Notify = func(line string) { _, _ = fmt.Fprintln(terminal, "revox-graphql:", line) }
-	info, err := os.Stat(q.Out) //nolint:gosec // the user names it
+	info, err := os.Stat(q.Out)
 	direct := q.Out == "" || err == nil && isOutput(info, stdout)
 	if q.Progress && terminal.shows && (!direct || !isTerminal(stdout)) {
 		o.Progress = terminal
@@ -102,7 +102,7 @@ func (q *queryOptions) walk(ctx context.Context, o *export.Options, terminal *te
 		return &export.UsageError{Err: fmt.Errorf("--out %s is there already, and made-up demo calls would replace it: "+
 			"set REVOX_API_KEY to write your own, or remove it", q.Out)}
 	case err == nil && !info.Mode().IsRegular(): // a pipe, or a device, cannot be gone on with
-		device, err := os.OpenFile(q.Out, os.O_WRONLY, 0) //nolint:gosec // the user names it
+		device, err := os.OpenFile(q.Out, os.O_WRONLY, 0)
 		if err != nil {
 			return err
 		}

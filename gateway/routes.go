@@ -24,7 +24,6 @@ func routes(
 	s *config.Settings,
 	registry *prometheus.Registry,
 	traces *telemetry.Traces,
-	headers *middleware.Headers,
 	draining *atomic.Bool,
 	budget *memory.Budget,
 	log *slog.Logger,
@@ -35,7 +34,6 @@ func routes(
 	}
 	requests := telemetry.NewRequests(registry, telemetry.RequestOptions{
 		Log: log, Slow: s.SlowRequest, OnlySlow: !s.LogRequests,
-		Inside: engine.capacity.Inside, Shed: engine.capacity.Shed, Headers: headers.Refused,
 	})
 	guard, probed := hostGuard(s, false), hostGuard(s, true)
 	cors := func(next http.Handler) http.Handler { return middleware.CORS(s.CORSOrigins, next) }

@@ -157,9 +157,10 @@ func (p *invocation) serve(s *config.Settings, written *slog.Logger) error {
 	registry := newRegistry()
 	streams := middleware.NewStreams(2 * s.MaxConcurrentRequests) // as many read or are read from as are inside
 	connections := middleware.NewConnections(s.Connections())
-	telemetry.RegisterServing(registry, telemetry.ServingOptions{
-		LinesDropped: lines.Dropped, StreamsCut: streams.Cut,
-		Connections: connections.Open, ConnectionsClosed: connections.Closed,
+	headers := middleware.NewHeaders(max(headersBytes, 2*s.MaxRequestBytes))
+	telemetry.RegisterServing(registry, telemetry.Serving{
+		LinesDropped: lines.Dropped, StreamsReset: streams.Cut, HeadersRejected: headers.Refused,
+		Connections: connections.Open, IdleClosed: connections.Closed,
 	})
 
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen)
@@ -184,8 +185,7 @@ func (p *invocation) serve(s *config.Settings, written *slog.Logger) error {
 	}
 	defer closeTraces(ctx, traces, log)
 	var draining atomic.Bool
-	headers := middleware.NewHeaders(max(headersBytes, 2*s.MaxRequestBytes))
-	handler, stop, err := routes(s, registry, traces, headers, &draining, budget, log)
+	handler, stop, err := routes(s, registry, traces, &draining, budget, log)
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (p *invocation) serve(s *config.Settings, written *slog.Logger) error {
 
 // checkSettings puts the parts together, which reads the trusted documents, and does no more.
 func checkSettings(s *config.Settings, stdout io.Writer, log *slog.Logger) error {
-	_, stop, err := routes(s, newRegistry(), nil, middleware.NewHeaders(0), new(atomic.Bool), nil, log)
+	_, stop, err := routes(s, newRegistry(), nil, new(atomic.Bool), nil, log)
 	if err != nil {
 		return err
 	}

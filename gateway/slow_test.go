@@ -53,7 +53,7 @@ func startPaced(t *testing.T, settings ...string) *paced {
 	log := s.Logger(p.log)
 	var draining atomic.Bool
 	headers, connections := middleware.NewHeaders(1<<20), middleware.NewConnections(10)
-	handler, stop, err := routes(s, newRegistry(), nil, headers, &draining, nil, log)
+	handler, stop, err := routes(s, newRegistry(), nil, &draining, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,7 +115,7 @@ func TestStreamsWithoutWindow(t *testing.T) {
 		_ = first.conn.Close()
 		_ = second.conn.Close()
 	}
-	if _, metrics := p.get(t, "metrics"); strings.Contains(metrics, "\nrevox_graphql_streams_cut_total 0\n") {
+	if _, metrics := p.get(t, "metrics"); strings.Contains(metrics, "\nrevox_graphql_streams_reset_total 0\n") {
 		t.Error("streams cut off are not counted")
 	}
 	if _, metrics := p.get(

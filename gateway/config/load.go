@@ -17,7 +17,7 @@ import (
 )
 
 // APIKey is the environment variable that holds the key for Revox.
-const APIKey = "REVOX_API_KEY"
+const APIKey = "REVOX_API_KEY" //nolint:gosec // its name
 
 // text is the value of a flag as it was given. Texts are parsed by [Load], which knows the environment too.
 type text struct {
@@ -48,8 +48,8 @@ type negation struct{ *text }
 
 // Set implements [pflag.Value].
 func (n negation) Set(given string) error {
-	n.text.given = map[bool]string{true: "false", false: "true"}[given == "true"]
-	n.text.negated = true
+	n.given = map[bool]string{true: "false", false: "true"}[given == "true"]
+	n.negated = true
 	return nil
 }
 
@@ -173,9 +173,10 @@ var serviceLink = regexp.MustCompile(`_(SERVICE_(HOST|PORT)|PORT(_\d+_(TCP|UDP|S
 
 // UnknownVariables are those of an environment, a NAME=value each, that begin like a setting and are none.
 func UnknownVariables(environ []string) (unknown []Unknown) {
+	variables := append(variables(), APIKey)
 	known := map[string]string{} // by the name without its prefix, which all have
-	names := []string{}
-	for _, variable := range append(variables(), APIKey) {
+	names := make([]string, 0, len(variables))
+	for _, variable := range variables {
 		names = append(names, withoutPrefix(variable))
 		known[withoutPrefix(variable)] = variable
 	}

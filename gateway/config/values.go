@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,7 +59,7 @@ func ordered[T cmp.Ordered](
 		if err != nil {
 			return err
 		}
-		if !(n >= least && n <= most) { // NaN is not
+		if n < least || n > most || n != n { // NaN is none
 			return fmt.Errorf("%s, and is %s", must, text)
 		}
 		*to = n
@@ -146,13 +147,11 @@ func boolean(to *bool) value {
 
 func choice(to *string, options ...string) value {
 	return value{choiceKind, strings.Join(options, ", "), func(text string) error {
-		for _, option := range options {
-			if text == option {
-				*to = text
-				return nil
-			}
+		if !slices.Contains(options, text) {
+			return fmt.Errorf("must be one of %s, and is %q", strings.Join(options, ", "), text)
 		}
-		return fmt.Errorf("must be one of %s, and is %q", strings.Join(options, ", "), text)
+		*to = text
+		return nil
 	}}
 }
 

@@ -26,10 +26,9 @@ func described(t *testing.T) map[string]bool {
 	budget := memory.NewBudget(1, 1, slog.New(slog.DiscardHandler))
 	budget.Account("one")
 	RegisterMemory(registry, budget)
-	RegisterServing(registry, ServingOptions{})
-	NewRequests(registry, RequestOptions{
-		Inside: func() int { return 0 }, Shed: func() uint64 { return 0 }, Headers: func() uint64 { return 0 },
-	})
+	RegisterServing(registry, Serving{})
+	RegisterAdmission(registry, nil, nil)
+	NewRequests(registry, RequestOptions{})
 	descriptions := make(chan *prometheus.Desc)
 	go func() {
 		defer close(descriptions)

@@ -161,7 +161,7 @@ func describe(span trace.Span, operation string, o *outcome) {
 		span.SetAttributes(
 			attribute.String("graphql.operation.type", "query"), attribute.String("graphql.operation.name", o.Operation.Name),
 			attribute.String("revox_graphql.document.sha256", o.Operation.Hash), attribute.Int("revox_graphql.cost", o.Operation.Cost),
-			attribute.String("revox_graphql.answer", o.how()), attribute.Int("revox_graphql.upstream_requests", o.UpstreamRequests),
+			attribute.String("revox_graphql.source", o.source()), attribute.Int("revox_graphql.upstream_requests", o.UpstreamRequests),
 		)
 	}
 	span.SetAttributes(attribute.String("revox_graphql.code", o.code))
