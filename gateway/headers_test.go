@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"revox-graphql/gateway/telemetry"
 	"revox-graphql/internal/middleware"
 )
 
@@ -26,8 +27,10 @@ func startHeaders(t *testing.T, most int) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	headers := middleware.NewHeaders(most)
-	handler, stop, err := routes(s, newRegistry(), nil, new(atomic.Bool), nil, quiet())
+	bounds, registry := newBounds(s), newRegistry()
+	bounds.headers = middleware.NewHeaders(most)
+	telemetry.RegisterServing(registry, bounds.metrics(func() uint64 { return 0 }))
+	handler, stop, err := routes(s, registry, nil, new(atomic.Bool), nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,8 +40,8 @@ func startHeaders(t *testing.T, most int) *program {
 		t.Fatal(err)
 	}
 	server := newServer(s, handler, quiet())
-	headers.Watch(server)
-	go func() { _ = server.Serve(headers.Listen(listener)) }()
+	bounds.watch(server)
+	go func() { _ = server.Serve(bounds.listen(listener)) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return &program{url: "http://" + listener.Addr().String() + "/", log: &lockedBuffer{}}
 }

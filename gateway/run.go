@@ -29,7 +29,6 @@ import (
 	"revox-graphql/gateway/export"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/internal/logqueue"
-	"revox-graphql/internal/middleware"
 )
 
 // version may be set by the linker: -ldflags "-X revox-graphql/gateway.version=v1.2.3". Else it is what Go has noted in
@@ -86,9 +85,6 @@ const lastLinesTimeout = 250 * time.Millisecond
 // writingBytes is how much of answers may be on its way before clients are cut off that read nothing: five hundred of
 // the largest as they usually are, hundred calls with all that was said.
 const writingBytes = 256 << 20
-
-// headersBytes is how much of headers may be on its way in: a hundred of the largest there may be by default.
-const headersBytes = 32 << 20
 
 // run is the program: it serves until ctx is done, then lets the requests in flight finish; or it answers a query.
 // environ is the environment, a NAME=value each.
@@ -155,14 +151,8 @@ func (p *invocation) serve(s *config.Settings, written *slog.Logger) error {
 	budget, freeMemory := limitMemory(s, getenv, memlimit.FromCgroup, log)
 	defer freeMemory()
 	registry := newRegistry()
-	streams := middleware.NewStreams(2 * s.MaxConcurrentRequests) // as many read or are read from as are inside
-	connections := middleware.NewConnections(s.Connections())
-	headers := middleware.NewHeaders(max(headersBytes, 2*s.MaxRequestBytes))
-	telemetry.RegisterServing(registry, telemetry.Serving{
-		LinesDropped: lines.Dropped, StreamsReset: streams.Cut, HeadersRejected: headers.Refused,
-		Connections: connections.Open, IdleClosed: connections.Closed,
-	})
-
+	bounds := newBounds(s)
+	telemetry.RegisterServing(registry, bounds.metrics(lines.Dropped))
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
 		return config.Wrong("listen", "cannot be used: %w", err)
@@ -208,11 +198,10 @@ func (p *invocation) serve(s *config.Settings, written *slog.Logger) error {
 		log.Info("serving made-up demo calls: set REVOX_API_KEY to see your own")
 	}
 	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
-	server := newServer(s, streams.Wrap(handler), log)
-	headers.Watch(server)
-	connections.Watch(server)
+	server := newServer(s, bounds.streams.Wrap(handler), log)
+	bounds.watch(server)
 	countConnections(server, budget)
-	return serve(ctx, server, headers.Listen(connections.Listen(listener)), &draining, s.DrainDelay, log)
+	return serve(ctx, server, bounds.listen(listener), &draining, s.DrainDelay, log)
 }
 
 // checkSettings puts the parts together, which reads the trusted documents, and does no more.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"revox-graphql/gateway/config"
+	"revox-graphql/gateway/telemetry"
+	"revox-graphql/internal/middleware"
 	"revox-graphql/internal/slowclient"
 )
 
@@ -25,6 +27,42 @@ const headerBytes = 16 << 10
 // maxStreams is how many requests one connection may have open over HTTP/2: RFC 9113 §6.5.2 recommends no fewer than
 // 100.
 const maxStreams = 100
+
+// headersBytes is how much of headers may be on its way in: a hundred of the largest there may be by default.
+const headersBytes = 32 << 20
+
+// bounds bound what clients may hold open.
+type bounds struct {
+	connections *middleware.Connections
+	headers     *middleware.Headers // on their way in
+	streams     *middleware.Streams // requests over HTTP/2
+}
+
+func newBounds(s *config.Settings) *bounds {
+	return &bounds{
+		connections: middleware.NewConnections(s.Connections()),
+		headers:     middleware.NewHeaders(max(headersBytes, 2*s.MaxRequestBytes)),
+		streams:     middleware.NewStreams(2 * s.MaxConcurrentRequests), // half of them in flight, half being written
+	}
+}
+
+// watch lets the bounds see what a server does with its connections.
+func (b *bounds) watch(server *http.Server) {
+	b.headers.Watch(server)
+	b.connections.Watch(server)
+}
+
+// listen bounds the connections of a listener, which a server serves that the bounds watch.
+func (b *bounds) listen(listener net.Listener) net.Listener {
+	return b.headers.Listen(b.connections.Listen(listener))
+}
+
+func (b *bounds) metrics(linesDropped func() uint64) telemetry.Serving {
+	return telemetry.Serving{
+		LinesDropped: linesDropped, StreamsReset: b.streams.Cut, HeadersRejected: b.headers.Refused,
+		Connections: b.connections.Open, IdleClosed: b.connections.Closed,
+	}
+}
 
 // newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end: 5
 // seconds for headers, 15 for all of a request, and as long as it is set between two requests. A first request must

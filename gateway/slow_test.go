@@ -19,7 +19,6 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
-	"revox-graphql/internal/middleware"
 	"revox-graphql/internal/slowclient"
 )
 
@@ -52,14 +51,13 @@ func startPaced(t *testing.T, settings ...string) *paced {
 	p := &paced{closed: make(chan time.Time, 1), log: &bytes.Buffer{}, stopped: make(chan end, 1)}
 	log := s.Logger(p.log)
 	var draining atomic.Bool
-	headers, connections := middleware.NewHeaders(1<<20), middleware.NewConnections(10)
+	bounds := newBounds(s)
 	handler, stop, err := routes(s, newRegistry(), nil, &draining, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := newServer(s, middleware.NewStreams(2*s.MaxConcurrentRequests).Wrap(handler), log)
-	headers.Watch(server)
-	connections.Watch(server)
+	server := newServer(s, bounds.streams.Wrap(handler), log)
+	bounds.watch(server)
 	watched := server.ConnState
 	server.ConnState = func(conn net.Conn, state http.ConnState) {
 		watched(conn, state)
@@ -74,7 +72,7 @@ func startPaced(t *testing.T, settings ...string) *paced {
 	ctx, cancel := context.WithCancel(t.Context())
 	p.stop = cancel
 	go func() {
-		err := serve(ctx, server, headers.Listen(connections.Listen(listener)), &draining, 0, log)
+		err := serve(ctx, server, bounds.listen(listener), &draining, 0, log)
 		p.stopped <- end{err, time.Now()}
 	}()
 	t.Cleanup(func() {
