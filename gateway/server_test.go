@@ -56,7 +56,11 @@ func start(t *testing.T, env map[string]string) *program {
 	p := &program{stop: cancel, stopped: make(chan error, 1), log: &lockedBuffer{}}
 	reader, writer := io.Pipe()
 	go func() {
-		err := run(ctx, []string{"--listen", "127.0.0.1:0"}, environ(env), io.Discard, io.MultiWriter(p.log, writer))
+		args := []string{"--listen", "127.0.0.1:0"}
+		if env["GATEWAY_LISTEN"] != "" {
+			args = nil
+		}
+		err := run(ctx, args, environ(env), io.Discard, io.MultiWriter(p.log, writer))
 		_ = writer.CloseWithError(io.EOF)
 		p.stopped <- err
 	}()

@@ -173,7 +173,7 @@ var serviceLink = regexp.MustCompile(`_(SERVICE_(HOST|PORT)|PORT(_\d+_(TCP|UDP|S
 
 // UnknownVariables are those of an environment, a NAME=value each, that begin like a setting and are none.
 func UnknownVariables(environ []string) (unknown []Unknown) {
-	variables := append(variables(), APIKey)
+	variables := Variables()
 	known := map[string]string{} // by the name without its prefix, which all have
 	names := make([]string, 0, len(variables))
 	for _, variable := range variables {
@@ -196,7 +196,9 @@ func UnknownVariables(environ []string) (unknown []Unknown) {
 	return unknown
 }
 
-func variables() (names []string) {
+// Variables are the environment variables of all settings, and that of the key.
+func Variables() []string {
+	names := []string{APIKey}
 	for _, r := range new(Settings).rows() {
 		names = append(names, r.variable)
 	}
