@@ -209,7 +209,7 @@ func answer(
 	}
 	var told struct{ Errors []json.RawMessage }
 	if err := json.Unmarshal(body, &told); err != nil {
-		return fmt.Errorf("an answer that cannot be read: %w", err)
+		return fmt.Errorf("the response cannot be read: %w", err)
 	}
 	var out bytes.Buffer
 	if pretty {

@@ -136,7 +136,7 @@ func TestReaderThatLeaves(t *testing.T) {
 		}
 	}()
 	_, log, status := runQuery(t, env, "--all", "--out", fifo)
-	if status != 1 || !strings.Contains(log, "broken pipe; ") || !strings.Contains(log, "go on with --after ") {
+	if status != 1 || !strings.Contains(log, "broken pipe; ") || !strings.Contains(log, "continue with --after ") {
 		t.Errorf("a named pipe: %d, %s", status, log)
 	}
 }

@@ -77,9 +77,9 @@ func TestDocumentsThatCannotBeWalked(t *testing.T) {
 	for query, want := range map[string]string{
 		`{ calls`:            "the document",
 		`{ calls { rows } }`: `Cannot query field "rows"`,
-		`{ __typename }`:     "selects `calls`, and nothing beside it",
-		`{ calls { nodes { id } } call(id: 1) { id } }`:                            "selects `calls`, and nothing beside it",
-		`{ ...F } fragment F on Query { calls { nodes { id } } }`:                  "selects `calls`, and nothing beside it",
+		`{ __typename }`:     "selects `calls` and nothing else",
+		`{ calls { nodes { id } } call(id: 1) { id } }`:                            "selects `calls` and nothing else",
+		`{ ...F } fragment F on Query { calls { nodes { id } } }`:                  "selects `calls` and nothing else",
 		`{ calls { totalCount } }`:                                                 "0 times",
 		`{ calls { nodes { id } edges { node { id } } } }`:                         "2 times",
 		`{ calls { edges { node { id } ... on CallEdge { node { status } } } } }`:  "2 times",

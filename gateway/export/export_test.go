@@ -100,12 +100,12 @@ func TestTroubleOnTheWay(t *testing.T) {
 		{"none", nil, 0, ""},
 		{"once", []string{"", trouble("UPSTREAM_RATE_LIMITED", `,"retryAfter":7`)}, 7 * time.Second, ""},
 		{"longer and longer", []string{trouble("OVERLOADED", ""), trouble("UPSTREAM_UNAVAILABLE", ""), trouble("UPSTREAM_TIMEOUT", "")}, 7 * time.Second, ""},
-		{"too long", []string{trouble("OVERLOADED", `,"retryAfter":61`)}, 0, "stopped after 0 calls: OVERLOADED: No.; nothing has been written"},
-		{"cursor lost", []string{"", trouble("CURSOR_EXPIRED", "")}, 0, "stopped after 2 calls: CURSOR_EXPIRED: No.; start anew, without --after"},
-		{"forbidden", []string{"", trouble("FORBIDDEN", "")}, 0, "stopped after 2 calls: FORBIDDEN: No.; go on with --after 2"},
-		{"no calls", []string{`{"data":{"calls":null}}`}, 0, "stopped after 0 calls: an answer without calls; nothing has been written"},
-		{"no JSON", []string{`oops`}, 0, "an answer that cannot be read"},
-		{"no way on", []string{"", `{"data":{"calls":{"nodes":[],"_exportPage":{"hasNextPage":true,"endCursor":null}}}}`}, 0, "a page without a cursor to go on from"},
+		{"too long", []string{trouble("OVERLOADED", `,"retryAfter":61`)}, 0, "stopped after 0 calls: OVERLOADED: No.; nothing was written"},
+		{"cursor lost", []string{"", trouble("CURSOR_EXPIRED", "")}, 0, "stopped after 2 calls: CURSOR_EXPIRED: No.; start again without --after"},
+		{"forbidden", []string{"", trouble("FORBIDDEN", "")}, 0, "stopped after 2 calls: FORBIDDEN: No.; continue with --after 2"},
+		{"no calls", []string{`{"data":{"calls":null}}`}, 0, "stopped after 0 calls: the response has no calls; nothing was written"},
+		{"no JSON", []string{`oops`}, 0, "the response cannot be read"},
+		{"no way on", []string{"", `{"data":{"calls":{"nodes":[],"_exportPage":{"hasNextPage":true,"endCursor":null}}}}`}, 0, "the page has no cursor to continue from"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -164,13 +164,13 @@ func TestReordered(t *testing.T) {
 		{name: "no", answers: []string{answered("2", `,"extensions":{"stale":3,"reordered":false}`, "0", "1")}},
 		{
 			name: "seen twice", answers: []string{answered("2", reordered, "0", "1"), answered("4", reordered, "2", "3")},
-			want: "calls changed places while they were read, 2 times: calls that moved may be missing from the output or be in it " +
-				"twice; run it again when the list is quieter",
+			want: "calls changed places during the walk, 2 times: calls that moved may be missing from the output, or be there " +
+				"twice; run the command again when the list changes less",
 		},
 		{
 			name: "a call again", answers: []string{answered("2", "", "0", "3")},
-			want: "calls changed places while they were read, or Revox lists some twice: 1 calls are in the output again, and others " +
-				"may be missing from it; run it again when the list is quieter",
+			want: "calls changed places during the walk, or Revox lists some twice: 1 calls are in the output more than once, " +
+				"and others may be missing; run the command again when the list changes less",
 		},
 		{
 			name: "a call again under another name", query: "{ calls { edges { node { extra ...on Call { id: extra x: id } } } } }",
@@ -178,8 +178,8 @@ func TestReordered(t *testing.T) {
 				`{"data":{"calls":{"edges":[{"node":{"id":"a","x":"1"}},{"node":{"id":"a","x":"2"}},{"node":{"id":"b","x":"1"}}],` +
 					`"_exportPage":{"hasNextPage":false,"endCursor":"4"}}}}`,
 			},
-			want: "calls changed places while they were read, or Revox lists some twice: 1 calls are in the output again, and others " +
-				"may be missing from it; run it again when the list is quieter",
+			want: "calls changed places during the walk, or Revox lists some twice: 1 calls are in the output more than once, " +
+				"and others may be missing; run the command again when the list changes less",
 		},
 		{
 			name: "a call again whose id is not selected", query: "{ calls { nodes { extra } } }",

@@ -52,7 +52,7 @@ func interrupt(t *testing.T, path string, calls, n int) {
 		}
 	}}
 	err := WalkFile(ctx, e.options(t), path)
-	if err == nil || !strings.HasSuffix(err.Error(), "enough; run it again to go on") {
+	if err == nil || !strings.HasSuffix(err.Error(), "enough; run the command again to continue") {
 		t.Fatalf("it ended with %v", err)
 	}
 }
@@ -88,7 +88,7 @@ func TestResumeAfterTrouble(t *testing.T) {
 		t.Fatalf("interrupted, it ended with %v", err)
 	}
 	err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path)
-	if !errors.Is(err, ErrReordered) || !strings.Contains(err.Error(), "read, 1 times: ") || !strings.Contains(err.Error(), "twice: 1 calls are in the output again") {
+	if !errors.Is(err, ErrReordered) || !strings.Contains(err.Error(), "walk, 1 times: ") || !strings.Contains(err.Error(), "twice: 1 calls are in the output more than once") {
 		t.Errorf("it ended with %v", err)
 	}
 	if got := filesOf(t, filepath.Dir(path)); got != "calls" {
@@ -222,8 +222,8 @@ func TestOthersAreKeptOut(t *testing.T) {
 func TestStateThatIsWrong(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"cannot be read": func(path string) error { return os.WriteFile(path+".state", []byte("{"), 0o600) },
-		"tells of":       func(path string) error { return os.Truncate(path+".part", 10) },
-		"has been changed since it was written": func(path string) error {
+		"expects":        func(path string) error { return os.Truncate(path+".part", 10) },
+		"was changed after it was written": func(path string) error {
 			f, err := os.OpenFile(path+".part", os.O_WRONLY, 0)
 			if err != nil {
 				return err
@@ -238,7 +238,7 @@ func TestStateThatIsWrong(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path)
-		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "to start anew, remove") {
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "to start again, remove") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

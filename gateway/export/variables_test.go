@@ -25,7 +25,7 @@ func TestVariables(t *testing.T) {
 		{"another case, in place of a list", "statuses", `"completed"`, `did you mean "COMPLETED"`},
 		{"the second one", "statuses", `["COMPLETED","DONE"]`, `there is no "DONE"`},
 		{"of another enum", "statuses", `["ERROR"]`, `(did you mean "ERRORED"?)`},
-		{"a number", "statuses", `[1]`, "1 is no name: a CallOrderStatus is one of"},
+		{"a number", "statuses", `[1]`, "1 is not a name: a CallOrderStatus is one of"},
 		{
 			"a role in another case", "roles", `["user"]`,
 			`there is no "user" (did you mean "USER"?): a TranscriptRole is one of USER, ASSISTANT, TOOL, UNRECOGNIZED`,
