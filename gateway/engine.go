@@ -18,27 +18,27 @@ import (
 	"revox-graphql/upstream/pagecache"
 )
 
-// engine is what answers GraphQL: the client, the cache over it, and GraphQL over that.
+// engine executes GraphQL: the upstream client, the page cache over it, and GraphQL over that.
 type engine struct {
 	graphQL  http.Handler
 	client   *upstream.Client
 	observer *telemetry.Upstream
-	stop     func() // ends what it does in the background
+	stop     func() // ends its background work
 }
 
-// refreshInterval is how long requests with `Cache-Control: no-cache` share what was read for one of them.
+// refreshInterval is how long requests with `Cache-Control: no-cache` share the pages that were read for one of them.
 const refreshInterval = time.Second
 
-// maxWaiters is how many GraphQL requests may wait for upstream: a quarter of those that may be in flight is left for
-// what pages in memory answer. How many fetches there are is bounded by upstream's slots and queue.
+// maxWaiters is how many GraphQL requests may wait for upstream: a quarter of the requests in flight is left for those
+// that cached pages serve. The upstream client's slots and queue bound the fetches.
 func maxWaiters(s *config.Settings) int { return s.MaxConcurrentRequests - s.MaxConcurrentRequests/4 }
 
-// newEngine wires the engine. What it counts is in the registry.
+// newEngine wires the engine, and registers its metrics.
 func newEngine(
 	s *config.Settings, traces *telemetry.Traces, registry *prometheus.Registry, budget *memory.Budget, log *slog.Logger,
 ) (*engine, error) {
 	forward := s.Forward
-	telemetry.LogLibraries(log) // what net/http says of upstream
+	telemetry.LogLibraries(log) // where net/http reports violations of HTTP by upstream
 	observer := telemetry.NewUpstream(registry, log)
 	clientOptions := upstream.ClientOptions{
 		BaseURL:        s.BaseURL,
@@ -58,10 +58,10 @@ func newEngine(
 		Patience: s.UpstreamAttemptTimeout, Timeout: s.UpstreamTimeout, MaxWaiters: maxWaiters(s), Memory: budget,
 		Failing: func(tenant upstream.Tenant, err error) {
 			if err != nil {
-				log.Warn("upstream is failing: answers come from memory and say how old they are",
+				log.Warn("upstream is failing: serving stale pages",
 					"tenant", tenant.String(), "error", err)
 			} else {
-				log.Info("upstream answers again: its pages are fresh", "tenant", tenant.String())
+				log.Info("upstream responds again: serving fresh pages", "tenant", tenant.String())
 			}
 		},
 	}
@@ -81,7 +81,7 @@ func newEngine(
 		cache.Close()
 		client.Close()
 	}
-	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body there is.
+	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body.
 	capacity := graph.NewCapacity(s.MaxConcurrentRequests, max(1, s.MaxConcurrentRequests/4)*s.MaxRequestBytes, writingBytes)
 	capacity.CountIn(budget)
 	telemetry.RegisterAdmission(registry, capacity.Inside, capacity.Shed)
@@ -118,7 +118,7 @@ func newEngine(
 		PersistedBytes:   s.APQBytes,
 		TrustedDocuments: s.TrustedDocuments,
 	})
-	if err != nil { // the one thing that it reads is the manifest
+	if err != nil { // the manifest is the only thing that it reads
 		stop()
 		err = config.Wrong("trusted-documents", "cannot be used: %w", err)
 		return nil, &export.UsageError{Err: err}

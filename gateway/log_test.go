@@ -54,11 +54,11 @@ func TestUnreadLog(t *testing.T) {
 				}
 				return
 			}
-			if line := c.await(t, "lines of the log were dropped"); !strings.HasSuffix(line, " lines="+dropped[1]) {
+			if line := c.await(t, "log lines were dropped"); !strings.HasSuffix(line, " lines="+dropped[1]) {
 				t.Errorf("it says %q, and counts %s", line, dropped[1])
 			}
 			c.signal(t, syscall.SIGTERM)
-			c.await(t, "stopping: requests under way may finish")
+			c.await(t, "stopping: waiting for requests in flight")
 			if status := c.status(); status != 0 {
 				t.Errorf("it ended with %d", status)
 			}

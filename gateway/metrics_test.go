@@ -13,7 +13,7 @@ import (
 // Metrics with an address of their own are not at the gateway's.
 func TestMetricsAddress(t *testing.T) {
 	p := start(t, map[string]string{"GATEWAY_METRICS_LISTEN": "127.0.0.1:0"})
-	match := regexp.MustCompile(`msg="metrics are served" url=(\S+)`).FindStringSubmatch(p.log.String())
+	match := regexp.MustCompile(`msg="serving metrics" url=(\S+)`).FindStringSubmatch(p.log.String())
 	if match == nil {
 		t.Fatalf("log: %s", p.log)
 	}

@@ -296,7 +296,7 @@ func TestTraces(t *testing.T) {
 
 func TestProfiles(t *testing.T) {
 	p := start(t, map[string]string{"GATEWAY_PPROF_LISTEN": "127.0.0.1:0"})
-	match := regexp.MustCompile(`msg="profiles are served" url=(\S+)`).FindStringSubmatch(p.log.String())
+	match := regexp.MustCompile(`msg="serving profiles" url=(\S+)`).FindStringSubmatch(p.log.String())
 	if match == nil {
 		t.Fatalf("log: %s", p.log)
 	}

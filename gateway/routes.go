@@ -18,8 +18,8 @@ import (
 	"revox-graphql/internal/middleware"
 )
 
-// routes wires the parts together: the engine, the door before it, explorer. What they do in the background ends with
-// stop. What they count is in the registry.
+// routes wires the engine, the middleware in front of it, and the explorer, and registers their metrics. stop ends their
+// background work.
 func routes(
 	s *config.Settings,
 	registry *prometheus.Registry,
@@ -56,8 +56,9 @@ func routes(
 	return middleware.RequestID(closing(draining, mux)), engine.stop, nil
 }
 
-// hostGuard is for who listens on loopback, where all that a foreign page lacks is a name; elsewhere the operator
-// decides. Probes may name no host.
+// hostGuard returns the middleware that checks the Host header. On loopback it always does, because a page of another
+// origin can reach that address under a name of its own (DNS rebinding); elsewhere the operator decides. Probes may omit
+// the header.
 func hostGuard(s *config.Settings, probed bool) func(http.Handler) http.Handler {
 	local := config.Loopback(s.Host)
 	names := s.Hosts

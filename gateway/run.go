@@ -1,8 +1,8 @@
-// Package gateway is the program: its command line and settings, what it serves, and how it starts and stops.
+// Package gateway is the program: its command line, what it serves, and how it starts and stops.
 //
-// [Main] runs it. run.go puts the parts together, engine.go those that answer GraphQL, routes.go the paths, and
-// serve.go serves and drains. config.go has the settings and commands.go the command line; query.go answers a query at
-// once instead of serving.
+// [Main] runs it. command.go parses the command line, with the settings of package config. run.go starts the parts,
+// engine.go those that execute GraphQL, routes.go the paths, and serve.go serves and drains. query.go executes a query
+// instead of serving.
 package gateway
 
 import (
@@ -31,13 +31,12 @@ import (
 	"revox-graphql/internal/logqueue"
 )
 
-// version may be set by the linker: -ldflags "-X revox-graphql/gateway.version=v1.2.3". Else it is what Go has noted in
-// the binary.
+// version may be set by the linker: -ldflags "-X revox-graphql/gateway.version=v1.2.3". Else it is the version that Go
+// has recorded in the binary.
 var version string
 
-// Main is the program with these arguments, until it has done what they ask for or a signal has stopped it. It returns
-// the exit status: 0 if all is well, 2 for a command line, a setting or a query that is wrong, 1 for all else that
-// fails.
+// Main runs the program with these arguments, until it is done or a signal stops it. It returns the exit status: 0 for
+// success, 2 for a wrong command line, setting or query, and 1 for any other failure.
 func Main(args []string) (status int) {
 	err := run(untilSignal(), args, os.Environ(), os.Stdout, os.Stderr)
 	if err == nil {
@@ -52,12 +51,12 @@ func Main(args []string) (status int) {
 	}()
 	select {
 	case <-said:
-	case <-time.After(lastLinesTimeout): // nobody reads them
+	case <-time.After(lastLinesTimeout): // nobody reads standard error
 	}
 	return exitStatus(err)
 }
 
-// exitStatus is 2 for a command line, a setting or a query that is wrong, and 1 for all that fails.
+// exitStatus is 2 for a wrong command line, setting or query, and 1 for any other failure.
 func exitStatus(err error) int {
 	if _, ok := errors.AsType[*export.UsageError](err); ok {
 		return 2
@@ -65,7 +64,7 @@ func exitStatus(err error) int {
 	return 1
 }
 
-// versionLine names the program, its version and Go's.
+// versionLine has the name and the version of the program, and the version of Go.
 func versionLine() string {
 	return fmt.Sprintf("revox-graphql %s %s", programVersion(), runtime.Version())
 }
@@ -78,12 +77,12 @@ func programVersion() string {
 	return cmp.Or(v, "(devel)")
 }
 
-// lastLinesTimeout is how long the last lines of the log may take, and as long the error with which the program ends:
-// together with drainTimeout and the second for the last traces they stay within those 10 s.
+// lastLinesTimeout bounds the last lines of the log, and the error with which the program ends: together with
+// drainTimeout and the second for the last traces they stay within the 10 s after which Docker kills.
 const lastLinesTimeout = 250 * time.Millisecond
 
-// writingBytes is how much of answers may be on its way before clients are cut off that read nothing: five hundred of
-// the largest as they usually are, hundred calls with all that was said.
+// writingBytes is how many bytes of responses may be in flight before the gateway cuts off clients that read nothing: 500
+// of the usual largest responses, which are 100 calls with their transcripts.
 const writingBytes = 256 << 20
 
 // run is the program: it serves until ctx is done, then lets the requests in flight finish; or it answers a query.
@@ -108,7 +107,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 
 // invocation is what a command needs beside its settings.
 type invocation struct {
-	ctx            context.Context //nolint:containedctx // of the one run that there is
+	ctx            context.Context //nolint:containedctx // of this one run
 	getenv         func(string) string
 	unknown        []config.Unknown
 	stdout, stderr io.Writer
@@ -128,7 +127,7 @@ func (p *invocation) do(s *config.Settings, check bool, q *queryOptions) error {
 	}
 }
 
-// warn logs the environment variables that look like settings and are none: misspelt, they would silently do nothing.
+// warn logs environment variables that look like settings but are not: a misspelt one would silently do nothing.
 func (p *invocation) warn(log *slog.Logger) {
 	for _, unknown := range p.unknown {
 		if unknown.Nearest == "" {
@@ -139,12 +138,12 @@ func (p *invocation) warn(log *slog.Logger) {
 	}
 }
 
-// serve serves. written is the log on standard error; all but the program's own complaints go through a queue, so that
-// nobody waits for the reader of the log.
+// serve serves GraphQL. written is the log on standard error. Everything else goes through a queue, so that no request
+// waits for the reader of the log.
 func (p *invocation) serve(s *config.Settings, written *slog.Logger) error {
 	ctx, getenv, stderr := p.ctx, p.getenv, p.stderr
 	surviveItsLog()
-	lines := logqueue.New(stderr, func(n uint64) { written.Warn("lines of the log were dropped", "lines", n) })
+	lines := logqueue.New(stderr, func(n uint64) { written.Warn("log lines were dropped", "lines", n) })
 	defer lines.Close(lastLinesTimeout)
 	log := s.Logger(lines)
 	p.warn(log)
@@ -204,7 +203,7 @@ func (p *invocation) serve(s *config.Settings, written *slog.Logger) error {
 	return serve(ctx, server, bounds.listen(listener), &draining, s.DrainDelay, log)
 }
 
-// checkSettings puts the parts together, which reads the trusted documents, and does no more.
+// checkSettings builds the parts, which reads the trusted documents, and starts none of them.
 func checkSettings(s *config.Settings, stdout io.Writer, log *slog.Logger) error {
 	_, stop, err := routes(s, newRegistry(), nil, new(atomic.Bool), nil, log)
 	if err != nil {
@@ -215,7 +214,7 @@ func checkSettings(s *config.Settings, stdout io.Writer, log *slog.Logger) error
 	return err
 }
 
-// closeTraces sends what is left of the traces, within the second that is left until the process is killed.
+// closeTraces sends the last traces, within the second that is left until the process is killed.
 func closeTraces(ctx context.Context, traces *telemetry.Traces, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -224,7 +223,7 @@ func closeTraces(ctx context.Context, traces *telemetry.Traces, log *slog.Logger
 	}
 }
 
-// newRegistry has the metrics of the process.
+// newRegistry returns a registry with the metrics of the process.
 func newRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(

@@ -480,7 +480,7 @@ var effects = map[string]effect{
 	},
 	"GATEWAY_METRICS_LISTEN": {first: "", second: "127.0.0.1:0", want: [2]string{"200", "404"}, observe: gets("metrics")},
 	"GATEWAY_PPROF_LISTEN": {first: "", second: "127.0.0.1:0", want: [2]string{"false", "true"}, observe: logs(
-		`msg="profiles are served"`)},
+		`msg="serving profiles"`)},
 	"GATEWAY_DEMO_CALLS_PER_MINUTE": {
 		first: "0", second: "60000", env: map[string]string{"REVOX_API_KEY": "", "REVOX_BASE_URL": "", "GATEWAY_CACHE_TTL": "0"},
 		want: [2]string{"still", "moving"}, observe: func(t *testing.T, b *station) string {

@@ -105,7 +105,8 @@ func (u *Upstream) Opened(tenant upstream.Tenant) {
 	}
 	u.breakersOpen.Set(float64(len(u.opened)))
 	u.mu.Unlock()
-	u.log.Warn("circuit breaker opened: upstream keeps failing, and gets no requests for some seconds", "tenant", tenant.String())
+	u.log.Warn("circuit breaker opened: upstream keeps failing, and gets no requests for some seconds",
+		"tenant", tenant.String())
 }
 
 // Closed implements [upstream.Observer].
@@ -117,8 +118,7 @@ func (u *Upstream) Closed(tenant upstream.Tenant) {
 	u.log.Info("circuit breaker closed: upstream responds again", "tenant", tenant.String())
 }
 
-// Failing reports whether upstream keeps failing for a tenant: its circuit breaker has opened, and nothing has been
-// answered since.
+// Failing reports whether upstream keeps failing for a tenant: its circuit breaker has opened and not closed since.
 func (u *Upstream) Failing(tenant upstream.Tenant) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

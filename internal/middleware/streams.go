@@ -12,11 +12,11 @@ import (
 	"revox-graphql/internal/slowclient"
 )
 
-// Streams bounds the requests that are open over HTTP/2. One connection carries many, and each holds its goroutine, its
-// buffers and its answer for as long as the client gives no window to write in, so neither the number of connections
-// nor the buffers of the system bound them. Where there are more, the one is cut off whose client takes nothing of its
-// answer for longest; if none does for a second, the one that has got on with nothing for longest. A client that goes
-// on reading, or waits for its answer, never is that one while others are stalled.
+// Streams bounds the open requests over HTTP/2. One connection carries many, and each holds its goroutine, its buffers
+// and its response for as long as the client opens no window, so neither the number of connections nor the buffers of
+// the system bound them. Beyond the limit, Streams cuts off the request whose client has read nothing of its response
+// for longest; if no client has stalled for a second, the request without progress for longest. While others are
+// stalled, it never cuts off a client that reads, or that waits for its response.
 //
 // Requests over HTTP/1.1 are bounded by the number of connections.
 type Streams struct {
@@ -36,12 +36,12 @@ type stream struct {
 	progress time.Time // as it was last seen
 }
 
-// NewStreams bounds the open requests to so many.
+// NewStreams returns a bound of most open requests.
 func NewStreams(most int) *Streams {
 	return &Streams{most: most, open: map[*slowclient.Writer]*list.Element{}}
 }
 
-// Cut is how many were cut off.
+// Cut returns the number of requests that were cut off.
 func (s *Streams) Cut() uint64 { return s.cut.Load() }
 
 // Wrap bounds the requests to a handler.
@@ -55,7 +55,7 @@ func (s *Streams) Wrap(next http.Handler) http.Handler {
 		s.begin(client)
 		defer s.end(client)
 		next.ServeHTTP(w, r)
-		// Else net/http would wait for a window once the handler has returned.
+		// Otherwise net/http would wait for a window once the handler has returned.
 		_ = http.NewResponseController(w).Flush()
 	})
 }
@@ -83,7 +83,7 @@ func (s *Streams) add(client *slowclient.Writer) (slowest *slowclient.Writer) {
 }
 
 const (
-	// stallTime is from when on a client is taken for one that takes nothing.
+	// stallTime is how long a client must have read nothing to count as stalled.
 	stallTime = time.Second
 	// lookInterval is how often all are looked at, to find those that are stalled. A client may open thousands in a second.
 	lookInterval = stallTime / 10
