@@ -253,8 +253,8 @@ func emptyValues(c *cobra.Command, args []string) error {
 	return errors.Join(errs...)
 }
 
-// validate rejects what does not go together, and splits the columns. An empty list is rejected: a script's variable that
-// is not set would otherwise ask for all columns.
+// validate rejects what does not go together, and splits the columns. An empty list is rejected: a script's variable
+// that is not set would otherwise ask for all columns.
 func (q *queryOptions) validate() error {
 	var errs []error
 	reject := func(bad bool, text string) {

@@ -34,7 +34,8 @@ func environ(env map[string]string) (pairs []string) {
 	return pairs
 }
 
-// All wrong settings are reported at once, a line for each, wherever they come from; the start stops as well as --check.
+// All wrong settings are reported at once, a line for each, wherever they come from; the start stops as well as
+// --check.
 func TestAllWrongSettingsAreReported(t *testing.T) {
 	env := map[string]string{
 		"GATEWAY_CACHE_TTL": "banana", "GATEWAY_CACHE_BYTES": "lots", "GATEWAY_MAX_SHIFT": "0", "GATEWAY_MAX_PAGE_SIZE": "many",

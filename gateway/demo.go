@@ -14,8 +14,8 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// startDemo serves the demo upstream on a loopback port, and makes it the upstream: requests reach the demo over HTTP, like
-// the real upstream. stop stops it.
+// startDemo serves the demo upstream on a loopback port, and makes it the upstream: requests reach the demo over HTTP,
+// like the real upstream. stop stops it.
 func startDemo(ctx context.Context, s *config.Settings, log *slog.Logger) (stop func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -43,8 +43,8 @@ func memoryLimit(s *config.Settings, getenv func(string) string, cgroup memlimit
 	}
 }
 
-// limitMemory makes the memory budget of the process, and sets Go's memory limit by it unless GOMEMLIMIT is set. restore
-// restores the former limit.
+// limitMemory makes the memory budget of the process, and sets Go's memory limit by it unless GOMEMLIMIT is set.
+// restore restores the former limit.
 func limitMemory(
 	s *config.Settings, getenv func(string) string, cgroup memlimit.Provider, log *slog.Logger,
 ) (budget *memory.Budget, restore func()) {

@@ -22,8 +22,8 @@ const (
 	metricsConnections = 16
 )
 
-// publicMetrics serves the metrics on the public address. Collecting them costs more than a cached response, so only one
-// client at a time gets them; others get 503.
+// publicMetrics serves the metrics on the public address. Collecting them costs more than a cached response, so only
+// one client at a time gets them; others get 503.
 func publicMetrics(registry *prometheus.Registry) http.Handler {
 	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 1})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

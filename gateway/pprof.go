@@ -12,8 +12,8 @@ import (
 	"revox-graphql/internal/middleware"
 )
 
-// servePprof serves profiles at /debug/pprof/ on a separate loopback address, since they reveal the content of memory. stop
-// ends that.
+// servePprof serves profiles at /debug/pprof/ on a separate loopback address, since they reveal the content of memory.
+// stop ends that.
 func servePprof(ctx context.Context, address string, log *slog.Logger) (stop func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {

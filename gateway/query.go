@@ -25,8 +25,8 @@ import (
 	"revox-graphql/internal/middleware"
 )
 
-// queryCacheBytes is the page cache of one query or one walk, which never reads a page again: a few pages of the largest
-// calls.
+// queryCacheBytes is the page cache of one query or one walk, which never reads a page again: a few pages of the
+// largest calls.
 const queryCacheBytes = 16 << 20
 
 // errResponse is the reason for an exit status other than 0 although there is a response.

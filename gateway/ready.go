@@ -38,9 +38,9 @@ func (ready *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// recovers requests one row from upstream. A gateway that is not ready gets no requests, so nothing else would find out
-// that upstream responds again. The circuit breaker lets one such request through every few seconds, and rejects the rest
-// at once. It continues when the client leaves: the next request for readiness sees the result.
+// recovers requests one row from upstream. A gateway that is not ready gets no requests, so nothing else would find
+// out that upstream responds again. The circuit breaker lets one such request through every few seconds, and rejects
+// the rest at once. It continues when the client leaves: the next request for readiness sees the result.
 func (ready *readiness) recovers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
 	defer cancel()

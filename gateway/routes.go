@@ -18,8 +18,8 @@ import (
 	"revox-graphql/internal/middleware"
 )
 
-// routes wires the engine, the middleware in front of it, and the explorer, and registers their metrics. stop ends their
-// background work.
+// routes wires the engine, the middleware in front of it, and the explorer, and registers their metrics. stop ends
+// their background work.
 func routes(
 	s *config.Settings,
 	registry *prometheus.Registry,
@@ -57,8 +57,8 @@ func routes(
 }
 
 // hostGuard returns the middleware that checks the Host header. On loopback it always does, because a page of another
-// origin can reach that address under a name of its own (DNS rebinding); elsewhere the operator decides. Probes may omit
-// the header.
+// origin can reach that address under a name of its own (DNS rebinding); elsewhere the operator decides. Probes may
+// omit the header.
 func hostGuard(s *config.Settings, probed bool) func(http.Handler) http.Handler {
 	local := config.Loopback(s.Host)
 	names := s.Hosts

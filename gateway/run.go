@@ -81,8 +81,8 @@ func programVersion() string {
 // drainTimeout and the second for the last traces they stay within the 10 s after which Docker kills.
 const lastLinesTimeout = 250 * time.Millisecond
 
-// writingBytes is how many bytes of responses may be in flight before the gateway cuts off clients that read nothing: 500
-// of the usual largest responses, which are 100 calls with their transcripts.
+// writingBytes is how many bytes of responses may be in flight before the gateway cuts off clients that read nothing:
+// 500 of the usual largest responses, which are 100 calls with their transcripts.
 const writingBytes = 256 << 20
 
 // run is the program: it serves until ctx is done, then lets the requests in flight finish; or it answers a query.

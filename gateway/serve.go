@@ -64,9 +64,10 @@ func (b *bounds) metrics(linesDropped func() uint64) telemetry.Serving {
 	}
 }
 
-// newServer speaks HTTP/1.1, and HTTP/2 in cleartext for proxies that terminate TLS. Every wait for a client is bounded: 5
-// seconds for headers, 15 for a whole request, and GATEWAY_IDLE_TIMEOUT between two requests. A first request must begin
-// within 5 seconds too. [slowclient.Watch] bounds the time for a response once it begins to be written.
+// newServer speaks HTTP/1.1, and HTTP/2 in cleartext for proxies that terminate TLS. Every wait for a client is
+// bounded: 5 seconds for headers, 15 for a whole request, and GATEWAY_IDLE_TIMEOUT between two requests. A first
+// request must begin within 5 seconds too. [slowclient.Watch] bounds the time for a response once it begins to be
+// written.
 func newServer(s *config.Settings, handler http.Handler, log *slog.Logger) *http.Server {
 	server := &http.Server{
 		Handler:           handler,
@@ -126,9 +127,9 @@ func serve(
 	return nil
 }
 
-// closing closes connections with the responses that are sent while the gateway drains, so that clients open the next one
-// elsewhere. Closing connections at the end instead would race with requests in transit, which not all proxies retry.
-// Over HTTP/2, net/http sends GOAWAY.
+// closing closes connections with the responses that are sent while the gateway drains, so that clients open the next
+// one elsewhere. Closing connections at the end instead would race with requests in transit, which not all proxies
+// retry. Over HTTP/2, net/http sends GOAWAY.
 func closing(draining *atomic.Bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if draining.Load() {

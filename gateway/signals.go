@@ -33,6 +33,6 @@ func untilSignal() context.Context {
 	return ctx
 }
 
-// surviveItsLog lets the process continue when the reader of its log has gone. Go ends a program that writes to a broken
-// pipe on standard output or standard error, which is right for a query and wrong for a server.
+// surviveItsLog lets the process continue when the reader of its log has gone. Go ends a program that writes to a
+// broken pipe on standard output or standard error, which is right for a query and wrong for a server.
 func surviveItsLog() { signal.Ignore(syscall.SIGPIPE) }

@@ -1,8 +1,8 @@
 // Package config reads the settings: one table says for each its flag, its environment variable, its default, its
 // bounds and its help. `--help` and the table in docs/configuration.md are made from the same rows.
 //
-// [Register] declares the flags, and [Load] reads the settings from them and from the environment. To add a setting, add
-// a field to [Settings] and a row to the table below it, then run `go generate ./gateway/config`.
+// [Register] declares the flags, and [Load] reads the settings from them and from the environment. To add a setting,
+// add a field to [Settings] and a row to the table below it, then run `go generate ./gateway/config`.
 package config
 
 //go:generate go run ./document

@@ -24,7 +24,8 @@ type value struct {
 	kind string
 	// accepts describes the accepted values; "" if the kind says enough.
 	accepts string
-	// parse sets the value. Its error completes a sentence that begins with the setting: "must be from 1 to 100, and is 0".
+	// parse sets the value. Its error completes a sentence that begins with the setting: "must be from 1 to 100, and is
+	// 0".
 	parse func(text string) error
 }
 

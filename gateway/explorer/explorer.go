@@ -1,11 +1,11 @@
 // Package explorer serves GraphiQL, the page to try out queries.
 //
-// The page is a small Vite project in this directory. `npm ci && npm run build` writes it, and a compressed copy of each
-// file, into dist, and the Go build embeds dist. The page loads nothing from other hosts, and the policy in every response
-// makes the browser enforce that.
+// The page is a small Vite project in this directory. `npm ci && npm run build` writes it, and a compressed copy of
+// each file, into dist, and the Go build embeds dist. The page loads nothing from other hosts, and the policy in every
+// response makes the browser enforce that.
 //
-// A binary built without Node, for example by `go install`, has an empty dist. It serves the hand-written page in unbuilt
-// instead, which says how to build the real page, and can run a query.
+// A binary built without Node, for example by `go install`, has an empty dist. It serves the hand-written page in
+// unbuilt instead, which says how to build the real page, and can run a query.
 package explorer
 
 import (
@@ -38,8 +38,8 @@ func Built() bool {
 	return holdsPage(sub(dist, "dist"))
 }
 
-// Handler serves the page at / and its files beside it. It responds to other paths with 404, and to methods other than GET
-// and HEAD with 405.
+// Handler serves the page at / and its files beside it. It responds to other paths with 404, and to methods other than
+// GET and HEAD with 405.
 func Handler() http.Handler {
 	pages := sub(dist, "dist")
 	if !holdsPage(pages) {

@@ -108,8 +108,8 @@ func (d *document) readRows(p *page, rows jsontext.Value) error {
 	return nil
 }
 
-// asItCame accepts JSON of upstream that has a name twice, or half of a surrogate pair, for example where a text was cut
-// off within an emoji. Such a half stays as it is in JSON, and becomes U+FFFD in a text.
+// asItCame accepts JSON of upstream that has a name twice, or half of a surrogate pair, for example where a text was
+// cut off within an emoji. Such a half stays as it is in JSON, and becomes U+FFFD in a text.
 func asItCame() json.Options {
 	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }

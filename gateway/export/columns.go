@@ -66,9 +66,9 @@ func index(step string) (i int, ok bool) {
 	return int(n), err == nil
 }
 
-// find follows a path into a value: keys of objects, and positions in lists. In an object the longest key that can begin
-// the path takes precedence, so `a.b` is the key "a.b", and without such a key it is the key "b" of the object "a". The
-// value is nil where the path leads nowhere.
+// find follows a path into a value: keys of objects, and positions in lists. In an object the longest key that can
+// begin the path takes precedence, so `a.b` is the key "a.b", and without such a key it is the key "b" of the object
+// "a". The value is nil where the path leads nowhere.
 func find(value jsontext.Value, steps []string) jsontext.Value {
 	if len(steps) == 0 {
 		return value
@@ -96,8 +96,8 @@ func find(value jsontext.Value, steps []string) jsontext.Value {
 	return nil
 }
 
-// checkPath rejects a path that leads nowhere for any call: through fields that the document does not select, into a text
-// or a number, or to a key of a list. The content of JSON fields is not known in advance.
+// checkPath rejects a path that leads nowhere for any call: through fields that the document does not select, into a
+// text or a number, or to a key of a list. The content of JSON fields is not known in advance.
 func checkPath(steps []string, among []*ast.Field) error {
 	var inner []*ast.Field
 	var t *ast.Type

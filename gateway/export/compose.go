@@ -8,9 +8,9 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Compose writes the document that selects some columns of the calls, and nothing else; without columns, all fields of a
-// call that are not objects. It also selects the id, by which the walk detects a call that comes twice. The document has
-// a variable `statuses`, as `calls` does.
+// Compose writes the document that selects some columns of the calls, and nothing else; without columns, all fields of
+// a call that are not objects. It also selects the id, by which the walk detects a call that comes twice. The document
+// has a variable `statuses`, as `calls` does.
 func Compose(schema *ast.Schema, columns []string) (string, error) {
 	call := schema.Types["Call"]
 	selections := leaves(schema, call)

@@ -2,15 +2,15 @@
 //
 // # Resuming a walk
 //
-// A walk may be interrupted at any moment: by a signal, kill -9, a power failure, or upstream. Then no call may be lost,
-// no call may come twice, and the next run continues where this one ended. The gateway's cursors make that easy: a
-// cursor holds the position of a walk for any process and any later time, however much the list has moved. What
+// A walk may be interrupted at any moment: by a signal, kill -9, a power failure, or upstream. Then no call may be
+// lost, no call may come twice, and the next run continues where this one ended. The gateway's cursors make that easy:
+// a cursor holds the position of a walk for any process and any later time, however much the list has moved. What
 // remains is to keep the cursor and the lines in step, although no file system changes two files at once:
 //
 //   - Lines are appended to FILE.part. Once they are on the disk, FILE.state is atomically replaced by a state with the
 //     cursor after them, and with the length and the SHA-256 of FILE.part.
-//   - So the state is never ahead of the lines. It may be behind them: everything beyond the recorded length was written
-//     after the state, perhaps not even a whole line. Resuming truncates it, and requests it again.
+//   - So the state is never ahead of the lines. It may be behind them: everything beyond the recorded length was
+//     written after the state, perhaps not even a whole line. Resuming truncates it, and requests it again.
 //   - At the end FILE.part is renamed to FILE, and FILE.state is removed. The state says before that all is written, so
 //     a run that finds such a state, and no FILE.part, only has to remove it.
 //
@@ -21,10 +21,10 @@
 // lines once more before it renames the file.
 //
 // A walk also counts what keeps its lines from being all calls, each once: errors beside the calls, responses that
-// report reordered calls, and calls that come again (ids.go). The counts are part of the state. A walk with any of these
-// reads the list to its end, and returns an error.
+// report reordered calls, and calls that come again (ids.go). The counts are part of the state. A walk with any of
+// these reads the list to its end, and returns an error.
 //
-// document.go prepares a document for a walk, compose.go composes one from the names of columns, and variables.go checks
-// its variables. walk.go requests page after page, rows.go turns calls into lines, columns.go finds values in calls, and
-// file.go keeps the lines and the state.
+// document.go prepares a document for a walk, compose.go composes one from the names of columns, and variables.go
+// checks its variables. walk.go requests page after page, rows.go turns calls into lines, columns.go finds values in
+// calls, and file.go keeps the lines and the state.
 package export

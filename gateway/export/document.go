@@ -199,7 +199,8 @@ func define(op *ast.OperationDefinition, value *ast.Value, variable, t string) s
 	return variable
 }
 
-// addFields selects the end of the page, and the total where it is wanted, whatever the document itself selects of them.
+// addFields selects the end of the page, and the total where it is wanted, whatever the document itself selects of
+// them.
 func (d *document) addFields(op *ast.OperationDefinition, calls *ast.Field) {
 	op.VariableDefinitions = append(op.VariableDefinitions, &ast.VariableDefinition{
 		Variable: totalVariable, Type: ast.NonNullNamedType("Boolean", nil),

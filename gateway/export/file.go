@@ -250,8 +250,8 @@ func (f *file) write(lines []byte, p position) error {
 	return f.replace(f.statePath(), append(text, '\n'))
 }
 
-// toDisk waits until the file is on the disk. Where the file system does not support that, the walk continues: killing the
-// process does no harm then, and only a power failure may.
+// toDisk waits until the file is on the disk. Where the file system does not support that, the walk continues: killing
+// the process does no harm then, and only a power failure may.
 func (f *file) toDisk(file *os.File) error {
 	if err := f.sync(file); err != nil && !lacks(err) {
 		return err

@@ -10,11 +10,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ids detects calls that come twice, if their ids are selected. It keeps a 64-bit hash of each id: in one of forty million
-// walks of a million calls, two calls have the same hash.
+// ids detects calls that come twice, if their ids are selected. It keeps a 64-bit hash of each id: in one of forty
+// million walks of a million calls, two calls have the same hash.
 //
-// The ids of earlier runs are read from their lines, which may not have them. A call that moves between two runs is then
-// detected only by the gateway, and only near the cursor.
+// The ids of earlier runs are read from their lines, which may not have them. A call that moves between two runs is
+// then detected only by the gateway, and only near the cursor.
 type ids struct {
 	name string // of the id in a call; empty where it is not selected
 	seed maphash.Seed

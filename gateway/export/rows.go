@@ -186,10 +186,10 @@ var plain = regexp.MustCompile(`^[+-]?[0-9 ().-]+$`)
 // and the byte order mark, which a reader removes from the beginning of a file.
 const risky = "=+-@＝＋－＠\ufeff"
 
-// harmless keeps spreadsheets from reading a text as a formula. A cell may hold what somebody said on the phone, and OWASP
-// ("CSV Injection") lists the characters with which a formula begins; a quote before them makes it a text again. Readers
-// skip control characters, including NUL and line ends, so a formula may begin after one. Numbers and phone numbers,
-// which begin with a sign, are harmless and stay as they are. NDJSON has all texts as they are.
+// harmless keeps spreadsheets from reading a text as a formula. A cell may hold what somebody said on the phone, and
+// OWASP ("CSV Injection") lists the characters with which a formula begins; a quote before them makes it a text again.
+// Readers skip control characters, including NUL and line ends, so a formula may begin after one. Numbers and phone
+// numbers, which begin with a sign, are harmless and stay as they are. NDJSON has all texts as they are.
 func harmless(text string) string {
 	first, _ := utf8.DecodeRuneInString(text)
 	if text != "" && (strings.ContainsRune(risky, first) || unicode.IsControl(first)) && !plain.MatchString(text) {

@@ -11,8 +11,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// checkVariables rejects variables that an operation does not have, and values that their enums do not have: a walk that
-// ignored one would return other calls than were requested. The engine checks everything else about values.
+// checkVariables rejects variables that an operation does not have, and values that their enums do not have: a walk
+// that ignored one would return other calls than were requested. The engine checks everything else about values.
 func checkVariables(schema *ast.Schema, op *ast.OperationDefinition, variables map[string]jsontext.Value) error {
 	known := make([]string, 0, len(op.VariableDefinitions))
 	for _, variable := range op.VariableDefinitions {

@@ -2,8 +2,8 @@ package telemetry
 
 import "sync"
 
-// names are the names from outside that have labels of their own: the first ones, up to a limit. It is safe for concurrent
-// use.
+// names are the names from outside that have labels of their own: the first ones, up to a limit. It is safe for
+// concurrent use.
 type names[K comparable] struct {
 	most int
 

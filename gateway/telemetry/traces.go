@@ -21,9 +21,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Traces sends traces to an OpenTelemetry collector, by OTLP over HTTP. A trace continues the client's `traceparent`. It
-// has a span for the GraphQL request, and one for each request to Revox, which gets a `traceparent` too. A nil Traces
-// traces nothing, at no cost.
+// Traces sends traces to an OpenTelemetry collector, by OTLP over HTTP. A trace continues the client's `traceparent`.
+// It has a span for the GraphQL request, and one for each request to Revox, which gets a `traceparent` too. A nil
+// Traces traces nothing, at no cost.
 //
 // Spans have names, sizes and numbers, but neither variables nor data.
 type Traces struct {
@@ -85,8 +85,8 @@ func (opts *TraceOptions) collector() string {
 	return cmp.Or(opts.Endpoint, defaultEndpoint) + "/v1/traces"
 }
 
-// NewTraces sends nothing yet; close it at the end. It returns nil if nothing is to be traced. It reads the variables that
-// turn traces on and off (OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER). The SDK reads those for samplers
+// NewTraces sends nothing yet; close it at the end. It returns nil if nothing is to be traced. It reads the variables
+// that turn traces on and off (OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER). The SDK reads those for samplers
 // (OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG), resources (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES), exporters
 // (OTEL_EXPORTER_OTLP_HEADERS and the like) and batches (OTEL_BSP_*).
 func NewTraces(ctx context.Context, opts TraceOptions) (*Traces, error) {

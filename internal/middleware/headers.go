@@ -85,8 +85,8 @@ type countedConn struct {
 	closed   bool
 }
 
-// errTooManyHeaders has a type for which net/http closes a connection without a response. Proxies then retry with another
-// gateway; for other types, net/http would respond with 400, as if the request were wrong.
+// errTooManyHeaders has a type for which net/http closes a connection without a response. Proxies then retry with
+// another gateway; for other types, net/http would respond with 400, as if the request were wrong.
 var errTooManyHeaders = &net.OpError{Op: "read", Net: "tcp", Err: errors.New("too many bytes of headers")}
 
 // Read implements [net.Conn].

@@ -53,8 +53,8 @@ func hostOf(header string) string {
 	return canonical(header)
 }
 
-// canonical returns a host as it is compared: in lower case, without the final dot of a full name (RFC 1034 §3.1), and an
-// address in its shortest form.
+// canonical returns a host as it is compared: in lower case, without the final dot of a full name (RFC 1034 §3.1), and
+// an address in its shortest form.
 func canonical(host string) string {
 	host = strings.TrimSuffix(strings.ToLower(bare(host)), ".")
 	if address, err := netip.ParseAddr(host); err == nil {

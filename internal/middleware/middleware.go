@@ -1,6 +1,6 @@
 // Package middleware checks HTTP requests before they are read as GraphQL: it gives each request an id, and checks its
-// Host header and the origin of the page that sent it. It also bounds connections, streams and headers. All that it knows
-// of GraphQL is the form of an error.
+// Host header and the origin of the page that sent it. It also bounds connections, streams and headers. All that it
+// knows of GraphQL is the form of an error.
 //
 // The gateway has no cookies. The checks protect a browser inside the network, or on the same machine, from a page of
 // another origin that makes it send requests: such a page must neither read calls nor cause work upstream.

@@ -13,9 +13,10 @@ import (
 
 // CORS
 //
-// The response names a listed origin, and no others: there is no `*`. Credentials in the sense of CORS, which are cookies
-// and what else a browser adds by itself, are not allowed, since the gateway has none; a bearer token is a header that a
-// page sets. Browsers cache preflights for ten minutes, so removing an origin from the list soon takes effect.
+// The response names a listed origin, and no others: there is no `*`. Credentials in the sense of CORS, which are
+// cookies and what else a browser adds by itself, are not allowed, since the gateway has none; a bearer token is a
+// header that a page sets. Browsers cache preflights for ten minutes, so removing an origin from the list soon takes
+// effect.
 //
 // A page of a listed origin may send any header. The preflight lists the headers to come, and the response allows them:
 // headers that the gateway does not read are harmless, and a fixed list would stop clients that add their own, such as
@@ -66,8 +67,8 @@ func CORS(origins []string, next http.Handler) http.Handler {
 	})
 }
 
-// CheckOrigin returns what is wrong with an origin. It must be written as browsers send it, since origins are compared as
-// strings.
+// CheckOrigin returns what is wrong with an origin. It must be written as browsers send it, since origins are compared
+// as strings.
 func CheckOrigin(origin string) error {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin ||
@@ -90,11 +91,12 @@ func CheckOrigin(origin string) error {
 //     net/http's CrossOriginProtection decides that.
 //   - A header that pages can send to other origins only after a preflight: apollo-require-preflight,
 //     x-apollo-operation-name, Content-Type: application/json, or Authorization with a bearer token. Authorization of
-//     another scheme proves nothing: browsers add stored passwords (Basic) by themselves. Neither do other content types:
-//     pages may send three of them freely, and browsers differ on malformed ones.
+//     another scheme proves nothing: browsers add stored passwords (Basic) by themselves. Neither do other content
+//     types: pages may send three of them freely, and browsers differ on malformed ones.
 //   - No browser. A client that sends neither Sec-Fetch-Site nor Origin is curl, a server, or a browser that is old or
-//     uses plain HTTP beyond its own machine, where it omits Sec-Fetch-Site, and Origin for pictures. All browsers begin
-//     their User-Agent with Mozilla/5.0, which no page can change without a preflight, so such a client must prove more.
+//     uses plain HTTP beyond its own machine, where it omits Sec-Fetch-Site, and Origin for pictures. All browsers
+//     begin their User-Agent with Mozilla/5.0, which no page can change without a preflight, so such a client must
+//     prove more.
 
 // CrossSite rejects GET requests that a page of another origin may have caused. Origins are those of [CORS].
 func CrossSite(origins []string, next http.Handler) http.Handler {
