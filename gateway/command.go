@@ -128,7 +128,8 @@ func (q *queryOptions) register(flags *pflag.FlagSet) {
 			"transcript.0.content. Default: all that the document selects.")
 	toggle(flags, &q.Header, "header", "With --format=csv: begin with the names of the columns.")
 	flags.StringVar(&q.Out, "out", "",
-		"With --all: write to `FILE`, which gets its name once it is complete. An unfinished file is resumed. - is standard output.")
+		"With --all: write to `FILE`, which gets its name once it is complete. An unfinished file is resumed. - is "+
+			"standard output.")
 	flags.StringVar(&q.After, "after", "", "With --all: begin after this `CURSOR`.")
 	flags.IntVar(&q.PageSize, "page-size", 100,
 		"With --all: `NUMBER` of calls per page, unless the document says; at most --max-page-size.")

@@ -38,8 +38,9 @@ func environ(env map[string]string) (pairs []string) {
 // --check.
 func TestAllWrongSettingsAreReported(t *testing.T) {
 	env := map[string]string{
-		"GATEWAY_CACHE_TTL": "banana", "GATEWAY_CACHE_BYTES": "lots", "GATEWAY_MAX_SHIFT": "0", "GATEWAY_MAX_PAGE_SIZE": "many",
-		"GATEWAY_CORS_ORIGINS": "*,nowhere", "GATEWAY_LISTEN": "nowhere", "GATEWAY_CREDENTIALS": "server",
+		"GATEWAY_CACHE_TTL": "banana", "GATEWAY_CACHE_BYTES": "lots", "GATEWAY_MAX_SHIFT": "0",
+		"GATEWAY_MAX_PAGE_SIZE": "many",
+		"GATEWAY_CORS_ORIGINS":  "*,nowhere", "GATEWAY_LISTEN": "nowhere", "GATEWAY_CREDENTIALS": "server",
 	}
 	args := []string{"--upstream-timeout", "soon", "--max-page-size=7", "--upstream-queue=0", "--nothing"}
 	want := []string{

@@ -82,7 +82,8 @@ func newEngine(
 		client.Close()
 	}
 	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body.
-	capacity := graph.NewCapacity(s.MaxConcurrentRequests, max(1, s.MaxConcurrentRequests/4)*s.MaxRequestBytes, writingBytes)
+	capacity := graph.NewCapacity(s.MaxConcurrentRequests, max(1, s.MaxConcurrentRequests/4)*s.MaxRequestBytes,
+		writingBytes)
 	capacity.CountIn(budget)
 	telemetry.RegisterAdmission(registry, capacity.Inside, capacity.Shed)
 	graphQL, err := graph.NewHandler(graph.Options{

@@ -100,7 +100,8 @@ func faults(t *testing.T) []fault {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { visits.Add(1) }))
 	t.Cleanup(elsewhere.Close)
 
-	const call = `"status": "completed", "phone_number": "` + hidden + `", "recording_url": "https://recordings.example/` + hidden + `"`
+	const call = `"status": "completed", "phone_number": "` + hidden + `", "recording_url": "https://recordings.example/` +
+		hidden + `"`
 	const unavailable, invalid, timeout = "UPSTREAM_UNAVAILABLE", "UPSTREAM_INVALID_RESPONSE", "UPSTREAM_TIMEOUT"
 	huge := make([]byte, 64<<20)
 	unannounced := http.Header{"Content-Length": nil} // so it comes in chunks
@@ -121,7 +122,8 @@ func faults(t *testing.T) []fault {
 			},
 			code: unavailable, asked: 3,
 		},
-		{name: "closed mid-body", toxics: []string{`{"type": "limit_data", "attributes": {"bytes": 500}}`}, code: unavailable, asked: 3},
+		{name: "closed mid-body", toxics: []string{`{"type": "limit_data", "attributes": {"bytes": 500}}`}, code: unavailable,
+			asked: 3},
 		{
 			name: "10 s stall", toxics: []string{`{"type": "timeout", "attributes": {"timeout": 10000}}`},
 			env: quick(), code: timeout, asked: 3,
@@ -132,7 +134,8 @@ func faults(t *testing.T) []fault {
 		},
 		{name: "500 once", answer: once(status(500)), asked: 2},
 		{name: "500 for ever", answer: always(status(500)), code: unavailable, asked: 3},
-		{name: "503, `Retry-After: 3`", answer: always(status(503, "Retry-After", "3")), code: unavailable, retry: 3, asked: 1},
+		{name: "503, `Retry-After: 3`", answer: always(status(503, "Retry-After", "3")), code: unavailable, retry: 3,
+			asked: 1},
 		{
 			name: "429, `retry-after-ms: 1500`", answer: always(status(429, "Retry-After-Ms", "1500")),
 			env:  map[string]string{"GATEWAY_UPSTREAM_TIMEOUT": "2500ms"}, // enough to wait once
@@ -169,17 +172,24 @@ func faults(t *testing.T) []fault {
 		},
 		{name: "truncated JSON", answer: always(body(`{"calls": [{"id": "%s", %s`, odd, call)), code: invalid, asked: 1},
 		// Whatever is asked for comes too large: the page is halved down to a single call.
-		{name: "64 MB", answer: always(fake.Answer{Body: huge}), code: invalid, asked: halvings, warm: 1, spare: halvings - 1},
-		{name: "64 MB, unannounced", answer: always(fake.Answer{Body: huge, Header: unannounced}), code: invalid, asked: halvings, warm: 1, spare: halvings - 1},
-		{name: "gzip bomb", answer: always(fake.Answer{Body: zipped(t, huge[:17<<20]), Header: bomb}), code: invalid, asked: halvings, warm: 1, spare: halvings - 1},
+		{name: "64 MB", answer: always(fake.Answer{Body: huge}), code: invalid, asked: halvings, warm: 1,
+			spare: halvings - 1},
+		{name: "64 MB, unannounced", answer: always(fake.Answer{Body: huge, Header: unannounced}), code: invalid,
+			asked: halvings, warm: 1, spare: halvings - 1},
+		{name: "gzip bomb", answer: always(fake.Answer{Body: zipped(t, huge[:17<<20]), Header: bomb}), code: invalid,
+			asked: halvings, warm: 1, spare: halvings - 1},
 		{name: "HTML with 200", answer: always(body("<html>%s</html>", hidden)), code: invalid, asked: 1},
-		{name: "invalid UTF-8", answer: first(body("{\"calls\": [{\"id\": %q, \"end_reason\": \"caf\xe9\", %s}]}", odd, call)), id: odd, asked: certain},
-		{name: "duplicate keys", answer: first(body(`{"calls": [], "calls": [{"id": "%s", "id": "%s", %s}]}`, hidden, odd, call)), id: odd, asked: certain},
+		{name: "invalid UTF-8", answer: first(body("{\"calls\": [{\"id\": %q, \"end_reason\": \"caf\xe9\", %s}]}", odd,
+			call)), id: odd, asked: certain},
+		{name: "duplicate keys", answer: first(body(`{"calls": [], "calls": [{"id": "%s", "id": "%s", %s}]}`, hidden, odd,
+			call)), id: odd, asked: certain},
 		{
 			name: "20,000-fold nesting", code: invalid, asked: 1,
-			answer: always(body(`{"calls": [{"id": "%s", "structured_output": %s%s}]}`, odd, strings.Repeat("[", 20_000), strings.Repeat("]", 20_000))),
+			answer: always(body(`{"calls": [{"id": "%s", "structured_output": %s%s}]}`, odd, strings.Repeat("[", 20_000),
+				strings.Repeat("]", 20_000))),
 		},
-		{name: "trailing bytes", answer: always(body(`{"calls": [{"id": "%s", %s}]} %s`, odd, call, hidden)), code: invalid, asked: 1},
+		{name: "trailing bytes", answer: always(body(`{"calls": [{"id": "%s", %s}]} %s`, odd, call, hidden)), code: invalid,
+			asked: 1},
 		{name: "`calls` missing", answer: always(body(`{"data": [{"id": "%s", %s}]}`, odd, call)), code: invalid, asked: 1},
 		{name: "`calls` not a list", answer: always(body(`{"calls": {"id": "%s", %s}}`, odd, call)), code: invalid, asked: 1},
 		{
@@ -268,7 +278,8 @@ func (r reply) stale() bool { return r.Extensions != nil }
 // reads it.
 func (p *program) ask(t *testing.T, key string) reply {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"graphql", strings.NewReader(fmt.Sprintf(`{"query": %q}`, faultQuery)))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"graphql",
+		strings.NewReader(fmt.Sprintf(`{"query": %q}`, faultQuery)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +367,8 @@ func TestFaults(t *testing.T) {
 	all := faults(t)
 	table := make([]string, 2*len(all))
 	t.Cleanup(func() { // after all the parallel tests
-		t.Log("\n| fault | cache | what the client got | ms | upstream requests |\n| --- | --- | --- | --- | --- |\n" + strings.Join(table, "\n"))
+		t.Log("\n| fault | cache | what the client got | ms | upstream requests |\n| --- | --- | --- | --- | --- |\n" +
+			strings.Join(table, "\n"))
 	})
 	for i, f := range all {
 		t.Run(f.name+"/cold", func(t *testing.T) {
@@ -600,7 +612,8 @@ func TestUnrecognizedValues(t *testing.T) {
 	})
 	for range 3 { // each reads the call anew
 		body := p.query(t, `{ calls { nodes { id status result extra } } }`)
-		const want = `{"data":{"calls":{"nodes":[{"id":"a","status":"COMPLETED","result":"UNRECOGNIZED","extra":{"result":"robot","mood":"happy"}}]}}}`
+		const want = `{"data":{"calls":{"nodes":[{"id":"a","status":"COMPLETED","result":"UNRECOGNIZED",` +
+			`"extra":{"result":"robot","mood":"happy"}}]}}}`
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, []byte(body)); err != nil || compact.String() != want {
 			t.Errorf("got %s", body)
@@ -615,7 +628,8 @@ func TestUnrecognizedValues(t *testing.T) {
 		t.Errorf("the call was served %d times", served)
 	}
 	for _, unrecognized := range []string{`field="mood",value=""`, `field="result",value="robot"`} {
-		if !strings.Contains(metrics, fmt.Sprintf("\nrevox_graphql_upstream_unrecognized_total{%s} %d\n", unrecognized, served)) {
+		if !strings.Contains(metrics, fmt.Sprintf("\nrevox_graphql_upstream_unrecognized_total{%s} %d\n", unrecognized,
+			served)) {
 			t.Errorf("not counted %d times: %s", served, unrecognized)
 		}
 	}

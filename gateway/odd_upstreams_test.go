@@ -343,7 +343,8 @@ func TestReorderedWalk(t *testing.T) {
 	})
 	out, log, status := runQuery(t, env, "--all", "--columns", "id")
 	told := strings.Contains(log, "calls changed places during the walk, ") &&
-		strings.Contains(log, " times: calls that moved may be missing from the output, or be there twice; run the command again")
+		strings.Contains(log, " times: calls that moved may be missing from the output, or be there twice; run the "+
+			"command again")
 	if status != 1 || !told {
 		t.Errorf("%d: %s", status, log)
 	}

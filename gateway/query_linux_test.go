@@ -17,7 +17,8 @@ import (
 func TestDiskFull(t *testing.T) {
 	_, env := startREST(t, 250)
 	_, log, status := runQuery(t, env, "--all", "--out", "/dev/full")
-	if status != 1 || !strings.Contains(log, "stopped after 0 calls: ") || !strings.Contains(log, "no space left on device") {
+	if status != 1 || !strings.Contains(log, "stopped after 0 calls: ") ||
+		!strings.Contains(log, "no space left on device") {
 		t.Errorf("%d, %s", status, log)
 	}
 	for _, args := range [][]string{{"query", "--all"}, {"query", "-d", "{ __typename }"}} {

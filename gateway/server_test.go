@@ -141,7 +141,8 @@ func TestDemo(t *testing.T) {
 	if resp, _ := p.get(t, "nothing"); resp.StatusCode != 404 {
 		t.Errorf("an unknown path: %d", resp.StatusCode)
 	}
-	if body := p.query(t, `{ calls(first: 2) { nodes { id } pageInfo { hasNextPage } } }`); !strings.Contains(body, `"hasNextPage":true`) {
+	if body := p.query(t, `{ calls(first: 2) { nodes { id } pageInfo { hasNextPage } } }`); !strings.Contains(body,
+		`"hasNextPage":true`) {
 		t.Errorf("got %s", body)
 	}
 	p.stop()
@@ -220,7 +221,8 @@ func TestPortInUse(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	err = run(t.Context(), []string{"--listen", taken.Addr().String()}, nil, io.Discard, io.Discard)
-	if err == nil || !strings.HasPrefix(err.Error(), "--listen (GATEWAY_LISTEN) cannot be used: ") || !strings.Contains(err.Error(), "address already in use") {
+	if err == nil || !strings.HasPrefix(err.Error(), "--listen (GATEWAY_LISTEN) cannot be used: ") ||
+		!strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -262,7 +264,8 @@ func TestHelpShowsEverySetting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\| `(--[a-z-]+)` ").FindAllStringSubmatch(string(documentation), -1)
+	row := regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\| `(--[a-z-]+)` ")
+	settings := row.FindAllStringSubmatch(string(documentation), -1)
 	if len(settings) < 50 {
 		t.Fatalf("the documentation has %d settings", len(settings))
 	}

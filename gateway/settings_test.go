@@ -139,7 +139,8 @@ func result(body string) string {
 func (p *program) metric(t *testing.T, name string) string {
 	t.Helper()
 	_, metrics := p.get(t, "metrics")
-	if match := regexp.MustCompile(`(?m)^revox_graphql_` + regexp.QuoteMeta(name) + ` (\S+)$`).FindStringSubmatch(metrics); match != nil {
+	if match := regexp.MustCompile(`(?m)^revox_graphql_` + regexp.QuoteMeta(name) +
+		` (\S+)$`).FindStringSubmatch(metrics); match != nil {
 		return match[1]
 	}
 	return "none"
@@ -261,47 +262,54 @@ func collected(t *testing.T, b *station) string {
 
 // effects has each setting.
 var effects = map[string]effect{
-	"REVOX_API_KEY": {first: "", second: "key", want: [2]string{"demo", ""}, observe: func(t *testing.T, b *station) string {
-		if b.value == "" {
-			delete(b.env, "REVOX_BASE_URL")
-		}
-		resp, _ := b.start(t).send(t, http.MethodPost, "graphql", `{"query": "{ __typename }"}`, "Content-Type", "application/json")
-		return resp.Header.Get("X-Revox-Upstream")
-	}},
-	"REVOX_BASE_URL": {first: "/api", second: "/other", want: [2]string{"/api/call", "/other/call"}, observe: func(t *testing.T, b *station) string {
-		path := make(chan string, 100)
-		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { path <- r.URL.Path }))
-		t.Cleanup(server.Close)
-		b.env["REVOX_BASE_URL"] = server.URL + b.value
-		b.start(t).query(t, "{ calls(first: 1) { nodes { id } } }")
-		return <-path
-	}},
+	"REVOX_API_KEY": {first: "", second: "key", want: [2]string{"demo", ""},
+		observe: func(t *testing.T, b *station) string {
+			if b.value == "" {
+				delete(b.env, "REVOX_BASE_URL")
+			}
+			resp, _ := b.start(t).send(t, http.MethodPost, "graphql", `{"query": "{ __typename }"}`, "Content-Type",
+				"application/json")
+			return resp.Header.Get("X-Revox-Upstream")
+		}},
+	"REVOX_BASE_URL": {first: "/api", second: "/other", want: [2]string{"/api/call", "/other/call"},
+		observe: func(t *testing.T, b *station) string {
+			path := make(chan string, 100)
+			server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { path <- r.URL.Path }))
+			t.Cleanup(server.Close)
+			b.env["REVOX_BASE_URL"] = server.URL + b.value
+			b.start(t).query(t, "{ calls(first: 1) { nodes { id } } }")
+			return <-path
+		}},
 	"GATEWAY_LISTEN": {
 		first: "127.0.0.1:0", second: "0.0.0.0:0", env: map[string]string{"GATEWAY_ALLOW_ANONYMOUS": "true"},
 		want: [2]string{"421", "200"}, observe: gets("healthz", "Host", "other.example"),
 	},
 	"GATEWAY_CREDENTIALS": {
-		first: "server", second: "forward", want: [2]string{"OK", "UNAUTHENTICATED"}, observe: func(t *testing.T, b *station) string {
+		first: "server", second: "forward", want: [2]string{"OK", "UNAUTHENTICATED"}, observe: func(t *testing.T,
+			b *station) string {
 			if b.value == "forward" {
 				delete(b.env, "REVOX_API_KEY")
 			}
 			return asks("{ calls(first: 1) { nodes { id } } }")(t, b)
 		},
 	},
-	"GATEWAY_TOKENS": {first: "", second: "secret", want: [2]string{"OK", "UNAUTHENTICATED"}, observe: asks("{ __typename }")},
-	"GATEWAY_TOKENS_FILE": {first: "", second: "secret", want: [2]string{"OK", "UNAUTHENTICATED"}, observe: func(t *testing.T, b *station) string {
-		if b.value != "" {
-			b.env["GATEWAY_TOKENS_FILE"] = write(t, b.value)
-		}
-		return asks("{ __typename }")(t, b)
-	}},
-	"GATEWAY_ALLOW_ANONYMOUS": {first: "false", second: "true", want: [2]string{"refused", "valid"}, observe: func(t *testing.T, b *station) string {
-		args := []string{"--check", "--listen", "0.0.0.0:80"}
-		if err := run(t.Context(), args, environ(b.env), io.Discard, io.Discard); err != nil {
-			return "refused"
-		}
-		return "valid"
-	}},
+	"GATEWAY_TOKENS": {first: "", second: "secret", want: [2]string{"OK", "UNAUTHENTICATED"},
+		observe: asks("{ __typename }")},
+	"GATEWAY_TOKENS_FILE": {first: "", second: "secret", want: [2]string{"OK", "UNAUTHENTICATED"},
+		observe: func(t *testing.T, b *station) string {
+			if b.value != "" {
+				b.env["GATEWAY_TOKENS_FILE"] = write(t, b.value)
+			}
+			return asks("{ __typename }")(t, b)
+		}},
+	"GATEWAY_ALLOW_ANONYMOUS": {first: "false", second: "true", want: [2]string{"refused", "valid"},
+		observe: func(t *testing.T, b *station) string {
+			args := []string{"--check", "--listen", "0.0.0.0:80"}
+			if err := run(t.Context(), args, environ(b.env), io.Discard, io.Discard); err != nil {
+				return "refused"
+			}
+			return "valid"
+		}},
 	"GATEWAY_UPSTREAM_PAGE_SIZE": {
 		first: "20", second: "50", env: map[string]string{"GATEWAY_MAX_SHIFT": "10"}, want: [2]string{"20", "50"},
 		observe: func(t *testing.T, b *station) string {
@@ -314,14 +322,16 @@ var effects = map[string]effect{
 			return strconv.Itoa(most)
 		},
 	},
-	"GATEWAY_UPSTREAM_FIRST_PAGE": {first: "0", second: "1", want: [2]string{"0", "1"}, observe: func(t *testing.T, b *station) string {
-		b.start(t).query(t, "{ calls(first: 1) { nodes { id } } }")
-		return slices.Min(b.revox.queries("page"))
-	}},
-	"GATEWAY_UPSTREAM_STATUSES_FORMAT": {first: "comma", second: "repeat", want: [2]string{"completed,errored", "completed"}, observe: func(t *testing.T, b *station) string {
-		b.start(t).query(t, "{ calls(first: 1, statuses: [COMPLETED, ERRORED]) { nodes { id } } }")
-		return strings.ToLower(b.revox.queries("statuses")[0])
-	}},
+	"GATEWAY_UPSTREAM_FIRST_PAGE": {first: "0", second: "1", want: [2]string{"0", "1"},
+		observe: func(t *testing.T, b *station) string {
+			b.start(t).query(t, "{ calls(first: 1) { nodes { id } } }")
+			return slices.Min(b.revox.queries("page"))
+		}},
+	"GATEWAY_UPSTREAM_STATUSES_FORMAT": {first: "comma", second: "repeat",
+		want: [2]string{"completed,errored", "completed"}, observe: func(t *testing.T, b *station) string {
+			b.start(t).query(t, "{ calls(first: 1, statuses: [COMPLETED, ERRORED]) { nodes { id } } }")
+			return strings.ToLower(b.revox.queries("statuses")[0])
+		}},
 	"GATEWAY_UPSTREAM_TIMEOUT": {
 		first: "100ms", second: "1m", env: map[string]string{"GATEWAY_UPSTREAM_ATTEMPT_TIMEOUT": "1s"},
 		want: [2]string{"UPSTREAM_TIMEOUT", "OK"}, observe: attempts,
@@ -338,14 +348,15 @@ var effects = map[string]effect{
 			c: calls(statuses: [COMPLETED, ERRORED]) { totalCount } d: calls { totalCount }
 		}`),
 	},
-	"GATEWAY_UPSTREAM_CONCURRENCY": {first: "1", second: "3", want: [2]string{"1", "3"}, observe: func(t *testing.T, b *station) string {
-		p, release := b.start(t), b.revox.holdRequests(t)
-		wait := atOnce(t, p)
-		p.awaitSum(t, 3, "upstream_requests_in_flight", "upstream_requests_waiting")
-		defer wait()
-		defer release()
-		return p.metric(t, "upstream_requests_in_flight")
-	}},
+	"GATEWAY_UPSTREAM_CONCURRENCY": {first: "1", second: "3", want: [2]string{"1", "3"},
+		observe: func(t *testing.T, b *station) string {
+			p, release := b.start(t), b.revox.holdRequests(t)
+			wait := atOnce(t, p)
+			p.awaitSum(t, 3, "upstream_requests_in_flight", "upstream_requests_waiting")
+			defer wait()
+			defer release()
+			return p.metric(t, "upstream_requests_in_flight")
+		}},
 	"GATEWAY_UPSTREAM_QUEUE": {
 		first: "1", second: "100", env: map[string]string{"GATEWAY_UPSTREAM_CONCURRENCY": "1"}, want: [2]string{"1", "none"},
 		observe: func(t *testing.T, b *station) string {
@@ -358,10 +369,13 @@ var effects = map[string]effect{
 			return p.metric(t, rejected)
 		},
 	},
-	"GATEWAY_CACHE_TTL":   {first: "0", second: "1h", env: map[string]string{"GATEWAY_ANSWER_BYTES": "0"}, want: [2]string{"1", "0"}, observe: twice()},
-	"GATEWAY_CACHE_BYTES": {first: "1KiB", second: "1MiB", env: map[string]string{"GATEWAY_ANSWER_BYTES": "0"}, want: [2]string{"1", "0"}, observe: twice()},
+	"GATEWAY_CACHE_TTL": {first: "0", second: "1h", env: map[string]string{"GATEWAY_ANSWER_BYTES": "0"},
+		want: [2]string{"1", "0"}, observe: twice()},
+	"GATEWAY_CACHE_BYTES": {first: "1KiB", second: "1MiB", env: map[string]string{"GATEWAY_ANSWER_BYTES": "0"},
+		want: [2]string{"1", "0"}, observe: twice()},
 	"GATEWAY_CACHE_TENANT_BYTES": {
-		first: "1KiB", second: "1MiB", env: map[string]string{"GATEWAY_ANSWER_BYTES": "0", "GATEWAY_CREDENTIALS": "forward", "REVOX_API_KEY": ""},
+		first: "1KiB", second: "1MiB", env: map[string]string{"GATEWAY_ANSWER_BYTES": "0", "GATEWAY_CREDENTIALS": "forward",
+			"REVOX_API_KEY": ""},
 		want: [2]string{"1", "0"}, observe: twice("Authorization", "Bearer key"),
 	},
 	"GATEWAY_CACHE_REVALIDATE": {
@@ -385,89 +399,112 @@ var effects = map[string]effect{
 			return result(p.query(t, "{ calls(first: 1) { nodes { id } } }"))
 		},
 	},
-	"GATEWAY_ANSWER_BYTES": {first: "0", second: "1MiB", want: [2]string{"none", "1"}, observe: func(t *testing.T, b *station) string {
-		p := b.start(t)
-		firstID(t, p)
-		firstID(t, p)
-		return p.metric(t, `operations_total{source="cached"}`)
-	}},
-	"GATEWAY_MAX_PAGE_SIZE": {first: "1", second: "2", want: [2]string{"BAD_USER_INPUT", "OK"}, observe: asks("{ calls(first: 2) { nodes { id } } }")},
+	"GATEWAY_ANSWER_BYTES": {first: "0", second: "1MiB", want: [2]string{"none", "1"},
+		observe: func(t *testing.T, b *station) string {
+			p := b.start(t)
+			firstID(t, p)
+			firstID(t, p)
+			return p.metric(t, `operations_total{source="cached"}`)
+		}},
+	"GATEWAY_MAX_PAGE_SIZE": {first: "1", second: "2", want: [2]string{"BAD_USER_INPUT", "OK"},
+		observe: asks("{ calls(first: 2) { nodes { id } } }")},
 	"GATEWAY_MAX_SHIFT": {
 		first: "1", second: "1000", env: map[string]string{"GATEWAY_CACHE_TTL": "0"}, want: [2]string{"CURSOR_EXPIRED", "OK"},
 		observe: func(t *testing.T, b *station) string {
 			b.revox.Behave(func(be *fake.Behaviour) { be.Order = "updated" }) // else the cursor's time finds its call
 			p := b.start(t)
-			match := regexp.MustCompile(`"endCursor":"([^"]+)"`).FindStringSubmatch(p.query(t, "{ calls(first: 5) { pageInfo { endCursor } } }"))
+			match := regexp.MustCompile(`"endCursor":"([^"]+)"`).FindStringSubmatch(p.query(t,
+				"{ calls(first: 5) { pageInfo { endCursor } } }"))
 			b.revox.Insert(500)
 			return result(p.query(t, fmt.Sprintf("{ calls(first: 5, after: %q) { nodes { id } } }", match[1])))
 		},
 	},
-	"GATEWAY_MAX_SCAN_PAGES":    {first: "1", second: "20", want: [2]string{"SCAN_LIMIT_REACHED", "OK"}, observe: asks(`{ call(id: "nobody") { id } }`)},
-	"GATEWAY_MAX_REQUEST_BYTES": {first: "1KiB", second: "2KiB", want: [2]string{"QUERY_TOO_LARGE", "OK"}, observe: asks("{ __typename }" + strings.Repeat(" ", 1024))},
-	"GATEWAY_MAX_TOKENS":        {first: "4", second: "5", want: [2]string{"QUERY_TOO_LARGE", "OK"}, observe: asks("{ a: __typename }")},
-	"GATEWAY_MAX_DEPTH":         {first: "2", second: "3", want: [2]string{"QUERY_TOO_COMPLEX", "OK"}, observe: asks("{ calls { nodes { id } } }")},
-	"GATEWAY_MAX_ALIASES":       {first: "1", second: "2", want: [2]string{"QUERY_TOO_COMPLEX", "OK"}, observe: asks("{ a: __typename b: __typename }")},
-	"GATEWAY_MAX_ROOT_FIELDS":   {first: "1", second: "2", want: [2]string{"QUERY_TOO_COMPLEX", "OK"}, observe: asks("{ __typename a: __typename }")},
-	"GATEWAY_MAX_COST":          {first: "19", second: "20", want: [2]string{"QUERY_TOO_COMPLEX", "OK"}, observe: asks("{ calls { nodes { id } } }")},
-	"GATEWAY_MAX_ANSWER_BYTES":  {first: "1KiB", second: "1MiB", want: [2]string{"QUERY_TOO_COMPLEX", "OK"}, observe: asks("{ calls { nodes { id extra } } }")},
+	"GATEWAY_MAX_SCAN_PAGES": {first: "1", second: "20", want: [2]string{"SCAN_LIMIT_REACHED", "OK"},
+		observe: asks(`{ call(id: "nobody") { id } }`)},
+	"GATEWAY_MAX_REQUEST_BYTES": {first: "1KiB", second: "2KiB", want: [2]string{"QUERY_TOO_LARGE", "OK"},
+		observe: asks("{ __typename }" + strings.Repeat(" ", 1024))},
+	"GATEWAY_MAX_TOKENS": {first: "4", second: "5", want: [2]string{"QUERY_TOO_LARGE", "OK"},
+		observe: asks("{ a: __typename }")},
+	"GATEWAY_MAX_DEPTH": {first: "2", second: "3", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
+		observe: asks("{ calls { nodes { id } } }")},
+	"GATEWAY_MAX_ALIASES": {first: "1", second: "2", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
+		observe: asks("{ a: __typename b: __typename }")},
+	"GATEWAY_MAX_ROOT_FIELDS": {first: "1", second: "2", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
+		observe: asks("{ __typename a: __typename }")},
+	"GATEWAY_MAX_COST": {first: "19", second: "20", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
+		observe: asks("{ calls { nodes { id } } }")},
+	"GATEWAY_MAX_ANSWER_BYTES": {first: "1KiB", second: "1MiB", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
+		observe: asks("{ calls { nodes { id extra } } }")},
 	"GATEWAY_APQ_BYTES": {
 		first: "0", second: "1MiB", want: [2]string{"PERSISTED_QUERY_NOT_SUPPORTED", "PERSISTED_QUERY_NOT_FOUND"},
 		observe: posts(`{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "` + strings.Repeat("0", 64) + `"}}}`),
 	},
-	"GATEWAY_TRUSTED_DOCUMENTS": {first: "", second: "manifest", want: [2]string{"OK", "PERSISTED_QUERY_REQUIRED"}, observe: func(t *testing.T, b *station) string {
-		if b.value != "" {
-			b.env["GATEWAY_TRUSTED_DOCUMENTS"] = write(t, `{"one": "{ __typename }"}`)
-		}
-		return asks("{ __typename }")(t, b)
-	}},
-	"GATEWAY_HOSTS": {first: "", second: "calls.example", want: [2]string{"421", "200"}, observe: gets("healthz", "Host", "calls.example")},
-	"GATEWAY_CORS_ORIGINS": {first: "", second: "https://app.example", want: [2]string{"", "https://app.example"}, observe: func(t *testing.T, b *station) string {
-		resp, _ := b.start(t).send(t, http.MethodGet, "schema.graphqls", "", "Origin", "https://app.example")
-		return resp.Header.Get("Access-Control-Allow-Origin")
-	}},
-	"GATEWAY_MEMORY_LIMIT": {first: "2GiB", second: "4GiB", want: [2]string{"2.147483648e+09", "4.294967296e+09"}, alone: true, observe: func(t *testing.T, b *station) string {
-		return b.start(t).metric(t, "memory_limit_bytes")
-	}},
-	"GATEWAY_MAX_CONCURRENT_REQUESTS": {first: "1", second: "2", want: [2]string{"OVERLOADED", "OK"}, observe: func(t *testing.T, b *station) string {
-		p, release := b.start(t), b.revox.holdRequests(t)
-		done := make(chan string)
-		go func() { done <- p.query(t, "{ calls(first: 1) { nodes { id } } }") }()
-		p.awaitSum(t, 1, "requests_in_flight")
-		defer func() { <-done }()
-		defer release()
-		return result(p.query(t, "{ __typename }"))
-	}},
-	"GATEWAY_MAX_CONNECTIONS": {first: "1", second: "2", want: [2]string{"closed", "open"}, observe: func(t *testing.T, b *station) string {
-		p := b.start(t)
-		former := dial(t, p)
-		healthy(former)
-		healthy(dial(t, p))
-		if healthy(former) {
-			return "open"
-		}
-		return "closed"
-	}},
-	"GATEWAY_DRAIN_DELAY": {first: "0s", second: "1ms", want: [2]string{"false", "true"}, observe: func(t *testing.T, b *station) string {
-		p := b.start(t)
-		p.stop()
-		if err := <-p.stopped; err != nil {
-			t.Fatal(err)
-		}
-		return strconv.FormatBool(strings.Contains(p.log.String(), "for=1ms"))
-	}},
-	"GATEWAY_IDLE_TIMEOUT": {first: "1s", second: "1h", want: [2]string{"1s", "1h0m0s"}, observe: func(t *testing.T, b *station) string {
-		return idles(t, b.env, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").String()
-	}},
+	"GATEWAY_TRUSTED_DOCUMENTS": {first: "", second: "manifest", want: [2]string{"OK", "PERSISTED_QUERY_REQUIRED"},
+		observe: func(t *testing.T, b *station) string {
+			if b.value != "" {
+				b.env["GATEWAY_TRUSTED_DOCUMENTS"] = write(t, `{"one": "{ __typename }"}`)
+			}
+			return asks("{ __typename }")(t, b)
+		}},
+	"GATEWAY_HOSTS": {first: "", second: "calls.example", want: [2]string{"421", "200"},
+		observe: gets("healthz", "Host", "calls.example")},
+	"GATEWAY_CORS_ORIGINS": {first: "", second: "https://app.example", want: [2]string{"", "https://app.example"},
+		observe: func(t *testing.T, b *station) string {
+			resp, _ := b.start(t).send(t, http.MethodGet, "schema.graphqls", "", "Origin", "https://app.example")
+			return resp.Header.Get("Access-Control-Allow-Origin")
+		}},
+	"GATEWAY_MEMORY_LIMIT": {first: "2GiB", second: "4GiB", want: [2]string{"2.147483648e+09", "4.294967296e+09"},
+		alone: true, observe: func(t *testing.T, b *station) string {
+			return b.start(t).metric(t, "memory_limit_bytes")
+		}},
+	"GATEWAY_MAX_CONCURRENT_REQUESTS": {first: "1", second: "2", want: [2]string{"OVERLOADED", "OK"},
+		observe: func(t *testing.T, b *station) string {
+			p, release := b.start(t), b.revox.holdRequests(t)
+			done := make(chan string)
+			go func() { done <- p.query(t, "{ calls(first: 1) { nodes { id } } }") }()
+			p.awaitSum(t, 1, "requests_in_flight")
+			defer func() { <-done }()
+			defer release()
+			return result(p.query(t, "{ __typename }"))
+		}},
+	"GATEWAY_MAX_CONNECTIONS": {first: "1", second: "2", want: [2]string{"closed", "open"},
+		observe: func(t *testing.T, b *station) string {
+			p := b.start(t)
+			former := dial(t, p)
+			healthy(former)
+			healthy(dial(t, p))
+			if healthy(former) {
+				return "open"
+			}
+			return "closed"
+		}},
+	"GATEWAY_DRAIN_DELAY": {first: "0s", second: "1ms", want: [2]string{"false", "true"},
+		observe: func(t *testing.T, b *station) string {
+			p := b.start(t)
+			p.stop()
+			if err := <-p.stopped; err != nil {
+				t.Fatal(err)
+			}
+			return strconv.FormatBool(strings.Contains(p.log.String(), "for=1ms"))
+		}},
+	"GATEWAY_IDLE_TIMEOUT": {first: "1s", second: "1h", want: [2]string{"1s", "1h0m0s"},
+		observe: func(t *testing.T, b *station) string {
+			return idles(t, b.env, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").String()
+		}},
 	"GATEWAY_INTROSPECTION": {
 		first: "false", second: "true", want: [2]string{"GRAPHQL_VALIDATION_FAILED", "OK"},
 		observe: asks("{ __schema { queryType { name } } }"),
 	},
-	"GATEWAY_LOG_FORMAT": {first: "text", second: "json", want: [2]string{"t", "{"}, observe: func(t *testing.T, b *station) string {
-		return b.start(t).log.String()[:1]
-	}},
-	"GATEWAY_LOG_LEVEL":    {first: "info", second: "debug", want: [2]string{"false", "true"}, observe: logs("level=DEBUG")},
-	"GATEWAY_LOG_REQUESTS": {first: "false", second: "true", want: [2]string{"false", "true"}, observe: logs("msg=request")},
-	"GATEWAY_SLOW_REQUEST": {first: "1h", second: "1ns", want: [2]string{"false", "true"}, observe: logs(`msg="slow request"`)},
+	"GATEWAY_LOG_FORMAT": {first: "text", second: "json", want: [2]string{"t", "{"},
+		observe: func(t *testing.T, b *station) string {
+			return b.start(t).log.String()[:1]
+		}},
+	"GATEWAY_LOG_LEVEL": {first: "info", second: "debug", want: [2]string{"false", "true"},
+		observe: logs("level=DEBUG")},
+	"GATEWAY_LOG_REQUESTS": {first: "false", second: "true", want: [2]string{"false", "true"},
+		observe: logs("msg=request")},
+	"GATEWAY_SLOW_REQUEST": {first: "1h", second: "1ns", want: [2]string{"false", "true"},
+		observe: logs(`msg="slow request"`)},
 	"OTEL_EXPORTER_OTLP_ENDPOINT": {
 		first: "", second: "COLLECTOR/base", want: [2]string{"", "/base/v1/traces"}, observe: collected,
 	},
@@ -482,7 +519,8 @@ var effects = map[string]effect{
 	"GATEWAY_PPROF_LISTEN": {first: "", second: "127.0.0.1:0", want: [2]string{"false", "true"}, observe: logs(
 		`msg="serving profiles"`)},
 	"GATEWAY_DEMO_CALLS_PER_MINUTE": {
-		first: "0", second: "60000", env: map[string]string{"REVOX_API_KEY": "", "REVOX_BASE_URL": "", "GATEWAY_CACHE_TTL": "0"},
+		first: "0", second: "60000", env: map[string]string{"REVOX_API_KEY": "", "REVOX_BASE_URL": "",
+			"GATEWAY_CACHE_TTL": "0"},
 		want: [2]string{"still", "moving"}, observe: func(t *testing.T, b *station) string {
 			p := b.start(t)
 			former := firstID(t, p)
@@ -545,7 +583,8 @@ func atOnce(t *testing.T, p *program) (wait func()) {
 	t.Helper()
 	var all sync.WaitGroup
 	for _, status := range []string{"COMPLETED", "ERRORED", "CANCELLED"} {
-		body, err := json.Marshal(map[string]string{"query": "{ calls(first: 1, statuses: [" + status + "]) { nodes { id } } }"})
+		body, err := json.Marshal(map[string]string{"query": "{ calls(first: 1, statuses: [" + status +
+			"]) { nodes { id } } }"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -616,7 +655,8 @@ func TestWriteTimeout(t *testing.T) {
 func TestMaxHeaderBytes(t *testing.T) {
 	p := start(t, map[string]string{"GATEWAY_MAX_REQUEST_BYTES": "1KiB"})
 	for size, want := range map[int]int{1<<10 + headerBytes: 200, 1<<10 + headerBytes + 8<<10: 431} {
-		if resp, _ := p.send(t, http.MethodGet, "healthz", "", "X-Filler", strings.Repeat("x", size)); resp.StatusCode != want {
+		if resp, _ := p.send(t, http.MethodGet, "healthz", "", "X-Filler", strings.Repeat("x",
+			size)); resp.StatusCode != want {
 			t.Errorf("%d bytes: %d, want %d", size, resp.StatusCode, want)
 		}
 	}

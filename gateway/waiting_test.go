@@ -42,7 +42,8 @@ func TestWaitingLeavesRoomForMemory(t *testing.T) {
 			t.Errorf("%s: %s", query, body)
 		}
 	}
-	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_page_cache_waiters "+fmt.Sprint(waiting)+"\n") {
+	if _, body := p.get(t, "metrics"); !strings.Contains(body,
+		"\nrevox_graphql_page_cache_waiters "+fmt.Sprint(waiting)+"\n") {
 		t.Error("the metrics do not say how many wait")
 	}
 	close(release)

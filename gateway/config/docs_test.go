@@ -64,7 +64,8 @@ func TestRows(t *testing.T) {
 				t.Errorf("%s does not accept its default: %v", r.flag, err)
 			}
 		}
-		if !strings.HasSuffix(r.help, ".") || r.details != "" && !strings.HasSuffix(r.details, ".") || strings.Contains(r.help, "|") {
+		if !strings.HasSuffix(r.help, ".") || r.details != "" && !strings.HasSuffix(r.details, ".") ||
+			strings.Contains(r.help, "|") {
 			t.Errorf("%s: help %q", r.flag, r.help)
 		}
 		if kinds[r.value.kind] == "" && r.value.accepts == "" {
@@ -76,7 +77,8 @@ func TestRows(t *testing.T) {
 func TestUnknownVariables(t *testing.T) {
 	unknown := UnknownVariables([]string{
 		"GATEWAY_CACHE_TTL=1s", "REVOX_API_KEY=k", "PATH=/bin", "GATEWAY_TOKEN=secret", "REVOX_APIKEY=k", "GATEWAY_XYZ=1",
-		"GATEWAY_SERVICE_HOST=10.0.0.1", "GATEWAY_SERVICE_PORT=80", "GATEWAY_SERVICE_PORT_HTTP=80", "GATEWAY_PORT=tcp://10.0.0.1:80",
+		"GATEWAY_SERVICE_HOST=10.0.0.1", "GATEWAY_SERVICE_PORT=80", "GATEWAY_SERVICE_PORT_HTTP=80",
+		"GATEWAY_PORT=tcp://10.0.0.1:80",
 		"GATEWAY_PORT_80_TCP=tcp://10.0.0.1:80", "GATEWAY_PORT_80_TCP_ADDR=10.0.0.1", "REVOX_GRAPHQL_SERVICE_HOST=10.0.0.2",
 		"OTEL_SERVICE_NAME=x",
 	})

@@ -25,7 +25,8 @@ func parse(env map[string]string, args ...string) (*Settings, error) {
 
 func TestSettingsComeInOrder(t *testing.T) {
 	s, err := parse(nil)
-	if err != nil || s.Listen != "127.0.0.1:8080" || s.CacheTTL != 15*time.Second || s.CacheBytes != 256<<20 || !s.Introspection ||
+	if err != nil || s.Listen != "127.0.0.1:8080" || s.CacheTTL != 15*time.Second || s.CacheBytes != 256<<20 ||
+		!s.Introspection ||
 		s.BaseURL.String() != defaultBaseURL || s.FirstPage() != upstream.FirstPageAuto || !s.Demo {
 		t.Errorf("defaults: %+v, %v", s, err)
 	}
@@ -130,7 +131,8 @@ func TestWrongSettings(t *testing.T) {
 			if err == nil {
 				t.Fatal("taken")
 			}
-			if text := err.Error(); !strings.HasPrefix(text, test.names) || !strings.Contains(text, test.says) || strings.Contains(text, "\n") {
+			if text := err.Error(); !strings.HasPrefix(text, test.names) || !strings.Contains(text, test.says) ||
+				strings.Contains(text, "\n") {
 				t.Errorf("got %s", text)
 			}
 		})
@@ -156,7 +158,8 @@ func TestSettingsThatAreGood(t *testing.T) {
 		{"REVOX_API_KEY": "sk", "REVOX_BASE_URL": "http://127.0.0.1:9000/api"},
 		{"GATEWAY_CREDENTIALS": "forward", "REVOX_BASE_URL": "https://x.example/api", "GATEWAY_LISTEN": ":80"},
 		{"REVOX_API_KEY": "sk", "GATEWAY_LISTEN": ":80", "GATEWAY_TOKENS_FILE": tokens},
-		{"GATEWAY_CORS_ORIGINS": "https://app.example:8443, http://localhost:5173,http://[::1]:3000", "GATEWAY_HOSTS": "a.example, b,[::1],10.0.0.1"},
+		{"GATEWAY_CORS_ORIGINS": "https://app.example:8443, http://localhost:5173,http://[::1]:3000",
+			"GATEWAY_HOSTS": "a.example, b,[::1],10.0.0.1"},
 		{"GATEWAY_LISTEN": ":80"},
 		{"GATEWAY_CACHE_TTL": "0"},
 	} {

@@ -139,7 +139,8 @@ func openFile(path, digest string, system system, notify func(line string)) (*fi
 		case errors.Is(err, syscall.EWOULDBLOCK):
 			err = fmt.Errorf("%s is being written by another process: %w", f.partPath(), err)
 		case lacks(err):
-			notify(fmt.Sprintf("%s cannot be locked here (%v): make sure that no other run writes it meanwhile", f.partPath(), err))
+			notify(fmt.Sprintf("%s cannot be locked here (%v): make sure that no other run writes it meanwhile",
+				f.partPath(), err))
 			f.shared, err = true, nil
 		default:
 			err = fmt.Errorf("%s cannot be locked: %w", f.partPath(), err)

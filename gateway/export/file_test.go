@@ -79,16 +79,18 @@ func TestResume(t *testing.T) {
 func TestResumeAfterTrouble(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	e := &engine{calls: 9, troubles: []string{answered("2", `,"extensions":{"reordered":true}`, "0", "0")}, stop: func(request int) {
-		if request == 2 {
-			cancel(errors.New("enough"))
-		}
-	}}
+	e := &engine{calls: 9, troubles: []string{answered("2", `,"extensions":{"reordered":true}`, "0", "0")},
+		stop: func(request int) {
+			if request == 2 {
+				cancel(errors.New("enough"))
+			}
+		}}
 	if err := WalkFile(ctx, e.options(t), path); err == nil || errors.Is(err, ErrReordered) {
 		t.Fatalf("interrupted, it ended with %v", err)
 	}
 	err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path)
-	if !errors.Is(err, ErrReordered) || !strings.Contains(err.Error(), "walk, 1 times: ") || !strings.Contains(err.Error(), "twice: 1 calls are in the output more than once") {
+	if !errors.Is(err, ErrReordered) || !strings.Contains(err.Error(), "walk, 1 times: ") ||
+		!strings.Contains(err.Error(), "twice: 1 calls are in the output more than once") {
 		t.Errorf("it ended with %v", err)
 	}
 	if got := filesOf(t, filepath.Dir(path)); got != "calls" {
@@ -196,7 +198,8 @@ func TestOthersAreKeptOut(t *testing.T) {
 		o := (&engine{calls: 9}).options(t)
 		change(o)
 		err := WalkFile(t.Context(), o, path)
-		if _, ok := errors.AsType[*UsageError](err); !ok || !strings.Contains(err.Error(), "of another query") || content(t, path+".part")+content(t, path+".state") != before {
+		if _, ok := errors.AsType[*UsageError](err); !ok || !strings.Contains(err.Error(), "of another query") ||
+			content(t, path+".part")+content(t, path+".state") != before {
 			t.Errorf("another %s: %v", name, err)
 		}
 	}
@@ -204,7 +207,8 @@ func TestOthersAreKeptOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path); err == nil || !strings.Contains(err.Error(), "another process") {
+	if err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path); err == nil ||
+		!strings.Contains(err.Error(), "another process") {
 		t.Errorf("two at once: %v", err)
 	}
 	if err := f.close(); err != nil || content(t, path) != "the former file" {
@@ -248,13 +252,15 @@ func TestStateThatIsWrong(t *testing.T) {
 func TestFilesOfAllKinds(t *testing.T) {
 	folder := t.TempDir()
 	path, link := filepath.Join(folder, "calls"), filepath.Join(folder, "link")
-	if err := WalkFile(t.Context(), (&engine{}).options(t), path); err != nil || content(t, path) != "" || filesOf(t, folder) != "calls" {
+	if err := WalkFile(t.Context(), (&engine{}).options(t), path); err != nil || content(t, path) != "" ||
+		filesOf(t, folder) != "calls" {
 		t.Errorf("%v, files %s", err, filesOf(t, folder))
 	}
 	if err := os.Symlink("calls", link); err != nil {
 		t.Fatal(err)
 	}
-	if err := WalkFile(t.Context(), (&engine{calls: 3}).options(t), link); err != nil || content(t, path) != lines(t, 3) || filesOf(t, folder) != "calls link" {
+	if err := WalkFile(t.Context(), (&engine{calls: 3}).options(t), link); err != nil || content(t, path) != lines(t, 3) ||
+		filesOf(t, folder) != "calls link" {
 		t.Errorf("%v, files %s", err, filesOf(t, folder))
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {

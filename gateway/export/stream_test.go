@@ -23,7 +23,8 @@ func (r *room) Write(p []byte) (int, error) {
 // What a walk to standard output says when it stops makes it possible to go on without a call lost, twice or in half.
 func TestGoingOnWithAStream(t *testing.T) {
 	page := len(lines(t, 9)) / 4 // of two calls: a little more, since the first and the last call have more
-	const again = "calls changed places during the walk, or Revox lists some twice: 1 calls are in the output more than once"
+	const again = "calls changed places during the walk, or Revox lists some twice: 1 calls are in the output more " +
+		"than once"
 	for _, test := range []struct {
 		name     string
 		rows     RowOptions

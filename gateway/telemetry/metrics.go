@@ -98,8 +98,8 @@ func RegisterAdmission(registry prometheus.Registerer, inFlight func() int, reje
 func RegisterCache(registry prometheus.Registerer, stats func() pagecache.Stats) {
 	const hits, served = "page_cache_hits_total", "Pages served from memory, by their state: fresh, revalidated (served " +
 		"while they were read again) or stale (served because Revox was failing)."
-	const misses, missed = "page_cache_misses_total", "Pages that were not in memory, by the result: fetched, shared (the " +
-		"request waited for the fetch of another) or rejected (too many waited)."
+	const misses, missed = "page_cache_misses_total", "Pages that were not in memory, by the result: fetched, shared " +
+		"(the request waited for the fetch of another) or rejected (too many waited)."
 	m := newMetrics(registry)
 	m.readCounter(hits, served, func() uint64 { return stats().Hits }, "state", "fresh")
 	m.readCounter(hits, served, func() uint64 { return stats().Revalidated }, "state", "revalidated")
@@ -131,9 +131,11 @@ func RegisterMemory(registry prometheus.Registerer, b *memory.Budget) {
 		return
 	}
 	m := newMetrics(registry)
-	m.readGauge("memory_limit_bytes", "Maximum memory of the process; 0 is no limit.", func() int { return int(b.Limit()) })
+	m.readGauge("memory_limit_bytes", "Maximum memory of the process; 0 is no limit.",
+		func() int { return int(b.Limit()) })
 	for _, action := range []memory.Action{memory.ShrinkResponses, memory.ShrinkPages, memory.RefuseWork} {
-		m.readCounter("memory_overload_actions_total", "How often the gateway acted because memory was scarce, by the action.",
+		m.readCounter("memory_overload_actions_total",
+			"How often the gateway acted because memory was scarce, by the action.",
 			func() uint64 { return b.Taken(action) }, "action", action.String())
 	}
 	registry.MustRegister(accounts{b, prometheus.NewDesc(

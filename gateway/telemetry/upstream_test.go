@@ -29,7 +29,8 @@ func gathered(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 			for _, label := range metric.GetLabel() {
 				name.WriteString(" " + label.GetName() + "=" + label.GetValue())
 			}
-			values[name.String()] = metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount())
+			values[name.String()] = metric.GetCounter().GetValue() + metric.GetGauge().GetValue() +
+				float64(metric.GetHistogram().GetSampleCount())
 		}
 	}
 	return values
@@ -73,7 +74,8 @@ func TestUpstreamIsCounted(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, value, want)
 		}
 	}
-	for text, times := range map[string]int{"robot": 1, "mood": 1, "first page": 1, "per page": 1, "GATEWAY_UPSTREAM_STATUSES_FORMAT": 1, "requestsPerSecond=7": 1} {
+	for text, times := range map[string]int{"robot": 1, "mood": 1, "first page": 1, "per page": 1,
+		"GATEWAY_UPSTREAM_STATUSES_FORMAT": 1, "requestsPerSecond=7": 1} {
 		if n := strings.Count(log.String(), text); n != times {
 			t.Errorf("%q is logged %d times", text, n)
 		}
@@ -109,9 +111,11 @@ func TestCacheIsCounted(t *testing.T) {
 	})
 	got := gathered(t, registry)
 	for name, want := range map[string]float64{
-		"page_cache_hits_total state=fresh": 1, "page_cache_hits_total state=revalidated": 2, "page_cache_hits_total state=stale": 3,
-		"page_cache_misses_total result=fetched": 4, "page_cache_misses_total result=shared": 5, "page_cache_evictions_total": 6,
-		"page_cache_pages": 7, "page_cache_bytes": 8, "page_cache_tenants": 9,
+		"page_cache_hits_total state=fresh": 1, "page_cache_hits_total state=revalidated": 2, "page_cache_hits_total " +
+			"state=stale": 3,
+		"page_cache_misses_total result=fetched": 4, "page_cache_misses_total result=shared": 5,
+		"page_cache_evictions_total": 6,
+		"page_cache_pages":           7, "page_cache_bytes": 8, "page_cache_tenants": 9,
 		"page_cache_misses_total result=rejected": 10, "page_cache_waiters": 11,
 	} {
 		if got[name] != want {
