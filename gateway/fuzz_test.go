@@ -15,9 +15,9 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// Whatever comes through the door, no answer is 5xx, and nothing makes the gateway fail inside. Where it is about
+// Whatever a client sends, no response is 5xx, and nothing makes the gateway fail inside. Where it is about
 // GraphQL, the answer is GraphQL over HTTP: JSON with data or errors, each of these with a code.
-func FuzzDoor(f *testing.F) {
+func FuzzHandler(f *testing.F) {
 	upstream := httptest.NewServer(fake.New(fake.Config{Seed: 1, Calls: 30}))
 	f.Cleanup(upstream.Close)
 	env := map[string]string{

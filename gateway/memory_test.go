@@ -84,7 +84,7 @@ func TestMemoryLimitSources(t *testing.T) {
 }
 
 // The log says once where the limit comes from, or that there is none.
-func TestMemoryLimitIsTold(t *testing.T) {
+func TestMemoryLimitOfGo(t *testing.T) {
 	for want, cgroup := range map[string]memlimit.Provider{
 		`msg="memory has a limit" bytes=651403350 by="the control group"`: memlimit.Limit(1002159000),
 		`msg="memory has no limit: GATEWAY_MEMORY_LIMIT sets one" says=lost`: func() (uint64, error) {

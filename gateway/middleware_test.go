@@ -73,7 +73,7 @@ func upstreamOf(t *testing.T, fault func(int, *http.Request) *fake.Answer, env .
 	return all
 }
 
-// What pages can make a browser send by GET without a preflight, is refused.
+// The gateway rejects what pages can make a browser send by GET without a preflight.
 func TestCrossSiteGET(t *testing.T) {
 	const foreign = "https://evil.example"
 	const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"

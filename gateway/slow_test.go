@@ -22,8 +22,8 @@ import (
 	"revox-graphql/internal/slowclient"
 )
 
-// paced is a gateway with one client, in the time of a test.
-type paced struct {
+// simulated is a gateway with one client, in the time of a test.
+type simulated struct {
 	client  net.Conn
 	closed  chan time.Time // when the gateway has closed the client's connection
 	log     *bytes.Buffer
@@ -37,8 +37,8 @@ type end struct {
 	at  time.Time
 }
 
-// startPaced starts a gateway, which ends with the test.
-func startPaced(t *testing.T, settings ...string) *paced {
+// startSimulated starts a gateway, which ends with the test.
+func startSimulated(t *testing.T, settings ...string) *simulated {
 	t.Helper()
 	env := map[string]string{"REVOX_API_KEY": "key", "GATEWAY_LOG_FORMAT": "json", "GATEWAY_UPSTREAM_TIMEOUT": "1m"}
 	for pair := range slices.Chunk(settings, 2) {
@@ -48,7 +48,7 @@ func startPaced(t *testing.T, settings ...string) *paced {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &paced{closed: make(chan time.Time, 1), log: &bytes.Buffer{}, stopped: make(chan end, 1)}
+	p := &simulated{closed: make(chan time.Time, 1), log: &bytes.Buffer{}, stopped: make(chan end, 1)}
 	log := s.Logger(p.log)
 	var draining atomic.Bool
 	bounds := newBounds(s)
@@ -89,7 +89,7 @@ const introspection = "{__schema{types{name description fields{name description 
 	"enumValues{name description} inputFields{name description}}}}"
 
 // ask sends a request, and returns the header of the answer and what comes after it.
-func (p *paced) ask(t *testing.T, path string) io.Reader {
+func (p *simulated) ask(t *testing.T, path string) io.Reader {
 	t.Helper()
 	_, err := fmt.Fprintf(p.client, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", strings.ReplaceAll(path, " ", "%20"))
 	if err != nil {
@@ -99,7 +99,7 @@ func (p *paced) ask(t *testing.T, path string) io.Reader {
 }
 
 // line is the one line of the log about a request.
-func (p *paced) line(t *testing.T) map[string]any {
+func (p *simulated) line(t *testing.T) map[string]any {
 	t.Helper()
 	lines := requestLines(t, p.log.String())
 	if len(lines) != 1 {
@@ -121,7 +121,7 @@ func TestClientsThatReadSlowly(t *testing.T) {
 	} {
 		t.Run(path, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := startPaced(t)
+				p := startSimulated(t)
 				began := time.Now()
 				answer := p.ask(t, path)
 				var reading sync.WaitGroup
@@ -152,7 +152,7 @@ func TestClientsThatReadSlowly(t *testing.T) {
 // A client that leaves before it has all of its answer is told apart from one that has it.
 func TestClientsThatLeaveWhileTheyRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := startPaced(t)
+		p := startSimulated(t)
 		_, _ = io.CopyN(io.Discard, p.ask(t, "/graphql?query="+introspection), 10e3)
 		_ = p.client.Close()
 		<-p.closed
@@ -175,7 +175,7 @@ func TestStoppingWhileAClientReads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := startPaced(t)
+				p := startSimulated(t)
 				answer := p.ask(t, "/graphql?query="+introspection)
 				var body bytes.Buffer
 				_, _ = io.CopyN(&body, answer, 1000)
@@ -209,7 +209,7 @@ func TestStoppingWhileAClientReads(t *testing.T) {
 // A stream that is cut off ends also where the client does not read from its connection, so that it cannot be told.
 func TestStreamsOfAConnectionThatIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := startPaced(t, "GATEWAY_MAX_CONCURRENT_REQUESTS", "1") // and twice as many streams
+		p := startSimulated(t, "GATEWAY_MAX_CONCURRENT_REQUESTS", "1") // and twice as many streams
 		framer := http2.NewFramer(p.client, p.client)
 		_, err := io.WriteString(p.client, http2.ClientPreface)
 		if err == nil {

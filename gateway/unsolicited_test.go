@@ -12,7 +12,7 @@ import (
 )
 
 // What upstream sends unasked, over an idle connection, is logged like everything else, and without what it is.
-func TestUnsolicitedAnswersAreLogged(t *testing.T) {
+func TestUnsolicitedResponsesAreLogged(t *testing.T) {
 	var mu sync.Mutex
 	var conns []net.Conn
 	rest := httptest.NewUnstartedServer(fake.New(fake.Config{Seed: 1, Calls: 30}))

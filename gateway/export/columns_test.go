@@ -147,7 +147,7 @@ func TestEmptyColumns(t *testing.T) {
 					return
 				}
 				path := t.TempDir() + "/calls"
-				interrupted := &engine{calls: test.calls, troubles: []string{"", "", trouble("FORBIDDEN", "")}}
+				interrupted := &engine{calls: test.calls, failures: []string{"", "", failure("FORBIDDEN", "")}}
 				if err := WalkFile(t.Context(), options(interrupted), path); err == nil {
 					t.Error("it was not interrupted")
 				}

@@ -178,7 +178,7 @@ func TestAnotherFileOfTheName(t *testing.T) {
 // A walk that has not written anything leaves nothing behind.
 func TestNothingWrittenLeavesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")
-	e := &engine{calls: 5, troubles: []string{trouble("FORBIDDEN", "")}}
+	e := &engine{calls: 5, failures: []string{failure("FORBIDDEN", "")}}
 	if err := WalkFile(t.Context(), e.options(t), path); err == nil {
 		t.Error("it did not fail")
 	}

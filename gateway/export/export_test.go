@@ -35,7 +35,7 @@ func loadSchema(t *testing.T) *ast.Schema {
 type engine struct {
 	calls    int
 	requests []Request
-	troubles []string // answered first, one for each request; empty: the real answer
+	failures []string // answered first, one for each request; empty: the real answer
 	stop     func(request int)
 }
 
@@ -51,11 +51,11 @@ func (e *engine) ask(ctx context.Context, text []byte) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if len(e.troubles) > 0 {
-		trouble := e.troubles[0]
-		e.troubles = e.troubles[1:]
-		if trouble != "" {
-			return []byte(trouble), nil
+	if len(e.failures) > 0 {
+		failure := e.failures[0]
+		e.failures = e.failures[1:]
+		if failure != "" {
+			return []byte(failure), nil
 		}
 	}
 	var cursor string
@@ -86,28 +86,28 @@ func (e *engine) options(t *testing.T) *Options {
 	}
 }
 
-func trouble(code, more string) string {
+func failure(code, more string) string {
 	return `{"errors":[{"message":"No.","path":["calls"],"extensions":{"code":"` + code + `"` + more +
 		`}}],"data":{"calls":null}}`
 }
 
 // A walk waits as long as it is told to, and not for ever; other errors end it at once.
-func TestTroubleOnTheWay(t *testing.T) {
+func TestTemporaryErrors(t *testing.T) {
 	for _, test := range []struct {
 		name     string
-		troubles []string
+		failures []string
 		want     time.Duration
 		fails    string
 	}{
 		{"none", nil, 0, ""},
-		{"once", []string{"", trouble("UPSTREAM_RATE_LIMITED", `,"retryAfter":7`)}, 7 * time.Second, ""},
-		{"longer and longer", []string{trouble("OVERLOADED", ""), trouble("UPSTREAM_UNAVAILABLE", ""),
-			trouble("UPSTREAM_TIMEOUT", "")}, 7 * time.Second, ""},
-		{"too long", []string{trouble("OVERLOADED", `,"retryAfter":61`)}, 0,
+		{"once", []string{"", failure("UPSTREAM_RATE_LIMITED", `,"retryAfter":7`)}, 7 * time.Second, ""},
+		{"longer and longer", []string{failure("OVERLOADED", ""), failure("UPSTREAM_UNAVAILABLE", ""),
+			failure("UPSTREAM_TIMEOUT", "")}, 7 * time.Second, ""},
+		{"too long", []string{failure("OVERLOADED", `,"retryAfter":61`)}, 0,
 			"stopped after 0 calls: OVERLOADED: No.; nothing was written"},
-		{"cursor lost", []string{"", trouble("CURSOR_EXPIRED", "")}, 0,
+		{"cursor lost", []string{"", failure("CURSOR_EXPIRED", "")}, 0,
 			"stopped after 2 calls: CURSOR_EXPIRED: No.; start again without --after"},
-		{"forbidden", []string{"", trouble("FORBIDDEN", "")}, 0,
+		{"forbidden", []string{"", failure("FORBIDDEN", "")}, 0,
 			"stopped after 2 calls: FORBIDDEN: No.; continue with --after 2"},
 		{"no calls", []string{`{"data":{"calls":null}}`}, 0,
 			"stopped after 0 calls: the response has no calls; nothing was written"},
@@ -117,7 +117,7 @@ func TestTroubleOnTheWay(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := &engine{calls: 5, troubles: test.troubles}
+				e := &engine{calls: 5, failures: test.failures}
 				var out bytes.Buffer
 				began := time.Now()
 				err := Walk(t.Context(), e.options(t), &out)
@@ -140,7 +140,7 @@ func TestErrorsBesideCalls(t *testing.T) {
 	page := `{"errors":[{"message":"Bad row.","path":["calls"],"extensions":{"code":"UPSTREAM_INVALID_RESPONSE"}},` +
 		`{"message":"No total.","path":["calls","_exportTotal"],"extensions":{"code":"UPSTREAM_TIMEOUT"}}],` +
 		`"data":{"calls":{"nodes":[{"id":"x"}],"_exportPage":{"hasNextPage":true,"endCursor":"2"},"_exportTotal":null}}}`
-	e := &engine{calls: 5, troubles: []string{page}}
+	e := &engine{calls: 5, failures: []string{page}}
 	o := e.options(t)
 	var told []string
 	o.Notify = func(line string) { told = append(told, line) }
@@ -198,7 +198,7 @@ func TestReordered(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			e := &engine{calls: 5, troubles: test.answers}
+			e := &engine{calls: 5, failures: test.answers}
 			o := e.options(t)
 			if test.query != "" {
 				o.Request.Query = test.query
@@ -208,7 +208,7 @@ func TestReordered(t *testing.T) {
 			switch {
 			case test.want == "" && err != nil, test.want != "" && (!errors.Is(err, ErrReordered) || err.Error() != test.want):
 				t.Errorf("it ended with %v", err)
-			case strings.Contains(out.String(), "\n") && len(e.troubles) > 0:
+			case strings.Contains(out.String(), "\n") && len(e.failures) > 0:
 				t.Errorf("it ended early:\n%s", &out)
 			}
 		})

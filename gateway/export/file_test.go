@@ -76,10 +76,10 @@ func TestResume(t *testing.T) {
 }
 
 // What went wrong before an interruption is still told by the run that comes to the end.
-func TestResumeAfterTrouble(t *testing.T) {
+func TestResumeKeepsFlaws(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	e := &engine{calls: 9, troubles: []string{answered("2", `,"extensions":{"reordered":true}`, "0", "0")},
+	e := &engine{calls: 9, failures: []string{answered("2", `,"extensions":{"reordered":true}`, "0", "0")},
 		stop: func(request int) {
 			if request == 2 {
 				cancel(errors.New("enough"))

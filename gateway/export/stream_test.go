@@ -30,7 +30,7 @@ func TestGoingOnWithAStream(t *testing.T) {
 		rows     RowOptions
 		after    string
 		room     int
-		troubles []string
+		failures []string
 		want     []string
 	}{
 		{
@@ -52,38 +52,38 @@ func TestGoingOnWithAStream(t *testing.T) {
 			"", page * 3 / 2, nil,
 			[]string{"stopped after 2 calls: ", "after these 2 calls is incomplete: remove it, and continue with --after 2"},
 		},
-		{"upstream", RowOptions{}, "", 1e6, []string{"", trouble("FORBIDDEN", "")}, []string{"; continue with --after 2"}},
+		{"upstream", RowOptions{}, "", 1e6, []string{"", failure("FORBIDDEN", "")}, []string{"; continue with --after 2"}},
 		{
 			"with a header",
 			RowOptions{Format: CSV, Header: true},
 			"", 1e6,
-			[]string{"", trouble("FORBIDDEN", "")},
+			[]string{"", failure("FORBIDDEN", "")},
 			[]string{"; continue with --no-header --after 2"},
 		},
 		{
 			"without one",
 			RowOptions{Format: CSV},
 			"", 1e6,
-			[]string{"", trouble("FORBIDDEN", "")},
+			[]string{"", failure("FORBIDDEN", "")},
 			[]string{"; continue with --after 2"},
 		},
 		{
 			"after calls that came twice",
 			RowOptions{},
 			"", 1e6,
-			[]string{answered("2", "", "0", "0"), trouble("FORBIDDEN", "")},
+			[]string{answered("2", "", "0", "0"), failure("FORBIDDEN", "")},
 			[]string{"; continue with --after 2\n" + again},
 		},
 		{
 			"and with a cursor that is lost",
 			RowOptions{},
 			"", 1e6,
-			[]string{answered("2", "", "0", "0"), trouble("CURSOR_EXPIRED", "")},
+			[]string{answered("2", "", "0", "0"), failure("CURSOR_EXPIRED", "")},
 			[]string{"; start again without --after\n" + again},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			o := (&engine{calls: 9, troubles: test.troubles}).options(t)
+			o := (&engine{calls: 9, failures: test.failures}).options(t)
 			o.Rows, o.After = test.rows, test.after
 			if o.Rows.Format == "" {
 				o.Rows.Format = NDJSON
