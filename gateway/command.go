@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"github.com/vektah/gqlparser/v2/validator/core"
 	"golang.org/x/term"
 
 	"revox-graphql/gateway/config"
@@ -95,13 +94,29 @@ func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 	}
 	root.AddCommand(serve, query, version)
 	root.SetHelpCommand(l.helpCommand(root))
+	root.InitDefaultCompletionCmd()
+	completion, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		panic(err)
+	}
+	completion.RunE = func(c *cobra.Command, _ []string) error { // for its Args, which are none, to be checked
+		l.parsed = true
+		return c.Help()
+	}
 	flags := root.PersistentFlags()
 	config.Register(flags)
+	for flag, names := range config.Choices() {
+		complete := cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)
+		if err := root.RegisterFlagCompletionFunc(flag, complete); err != nil {
+			panic(err) // the flag exists, and has none yet
+		}
+	}
 	flags.BoolVar(&l.check, "check", false, "Check the settings and exit.")
 	flags.BoolVar(&l.version, "version", false, "Show the version.")
 	l.query.register(query.Flags())
 	for _, c := range []*cobra.Command{root, serve, query, version} {
 		c.SilenceErrors, c.SilenceUsage = true, true
+		c.Flags().BoolP("help", "h", false, "Show this help.")
 		c.Flags().SortFlags, c.PersistentFlags().SortFlags = false, false
 		c.FParseErrWhitelist.UnknownFlags = true // badFlags finds them all, and not the first alone
 	}
@@ -149,6 +164,9 @@ func toggle(flags *pflag.FlagSet, to *bool, name, usage string) {
 }
 
 func (l *commandLine) showVersion(c *cobra.Command) error {
+	if err := l.badFlags(c); err != nil {
+		return err
+	}
 	l.parsed = true
 	_, err := fmt.Fprintln(c.OutOrStdout(), versionLine())
 	return err
@@ -182,7 +200,7 @@ func (l *commandLine) answer(c *cobra.Command, args []string) error {
 	return l.do(s, l.check, &l.query)
 }
 
-// helpCommand is Cobra's, except that a wrong topic is an error.
+// helpCommand is Cobra's, except that an unknown command is an error.
 func (l *commandLine) helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use: "help [COMMAND]", Short: "Show the help of a command.", SilenceErrors: true, SilenceUsage: true,
@@ -196,6 +214,15 @@ func (l *commandLine) helpCommand(root *cobra.Command) *cobra.Command {
 			}
 			l.parsed = true
 			return topic.Help()
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, sub := range root.Commands() {
+				if len(args) == 0 && sub.IsAvailableCommand() && strings.HasPrefix(sub.Name(), begun) {
+					names = append(names, sub.Name())
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
 }
@@ -233,8 +260,8 @@ func (l *commandLine) badFlags(c *cobra.Command) error {
 }
 
 func unknownFlag(name string, known []string) error {
-	if similar := core.SuggestionList(strings.TrimLeft(name, "-"), known); len(similar) > 0 {
-		return fmt.Errorf("unknown flag %s: did you mean --%s?", name, similar[0])
+	if nearest := config.Nearest(strings.TrimLeft(name, "-"), known); nearest != "" {
+		return fmt.Errorf("unknown flag %s: did you mean --%s?", name, nearest)
 	}
 	return fmt.Errorf("unknown flag %s", name)
 }

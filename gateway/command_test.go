@@ -84,6 +84,38 @@ func TestCheckAndVersion(t *testing.T) {
 	}
 }
 
+// A misspelt variable would silently do nothing: the log has it, and the setting that may be meant.
+func TestUnknownVariablesAreLogged(t *testing.T) {
+	p := start(t, map[string]string{"GATEWAY_CACHE_TLT": "1s", "GATEWAY_TOKENS_": "secret", "REVOX_NONSENSE": "x"})
+	log := p.log.String()
+	for _, want := range []string{
+		`level=WARN msg="unknown environment variable" name=GATEWAY_CACHE_TLT nearest=GATEWAY_CACHE_TTL`,
+		`level=WARN msg="unknown environment variable" name=GATEWAY_TOKENS_ nearest=GATEWAY_TOKENS`,
+		`level=WARN msg="unknown environment variable" name=REVOX_NONSENSE` + "\n",
+	} {
+		if !strings.Contains(log, want) {
+			t.Errorf("%s is missing in\n%s", want, log)
+		}
+	}
+	if strings.Contains(log, "secret") {
+		t.Error("the log has a value")
+	}
+}
+
+// A shell completes commands, flags, and the names that a flag accepts.
+func TestCompletion(t *testing.T) {
+	for args, want := range map[string]string{
+		"qu": "query", "help q": "query", "--cache-t": "--cache-ttl", "--log-format ": "json", "query --form": "--format",
+		"query --upstream-first-page ": "auto",
+	} {
+		var out bytes.Buffer
+		err := run(t.Context(), append([]string{"__complete"}, strings.Split(args, " ")...), nil, &out, io.Discard)
+		if err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("%s: %v, %s", args, err, &out)
+		}
+	}
+}
+
 // Upstream sees who asks, and in which version.
 func TestUserAgent(t *testing.T) {
 	agents := make(chan string, 10)

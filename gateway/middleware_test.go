@@ -468,12 +468,12 @@ func TestReadyWithForwarding(t *testing.T) {
 	}
 }
 
-// After the signal the program says at once that it is not ready, and takes requests until the delay is over.
+// After the signal the program reports at once that it is not ready, and accepts requests until the delay is over.
 func TestDrainDelay(t *testing.T) {
 	p := start(t, map[string]string{"GATEWAY_DRAIN_DELAY": "1500ms"})
 	began := time.Now()
 	p.stop()
-	for !strings.Contains(p.log.String(), "not ready any more") {
+	for !strings.Contains(p.log.String(), "no longer ready") {
 		if time.Since(began) > time.Minute {
 			t.Fatalf("the signal was not noticed: %s", p.log)
 		}

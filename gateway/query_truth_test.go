@@ -47,6 +47,27 @@ func TestExitStatuses(t *testing.T) {
 		{"--version", 0},
 		{"--help", 0},
 		{"query --help", 0},
+		{"-h", 0},
+		{"help", 0},
+		{"help query", 0},
+		{"help completion", 0},
+		{"help nope", 2},
+		{"help query more", 2},
+		{"version", 0},
+		{"version more", 2},
+		{"version --nope", 2},
+		{"query --version", 0},
+		{"completion bash", 0},
+		{"completion zsh", 0},
+		{"completion fish", 0},
+		{"completion nope", 2},
+		{"serve --nope", 2},
+		{"--introspection=maybe", 2},
+		{"--listen --check", 2},
+		{"query --all --columns --pretty", 2},
+		{"query --all --header=maybe", 2},
+		{"query --all --page-size=many", 2},
+		{"query --all --max-wait=long", 2},
 		{"--check --allow-anonymous", 0},
 	} {
 		t.Run(test.args, func(t *testing.T) {
@@ -203,7 +224,7 @@ func TestTwiceWithoutAnID(t *testing.T) {
 	list.SetRows(rows...)
 	for _, columns := range []string{"id,status", "status"} {
 		out, log, status := runQuery(t, env, "--all", "--columns", columns, "--page-size=20", "--upstream-page-size=20")
-		if status != 1 || strings.Count(out, "\n") != 50 || !strings.Contains(log, "10 calls are in the output again") {
+		if status != 1 || strings.Count(out, "\n") != 50 || !strings.Contains(log, "10 calls are in the output more than once") {
 			t.Errorf("%s: %d, %s\n%s", columns, status, log, out)
 		}
 		if columns == "status" && strings.Contains(out, "id") {

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/spf13/pflag"
-	"github.com/vektah/gqlparser/v2/validator/core"
 
 	"revox-graphql/graph"
 	"revox-graphql/upstream"
@@ -53,7 +53,7 @@ func (n negation) Set(given string) error {
 	return nil
 }
 
-// Register declares a flag for each setting. With query it declares only those that the command `query` has.
+// Register declares a flag for each setting.
 func Register(flags *pflag.FlagSet) {
 	for _, r := range new(Settings).rows() {
 		t := &text{row: r}
@@ -67,6 +67,17 @@ func Register(flags *pflag.FlagSet) {
 			}
 		}
 	}
+}
+
+// Choices returns the flags that accept a few names, and these names.
+func Choices() map[string][]string {
+	choices := map[string][]string{}
+	for _, r := range new(Settings).rows() {
+		if r.value.kind == choiceKind {
+			choices[r.flag] = strings.Split(r.value.accepts, ", ")
+		}
+	}
+	return choices
 }
 
 // usage is the help of a flag.
@@ -186,20 +197,29 @@ func UnknownVariables(environ []string) (unknown []Unknown) {
 		if short == name || known[short] == name || serviceLink.MatchString(name) {
 			continue
 		}
-		u := Unknown{Name: name}
-		if similar := core.SuggestionList(short, names); len(similar) > 0 {
-			u.Nearest = known[similar[0]]
-		}
-		unknown = append(unknown, u)
+		unknown = append(unknown, Unknown{Name: name, Nearest: known[Nearest(short, names)]})
 	}
 	slices.SortFunc(unknown, func(a, b Unknown) int { return strings.Compare(a.Name, b.Name) })
 	return unknown
 }
 
+// Nearest returns the known name that a misspelt one probably means, within one edit and one more for each five bytes;
+// "" if there is none.
+func Nearest(name string, known []string) (nearest string) {
+	least := 2 + len(name)/5
+	for _, candidate := range known {
+		if distance := levenshtein.ComputeDistance(name, candidate); distance < least {
+			nearest, least = candidate, distance
+		}
+	}
+	return nearest
+}
+
 // Variables are the environment variables of all settings, and that of the key.
 func Variables() []string {
-	names := []string{APIKey}
-	for _, r := range new(Settings).rows() {
+	rows := new(Settings).rows()
+	names := append(make([]string, 0, 1+len(rows)), APIKey)
+	for _, r := range rows {
 		names = append(names, r.variable)
 	}
 	return names

@@ -60,7 +60,7 @@ func ordered[T cmp.Ordered](
 		if err != nil {
 			return err
 		}
-		if n < least || n > most || n != n { // NaN is none
+		if within := n >= least && n <= most; !within { // as NaN is not
 			return fmt.Errorf("%s, and is %s", must, text)
 		}
 		*to = n
