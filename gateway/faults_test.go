@@ -122,8 +122,10 @@ func faults(t *testing.T) []fault {
 			},
 			code: unavailable, asked: 3,
 		},
-		{name: "closed mid-body", toxics: []string{`{"type": "limit_data", "attributes": {"bytes": 500}}`}, code: unavailable,
-			asked: 3},
+		{
+			name: "closed mid-body", toxics: []string{`{"type": "limit_data", "attributes": {"bytes": 500}}`}, code: unavailable,
+			asked: 3,
+		},
 		{
 			name: "10 s stall", toxics: []string{`{"type": "timeout", "attributes": {"timeout": 10000}}`},
 			env: quick(), code: timeout, asked: 3,
@@ -134,8 +136,10 @@ func faults(t *testing.T) []fault {
 		},
 		{name: "500 once", answer: once(status(500)), asked: 2},
 		{name: "500 for ever", answer: always(status(500)), code: unavailable, asked: 3},
-		{name: "503, `Retry-After: 3`", answer: always(status(503, "Retry-After", "3")), code: unavailable, retry: 3,
-			asked: 1},
+		{
+			name: "503, `Retry-After: 3`", answer: always(status(503, "Retry-After", "3")), code: unavailable, retry: 3,
+			asked: 1,
+		},
 		{
 			name: "429, `retry-after-ms: 1500`", answer: always(status(429, "Retry-After-Ms", "1500")),
 			env:  map[string]string{"GATEWAY_UPSTREAM_TIMEOUT": "2500ms"}, // enough to wait once
@@ -172,12 +176,18 @@ func faults(t *testing.T) []fault {
 		},
 		{name: "truncated JSON", answer: always(body(`{"calls": [{"id": "%s", %s`, odd, call)), code: invalid, asked: 1},
 		// Whatever is asked for comes too large: the page is halved down to a single call.
-		{name: "64 MB", answer: always(fake.Answer{Body: huge}), code: invalid, asked: halvings, warm: 1,
-			spare: halvings - 1},
-		{name: "64 MB, unannounced", answer: always(fake.Answer{Body: huge, Header: unannounced}), code: invalid,
-			asked: halvings, warm: 1, spare: halvings - 1},
-		{name: "gzip bomb", answer: always(fake.Answer{Body: zipped(t, huge[:17<<20]), Header: bomb}), code: invalid,
-			asked: halvings, warm: 1, spare: halvings - 1},
+		{
+			name: "64 MB", answer: always(fake.Answer{Body: huge}), code: invalid, asked: halvings, warm: 1,
+			spare: halvings - 1,
+		},
+		{
+			name: "64 MB, unannounced", answer: always(fake.Answer{Body: huge, Header: unannounced}), code: invalid,
+			asked: halvings, warm: 1, spare: halvings - 1,
+		},
+		{
+			name: "gzip bomb", answer: always(fake.Answer{Body: zipped(t, huge[:17<<20]), Header: bomb}), code: invalid,
+			asked: halvings, warm: 1, spare: halvings - 1,
+		},
 		{name: "HTML with 200", answer: always(body("<html>%s</html>", hidden)), code: invalid, asked: 1},
 		{name: "invalid UTF-8", answer: first(body("{\"calls\": [{\"id\": %q, \"end_reason\": \"caf\xe9\", %s}]}", odd,
 			call)), id: odd, asked: certain},
@@ -188,8 +198,10 @@ func faults(t *testing.T) []fault {
 			answer: always(body(`{"calls": [{"id": "%s", "structured_output": %s%s}]}`, odd, strings.Repeat("[", 20_000),
 				strings.Repeat("]", 20_000))),
 		},
-		{name: "trailing bytes", answer: always(body(`{"calls": [{"id": "%s", %s}]} %s`, odd, call, hidden)), code: invalid,
-			asked: 1},
+		{
+			name: "trailing bytes", answer: always(body(`{"calls": [{"id": "%s", %s}]} %s`, odd, call, hidden)), code: invalid,
+			asked: 1,
+		},
 		{name: "`calls` missing", answer: always(body(`{"data": [{"id": "%s", %s}]}`, odd, call)), code: invalid, asked: 1},
 		{name: "`calls` not a list", answer: always(body(`{"calls": {"id": "%s", %s}}`, odd, call)), code: invalid, asked: 1},
 		{

@@ -41,8 +41,10 @@ func FuzzHandler(f *testing.F) {
 		{"POST", "", "Content-Type: application/json; charset=utf-8\nX-Request-Id: a b\nOrigin: " +
 			"https://app.example\nCache-Control: no-cache"},
 		{"OPTIONS", "", "Origin: https://app.example\nAccess-Control-Request-Method: POST"},
-		{"GET", "extensions=%7B%22persistedQuery%22%3A%7B%22version%22%3A1%2C%22sha256Hash%22%3A%22ab%22%7D%7D",
-			"Apollo-Require-Preflight: 1\nAccept-Encoding: br"},
+		{
+			"GET", "extensions=%7B%22persistedQuery%22%3A%7B%22version%22%3A1%2C%22sha256Hash%22%3A%22ab%22%7D%7D",
+			"Apollo-Require-Preflight: 1\nAccept-Encoding: br",
+		},
 		{"GET", "documentId=1&variables={}", "Host: evil.example\nTraceparent: 00-0-0-0"},
 		{"POST", "", "Content-Type: application/json\nContent-Encoding: br"},
 		{"POST", "", "Content-Type: application/json\nContent-Encoding: gzip, gzip\nAccept: "},

@@ -99,12 +99,18 @@ func TestCrossSiteGET(t *testing.T) {
 		{"apollo-require-preflight", []string{"Sec-Fetch-Site", "cross-site", "Apollo-Require-Preflight", "true"}, true},
 		{"x-apollo-operation-name", []string{"Sec-Fetch-Site", "cross-site", "X-Apollo-Operation-Name", "Q"}, true},
 		{"an empty header proves nothing", []string{"Sec-Fetch-Site", "cross-site", "Apollo-Require-Preflight", ""}, false},
-		{"JSON as content type", []string{"Sec-Fetch-Site", "cross-site", "Content-Type",
-			"application/json; charset=utf-8"}, true},
-		{"a content type of forms", []string{"Sec-Fetch-Site", "cross-site", "Content-Type",
-			"text/plain; x=application/json"}, false},
-		{"a broken content type", []string{"Sec-Fetch-Site", "cross-site", "Content-Type",
-			"text/plain,application/json"}, false},
+		{"JSON as content type", []string{
+			"Sec-Fetch-Site", "cross-site", "Content-Type",
+			"application/json; charset=utf-8",
+		}, true},
+		{"a content type of forms", []string{
+			"Sec-Fetch-Site", "cross-site", "Content-Type",
+			"text/plain; x=application/json",
+		}, false},
+		{"a broken content type", []string{
+			"Sec-Fetch-Site", "cross-site", "Content-Type",
+			"text/plain,application/json",
+		}, false},
 		{"a bearer token", []string{"Sec-Fetch-Site", "cross-site", "Authorization", "Bearer one"}, true},
 		{"a remembered password", []string{"Sec-Fetch-Site", "cross-site", "Authorization", "Basic b25lOnR3bw=="}, false},
 	} {
@@ -123,8 +129,10 @@ func TestCrossSiteGET(t *testing.T) {
 			}
 		})
 	}
-	for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded",
-		"multipart/form-data; boundary=x"} {
+	for _, contentType := range []string{
+		"", "text/plain", "application/x-www-form-urlencoded",
+		"multipart/form-data; boundary=x",
+	} {
 		resp, body := p.send(t, http.MethodPost, "graphql", `{"query": "{ calls { totalCount } }"}`, "Content-Type",
 			contentType)
 		if _, extensions := refusal(t, resp, body); resp.StatusCode != http.StatusUnsupportedMediaType ||
@@ -318,8 +326,10 @@ func TestSlowBodiesTakeNoPlace(t *testing.T) {
 // Who reads an answer slowly takes nobody's place.
 func TestSlowReadersTakeNoPlace(t *testing.T) {
 	const most = 2
-	p := start(t, map[string]string{"GATEWAY_MAX_CONCURRENT_REQUESTS": fmt.Sprint(most), "GATEWAY_CACHE_TTL": "1h",
-		"GATEWAY_DEMO_CALLS_PER_MINUTE": "0"})
+	p := start(t, map[string]string{
+		"GATEWAY_MAX_CONCURRENT_REQUESTS": fmt.Sprint(most), "GATEWAY_CACHE_TTL": "1h",
+		"GATEWAY_DEMO_CALLS_PER_MINUTE": "0",
+	})
 	const body = `{"query": "{ calls(first: 100) { nodes { transcript { content } } } }"}`
 	request := fmt.Sprintf("POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: "+
 		"application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)

@@ -44,8 +44,10 @@ func requestLines(t *testing.T, log string) []map[string]any {
 }
 
 func TestEachRequestIsLogged(t *testing.T) {
-	p := start(t, map[string]string{"GATEWAY_LOG_FORMAT": "json", "GATEWAY_DEMO_CALLS_PER_MINUTE": "0",
-		"GATEWAY_MAX_COST": "500", "GATEWAY_CORS_ORIGINS": "https://app.example"})
+	p := start(t, map[string]string{
+		"GATEWAY_LOG_FORMAT": "json", "GATEWAY_DEMO_CALLS_PER_MINUTE": "0",
+		"GATEWAY_MAX_COST": "500", "GATEWAY_CORS_ORIGINS": "https://app.example",
+	})
 	post := func(body string, header ...string) {
 		p.send(t, http.MethodPost, "graphql", body, append([]string{"Content-Type", "application/json"}, header...)...)
 	}
@@ -61,8 +63,10 @@ func TestEachRequestIsLogged(t *testing.T) {
 
 	lines := requestLines(t, p.log.String())
 	want := []map[string]any{
-		{"operation": "List", "code": "OK", "status": 200., "source": "executed", "cost": 2., "method": "POST",
-			"requestId": "mine"},
+		{
+			"operation": "List", "code": "OK", "status": 200., "source": "executed", "cost": 2., "method": "POST",
+			"requestId": "mine",
+		},
 		{"operation": "List", "code": "OK", "status": 200., "source": "cached", "cost": 2., "upstreamRequests": 0.},
 		{"operation": "Find", "code": "SCAN_LIMIT_REACHED", "status": 200., "source": "executed", "drift": nil},
 		{"operation": "", "code": "QUERY_TOO_COMPLEX", "source": "", "cost": 1100., "limit": "cost"},
@@ -148,8 +152,10 @@ func TestDriftIsCounted(t *testing.T) {
 	list := fake.New(fake.Config{Seed: 1, Calls: 300})
 	upstream := httptest.NewServer(list)
 	t.Cleanup(upstream.Close)
-	p := start(t, map[string]string{"REVOX_API_KEY": "key", "REVOX_BASE_URL": upstream.URL + "/api",
-		"GATEWAY_CACHE_TTL": "0s", "GATEWAY_LOG_FORMAT": "json"})
+	p := start(t, map[string]string{
+		"REVOX_API_KEY": "key", "REVOX_BASE_URL": upstream.URL + "/api",
+		"GATEWAY_CACHE_TTL": "0s", "GATEWAY_LOG_FORMAT": "json",
+	})
 	var page struct {
 		Data struct {
 			Calls struct{ PageInfo struct{ EndCursor string } }
@@ -238,8 +244,10 @@ func TestTraces(t *testing.T) {
 	ask("01", list2)
 	ask("01", list2)
 	ask("00", lookUp) // the client does not want it traced
-	p.send(t, http.MethodGet, "graphql?"+url.Values{"query": {`query Get($id: ID!) { call(id: $id) { id } }`},
-		"variables": {`{"id": "` + unseen + `"}`}}.Encode(), "")
+	p.send(t, http.MethodGet, "graphql?"+url.Values{
+		"query":     {`query Get($id: ID!) { call(id: $id) { id } }`},
+		"variables": {`{"id": "` + unseen + `"}`},
+	}.Encode(), "")
 	p.stop()
 	if err := <-p.stopped; err != nil {
 		t.Fatal(err)
@@ -264,8 +272,10 @@ func TestTraces(t *testing.T) {
 	}
 	cold, warm, get := server[0], server[1], server[2]
 	for i, want := range []map[string]string{
-		{"graphql.operation.name": "List", "revox_graphql.source": "executed", "revox_graphql.upstream_requests": "2",
-			"revox_graphql.code": "OK", "http.response.status_code": "200"},
+		{
+			"graphql.operation.name": "List", "revox_graphql.source": "executed", "revox_graphql.upstream_requests": "2",
+			"revox_graphql.code": "OK", "http.response.status_code": "200",
+		},
 		{"graphql.operation.name": "List", "revox_graphql.source": "cached", "revox_graphql.upstream_requests": "0"},
 		{"graphql.operation.name": "Get", "http.request.method": "GET"},
 	} {

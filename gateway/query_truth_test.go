@@ -224,7 +224,8 @@ func TestTwiceWithoutAnID(t *testing.T) {
 	list.SetRows(rows...)
 	for _, columns := range []string{"id,status", "status"} {
 		out, log, status := runQuery(t, env, "--all", "--columns", columns, "--page-size=20", "--upstream-page-size=20")
-		if status != 1 || strings.Count(out, "\n") != 50 || !strings.Contains(log, "10 calls are in the output more than once") {
+		if status != 1 || strings.Count(out, "\n") != 50 ||
+			!strings.Contains(log, "10 calls are in the output more than once") {
 			t.Errorf("%s: %d, %s\n%s", columns, status, log, out)
 		}
 		if columns == "status" && strings.Contains(out, "id") {

@@ -234,15 +234,16 @@ func documentation(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := readme(t)
+	var text strings.Builder
+	text.WriteString(readme(t))
 	for _, path := range paths {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text += string(content)
+		text.Write(content)
 	}
-	return text
+	return text.String()
 }
 
 func readme(t *testing.T) string {

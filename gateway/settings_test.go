@@ -33,7 +33,7 @@ type effect struct {
 	first, second string
 	// env are other settings that both have; the upstream is a [revox] unless there is none.
 	env     map[string]string
-	observe func(t *testing.T, b *station) string
+	observe func(b *station) string
 	want    [2]string
 	// alone is set where the setting changes the process, and not the gateway alone.
 	alone bool
@@ -41,14 +41,15 @@ type effect struct {
 
 // station is one gateway with one value of a setting.
 type station struct {
+	t     *testing.T
 	env   map[string]string
 	value string
 	revox *revox
 }
 
-func (b *station) start(t *testing.T) *program {
-	t.Helper()
-	return start(t, b.env)
+func (b *station) start() *program {
+	b.t.Helper()
+	return start(b.t, b.env)
 }
 
 // revox is an upstream that can be told to wait or to fail, and remembers what it was asked.
@@ -165,36 +166,36 @@ func (p *program) awaitSum(t *testing.T, want int, names ...string) {
 }
 
 // asks is the result of a query.
-func asks(query string) func(t *testing.T, b *station) string {
-	return func(t *testing.T, b *station) string { return result(b.start(t).query(t, query)) }
+func asks(query string) func(b *station) string {
+	return func(b *station) string { return result(b.start().query(b.t, query)) }
 }
 
 // posts is the result of a request.
-func posts(body string, header ...string) func(t *testing.T, b *station) string {
-	return func(t *testing.T, b *station) string {
+func posts(body string, header ...string) func(b *station) string {
+	return func(b *station) string {
 		header := append([]string{"Content-Type", "application/json"}, header...)
-		_, response := b.start(t).send(t, http.MethodPost, "graphql", body, header...)
+		_, response := b.start().send(b.t, http.MethodPost, "graphql", body, header...)
 		return result(response)
 	}
 }
 
 // gets is the status of a path.
-func gets(path string, header ...string) func(t *testing.T, b *station) string {
-	return func(t *testing.T, b *station) string {
-		resp, _ := b.start(t).send(t, http.MethodGet, path, "", header...)
+func gets(path string, header ...string) func(b *station) string {
+	return func(b *station) string {
+		resp, _ := b.start().send(b.t, http.MethodGet, path, "", header...)
 		return strconv.Itoa(resp.StatusCode)
 	}
 }
 
 // twice is how many requests to Revox the second of two equal queries causes.
-func twice(header ...string) func(t *testing.T, b *station) string {
-	return func(t *testing.T, b *station) string {
-		p := b.start(t)
+func twice(header ...string) func(b *station) string {
+	return func(b *station) string {
+		p := b.start()
 		header := append([]string{"Content-Type", "application/json"}, header...)
 		ask := func() {
-			_, body := p.send(t, http.MethodPost, "graphql", `{"query": "{ calls(first: 5) { nodes { id } } }"}`, header...)
+			_, body := p.send(b.t, http.MethodPost, "graphql", `{"query": "{ calls(first: 5) { nodes { id } } }"}`, header...)
 			if got := result(body); got != "OK" {
-				t.Fatalf("got %s", body)
+				b.t.Fatalf("got %s", body)
 			}
 		}
 		ask()
@@ -205,10 +206,10 @@ func twice(header ...string) func(t *testing.T, b *station) string {
 }
 
 // logs reports whether the log of a request has a text.
-func logs(text string) func(t *testing.T, b *station) string {
-	return func(t *testing.T, b *station) string {
-		p := b.start(t)
-		p.query(t, smallQuery)
+func logs(text string) func(b *station) string {
+	return func(b *station) string {
+		p := b.start()
+		p.query(b.t, smallQuery)
 		return strconv.FormatBool(strings.Contains(p.log.String(), text))
 	}
 }
@@ -225,10 +226,10 @@ func firstID(t *testing.T, p *program) string {
 }
 
 // attempts is the result of a query whose first request to Revox is never answered.
-func attempts(t *testing.T, b *station) string {
-	p, release := b.start(t), b.revox.holdRequests(t)
+func attempts(b *station) string {
+	p, release := b.start(), b.revox.holdRequests(b.t)
 	results := make(chan string)
-	go func() { results <- p.query(t, "{ calls(first: 1) { nodes { id } } }") }()
+	go func() { results <- p.query(b.t, "{ calls(first: 1) { nodes { id } } }") }()
 	<-b.revox.arrived
 	b.revox.mu.Lock()
 	b.revox.hold = nil // the next ones do not wait
@@ -239,22 +240,22 @@ func attempts(t *testing.T, b *station) string {
 }
 
 // collected is what a collector of traces is sent for one query.
-func collected(t *testing.T, b *station) string {
+func collected(b *station) string {
 	traces, paths := &receiver{}, make(chan string, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		paths <- r.URL.Path
 		r.URL.Path = "/v1/traces"
 		traces.ServeHTTP(w, r)
 	}))
-	t.Cleanup(server.Close)
+	b.t.Cleanup(server.Close)
 	for name, value := range b.env {
 		b.env[name] = strings.Replace(value, "COLLECTOR", server.URL, 1)
 	}
-	p := b.start(t)
-	p.query(t, smallQuery)
+	p := b.start()
+	p.query(b.t, smallQuery)
 	p.stop()
 	if err := <-p.stopped; err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	close(paths)
 	return <-paths
@@ -262,58 +263,68 @@ func collected(t *testing.T, b *station) string {
 
 // effects has each setting.
 var effects = map[string]effect{
-	"REVOX_API_KEY": {first: "", second: "key", want: [2]string{"demo", ""},
-		observe: func(t *testing.T, b *station) string {
+	"REVOX_API_KEY": {
+		first: "", second: "key", want: [2]string{"demo", ""},
+		observe: func(b *station) string {
 			if b.value == "" {
 				delete(b.env, "REVOX_BASE_URL")
 			}
-			resp, _ := b.start(t).send(t, http.MethodPost, "graphql", `{"query": "{ __typename }"}`, "Content-Type",
+			resp, _ := b.start().send(b.t, http.MethodPost, "graphql", `{"query": "{ __typename }"}`, "Content-Type",
 				"application/json")
 			return resp.Header.Get("X-Revox-Upstream")
-		}},
-	"REVOX_BASE_URL": {first: "/api", second: "/other", want: [2]string{"/api/call", "/other/call"},
-		observe: func(t *testing.T, b *station) string {
+		},
+	},
+	"REVOX_BASE_URL": {
+		first: "/api", second: "/other", want: [2]string{"/api/call", "/other/call"},
+		observe: func(b *station) string {
 			path := make(chan string, 100)
 			server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { path <- r.URL.Path }))
-			t.Cleanup(server.Close)
+			b.t.Cleanup(server.Close)
 			b.env["REVOX_BASE_URL"] = server.URL + b.value
-			b.start(t).query(t, "{ calls(first: 1) { nodes { id } } }")
+			b.start().query(b.t, "{ calls(first: 1) { nodes { id } } }")
 			return <-path
-		}},
+		},
+	},
 	"GATEWAY_LISTEN": {
 		first: "127.0.0.1:0", second: "0.0.0.0:0", env: map[string]string{"GATEWAY_ALLOW_ANONYMOUS": "true"},
 		want: [2]string{"421", "200"}, observe: gets("healthz", "Host", "other.example"),
 	},
 	"GATEWAY_CREDENTIALS": {
-		first: "server", second: "forward", want: [2]string{"OK", "UNAUTHENTICATED"}, observe: func(t *testing.T,
-			b *station) string {
+		first: "server", second: "forward", want: [2]string{"OK", "UNAUTHENTICATED"},
+		observe: func(b *station) string {
 			if b.value == "forward" {
 				delete(b.env, "REVOX_API_KEY")
 			}
-			return asks("{ calls(first: 1) { nodes { id } } }")(t, b)
+			return asks("{ calls(first: 1) { nodes { id } } }")(b)
 		},
 	},
-	"GATEWAY_TOKENS": {first: "", second: "secret", want: [2]string{"OK", "UNAUTHENTICATED"},
-		observe: asks("{ __typename }")},
-	"GATEWAY_TOKENS_FILE": {first: "", second: "secret", want: [2]string{"OK", "UNAUTHENTICATED"},
-		observe: func(t *testing.T, b *station) string {
+	"GATEWAY_TOKENS": {
+		first: "", second: "secret", want: [2]string{"OK", "UNAUTHENTICATED"},
+		observe: asks("{ __typename }"),
+	},
+	"GATEWAY_TOKENS_FILE": {
+		first: "", second: "secret", want: [2]string{"OK", "UNAUTHENTICATED"},
+		observe: func(b *station) string {
 			if b.value != "" {
-				b.env["GATEWAY_TOKENS_FILE"] = write(t, b.value)
+				b.env["GATEWAY_TOKENS_FILE"] = write(b.t, b.value)
 			}
-			return asks("{ __typename }")(t, b)
-		}},
-	"GATEWAY_ALLOW_ANONYMOUS": {first: "false", second: "true", want: [2]string{"refused", "valid"},
-		observe: func(t *testing.T, b *station) string {
+			return asks("{ __typename }")(b)
+		},
+	},
+	"GATEWAY_ALLOW_ANONYMOUS": {
+		first: "false", second: "true", want: [2]string{"refused", "valid"},
+		observe: func(b *station) string {
 			args := []string{"--check", "--listen", "0.0.0.0:80"}
-			if err := run(t.Context(), args, environ(b.env), io.Discard, io.Discard); err != nil {
+			if err := run(b.t.Context(), args, environ(b.env), io.Discard, io.Discard); err != nil {
 				return "refused"
 			}
 			return "valid"
-		}},
+		},
+	},
 	"GATEWAY_UPSTREAM_PAGE_SIZE": {
 		first: "20", second: "50", env: map[string]string{"GATEWAY_MAX_SHIFT": "10"}, want: [2]string{"20", "50"},
-		observe: func(t *testing.T, b *station) string {
-			b.start(t).query(t, "{ calls(first: 100) { nodes { id } } }")
+		observe: func(b *station) string {
+			b.start().query(b.t, "{ calls(first: 100) { nodes { id } } }")
 			most := 0
 			for _, size := range b.revox.queries("page_size") {
 				n, _ := strconv.Atoi(size)
@@ -322,16 +333,20 @@ var effects = map[string]effect{
 			return strconv.Itoa(most)
 		},
 	},
-	"GATEWAY_UPSTREAM_FIRST_PAGE": {first: "0", second: "1", want: [2]string{"0", "1"},
-		observe: func(t *testing.T, b *station) string {
-			b.start(t).query(t, "{ calls(first: 1) { nodes { id } } }")
+	"GATEWAY_UPSTREAM_FIRST_PAGE": {
+		first: "0", second: "1", want: [2]string{"0", "1"},
+		observe: func(b *station) string {
+			b.start().query(b.t, "{ calls(first: 1) { nodes { id } } }")
 			return slices.Min(b.revox.queries("page"))
-		}},
-	"GATEWAY_UPSTREAM_STATUSES_FORMAT": {first: "comma", second: "repeat",
-		want: [2]string{"completed,errored", "completed"}, observe: func(t *testing.T, b *station) string {
-			b.start(t).query(t, "{ calls(first: 1, statuses: [COMPLETED, ERRORED]) { nodes { id } } }")
+		},
+	},
+	"GATEWAY_UPSTREAM_STATUSES_FORMAT": {
+		first: "comma", second: "repeat",
+		want: [2]string{"completed,errored", "completed"}, observe: func(b *station) string {
+			b.start().query(b.t, "{ calls(first: 1, statuses: [COMPLETED, ERRORED]) { nodes { id } } }")
 			return strings.ToLower(b.revox.queries("statuses")[0])
-		}},
+		},
+	},
 	"GATEWAY_UPSTREAM_TIMEOUT": {
 		first: "100ms", second: "1m", env: map[string]string{"GATEWAY_UPSTREAM_ATTEMPT_TIMEOUT": "1s"},
 		want: [2]string{"UPSTREAM_TIMEOUT", "OK"}, observe: attempts,
@@ -348,43 +363,51 @@ var effects = map[string]effect{
 			c: calls(statuses: [COMPLETED, ERRORED]) { totalCount } d: calls { totalCount }
 		}`),
 	},
-	"GATEWAY_UPSTREAM_CONCURRENCY": {first: "1", second: "3", want: [2]string{"1", "3"},
-		observe: func(t *testing.T, b *station) string {
-			p, release := b.start(t), b.revox.holdRequests(t)
-			wait := atOnce(t, p)
-			p.awaitSum(t, 3, "upstream_requests_in_flight", "upstream_requests_waiting")
+	"GATEWAY_UPSTREAM_CONCURRENCY": {
+		first: "1", second: "3", want: [2]string{"1", "3"},
+		observe: func(b *station) string {
+			p, release := b.start(), b.revox.holdRequests(b.t)
+			wait := atOnce(b.t, p)
+			p.awaitSum(b.t, 3, "upstream_requests_in_flight", "upstream_requests_waiting")
 			defer wait()
 			defer release()
-			return p.metric(t, "upstream_requests_in_flight")
-		}},
-	"GATEWAY_UPSTREAM_QUEUE": {
-		first: "1", second: "100", env: map[string]string{"GATEWAY_UPSTREAM_CONCURRENCY": "1"}, want: [2]string{"1", "none"},
-		observe: func(t *testing.T, b *station) string {
-			p, release := b.start(t), b.revox.holdRequests(t)
-			wait := atOnce(t, p)
-			const rejected = `upstream_rejected_total{reason="overloaded"}`
-			p.awaitSum(t, 3, "upstream_requests_in_flight", "upstream_requests_waiting", rejected)
-			defer wait()
-			defer release()
-			return p.metric(t, rejected)
+			return p.metric(b.t, "upstream_requests_in_flight")
 		},
 	},
-	"GATEWAY_CACHE_TTL": {first: "0", second: "1h", env: map[string]string{"GATEWAY_ANSWER_BYTES": "0"},
-		want: [2]string{"1", "0"}, observe: twice()},
-	"GATEWAY_CACHE_BYTES": {first: "1KiB", second: "1MiB", env: map[string]string{"GATEWAY_ANSWER_BYTES": "0"},
-		want: [2]string{"1", "0"}, observe: twice()},
+	"GATEWAY_UPSTREAM_QUEUE": {
+		first: "1", second: "100", env: map[string]string{"GATEWAY_UPSTREAM_CONCURRENCY": "1"}, want: [2]string{"1", "none"},
+		observe: func(b *station) string {
+			p, release := b.start(), b.revox.holdRequests(b.t)
+			wait := atOnce(b.t, p)
+			const rejected = `upstream_rejected_total{reason="overloaded"}`
+			p.awaitSum(b.t, 3, "upstream_requests_in_flight", "upstream_requests_waiting", rejected)
+			defer wait()
+			defer release()
+			return p.metric(b.t, rejected)
+		},
+	},
+	"GATEWAY_CACHE_TTL": {
+		first: "0", second: "1h", env: map[string]string{"GATEWAY_ANSWER_BYTES": "0"},
+		want: [2]string{"1", "0"}, observe: twice(),
+	},
+	"GATEWAY_CACHE_BYTES": {
+		first: "1KiB", second: "1MiB", env: map[string]string{"GATEWAY_ANSWER_BYTES": "0"},
+		want: [2]string{"1", "0"}, observe: twice(),
+	},
 	"GATEWAY_CACHE_TENANT_BYTES": {
-		first: "1KiB", second: "1MiB", env: map[string]string{"GATEWAY_ANSWER_BYTES": "0", "GATEWAY_CREDENTIALS": "forward",
-			"REVOX_API_KEY": ""},
+		first: "1KiB", second: "1MiB", env: map[string]string{
+			"GATEWAY_ANSWER_BYTES": "0", "GATEWAY_CREDENTIALS": "forward",
+			"REVOX_API_KEY": "",
+		},
 		want: [2]string{"1", "0"}, observe: twice("Authorization", "Bearer key"),
 	},
 	"GATEWAY_CACHE_REVALIDATE": {
 		first: "0s", second: "1h", env: map[string]string{"GATEWAY_CACHE_TTL": "1ns"}, want: [2]string{"new", "former"},
-		observe: func(t *testing.T, b *station) string {
-			p := b.start(t)
-			former := firstID(t, p)
+		observe: func(b *station) string {
+			p := b.start()
+			former := firstID(b.t, p)
 			b.revox.Insert(1)
-			if firstID(t, p) == former {
+			if firstID(b.t, p) == former {
 				return "former"
 			}
 			return "new"
@@ -392,119 +415,163 @@ var effects = map[string]effect{
 	},
 	"GATEWAY_CACHE_STALE": {
 		first: "0s", second: "1h", env: map[string]string{"GATEWAY_CACHE_TTL": "1ns", "GATEWAY_CACHE_REVALIDATE": "0s"},
-		want: [2]string{"UPSTREAM_UNAVAILABLE", "OK"}, observe: func(t *testing.T, b *station) string {
-			p := b.start(t)
-			firstID(t, p)
+		want: [2]string{"UPSTREAM_UNAVAILABLE", "OK"}, observe: func(b *station) string {
+			p := b.start()
+			firstID(b.t, p)
 			b.revox.fails.Store(true)
-			return result(p.query(t, "{ calls(first: 1) { nodes { id } } }"))
+			return result(p.query(b.t, "{ calls(first: 1) { nodes { id } } }"))
 		},
 	},
-	"GATEWAY_ANSWER_BYTES": {first: "0", second: "1MiB", want: [2]string{"none", "1"},
-		observe: func(t *testing.T, b *station) string {
-			p := b.start(t)
-			firstID(t, p)
-			firstID(t, p)
-			return p.metric(t, `operations_total{source="cached"}`)
-		}},
-	"GATEWAY_MAX_PAGE_SIZE": {first: "1", second: "2", want: [2]string{"BAD_USER_INPUT", "OK"},
-		observe: asks("{ calls(first: 2) { nodes { id } } }")},
+	"GATEWAY_ANSWER_BYTES": {
+		first: "0", second: "1MiB", want: [2]string{"none", "1"},
+		observe: func(b *station) string {
+			p := b.start()
+			firstID(b.t, p)
+			firstID(b.t, p)
+			return p.metric(b.t, `operations_total{source="cached"}`)
+		},
+	},
+	"GATEWAY_MAX_PAGE_SIZE": {
+		first: "1", second: "2", want: [2]string{"BAD_USER_INPUT", "OK"},
+		observe: asks("{ calls(first: 2) { nodes { id } } }"),
+	},
 	"GATEWAY_MAX_SHIFT": {
 		first: "1", second: "1000", env: map[string]string{"GATEWAY_CACHE_TTL": "0"}, want: [2]string{"CURSOR_EXPIRED", "OK"},
-		observe: func(t *testing.T, b *station) string {
+		observe: func(b *station) string {
 			b.revox.Behave(func(be *fake.Behaviour) { be.Order = "updated" }) // else the cursor's time finds its call
-			p := b.start(t)
-			match := regexp.MustCompile(`"endCursor":"([^"]+)"`).FindStringSubmatch(p.query(t,
+			p := b.start()
+			match := regexp.MustCompile(`"endCursor":"([^"]+)"`).FindStringSubmatch(p.query(b.t,
 				"{ calls(first: 5) { pageInfo { endCursor } } }"))
 			b.revox.Insert(500)
-			return result(p.query(t, fmt.Sprintf("{ calls(first: 5, after: %q) { nodes { id } } }", match[1])))
+			return result(p.query(b.t, fmt.Sprintf("{ calls(first: 5, after: %q) { nodes { id } } }", match[1])))
 		},
 	},
-	"GATEWAY_MAX_SCAN_PAGES": {first: "1", second: "20", want: [2]string{"SCAN_LIMIT_REACHED", "OK"},
-		observe: asks(`{ call(id: "nobody") { id } }`)},
-	"GATEWAY_MAX_REQUEST_BYTES": {first: "1KiB", second: "2KiB", want: [2]string{"QUERY_TOO_LARGE", "OK"},
-		observe: asks("{ __typename }" + strings.Repeat(" ", 1024))},
-	"GATEWAY_MAX_TOKENS": {first: "4", second: "5", want: [2]string{"QUERY_TOO_LARGE", "OK"},
-		observe: asks("{ a: __typename }")},
-	"GATEWAY_MAX_DEPTH": {first: "2", second: "3", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
-		observe: asks("{ calls { nodes { id } } }")},
-	"GATEWAY_MAX_ALIASES": {first: "1", second: "2", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
-		observe: asks("{ a: __typename b: __typename }")},
-	"GATEWAY_MAX_ROOT_FIELDS": {first: "1", second: "2", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
-		observe: asks("{ __typename a: __typename }")},
-	"GATEWAY_MAX_COST": {first: "19", second: "20", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
-		observe: asks("{ calls { nodes { id } } }")},
-	"GATEWAY_MAX_ANSWER_BYTES": {first: "1KiB", second: "1MiB", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
-		observe: asks("{ calls { nodes { id extra } } }")},
+	"GATEWAY_MAX_SCAN_PAGES": {
+		first: "1", second: "20", want: [2]string{"SCAN_LIMIT_REACHED", "OK"},
+		observe: asks(`{ call(id: "nobody") { id } }`),
+	},
+	"GATEWAY_MAX_REQUEST_BYTES": {
+		first: "1KiB", second: "2KiB", want: [2]string{"QUERY_TOO_LARGE", "OK"},
+		observe: asks("{ __typename }" + strings.Repeat(" ", 1024)),
+	},
+	"GATEWAY_MAX_TOKENS": {
+		first: "4", second: "5", want: [2]string{"QUERY_TOO_LARGE", "OK"},
+		observe: asks("{ a: __typename }"),
+	},
+	"GATEWAY_MAX_DEPTH": {
+		first: "2", second: "3", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
+		observe: asks("{ calls { nodes { id } } }"),
+	},
+	"GATEWAY_MAX_ALIASES": {
+		first: "1", second: "2", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
+		observe: asks("{ a: __typename b: __typename }"),
+	},
+	"GATEWAY_MAX_ROOT_FIELDS": {
+		first: "1", second: "2", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
+		observe: asks("{ __typename a: __typename }"),
+	},
+	"GATEWAY_MAX_COST": {
+		first: "19", second: "20", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
+		observe: asks("{ calls { nodes { id } } }"),
+	},
+	"GATEWAY_MAX_ANSWER_BYTES": {
+		first: "1KiB", second: "1MiB", want: [2]string{"QUERY_TOO_COMPLEX", "OK"},
+		observe: asks("{ calls { nodes { id extra } } }"),
+	},
 	"GATEWAY_APQ_BYTES": {
 		first: "0", second: "1MiB", want: [2]string{"PERSISTED_QUERY_NOT_SUPPORTED", "PERSISTED_QUERY_NOT_FOUND"},
 		observe: posts(`{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "` + strings.Repeat("0", 64) + `"}}}`),
 	},
-	"GATEWAY_TRUSTED_DOCUMENTS": {first: "", second: "manifest", want: [2]string{"OK", "PERSISTED_QUERY_REQUIRED"},
-		observe: func(t *testing.T, b *station) string {
+	"GATEWAY_TRUSTED_DOCUMENTS": {
+		first: "", second: "manifest", want: [2]string{"OK", "PERSISTED_QUERY_REQUIRED"},
+		observe: func(b *station) string {
 			if b.value != "" {
-				b.env["GATEWAY_TRUSTED_DOCUMENTS"] = write(t, `{"one": "{ __typename }"}`)
+				b.env["GATEWAY_TRUSTED_DOCUMENTS"] = write(b.t, `{"one": "{ __typename }"}`)
 			}
-			return asks("{ __typename }")(t, b)
-		}},
-	"GATEWAY_HOSTS": {first: "", second: "calls.example", want: [2]string{"421", "200"},
-		observe: gets("healthz", "Host", "calls.example")},
-	"GATEWAY_CORS_ORIGINS": {first: "", second: "https://app.example", want: [2]string{"", "https://app.example"},
-		observe: func(t *testing.T, b *station) string {
-			resp, _ := b.start(t).send(t, http.MethodGet, "schema.graphqls", "", "Origin", "https://app.example")
+			return asks("{ __typename }")(b)
+		},
+	},
+	"GATEWAY_HOSTS": {
+		first: "", second: "calls.example", want: [2]string{"421", "200"},
+		observe: gets("healthz", "Host", "calls.example"),
+	},
+	"GATEWAY_CORS_ORIGINS": {
+		first: "", second: "https://app.example", want: [2]string{"", "https://app.example"},
+		observe: func(b *station) string {
+			resp, _ := b.start().send(b.t, http.MethodGet, "schema.graphqls", "", "Origin", "https://app.example")
 			return resp.Header.Get("Access-Control-Allow-Origin")
-		}},
-	"GATEWAY_MEMORY_LIMIT": {first: "2GiB", second: "4GiB", want: [2]string{"2.147483648e+09", "4.294967296e+09"},
-		alone: true, observe: func(t *testing.T, b *station) string {
-			return b.start(t).metric(t, "memory_limit_bytes")
-		}},
-	"GATEWAY_MAX_CONCURRENT_REQUESTS": {first: "1", second: "2", want: [2]string{"OVERLOADED", "OK"},
-		observe: func(t *testing.T, b *station) string {
-			p, release := b.start(t), b.revox.holdRequests(t)
+		},
+	},
+	"GATEWAY_MEMORY_LIMIT": {
+		first: "2GiB", second: "4GiB", want: [2]string{"2.147483648e+09", "4.294967296e+09"},
+		alone: true, observe: func(b *station) string {
+			return b.start().metric(b.t, "memory_limit_bytes")
+		},
+	},
+	"GATEWAY_MAX_CONCURRENT_REQUESTS": {
+		first: "1", second: "2", want: [2]string{"OVERLOADED", "OK"},
+		observe: func(b *station) string {
+			p, release := b.start(), b.revox.holdRequests(b.t)
 			done := make(chan string)
-			go func() { done <- p.query(t, "{ calls(first: 1) { nodes { id } } }") }()
-			p.awaitSum(t, 1, "requests_in_flight")
+			go func() { done <- p.query(b.t, "{ calls(first: 1) { nodes { id } } }") }()
+			p.awaitSum(b.t, 1, "requests_in_flight")
 			defer func() { <-done }()
 			defer release()
-			return result(p.query(t, "{ __typename }"))
-		}},
-	"GATEWAY_MAX_CONNECTIONS": {first: "1", second: "2", want: [2]string{"closed", "open"},
-		observe: func(t *testing.T, b *station) string {
-			p := b.start(t)
-			former := dial(t, p)
+			return result(p.query(b.t, "{ __typename }"))
+		},
+	},
+	"GATEWAY_MAX_CONNECTIONS": {
+		first: "1", second: "2", want: [2]string{"closed", "open"},
+		observe: func(b *station) string {
+			p := b.start()
+			former := dial(b.t, p)
 			healthy(former)
-			healthy(dial(t, p))
+			healthy(dial(b.t, p))
 			if healthy(former) {
 				return "open"
 			}
 			return "closed"
-		}},
-	"GATEWAY_DRAIN_DELAY": {first: "0s", second: "1ms", want: [2]string{"false", "true"},
-		observe: func(t *testing.T, b *station) string {
-			p := b.start(t)
+		},
+	},
+	"GATEWAY_DRAIN_DELAY": {
+		first: "0s", second: "1ms", want: [2]string{"false", "true"},
+		observe: func(b *station) string {
+			p := b.start()
 			p.stop()
 			if err := <-p.stopped; err != nil {
-				t.Fatal(err)
+				b.t.Fatal(err)
 			}
 			return strconv.FormatBool(strings.Contains(p.log.String(), "for=1ms"))
-		}},
-	"GATEWAY_IDLE_TIMEOUT": {first: "1s", second: "1h", want: [2]string{"1s", "1h0m0s"},
-		observe: func(t *testing.T, b *station) string {
-			return idles(t, b.env, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").String()
-		}},
+		},
+	},
+	"GATEWAY_IDLE_TIMEOUT": {
+		first: "1s", second: "1h", want: [2]string{"1s", "1h0m0s"},
+		observe: func(b *station) string {
+			return idles(b.t, b.env, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").String()
+		},
+	},
 	"GATEWAY_INTROSPECTION": {
 		first: "false", second: "true", want: [2]string{"GRAPHQL_VALIDATION_FAILED", "OK"},
 		observe: asks("{ __schema { queryType { name } } }"),
 	},
-	"GATEWAY_LOG_FORMAT": {first: "text", second: "json", want: [2]string{"t", "{"},
-		observe: func(t *testing.T, b *station) string {
-			return b.start(t).log.String()[:1]
-		}},
-	"GATEWAY_LOG_LEVEL": {first: "info", second: "debug", want: [2]string{"false", "true"},
-		observe: logs("level=DEBUG")},
-	"GATEWAY_LOG_REQUESTS": {first: "false", second: "true", want: [2]string{"false", "true"},
-		observe: logs("msg=request")},
-	"GATEWAY_SLOW_REQUEST": {first: "1h", second: "1ns", want: [2]string{"false", "true"},
-		observe: logs(`msg="slow request"`)},
+	"GATEWAY_LOG_FORMAT": {
+		first: "text", second: "json", want: [2]string{"t", "{"},
+		observe: func(b *station) string {
+			return b.start().log.String()[:1]
+		},
+	},
+	"GATEWAY_LOG_LEVEL": {
+		first: "info", second: "debug", want: [2]string{"false", "true"},
+		observe: logs("level=DEBUG"),
+	},
+	"GATEWAY_LOG_REQUESTS": {
+		first: "false", second: "true", want: [2]string{"false", "true"},
+		observe: logs("msg=request"),
+	},
+	"GATEWAY_SLOW_REQUEST": {
+		first: "1h", second: "1ns", want: [2]string{"false", "true"},
+		observe: logs(`msg="slow request"`),
+	},
 	"OTEL_EXPORTER_OTLP_ENDPOINT": {
 		first: "", second: "COLLECTOR/base", want: [2]string{"", "/base/v1/traces"}, observe: collected,
 	},
@@ -519,13 +586,15 @@ var effects = map[string]effect{
 	"GATEWAY_PPROF_LISTEN": {first: "", second: "127.0.0.1:0", want: [2]string{"false", "true"}, observe: logs(
 		`msg="serving profiles"`)},
 	"GATEWAY_DEMO_CALLS_PER_MINUTE": {
-		first: "0", second: "60000", env: map[string]string{"REVOX_API_KEY": "", "REVOX_BASE_URL": "",
-			"GATEWAY_CACHE_TTL": "0"},
-		want: [2]string{"still", "moving"}, observe: func(t *testing.T, b *station) string {
-			p := b.start(t)
-			former := firstID(t, p)
+		first: "0", second: "60000", env: map[string]string{
+			"REVOX_API_KEY": "", "REVOX_BASE_URL": "",
+			"GATEWAY_CACHE_TTL": "0",
+		},
+		want: [2]string{"still", "moving"}, observe: func(b *station) string {
+			p := b.start()
+			former := firstID(b.t, p)
 			for range 1000 {
-				if firstID(t, p) != former {
+				if firstID(b.t, p) != former {
 					return "moving"
 				}
 			}
@@ -557,7 +626,7 @@ func TestEachSettingHasAnEffect(t *testing.T) {
 					delete(env, "REVOX_BASE_URL")
 				}
 				env[name] = value
-				if got := e.observe(t, &station{env: env, value: value, revox: revox}); got != e.want[i] {
+				if got := e.observe(&station{t: t, env: env, value: value, revox: revox}); got != e.want[i] {
 					t.Errorf("got %q, want %q", got, e.want[i])
 				}
 			})

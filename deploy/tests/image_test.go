@@ -35,8 +35,10 @@ func buildImage(t *testing.T) v1.Image {
 	builder := "buildah --storage-driver vfs --root " + dir + "/root --runroot " + dir + "/run"
 	archive := filepath.Join(dir, "image.tar")
 	for _, command := range [][]string{
-		{"make", "--no-print-directory", "-C", repository, "image", "BUILDER=" + builder, "IMAGE=localhost/revox-graphql",
-			"VERSION=" + os.Getenv("VERSION")},
+		{
+			"make", "--no-print-directory", "-C", repository, "image", "BUILDER=" + builder, "IMAGE=localhost/revox-graphql",
+			"VERSION=" + os.Getenv("VERSION"),
+		},
 		append(strings.Fields(builder), "push", "--quiet", "localhost/revox-graphql", "docker-archive:"+archive),
 	} {
 		if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil {
@@ -152,8 +154,10 @@ func inside(t *testing.T, root string, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/revox-graphql", args...)
 	cmd.Dir, cmd.Env = "/", env
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: nonroot, Gid: nonroot,
-		NoSetGroups: true}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{
+		Uid: nonroot, Gid: nonroot,
+		NoSetGroups: true,
+	}}
 	if os.Getuid() != 0 {
 		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: nonroot, HostID: os.Getuid(), Size: 1}}

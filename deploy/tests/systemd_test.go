@@ -32,8 +32,10 @@ func TestUnit(t *testing.T) {
 	if said := verify(t, unit); said != "" {
 		t.Error(said)
 	}
-	for _, wrong := range []string{"RestartSecs=2", "Restart=sometimes", "SystemCallFilter=@unknown-set",
-		"ExecStart=/no/such/program"} {
+	for _, wrong := range []string{
+		"RestartSecs=2", "Restart=sometimes", "SystemCallFilter=@unknown-set",
+		"ExecStart=/no/such/program",
+	} {
 		name, _, _ := strings.Cut(wrong, "=")
 		line := regexp.MustCompile(`(?m)^` + strings.TrimSuffix(name, "s") + `=.*$`)
 		if said := verify(t, line.ReplaceAllString(unit, wrong)); said == "" {

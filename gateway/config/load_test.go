@@ -158,8 +158,10 @@ func TestSettingsThatAreGood(t *testing.T) {
 		{"REVOX_API_KEY": "sk", "REVOX_BASE_URL": "http://127.0.0.1:9000/api"},
 		{"GATEWAY_CREDENTIALS": "forward", "REVOX_BASE_URL": "https://x.example/api", "GATEWAY_LISTEN": ":80"},
 		{"REVOX_API_KEY": "sk", "GATEWAY_LISTEN": ":80", "GATEWAY_TOKENS_FILE": tokens},
-		{"GATEWAY_CORS_ORIGINS": "https://app.example:8443, http://localhost:5173,http://[::1]:3000",
-			"GATEWAY_HOSTS": "a.example, b,[::1],10.0.0.1"},
+		{
+			"GATEWAY_CORS_ORIGINS": "https://app.example:8443, http://localhost:5173,http://[::1]:3000",
+			"GATEWAY_HOSTS":        "a.example, b,[::1],10.0.0.1",
+		},
 		{"GATEWAY_LISTEN": ":80"},
 		{"GATEWAY_CACHE_TTL": "0"},
 	} {

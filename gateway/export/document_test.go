@@ -40,7 +40,8 @@ func TestDocuments(t *testing.T) {
 			"id", `{"_exportAfter":"C","_exportTotal":true}`,
 		},
 		{
-			"edges, aliases, fragments", `{ c: calls { e: edges { cursor n: node { a: id ...F ... on Call { result a: id } } } totalCount } } ` +
+			"edges, aliases, fragments",
+			`{ c: calls { e: edges { cursor n: node { a: id ...F ... on Call { result a: id } } } totalCount } } ` +
 				`fragment F on Call { ended: endedAt }`,
 			`query (` + own + all +
 				`) { c: calls(after: $_exportAfter, first: $_exportFirst) { e: edges { cursor n: node ` +

@@ -101,19 +101,41 @@ func TestTemporaryErrors(t *testing.T) {
 	}{
 		{"none", nil, 0, ""},
 		{"once", []string{"", failure("UPSTREAM_RATE_LIMITED", `,"retryAfter":7`)}, 7 * time.Second, ""},
-		{"longer and longer", []string{failure("OVERLOADED", ""), failure("UPSTREAM_UNAVAILABLE", ""),
-			failure("UPSTREAM_TIMEOUT", "")}, 7 * time.Second, ""},
-		{"too long", []string{failure("OVERLOADED", `,"retryAfter":61`)}, 0,
-			"stopped after 0 calls: OVERLOADED: No.; nothing was written"},
-		{"cursor lost", []string{"", failure("CURSOR_EXPIRED", "")}, 0,
-			"stopped after 2 calls: CURSOR_EXPIRED: No.; start again without --after"},
-		{"forbidden", []string{"", failure("FORBIDDEN", "")}, 0,
-			"stopped after 2 calls: FORBIDDEN: No.; continue with --after 2"},
-		{"no calls", []string{`{"data":{"calls":null}}`}, 0,
-			"stopped after 0 calls: the response has no calls; nothing was written"},
+		{"longer and longer", []string{
+			failure("OVERLOADED", ""), failure("UPSTREAM_UNAVAILABLE", ""),
+			failure("UPSTREAM_TIMEOUT", ""),
+		}, 7 * time.Second, ""},
+		{
+			"too long",
+			[]string{failure("OVERLOADED", `,"retryAfter":61`)},
+			0,
+			"stopped after 0 calls: OVERLOADED: No.; nothing was written",
+		},
+		{
+			"cursor lost",
+			[]string{"", failure("CURSOR_EXPIRED", "")},
+			0,
+			"stopped after 2 calls: CURSOR_EXPIRED: No.; start again without --after",
+		},
+		{
+			"forbidden",
+			[]string{"", failure("FORBIDDEN", "")},
+			0,
+			"stopped after 2 calls: FORBIDDEN: No.; continue with --after 2",
+		},
+		{
+			"no calls",
+			[]string{`{"data":{"calls":null}}`},
+			0,
+			"stopped after 0 calls: the response has no calls; nothing was written",
+		},
 		{"no JSON", []string{`oops`}, 0, "the response cannot be read"},
-		{"no way on", []string{"", `{"data":{"calls":{"nodes":[],"_exportPage":{"hasNextPage":true,"endCursor":null}}}}`}, 0,
-			"the page has no cursor to continue from"},
+		{
+			"no way on",
+			[]string{"", `{"data":{"calls":{"nodes":[],"_exportPage":{"hasNextPage":true,"endCursor":null}}}}`},
+			0,
+			"the page has no cursor to continue from",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -237,8 +259,10 @@ b","big":12345678901234567890,"data":{ "n" : 1.50,
 	}{
 		{NDJSON, "", `{"id":"1","phone":"+33612345678","formula":"=1+1","minus":"-1 point","none":null,"lines":"a\nb",` +
 			`"big":12345678901234567890,"data":{"n":1.50,"t":["x",{"y":"z"}],"n":2},"list":[]}` + "\n"},
-		{NDJSON, "big,data.t.1.y,none,data.x.y",
-			`{"big":12345678901234567890,"data.t.1.y":"z","none":null,"data.x.y":null}` + "\n"},
+		{
+			NDJSON, "big,data.t.1.y,none,data.x.y",
+			`{"big":12345678901234567890,"data.t.1.y":"z","none":null,"data.x.y":null}` + "\n",
+		},
 		{CSV, "", "id,phone,formula,minus,none,lines,big,data,list\n" + `1,+33612345678,'=1+1,'-1 point,,"a` + "\nb" +
 			`",12345678901234567890,"{""n"":1.50,""t"":[""x"",{""y"":""z""}],""n"":2}",[]` + "\n"},
 		{CSV, "data.t.0,data.t.7,data.t.x,id.0", "data.t.0,data.t.7,data.t.x,id.0\nx,,,\n"},

@@ -79,12 +79,14 @@ func TestResume(t *testing.T) {
 func TestResumeKeepsFlaws(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	e := &engine{calls: 9, failures: []string{answered("2", `,"extensions":{"reordered":true}`, "0", "0")},
+	e := &engine{
+		calls: 9, failures: []string{answered("2", `,"extensions":{"reordered":true}`, "0", "0")},
 		stop: func(request int) {
 			if request == 2 {
 				cancel(errors.New("enough"))
 			}
-		}}
+		},
+	}
 	if err := WalkFile(ctx, e.options(t), path); err == nil || errors.Is(err, ErrReordered) {
 		t.Fatalf("interrupted, it ended with %v", err)
 	}

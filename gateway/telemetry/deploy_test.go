@@ -51,8 +51,10 @@ func TestNamedMetricsExist(t *testing.T) {
 	known := described(t)
 	metric := regexp.MustCompile(`\b(revox_graphql|go|process)_\w+`)
 	onDashboard := map[string]bool{}
-	for _, path := range []string{"../../deploy/grafana/dashboard.json", "../../deploy/prometheus/alerts.yml",
-		"../../README.md"} {
+	for _, path := range []string{
+		"../../deploy/grafana/dashboard.json", "../../deploy/prometheus/alerts.yml",
+		"../../README.md",
+	} {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

@@ -74,8 +74,10 @@ func TestUpstreamIsCounted(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, value, want)
 		}
 	}
-	for text, times := range map[string]int{"robot": 1, "mood": 1, "first page": 1, "per page": 1,
-		"GATEWAY_UPSTREAM_STATUSES_FORMAT": 1, "requestsPerSecond=7": 1} {
+	for text, times := range map[string]int{
+		"robot": 1, "mood": 1, "first page": 1, "per page": 1,
+		"GATEWAY_UPSTREAM_STATUSES_FORMAT": 1, "requestsPerSecond=7": 1,
+	} {
 		if n := strings.Count(log.String(), text); n != times {
 			t.Errorf("%q is logged %d times", text, n)
 		}
