@@ -59,7 +59,7 @@ func (b *bounds) listen(listener net.Listener) net.Listener {
 
 func (b *bounds) metrics(linesDropped func() uint64) telemetry.Serving {
 	return telemetry.Serving{
-		LinesDropped: linesDropped, StreamsReset: b.streams.Cut, HeadersRejected: b.headers.Refused,
+		LinesDropped: linesDropped, StreamsReset: b.streams.Cut, HeadersRejected: b.headers.Rejected,
 		Connections: b.connections.Open, IdleClosed: b.connections.Closed,
 	}
 }

@@ -19,7 +19,7 @@ import (
 type Headers struct {
 	most    int64
 	taken   atomic.Int64
-	refused atomic.Uint64
+	rejected atomic.Uint64
 }
 
 // usualHeader is the size of a header that does not count, in bytes.
@@ -28,8 +28,8 @@ const usualHeader = 16 << 10
 // NewHeaders returns a bound of most bytes. Headers of the usual size do not count.
 func NewHeaders(most int) *Headers { return &Headers{most: int64(most)} }
 
-// Refused returns the number of connections that were closed.
-func (h *Headers) Refused() uint64 { return h.refused.Load() }
+// Rejected returns the number of connections that were closed.
+func (h *Headers) Rejected() uint64 { return h.rejected.Load() }
 
 // Listen counts the headers on the connections of a listener. Its server must be given to [Headers.Watch].
 func (h *Headers) Listen(listener net.Listener) net.Listener { return &countedListener{listener, h} }
@@ -110,7 +110,7 @@ func (c *countedConn) take(n int64) bool {
 	taken := c.headers.taken.Add(c.size - c.counted)
 	c.counted = c.size
 	if taken > c.headers.most {
-		c.headers.refused.Add(1)
+		c.headers.rejected.Add(1)
 		return false
 	}
 	return true
