@@ -100,6 +100,10 @@ func TestUnknownVariablesAreLogged(t *testing.T) {
 	if strings.Contains(log, "secret") {
 		t.Error("the log has a value")
 	}
+	_, log, _ = runQuery(t, map[string]string{"GATEWAY_CACHE_TLT": "1s"}, "-d", "{ __typename }")
+	if !strings.Contains(log, "name=GATEWAY_CACHE_TLT nearest=GATEWAY_CACHE_TTL") {
+		t.Errorf("the log of a query is %s", log)
+	}
 }
 
 // A shell completes commands, flags, and the names that a flag accepts.

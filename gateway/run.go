@@ -121,6 +121,7 @@ func (p *invocation) do(s *config.Settings, check bool, q *queryOptions) error {
 		p.warn(log)
 		return checkSettings(s, p.stdout, log)
 	case q != nil:
+		p.warn(log)
 		return q.run(p.ctx, s, p.stdout, p.stderr)
 	default:
 		return p.serve(s, log)

@@ -17,8 +17,8 @@ import (
 // A connection is sending a header while it has no request in flight. That holds for HTTP/2 too, except that a header
 // does not count while another request of the same connection is in flight.
 type Headers struct {
-	most    int64
-	taken   atomic.Int64
+	most     int64
+	taken    atomic.Int64
 	rejected atomic.Uint64
 }
 
