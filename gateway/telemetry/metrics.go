@@ -22,17 +22,27 @@ type metrics struct{ promauto.Factory }
 
 func newMetrics(registry prometheus.Registerer) metrics { return metrics{promauto.With(registry)} }
 
+// counter is 0 from the start where it has no labels: else the first increase would be invisible.
 func (m metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
-	return m.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	vec := m.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	if len(labels) == 0 {
+		vec.WithLabelValues()
+	}
+	return vec
 }
 
 func (m metrics) gauge(name, help string) prometheus.Gauge {
 	return m.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
 }
 
+// histogram is empty from the start where it has no labels.
 func (m metrics) histogram(name, help string, labels []string, buckets ...float64) *prometheus.HistogramVec {
-	return m.NewHistogramVec(
+	vec := m.NewHistogramVec(
 		prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
+	if len(labels) == 0 {
+		vec.WithLabelValues()
+	}
+	return vec
 }
 
 // readCounter is a counter that is read when it is collected; label is the name and the value of a label, or none.

@@ -84,6 +84,25 @@ func TestUpstreamIsCounted(t *testing.T) {
 	}
 }
 
+// What has no labels is 0 from the start, so that Prometheus sees the first increase.
+func TestMetricsBeginAtZero(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	NewUpstream(registry, slog.New(slog.DiscardHandler))
+	NewRequests(registry, RequestOptions{})
+	got := gathered(t, registry)
+	for _, name := range []string{
+		"upstream_replays_total", "upstream_rate_limited_total", "response_bytes_total", "request_cost",
+		"request_upstream_requests", "walk_drift_rows", "upstream_circuit_breakers_open",
+	} {
+		if value, ok := got[name]; !ok || value != 0 {
+			t.Errorf("%s: %v, %v", name, value, ok)
+		}
+	}
+	if _, ok := got["upstream_statuses_applied"]; ok {
+		t.Error("nothing is known yet of statuses")
+	}
+}
+
 // Names from outside are bounded, and none is lost from the count.
 func TestUnrecognizedLabelsAreBounded(t *testing.T) {
 	registry := prometheus.NewRegistry()
