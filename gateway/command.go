@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -156,9 +157,10 @@ func (q *queryOptions) register(flags *pflag.FlagSet) {
 // toggle declares a flag that is set by default, and --no-name to unset it.
 func toggle(flags *pflag.FlagSet, to *bool, name, usage string) {
 	flags.BoolVar(to, name, true, usage+" --no-"+name+" turns it off.")
-	flags.BoolFunc("no-"+name, "", func(string) error {
-		*to = false
-		return nil
+	flags.BoolFunc("no-"+name, "", func(given string) error {
+		no, err := strconv.ParseBool(given)
+		*to = !no
+		return err
 	})
 	flags.Lookup("no-" + name).Hidden = true
 }

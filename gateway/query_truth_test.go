@@ -66,6 +66,8 @@ func TestExitStatuses(t *testing.T) {
 		{"--listen --check", 2},
 		{"query --all --columns --pretty", 2},
 		{"query --all --header=maybe", 2},
+		{"query --all --no-header=maybe", 2},
+		{"query --all --no-header", 0},
 		{"query --all --page-size=many", 2},
 		{"query --all --max-wait=long", 2},
 		{"--check --allow-anonymous", 0},

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -48,8 +49,10 @@ type negation struct{ *text }
 
 // Set implements [pflag.Value].
 func (n negation) Set(given string) error {
-	n.given = map[bool]string{true: "false", false: "true"}[given == "true"]
-	n.negated = true
+	n.given, n.negated = given, true // Load rejects what is not a Boolean
+	if no, err := strconv.ParseBool(given); err == nil {
+		n.given = strconv.FormatBool(!no)
+	}
 	return nil
 }
 

@@ -43,6 +43,16 @@ func TestSettingsComeInOrder(t *testing.T) {
 	if err != nil || s.CacheTTL != 2*time.Minute || !s.Introspection || s.CacheBytes != 1_000_000 {
 		t.Errorf("flags: %+v, %v", s, err)
 	}
+	for args, want := range map[string]bool{
+		"--no-introspection": false, "--no-introspection=false": true, "--introspection=false": false, "--no-log-requests": true,
+	} {
+		if s, err := parse(nil, args); err != nil || s.Introspection != want {
+			t.Errorf("%s: %v, %v", args, s.Introspection, err)
+		}
+	}
+	if _, err := parse(nil, "--no-introspection=maybe"); err == nil {
+		t.Error("maybe is accepted")
+	}
 	if text := fmt.Sprintf("%+v", s); strings.Contains(text, "sk_canary") {
 		t.Errorf("the key prints: %s", text)
 	}
