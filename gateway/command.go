@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -53,7 +54,7 @@ type commandLine struct {
 	version bool
 	query   queryOptions
 	// do is what a command does with its settings, or with check what checks them; query is nil where it is to serve.
-	do func(s *config.Settings, check bool, query *queryOptions) error
+	do func(ctx context.Context, s *config.Settings, check bool, query *queryOptions) error
 	// parsed is set once a command runs: errors before that are of the command line.
 	parsed bool
 }
@@ -183,7 +184,7 @@ func (l *commandLine) serve(c *cobra.Command) error {
 		return err
 	}
 	l.parsed = true
-	return l.do(s, l.check, nil)
+	return l.do(c.Context(), s, l.check, nil)
 }
 
 // answer is the command `query`.
@@ -199,7 +200,7 @@ func (l *commandLine) answer(c *cobra.Command, args []string) error {
 		return err
 	}
 	l.parsed = true
-	return l.do(s, l.check, &l.query)
+	return l.do(c.Context(), s, l.check, &l.query)
 }
 
 // helpCommand is Cobra's, except that an unknown command is an error.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -17,7 +18,7 @@ import (
 func parse(env map[string]string, args ...string) (parsed *config.Settings, err error) {
 	line := &commandLine{
 		args: args, getenv: func(name string) string { return env[name] },
-		do: func(s *config.Settings, _ bool, _ *queryOptions) error {
+		do: func(_ context.Context, s *config.Settings, _ bool, _ *queryOptions) error {
 			parsed = s
 			return nil
 		},

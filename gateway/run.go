@@ -94,7 +94,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		variables[name] = value
 	}
 	p := &invocation{
-		ctx: ctx, getenv: func(name string) string { return variables[name] }, unknown: config.UnknownVariables(environ),
+		getenv: func(name string) string { return variables[name] }, unknown: config.UnknownVariables(environ),
 		stdout: stdout, stderr: stderr,
 	}
 	line := &commandLine{args: args, getenv: p.getenv, do: p.do}
@@ -107,14 +107,13 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 
 // invocation is what a command needs beside its settings.
 type invocation struct {
-	ctx            context.Context //nolint:containedctx // of this one run
 	getenv         func(string) string
 	unknown        []config.Unknown
 	stdout, stderr io.Writer
 }
 
 // do does what the command line asks for.
-func (p *invocation) do(s *config.Settings, check bool, q *queryOptions) error {
+func (p *invocation) do(ctx context.Context, s *config.Settings, check bool, q *queryOptions) error {
 	log := s.Logger(p.stderr)
 	switch {
 	case check:
@@ -122,9 +121,9 @@ func (p *invocation) do(s *config.Settings, check bool, q *queryOptions) error {
 		return checkSettings(s, p.stdout, log)
 	case q != nil:
 		p.warn(log)
-		return q.run(p.ctx, s, p.stdout, p.stderr)
+		return q.run(ctx, s, p.stdout, p.stderr)
 	default:
-		return p.serve(s, log)
+		return p.serve(ctx, s, log)
 	}
 }
 
@@ -141,14 +140,13 @@ func (p *invocation) warn(log *slog.Logger) {
 
 // serve serves GraphQL. written is the log on standard error. Everything else goes through a queue, so that no request
 // waits for the reader of the log.
-func (p *invocation) serve(s *config.Settings, written *slog.Logger) error {
-	ctx, getenv, stderr := p.ctx, p.getenv, p.stderr
+func (p *invocation) serve(ctx context.Context, s *config.Settings, written *slog.Logger) error {
 	surviveItsLog()
-	lines := logqueue.New(stderr, func(n uint64) { written.Warn("log lines were dropped", "lines", n) })
+	lines := logqueue.New(p.stderr, func(n uint64) { written.Warn("log lines were dropped", "lines", n) })
 	defer lines.Close(lastLinesTimeout)
 	log := s.Logger(lines)
 	p.warn(log)
-	budget, freeMemory := limitMemory(s, getenv, memlimit.FromCgroup, log)
+	budget, freeMemory := limitMemory(s, p.getenv, memlimit.FromCgroup, log)
 	defer freeMemory()
 	registry := newRegistry()
 	bounds := newBounds(s)
@@ -167,7 +165,7 @@ func (p *invocation) serve(s *config.Settings, written *slog.Logger) error {
 		defer stopDemo()
 	}
 	traces, err := telemetry.NewTraces(ctx, telemetry.TraceOptions{
-		Endpoint: s.OTLPEndpoint, TracesEndpoint: s.OTLPTracesEndpoint, Sample: s.TraceSample, Getenv: getenv,
+		Endpoint: s.OTLPEndpoint, TracesEndpoint: s.OTLPTracesEndpoint, Sample: s.TraceSample, Getenv: p.getenv,
 		Version: programVersion(), Log: log,
 	})
 	if err != nil {
