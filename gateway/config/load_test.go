@@ -44,7 +44,8 @@ func TestSettingsComeInOrder(t *testing.T) {
 		t.Errorf("flags: %+v, %v", s, err)
 	}
 	for args, want := range map[string]bool{
-		"--no-introspection": false, "--no-introspection=false": true, "--introspection=false": false, "--no-log-requests": true,
+		"--no-introspection": false, "--no-introspection=false": true, "--introspection=false": false,
+		"--no-log-requests": true,
 	} {
 		if s, err := parse(nil, args); err != nil || s.Introspection != want {
 			t.Errorf("%s: %v, %v", args, s.Introspection, err)
