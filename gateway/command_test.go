@@ -52,7 +52,7 @@ func TestAllWrongSettingsAreReported(t *testing.T) {
 	for _, more := range [][]string{nil, {"--check"}} {
 		err := run(t.Context(), append(more, args...), environ(env), io.Discard, io.Discard)
 		if err == nil {
-			t.Fatal("taken")
+			t.Fatal("accepted")
 		}
 		lines := strings.Split(err.Error(), "\n")
 		if len(lines) != len(want) {

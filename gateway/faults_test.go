@@ -31,10 +31,10 @@ const (
 	hidden = "hidden-7d2e"
 	// odd is the id of the one call in the bodies that are odd but can be used.
 	odd = "odd-call"
-	// refused is the code of a key of the gateway's own that upstream refuses.
+	// refused is the code where upstream rejects the gateway's own key.
 	refused = "UPSTREAM_UNAUTHENTICATED"
 
-	// The query reads nothing that looks like a secret, so an answer that has one tells too much.
+	// The query reads nothing that looks like a secret, so a response that has one leaks it.
 	faultQuery = `{ calls(first: 4) { nodes { id } } }`
 )
 
@@ -58,7 +58,7 @@ type fault struct {
 // answerer answers the n-th request; nil is the real answer.
 type answerer = func(n int, r *http.Request) *fake.Answer
 
-// quick makes the settings for a fault that takes the time of an attempt: three of them fit into the whole.
+// quick returns the settings for a fault that lasts as long as an attempt: the timeout allows three.
 func quick() map[string]string {
 	return map[string]string{"GATEWAY_UPSTREAM_ATTEMPT_TIMEOUT": "300ms", "GATEWAY_UPSTREAM_TIMEOUT": "10s"}
 }
@@ -147,7 +147,7 @@ func faults(t *testing.T) []fault {
 		},
 		{name: "429 once, `retry-after-ms: 50`", answer: once(status(429, "Retry-After-Ms", "50")), asked: 2},
 		{name: "401", answer: always(status(401)), code: refused, theirs: "UNAUTHENTICATED", asked: 1},
-		// The first tells that the page must go, and the second that there is no other.
+		// The first shows that the page must go, and the second that there is no other.
 		{name: "403", answer: always(status(403)), code: refused, theirs: "FORBIDDEN", asked: 1, warm: 2},
 		// A firewall in front of Revox, and not Revox: the pages stay.
 		{
@@ -175,7 +175,7 @@ func faults(t *testing.T) []fault {
 			},
 		},
 		{name: "truncated JSON", answer: always(body(`{"calls": [{"id": "%s", %s`, odd, call)), code: invalid, asked: 1},
-		// Whatever is asked for comes too large: the page is halved down to a single call.
+		// Every page is too large: it is halved down to a single call.
 		{
 			name: "64 MB", answer: always(fake.Answer{Body: huge}), code: invalid, asked: halvings, warm: 1,
 			spare: halvings - 1,
@@ -215,10 +215,10 @@ func faults(t *testing.T) []fault {
 }
 
 const (
-	// halvings are the requests that it takes to come from the smallest page that is asked for down to a single call: for
+	// halvings are the requests from the smallest requested page down to a single call: for
 	// 12, 6, 3 and 1.
 	halvings = 4
-	// certain are the requests that it takes to be certain of a list of one call: for its page, for the one behind it, and
+	// certain are the requests to be certain of a list of one call: for its page, for the next one, and
 	// for its page once more.
 	certain = 3
 )
@@ -286,7 +286,7 @@ func (r reply) id() string {
 
 func (r reply) stale() bool { return r.Extensions != nil }
 
-// ask asks for some calls, with a key or without, sees to it that the answer is well-formed and tells no secret, and
+// ask requests some calls, with a key or without, checks that the response is well-formed and leaks no secret, and
 // reads it.
 func (p *program) ask(t *testing.T, key string) reply {
 	t.Helper()
@@ -345,7 +345,7 @@ func (p *program) askUntil(t *testing.T, enough func(reply) bool) reply {
 	}
 }
 
-// finish stops the program, and sees to it that neither its metrics nor its log have told a secret.
+// finish stops the program, and checks that neither its metrics nor its log leak a secret.
 func (p *program) finish(t *testing.T) {
 	t.Helper()
 	_, metrics := p.get(t, "metrics")
@@ -372,7 +372,7 @@ func keepsSecrets(t *testing.T, what, text string) {
 
 // Each fault is met by a gateway that knows nothing yet, and by one that has a page in memory which is past its time.
 // The whole way is real: client, program, a proxy that spoils the connection, and the fake upstream. Nothing that is
-// answered, counted or logged on it tells the key, the upstream's address or what was in its faulty bodies.
+// responded, counted or logged leaks the key, the upstream's address or the content of its faulty bodies.
 //
 // With -v it prints what came of each; with a page in memory, of the first answer and of the first that was another.
 func TestFaults(t *testing.T) {
@@ -553,7 +553,7 @@ func crowd(t *testing.T, all []fault, good int) (p *program, rest *httptest.Serv
 // key is a client's key that meets the fault.
 func (f fault) key() string { return canary + "-" + strings.ReplaceAll(f.name, " ", "-") }
 
-// answered are the faults that lie in what upstream answers, and not in the way there.
+// answered are the faults of upstream's responses, as opposed to those of the connection.
 func answered(all []fault) []fault {
 	return slices.DeleteFunc(all, func(f fault) bool { return f.answer == nil })
 }

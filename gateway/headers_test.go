@@ -47,7 +47,7 @@ func startHeaders(t *testing.T, most int) *program {
 }
 
 // Connections that send large headers and do not end them are ended when all of them have sent too much. Meanwhile and
-// after that others are answered; what has been counted is given back.
+// after that other requests get responses; the counted bytes are released.
 func TestHeadersOnTheirWayAreBounded(t *testing.T) {
 	const size, most = 200 << 10, 1 << 20
 	p := startHeaders(t, most)
@@ -102,7 +102,7 @@ func TestHeadersOnTheirWayAreBounded(t *testing.T) {
 	}
 }
 
-// A connection that is used again counts each header anew, and bodies not at all, over HTTP/1.1 and HTTP/2.
+// A connection that is used again counts each header separately, and bodies not at all, over HTTP/1.1 and HTTP/2.
 func TestHeadersOfOneConnection(t *testing.T) {
 	const most = 300 << 10
 	for name, client := range map[string]*http.Client{"HTTP/1.1": {Transport: &http.Transport{}}, "HTTP/2": overHTTP2(t)} {

@@ -17,7 +17,7 @@ import (
 	"revox-graphql/internal/memory"
 )
 
-// Where the limit of memory comes from, and what of it Go is told.
+// The source of the memory limit, and the limit of Go that follows from it.
 func TestMemoryLimitSources(t *testing.T) {
 	const mebibyte = 1 << 20
 	cgroup := memlimit.Limit

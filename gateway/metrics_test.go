@@ -41,11 +41,11 @@ func TestMetricsAddress(t *testing.T) {
 	taken := strings.TrimSuffix(strings.TrimPrefix(match[1], "http://"), "/metrics")
 	_, err = serveMetrics(t.Context(), taken, newRegistry(), quiet())
 	if err == nil || !strings.Contains(err.Error(), "GATEWAY_METRICS_LISTEN") {
-		t.Errorf("an address that is taken: %v", err)
+		t.Errorf("an address in use: %v", err)
 	}
 }
 
-// held is a metric whose collection lasts until it may go on.
+// held is a metric whose collection lasts until the test releases it.
 type held struct{ begun, goOn chan struct{} }
 
 func (h held) Describe(ch chan<- *prometheus.Desc) {

@@ -153,7 +153,7 @@ func TestCORS(t *testing.T) {
 		resp, _ := p.send(t, http.MethodOptions, "graphql", "", asked...)
 		return resp
 	}
-	// Apollo Client's and OpenTelemetry's, and one that nobody knows.
+	// Headers of Apollo Client and OpenTelemetry, and an unknown one.
 	asked := "apollographql-client-name,apollographql-client-version,authorization,baggage,traceparent," +
 		"x-mine,x-query-cost,x-request-id"
 	resp := preflight(listed, asked)
@@ -213,7 +213,7 @@ func TestCORS(t *testing.T) {
 	}
 }
 
-// A name that a foreign page has pointed here is not answered.
+// The gateway rejects a name that a page of another origin has pointed here.
 func TestHosts(t *testing.T) {
 	p := start(t, map[string]string{"GATEWAY_HOSTS": "calls.example.com,other"})
 	port := regexp.MustCompile(`:\d+`).FindString(p.url)
@@ -296,7 +296,7 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
-// Who sends a body slowly takes nobody's place.
+// A client that sends a body slowly takes no slot of admission control.
 func TestSlowBodiesTakeNoPlace(t *testing.T) {
 	const most = 2
 	p := start(t, map[string]string{"GATEWAY_MAX_CONCURRENT_REQUESTS": fmt.Sprint(most)})
@@ -323,7 +323,7 @@ func TestSlowBodiesTakeNoPlace(t *testing.T) {
 	}
 }
 
-// Who reads an answer slowly takes nobody's place.
+// A client that reads a response slowly takes no slot of admission control.
 func TestSlowReadersTakeNoPlace(t *testing.T) {
 	const most = 2
 	p := start(t, map[string]string{
@@ -340,7 +340,7 @@ func TestSlowReadersTakeNoPlace(t *testing.T) {
 		}
 		defer func() { _ = conn.Close() }()
 		_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
-		// More answers than the system takes for a connection.
+		// More responses than the buffers of a connection hold.
 		go func() { _, _ = io.WriteString(conn, strings.Repeat(request, 100)) }()
 		if _, err := conn.Read(make([]byte, 1)); err != nil {
 			t.Fatal(err)
@@ -362,7 +362,7 @@ func TestSlowReadersTakeNoPlace(t *testing.T) {
 	}
 }
 
-// Requests beyond the limit are refused, and those inside are not disturbed.
+// Requests beyond the limit are rejected, and do not disturb those in flight.
 func TestShedding(t *testing.T) {
 	const most = 3
 	arrived, goOn := make(chan struct{}, most), make(chan struct{})
@@ -380,7 +380,7 @@ func TestShedding(t *testing.T) {
 	for range most {
 		<-arrived
 	}
-	// Many more change nothing, and other paths are answered.
+	// Many more change nothing, and other paths respond.
 	var refused atomic.Int64
 	var all sync.WaitGroup
 	for range 50 {
@@ -396,7 +396,7 @@ func TestShedding(t *testing.T) {
 	}
 	all.Wait()
 	if refused.Load() != 50 {
-		t.Errorf("%d of 50 were refused", refused.Load())
+		t.Errorf("%d of 50 were rejected", refused.Load())
 	}
 	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_requests_in_flight 3\n") ||
 		!strings.Contains(body, "\nrevox_graphql_requests_rejected_total 50\n") {
@@ -542,7 +542,7 @@ func TestTokensFile(t *testing.T) {
 	write("third\n")
 	await("Bearer third", 200)
 	if status("Bearer first") != 401 || status("Bearer setting") != 200 {
-		t.Error("a token that was taken out is still good, or another is not")
+		t.Error("a removed token is still accepted, or another is not")
 	}
 	if log := p.log.String(); strings.Contains(log, "third") || !strings.Contains(log, "a file was read again") {
 		t.Errorf("the log does not tell, or tells a token: %s", log)

@@ -147,7 +147,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	}
 }
 
-// A cursor tells how far its call has moved.
+// The log and the metrics have the drift of a cursor's call.
 func TestDriftIsCounted(t *testing.T) {
 	list := fake.New(fake.Config{Seed: 1, Calls: 300})
 	upstream := httptest.NewServer(list)
@@ -176,7 +176,7 @@ func TestDriftIsCounted(t *testing.T) {
 	}
 }
 
-// receiver is a collector of traces, as far as that takes them.
+// receiver is a collector that receives traces.
 type receiver struct {
 	mu    sync.Mutex
 	spans []*tracepb.Span
@@ -213,7 +213,7 @@ func attributesOf(span *tracepb.Span) map[string]string {
 	return attributes
 }
 
-// A trace goes on from the client's, through the gateway, to every attempt at upstream.
+// A trace continues the client's, through the gateway, to every attempt at upstream.
 func TestTraces(t *testing.T) {
 	var told []string // the traces that upstream was told
 	attempts := 0
@@ -304,7 +304,7 @@ func TestTraces(t *testing.T) {
 	}
 	for _, span := range told2 {
 		if !strings.Contains(strings.Join(told, " "), span) {
-			t.Errorf("upstream was not told of %s: %v", span, told)
+			t.Errorf("upstream did not get %s: %v", span, told)
 		}
 	}
 	if bytes.Contains(traces.body.Bytes(), []byte(unseen)) || strings.Contains(p.log.String(), unseen) {

@@ -328,7 +328,7 @@ func TestOddUpstreams(t *testing.T) {
 	}
 }
 
-// A walk that sees calls change places goes on, and ends with an error that says so.
+// A walk during which calls change places continues, and ends with an error that says so.
 func TestReorderedWalk(t *testing.T) {
 	list, env := startREST(t, 1000)
 	env["GATEWAY_CACHE_TTL"] = "0"

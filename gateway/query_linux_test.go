@@ -107,7 +107,7 @@ func TestOutOfAllKinds(t *testing.T) {
 }
 
 // Whoever reads standard output may close it early, as head does: then the program ends as others do, by SIGPIPE. For a
-// pipe that has a name it is an error, which tells how to go on.
+// pipe that has a name it is an error, which says how to continue.
 func TestReaderThatLeaves(t *testing.T) {
 	_, env := startREST(t, 3000)
 	leave := func(pipe io.ReadCloser) {

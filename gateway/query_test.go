@@ -186,7 +186,7 @@ func TestQueryFlagsAreDocumented(t *testing.T) {
 	}
 }
 
-// A call that cannot be read is told of, and the others arrive.
+// A call that cannot be read is reported, and the others arrive.
 func TestUnreadableCall(t *testing.T) {
 	list, env := startREST(t, 0)
 	list.SetRows(json.RawMessage(`{"id":"a"}`), json.RawMessage(`{"no":"id"}`), json.RawMessage(`{"id":"c"}`))
@@ -240,7 +240,7 @@ func TestKilledWalks(t *testing.T) {
 				}
 				var log bytes.Buffer
 				cmd.Stderr = &log
-				// Requests of the last process may still be answered. A process begins with three requests that find out the
+				// Requests of the last process may still be in flight. A process begins with three requests that find out the
 				// first page, and with some that find its place in a list that has moved.
 				k.request.Store(1 + dice.Int64N(24))
 				k.after.Store(dice.Int64N(int64(4 * time.Millisecond)))

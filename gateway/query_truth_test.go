@@ -18,7 +18,7 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// What is wrongly asked has the exit status 2, whatever the command; what fails has 1.
+// Wrong use has the exit status 2 for every command, and a failure has 1.
 func TestExitStatuses(t *testing.T) {
 	_, env := startREST(t, 30)
 	busy := start(t, nil)
@@ -85,7 +85,7 @@ func TestExitStatuses(t *testing.T) {
 	}
 }
 
-// badCloser is standard output on a file system that tells only when it is closed that there is no room.
+// badCloser is standard output on a file system that reports a full disk only on close.
 type badCloser struct{ bytes.Buffer }
 
 func (*badCloser) Close() error { return syscall.ENOSPC }

@@ -37,7 +37,7 @@ func again(t *testing.T, env ...string) {
 	}
 }
 
-// In an environment without certificates, a public root is trusted and a stranger's is not.
+// In an environment without certificates, a public root is trusted and a private one is not.
 func TestRootsWithoutSystem(t *testing.T) {
 	if os.Getenv("SSL_CERT_FILE") != "/nowhere" {
 		again(t, "SSL_CERT_FILE=/nowhere", "SSL_CERT_DIR=/nowhere")

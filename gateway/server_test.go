@@ -46,10 +46,10 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// listening is the line that tells the address, as text or as JSON.
+// listening matches the line with the address, as text or as JSON.
 var listening = regexp.MustCompile(`msg"?[=:]"?listening"?[ ,]"?url"?[=:]"?([^" ]+)`)
 
-// start runs the program on a free port with an environment, and waits for the line that tells its address.
+// start runs the program on a free port with an environment, and waits for the line with its address.
 func start(t *testing.T, env map[string]string) *program {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -177,7 +177,7 @@ func TestRealUpstream(t *testing.T) {
 	}
 }
 
-// Requests under way when the signal comes are answered.
+// Requests in flight when the signal comes get their responses.
 func TestDrain(t *testing.T) {
 	upstream := fake.New(fake.Config{Seed: 1, Calls: 30})
 	arrived, goOn := make(chan struct{}), make(chan struct{})

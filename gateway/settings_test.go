@@ -52,7 +52,7 @@ func (b *station) start() *program {
 	return start(b.t, b.env)
 }
 
-// revox is an upstream that can be told to wait or to fail, and remembers what it was asked.
+// revox is an upstream that can wait or fail, and records its requests.
 type revox struct {
 	*fake.Upstream
 	url     string
@@ -109,7 +109,7 @@ func (r *revox) holdRequests(t *testing.T) (release func()) {
 	return release
 }
 
-// queries are what it was asked, as far as a parameter has been sent.
+// queries returns the values of a parameter in all requests.
 func (r *revox) queries(name string) (values []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -225,7 +225,7 @@ func firstID(t *testing.T, p *program) string {
 	return match[1]
 }
 
-// attempts is the result of a query whose first request to Revox is never answered.
+// attempts returns the result of a query whose first request to Revox never gets a response.
 func attempts(b *station) string {
 	p, release := b.start(), b.revox.holdRequests(b.t)
 	results := make(chan string)

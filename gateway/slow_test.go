@@ -84,7 +84,7 @@ func startSimulated(t *testing.T, settings ...string) *simulated {
 	return p
 }
 
-// introspection takes no request to upstream, and its answer has more than 50 kB.
+// introspection causes no request to upstream, and its response has more than 50 kB.
 const introspection = "{__schema{types{name description fields{name description args{name description}} " +
 	"enumValues{name description} inputFields{name description}}}}"
 
@@ -108,7 +108,7 @@ func (p *simulated) line(t *testing.T) map[string]any {
 	return lines[0]
 }
 
-// Whatever is asked for, a client that does not read it is cut off in the end.
+// A client that does not read its response is cut off in the end, whatever its request.
 func TestClientsThatReadSlowly(t *testing.T) {
 	for path, within := range map[string]time.Duration{
 		"/graphql?query=" + introspection: slowclient.Timeout,
@@ -149,7 +149,7 @@ func TestClientsThatReadSlowly(t *testing.T) {
 	}
 }
 
-// A client that leaves before it has all of its answer is told apart from one that has it.
+// The log distinguishes a client that leaves before it has its whole response from one that has it.
 func TestClientsThatLeaveWhileTheyRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := startSimulated(t)
@@ -163,7 +163,7 @@ func TestClientsThatLeaveWhileTheyRead(t *testing.T) {
 	})
 }
 
-// An answer that is on its way is finished when the gateway is told to stop, if its client takes it in time.
+// A response in transit is completed when the gateway stops, if its client reads it in time.
 func TestStoppingWhileAClientReads(t *testing.T) {
 	for name, test := range map[string]struct {
 		rate   int // bytes a second
@@ -206,7 +206,7 @@ func TestStoppingWhileAClientReads(t *testing.T) {
 	}
 }
 
-// A stream that is cut off ends also where the client does not read from its connection, so that it cannot be told.
+// A stream that is cut off ends also where the client does not read from its connection.
 func TestStreamsOfAConnectionThatIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := startSimulated(t, "GATEWAY_MAX_CONCURRENT_REQUESTS", "1") // and twice as many streams

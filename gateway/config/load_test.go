@@ -140,7 +140,7 @@ func TestWrongSettings(t *testing.T) {
 			}
 			_, err := parse(env)
 			if err == nil {
-				t.Fatal("taken")
+				t.Fatal("accepted")
 			}
 			if text := err.Error(); !strings.HasPrefix(text, test.names) || !strings.Contains(text, test.says) ||
 				strings.Contains(text, "\n") {
@@ -150,7 +150,7 @@ func TestWrongSettings(t *testing.T) {
 	}
 	for _, args := range []string{"--nothing", "--cache-ttl"} {
 		if _, err := parse(nil, args); err == nil {
-			t.Errorf("%s was taken", args)
+			t.Errorf("%s was accepted", args)
 		}
 	}
 }
@@ -182,7 +182,7 @@ func TestSettingsThatAreGood(t *testing.T) {
 	}
 }
 
-// A page is served while it is read afresh for as long as the TTL, unless that is set.
+// A page is served while it is revalidated for as long as the TTL, unless the setting says otherwise.
 func TestRevalidateDefault(t *testing.T) {
 	for name, test := range map[string]struct {
 		env  map[string]string
@@ -206,7 +206,7 @@ func TestRevalidateDefault(t *testing.T) {
 	}
 	for _, bad := range []string{"soon", "-1s"} {
 		if _, err := parse(map[string]string{"GATEWAY_CACHE_REVALIDATE": bad}); err == nil {
-			t.Errorf("%s is taken", bad)
+			t.Errorf("%s is accepted", bad)
 		}
 	}
 }
@@ -242,7 +242,7 @@ func TestKeys(t *testing.T) {
 				t.Helper()
 				switch {
 				case says == "" && (err != nil || s.Demo):
-					t.Errorf("refused: %v", err)
+					t.Errorf("rejected: %v", err)
 				case says != "" && (err == nil || !strings.Contains(err.Error(), says)):
 					t.Errorf("got %v", err)
 				case err != nil && (strings.Contains(err.Error(), "canary") || strings.Count(err.Error(), "\n") > 0):
