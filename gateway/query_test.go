@@ -22,7 +22,7 @@ import (
 )
 
 // asProgram, set in the environment, lets the test's binary be the program: one that can be killed.
-const asProgram = "REVOX_GRAPHQL_TEST_AS_PROGRAM"
+const asProgram = "TEST_AS_REVOX_GRAPHQL"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {

@@ -172,7 +172,7 @@ func TestNohup(t *testing.T) {
 	if status := c.status(); status != 0 {
 		t.Errorf("it ended with %d\n%s", status, c.log)
 	}
-	if stops := strings.Count(c.log.String(), "requests under way may finish"); stops != 1 {
+	if stops := strings.Count(c.log.String(), "waiting for requests in flight"); stops != 1 {
 		t.Errorf("it stops %d times\n%s", stops, c.log)
 	}
 }
