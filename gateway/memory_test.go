@@ -84,10 +84,10 @@ func TestMemoryLimitSources(t *testing.T) {
 }
 
 // The log says once where the limit comes from, or that there is none.
-func TestMemoryLimitOfGo(t *testing.T) {
+func TestMemoryLimitIsLogged(t *testing.T) {
 	for want, cgroup := range map[string]memlimit.Provider{
-		`msg="memory has a limit" bytes=651403350 by="the control group"`: memlimit.Limit(1002159000),
-		`msg="memory has no limit: GATEWAY_MEMORY_LIMIT sets one" says=lost`: func() (uint64, error) {
+		`msg="memory limit" bytes=651403350 source="the control group"`: memlimit.Limit(1002159000),
+		`msg="no memory limit: GATEWAY_MEMORY_LIMIT sets one" source=lost`: func() (uint64, error) {
 			return 0, errors.New("lost")
 		},
 	} {
