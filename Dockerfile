@@ -1,4 +1,4 @@
-# `make image` builds the binary, and this around it: one static file, which brings GraphiQL and the roots of TLS along.
+# `make image` builds the binary, and this image around it: one static file with GraphiQL and the root certificates.
 FROM scratch
 ARG VERSION
 LABEL org.opencontainers.image.title="revox-graphql" \

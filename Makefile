@@ -80,7 +80,7 @@ fuzz:
 	go test ./graph/relay -run '^$$' -fuzz FuzzCover -fuzztime $(FUZZ_TIME)
 	go test ./graph/pagination -run '^$$' -fuzz FuzzWindow -fuzztime $(FUZZ_TIME)
 	go test ./graph -run '^$$' -fuzz FuzzRequest -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
-	go test ./gateway -run '^$$' -fuzz FuzzDoor -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
+	go test ./gateway -run '^$$' -fuzz FuzzHandler -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
 	go test ./graph -run '^$$' -fuzz FuzzOracle -fuzztime 2000x -fuzzminimizetime 10x
 
 # The image, the systemd unit and the manifests, as far as they can be tried without their hosts.

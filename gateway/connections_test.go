@@ -56,7 +56,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 				"REVOX_API_KEY": "key", "REVOX_BASE_URL": rest.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0", "GATEWAY_CACHE_TTL": "0",
 				"GATEWAY_METRICS_LISTEN": "127.0.0.1:0", "GATEWAY_LOG_REQUESTS": "false",
 			}, "/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0"`, files))
-			metrics := regexp.MustCompile(`msg="metrics are served" url=(\S+)`).FindStringSubmatch(c.log.String())[1]
+			metrics := regexp.MustCompile(`msg="serving metrics" url=(\S+)`).FindStringSubmatch(c.log.String())[1]
 			go func() { _, _ = io.Copy(io.Discard, c.stderr) }()
 
 			const query = "graphql?query={calls(first:1){nodes{id}}}"

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"revox-graphql/gateway/auth"
+	"revox-graphql/gateway/config"
 	"revox-graphql/gateway/export"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/graph"
@@ -21,56 +22,56 @@ import (
 	"revox-graphql/upstream/rest"
 )
 
-// engine is what answers GraphQL: the client, the cache over it, and GraphQL over that.
+// engine executes GraphQL: the upstream client, the page cache over it, and GraphQL over that.
 type engine struct {
 	graphQL   http.Handler
 	client    *rest.Client
 	admission *admission.Controller
-	stop      func() // ends what it does in the background
+	stop      func() // ends its background work
 }
 
-// refreshInterval is how long requests with `Cache-Control: no-cache` share what was read for one of them.
+// refreshInterval is how long requests with `Cache-Control: no-cache` share the pages that were read for one of them.
 const refreshInterval = time.Second
 
-// maxWaiters is how many GraphQL requests may wait for upstream: a quarter of those that may be in flight is left for
-// what pages in memory answer. How many fetches there are is bounded by upstream's slots and queue.
-func (s *settings) maxWaiters() int { return s.MaxConcurrent - s.MaxConcurrent/4 }
+// maxWaiters is how many GraphQL requests may wait for upstream: a quarter of the requests in flight is left for those
+// that cached pages serve. The upstream client's slots and queue bound the fetches.
+func maxWaiters(s *config.Settings) int { return s.MaxConcurrentRequests - s.MaxConcurrentRequests/4 }
 
-// newEngine wires the engine. What it counts is in the registry.
+// newEngine wires the engine, and registers its metrics.
 func newEngine(
-	s *settings, traces *telemetry.Traces, registry *prometheus.Registry, budget *memory.Budget, log *slog.Logger,
+	s *config.Settings, traces *telemetry.Traces, registry *prometheus.Registry, budget *memory.Budget, log *slog.Logger,
 ) (*engine, error) {
-	forward := s.Credentials == "forward"
-	telemetry.LogLibraries(log) // what net/http says of upstream
+	forward := s.Forward
+	telemetry.LogLibraries(log) // where net/http reports violations of HTTP by upstream
 	observer := telemetry.NewUpstream(registry, log)
 	clientOptions := rest.Options{
-		BaseURL:        s.baseURL,
+		BaseURL:        s.BaseURL,
 		UserAgent:      "revox-graphql/" + strings.Trim(programVersion(), "()"), // parentheses would be a comment there
 		StatusesFormat: rest.StatusesFormat(s.UpstreamStatuses),
-		FirstPage:      s.firstPage,
+		FirstPage:      s.FirstPage(),
 		CheckStatuses:  true,
-		AttemptTimeout: s.UpstreamAttempt,
-		MaxConcurrent:  s.UpstreamConcurrent,
+		AttemptTimeout: s.UpstreamAttemptTimeout,
+		MaxConcurrent:  s.UpstreamConcurrency,
 		MaxWaiting:     s.UpstreamQueue,
 		Memory:         budget,
 		Observer:       observer,
 		Wrap:           traces.Transport,
 	}
 	cacheOptions := pagecache.Options{
-		TTL: s.CacheTTL, Revalidate: s.CacheRevalidate.or(s.CacheTTL), Stale: s.CacheStale, MaxBytes: int(s.CacheBytes),
-		Patience: s.UpstreamAttempt, Timeout: s.UpstreamTimeout, MaxWaiters: s.maxWaiters(), Memory: budget,
+		TTL: s.CacheTTL, Revalidate: s.CacheRevalidate, Stale: s.CacheStale, MaxBytes: s.CacheBytes,
+		Patience: s.UpstreamAttemptTimeout, Timeout: s.UpstreamTimeout, MaxWaiters: maxWaiters(s), Memory: budget,
 		Failing: func(tenant upstream.Tenant, err error) {
 			if err != nil {
-				log.Warn("upstream is failing: answers come from memory and say how old they are",
+				log.Warn("upstream is failing: serving stale pages",
 					"tenant", tenant.String(), "error", err)
 			} else {
-				log.Info("upstream answers again: its pages are fresh", "tenant", tenant.String())
+				log.Info("upstream responds again: serving fresh pages", "tenant", tenant.String())
 			}
 		},
 	}
 	if forward {
-		clientOptions.MaxTenantConcurrent, clientOptions.AnyKey = max(1, s.UpstreamConcurrent/2), true
-		cacheOptions.MaxTenantBytes = int(s.CacheTenantBytes)
+		clientOptions.MaxTenantConcurrent, clientOptions.AnyKey = max(1, s.UpstreamConcurrency/2), true
+		cacheOptions.MaxTenantBytes = s.CacheTenantBytes
 	}
 	client := rest.NewClient(clientOptions)
 	if forward {
@@ -84,25 +85,27 @@ func newEngine(
 		cache.Close()
 		client.Close()
 	}
-	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body there is.
-	control := admission.New(s.MaxConcurrent, max(1, s.MaxConcurrent/4)*int(s.MaxRequestBytes), writingBytes, budget)
+	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body.
+	control := admission.New(s.MaxConcurrentRequests, max(1, s.MaxConcurrentRequests/4)*s.MaxRequestBytes,
+		writingBytes, budget)
+	telemetry.RegisterAdmission(registry, control.InFlight, control.Rejected)
 	graphQL, err := graph.NewHandler(graph.Options{
 		Calls:               cache,
 		Known:               cache,
 		Cached:              s.CacheTTL > 0,
-		ResponseCacheBytes:  int(s.AnswerBytes),
+		ResponseCacheBytes:  s.ResponseBytes,
 		PageSize:            s.UpstreamPageSize,
 		MaxCount:            s.MaxPageSize,
 		MaxShift:            s.MaxShift,
 		MaxScan:             s.MaxScanPages,
 		Timeout:             s.UpstreamTimeout,
-		MaxUpstreamRequests: s.UpstreamRequests,
+		MaxUpstreamRequests: s.UpstreamMaxRequests,
 		NoCacheInterval:     refreshInterval,
 		Authenticate: auth.New(auth.Options{
-			Credential: s.apiKey, Forward: forward, Tokens: s.Tokens, File: s.tokensFile, Log: log,
+			Credential: s.APIKey, Forward: forward, Tokens: s.Tokens, File: s.TokenList, Log: log,
 		}),
 		Introspection: s.Introspection,
-		Demo:          s.demo,
+		Demo:          s.Demo,
 		Log:           log,
 		Limits: document.Limits{
 			Tokens:     s.MaxTokens,
@@ -111,16 +114,16 @@ func newEngine(
 			RootFields: s.MaxRootFields,
 			Cost:       s.MaxCost,
 		},
-		MaxRequestBytes:  int(s.MaxRequestBytes),
-		MaxResponseBytes: int(s.MaxAnswerBytes),
+		MaxRequestBytes:  s.MaxRequestBytes,
+		MaxResponseBytes: s.MaxResponseBytes,
 		Admission:        control,
 		Memory:           budget,
-		PersistedBytes:   int(s.APQBytes),
+		PersistedBytes:   s.APQBytes,
 		TrustedDocuments: s.TrustedDocuments,
 	})
-	if err != nil { // the one thing that it reads is the manifest
+	if err != nil { // the manifest is the only thing that it reads
 		stop()
-		err = wrong("trusted-documents", "GATEWAY_TRUSTED_DOCUMENTS", "cannot be used: %w", err)
+		err = config.Wrong("trusted-documents", "cannot be used: %w", err)
 		return nil, &export.UsageError{Err: err}
 	}
 	return &engine{graphQL, client, control, stop}, nil

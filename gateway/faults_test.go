@@ -31,10 +31,10 @@ const (
 	hidden = "hidden-7d2e"
 	// odd is the id of the one call in the bodies that are odd but can be used.
 	odd = "odd-call"
-	// refused is the code of a key of the gateway's own that upstream refuses.
+	// refused is the code where upstream rejects the gateway's own key.
 	refused = "UPSTREAM_UNAUTHENTICATED"
 
-	// The query reads nothing that looks like a secret, so an answer that has one tells too much.
+	// The query reads nothing that looks like a secret, so a response that has one leaks it.
 	faultQuery = `{ calls(first: 4) { nodes { id } } }`
 )
 
@@ -58,7 +58,7 @@ type fault struct {
 // answerer answers the n-th request; nil is the real answer.
 type answerer = func(n int, r *http.Request) *fake.Answer
 
-// quick makes the settings for a fault that takes the time of an attempt: three of them fit into the whole.
+// quick returns the settings for a fault that lasts as long as an attempt: the timeout allows three.
 func quick() map[string]string {
 	return map[string]string{"GATEWAY_UPSTREAM_ATTEMPT_TIMEOUT": "300ms", "GATEWAY_UPSTREAM_TIMEOUT": "10s"}
 }
@@ -100,7 +100,8 @@ func faults(t *testing.T) []fault {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { visits.Add(1) }))
 	t.Cleanup(elsewhere.Close)
 
-	const call = `"status": "completed", "phone_number": "` + hidden + `", "recording_url": "https://recordings.example/` + hidden + `"`
+	const call = `"status": "completed", "phone_number": "` + hidden + `", "recording_url": "https://recordings.example/` +
+		hidden + `"`
 	const unavailable, invalid, timeout = "UPSTREAM_UNAVAILABLE", "UPSTREAM_INVALID_RESPONSE", "UPSTREAM_TIMEOUT"
 	huge := make([]byte, 64<<20)
 	unannounced := http.Header{"Content-Length": nil} // so it comes in chunks
@@ -121,7 +122,10 @@ func faults(t *testing.T) []fault {
 			},
 			code: unavailable, asked: 3,
 		},
-		{name: "closed mid-body", toxics: []string{`{"type": "limit_data", "attributes": {"bytes": 500}}`}, code: unavailable, asked: 3},
+		{
+			name: "closed mid-body", toxics: []string{`{"type": "limit_data", "attributes": {"bytes": 500}}`}, code: unavailable,
+			asked: 3,
+		},
 		{
 			name: "10 s stall", toxics: []string{`{"type": "timeout", "attributes": {"timeout": 10000}}`},
 			env: quick(), code: timeout, asked: 3,
@@ -132,7 +136,10 @@ func faults(t *testing.T) []fault {
 		},
 		{name: "500 once", answer: once(status(500)), asked: 2},
 		{name: "500 for ever", answer: always(status(500)), code: unavailable, asked: 3},
-		{name: "503, `Retry-After: 3`", answer: always(status(503, "Retry-After", "3")), code: unavailable, retry: 3, asked: 1},
+		{
+			name: "503, `Retry-After: 3`", answer: always(status(503, "Retry-After", "3")), code: unavailable, retry: 3,
+			asked: 1,
+		},
 		{
 			name: "429, `retry-after-ms: 1500`", answer: always(status(429, "Retry-After-Ms", "1500")),
 			env:  map[string]string{"GATEWAY_UPSTREAM_TIMEOUT": "2500ms"}, // enough to wait once
@@ -140,7 +147,7 @@ func faults(t *testing.T) []fault {
 		},
 		{name: "429 once, `retry-after-ms: 50`", answer: once(status(429, "Retry-After-Ms", "50")), asked: 2},
 		{name: "401", answer: always(status(401)), code: refused, theirs: "UNAUTHENTICATED", asked: 1},
-		// The first tells that the page must go, and the second that there is no other.
+		// The first shows that the page must go, and the second that there is no other.
 		{name: "403", answer: always(status(403)), code: refused, theirs: "FORBIDDEN", asked: 1, warm: 2},
 		// A firewall in front of Revox, and not Revox: the pages stay.
 		{
@@ -168,18 +175,33 @@ func faults(t *testing.T) []fault {
 			},
 		},
 		{name: "truncated JSON", answer: always(body(`{"calls": [{"id": "%s", %s`, odd, call)), code: invalid, asked: 1},
-		// Whatever is asked for comes too large: the page is halved down to a single call.
-		{name: "64 MB", answer: always(fake.Answer{Body: huge}), code: invalid, asked: halvings, warm: 1, spare: halvings - 1},
-		{name: "64 MB, unannounced", answer: always(fake.Answer{Body: huge, Header: unannounced}), code: invalid, asked: halvings, warm: 1, spare: halvings - 1},
-		{name: "gzip bomb", answer: always(fake.Answer{Body: zipped(t, huge[:17<<20]), Header: bomb}), code: invalid, asked: halvings, warm: 1, spare: halvings - 1},
+		// Every page is too large: it is halved down to a single call.
+		{
+			name: "64 MB", answer: always(fake.Answer{Body: huge}), code: invalid, asked: halvings, warm: 1,
+			spare: halvings - 1,
+		},
+		{
+			name: "64 MB, unannounced", answer: always(fake.Answer{Body: huge, Header: unannounced}), code: invalid,
+			asked: halvings, warm: 1, spare: halvings - 1,
+		},
+		{
+			name: "gzip bomb", answer: always(fake.Answer{Body: zipped(t, huge[:17<<20]), Header: bomb}), code: invalid,
+			asked: halvings, warm: 1, spare: halvings - 1,
+		},
 		{name: "HTML with 200", answer: always(body("<html>%s</html>", hidden)), code: invalid, asked: 1},
-		{name: "invalid UTF-8", answer: first(body("{\"calls\": [{\"id\": %q, \"end_reason\": \"caf\xe9\", %s}]}", odd, call)), id: odd, asked: certain},
-		{name: "duplicate keys", answer: first(body(`{"calls": [], "calls": [{"id": "%s", "id": "%s", %s}]}`, hidden, odd, call)), id: odd, asked: certain},
+		{name: "invalid UTF-8", answer: first(body("{\"calls\": [{\"id\": %q, \"end_reason\": \"caf\xe9\", %s}]}", odd,
+			call)), id: odd, asked: certain},
+		{name: "duplicate keys", answer: first(body(`{"calls": [], "calls": [{"id": "%s", "id": "%s", %s}]}`, hidden, odd,
+			call)), id: odd, asked: certain},
 		{
 			name: "20,000-fold nesting", code: invalid, asked: 1,
-			answer: always(body(`{"calls": [{"id": "%s", "structured_output": %s%s}]}`, odd, strings.Repeat("[", 20_000), strings.Repeat("]", 20_000))),
+			answer: always(body(`{"calls": [{"id": "%s", "structured_output": %s%s}]}`, odd, strings.Repeat("[", 20_000),
+				strings.Repeat("]", 20_000))),
 		},
-		{name: "trailing bytes", answer: always(body(`{"calls": [{"id": "%s", %s}]} %s`, odd, call, hidden)), code: invalid, asked: 1},
+		{
+			name: "trailing bytes", answer: always(body(`{"calls": [{"id": "%s", %s}]} %s`, odd, call, hidden)), code: invalid,
+			asked: 1,
+		},
 		{name: "`calls` missing", answer: always(body(`{"data": [{"id": "%s", %s}]}`, odd, call)), code: invalid, asked: 1},
 		{name: "`calls` not a list", answer: always(body(`{"calls": {"id": "%s", %s}}`, odd, call)), code: invalid, asked: 1},
 		{
@@ -193,10 +215,10 @@ func faults(t *testing.T) []fault {
 }
 
 const (
-	// halvings are the requests that it takes to come from the smallest page that is asked for down to a single call: for
+	// halvings are the requests from the smallest requested page down to a single call: for
 	// 12, 6, 3 and 1.
 	halvings = 4
-	// certain are the requests that it takes to be certain of a list of one call: for its page, for the one behind it, and
+	// certain are the requests to be certain of a list of one call: for its page, for the next one, and
 	// for its page once more.
 	certain = 3
 )
@@ -264,11 +286,12 @@ func (r reply) id() string {
 
 func (r reply) stale() bool { return r.Extensions != nil }
 
-// ask asks for some calls, with a key or without, sees to it that the answer is well-formed and tells no secret, and
+// ask requests some calls, with a key or without, checks that the response is well-formed and leaks no secret, and
 // reads it.
 func (p *program) ask(t *testing.T, key string) reply {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"graphql", strings.NewReader(fmt.Sprintf(`{"query": %q}`, faultQuery)))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"graphql",
+		strings.NewReader(fmt.Sprintf(`{"query": %q}`, faultQuery)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,7 +345,7 @@ func (p *program) askUntil(t *testing.T, enough func(reply) bool) reply {
 	}
 }
 
-// finish stops the program, and sees to it that neither its metrics nor its log have told a secret.
+// finish stops the program, and checks that neither its metrics nor its log leak a secret.
 func (p *program) finish(t *testing.T) {
 	t.Helper()
 	_, metrics := p.get(t, "metrics")
@@ -349,14 +372,15 @@ func keepsSecrets(t *testing.T, what, text string) {
 
 // Each fault is met by a gateway that knows nothing yet, and by one that has a page in memory which is past its time.
 // The whole way is real: client, program, a proxy that spoils the connection, and the fake upstream. Nothing that is
-// answered, counted or logged on it tells the key, the upstream's address or what was in its faulty bodies.
+// responded, counted or logged leaks the key, the upstream's address or the content of its faulty bodies.
 //
 // With -v it prints what came of each; with a page in memory, of the first answer and of the first that was another.
 func TestFaults(t *testing.T) {
 	all := faults(t)
 	table := make([]string, 2*len(all))
 	t.Cleanup(func() { // after all the parallel tests
-		t.Log("\n| fault | cache | what the client got | ms | upstream requests |\n| --- | --- | --- | --- | --- |\n" + strings.Join(table, "\n"))
+		t.Log("\n| fault | cache | what the client got | ms | upstream requests |\n| --- | --- | --- | --- | --- |\n" +
+			strings.Join(table, "\n"))
 	})
 	for i, f := range all {
 		t.Run(f.name+"/cold", func(t *testing.T) {
@@ -529,7 +553,7 @@ func crowd(t *testing.T, all []fault, good int) (p *program, rest *httptest.Serv
 // key is a client's key that meets the fault.
 func (f fault) key() string { return canary + "-" + strings.ReplaceAll(f.name, " ", "-") }
 
-// answered are the faults that lie in what upstream answers, and not in the way there.
+// answered are the faults of upstream's responses, as opposed to those of the connection.
 func answered(all []fault) []fault {
 	return slices.DeleteFunc(all, func(f fault) bool { return f.answer == nil })
 }
@@ -600,7 +624,8 @@ func TestUnrecognizedValues(t *testing.T) {
 	})
 	for range 3 { // each reads the call anew
 		body := p.query(t, `{ calls { nodes { id status result extra } } }`)
-		const want = `{"data":{"calls":{"nodes":[{"id":"a","status":"COMPLETED","result":"UNRECOGNIZED","extra":{"result":"robot","mood":"happy"}}]}}}`
+		const want = `{"data":{"calls":{"nodes":[{"id":"a","status":"COMPLETED","result":"UNRECOGNIZED",` +
+			`"extra":{"result":"robot","mood":"happy"}}]}}}`
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, []byte(body)); err != nil || compact.String() != want {
 			t.Errorf("got %s", body)
@@ -615,7 +640,8 @@ func TestUnrecognizedValues(t *testing.T) {
 		t.Errorf("the call was served %d times", served)
 	}
 	for _, unrecognized := range []string{`field="mood",value=""`, `field="result",value="robot"`} {
-		if !strings.Contains(metrics, fmt.Sprintf("\nrevox_graphql_upstream_unrecognized_total{%s} %d\n", unrecognized, served)) {
+		if !strings.Contains(metrics, fmt.Sprintf("\nrevox_graphql_upstream_unrecognized_total{%s} %d\n", unrecognized,
+			served)) {
 			t.Errorf("not counted %d times: %s", served, unrecognized)
 		}
 	}

@@ -35,7 +35,7 @@ func (p *program) raw(t *testing.T, request string) string {
 	return string(answer)
 }
 
-// A client that leaves while its query runs is told apart from failures, in the log and in the metrics.
+// The log and the metrics distinguish a client that leaves while its query runs from failures.
 func TestClientsThatLeaveAreNoErrors(t *testing.T) {
 	arrived, goOn := make(chan struct{}, 10), make(chan struct{})
 	defer close(goOn)
@@ -145,8 +145,8 @@ func TestSlashAfterGraphQL(t *testing.T) {
 	}
 }
 
-// Who opens a WebSocket is told what there is instead, also without a token. Other upgrades are offers that are not
-// taken.
+// A client that opens a WebSocket gets an error that says what the gateway supports, also without a token. The gateway
+// ignores other upgrades.
 func TestUpgrades(t *testing.T) {
 	p := start(t, map[string]string{"GATEWAY_TOKENS": "one"})
 	for protocol, opens := range map[string]bool{
@@ -169,7 +169,7 @@ func TestUpgrades(t *testing.T) {
 	}
 }
 
-// A GET may be as large as a POST; what is larger is refused in GraphQL's form.
+// A GET may be as large as a POST; a larger one is rejected with a GraphQL error.
 func TestLargeGET(t *testing.T) {
 	p := start(t, nil)
 	query := func(size int) string {

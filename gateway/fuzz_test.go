@@ -12,23 +12,23 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"revox-graphql/internal/middleware"
 	"revox-graphql/upstream/fake"
 )
 
-// Whatever comes through the door, no answer is 5xx, and nothing makes the gateway fail inside. Where it is about
+// Whatever a client sends, no response is 5xx, and nothing makes the gateway fail inside. Where it is about
 // GraphQL, the answer is GraphQL over HTTP: JSON with data or errors, each of these with a code.
-func FuzzDoor(f *testing.F) {
+func FuzzHandler(f *testing.F) {
 	upstream := httptest.NewServer(fake.New(fake.Config{Seed: 1, Calls: 30}))
 	f.Cleanup(upstream.Close)
 	env := map[string]string{
-		"REVOX_API_KEY": "key", "REVOX_BASE_URL": upstream.URL + "/api", "GATEWAY_CORS_ORIGINS": "https://app.example", "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
+		"REVOX_API_KEY": "key", "REVOX_BASE_URL": upstream.URL +
+			"/api", "GATEWAY_CORS_ORIGINS": "https://app.example", "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
 	}
-	s, err := parseSettings(nil, func(name string) string { return env[name] }, io.Discard)
+	s, err := parse(env)
 	if err != nil {
 		f.Fatal(err)
 	}
-	handler, stop, err := routes(s, newRegistry(), nil, middleware.NewHeaders(0), new(atomic.Bool), nil, quiet())
+	handler, stop, err := routes(s, newRegistry(), nil, new(atomic.Bool), nil, quiet())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -38,9 +38,13 @@ func FuzzDoor(f *testing.F) {
 	for _, seed := range [][3]string{
 		{"POST", "", "Content-Type: application/json\nAccept: application/graphql-response+json"},
 		{"GET", "query=%7B__typename%7D", "Accept: text/html, */*;q=0.1\nSec-Fetch-Site: same-origin\nIf-None-Match: *"},
-		{"POST", "", "Content-Type: application/json; charset=utf-8\nX-Request-Id: a b\nOrigin: https://app.example\nCache-Control: no-cache"},
+		{"POST", "", "Content-Type: application/json; charset=utf-8\nX-Request-Id: a b\nOrigin: " +
+			"https://app.example\nCache-Control: no-cache"},
 		{"OPTIONS", "", "Origin: https://app.example\nAccess-Control-Request-Method: POST"},
-		{"GET", "extensions=%7B%22persistedQuery%22%3A%7B%22version%22%3A1%2C%22sha256Hash%22%3A%22ab%22%7D%7D", "Apollo-Require-Preflight: 1\nAccept-Encoding: br"},
+		{
+			"GET", "extensions=%7B%22persistedQuery%22%3A%7B%22version%22%3A1%2C%22sha256Hash%22%3A%22ab%22%7D%7D",
+			"Apollo-Require-Preflight: 1\nAccept-Encoding: br",
+		},
 		{"GET", "documentId=1&variables={}", "Host: evil.example\nTraceparent: 00-0-0-0"},
 		{"POST", "", "Content-Type: application/json\nContent-Encoding: br"},
 		{"POST", "", "Content-Type: application/json\nContent-Encoding: gzip, gzip\nAccept: "},
@@ -109,7 +113,8 @@ func checkAnswer(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
 		t.Errorf("the request id is %q", id)
 	}
 	switch {
-	case w.Code == http.StatusNoContent && r.Method == http.MethodOptions, w.Code == http.StatusNotModified && r.Method == http.MethodGet:
+	case w.Code == http.StatusNoContent && r.Method == http.MethodOptions, w.Code == http.StatusNotModified &&
+		r.Method == http.MethodGet:
 		if text != "" {
 			t.Errorf("%d has a body: %s", w.Code, text)
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"revox-graphql/gateway/telemetry"
 	"revox-graphql/internal/middleware"
 )
 
@@ -26,8 +27,10 @@ func startHeaders(t *testing.T, most int) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	headers := middleware.NewHeaders(most)
-	handler, stop, err := routes(s, newRegistry(), nil, headers, new(atomic.Bool), nil, quiet())
+	bounds, registry := newBounds(s), newRegistry()
+	bounds.headers = middleware.NewHeaders(most)
+	telemetry.RegisterServing(registry, bounds.metrics(func() uint64 { return 0 }))
+	handler, stop, err := routes(s, registry, nil, new(atomic.Bool), nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,14 +40,14 @@ func startHeaders(t *testing.T, most int) *program {
 		t.Fatal(err)
 	}
 	server := newServer(s, handler, quiet())
-	headers.Watch(server)
-	go func() { _ = server.Serve(headers.Listen(listener)) }()
+	bounds.watch(server)
+	go func() { _ = server.Serve(bounds.listen(listener)) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return &program{url: "http://" + listener.Addr().String() + "/", log: &lockedBuffer{}}
 }
 
 // Connections that send large headers and do not end them are ended when all of them have sent too much. Meanwhile and
-// after that others are answered; what has been counted is given back.
+// after that other requests get responses; the counted bytes are released.
 func TestHeadersOnTheirWayAreBounded(t *testing.T) {
 	const size, most = 200 << 10, 1 << 20
 	p := startHeaders(t, most)
@@ -93,13 +96,13 @@ func TestHeadersOnTheirWayAreBounded(t *testing.T) {
 		fits++
 	}
 	usual("in the end")
-	refused := regexp.MustCompile(`(?m)^revox_graphql_headers_refused_total ([1-9])`)
+	refused := regexp.MustCompile(`(?m)^revox_graphql_connections_closed_total\{reason="headers"\} ([1-9])`)
 	if _, metrics := p.get(t, "metrics"); !refused.MatchString(metrics) {
 		t.Error("connections that were ended are not counted")
 	}
 }
 
-// A connection that is used again counts each header anew, and bodies not at all, over HTTP/1.1 and HTTP/2.
+// A connection that is used again counts each header separately, and bodies not at all, over HTTP/1.1 and HTTP/2.
 func TestHeadersOfOneConnection(t *testing.T) {
 	const most = 300 << 10
 	for name, client := range map[string]*http.Client{"HTTP/1.1": {Transport: &http.Transport{}}, "HTTP/2": overHTTP2(t)} {

@@ -23,7 +23,7 @@ func (c *child) endsWith() int {
 	return c.cmd.ProcessState.ExitCode()
 }
 
-// A gateway whose log nobody reads, while whoever should still holds the pipe, goes on and can be stopped. Once
+// A gateway whose log is not read, while its reader still holds the pipe, continues and can be stopped. Once
 // somebody reads again, what was kept is there, how much was not, and what follows.
 func TestUnreadLog(t *testing.T) {
 	for name, reads := range map[string]bool{"never read": false, "read again": true} {
@@ -54,11 +54,11 @@ func TestUnreadLog(t *testing.T) {
 				}
 				return
 			}
-			if line := c.await(t, "lines of the log were dropped"); !strings.HasSuffix(line, " lines="+dropped[1]) {
+			if line := c.await(t, "log lines were dropped"); !strings.HasSuffix(line, " lines="+dropped[1]) {
 				t.Errorf("it says %q, and counts %s", line, dropped[1])
 			}
 			c.signal(t, syscall.SIGTERM)
-			c.await(t, "stopping: requests under way may finish")
+			c.await(t, "stopping: waiting for requests in flight")
 			if status := c.status(); status != 0 {
 				t.Errorf("it ended with %d", status)
 			}
@@ -66,7 +66,7 @@ func TestUnreadLog(t *testing.T) {
 	}
 }
 
-// A start that fails ends, also where nobody reads why.
+// A start that fails ends, also where standard error is not read.
 func TestUnreadErrorOfTheStart(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "--"+strings.Repeat("x", 100_000))
 	cmd.Env = append(os.Environ(), asProgram+"=1")

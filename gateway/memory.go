@@ -10,21 +10,19 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/internal/memory"
 )
 
 const (
-	// leastMemory is the least that the process may be limited to: it takes some 30 MiB to begin with.
-	leastMemory = 128 << 20
-	// cgroupShare is the share of a control group's memory, in per cent, that the process keeps to. The rest is for what
-	// it takes beyond that for a moment, when the garbage collector does not keep up, and for what the kernel counts there
-	// (buffers of sockets, page tables, files). automemlimit's default is 90; with 80, twenty attacks at once on two cores
-	// had the process at 1,013 MiB of 1 GiB.
+	// cgroupShare is the share of a control group's memory, in per cent, that the process keeps to. The rest is for peaks
+	// when the garbage collector does not keep up, and for what the kernel counts (socket buffers, page tables, files).
+	// automemlimit's default is 90; with 80, twenty concurrent attacks on two cores took 1,013 MiB of 1 GiB.
 	cgroupShare = 65
 )
 
-// memoryLimit is how many bytes the process may take, and what says so. 0 is any number.
-func (s *settings) memoryLimit(getenv func(string) string, cgroup memlimit.Provider) (limit int64, from string) {
+// memoryLimit returns the memory limit of the process in bytes, 0 for none, and its source.
+func memoryLimit(s *config.Settings, getenv func(string) string, cgroup memlimit.Provider) (limit int64, from string) {
 	if s.MemoryLimit > 0 {
 		return int64(s.MemoryLimit), "GATEWAY_MEMORY_LIMIT"
 	}
@@ -45,17 +43,17 @@ func (s *settings) memoryLimit(getenv func(string) string, cgroup memlimit.Provi
 	}
 }
 
-// limitMemory makes the budget of the process, and has Go keep to it unless GOMEMLIMIT has said what to keep to. The
-// function that it returns ends that.
-func (s *settings) limitMemory(
-	getenv func(string) string, cgroup memlimit.Provider, log *slog.Logger,
+// limitMemory makes the memory budget of the process, and sets Go's memory limit by it unless GOMEMLIMIT is set.
+// restore restores the former limit.
+func limitMemory(
+	s *config.Settings, getenv func(string) string, cgroup memlimit.Provider, log *slog.Logger,
 ) (budget *memory.Budget, restore func()) {
-	limit, from := s.memoryLimit(getenv, cgroup)
+	limit, from := memoryLimit(s, getenv, cgroup)
 	if limit == 0 {
-		log.Debug("memory has no limit: GATEWAY_MEMORY_LIMIT sets one", "says", from)
+		log.Debug("no memory limit: GATEWAY_MEMORY_LIMIT sets one", "source", from)
 		return memory.NewBudget(0, 0, log), func() {}
 	}
-	log.Debug("memory has a limit", "bytes", limit, "by", from)
+	log.Debug("memory limit", "bytes", limit, "source", from)
 	before := debug.SetMemoryLimit(-1)
 	goLimit := min(memory.GoLimit(limit), before)
 	if getenv("GOMEMLIMIT") == "" {
@@ -64,10 +62,10 @@ func (s *settings) limitMemory(
 	return memory.NewBudget(limit, goLimit, log), func() { debug.SetMemoryLimit(before) }
 }
 
-// connectionBytes is about what a connection takes: buffers of net/http, a goroutine, a request's header.
+// connectionBytes estimates the memory of a connection: buffers of net/http, a goroutine, and a request's header.
 const connectionBytes = 20 << 10
 
-// countConnections counts a server's connections in the budget.
+// countConnections counts the connections of a server in the memory budget.
 func countConnections(server *http.Server, budget *memory.Budget) {
 	account, next := budget.Account("connections"), server.ConnState
 	server.ConnState = func(conn net.Conn, state http.ConnState) {

@@ -110,7 +110,7 @@ func (t *tail) Write(p []byte) (int, error) {
 
 func (t *tail) failed() bool { return bytes.Contains(t.end, []byte(`"errors"`)) }
 
-// The process keeps within its limit, whatever comes at once: some requests are refused and the others are answered.
+// The process keeps within its limit under any load: it rejects some requests, and the others get responses.
 func TestMemoryLimit(t *testing.T) {
 	const container = 1 << 30 / 10 * 9 // what a container of 1 GiB leaves
 	statuses := []string{"INITIALIZING", "QUEUED_FOR_CALLING", "CALLING", "SCHEDULED", "COMPLETED", "CANCELLED", "ERRORED"}

@@ -17,7 +17,7 @@ import (
 	"revox-graphql/internal/memory"
 )
 
-// Where the limit of memory comes from, and what of it Go is told.
+// The source of the memory limit, and the limit of Go that follows from it.
 func TestMemoryLimitSources(t *testing.T) {
 	const mebibyte = 1 << 20
 	cgroup := memlimit.Limit
@@ -60,7 +60,7 @@ func TestMemoryLimitSources(t *testing.T) {
 				t.Fatal(err)
 			}
 			getenv := func(string) string { return test.env }
-			budget, restore := s.limitMemory(getenv, test.cgroup, slog.New(slog.DiscardHandler))
+			budget, restore := limitMemory(s, getenv, test.cgroup, slog.New(slog.DiscardHandler))
 			defer restore()
 			if got := budget.Limit(); got != test.want {
 				t.Errorf("the limit is %d", got)
@@ -84,10 +84,10 @@ func TestMemoryLimitSources(t *testing.T) {
 }
 
 // The log says once where the limit comes from, or that there is none.
-func TestMemoryLimitIsTold(t *testing.T) {
+func TestMemoryLimitIsLogged(t *testing.T) {
 	for want, cgroup := range map[string]memlimit.Provider{
-		`msg="memory has a limit" bytes=651403350 by="the control group"`: memlimit.Limit(1002159000),
-		`msg="memory has no limit: GATEWAY_MEMORY_LIMIT sets one" says=lost`: func() (uint64, error) {
+		`msg="memory limit" bytes=651403350 source="the control group"`: memlimit.Limit(1002159000),
+		`msg="no memory limit: GATEWAY_MEMORY_LIMIT sets one" source=lost`: func() (uint64, error) {
 			return 0, errors.New("lost")
 		},
 	} {
@@ -96,7 +96,7 @@ func TestMemoryLimitIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		log := &lockedBuffer{}
-		_, restore := s.limitMemory(func(string) string { return "" }, cgroup,
+		_, restore := limitMemory(s, func(string) string { return "" }, cgroup,
 			slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 		restore()
 		if !strings.Contains(log.String(), want) {

@@ -11,18 +11,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/internal/middleware"
 )
 
 const (
 	// scrapeTimeout is how long reading the metrics may take; Prometheus gives up after 10 s by default.
 	scrapeTimeout = 10 * time.Second
-	// metricsConnections is how many connections there may be to the metrics' own address.
+	// metricsConnections is how many connections the separate address of the metrics may have.
 	metricsConnections = 16
 )
 
-// publicMetrics are for the address at which anybody asks. Collecting them takes more than an answer from memory, so
-// that is done for one at a time, and whoever comes meanwhile is told 503.
+// publicMetrics serves the metrics on the public address. Collecting them costs more than a cached response, so only
+// one client at a time gets them; others get 503.
 func publicMetrics(registry *prometheus.Registry) http.Handler {
 	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 1})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -31,13 +32,13 @@ func publicMetrics(registry *prometheus.Registry) http.Handler {
 	})
 }
 
-// serveMetrics serves the metrics on an address of their own. The function that it returns ends that.
+// serveMetrics serves the metrics on a separate address, until stop is called.
 func serveMetrics(
 	ctx context.Context, address string, registry *prometheus.Registry, log *slog.Logger,
 ) (stop func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, wrong("metrics-listen", "GATEWAY_METRICS_LISTEN", "cannot be used: %w", err)
+		return nil, config.Wrong("metrics-listen", "cannot be used: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", middleware.ReadOnly(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
@@ -45,10 +46,10 @@ func serveMetrics(
 		Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: scrapeTimeout, IdleTimeout: 2 * time.Minute,
 		ErrorLog: errorLog(log),
 	}
-	if host, _, _ := net.SplitHostPort(address); loopback(host) {
+	if host, _, _ := net.SplitHostPort(address); config.Loopback(host) {
 		server.Handler = middleware.Hosts(middleware.HostOptions{}, mux)
 	}
 	go func() { _ = server.Serve(netutil.LimitListener(listener, metricsConnections)) }()
-	log.Info("metrics are served", "url", "http://"+listener.Addr().String()+"/metrics")
+	log.Info("serving metrics", "url", "http://"+listener.Addr().String()+"/metrics")
 	return func() { _ = server.Close() }, nil
 }

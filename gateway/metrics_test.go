@@ -13,7 +13,7 @@ import (
 // Metrics with an address of their own are not at the gateway's.
 func TestMetricsAddress(t *testing.T) {
 	p := start(t, map[string]string{"GATEWAY_METRICS_LISTEN": "127.0.0.1:0"})
-	match := regexp.MustCompile(`msg="metrics are served" url=(\S+)`).FindStringSubmatch(p.log.String())
+	match := regexp.MustCompile(`msg="serving metrics" url=(\S+)`).FindStringSubmatch(p.log.String())
 	if match == nil {
 		t.Fatalf("log: %s", p.log)
 	}
@@ -41,11 +41,11 @@ func TestMetricsAddress(t *testing.T) {
 	taken := strings.TrimSuffix(strings.TrimPrefix(match[1], "http://"), "/metrics")
 	_, err = serveMetrics(t.Context(), taken, newRegistry(), quiet())
 	if err == nil || !strings.Contains(err.Error(), "GATEWAY_METRICS_LISTEN") {
-		t.Errorf("an address that is taken: %v", err)
+		t.Errorf("an address in use: %v", err)
 	}
 }
 
-// held is a metric whose collection lasts until it may go on.
+// held is a metric whose collection lasts until the test releases it.
 type held struct{ begun, goOn chan struct{} }
 
 func (h held) Describe(ch chan<- *prometheus.Desc) {

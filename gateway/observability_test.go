@@ -44,7 +44,10 @@ func requestLines(t *testing.T, log string) []map[string]any {
 }
 
 func TestEachRequestIsLogged(t *testing.T) {
-	p := start(t, map[string]string{"GATEWAY_LOG_FORMAT": "json", "GATEWAY_DEMO_CALLS_PER_MINUTE": "0", "GATEWAY_MAX_COST": "500", "GATEWAY_CORS_ORIGINS": "https://app.example"})
+	p := start(t, map[string]string{
+		"GATEWAY_LOG_FORMAT": "json", "GATEWAY_DEMO_CALLS_PER_MINUTE": "0",
+		"GATEWAY_MAX_COST": "500", "GATEWAY_CORS_ORIGINS": "https://app.example",
+	})
 	post := func(body string, header ...string) {
 		p.send(t, http.MethodPost, "graphql", body, append([]string{"Content-Type", "application/json"}, header...)...)
 	}
@@ -60,10 +63,13 @@ func TestEachRequestIsLogged(t *testing.T) {
 
 	lines := requestLines(t, p.log.String())
 	want := []map[string]any{
-		{"operation": "List", "code": "OK", "status": 200., "answer": "executed", "cost": 2., "method": "POST", "requestId": "mine"},
-		{"operation": "List", "code": "OK", "status": 200., "answer": "remembered", "cost": 2., "upstreamRequests": 0.},
-		{"operation": "Find", "code": "SCAN_LIMIT_REACHED", "status": 200., "answer": "executed", "drift": nil},
-		{"operation": "", "code": "QUERY_TOO_COMPLEX", "answer": "", "cost": 1100., "limit": "cost"},
+		{
+			"operation": "List", "code": "OK", "status": 200., "source": "executed", "cost": 2., "method": "POST",
+			"requestId": "mine",
+		},
+		{"operation": "List", "code": "OK", "status": 200., "source": "cached", "cost": 2., "upstreamRequests": 0.},
+		{"operation": "Find", "code": "SCAN_LIMIT_REACHED", "status": 200., "source": "executed", "drift": nil},
+		{"operation": "", "code": "QUERY_TOO_COMPLEX", "source": "", "cost": 1100., "limit": "cost"},
 		{"code": "GRAPHQL_VALIDATION_FAILED", "hash": ""},
 		{"code": "BAD_USER_INPUT", "status": 400.},
 		{"code": "BAD_USER_INPUT", "status": 403., "method": "GET"},
@@ -107,8 +113,8 @@ func TestLogLevelAndSlowRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.logger(&log).Info("hidden")
-	s.logger(&log).Warn("shown")
+	s.Logger(&log).Info("hidden")
+	s.Logger(&log).Warn("shown")
 	if got := log.String(); strings.Contains(got, "hidden") || !strings.Contains(got, "shown") {
 		t.Errorf("log: %s", got)
 	}
@@ -128,24 +134,28 @@ func TestRequestsAreCounted(t *testing.T) {
 		`revox_graphql_requests_total{code="GRAPHQL_VALIDATION_FAILED",operation="(none)"} 1`,
 		`revox_graphql_requests_total{code="QUERY_TOO_LARGE",operation="(none)"} 1`,
 		`revox_graphql_request_duration_seconds_count{operation="List"} 2`,
-		`revox_graphql_answers_total{as="executed"} 2`,
-		`revox_graphql_answers_total{as="remembered"} 1`,
-		`revox_graphql_limited_total{limit="tokens"} 1`,
+		`revox_graphql_operations_total{source="executed"} 2`,
+		`revox_graphql_operations_total{source="cached"} 1`,
+		`revox_graphql_limits_exceeded_total{limit="tokens"} 1`,
 		`revox_graphql_request_cost_sum 6`,
 		`revox_graphql_upstream_requests_in_flight 0`,
 	} {
 		if !strings.Contains(metrics, "\n"+line+"\n") {
-			t.Errorf("no %s in\n%s", line, regexp.MustCompile(`(?m)^revox_graphql_(requests_total|request_duration_seconds_count|answers|limited|request_cost_sum).*$`).FindAllString(metrics, -1))
+			t.Errorf("no %s in\n%s", line,
+				regexp.MustCompile(`(?m)^revox_graphql_(request|operations|limits).*$`).FindAllString(metrics, -1))
 		}
 	}
 }
 
-// A cursor tells how far its call has moved.
+// The log and the metrics have the drift of a cursor's call.
 func TestDriftIsCounted(t *testing.T) {
 	list := fake.New(fake.Config{Seed: 1, Calls: 300})
 	upstream := httptest.NewServer(list)
 	t.Cleanup(upstream.Close)
-	p := start(t, map[string]string{"REVOX_API_KEY": "key", "REVOX_BASE_URL": upstream.URL + "/api", "GATEWAY_CACHE_TTL": "0s", "GATEWAY_LOG_FORMAT": "json"})
+	p := start(t, map[string]string{
+		"REVOX_API_KEY": "key", "REVOX_BASE_URL": upstream.URL + "/api",
+		"GATEWAY_CACHE_TTL": "0s", "GATEWAY_LOG_FORMAT": "json",
+	})
 	var page struct {
 		Data struct {
 			Calls struct{ PageInfo struct{ EndCursor string } }
@@ -155,7 +165,8 @@ func TestDriftIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	list.Insert(7)
-	p.query(t, fmt.Sprintf(`query Next { calls(first: 5, after: %q) { nodes { id } } }`, page.Data.Calls.PageInfo.EndCursor))
+	p.query(t, fmt.Sprintf(`query Next { calls(first: 5, after: %q) { nodes { id } } }`,
+		page.Data.Calls.PageInfo.EndCursor))
 	lines := requestLines(t, p.log.String())
 	if last := lines[len(lines)-1]; last["drift"] != 7. {
 		t.Errorf("%v", last)
@@ -165,7 +176,7 @@ func TestDriftIsCounted(t *testing.T) {
 	}
 }
 
-// receiver is a collector of traces, as far as that takes them.
+// receiver is a collector that receives traces.
 type receiver struct {
 	mu    sync.Mutex
 	spans []*tracepb.Span
@@ -202,7 +213,7 @@ func attributesOf(span *tracepb.Span) map[string]string {
 	return attributes
 }
 
-// A trace goes on from the client's, through the gateway, to every attempt at upstream.
+// A trace continues the client's, through the gateway, to every attempt at upstream.
 func TestTraces(t *testing.T) {
 	var told []string // the traces that upstream was told
 	attempts := 0
@@ -220,18 +231,23 @@ func TestTraces(t *testing.T) {
 	endpoint := httptest.NewServer(traces)
 	t.Cleanup(endpoint.Close)
 	p := start(t, map[string]string{
-		"REVOX_API_KEY": "secret-" + unseen, "REVOX_BASE_URL": upstream.URL + "/api", "GATEWAY_UPSTREAM_FIRST_PAGE": "1", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint.URL,
+		"REVOX_API_KEY": "secret-" + unseen, "REVOX_BASE_URL": upstream.URL +
+			"/api", "GATEWAY_UPSTREAM_FIRST_PAGE": "1", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint.URL,
 		"GATEWAY_LOG_FORMAT": "json",
 	})
 	const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
 	ask := func(flags, body string) {
-		p.send(t, http.MethodPost, "graphql", body, "Content-Type", "application/json", "Traceparent", "00-"+traceID+"-00f067aa0ba902b7-"+flags)
+		p.send(t, http.MethodPost, "graphql", body, "Content-Type", "application/json", "Traceparent",
+			"00-"+traceID+"-00f067aa0ba902b7-"+flags)
 	}
 	const list2 = `{"query": "query List { calls(first: 2) { nodes { id } } }"}`
 	ask("01", list2)
 	ask("01", list2)
 	ask("00", lookUp) // the client does not want it traced
-	p.send(t, http.MethodGet, "graphql?"+url.Values{"query": {`query Get($id: ID!) { call(id: $id) { id } }`}, "variables": {`{"id": "` + unseen + `"}`}}.Encode(), "")
+	p.send(t, http.MethodGet, "graphql?"+url.Values{
+		"query":     {`query Get($id: ID!) { call(id: $id) { id } }`},
+		"variables": {`{"id": "` + unseen + `"}`},
+	}.Encode(), "")
 	p.stop()
 	if err := <-p.stopped; err != nil {
 		t.Fatal(err)
@@ -242,7 +258,8 @@ func TestTraces(t *testing.T) {
 	var told2 []string
 	var server []*tracepb.Span
 	for _, span := range traces.spans {
-		t.Logf("%x/%x < %x %s %v %v", span.GetTraceId(), span.GetSpanId(), span.GetParentSpanId(), span.GetName(), span.GetStatus(), attributesOf(span))
+		t.Logf("%x/%x < %x %s %v %v", span.GetTraceId(), span.GetSpanId(), span.GetParentSpanId(), span.GetName(),
+			span.GetStatus(), attributesOf(span))
 		switch span.GetKind() {
 		case tracepb.Span_SPAN_KIND_SERVER:
 			server = append(server, span)
@@ -255,8 +272,11 @@ func TestTraces(t *testing.T) {
 	}
 	cold, warm, get := server[0], server[1], server[2]
 	for i, want := range []map[string]string{
-		{"graphql.operation.name": "List", "revox_graphql.answer": "executed", "revox_graphql.upstream_requests": "2", "revox_graphql.code": "OK", "http.response.status_code": "200"},
-		{"graphql.operation.name": "List", "revox_graphql.answer": "remembered", "revox_graphql.upstream_requests": "0"},
+		{
+			"graphql.operation.name": "List", "revox_graphql.source": "executed", "revox_graphql.upstream_requests": "2",
+			"revox_graphql.code": "OK", "http.response.status_code": "200",
+		},
+		{"graphql.operation.name": "List", "revox_graphql.source": "cached", "revox_graphql.upstream_requests": "0"},
 		{"graphql.operation.name": "Get", "http.request.method": "GET"},
 	} {
 		got := attributesOf(server[i])
@@ -266,7 +286,8 @@ func TestTraces(t *testing.T) {
 			}
 		}
 	}
-	if fmt.Sprintf("%x", cold.GetTraceId()) != traceID || fmt.Sprintf("%x", cold.GetParentSpanId()) != "00f067aa0ba902b7" || cold.GetName() != "query List" {
+	if fmt.Sprintf("%x", cold.GetTraceId()) != traceID || fmt.Sprintf("%x",
+		cold.GetParentSpanId()) != "00f067aa0ba902b7" || cold.GetName() != "query List" {
 		t.Errorf("the cold request is %v", cold)
 	}
 	if string(warm.GetTraceId()) != string(cold.GetTraceId()) || string(get.GetTraceId()) == string(cold.GetTraceId()) {
@@ -283,7 +304,7 @@ func TestTraces(t *testing.T) {
 	}
 	for _, span := range told2 {
 		if !strings.Contains(strings.Join(told, " "), span) {
-			t.Errorf("upstream was not told of %s: %v", span, told)
+			t.Errorf("upstream did not get %s: %v", span, told)
 		}
 	}
 	if bytes.Contains(traces.body.Bytes(), []byte(unseen)) || strings.Contains(p.log.String(), unseen) {
@@ -296,7 +317,7 @@ func TestTraces(t *testing.T) {
 
 func TestProfiles(t *testing.T) {
 	p := start(t, map[string]string{"GATEWAY_PPROF_LISTEN": "127.0.0.1:0"})
-	match := regexp.MustCompile(`msg="profiles are served" url=(\S+)`).FindStringSubmatch(p.log.String())
+	match := regexp.MustCompile(`msg="serving profiles" url=(\S+)`).FindStringSubmatch(p.log.String())
 	if match == nil {
 		t.Fatalf("log: %s", p.log)
 	}
@@ -315,7 +336,8 @@ func TestProfiles(t *testing.T) {
 		t.Errorf("profiles at the gateway's own address: %d %s", resp.StatusCode, body)
 	}
 	for _, address := range []string{"0.0.0.0:6060", ":6060", "10.0.0.1:6060", "here"} {
-		if _, err := parse(map[string]string{"GATEWAY_PPROF_LISTEN": address}); err == nil || !strings.Contains(err.Error(), "GATEWAY_PPROF_LISTEN") {
+		if _, err := parse(map[string]string{"GATEWAY_PPROF_LISTEN": address}); err == nil ||
+			!strings.Contains(err.Error(), "GATEWAY_PPROF_LISTEN") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}

@@ -328,7 +328,7 @@ func TestOddUpstreams(t *testing.T) {
 	}
 }
 
-// A walk that sees calls change places goes on, and ends with an error that says so.
+// A walk during which calls change places continues, and ends with an error that says so.
 func TestReorderedWalk(t *testing.T) {
 	list, env := startREST(t, 1000)
 	env["GATEWAY_CACHE_TTL"] = "0"
@@ -342,8 +342,9 @@ func TestReorderedWalk(t *testing.T) {
 		}
 	})
 	out, log, status := runQuery(t, env, "--all", "--columns", "id")
-	told := strings.Contains(log, "calls changed places while they were read, ") &&
-		strings.Contains(log, " times: calls that moved may be missing from the output or be in it twice; run it again")
+	told := strings.Contains(log, "calls changed places during the walk, ") &&
+		strings.Contains(log, " times: calls that moved may be missing from the output, or be there twice; run the "+
+			"command again")
 	if status != 1 || !told {
 		t.Errorf("%d: %s", status, log)
 	}

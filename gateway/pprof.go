@@ -8,15 +8,16 @@ import (
 	"net/http/pprof"
 	"time"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/internal/middleware"
 )
 
-// servePprof serves profiles at /debug/pprof/ on an address of its own, which is on loopback: they tell what is in
-// memory. The function that it returns ends that.
+// servePprof serves profiles at /debug/pprof/ on a separate loopback address, since they reveal the content of memory.
+// stop ends that.
 func servePprof(ctx context.Context, address string, log *slog.Logger) (stop func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, wrong("pprof-listen", "GATEWAY_PPROF_LISTEN", "cannot be used: %w", err)
+		return nil, config.Wrong("pprof-listen", "cannot be used: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -28,6 +29,6 @@ func servePprof(ctx context.Context, address string, log *slog.Logger) (stop fun
 		Handler: middleware.Hosts(middleware.HostOptions{}, mux), ReadHeaderTimeout: 5 * time.Second, ErrorLog: errorLog(log),
 	}
 	go func() { _ = server.Serve(listener) }()
-	log.Info("profiles are served", "url", "http://"+listener.Addr().String()+"/debug/pprof/")
+	log.Info("serving profiles", "url", "http://"+listener.Addr().String()+"/debug/pprof/")
 	return func() { _ = server.Close() }, nil
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// terminal is standard error with a bar on its last line, which makes room for whatever else is written. It implements
+// terminal is standard error with a progress bar on its last line, which gives way to other output. It implements
 // [export.Progress].
 type terminal struct {
 	w     io.Writer
-	shows bool // somebody looks at it
+	shows bool // it is a terminal
 
-	mu  sync.Mutex // the log is written by others
+	mu  sync.Mutex // other goroutines write the log
 	bar *progressbar.ProgressBar
 }
 
@@ -27,7 +27,7 @@ func (t *terminal) Write(p []byte) (int, error) {
 	if t.bar == nil {
 		return t.w.Write(p)
 	}
-	_ = t.bar.Clear() // that nothing is shown is no reason to stop
+	_ = t.bar.Clear() // a bar that cannot be shown is no reason to stop
 	n, err := t.w.Write(p)
 	_ = t.bar.RenderBlank()
 	return n, err
@@ -55,7 +55,7 @@ func (t *terminal) Add(calls int) {
 	_ = t.bar.Add(calls)
 }
 
-// end leaves the bar as it is, and lets others write below it.
+// end leaves the bar as it is; further output appears below it.
 func (t *terminal) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -19,34 +19,35 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"golang.org/x/term"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/gateway/export"
 	"revox-graphql/graph/generated"
 	"revox-graphql/internal/middleware"
 )
 
-// queryCacheBytes is the memory for pages of one who asks once, or walks and never comes back: a few pages of the
+// queryCacheBytes is the page cache of one query or one walk, which never reads a page again: a few pages of the
 // largest calls.
 const queryCacheBytes = 16 << 20
 
-// errAnswered says why the exit status is not 0 although there is an answer.
-var errAnswered = errors.New("the answer has errors")
+// errResponse is the reason for an exit status other than 0 although there is a response.
+var errResponse = errors.New("the response has errors")
 
-// demoSource is where calls come from that are made up.
+// demoSource is the source of made-up calls.
 const demoSource = "demo"
 
-// query is the command: it asks the engine that would serve, in this process and without a listener of its own.
-func query(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
+// run is the command: it executes requests with the engine that would serve, in this process and without a listener.
+func (q *queryOptions) run(ctx context.Context, s *config.Settings, stdout, stderr io.Writer) error {
 	schema, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphqls", Input: generated.SDL()})
 	if err != nil {
 		return err
 	}
-	request, err := s.query.request(schema, os.Stdin)
+	request, err := q.request(schema, os.Stdin)
 	if err != nil {
 		return &export.UsageError{Err: err}
 	}
-	s.CacheBytes, s.AnswerBytes = queryCacheBytes, 0
-	source := s.baseURL.Redacted() + " " + s.apiKey.Fingerprint("export")
-	if s.demo {
+	s.CacheBytes, s.ResponseBytes = queryCacheBytes, 0
+	source := s.BaseURL.Redacted() + " " + s.APIKey.Fingerprint("export")
+	if s.Demo {
 		source = demoSource
 		_, _ = fmt.Fprintln(stderr, "revox-graphql: these are made-up demo calls: set REVOX_API_KEY to see your own")
 		stopDemo, err := startDemo(ctx, s, slog.Default())
@@ -68,25 +69,25 @@ func query(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 	}
 	defer engine.stop()
 	ask := inMemory(middleware.RequestID(engine.graphQL))
-	if !s.query.All {
-		err = answer(ctx, ask, request, s.query.Pretty || isTerminal(stdout), stdout)
+	if !q.All {
+		err = execute(ctx, ask, request, q.Pretty || isTerminal(stdout), stdout)
 	} else {
-		err = s.query.walk(ctx, &export.Options{
-			Ask: ask, Schema: schema, Request: *request, Source: source, PageSize: min(s.query.PageSize, s.MaxPageSize),
+		err = q.walk(ctx, &export.Options{
+			Ask: ask, Schema: schema, Request: *request, Source: source, PageSize: min(q.PageSize, s.MaxPageSize),
 		}, terminal, stdout)
 	}
-	if output, ok := stdout.(io.Closer); ok { // some file systems tell only then that what was written has no room
+	if output, ok := stdout.(io.Closer); ok { // some file systems report a full disk only then
 		err = errors.Join(err, output.Close())
 	}
 	return err
 }
 
-// walk writes all calls to standard output, or to the file.
-func (q *queryCommand) walk(ctx context.Context, o *export.Options, terminal *terminal, stdout io.Writer) error {
+// walk writes all calls to standard output or to a file.
+func (q *queryOptions) walk(ctx context.Context, o *export.Options, terminal *terminal, stdout io.Writer) error {
 	o.MaxWait, o.After = q.MaxWait, q.After
-	o.Rows = export.RowOptions{Format: q.Format, Columns: q.Columns, Header: q.Header}
+	o.Rows = export.RowOptions{Format: export.Format(q.Format), Columns: q.Columns, Header: q.Header}
 	o.Notify = func(line string) { _, _ = fmt.Fprintln(terminal, "revox-graphql:", line) }
-	info, err := os.Stat(q.Out) //nolint:gosec // the user names it
+	info, err := os.Stat(q.Out)
 	direct := q.Out == "" || err == nil && isOutput(info, stdout)
 	if q.Progress && terminal.shows && (!direct || !isTerminal(stdout)) {
 		o.Progress = terminal
@@ -96,12 +97,12 @@ func (q *queryCommand) walk(ctx context.Context, o *export.Options, terminal *te
 	case direct:
 		return export.Walk(ctx, o, stdout)
 	case err == nil && info.IsDir():
-		return &export.UsageError{Err: fmt.Errorf("--out %s is a folder: name a file in it", q.Out)}
+		return &export.UsageError{Err: fmt.Errorf("--out %s is a directory: name a file in it", q.Out)}
 	case err == nil && info.Mode().IsRegular() && info.Size() > 0 && o.Source == demoSource:
-		return &export.UsageError{Err: fmt.Errorf("--out %s is there already, and made-up demo calls would replace it: "+
-			"set REVOX_API_KEY to write your own, or remove it", q.Out)}
-	case err == nil && !info.Mode().IsRegular(): // a pipe, or a device, cannot be gone on with
-		device, err := os.OpenFile(q.Out, os.O_WRONLY, 0) //nolint:gosec // the user names it
+		return &export.UsageError{Err: fmt.Errorf("--out %s exists, and made-up demo calls would replace it: "+
+			"set REVOX_API_KEY to write your own, or remove the file", q.Out)}
+	case err == nil && !info.Mode().IsRegular(): // a walk to a pipe or a device cannot be resumed
+		device, err := os.OpenFile(q.Out, os.O_WRONLY, 0)
 		if err != nil {
 			return err
 		}
@@ -111,7 +112,7 @@ func (q *queryCommand) walk(ctx context.Context, o *export.Options, terminal *te
 	}
 }
 
-// isOutput reports whether a file is what standard output is, as /dev/stdout is.
+// isOutput reports whether a file is standard output, as /dev/stdout is.
 func isOutput(info os.FileInfo, stdout io.Writer) bool {
 	file, ok := stdout.(*os.File)
 	if !ok {
@@ -121,8 +122,8 @@ func isOutput(info os.FileInfo, stdout io.Writer) bool {
 	return err == nil && os.SameFile(info, output)
 }
 
-// request is the GraphQL request.
-func (q *queryCommand) request(schema *ast.Schema, stdin io.Reader) (*export.Request, error) {
+// request returns the GraphQL request.
+func (q *queryOptions) request(schema *ast.Schema, stdin io.Reader) (*export.Request, error) {
 	r := &export.Request{Query: q.Document, OperationName: q.Operation, Variables: map[string]jsontext.Value{}}
 	if q.File != "" {
 		text, err := read(q.File, stdin)
@@ -163,19 +164,19 @@ func (q *queryCommand) request(schema *ast.Schema, stdin io.Reader) (*export.Req
 	return r, nil
 }
 
-// vars are the variables that are given one by one.
-func (q *queryCommand) vars() (map[string]jsontext.Value, error) {
+// vars returns the variables of --var.
+func (q *queryOptions) vars() (map[string]jsontext.Value, error) {
 	variables := map[string]jsontext.Value{}
 	for _, pair := range q.Var {
 		name, value, ok := strings.Cut(pair, "=")
 		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, fmt.Errorf("--var takes NAME=JSON, and not %q", pair)
+			return nil, fmt.Errorf("--var must be NAME=JSON, and is %q", pair)
 		}
 		if !json.Valid([]byte(value)) {
-			return nil, fmt.Errorf("--var %s is not JSON: %s; a text needs quotes, like --var '%s=\"…\"'", name, value, name)
+			return nil, fmt.Errorf("--var %s is not JSON: %s; a string needs quotes, like --var '%s=\"…\"'", name, value, name)
 		}
 		if _, twice := variables[name]; twice {
-			return nil, fmt.Errorf("--var %s is given twice", name)
+			return nil, fmt.Errorf("--var %s is set twice", name)
 		}
 		variables[name] = jsontext.Value(value)
 	}
@@ -190,8 +191,8 @@ func read(name string, stdin io.Reader) ([]byte, error) {
 	return os.ReadFile(name) //nolint:gosec // the user names it
 }
 
-// answer asks once, and prints the answer, whatever it is.
-func answer(
+// execute sends one request, and prints the response.
+func execute(
 	ctx context.Context,
 	ask func(context.Context, []byte) ([]byte, error),
 	request *export.Request,
@@ -206,9 +207,9 @@ func answer(
 	if err != nil {
 		return err
 	}
-	var told struct{ Errors []json.RawMessage }
-	if err := json.Unmarshal(body, &told); err != nil {
-		return fmt.Errorf("an answer that cannot be read: %w", err)
+	var response struct{ Errors []json.RawMessage }
+	if err := json.Unmarshal(body, &response); err != nil {
+		return fmt.Errorf("the response cannot be read: %w", err)
 	}
 	var out bytes.Buffer
 	if pretty {
@@ -220,13 +221,13 @@ func answer(
 	if _, failed := stdout.Write(out.Bytes()); failed != nil || err != nil {
 		return errors.Join(failed, err)
 	}
-	if len(told.Errors) > 0 {
-		return errAnswered
+	if len(response.Errors) > 0 {
+		return errResponse
 	}
 	return nil
 }
 
-// inMemory asks a handler without a network.
+// inMemory sends requests to a handler without a network.
 func inMemory(handler http.Handler) func(context.Context, []byte) ([]byte, error) {
 	return func(ctx context.Context, request []byte) ([]byte, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, middleware.GraphQL, bytes.NewReader(request))
@@ -244,7 +245,7 @@ func inMemory(handler http.Handler) func(context.Context, []byte) ([]byte, error
 	}
 }
 
-// memoryWriter is an [http.ResponseWriter] that keeps the body. GraphQL has its errors there too.
+// memoryWriter is an [http.ResponseWriter] that keeps the body, which holds GraphQL's errors too.
 type memoryWriter struct {
 	header http.Header
 	bytes.Buffer
@@ -256,7 +257,7 @@ func (w *memoryWriter) Header() http.Header { return w.header }
 // WriteHeader implements [http.ResponseWriter].
 func (*memoryWriter) WriteHeader(int) {}
 
-// isTerminal reports whether somebody looks at what is written.
+// isTerminal reports whether a writer is a terminal.
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))

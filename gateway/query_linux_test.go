@@ -17,7 +17,8 @@ import (
 func TestDiskFull(t *testing.T) {
 	_, env := startREST(t, 250)
 	_, log, status := runQuery(t, env, "--all", "--out", "/dev/full")
-	if status != 1 || !strings.Contains(log, "stopped after 0 calls: ") || !strings.Contains(log, "no space left on device") {
+	if status != 1 || !strings.Contains(log, "stopped after 0 calls: ") ||
+		!strings.Contains(log, "no space left on device") {
 		t.Errorf("%d, %s", status, log)
 	}
 	for _, args := range [][]string{{"query", "--all"}, {"query", "-d", "{ __typename }"}} {
@@ -25,7 +26,7 @@ func TestDiskFull(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = run(t.Context(), args, func(name string) string { return env[name] }, full, io.Discard)
+		err = run(t.Context(), args, environ(env), full, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), "no space left on device") {
 			t.Errorf("%v: %v", args, err)
 		}
@@ -106,7 +107,7 @@ func TestOutOfAllKinds(t *testing.T) {
 }
 
 // Whoever reads standard output may close it early, as head does: then the program ends as others do, by SIGPIPE. For a
-// pipe that has a name it is an error, which tells how to go on.
+// pipe that has a name it is an error, which says how to continue.
 func TestReaderThatLeaves(t *testing.T) {
 	_, env := startREST(t, 3000)
 	leave := func(pipe io.ReadCloser) {
@@ -136,7 +137,7 @@ func TestReaderThatLeaves(t *testing.T) {
 		}
 	}()
 	_, log, status := runQuery(t, env, "--all", "--out", fifo)
-	if status != 1 || !strings.Contains(log, "broken pipe; ") || !strings.Contains(log, "go on with --after ") {
+	if status != 1 || !strings.Contains(log, "broken pipe; ") || !strings.Contains(log, "continue with --after ") {
 		t.Errorf("a named pipe: %d, %s", status, log)
 	}
 }

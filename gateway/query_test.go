@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -21,7 +22,7 @@ import (
 )
 
 // asProgram, set in the environment, lets the test's binary be the program: one that can be killed.
-const asProgram = "REVOX_GRAPHQL_TEST_AS_PROGRAM"
+const asProgram = "TEST_AS_REVOX_GRAPHQL"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
@@ -35,7 +36,10 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // startREST serves a list of calls. Its clock stands still, so that answers can be compared.
 func startREST(t *testing.T, calls int) (*fake.Upstream, map[string]string) {
 	t.Helper()
-	list := fake.New(fake.Config{Seed: 1, Calls: calls, Now: func() time.Time { return time.Date(2026, time.March, 14, 12, 0, 0, 0, time.UTC) }})
+	list := fake.New(fake.Config{Seed: 1, Calls: calls, Now: func() time.Time {
+		return time.Date(2026, time.March, 14, 12,
+			0, 0, 0, time.UTC)
+	}})
 	server := httptest.NewServer(list)
 	t.Cleanup(server.Close)
 	return list, map[string]string{"REVOX_API_KEY": "key", "REVOX_BASE_URL": server.URL + "/api"}
@@ -46,7 +50,7 @@ func runQuery(t *testing.T, env map[string]string, args ...string) (stdout, stde
 	t.Helper()
 	var out bytes.Buffer
 	log := &lockedBuffer{} // what was asked in the background may still be logged
-	err := run(t.Context(), append([]string{"query"}, args...), func(name string) string { return env[name] }, &out, log)
+	err := run(t.Context(), append([]string{"query"}, args...), environ(env), &out, log)
 	if err != nil {
 		status = exitStatus(err)
 		_, _ = fmt.Fprintln(log, err)
@@ -106,7 +110,8 @@ func TestDemoReplacesNoFile(t *testing.T) {
 // Without a key the demo answers, and says so.
 func TestQueryOfTheDemo(t *testing.T) {
 	out, log, status := runQuery(t, nil, "--document", `{ calls(first: 1) { nodes { __typename } } }`)
-	if out != `{"data":{"calls":{"nodes":[{"__typename":"Call"}]}}}`+"\n" || !strings.Contains(log, "made-up demo calls") || status != 0 {
+	if out != `{"data":{"calls":{"nodes":[{"__typename":"Call"}]}}}`+"\n" ||
+		!strings.Contains(log, "made-up demo calls") || status != 0 {
 		t.Errorf("%d, %s, %s", status, out, log)
 	}
 }
@@ -115,22 +120,28 @@ func TestQueryOfTheDemo(t *testing.T) {
 func TestQuerySettings(t *testing.T) {
 	_, env := startREST(t, 30)
 	env["GATEWAY_LISTEN"], env["GATEWAY_TOKENS_FILE"], env["GATEWAY_DRAIN_DELAY"] = "0.0.0.0:80", "no/such/file", "long"
-	env["GATEWAY_TRUSTED_DOCUMENTS"], env["GATEWAY_INTROSPECTION"], env["GATEWAY_TOKENS"] = "no/such/file", "false", "secret"
-	out, log, status := runQuery(t, env, "-d", "{ calls(first: 1) { nodes { __typename } } __schema { queryType { name } } }")
+	env["GATEWAY_TRUSTED_DOCUMENTS"], env["GATEWAY_INTROSPECTION"] = "no/such/file", "false"
+	env["GATEWAY_TOKENS"] = "secret"
+	out, log, status := runQuery(t, env, "-d", "{ calls(first: 1) { nodes { __typename } } __schema { queryType { name "+
+		"} } }")
 	if status != 0 || log != "" || !strings.Contains(out, `"queryType"`) {
 		t.Errorf("%d, %s, %s", status, out, log)
 	}
 	env["GATEWAY_MAX_PAGE_SIZE"] = "3"
-	if out, _, status := runQuery(t, env, "-d", "{ calls(first: 4) { nodes { id } } }"); status != 1 || !strings.Contains(out, "at most 3") {
+	if out, _, status := runQuery(t, env, "-d", "{ calls(first: 4) { nodes { id } } }"); status != 1 ||
+		!strings.Contains(out, "at most 3") {
 		t.Errorf("%d, %s", status, out)
 	}
 	if out, _, status := runQuery(t, env, "--all"); status != 0 || strings.Count(out, "\n") != 30 {
 		t.Errorf("%d, %s", status, out)
 	}
 	for _, args := range []string{
-		"", "--all --pretty", "-d {calls} file", "--out x -d {calls}", "--columns id -d {calls}", "- --variables -", "--all --out x --after y",
-		"--all --page-size 0", "--all --max-wait -1s", "--all --format xml", "--all --listen :80 ", "--check=false --tokens a --all", "no/such/file", "one two",
-		"-d {calls} --variables no/such/file", "-d {calls} --variables {", "-d {calls} --var a", "-d {calls} --var a=b", "--all --columns ids", "--all -d {calls}",
+		"", "--all --pretty", "-d {calls} file", "--out x -d {calls}", "--columns id -d {calls}", "- --variables -",
+		"--all --out x --after y",
+		"--all --page-size 0", "--all --max-wait -1s", "--all --format xml", "--all --listen :80 ",
+		"--check=false --tokens a --all", "no/such/file", "one two",
+		"-d {calls} --variables no/such/file", "-d {calls} --variables {", "-d {calls} --var a", "-d {calls} --var a=b",
+		"--all --columns ids", "--all -d {calls}",
 		"--nope", "--all --columns=", "--all --columns transcript.content", "--all --columns id.x",
 		"--all --columns id, status", `--all --var statuses=["completed"]`, `--all --var statuses=["COMPLETE"]`,
 		`--all --var status=["COMPLETED"]`, "--all --out .", "--all --out no/such/folder/x", "--all --after x",
@@ -143,47 +154,47 @@ func TestQuerySettings(t *testing.T) {
 			t.Errorf("%s: %d, %s, %s", args, status, out, log)
 		}
 	}
-	if _, log, status := runQuery(t, env, "--all", ""); status != 2 || !strings.HasPrefix(log, "[<file>] is empty\n") {
+	if _, log, status := runQuery(t, env, "--all", ""); status != 2 || !strings.HasPrefix(log, "FILE is empty\n") {
 		t.Errorf("a file without a name: %d, %s", status, log)
 	}
 	if _, log, status := runQuery(t, env, "--all", "--after", ""); status != 0 {
 		t.Errorf("from the beginning: %d, %s", status, log)
 	}
 	env["GATEWAY_CACHE_TTL"] = "long"
-	if _, log, status := runQuery(t, env, "--all"); status != 2 || !strings.HasPrefix(log, "--cache-ttl (GATEWAY_CACHE_TTL)") {
+	if _, log, status := runQuery(t, env, "--all"); status != 2 ||
+		!strings.HasPrefix(log, "--cache-ttl (GATEWAY_CACHE_TTL)") {
 		t.Errorf("%d, %s", status, log)
 	}
 }
 
-// The README tells of every flag of a query.
-func TestREADMEQueryFlags(t *testing.T) {
+// The documentation has every flag of a query.
+func TestQueryFlagsAreDocumented(t *testing.T) {
 	help, _, status := runQuery(t, nil, "--help")
 	own, settings, ok := strings.Cut(help, "Settings:")
 	if status != 0 || !ok || strings.Contains(help, "--listen") || !strings.Contains(settings, "$REVOX_BASE_URL") {
 		t.Fatalf("%d, %s", status, help)
 	}
-	for line := range strings.Lines(own) {
-		_, flag, ok := strings.Cut(line, "  --")
-		if !ok {
-			_, flag, ok = strings.Cut(line, ", --")
-		}
-		flag, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(flag), "[no-]"), "=")
-		flag, _, _ = strings.Cut(flag, " ")
-		flag = strings.TrimRight(flag, ".,")
-		if ok && !strings.Contains(readme(t), "--"+flag) && !strings.Contains(readme(t), "--no-"+flag) {
-			t.Errorf("the README does not tell of --%s", flag)
+	flags := regexp.MustCompile(`(?m)^  (?:-\w,|   ) --([a-z-]+)`).FindAllStringSubmatch(own, -1)
+	if len(flags) < 15 {
+		t.Fatalf("%d flags in %s", len(flags), own)
+	}
+	text := documentation(t)
+	for _, flag := range flags {
+		if !strings.Contains(text, "--"+flag[1]) && !strings.Contains(text, "--no-"+flag[1]) && flag[1] != "help" {
+			t.Errorf("the documentation lacks --%s", flag[1])
 		}
 	}
 }
 
-// A call that cannot be read is told of, and the others arrive.
+// A call that cannot be read is reported, and the others arrive.
 func TestUnreadableCall(t *testing.T) {
 	list, env := startREST(t, 0)
 	list.SetRows(json.RawMessage(`{"id":"a"}`), json.RawMessage(`{"no":"id"}`), json.RawMessage(`{"id":"c"}`))
 	path := filepath.Join(t.TempDir(), "calls")
 	out, log, status := runQuery(t, env, "--all", "--columns", "id", "--out", path)
 	text, err := os.ReadFile(path)
-	if err != nil || out != "" || status != 1 || string(text) != `{"id":"a"}`+"\n"+`{"id":"c"}`+"\n" || !strings.Contains(log, "UPSTREAM_INVALID_RESPONSE: The call at place 2 ") {
+	if err != nil || out != "" || status != 1 || string(text) != `{"id":"a"}`+"\n"+`{"id":"c"}`+"\n" ||
+		!strings.Contains(log, "UPSTREAM_INVALID_RESPONSE: The call at place 2 ") {
 		t.Errorf("%d, %v: %s, %s", status, err, text, log)
 	}
 }
@@ -221,14 +232,15 @@ func TestKilledWalks(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "calls")
 			kills := 0
 			for ; ; kills++ {
-				cmd := exec.CommandContext(t.Context(), self, "query", "--all", "--page-size=20", "--upstream-page-size=20", "--columns=id,transcript", "--out", path)
+				cmd := exec.CommandContext(t.Context(), self, "query", "--all", "--page-size=20", "--upstream-page-size=20",
+					"--columns=id,transcript", "--out", path)
 				cmd.Env = append(os.Environ(), asProgram+"=1")
 				for name, value := range env {
 					cmd.Env = append(cmd.Env, name+"="+value)
 				}
 				var log bytes.Buffer
 				cmd.Stderr = &log
-				// Requests of the last process may still be answered. A process begins with three requests that find out the
+				// Requests of the last process may still be in flight. A process begins with three requests that find out the
 				// first page, and with some that find its place in a list that has moved.
 				k.request.Store(1 + dice.Int64N(24))
 				k.after.Store(dice.Int64N(int64(4 * time.Millisecond)))

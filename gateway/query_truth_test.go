@@ -18,7 +18,7 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// What is wrongly asked has the exit status 2, whatever the command; what fails has 1.
+// Wrong use has the exit status 2 for every command, and a failure has 1.
 func TestExitStatuses(t *testing.T) {
 	_, env := startREST(t, 30)
 	busy := start(t, nil)
@@ -47,11 +47,33 @@ func TestExitStatuses(t *testing.T) {
 		{"--version", 0},
 		{"--help", 0},
 		{"query --help", 0},
+		{"-h", 0},
+		{"help", 0},
+		{"help query", 0},
+		{"help completion", 0},
+		{"help nope", 2},
+		{"help query more", 2},
+		{"version", 0},
+		{"version more", 2},
+		{"version --nope", 2},
+		{"query --version", 0},
+		{"completion bash", 0},
+		{"completion zsh", 0},
+		{"completion fish", 0},
+		{"completion nope", 2},
+		{"serve --nope", 2},
+		{"--introspection=maybe", 2},
+		{"--listen --check", 2},
+		{"query --all --columns --pretty", 2},
+		{"query --all --header=maybe", 2},
+		{"query --all --no-header=maybe", 2},
+		{"query --all --no-header", 0},
+		{"query --all --page-size=many", 2},
+		{"query --all --max-wait=long", 2},
 		{"--check --allow-anonymous", 0},
 	} {
 		t.Run(test.args, func(t *testing.T) {
-			getenv := func(name string) string { return env[name] }
-			err := run(t.Context(), strings.Fields(test.args), getenv, io.Discard, io.Discard)
+			err := run(t.Context(), strings.Fields(test.args), environ(env), io.Discard, io.Discard)
 			status := 0
 			if err != nil {
 				status = exitStatus(err)
@@ -63,16 +85,15 @@ func TestExitStatuses(t *testing.T) {
 	}
 }
 
-// badCloser is standard output on a file system that tells only when it is closed that there is no room.
+// badCloser is standard output on a file system that reports a full disk only on close.
 type badCloser struct{ bytes.Buffer }
 
 func (*badCloser) Close() error { return syscall.ENOSPC }
 
 func TestOutputThatCannotBeClosed(t *testing.T) {
 	_, env := startREST(t, 30)
-	getenv := func(name string) string { return env[name] }
 	for _, args := range []string{"query --all", "query -d {__typename}"} {
-		err := run(t.Context(), strings.Fields(args), getenv, &badCloser{}, io.Discard)
+		err := run(t.Context(), strings.Fields(args), environ(env), &badCloser{}, io.Discard)
 		if !errors.Is(err, syscall.ENOSPC) || exitStatus(err) != 1 {
 			t.Errorf("%s: %v", args, err)
 		}
@@ -205,7 +226,8 @@ func TestTwiceWithoutAnID(t *testing.T) {
 	list.SetRows(rows...)
 	for _, columns := range []string{"id,status", "status"} {
 		out, log, status := runQuery(t, env, "--all", "--columns", columns, "--page-size=20", "--upstream-page-size=20")
-		if status != 1 || strings.Count(out, "\n") != 50 || !strings.Contains(log, "10 calls are in the output again") {
+		if status != 1 || strings.Count(out, "\n") != 50 ||
+			!strings.Contains(log, "10 calls are in the output more than once") {
 			t.Errorf("%s: %d, %s\n%s", columns, status, log, out)
 		}
 		if columns == "status" && strings.Contains(out, "id") {

@@ -10,16 +10,19 @@ import (
 	"revox-graphql/upstream"
 )
 
-// readiness tells whoever balances load whether to send requests here. The settings are valid, or nothing would listen.
+// readiness tells load balancers whether to send requests here. The settings are valid, else nothing would listen.
+//
+// A key that Revox rejects does not make the gateway unready. All replicas have the same key, so a balancer would take
+// them all out and return its own 503, and clients would lose UPSTREAM_UNAUTHENTICATED, which says who can mend it.
 type readiness struct {
 	draining   *atomic.Bool
 	failing    func(upstream.Tenant) bool
 	client     upstream.Lister
 	credential upstream.Credential
-	forward    bool // then upstream fails for one credential or another, which says nothing about this gateway
+	forward    bool // then upstream fails for some credentials, which says nothing about this gateway
 }
 
-// readyTimeout bounds how long upstream is waited for by a request for readiness.
+// readyTimeout bounds how long a request for readiness waits for upstream.
 const readyTimeout = 5 * time.Second
 
 func (ready *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -35,12 +38,14 @@ func (ready *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// recovers asks upstream for one row. A gateway that is not ready gets no requests, so no other would find out that
-// upstream answers again. The circuit breaker lets one such request through every few seconds, and refuses the rest at
-// once. It goes on when whoever asked for readiness has no more patience: the next will see what came of it.
+// recovers requests one row from upstream. A gateway that is not ready gets no requests, so nothing else would find
+// out that upstream responds again. The circuit breaker lets one such request through every few seconds, and rejects
+// the rest at once. It continues when the client leaves: the next request for readiness sees the result.
 func (ready *readiness) recovers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
 	defer cancel()
-	_, _ = ready.client.ListCalls(ctx, upstream.ListCallsOptions{List: upstream.List{Credential: ready.credential}, PageSize: 1})
+	_, _ = ready.client.ListCalls(ctx, upstream.ListCallsOptions{
+		List: upstream.List{Credential: ready.credential}, PageSize: 1,
+	})
 	return !ready.failing(ready.credential.Tenant())
 }

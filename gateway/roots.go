@@ -1,5 +1,5 @@
 package gateway
 
-// Where the system has no certificates to trust, as in an image from scratch, Mozilla's are used, as the Go project
-// packs them. The system's come first, and so does SSL_CERT_FILE.
+// Where the system has no root certificates, as in an image from scratch, the program uses Mozilla's, as the Go project
+// packages them. The system's, and SSL_CERT_FILE, take precedence.
 import _ "golang.org/x/crypto/x509roots/fallback"

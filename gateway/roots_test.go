@@ -37,7 +37,7 @@ func again(t *testing.T, env ...string) {
 	}
 }
 
-// In an environment without certificates, a public root is trusted and a stranger's is not.
+// In an environment without certificates, a public root is trusted and a private one is not.
 func TestRootsWithoutSystem(t *testing.T) {
 	if os.Getenv("SSL_CERT_FILE") != "/nowhere" {
 		again(t, "SSL_CERT_FILE=/nowhere", "SSL_CERT_DIR=/nowhere")
@@ -82,7 +82,8 @@ func TestRootsOfTheOperator(t *testing.T) {
 	rest.StartTLS()
 	defer rest.Close()
 	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rest.Certificate().Raw}), 0o600); err != nil {
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rest.Certificate().Raw}),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{file, "/nowhere"} {

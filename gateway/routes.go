@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/gateway/explorer"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/graph/generated"
@@ -17,13 +18,12 @@ import (
 	"revox-graphql/internal/middleware"
 )
 
-// routes wires the parts together: the engine, the door before it, explorer. What they do in the background ends with
-// stop. What they count is in the registry.
+// routes wires the engine, the middleware in front of it, and the explorer, and registers their metrics. stop ends
+// their background work.
 func routes(
-	s *settings,
+	s *config.Settings,
 	registry *prometheus.Registry,
 	traces *telemetry.Traces,
-	headers *middleware.Headers,
 	draining *atomic.Bool,
 	budget *memory.Budget,
 	log *slog.Logger,
@@ -34,14 +34,13 @@ func routes(
 	}
 	requests := telemetry.NewRequests(registry, telemetry.RequestOptions{
 		Log: log, Slow: s.SlowRequest, OnlySlow: !s.LogRequests,
-		Inside: engine.admission.InFlight, Shed: engine.admission.Rejected, Headers: headers.Refused,
 	})
 	guard, probed := hostGuard(s, false), hostGuard(s, true)
 	cors := func(next http.Handler) http.Handler { return middleware.CORS(s.CORSOrigins, next) }
 	graphQL := traces.Handler(requests.Wrap(guard(cors(middleware.CrossSite(s.CORSOrigins, engine.graphQL)))))
 	ready := &readiness{
 		draining: draining, failing: engine.client.BreakerOpen, client: engine.client,
-		credential: s.apiKey, forward: s.Credentials == "forward",
+		credential: s.APIKey, forward: s.Forward,
 	}
 	mux, pages := http.NewServeMux(), guard(explorer.Handler())
 	mux.Handle(middleware.GraphQL, graphQL)
@@ -57,13 +56,14 @@ func routes(
 	return middleware.RequestID(closing(draining, mux)), engine.stop, nil
 }
 
-// hostGuard is for who listens on loopback, where all that a foreign page lacks is a name; elsewhere the operator
-// decides. Probes may name no host.
-func hostGuard(s *settings, probed bool) func(http.Handler) http.Handler {
-	local := loopback(s.host)
+// hostGuard returns the middleware that checks the Host header. On loopback it always does, because a page of another
+// origin can reach that address under a name of its own (DNS rebinding); elsewhere the operator decides. Probes may
+// omit the header.
+func hostGuard(s *config.Settings, probed bool) func(http.Handler) http.Handler {
+	local := config.Loopback(s.Host)
 	names := s.Hosts
-	if s.host != "" {
-		names = append(slices.Clone(names), s.host)
+	if s.Host != "" {
+		names = append(slices.Clone(names), s.Host)
 	}
 	return func(next http.Handler) http.Handler {
 		if !local && len(s.Hosts) == 0 {

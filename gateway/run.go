@@ -1,8 +1,8 @@
-// Package gateway is the program: its command line and settings, what it serves, and how it starts and stops.
+// Package gateway is the program: its command line, what it serves, and how it starts and stops.
 //
-// [Main] runs it. run.go puts the parts together, engine.go those that answer GraphQL, routes.go the paths, and
-// serve.go serves and drains. config.go has the settings and commands.go the command line; query.go answers a query at
-// once instead of serving.
+// [Main] runs it. command.go parses the command line, with the settings of package config. run.go starts the parts,
+// engine.go those that execute GraphQL, routes.go the paths, and serve.go serves and drains. query.go executes a query
+// instead of serving.
 package gateway
 
 import (
@@ -25,21 +25,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/gateway/export"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/internal/logqueue"
-	"revox-graphql/internal/middleware"
 )
 
-// version may be set by the linker: -ldflags "-X revox-graphql/gateway.version=v1.2.3". Else it is what Go has noted in
-// the binary.
+// version may be set by the linker: -ldflags "-X revox-graphql/gateway.version=v1.2.3". Else it is the version that Go
+// has recorded in the binary.
 var version string
 
-// Main is the program with these arguments, until it has done what they ask for or a signal has stopped it. It returns
-// the exit status: 0 if all is well, 2 for a command line, a setting or a query that is wrong, 1 for all else that
-// fails.
+// Main runs the program with these arguments, until it is done or a signal stops it. It returns the exit status: 0 for
+// success, 2 for a wrong command line, setting or query, and 1 for any other failure.
 func Main(args []string) (status int) {
-	err := run(untilSignal(), args, os.Getenv, os.Stdout, os.Stderr)
+	err := run(untilSignal(), args, os.Environ(), os.Stdout, os.Stderr)
 	if err == nil {
 		return 0
 	}
@@ -52,12 +51,12 @@ func Main(args []string) (status int) {
 	}()
 	select {
 	case <-said:
-	case <-time.After(lastLinesTimeout): // nobody reads them
+	case <-time.After(lastLinesTimeout): // nobody reads standard error
 	}
 	return exitStatus(err)
 }
 
-// exitStatus is 2 for a command line, a setting or a query that is wrong, and 1 for all that fails.
+// exitStatus is 2 for a wrong command line, setting or query, and 1 for any other failure.
 func exitStatus(err error) int {
 	if _, ok := errors.AsType[*export.UsageError](err); ok {
 		return 2
@@ -65,7 +64,7 @@ func exitStatus(err error) int {
 	return 1
 }
 
-// versionLine names the program, its version and Go's.
+// versionLine has the name and the version of the program, and the version of Go.
 func versionLine() string {
 	return fmt.Sprintf("revox-graphql %s %s", programVersion(), runtime.Version())
 }
@@ -78,56 +77,86 @@ func programVersion() string {
 	return cmp.Or(v, "(devel)")
 }
 
-// lastLinesTimeout is how long the last lines of the log may take, and as long the error with which the program ends:
-// together with drainTimeout and the second for the last traces they stay within those 10 s.
+// lastLinesTimeout bounds the last lines of the log, and the error with which the program ends: together with
+// drainTimeout and the second for the last traces they stay within the 10 s after which Docker kills.
 const lastLinesTimeout = 250 * time.Millisecond
 
-// writingBytes is how much of answers may be on its way before clients are cut off that read nothing: five hundred of
-// the largest as they usually are, hundred calls with all that was said.
+// writingBytes is how many bytes of responses may be in flight before the gateway cuts off clients that read nothing:
+// 500 of the usual largest responses, which are 100 calls with their transcripts.
 const writingBytes = 256 << 20
 
-// headersBytes is how much of headers may be on its way in: a hundred of the largest there may be by default.
-const headersBytes = 32 << 20
+// run is the program: it serves until ctx is done, then lets the requests in flight finish; or it answers a query.
+// environ is the environment, a NAME=value each.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	variables := map[string]string{}
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		variables[name] = value
+	}
+	p := &invocation{
+		getenv: func(name string) string { return variables[name] }, unknown: config.UnknownVariables(environ),
+		stdout: stdout, stderr: stderr,
+	}
+	line := &commandLine{args: args, getenv: p.getenv, do: p.do}
+	err := line.newCommand(stdout).ExecuteContext(ctx)
+	if err != nil && !line.parsed {
+		return &export.UsageError{Err: err}
+	}
+	return err
+}
 
-// run is the program: it serves until ctx is done, then lets the requests under way finish; or it answers a query.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	s, err := parseSettings(args, getenv, stdout)
-	if errors.Is(err, errHelp) {
-		return nil
-	} else if err != nil {
-		return err
+// invocation is what a command needs beside its settings.
+type invocation struct {
+	getenv         func(string) string
+	unknown        []config.Unknown
+	stdout, stderr io.Writer
+}
+
+// do does what the command line asks for.
+func (p *invocation) do(ctx context.Context, s *config.Settings, check bool, q *queryOptions) error {
+	log := s.Logger(p.stderr)
+	switch {
+	case check:
+		p.warn(log)
+		return checkSettings(s, p.stdout, log)
+	case q != nil:
+		p.warn(log)
+		return q.run(ctx, s, p.stdout, p.stderr)
+	default:
+		return p.serve(ctx, s, log)
 	}
-	if s.Version {
-		_, err := fmt.Fprintln(stdout, versionLine())
-		return err
+}
+
+// warn logs environment variables that look like settings but are not: a misspelt one would silently do nothing.
+func (p *invocation) warn(log *slog.Logger) {
+	for _, unknown := range p.unknown {
+		if unknown.Nearest == "" {
+			log.Warn("unknown environment variable", "name", unknown.Name)
+		} else {
+			log.Warn("unknown environment variable", "name", unknown.Name, "nearest", unknown.Nearest)
+		}
 	}
-	if s.query != nil && !s.Check {
-		return query(ctx, s, stdout, stderr)
-	}
+}
+
+// serve serves GraphQL. written is the log on standard error. Everything else goes through a queue, so that no request
+// waits for the reader of the log.
+func (p *invocation) serve(ctx context.Context, s *config.Settings, written *slog.Logger) error {
 	surviveItsLog()
-	written := s.logger(stderr)
-	if s.Check {
-		return check(s, stdout, written)
-	}
-	lines := logqueue.New(stderr, func(n uint64) { written.Warn("lines of the log were dropped", "lines", n) })
+	lines := logqueue.New(p.stderr, func(n uint64) { written.Warn("log lines were dropped", "lines", n) })
 	defer lines.Close(lastLinesTimeout)
-	log := s.logger(lines)
-	budget, freeMemory := s.limitMemory(getenv, memlimit.FromCgroup, log)
+	log := s.Logger(lines)
+	p.warn(log)
+	budget, freeMemory := limitMemory(s, p.getenv, memlimit.FromCgroup, log)
 	defer freeMemory()
 	registry := newRegistry()
-	streams := middleware.NewStreams(2 * s.MaxConcurrent) // as many read or are read from as are inside
-	connections := middleware.NewConnections(cmp.Or(s.MaxConnections, s.connectionRoom()))
-	telemetry.RegisterServing(registry, telemetry.ServingOptions{
-		LinesDropped: lines.Dropped, StreamsCut: streams.Cut,
-		Connections: connections.Open, ConnectionsClosed: connections.Closed,
-	})
-
+	bounds := newBounds(s)
+	telemetry.RegisterServing(registry, bounds.metrics(lines.Dropped))
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
-		return wrong("listen", "GATEWAY_LISTEN", "cannot be used: %w", err)
+		return config.Wrong("listen", "cannot be used: %w", err)
 	}
-	upstreamName := s.baseURL.Redacted()
-	if s.demo {
+	upstreamName := s.BaseURL.Redacted()
+	if s.Demo {
 		upstreamName = "demo"
 		stopDemo, err := startDemo(ctx, s, log)
 		if err != nil {
@@ -136,7 +165,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		defer stopDemo()
 	}
 	traces, err := telemetry.NewTraces(ctx, telemetry.TraceOptions{
-		Endpoint: s.OTLPEndpoint, TracesEndpoint: s.OTLPTraces, Sample: s.TraceSample, Getenv: getenv,
+		Endpoint: s.OTLPEndpoint, TracesEndpoint: s.OTLPTracesEndpoint, Sample: s.TraceSample, Getenv: p.getenv,
 		Version: programVersion(), Log: log,
 	})
 	if err != nil {
@@ -144,8 +173,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	defer closeTraces(ctx, traces, log)
 	var draining atomic.Bool
-	headers := middleware.NewHeaders(max(headersBytes, 2*int(s.MaxRequestBytes)))
-	handler, stop, err := routes(s, registry, traces, headers, &draining, budget, log)
+	handler, stop, err := routes(s, registry, traces, &draining, budget, log)
 	if err != nil {
 		return err
 	}
@@ -164,20 +192,19 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		defer stopPprof()
 	}
-	if s.demo {
+	if s.Demo {
 		log.Info("serving made-up demo calls: set REVOX_API_KEY to see your own")
 	}
 	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
-	server := newServer(s, streams.Wrap(handler), log)
-	headers.Watch(server)
-	connections.Watch(server)
+	server := newServer(s, bounds.streams.Wrap(handler), log)
+	bounds.watch(server)
 	countConnections(server, budget)
-	return serve(ctx, server, headers.Listen(connections.Listen(listener)), &draining, s.DrainDelay, log)
+	return serve(ctx, server, bounds.listen(listener), &draining, s.DrainDelay, log)
 }
 
-// check puts the parts together, which reads the trusted documents, and does no more.
-func check(s *settings, stdout io.Writer, log *slog.Logger) error {
-	_, stop, err := routes(s, newRegistry(), nil, middleware.NewHeaders(0), new(atomic.Bool), nil, log)
+// checkSettings builds the parts, which reads the trusted documents, and starts none of them.
+func checkSettings(s *config.Settings, stdout io.Writer, log *slog.Logger) error {
+	_, stop, err := routes(s, newRegistry(), nil, new(atomic.Bool), nil, log)
 	if err != nil {
 		return err
 	}
@@ -186,7 +213,7 @@ func check(s *settings, stdout io.Writer, log *slog.Logger) error {
 	return err
 }
 
-// closeTraces sends what is left of the traces, within the second that is left until the process is killed.
+// closeTraces sends the last traces, within the second that is left until the process is killed.
 func closeTraces(ctx context.Context, traces *telemetry.Traces, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -195,7 +222,7 @@ func closeTraces(ctx context.Context, traces *telemetry.Traces, log *slog.Logger
 	}
 }
 
-// newRegistry has the metrics of the process.
+// newRegistry returns a registry with the metrics of the process.
 func newRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(

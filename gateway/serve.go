@@ -11,25 +11,64 @@ import (
 	"sync/atomic"
 	"time"
 
+	"revox-graphql/gateway/config"
+	"revox-graphql/gateway/telemetry"
+	"revox-graphql/internal/middleware"
 	"revox-graphql/internal/slowclient"
 )
 
-// drainTimeout is how long requests under way may take to finish after the signal to stop: a little less than the 10 s
+// drainTimeout is how long requests in flight may take to finish after the signal to stop: a little less than the 10 s
 // and 30 s after which Docker and Kubernetes kill.
 const drainTimeout = 8 * time.Second
 
-// headerBytes are for what a request has beside the query string of a GET: its header fields.
+// headerBytes are for the header fields of a request, in addition to the query string of a GET.
 const headerBytes = 16 << 10
 
 // maxStreams is how many requests one connection may have open over HTTP/2: RFC 9113 §6.5.2 recommends no fewer than
 // 100.
 const maxStreams = 100
 
-// newServer speaks HTTP/1.1, and HTTP/2 in the clear as proxies do that end TLS. Every wait for a client has an end: 5
-// seconds for headers, 15 for all of a request, and as long as it is set between two requests. A first request must
-// begin within 5 seconds too. How long an answer may take, once it begins to be written, is decided by
-// [slowclient.Watch].
-func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server {
+// headersBytes is how many bytes of incomplete headers there may be: a hundred of the largest by default.
+const headersBytes = 32 << 20
+
+// bounds limit what clients may hold open.
+type bounds struct {
+	connections *middleware.Connections
+	headers     *middleware.Headers // incomplete ones
+	streams     *middleware.Streams // requests over HTTP/2
+}
+
+func newBounds(s *config.Settings) *bounds {
+	return &bounds{
+		connections: middleware.NewConnections(s.Connections()),
+		headers:     middleware.NewHeaders(max(headersBytes, 2*s.MaxRequestBytes)),
+		streams:     middleware.NewStreams(2 * s.MaxConcurrentRequests), // half of them in flight, half being written
+	}
+}
+
+// watch lets the bounds observe the connections of a server.
+func (b *bounds) watch(server *http.Server) {
+	b.headers.Watch(server)
+	b.connections.Watch(server)
+}
+
+// listen bounds the connections of a listener. The server that serves it must be watched.
+func (b *bounds) listen(listener net.Listener) net.Listener {
+	return b.headers.Listen(b.connections.Listen(listener))
+}
+
+func (b *bounds) metrics(linesDropped func() uint64) telemetry.Serving {
+	return telemetry.Serving{
+		LinesDropped: linesDropped, StreamsReset: b.streams.Cut, HeadersRejected: b.headers.Rejected,
+		Connections: b.connections.Open, IdleClosed: b.connections.Closed,
+	}
+}
+
+// newServer speaks HTTP/1.1, and HTTP/2 in cleartext for proxies that terminate TLS. Every wait for a client is
+// bounded: 5 seconds for headers, 15 for a whole request, and GATEWAY_IDLE_TIMEOUT between two requests. A first
+// request must begin within 5 seconds too. [slowclient.Watch] bounds the time for a response once it begins to be
+// written.
+func newServer(s *config.Settings, handler http.Handler, log *slog.Logger) *http.Server {
 	server := &http.Server{
 		Handler:           handler,
 		Protocols:         new(http.Protocols),
@@ -37,7 +76,7 @@ func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      s.UpstreamTimeout + 30*time.Second,
 		IdleTimeout:       s.IdleTimeout,
-		MaxHeaderBytes:    int(s.MaxRequestBytes) + headerBytes,
+		MaxHeaderBytes:    s.MaxRequestBytes + headerBytes,
 		ErrorLog:          errorLog(log),
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: slowclient.Timeout},
 	}
@@ -47,13 +86,13 @@ func newServer(s *settings, handler http.Handler, log *slog.Logger) *http.Server
 	return server
 }
 
-// errorLog is for net/http, which else writes to standard error, and waits for whoever reads that.
+// errorLog is for net/http, which otherwise writes to standard error, and waits for its reader.
 func errorLog(log *slog.Logger) *stdlog.Logger {
 	return slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 }
 
-// serve serves until ctx is done, and then drains: it goes on for the delay, in which balancers see that it is not
-// ready, takes no more connections, and lets the requests under way finish.
+// serve serves until ctx is done, and then drains: it continues for the delay, in which balancers see that it is not
+// ready, then accepts no more connections, and lets the requests in flight finish.
 func serve(
 	ctx context.Context,
 	server *http.Server,
@@ -71,7 +110,7 @@ func serve(
 	}
 	draining.Store(true)
 	if delay > 0 {
-		log.Info("stopping: not ready any more, and accepting requests for a while yet; another signal ends that at once",
+		log.Info("stopping: no longer ready, still accepting requests; a second signal ends the process at once",
 			"for", delay.String())
 		select {
 		case err := <-failed:
@@ -79,18 +118,18 @@ func serve(
 		case <-time.After(delay):
 		}
 	}
-	log.Info("stopping: requests under way may finish", "within", drainTimeout.String())
+	log.Info("stopping: waiting for requests in flight", "within", drainTimeout.String())
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
-		return fmt.Errorf("requests under way were cut off: %w", err)
+		return fmt.Errorf("requests in flight were cut off: %w", err)
 	}
 	return nil
 }
 
-// closing ends connections with the answers that are given while the gateway drains, so that whoever asks opens the
-// next one elsewhere. Closing them at the end instead would cross with requests that are on their way, which proxies do
-// not all repeat. Over HTTP/2 net/http makes a GOAWAY of it.
+// closing closes connections with the responses that are sent while the gateway drains, so that clients open the next
+// one elsewhere. Closing connections at the end instead would race with requests in transit, which not all proxies
+// retry. Over HTTP/2, net/http sends GOAWAY.
 func closing(draining *atomic.Bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if draining.Load() {

@@ -46,18 +46,21 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// listening is the line that tells the address, as text or as JSON.
+// listening matches the line with the address, as text or as JSON.
 var listening = regexp.MustCompile(`msg"?[=:]"?listening"?[ ,]"?url"?[=:]"?([^" ]+)`)
 
-// start runs the program on a free port with an environment, and waits for the line that tells its address.
+// start runs the program on a free port with an environment, and waits for the line with its address.
 func start(t *testing.T, env map[string]string) *program {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	p := &program{stop: cancel, stopped: make(chan error, 1), log: &lockedBuffer{}}
 	reader, writer := io.Pipe()
 	go func() {
-		err := run(ctx, []string{"--listen", "127.0.0.1:0"}, func(name string) string { return env[name] },
-			io.Discard, io.MultiWriter(p.log, writer))
+		args := []string{"--listen", "127.0.0.1:0"}
+		if env["GATEWAY_LISTEN"] != "" {
+			args = nil
+		}
+		err := run(ctx, args, environ(env), io.Discard, io.MultiWriter(p.log, writer))
 		_ = writer.CloseWithError(io.EOF)
 		p.stopped <- err
 	}()
@@ -138,7 +141,8 @@ func TestDemo(t *testing.T) {
 	if resp, _ := p.get(t, "nothing"); resp.StatusCode != 404 {
 		t.Errorf("an unknown path: %d", resp.StatusCode)
 	}
-	if body := p.query(t, `{ calls(first: 2) { nodes { id } pageInfo { hasNextPage } } }`); !strings.Contains(body, `"hasNextPage":true`) {
+	if body := p.query(t, `{ calls(first: 2) { nodes { id } pageInfo { hasNextPage } } }`); !strings.Contains(body,
+		`"hasNextPage":true`) {
 		t.Errorf("got %s", body)
 	}
 	p.stop()
@@ -173,7 +177,7 @@ func TestRealUpstream(t *testing.T) {
 	}
 }
 
-// Requests under way when the signal comes are answered.
+// Requests in flight when the signal comes get their responses.
 func TestDrain(t *testing.T) {
 	upstream := fake.New(fake.Config{Seed: 1, Calls: 30})
 	arrived, goOn := make(chan struct{}), make(chan struct{})
@@ -216,35 +220,30 @@ func TestPortInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
-	err = run(t.Context(), []string{"--listen", taken.Addr().String()}, func(string) string { return "" }, io.Discard, io.Discard)
-	if err == nil || !strings.HasPrefix(err.Error(), "--listen (GATEWAY_LISTEN) cannot be used: ") || !strings.Contains(err.Error(), "address already in use") {
+	err = run(t.Context(), []string{"--listen", taken.Addr().String()}, nil, io.Discard, io.Discard)
+	if err == nil || !strings.HasPrefix(err.Error(), "--listen (GATEWAY_LISTEN) cannot be used: ") ||
+		!strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestHelpShowsEverySetting(t *testing.T) {
-	var help bytes.Buffer
-	if err := run(t.Context(), []string{"--help"}, func(string) string { return "" }, &help, io.Discard); err != nil {
+// documentation is the README, and all of docs.
+func documentation(t *testing.T) string {
+	t.Helper()
+	paths, err := filepath.Glob("../docs/*.md")
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, setting := range settingsInREADME(t) {
-		if !strings.Contains(help.String(), setting) {
-			t.Errorf("--help does not show %s", setting)
+	var text strings.Builder
+	text.WriteString(readme(t))
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
 		}
+		text.Write(content)
 	}
-}
-
-// settingsInREADME are the variables of the README's table of settings.
-func settingsInREADME(t *testing.T) []string {
-	t.Helper()
-	var settings []string
-	for _, match := range regexp.MustCompile("(?m)^\\| `((?:GATEWAY|REVOX|OTEL)_[A-Z_]+)` \\|").FindAllStringSubmatch(readme(t), -1) {
-		settings = append(settings, match[1])
-	}
-	if len(settings) < 10 {
-		t.Fatalf("the README has %d settings", len(settings))
-	}
-	return settings
+	return text.String()
 }
 
 func readme(t *testing.T) string {
@@ -256,26 +255,24 @@ func readme(t *testing.T) string {
 	return string(content)
 }
 
-// The README's table has every setting with its default and nothing else.
-func TestREADMESettings(t *testing.T) {
+// The help has every setting that the documentation has.
+func TestHelpShowsEverySetting(t *testing.T) {
 	var help bytes.Buffer
-	if err := run(t.Context(), []string{"--help"}, func(string) string { return "" }, &help, io.Discard); err != nil {
+	if err := run(t.Context(), []string{"--help"}, nil, &help, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	documented := strings.Join(settingsInREADME(t), " ") + " "
-	for _, match := range regexp.MustCompile(`\$((?:GATEWAY|REVOX|OTEL)_[A-Z_]+)`).FindAllStringSubmatch(help.String(), -1) {
-		if !strings.Contains(documented, match[1]+" ") {
-			t.Errorf("the README does not document %s", match[1])
-		}
+	documentation, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, match := range regexp.MustCompile(`--([a-z-]+)="?([^"\s]+)"?`).FindAllStringSubmatch(help.String(), -1) {
-		flag, value := match[1], match[2]
-		if strings.ToUpper(value) == value && strings.ContainsAny(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
-			continue // a placeholder
-		}
-		row := regexp.MustCompile("(?m)^\\|.*`--" + flag + "`.*\\|.*`" + regexp.QuoteMeta(value) + "`")
-		if flag != "credentials" && !row.MatchString(readme(t)) {
-			t.Errorf("the README does not give --%s the default %s", flag, value)
+	row := regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\| `(--[a-z-]+)` ")
+	settings := row.FindAllStringSubmatch(string(documentation), -1)
+	if len(settings) < 50 {
+		t.Fatalf("the documentation has %d settings", len(settings))
+	}
+	for _, setting := range settings {
+		if text := help.String(); !strings.Contains(text, "($"+setting[1]+")") || !strings.Contains(text, " "+setting[2]) {
+			t.Errorf("--help does not show %s", setting[1])
 		}
 	}
 }
@@ -287,7 +284,7 @@ func TestBadTrustedDocuments(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := map[string]string{"GATEWAY_TRUSTED_DOCUMENTS": path, "GATEWAY_LISTEN": "127.0.0.1:0"}
-	err := run(t.Context(), nil, func(name string) string { return env[name] }, io.Discard, io.Discard)
+	err := run(t.Context(), nil, environ(env), io.Discard, io.Discard)
 	if err == nil || !strings.HasPrefix(err.Error(), "--trusted-documents (GATEWAY_TRUSTED_DOCUMENTS) cannot be used: ") ||
 		!strings.Contains(err.Error(), `"old"`) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)

@@ -8,13 +8,12 @@ import (
 	"syscall"
 )
 
-// untilSignal is a context that ends with the first signal to stop: SIGINT, SIGTERM, or SIGHUP, which a terminal sends
-// when it closes. The second one ends the process at once, however long the first would have let it finish. The exit
-// status is then 128 and the signal's number, as a shell has it for who is killed by a signal. Leaving that to the
-// signal itself would not do for the first process of a container, to which the system sends only signals that it
-// handles.
+// untilSignal returns a context that ends with the first signal to stop: SIGINT, SIGTERM, or SIGHUP, which a terminal
+// sends when it closes. The second signal ends the process at once. The exit status is then 128 plus the number of the
+// signal, as in a shell. The default action of the signal would not do for the first process of a container, which gets
+// only signals that it handles.
 //
-// SIGHUP stays ignored where it is when the process starts, which is what nohup is for.
+// SIGHUP stays ignored if it is ignored when the process starts, as nohup does.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	stops := []os.Signal{os.Interrupt, syscall.SIGTERM}
@@ -34,6 +33,6 @@ func untilSignal() context.Context {
 	return ctx
 }
 
-// surviveItsLog lets the process go on when nobody reads its log any more. Go ends a program that writes to a broken
-// pipe at standard output or standard error, which is right for a query and wrong for a server.
+// surviveItsLog lets the process continue when the reader of its log has gone. Go ends a program that writes to a
+// broken pipe on standard output or standard error, which is right for a query and wrong for a server.
 func surviveItsLog() { signal.Ignore(syscall.SIGPIPE) }

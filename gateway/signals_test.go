@@ -115,7 +115,7 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// After SIGHUP the requests under way are answered; a second signal does not wait for them.
+// After SIGHUP the requests in flight get their responses; a second signal does not wait for them.
 func TestSignalsWhileARequestIsUnderWay(t *testing.T) {
 	for name, test := range map[string]struct {
 		signals []syscall.Signal
@@ -172,7 +172,7 @@ func TestNohup(t *testing.T) {
 	if status := c.status(); status != 0 {
 		t.Errorf("it ended with %d\n%s", status, c.log)
 	}
-	if stops := strings.Count(c.log.String(), "requests under way may finish"); stops != 1 {
+	if stops := strings.Count(c.log.String(), "waiting for requests in flight"); stops != 1 {
 		t.Errorf("it stops %d times\n%s", stops, c.log)
 	}
 }
@@ -209,7 +209,7 @@ func TestSignalsAndQueries(t *testing.T) {
 	}
 }
 
-// A gateway whose log nobody reads any more goes on, and can be stopped.
+// A gateway whose log has no reader any more continues, and can be stopped.
 func TestBrokenLog(t *testing.T) {
 	c := startChild(t, nil)
 	if err := c.stderr.Close(); err != nil {

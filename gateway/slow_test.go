@@ -19,12 +19,11 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
-	"revox-graphql/internal/middleware"
 	"revox-graphql/internal/slowclient"
 )
 
-// paced is a gateway with one client, in the time of a test.
-type paced struct {
+// simulated is a gateway with one client, in the time of a test.
+type simulated struct {
 	client  net.Conn
 	closed  chan time.Time // when the gateway has closed the client's connection
 	log     *bytes.Buffer
@@ -38,8 +37,8 @@ type end struct {
 	at  time.Time
 }
 
-// startPaced starts a gateway, which ends with the test.
-func startPaced(t *testing.T, settings ...string) *paced {
+// startSimulated starts a gateway, which ends with the test.
+func startSimulated(t *testing.T, settings ...string) *simulated {
 	t.Helper()
 	env := map[string]string{"REVOX_API_KEY": "key", "GATEWAY_LOG_FORMAT": "json", "GATEWAY_UPSTREAM_TIMEOUT": "1m"}
 	for pair := range slices.Chunk(settings, 2) {
@@ -49,17 +48,16 @@ func startPaced(t *testing.T, settings ...string) *paced {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &paced{closed: make(chan time.Time, 1), log: &bytes.Buffer{}, stopped: make(chan end, 1)}
-	log := s.logger(p.log)
+	p := &simulated{closed: make(chan time.Time, 1), log: &bytes.Buffer{}, stopped: make(chan end, 1)}
+	log := s.Logger(p.log)
 	var draining atomic.Bool
-	headers, connections := middleware.NewHeaders(1<<20), middleware.NewConnections(10)
-	handler, stop, err := routes(s, newRegistry(), nil, headers, &draining, nil, log)
+	bounds := newBounds(s)
+	handler, stop, err := routes(s, newRegistry(), nil, &draining, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := newServer(s, middleware.NewStreams(2*s.MaxConcurrent).Wrap(handler), log)
-	headers.Watch(server)
-	connections.Watch(server)
+	server := newServer(s, bounds.streams.Wrap(handler), log)
+	bounds.watch(server)
 	watched := server.ConnState
 	server.ConnState = func(conn net.Conn, state http.ConnState) {
 		watched(conn, state)
@@ -74,7 +72,7 @@ func startPaced(t *testing.T, settings ...string) *paced {
 	ctx, cancel := context.WithCancel(t.Context())
 	p.stop = cancel
 	go func() {
-		err := serve(ctx, server, headers.Listen(connections.Listen(listener)), &draining, 0, log)
+		err := serve(ctx, server, bounds.listen(listener), &draining, 0, log)
 		p.stopped <- end{err, time.Now()}
 	}()
 	t.Cleanup(func() {
@@ -86,12 +84,12 @@ func startPaced(t *testing.T, settings ...string) *paced {
 	return p
 }
 
-// introspection takes no request to upstream, and its answer has more than 50 kB.
+// introspection causes no request to upstream, and its response has more than 50 kB.
 const introspection = "{__schema{types{name description fields{name description args{name description}} " +
 	"enumValues{name description} inputFields{name description}}}}"
 
 // ask sends a request, and returns the header of the answer and what comes after it.
-func (p *paced) ask(t *testing.T, path string) io.Reader {
+func (p *simulated) ask(t *testing.T, path string) io.Reader {
 	t.Helper()
 	_, err := fmt.Fprintf(p.client, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", strings.ReplaceAll(path, " ", "%20"))
 	if err != nil {
@@ -101,7 +99,7 @@ func (p *paced) ask(t *testing.T, path string) io.Reader {
 }
 
 // line is the one line of the log about a request.
-func (p *paced) line(t *testing.T) map[string]any {
+func (p *simulated) line(t *testing.T) map[string]any {
 	t.Helper()
 	lines := requestLines(t, p.log.String())
 	if len(lines) != 1 {
@@ -110,7 +108,7 @@ func (p *paced) line(t *testing.T) map[string]any {
 	return lines[0]
 }
 
-// Whatever is asked for, a client that does not read it is cut off in the end.
+// A client that does not read its response is cut off in the end, whatever its request.
 func TestClientsThatReadSlowly(t *testing.T) {
 	for path, within := range map[string]time.Duration{
 		"/graphql?query=" + introspection: slowclient.Timeout,
@@ -123,7 +121,7 @@ func TestClientsThatReadSlowly(t *testing.T) {
 	} {
 		t.Run(path, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := startPaced(t)
+				p := startSimulated(t)
 				began := time.Now()
 				answer := p.ask(t, path)
 				var reading sync.WaitGroup
@@ -151,10 +149,10 @@ func TestClientsThatReadSlowly(t *testing.T) {
 	}
 }
 
-// A client that leaves before it has all of its answer is told apart from one that has it.
+// The log distinguishes a client that leaves before it has its whole response from one that has it.
 func TestClientsThatLeaveWhileTheyRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := startPaced(t)
+		p := startSimulated(t)
 		_, _ = io.CopyN(io.Discard, p.ask(t, "/graphql?query="+introspection), 10e3)
 		_ = p.client.Close()
 		<-p.closed
@@ -165,7 +163,7 @@ func TestClientsThatLeaveWhileTheyRead(t *testing.T) {
 	})
 }
 
-// An answer that is on its way is finished when the gateway is told to stop, if its client takes it in time.
+// A response in transit is completed when the gateway stops, if its client reads it in time.
 func TestStoppingWhileAClientReads(t *testing.T) {
 	for name, test := range map[string]struct {
 		rate   int // bytes a second
@@ -177,7 +175,7 @@ func TestStoppingWhileAClientReads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := startPaced(t)
+				p := startSimulated(t)
 				answer := p.ask(t, "/graphql?query="+introspection)
 				var body bytes.Buffer
 				_, _ = io.CopyN(&body, answer, 1000)
@@ -208,10 +206,10 @@ func TestStoppingWhileAClientReads(t *testing.T) {
 	}
 }
 
-// A stream that is cut off ends also where the client does not read from its connection, so that it cannot be told.
+// A stream that is cut off ends also where the client does not read from its connection.
 func TestStreamsOfAConnectionThatIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := startPaced(t, "GATEWAY_MAX_CONCURRENT_REQUESTS", "1") // and twice as many streams
+		p := startSimulated(t, "GATEWAY_MAX_CONCURRENT_REQUESTS", "1") // and twice as many streams
 		framer := http2.NewFramer(p.client, p.client)
 		_, err := io.WriteString(p.client, http2.ClientPreface)
 		if err == nil {

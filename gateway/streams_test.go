@@ -85,7 +85,7 @@ func (w *windowless) ask(t *testing.T, path string) (stream uint32) {
 }
 
 // Streams whose answers cannot be sent are bounded, for a connection and for all. Those are cut off whose clients have
-// taken nothing for longest, and others are answered as before.
+// read nothing for longest, and others get responses as before.
 func TestStreamsWithoutWindow(t *testing.T) {
 	const most = 40 // twice as many as may be inside
 	p := start(t, map[string]string{"GATEWAY_MAX_CONCURRENT_REQUESTS": "20"})
@@ -115,7 +115,7 @@ func TestStreamsWithoutWindow(t *testing.T) {
 		_ = first.conn.Close()
 		_ = second.conn.Close()
 	}
-	if _, metrics := p.get(t, "metrics"); strings.Contains(metrics, "\nrevox_graphql_streams_cut_total 0\n") {
+	if _, metrics := p.get(t, "metrics"); strings.Contains(metrics, "\nrevox_graphql_streams_reset_total 0\n") {
 		t.Error("streams cut off are not counted")
 	}
 	if _, metrics := p.get(

@@ -12,7 +12,7 @@ import (
 )
 
 // What upstream sends unasked, over an idle connection, is logged like everything else, and without what it is.
-func TestUnsolicitedAnswersAreLogged(t *testing.T) {
+func TestUnsolicitedResponsesAreLogged(t *testing.T) {
 	var mu sync.Mutex
 	var conns []net.Conn
 	rest := httptest.NewUnstartedServer(fake.New(fake.Config{Seed: 1, Calls: 30}))
@@ -44,7 +44,7 @@ func TestUnsolicitedAnswersAreLogged(t *testing.T) {
 			continue
 		}
 		if strings.Contains(line, hidden) || strings.Contains(line, "X-Hidden") || !strings.HasPrefix(line, "time=") ||
-			!strings.HasSuffix(line, `says="Unsolicited response received on idle HTTP channel"`) {
+			!strings.HasSuffix(line, `message="Unsolicited response received on idle HTTP channel"`) {
 			t.Errorf("the log has %s", line)
 		}
 		return

@@ -10,8 +10,8 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// Upstream hangs, and more clients want a page that is not in memory than there may be requests under way. Those who
-// want pages in memory are answered, and those beyond what may wait are told so at once.
+// Upstream hangs, and more clients wait for a page that is not in memory than requests may be in flight. Clients of
+// cached pages get responses, and those beyond the limit of waiters are rejected at once.
 func TestWaitingLeavesRoomForMemory(t *testing.T) {
 	const most, waiting = 8, 3 // of the 6 that may wait as many wait for one page as are left for others
 	const inMemory = `{ calls(first: 5) { nodes { id } } }`
@@ -42,7 +42,8 @@ func TestWaitingLeavesRoomForMemory(t *testing.T) {
 			t.Errorf("%s: %s", query, body)
 		}
 	}
-	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_cache_waiting "+fmt.Sprint(waiting)+"\n") {
+	if _, body := p.get(t, "metrics"); !strings.Contains(body,
+		"\nrevox_graphql_page_cache_waiters "+fmt.Sprint(waiting)+"\n") {
 		t.Error("the metrics do not say how many wait")
 	}
 	close(release)
@@ -54,7 +55,7 @@ func TestWaitingLeavesRoomForMemory(t *testing.T) {
 	asking.Wait()
 }
 
-// With forwarding, keys that upstream does not know have a small share together, and those that it knows go on.
+// With forwarding, keys that upstream has not accepted share a few slots, and the others are not affected.
 func TestMadeUpKeysHaveAShare(t *testing.T) {
 	const made = 5
 	release := make(chan struct{})

@@ -28,14 +28,17 @@ import (
 // nonroot is the user of the image; 65532 is what distroless images call nonroot.
 const nonroot = 65532
 
-// buildImage runs `make image` with a builder that needs no daemon, in a storage of its own, and reads what it made.
+// buildImage runs `make image` with a builder without a daemon, in a separate storage, and reads the image.
 func buildImage(t *testing.T) v1.Image {
 	t.Helper()
 	dir := t.TempDir()
 	builder := "buildah --storage-driver vfs --root " + dir + "/root --runroot " + dir + "/run"
 	archive := filepath.Join(dir, "image.tar")
 	for _, command := range [][]string{
-		{"make", "--no-print-directory", "-C", repository, "image", "BUILDER=" + builder, "IMAGE=localhost/revox-graphql", "VERSION=" + os.Getenv("VERSION")},
+		{
+			"make", "--no-print-directory", "-C", repository, "image", "BUILDER=" + builder, "IMAGE=localhost/revox-graphql",
+			"VERSION=" + os.Getenv("VERSION"),
+		},
 		append(strings.Fields(builder), "push", "--quiet", "localhost/revox-graphql", "docker-archive:"+archive),
 	} {
 		if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil {
@@ -49,7 +52,7 @@ func buildImage(t *testing.T) v1.Image {
 	return image
 }
 
-// unpack writes the image's files to a folder, as a runtime does, and returns their names.
+// unpack writes the image's files to a directory, as a runtime does, and returns their names.
 func unpack(t *testing.T, image v1.Image) (root string, names []string) {
 	t.Helper()
 	root = t.TempDir()
@@ -63,7 +66,8 @@ func unpack(t *testing.T, image v1.Image) (root string, names []string) {
 			t.Fatal(err)
 		}
 		names = append(names, header.Name)
-		file, err := os.OpenFile(filepath.Join(root, filepath.Clean("/"+header.Name)), os.O_CREATE|os.O_WRONLY, header.FileInfo().Mode())
+		file, err := os.OpenFile(filepath.Join(root, filepath.Clean("/"+header.Name)), os.O_CREATE|os.O_WRONLY,
+			header.FileInfo().Mode())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +89,8 @@ func TestImage(t *testing.T) {
 	config := file.Config
 	t.Run("configuration", func(t *testing.T) {
 		_, port := config.ExposedPorts["8080/tcp"]
-		if config.User != "65532:65532" || !slices.Equal(config.Entrypoint, []string{"/revox-graphql"}) || len(config.Cmd) > 0 ||
+		if config.User != "65532:65532" || !slices.Equal(config.Entrypoint, []string{"/revox-graphql"}) ||
+			len(config.Cmd) > 0 ||
 			!port || len(config.ExposedPorts) != 1 || !slices.Contains(config.Env, "GATEWAY_LISTEN=:8080") ||
 			config.Labels["org.opencontainers.image.version"] != os.Getenv("VERSION") {
 			t.Errorf("got %+v", config)
@@ -109,7 +114,7 @@ func TestImage(t *testing.T) {
 	})
 }
 
-// checkBinary finds that a binary needs no other file, brings roots for TLS, and says its version.
+// checkBinary checks that a binary needs no other file, has root certificates, and shows its version.
 func checkBinary(t *testing.T, path string) {
 	t.Helper()
 	program, err := elf.Open(path)
@@ -117,14 +122,18 @@ func checkBinary(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = program.Close() }()
-	if slices.ContainsFunc(program.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC }) {
+	if slices.ContainsFunc(program.Progs, func(p *elf.Prog) bool {
+		return p.Type == elf.PT_INTERP ||
+			p.Type == elf.PT_DYNAMIC
+	}) {
 		t.Error("it is linked dynamically")
 	}
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(info.Deps, func(m *debug.Module) bool { return m.Path == "golang.org/x/crypto/x509roots/fallback" }) {
+	if !slices.ContainsFunc(info.Deps,
+		func(m *debug.Module) bool { return m.Path == "golang.org/x/crypto/x509roots/fallback" }) {
 		t.Error("it has no roots")
 	}
 	for _, setting := range []debug.BuildSetting{{Key: "CGO_ENABLED", Value: "0"}, {Key: "-trimpath", Value: "true"}} {
@@ -133,18 +142,22 @@ func checkBinary(t *testing.T, path string) {
 		}
 	}
 	out, err := exec.CommandContext(t.Context(), path, "--version").Output()
-	if want := "revox-graphql " + os.Getenv("VERSION") + " "; err != nil || os.Getenv("VERSION") != "" && !strings.HasPrefix(string(out), want) {
+	if want := "revox-graphql " + os.Getenv("VERSION") + " "; err != nil || os.Getenv("VERSION") != "" &&
+		!strings.HasPrefix(string(out), want) {
 		t.Errorf("its version is %q, not %q: %v", out, want, err)
 	}
 }
 
-// inside is a command of the image as a runtime would start it: the image's files are all there are, and the user is
-// the image's. Who is not root takes a user namespace for that.
+// inside returns a command of the image as a runtime would start it: with the image's files only, and as the image's
+// user. Without root, it uses a user namespace.
 func inside(t *testing.T, root string, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/revox-graphql", args...)
 	cmd.Dir, cmd.Env = "/", env
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: nonroot, Gid: nonroot, NoSetGroups: true}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{
+		Uid: nonroot, Gid: nonroot,
+		NoSetGroups: true,
+	}}
 	if os.Getuid() != 0 {
 		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: nonroot, HostID: os.Getuid(), Size: 1}}
@@ -153,7 +166,7 @@ func inside(t *testing.T, root string, env []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// checkServes starts the demo, asks it a few things and stops it.
+// checkServes starts the demo, sends a few requests, and stops it.
 func checkServes(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	output, err := cmd.StderrPipe()

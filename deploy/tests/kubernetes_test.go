@@ -20,8 +20,7 @@ import (
 
 const manifests = "deploy/kubernetes"
 
-// decode reads one manifest as the API server does that is told to be strict: a field that the type does not have, and
-// one that is there twice, are errors.
+// decode reads one manifest as the API server does in strict mode: unknown and duplicate fields are errors.
 func decode(manifest []byte) (runtime.Object, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
@@ -31,12 +30,13 @@ func decode(manifest []byte) (runtime.Object, error) {
 			return nil, err
 		}
 	}
-	decoder := json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme, scheme, json.SerializerOptions{Yaml: true, Strict: true})
+	decoder := json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme, scheme,
+		json.SerializerOptions{Yaml: true, Strict: true})
 	object, _, err := decoder.Decode(manifest, nil, nil)
 	return object, err
 }
 
-// cluster is what the manifests make.
+// cluster has the objects of the manifests.
 type cluster struct {
 	deployment *appsv1.Deployment
 	service    *corev1.Service
@@ -47,10 +47,11 @@ type cluster struct {
 	monitor    *monitoringv1.PodMonitor // not in the kustomization
 }
 
-// apply renders the kustomization as `kubectl apply -k` does, and decodes what comes out and the two files beside it.
+// apply renders the kustomization as `kubectl apply -k` does, and decodes its objects and the two other files.
 func apply(t *testing.T) *cluster {
 	t.Helper()
-	rendered, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(repository, manifests))
+	rendered, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(),
+		filepath.Join(repository, manifests))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,10 +81,11 @@ func apply(t *testing.T) *cluster {
 		case *monitoringv1.PodMonitor:
 			c.monitor = object
 		default:
-			t.Fatalf("a %T is not looked at by any test", object)
+			t.Fatalf("no test covers a %T", object)
 		}
 	}
-	if c.deployment == nil || c.service == nil || c.settings == nil || c.budget == nil || c.policy == nil || c.secret == nil || c.monitor == nil {
+	if c.deployment == nil || c.service == nil || c.settings == nil || c.budget == nil || c.policy == nil ||
+		c.secret == nil || c.monitor == nil {
 		t.Fatalf("something is missing: %+v", c)
 	}
 	return c
@@ -93,7 +95,7 @@ func (c *cluster) container() *corev1.Container {
 	return &c.deployment.Spec.Template.Spec.Containers[0]
 }
 
-// What the decoder must not take, one mistake at a time.
+// The decoder rejects each mistake.
 func TestDecodeIsStrict(t *testing.T) {
 	manifest := read(t, manifests+"/deployment.yaml")
 	if _, err := decode([]byte(manifest)); err != nil {
@@ -109,13 +111,12 @@ func TestDecodeIsStrict(t *testing.T) {
 	} {
 		wrong := strings.Replace(manifest, mistake[0], mistake[1], 1)
 		if _, err := decode([]byte(wrong)); err == nil || wrong == manifest {
-			t.Errorf("%s is taken", mistake[1])
+			t.Errorf("%s is accepted", mistake[1])
 		}
 	}
 }
 
-// Everything selects the pods of the deployment. An empty selector would be no mistake to the API: it selects all, or
-// none.
+// Every selector selects the pods of the deployment. The API accepts an empty selector, which selects all pods or none.
 func TestSelectors(t *testing.T) {
 	c := apply(t)
 	labels := c.deployment.Spec.Template.Labels
@@ -151,8 +152,11 @@ func TestPort(t *testing.T) {
 		t.Errorf("the port is %d", port.ContainerPort)
 	}
 	names := []string{
-		c.service.Spec.Ports[0].TargetPort.String(), c.policy.Spec.Ingress[0].Ports[0].Port.String(), *c.monitor.Spec.PodMetricsEndpoints[0].Port,
-		container.StartupProbe.HTTPGet.Port.String(), container.ReadinessProbe.HTTPGet.Port.String(), container.LivenessProbe.HTTPGet.Port.String(),
+		c.service.Spec.Ports[0].TargetPort.String(),
+		c.policy.Spec.Ingress[0].Ports[0].Port.String(),
+		*c.monitor.Spec.PodMetricsEndpoints[0].Port,
+		container.StartupProbe.HTTPGet.Port.String(), container.ReadinessProbe.HTTPGet.Port.String(),
+		container.LivenessProbe.HTTPGet.Port.String(),
 	}
 	if slices.ContainsFunc(names, func(name string) bool { return name != port.Name }) {
 		t.Errorf("the port is %s, and used as %q", port.Name, names)

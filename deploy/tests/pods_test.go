@@ -15,7 +15,7 @@ import (
 	"k8s.io/pod-security-admission/policy"
 )
 
-// The pods pass Kubernetes' own check of its strictest standard, and go a little further.
+// The pods pass Kubernetes' own check of its strictest standard, and are a little stricter.
 func TestPodsAreConfined(t *testing.T) {
 	template := apply(t).deployment.Spec.Template
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
@@ -37,18 +37,20 @@ func TestPodsAreConfined(t *testing.T) {
 	weaker := template.Spec.DeepCopy()
 	weaker.Containers[0].SecurityContext.Capabilities = nil
 	if len(violations(weaker)) != 1 {
-		t.Error("the check lets a container keep its capabilities")
+		t.Error("the check accepts a container with capabilities")
 	}
-	if *template.Spec.AutomountServiceAccountToken || !*template.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem {
+	if *template.Spec.AutomountServiceAccountToken ||
+		!*template.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem {
 		t.Error("the pods have a token for the API, or may write their files")
 	}
 }
 
-// A replica that goes has time for both parts of stopping, and no replica goes before another is there.
+// A replica that stops has time for both parts of stopping, and no replica stops before another is ready.
 func TestPodsStop(t *testing.T) {
 	c := apply(t)
 	rolling := c.deployment.Spec.Strategy.RollingUpdate
-	if *c.deployment.Spec.Replicas < 2 || rolling.MaxUnavailable.IntValue() != 0 || rolling.MaxSurge.IntValue() < 1 || c.budget.Spec.MaxUnavailable.IntValue() != 1 {
+	if *c.deployment.Spec.Replicas < 2 || rolling.MaxUnavailable.IntValue() != 0 || rolling.MaxSurge.IntValue() < 1 ||
+		c.budget.Spec.MaxUnavailable.IntValue() != 1 {
 		t.Errorf("got %+v, %+v", rolling, c.budget.Spec)
 	}
 	takes := duration(t, c.settings.Data["GATEWAY_DRAIN_DELAY"]) + drainTimeout(t)
@@ -58,8 +60,7 @@ func TestPodsStop(t *testing.T) {
 	}
 }
 
-// What is kept in memory leaves room to work in, within the limit that the gateway finds by itself: two fifths of it
-// are for requests. Nothing else says what the limit is.
+// The caches leave two fifths of the memory limit, which the gateway detects, for requests. No setting has the limit.
 func TestPodsFitTheirMemory(t *testing.T) {
 	c := apply(t)
 	bytes := func(text string) int64 {
@@ -83,11 +84,12 @@ func TestPodsFitTheirMemory(t *testing.T) {
 	}
 }
 
-// The gateway itself checks the environment that its pods get; the tokens' file stands where the pods see it.
+// The gateway accepts the environment of its pods, and the file of tokens is where the pods mount it.
 func TestPodsHaveValidSettings(t *testing.T) {
 	c := apply(t)
 	container, volume := c.container(), c.deployment.Spec.Template.Spec.Volumes[0].Secret
-	if len(container.EnvFrom) != 1 || container.EnvFrom[0].ConfigMapRef.Name != c.settings.Name || volume.SecretName != c.secret.Name {
+	if len(container.EnvFrom) != 1 || container.EnvFrom[0].ConfigMapRef.Name != c.settings.Name ||
+		volume.SecretName != c.secret.Name {
 		t.Fatalf("the pods take their settings elsewhere: %+v, %+v", container.EnvFrom, volume)
 	}
 	settings := maps.Clone(c.settings.Data)
@@ -98,11 +100,13 @@ func TestPodsHaveValidSettings(t *testing.T) {
 		}
 		settings[env.Name] = value
 	}
-	if mounted := filepath.Join(container.VolumeMounts[0].MountPath, volume.Items[0].Path); settings["GATEWAY_TOKENS_FILE"] != mounted {
+	if mounted := filepath.Join(container.VolumeMounts[0].MountPath,
+		volume.Items[0].Path); settings["GATEWAY_TOKENS_FILE"] != mounted {
 		t.Errorf("the tokens are at %s, and looked for at %s", mounted, settings["GATEWAY_TOKENS_FILE"])
 	}
 	settings["GATEWAY_TOKENS_FILE"] = filepath.Join(t.TempDir(), "tokens")
-	if err := os.WriteFile(settings["GATEWAY_TOKENS_FILE"], []byte(c.secret.StringData[volume.Items[0].Key]), 0o600); err != nil {
+	if err := os.WriteFile(settings["GATEWAY_TOKENS_FILE"], []byte(c.secret.StringData[volume.Items[0].Key]),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	settings["GATEWAY_LISTEN"] = ":8080" // the image's

@@ -1,5 +1,5 @@
-// Package tests tries what ships the gateway, as far as that goes without its hosts: the image, the systemd unit and
-// the Kubernetes manifests. It is a module of its own so that Kubernetes' types are no dependency of the gateway.
+// Package tests tests the image, the systemd unit and the Kubernetes manifests, as far as that is possible without a
+// container host, systemd or a cluster. It is a separate module, so that the gateway does not depend on Kubernetes.
 package tests
 
 import (
@@ -16,7 +16,7 @@ import (
 
 const repository = "../.."
 
-// gateway runs the built binary with nothing but these settings, and returns what it printed.
+// gateway runs the built binary with these settings only, and returns its output.
 func gateway(t *testing.T, env []string, args ...string) (string, error) {
 	t.Helper()
 	binary := os.Getenv("GATEWAY_BIN")
@@ -40,7 +40,7 @@ func read(t *testing.T, path string) string {
 	return string(content)
 }
 
-// drainTimeout is how long the gateway lets requests finish, as its source says.
+// drainTimeout returns how long the gateway lets requests finish, according to its source.
 func drainTimeout(t *testing.T) time.Duration {
 	t.Helper()
 	match := regexp.MustCompile(`const drainTimeout = (\d+) \* time\.Second`).
@@ -60,7 +60,7 @@ func duration(t *testing.T, text string) time.Duration {
 	return d
 }
 
-// Every setting that a file here names is one that the gateway has: it ignores others, and nobody would notice.
+// Every setting that a file here names exists: the gateway ignores others.
 func TestSettingsExist(t *testing.T) {
 	help, err := gateway(t, nil, "--help")
 	if err != nil {
@@ -76,7 +76,7 @@ func TestSettingsExist(t *testing.T) {
 		for _, name := range setting.FindAllString(read(t, path), -1) {
 			found++
 			if !known[name] {
-				t.Errorf("%s names %s, which is no setting", path, name)
+				t.Errorf("%s names %s, which is not a setting", path, name)
 			}
 		}
 	}

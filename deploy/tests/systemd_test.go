@@ -11,8 +11,8 @@ import (
 
 const unitPath = "deploy/revox-graphql.service"
 
-// verify has systemd read a unit, with the built binary in place of the installed one. A word that it does not know it
-// only mentions, so its silence is what counts.
+// verify lets systemd read a unit, with the built binary in place of the installed one. For an unknown word systemd
+// only prints a warning, so it must print nothing.
 func verify(t *testing.T, unit string) string {
 	t.Helper()
 	unit = strings.Replace(unit, "ExecStart=/usr/local/bin/revox-graphql", "ExecStart="+os.Getenv("GATEWAY_BIN"), 1)
@@ -32,7 +32,10 @@ func TestUnit(t *testing.T) {
 	if said := verify(t, unit); said != "" {
 		t.Error(said)
 	}
-	for _, wrong := range []string{"RestartSecs=2", "Restart=sometimes", "SystemCallFilter=@unknown-set", "ExecStart=/no/such/program"} {
+	for _, wrong := range []string{
+		"RestartSecs=2", "Restart=sometimes", "SystemCallFilter=@unknown-set",
+		"ExecStart=/no/such/program",
+	} {
 		name, _, _ := strings.Cut(wrong, "=")
 		line := regexp.MustCompile(`(?m)^` + strings.TrimSuffix(name, "s") + `=.*$`)
 		if said := verify(t, line.ReplaceAllString(unit, wrong)); said == "" {
@@ -41,11 +44,12 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// Systemd's own measure of how much a service could do to its host: 0 is nothing, 10 is all. 1.1 is what the unit has,
-// the network included.
+// Systemd's own measure of how much harm a service could do to its host, from 0 to 10. The unit has 1.1, including the
+// network.
 func TestUnitIsConfined(t *testing.T) {
 	analyze := func(path string) (string, error) {
-		out, err := exec.CommandContext(t.Context(), "systemd-analyze", "security", "--offline=true", "--threshold=12", "--no-pager", path).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "systemd-analyze", "security", "--offline=true", "--threshold=12",
+			"--no-pager", path).CombinedOutput()
 		return string(out), err
 	}
 	if out, err := analyze(filepath.Join(repository, unitPath)); err != nil {

@@ -1,11 +1,11 @@
-// Package explorer serves GraphiQL, the page on which people try out queries.
+// Package explorer serves GraphiQL, the page to try out queries.
 //
-// The page is a small Vite project in this folder. `npm ci && npm run build` writes it, and a compressed copy of each
-// file, into dist, and the Go build embeds what is there. Nothing is fetched from another host, and the policy sent
-// with every answer makes the browser hold the page to that.
+// The page is a small Vite project in this directory. `npm ci && npm run build` writes it, and a compressed copy of
+// each file, into dist, and the Go build embeds dist. The page loads nothing from other hosts, and the policy in every
+// response makes the browser enforce that.
 //
-// A binary built without Node, by `go install` for one, has an empty dist. It serves the hand-written page in unbuilt
-// instead, which says how to build the real one and can run a query meanwhile.
+// A binary built without Node, for example by `go install`, has an empty dist. It serves the hand-written page in
+// unbuilt instead, which says how to build the real page, and can run a query.
 package explorer
 
 import (
@@ -28,17 +28,17 @@ var dist embed.FS
 //go:embed unbuilt
 var unbuilt embed.FS
 
-// policy allows the page its own files and its own host. GraphiQL's editor, Monaco, places its lines and widgets by
-// inline styles and comes with fonts and pictures as data: addresses; it needs nothing else.
+// policy allows the page its own files and its own host. GraphiQL's editor, Monaco, positions its lines and widgets by
+// inline styles, and has fonts and pictures as data: URLs; it needs nothing else.
 const policy = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; img-src 'self' data:; " +
 	"font-src 'self' data:; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Built reports whether this binary holds GraphiQL, or only the page that says how to build it.
+// Built reports whether this binary has GraphiQL, or only the page that says how to build it.
 func Built() bool {
 	return holdsPage(sub(dist, "dist"))
 }
 
-// Handler serves the page at / and its files beside it. Every other path is answered with 404, and every method but
+// Handler serves the page at / and its files beside it. It responds to other paths with 404, and to methods other than
 // GET and HEAD with 405.
 func Handler() http.Handler {
 	pages := sub(dist, "dist")
@@ -53,7 +53,7 @@ func holdsPage(files fs.FS) bool {
 	return err == nil
 }
 
-// sub is fs.Sub for a folder that the compiler has embedded.
+// sub is fs.Sub for an embedded directory.
 func sub(files embed.FS, folder string) fs.FS {
 	inner, err := fs.Sub(files, folder)
 	if err != nil {
@@ -62,18 +62,17 @@ func sub(files embed.FS, folder string) fs.FS {
 	return inner
 }
 
-// handler serves a fixed set of files, which it looks over once: what is asked for is looked up by its whole path, so
-// no path can reach anything else.
+// handler serves a fixed set of files by their whole paths, so no path can reach anything else.
 type handler struct {
 	files     fs.FS
 	resources map[string]resource // by URL path
 }
 
-// resource is a file as the build wrote it: once as it is and, when compressible, once per encoding.
+// resource is a file as the build wrote it: once as it is and, if compressible, once per encoding.
 type resource struct {
 	contentType  string
 	cacheControl string
-	codings      []string           // that there are variants of, best first
+	codings      []string           // of the variants, best first
 	variants     map[string]variant // by content coding, "" is the file as it is
 }
 
@@ -86,7 +85,7 @@ type variant struct {
 // codings are the content codings the build writes, best first, and the suffix of their files.
 var codings = []struct{ name, suffix string }{{"br", ".br"}, {"gzip", ".gz"}}
 
-// contentTypes is a table of our own because that of package mime differs from machine to machine.
+// contentTypes is a separate table, because that of package mime differs between machines.
 var contentTypes = map[string]string{
 	".css":   "text/css; charset=utf-8",
 	".html":  "text/html; charset=utf-8",
@@ -97,7 +96,7 @@ var contentTypes = map[string]string{
 }
 
 // newHandler serves index.html at / and every other file at its own path, except those whose name starts with a dot.
-// Panics when the files can't be read: they are part of the program.
+// It panics if the files cannot be read: they are part of the program.
 func newHandler(files fs.FS) http.Handler {
 	h := &handler{files: files, resources: make(map[string]resource)}
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -188,7 +187,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		header.Set("Allow", "GET, HEAD")
-		http.Error(w, "Only GET and HEAD are answered here.", http.StatusMethodNotAllowed)
+		http.Error(w, "This path supports GET and HEAD only.", http.StatusMethodNotAllowed)
 		return
 	}
 
@@ -202,7 +201,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if coding != "" {
 		header.Set("Content-Encoding", coding)
-		// ServeFileFS leaves the length out of an encoded answer unless it is already there.
+		// ServeFileFS omits the length of an encoded response unless it is already set.
 		header.Set("Content-Length", strconv.FormatInt(chosen.size, 10))
 	}
 	http.ServeFileFS(w, r, h.files, chosen.file)

@@ -218,7 +218,10 @@ func TestUnbuilt(t *testing.T) {
 	h := newHandler(sub(unbuilt, "unbuilt"))
 
 	page := body(t, request(h, http.MethodGet, "/"))
-	for _, want := range []string{"make run", "npm ci &amp;&amp; npm run build", "<textarea", "./script.js", "./style.css"} {
+	for _, want := range []string{
+		"make run", "npm ci &amp;&amp; npm run build", "<textarea", "./script.js",
+		"./style.css",
+	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}

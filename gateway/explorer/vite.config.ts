@@ -7,19 +7,19 @@ import { defineConfig, type Plugin } from 'vite'
 export default defineConfig({
   base: './',
   build: {
-    // A file of its own for everything: the page's policy allows few data: addresses, and files can be cached.
+    // Separate files: the policy of the page allows few data: URLs, and browsers cache files.
     assetsInlineLimit: 0,
-    // Monaco is one large chunk whatever we do.
+    // Monaco is always one large chunk.
     chunkSizeWarningLimit: 8192,
-    // Warnings about other people's packages and about the time that compressing takes.
+    // Warnings about dependencies, and about the time for compression.
     rolldownOptions: { checks: { moduleLevelDirective: false, bundlerTimings: false } },
   },
-  // `npm run dev` asks a gateway at its usual address.
+  // `npm run dev` uses a gateway at its default address.
   server: { proxy: { '/graphql': 'http://127.0.0.1:8080' } },
   plugins: [keepFolder(), preloadEditor(), precompress()],
 })
 
-/** Puts back the committed file that lets Go embed the folder before the first build; Vite empties the folder. */
+/** Restores the committed file that lets Go embed the directory before the first build; Vite empties the directory. */
 function keepFolder(): Plugin {
   return {
     name: 'keep-folder',
@@ -30,7 +30,7 @@ function keepFolder(): Plugin {
   }
 }
 
-/** Lets the page load Monaco beside GraphiQL, which asks for it only once it runs itself. */
+/** Lets the page load Monaco in parallel with GraphiQL, which requests it only once it runs. */
 function preloadEditor(): Plugin {
   return {
     name: 'preload-editor',
@@ -40,7 +40,7 @@ function preloadEditor(): Plugin {
       handler(_html, { bundle }) {
         const chunks = Object.values(bundle!).filter((file) => file.type === 'chunk')
         const editor = chunks.find((chunk) => chunk.moduleIds.some((id) => id.endsWith('/esm/vs/editor/edcore.main.js')))
-        if (!editor) throw new Error('The chunk of Monaco is not to be found: see preloadEditor in vite.config.ts.')
+        if (!editor) throw new Error('No chunk has Monaco: see preloadEditor in vite.config.ts.')
         const known = chunks.filter((chunk) => chunk.isEntry).flatMap((chunk) => [chunk.fileName, ...chunk.imports])
         return [editor.fileName, ...editor.imports]
           .filter((name) => !known.includes(name))
@@ -50,7 +50,7 @@ function preloadEditor(): Plugin {
   }
 }
 
-/** Writes a .br and a .gz beside every file worth compressing, so that the gateway only has to pick one. */
+/** Writes a .br and a .gz beside each compressible file, so that the gateway only has to choose one. */
 function precompress(): Plugin {
   const compressible = /\.(html|css|js|svg|json|ttf)$/
   return {

@@ -12,8 +12,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// answerError is an error in an answer.
-type answerError struct {
+// responseError is a GraphQL error in a response.
+type responseError struct {
 	Message    string `json:"message"`
 	Path       []any  `json:"path"`
 	Extensions struct {
@@ -22,24 +22,24 @@ type answerError struct {
 	} `json:"extensions"`
 }
 
-func (e *answerError) Error() string { return e.Extensions.Code + ": " + e.Message }
+func (e *responseError) Error() string { return e.Extensions.Code + ": " + e.Message }
 
-// passes reports whether it pays to ask again a little later.
-func (e *answerError) passes() bool {
+// temporary reports whether a later request may succeed.
+func (e *responseError) temporary() bool {
 	return slices.Contains(
 		[]string{errcode.UpstreamRateLimited, errcode.UpstreamTimeout, errcode.UpstreamUnavailable, errcode.Overloaded},
 		e.Extensions.Code,
 	)
 }
 
-func (e *answerError) retryAfter() time.Duration {
+func (e *responseError) retryAfter() time.Duration {
 	return time.Duration(e.Extensions.RetryAfter * float64(time.Second))
 }
 
-// isCode reports whether an error is a problem with one of these codes.
+// isCode reports whether an error is a GraphQL error with one of these codes.
 func isCode(err error, codes ...string) bool {
-	told, ok := errors.AsType[*answerError](err)
-	return ok && slices.Contains(codes, told.Extensions.Code)
+	response, ok := errors.AsType[*responseError](err)
+	return ok && slices.Contains(codes, response.Extensions.Code)
 }
 
 // page is a page of calls.
@@ -47,30 +47,30 @@ type page struct {
 	calls     []jsontext.Value
 	more      bool
 	endCursor string
-	total     int // -1: not known
-	problems  []*answerError
+	total     int // -1 if unknown
+	problems  []*responseError
 	reordered bool // calls were seen to have changed places
 }
 
-// errNoCalls: an answer that has neither calls nor an error.
-var errNoCalls = errors.New("an answer without calls")
+// errNoCalls is the error of a response that has neither calls nor an error.
+var errNoCalls = errors.New("the response has no calls")
 
-// read reads an answer. The error is a [answerError] where it has no calls because of one.
-func (d *document) read(answer []byte) (*page, error) {
-	var a struct {
+// read reads a response. The error is a [responseError] where the response has no calls because of one.
+func (d *document) read(response []byte) (*page, error) {
+	var r struct {
 		Data       map[string]map[string]jsontext.Value `json:"data"`
-		Errors     []*answerError                       `json:"errors"`
+		Errors     []*responseError                     `json:"errors"`
 		Extensions struct {
 			Reordered bool `json:"reordered"`
 		} `json:"extensions"`
 	}
-	if err := json.Unmarshal(answer, &a, asItCame()); err != nil {
-		return nil, fmt.Errorf("an answer that cannot be read: %w", err)
+	if err := json.Unmarshal(response, &r, asItCame()); err != nil {
+		return nil, fmt.Errorf("the response cannot be read: %w", err)
 	}
-	connection := a.Data[d.connection]
+	connection := r.Data[d.connection]
 	if connection == nil {
-		if len(a.Errors) > 0 {
-			return nil, a.Errors[0]
+		if len(r.Errors) > 0 {
+			return nil, r.Errors[0]
 		}
 		return nil, errNoCalls
 	}
@@ -78,18 +78,18 @@ func (d *document) read(answer []byte) (*page, error) {
 		HasNextPage bool   `json:"hasNextPage"`
 		EndCursor   string `json:"endCursor"`
 	}
-	p := &page{total: -1, reordered: a.Extensions.Reordered}
+	p := &page{total: -1, reordered: r.Extensions.Reordered}
 	err := errors.Join(json.Unmarshal(connection[pageAlias], &end), d.readRows(p, connection[d.rows]))
 	if err != nil {
-		return nil, fmt.Errorf("an answer that cannot be read: %w", err)
+		return nil, fmt.Errorf("the response cannot be read: %w", err)
 	}
 	p.more, p.endCursor = end.HasNextPage, end.EndCursor
 	if total := connection[totalAlias]; total.Kind() == '0' {
 		err = json.Unmarshal(total, &p.total)
 	}
 	p.problems = slices.DeleteFunc(
-		a.Errors,
-		func(problem *answerError) bool { return slices.Contains(problem.Path, any(totalAlias)) },
+		r.Errors,
+		func(problem *responseError) bool { return slices.Contains(problem.Path, any(totalAlias)) },
 	)
 	return p, err
 }
@@ -108,8 +108,8 @@ func (d *document) readRows(p *page, rows jsontext.Value) error {
 	return nil
 }
 
-// asItCame lets JSON of upstream through that has a name twice, or half of a surrogate pair, as where a text was cut
-// off within an emoji. Such a half stays as it is in JSON, and becomes U+FFFD in a text.
+// asItCame accepts JSON of upstream that has a name twice, or half of a surrogate pair, for example where a text was
+// cut off within an emoji. Such a half stays as it is in JSON, and becomes U+FFFD in a text.
 func asItCame() json.Options {
 	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/core"
 )
 
-// splitPath splits a column's name at its dots. A backslash makes a dot, or another backslash, part of a step.
+// splitPath splits the name of a column at its dots. A backslash makes a dot, or another backslash, part of a step.
 func splitPath(name string) (steps []string) {
 	var step strings.Builder
 	for i := 0; i < len(name); i++ {
@@ -30,7 +30,28 @@ func splitPath(name string) (steps []string) {
 	return append(steps, step.String())
 }
 
-// keys are the keys with which an object may begin a path: a key may have dots of its own. The longest comes first.
+// SplitColumns splits a list of columns at its commas. A backslash makes a comma part of a column.
+func SplitColumns(list string) (columns []string) {
+	var column strings.Builder
+	for i := 0; i < len(list); i++ {
+		switch {
+		case list[i] == ',':
+			columns = append(columns, column.String())
+			column.Reset()
+		case list[i] == '\\' && i+1 < len(list) && list[i+1] == ',':
+			i++
+			column.WriteByte(',')
+		default:
+			column.WriteByte(list[i])
+		}
+	}
+	if column.Len() > 0 {
+		columns = append(columns, column.String())
+	}
+	return columns
+}
+
+// keys returns the keys of an object that may begin a path, the longest first: a key may contain dots.
 func keys(steps []string) []string {
 	all := make([]string, 0, len(steps))
 	for n := len(steps); n > 0; n-- {
@@ -39,15 +60,15 @@ func keys(steps []string) []string {
 	return all
 }
 
-// place is a step as a place in a list.
-func place(step string) (i int, ok bool) {
+// index is a step as the index of a list, counted from 0.
+func index(step string) (i int, ok bool) {
 	n, err := strconv.ParseUint(step, 10, 31)
 	return int(n), err == nil
 }
 
-// find follows a path into a value: keys of objects, and places in lists. In an object the longest key that the path
-// can begin with comes first, so that `a.b` is the key "a.b", and where there is none the key "b" of the object "a".
-// The value is nil where the path leads nowhere.
+// find follows a path into a value: keys of objects, and positions in lists. In an object the longest key that can
+// begin the path takes precedence, so `a.b` is the key "a.b", and without such a key it is the key "b" of the object
+// "a". The value is nil where the path leads nowhere.
 func find(value jsontext.Value, steps []string) jsontext.Value {
 	if len(steps) == 0 {
 		return value
@@ -67,7 +88,7 @@ func find(value jsontext.Value, steps []string) jsontext.Value {
 		}
 	case '[':
 		var items []jsontext.Value
-		i, ok := place(steps[0])
+		i, ok := index(steps[0])
 		if ok && json.Unmarshal(value, &items, asItCame()) == nil && i < len(items) {
 			return find(items[i], steps[1:])
 		}
@@ -75,8 +96,8 @@ func find(value jsontext.Value, steps []string) jsontext.Value {
 	return nil
 }
 
-// checkPath refuses a path that can lead nowhere, whatever the calls are: through fields that the document does not
-// select, into a text or a number, or beside the places of a list. What is inside of JSON nobody knows before.
+// checkPath rejects a path that leads nowhere for any call: through fields that the document does not select, into a
+// text or a number, or to a key of a list. The content of JSON fields is not known in advance.
 func checkPath(steps []string, among []*ast.Field) error {
 	var inner []*ast.Field
 	var t *ast.Type
@@ -91,8 +112,8 @@ func checkPath(steps []string, among []*ast.Field) error {
 	}
 	rest := steps[1:]
 	if t.Elem != nil && len(rest) > 0 {
-		if _, ok := place(rest[0]); !ok {
-			return fmt.Errorf("%s is a list: behind it goes a place, like %s.0, and not %q", steps[0], steps[0], rest[0])
+		if _, ok := index(rest[0]); !ok {
+			return fmt.Errorf("%s is a list: a position follows it, like %s.0, and not %q", steps[0], steps[0], rest[0])
 		}
 		rest = rest[1:]
 	}
@@ -102,13 +123,13 @@ func checkPath(steps []string, among []*ast.Field) error {
 	case len(inner) > 0:
 		return checkPath(rest, inner)
 	case t.Name() != "JSON":
-		return fmt.Errorf("%s is of the type %s, which has nothing inside", steps[0], t.Name())
+		return fmt.Errorf("%s has the type %s, which has no fields", steps[0], t.Name())
 	default:
 		return nil
 	}
 }
 
-// unknown says that there is no such name, which names are meant perhaps, and which there are.
+// unknown is the error of a name that does not exist, with similar names and all names that do.
 func unknown(name, owner string, known []string) error {
 	hint := ""
 	if similar := core.SuggestionList(name, known); len(similar) > 0 {
@@ -117,7 +138,7 @@ func unknown(name, owner string, known []string) error {
 	return fmt.Errorf("there is no %q%s: %s %s", name, hint, owner, strings.Join(known, ", "))
 }
 
-// names are the names that fields have in the answer, each once.
+// names returns the names that fields have in the response, each once.
 func names(fields []*ast.Field) (all []string) {
 	for _, field := range fields {
 		if !slices.Contains(all, field.Alias) {

@@ -62,16 +62,16 @@ func TestColumnsThatLeadNowhere(t *testing.T) {
 		{"another case", "", "Status", `did you mean "status"?`},
 		{"a space before it", "", " status", `did you mean "status"?`},
 		{"nothing", "", "", `there is no "": a Call has id, `},
-		{"into a text", "", "id.x", "id is of the type ID, which has nothing inside"},
-		{"into a time", "", "startedAt.year", "startedAt is of the type DateTime, which has nothing inside"},
-		{"into an enum", "", "status.0", "status is of the type CallStatus, which has nothing inside"},
+		{"into a text", "", "id.x", "id has the type ID, which has no fields"},
+		{"into a time", "", "startedAt.year", "startedAt has the type DateTime, which has no fields"},
+		{"into an enum", "", "status.0", "status has the type CallStatus, which has no fields"},
 		{
 			"a list without a place", "", "transcript.content",
-			`transcript is a list: behind it goes a place, like transcript.0, and not "content"`,
+			`transcript is a list: a position follows it, like transcript.0, and not "content"`,
 		},
 		{"a place that is none", "", "transcript.-1.content", `and not "-1"`},
 		{"no such field in a list", "", "transcript.0.text", `there is no "text"`},
-		{"into a text in a list", "", "transcript.0.content.x", "content is of the type String, which has nothing inside"},
+		{"into a text in a list", "", "transcript.0.content.x", "content has the type String, which has no fields"},
 		{"not selected", "{ calls { nodes { id } } }", "status", `there is no "status": the document selects id`},
 		{
 			"not selected in a list", "{ calls { nodes { transcript { role } } } }", "transcript.0.content",
@@ -147,7 +147,7 @@ func TestEmptyColumns(t *testing.T) {
 					return
 				}
 				path := t.TempDir() + "/calls"
-				interrupted := &engine{calls: test.calls, troubles: []string{"", "", trouble("FORBIDDEN", "")}}
+				interrupted := &engine{calls: test.calls, failures: []string{"", "", failure("FORBIDDEN", "")}}
 				if err := WalkFile(t.Context(), options(interrupted), path); err == nil {
 					t.Error("it was not interrupted")
 				}
@@ -155,7 +155,7 @@ func TestEmptyColumns(t *testing.T) {
 				if err := WalkFile(t.Context(), options(&engine{calls: test.calls}), path); err != nil {
 					t.Error(err)
 				}
-				if got := strings.Join(told, "|"); got != strings.TrimSuffix("going on after 4 calls|"+test.want, "|") {
+				if got := strings.Join(told, "|"); got != strings.TrimSuffix("resuming after 4 calls|"+test.want, "|") {
 					t.Errorf("after an interruption it told %q", told)
 				}
 			})

@@ -8,9 +8,9 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Compose writes the document that selects just some columns of the calls, and no more of each than they need; without
-// columns all fields of a call that are no objects. The id comes with them, since by it a call that comes twice is
-// noticed. It takes a variable `statuses`, as `calls` does.
+// Compose writes the document that selects some columns of the calls, and nothing else; without columns, all fields of
+// a call that are not objects. It also selects the id, by which the walk detects a call that comes twice. The document
+// has a variable `statuses`, as `calls` does.
 func Compose(schema *ast.Schema, columns []string) (string, error) {
 	call := schema.Types["Call"]
 	selections := leaves(schema, call)
@@ -36,7 +36,8 @@ func Compose(schema *ast.Schema, columns []string) (string, error) {
 			selections = append(selections, "id")
 		}
 	}
-	return "query ($statuses: [CallOrderStatus!]) { calls(statuses: $statuses) { nodes { " + strings.Join(selections, " ") + " } } }", nil
+	return "query ($statuses: [CallOrderStatus!]) { calls(statuses: $statuses) { nodes { " +
+		strings.Join(selections, " ") + " } } }", nil
 }
 
 // selectField selects a field for the paths that lead on from it.
@@ -51,7 +52,7 @@ func selectField(schema *ast.Schema, of *ast.Definition, name string, paths [][]
 	}
 	var selections []string
 	for _, path := range paths {
-		if field.Type.Elem != nil && len(path) > 0 { // the place in the list
+		if field.Type.Elem != nil && len(path) > 0 { // the index in the list
 			path = path[1:]
 		}
 		if len(path) == 0 {
@@ -67,7 +68,7 @@ func selectField(schema *ast.Schema, of *ast.Definition, name string, paths [][]
 	return name + " { " + strings.Join(selections, " ") + " }", nil
 }
 
-// keysArgument asks for some keys of an object only, where the field can do that, and all paths name one.
+// keysArgument selects some keys of an object, where the field has that argument and all paths name a key.
 func keysArgument(field *ast.FieldDefinition, paths [][]string) string {
 	var wanted []string
 	for _, path := range paths {
@@ -86,7 +87,7 @@ func keysArgument(field *ast.FieldDefinition, paths [][]string) string {
 	return "(keys: [" + strings.Join(wanted, ", ") + "])"
 }
 
-// leaves are the fields of a type that have no fields of their own.
+// leaves returns the fields of a type that have no fields of their own.
 func leaves(schema *ast.Schema, of *ast.Definition) []string {
 	return fieldNames(of, func(field *ast.FieldDefinition) bool { return schema.Types[field.Type.Name()].IsLeafType() })
 }

@@ -121,9 +121,9 @@ func TestLinesTakenAwayMeanwhile(t *testing.T) {
 			func(part string) error {
 				return errors.Join(os.Remove(part), os.WriteFile(part, []byte("others"), 0o600))
 			},
-			"has just been finished or replaced by another process",
+			"another process has just finished or replaced ",
 		},
-		{"removed", nil, os.Remove, "has just been finished or replaced by another process"},
+		{"removed", nil, os.Remove, "another process has just finished or replaced "},
 		{
 			"written by two, where there are no locks", syscall.ENOLCK,
 			func(part string) error {
@@ -134,7 +134,7 @@ func TestLinesTakenAwayMeanwhile(t *testing.T) {
 				_, err = f.WriteAt([]byte("others"), 0)
 				return errors.Join(err, f.Close())
 			},
-			"has been changed since it was written; to start anew, remove",
+			"was changed after it was written; to start again, remove",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -170,7 +170,7 @@ func TestAnotherFileOfTheName(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path)
-	if err == nil || !strings.Contains(err.Error(), "to start anew, remove") || content(t, path) != others {
+	if err == nil || !strings.Contains(err.Error(), "to start again, remove") || content(t, path) != others {
 		t.Errorf("it ended with %v", err)
 	}
 }
@@ -178,7 +178,7 @@ func TestAnotherFileOfTheName(t *testing.T) {
 // A walk that has not written anything leaves nothing behind.
 func TestNothingWrittenLeavesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")
-	e := &engine{calls: 5, troubles: []string{trouble("FORBIDDEN", "")}}
+	e := &engine{calls: 5, failures: []string{failure("FORBIDDEN", "")}}
 	if err := WalkFile(t.Context(), e.options(t), path); err == nil {
 		t.Error("it did not fail")
 	}

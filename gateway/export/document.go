@@ -17,7 +17,7 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
-// Names that the walk adds to a document. No document is likely to have them, and the engine refuses one that does.
+// Names that the walk adds to a document. No document is likely to have them, and the engine rejects one that does.
 const (
 	pageAlias     = "_exportPage"
 	totalAlias    = "_exportTotal"
@@ -26,27 +26,27 @@ const (
 	firstVariable = "_exportFirst"
 )
 
-// Request is a GraphQL request, as it travels.
+// Request is a GraphQL request in JSON.
 type Request struct {
 	Query         string                    `json:"query"`
 	OperationName string                    `json:"operationName,omitempty"`
 	Variables     map[string]jsontext.Value `json:"variables,omitempty"`
 }
 
-// document is a request for one page of `calls`, made ready to be asked again and again.
+// document is a request for one page of `calls`, prepared to be sent for page after page.
 type document struct {
 	request    Request
-	connection string       // what `calls` is called in the answer
-	rows       string       // and its `nodes`, or its `edges`
-	node       string       // the `node` of an edge; empty where rows are nodes
-	fields     []*ast.Field // what is selected of a call, in that order
-	id         string       // what a call's `id` is called among them; empty where it is not selected
-	after      string       // the variable that takes the cursor
-	first      string       // the variable that takes the size of a page; empty where the document says it
+	connection string       // the name of `calls` in the response
+	rows       string       // the name of its `nodes` or `edges`
+	node       string       // the name of the `node` of an edge; empty where rows are nodes
+	fields     []*ast.Field // the selected fields of a call, in their order
+	id         string       // the name of a call's `id` among them; empty if it is not selected
+	after      string       // the variable for the cursor
+	first      string       // the variable for the page size; empty if the document has a size
 }
 
-// prepare finds the connection that an operation selects, and adds what a walk needs. All that it asks of the document
-// is to select `calls` and nothing else, going down.
+// prepare finds the connection that an operation selects, and adds what a walk needs. The document must select `calls`
+// and nothing else, and walk down.
 func prepare(schema *ast.Schema, r Request, pageSize int) (*document, error) {
 	query, errs := gqlparser.LoadQueryWithRules(schema, r.Query, rules.NewDefaultRules())
 	if len(errs) > 0 {
@@ -61,7 +61,7 @@ func prepare(schema *ast.Schema, r Request, pageSize int) (*document, error) {
 	}
 	calls, ok := op.SelectionSet[0].(*ast.Field)
 	if !ok || len(op.SelectionSet) > 1 || calls.Name != "calls" {
-		return nil, errors.New("walking the list takes an operation that selects `calls`, and nothing beside it")
+		return nil, errors.New("--all requires an operation that selects `calls` and nothing else")
 	}
 	d := &document{request: r, connection: calls.Alias}
 	d.request.Variables = maps.Clone(r.Variables)
@@ -81,26 +81,26 @@ func prepare(schema *ast.Schema, r Request, pageSize int) (*document, error) {
 	return d, nil
 }
 
-// noOperation says which operations there are to choose from.
+// noOperation is the error that lists the operations of a document.
 func noOperation(query *ast.QueryDocument, name string) error {
 	known := make([]string, 0, len(query.Operations))
 	for _, op := range query.Operations {
 		known = append(known, cmp.Or(op.Name, "one without a name"))
 	}
 	if name == "" {
-		return fmt.Errorf("the document has several operations: say by --operation which is meant of %s",
+		return fmt.Errorf("the document has several operations: choose one with --operation: %s",
 			strings.Join(known, ", "))
 	}
 	return fmt.Errorf("the operation: %w", unknown(name, "the document has", known))
 }
 
-// findRows finds the selection that has the calls.
+// findRows finds the selection of the calls.
 func (d *document) findRows(connection ast.SelectionSet) error {
 	var rows []*ast.Field // each has calls, or a call, below it
 	for _, selection := range connection {
 		field, ok := selection.(*ast.Field)
 		if !ok {
-			return errors.New("`calls` must not select by fragments, though its nodes may")
+			return errors.New("`calls` must not use fragments, though its nodes may")
 		}
 		switch field.Name {
 		case "nodes":
@@ -116,14 +116,14 @@ func (d *document) findRows(connection ast.SelectionSet) error {
 		}
 	}
 	if len(rows) != 1 {
-		return fmt.Errorf("`calls` must select either `nodes { … }` or `edges { node { … } }`, and does so %d times",
+		return fmt.Errorf("`calls` must select either `nodes { … }` or `edges { node { … } }` once, and does so %d times",
 			len(rows))
 	}
 	d.id = idName(d.fields)
 	return nil
 }
 
-// flat are the fields of a selection, with fragments in their places.
+// flat returns the fields of a selection, with its fragments expanded.
 func flat(set ast.SelectionSet) (fields []*ast.Field) {
 	for _, selection := range set {
 		switch s := selection.(type) {
@@ -138,7 +138,7 @@ func flat(set ast.SelectionSet) (fields []*ast.Field) {
 	return fields
 }
 
-// idName is the name that a call's `id` has in the answer; empty where a selection does not have it.
+// idName is the name of a call's `id` in the response; empty where a selection does not have it.
 func idName(fields []*ast.Field) string {
 	for _, field := range fields {
 		if field.Name == "id" {
@@ -148,12 +148,12 @@ func idName(fields []*ast.Field) string {
 	return ""
 }
 
-// addArguments lets the connection begin at a cursor that is a variable, and gives it a size. A document that has
-// variables for them keeps these.
+// addArguments makes the cursor of the connection a variable, and gives it a page size. A document that has variables
+// for them keeps these.
 func (d *document) addArguments(op *ast.OperationDefinition, calls *ast.Field, pageSize int) error {
 	for _, name := range []string{"last", "before"} {
 		if calls.Arguments.ForName(name) != nil {
-			return fmt.Errorf("`calls` is walked from its first call on, so it cannot have %q", name)
+			return fmt.Errorf("--all reads `calls` from the first call on, so it cannot have %q", name)
 		}
 	}
 	switch after := argument(calls, "after"); after.Kind {
@@ -180,7 +180,7 @@ func (d *document) addArguments(op *ast.OperationDefinition, calls *ast.Field, p
 	return nil
 }
 
-// argument is an argument's value: null where it is not given yet.
+// argument returns the value of an argument, which is null if the document does not have it.
 func argument(field *ast.Field, name string) *ast.Value {
 	if arg := field.Arguments.ForName(name); arg != nil {
 		return arg.Value
@@ -190,18 +190,24 @@ func argument(field *ast.Field, name string) *ast.Value {
 	return arg.Value
 }
 
-// define lets a value be that of a new variable.
+// define replaces a value by a new variable.
 func define(op *ast.OperationDefinition, value *ast.Value, variable, t string) string {
-	op.VariableDefinitions = append(op.VariableDefinitions, &ast.VariableDefinition{Variable: variable, Type: ast.NamedType(t, nil)})
+	op.VariableDefinitions = append(op.VariableDefinitions, &ast.VariableDefinition{
+		Variable: variable, Type: ast.NamedType(t, nil),
+	})
 	*value = ast.Value{Kind: ast.Variable, Raw: variable}
 	return variable
 }
 
-// addFields selects where the page ends, and how many calls there are when that is wanted: whatever the document itself
-// selects of them, and under whatever names.
+// addFields selects the end of the page, and the total where it is wanted, whatever the document itself selects of
+// them.
 func (d *document) addFields(op *ast.OperationDefinition, calls *ast.Field) {
-	op.VariableDefinitions = append(op.VariableDefinitions, &ast.VariableDefinition{Variable: totalVariable, Type: ast.NonNullNamedType("Boolean", nil)})
-	wanted := &ast.Directive{Name: "include", Arguments: ast.ArgumentList{{Name: "if", Value: &ast.Value{Kind: ast.Variable, Raw: totalVariable}}}}
+	op.VariableDefinitions = append(op.VariableDefinitions, &ast.VariableDefinition{
+		Variable: totalVariable, Type: ast.NonNullNamedType("Boolean", nil),
+	})
+	wanted := &ast.Directive{Name: "include", Arguments: ast.ArgumentList{
+		{Name: "if", Value: &ast.Value{Kind: ast.Variable, Raw: totalVariable}},
+	}}
 	calls.SelectionSet = append(calls.SelectionSet,
 		&ast.Field{Alias: pageAlias, Name: "pageInfo", SelectionSet: ast.SelectionSet{
 			&ast.Field{Alias: "hasNextPage", Name: "hasNextPage"}, &ast.Field{Alias: "endCursor", Name: "endCursor"},
@@ -209,7 +215,7 @@ func (d *document) addFields(op *ast.OperationDefinition, calls *ast.Field) {
 		&ast.Field{Alias: totalAlias, Name: "totalCount", Directives: ast.DirectiveList{wanted}})
 }
 
-// at is the request for the page behind a cursor.
+// at returns the request for the page after a cursor.
 func (d *document) at(cursor string, total bool) ([]byte, error) {
 	r := d.request
 	r.Variables = maps.Clone(r.Variables)

@@ -21,23 +21,31 @@ func TestDocuments(t *testing.T) {
 			"id status", `{"_exportAfter":"C","_exportFirst":7,"_exportTotal":true}`,
 		},
 		{
-			"variables of its own", `query Q($n: Int, $c: String, $s: [CallOrderStatus!]) { calls(first: $n, after: $c, statuses: $s) { nodes { id } } }`,
-			`query Q($n: Int, $c: String, $s: [CallOrderStatus!], ` + all + `) { calls(first: $n, after: $c, statuses: $s) { nodes { id }` + page + `} }`,
+			"variables of its own", `query Q($n: Int, $c: String, $s: [CallOrderStatus!]) ` +
+				`{ calls(first: $n, after: $c, statuses: $s) { nodes { id } } }`,
+			`query Q($n: Int, $c: String, $s: [CallOrderStatus!], ` + all +
+				`) { calls(first: $n, after: $c, statuses: $s) { nodes { id }` + page + `} }`,
 			"id", `{"c":"C","n":7,"_exportTotal":true}`,
 		},
 		{
 			"a default", `query ($n: Int = 3) { calls(first: $n) { nodes { id } } }`,
-			`query ($n: Int = 3, $_exportAfter: String, ` + all + `) { calls(first: $n, after: $_exportAfter) { nodes { id }` + page + `} }`,
+			`query ($n: Int = 3, $_exportAfter: String, ` + all + `) { calls(first: $n, after: $_exportAfter) { nodes { id }` +
+				page + `} }`,
 			"id", `{"_exportAfter":"C","_exportTotal":true}`,
 		},
 		{
 			"values of its own", `{ calls(first: 9, after: "X") { nodes { id } pageInfo { startCursor } } }`,
-			`query ($_exportAfter: String, ` + all + `) { calls(first: 9, after: $_exportAfter) { nodes { id } pageInfo { startCursor }` + page + `} }`,
+			`query ($_exportAfter: String, ` + all +
+				`) { calls(first: 9, after: $_exportAfter) { nodes { id } pageInfo { startCursor }` + page + `} }`,
 			"id", `{"_exportAfter":"C","_exportTotal":true}`,
 		},
 		{
-			"edges, aliases, fragments", `{ c: calls { e: edges { cursor n: node { a: id ...F ... on Call { result a: id } } } totalCount } } fragment F on Call { ended: endedAt }`,
-			`query (` + own + all + `) { c: calls(after: $_exportAfter, first: $_exportFirst) { e: edges { cursor n: node { a: id ... F ... on Call { result a: id } } } totalCount` + page + `} } fragment F on Call { ended: endedAt }`,
+			"edges, aliases, fragments",
+			`{ c: calls { e: edges { cursor n: node { a: id ...F ... on Call { result a: id } } } totalCount } } ` +
+				`fragment F on Call { ended: endedAt }`,
+			`query (` + own + all +
+				`) { c: calls(after: $_exportAfter, first: $_exportFirst) { e: edges { cursor n: node ` +
+				`{ a: id ... F ... on Call { result a: id } } } totalCount` + page + `} } fragment F on Call { ended: endedAt }`,
 			"a ended result", `{"_exportAfter":"C","_exportFirst":7,"_exportTotal":true}`,
 		},
 		{
@@ -61,7 +69,8 @@ func TestDocuments(t *testing.T) {
 			text, err := d.at("C", true)
 			var value jsontext.Value = text
 			var want jsontext.Value = []byte(test.variables)
-			if err != nil || value.Canonicalize() != nil || want.Canonicalize() != nil || !strings.HasSuffix(string(value), `,"variables":`+string(want)+"}") {
+			if err != nil || value.Canonicalize() != nil || want.Canonicalize() != nil ||
+				!strings.HasSuffix(string(value), `,"variables":`+string(want)+"}") {
 				t.Errorf("%v, got %s", err, value)
 			}
 		})
@@ -77,9 +86,9 @@ func TestDocumentsThatCannotBeWalked(t *testing.T) {
 	for query, want := range map[string]string{
 		`{ calls`:            "the document",
 		`{ calls { rows } }`: `Cannot query field "rows"`,
-		`{ __typename }`:     "selects `calls`, and nothing beside it",
-		`{ calls { nodes { id } } call(id: 1) { id } }`:                            "selects `calls`, and nothing beside it",
-		`{ ...F } fragment F on Query { calls { nodes { id } } }`:                  "selects `calls`, and nothing beside it",
+		`{ __typename }`:     "selects `calls` and nothing else",
+		`{ calls { nodes { id } } call(id: 1) { id } }`:                            "selects `calls` and nothing else",
+		`{ ...F } fragment F on Query { calls { nodes { id } } }`:                  "selects `calls` and nothing else",
 		`{ calls { totalCount } }`:                                                 "0 times",
 		`{ calls { nodes { id } edges { node { id } } } }`:                         "2 times",
 		`{ calls { edges { node { id } ... on CallEdge { node { status } } } } }`:  "2 times",
@@ -102,7 +111,8 @@ func TestDocumentsThatCannotBeWalked(t *testing.T) {
 func TestCompose(t *testing.T) {
 	schema := loadSchema(t)
 	for columns, want := range map[string]string{
-		"":          "id status phoneNumber startedAt answeredAt endedAt durationSeconds ringingSeconds result dialError endReason endedBy recordingUrl structuredOutput transcriptEntryCount extra",
+		"": "id status phoneNumber startedAt answeredAt endedAt durationSeconds ringingSeconds result dialError " +
+			"endReason endedBy recordingUrl structuredOutput transcriptEntryCount extra",
 		"status,id": "status id",
 		`structuredOutput.nps,id,structuredOutput.a"b,structuredOutput.nps.x`: "structuredOutput" +
 			`(keys: ["nps", "a\"b", "nps.x"]) id`,
@@ -121,7 +131,8 @@ func TestCompose(t *testing.T) {
 			list = strings.Split(columns, ",")
 		}
 		got, err := Compose(schema, list)
-		if err != nil || got != "query ($statuses: [CallOrderStatus!]) { calls(statuses: $statuses) { nodes { "+want+" } } }" {
+		if err != nil ||
+			got != "query ($statuses: [CallOrderStatus!]) { calls(statuses: $statuses) { nodes { "+want+" } } }" {
 			t.Errorf("%s: %v, %s", columns, err, got)
 		}
 		if d, err := prepare(schema, Request{Query: got}, 7); err != nil {

@@ -35,7 +35,7 @@ func loadSchema(t *testing.T) *ast.Schema {
 type engine struct {
 	calls    int
 	requests []Request
-	troubles []string // answered first, one for each request; empty: the real answer
+	failures []string // answered first, one for each request; empty: the real answer
 	stop     func(request int)
 }
 
@@ -51,11 +51,11 @@ func (e *engine) ask(ctx context.Context, text []byte) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if len(e.troubles) > 0 {
-		trouble := e.troubles[0]
-		e.troubles = e.troubles[1:]
-		if trouble != "" {
-			return []byte(trouble), nil
+	if len(e.failures) > 0 {
+		failure := e.failures[0]
+		e.failures = e.failures[1:]
+		if failure != "" {
+			return []byte(failure), nil
 		}
 	}
 	var cursor string
@@ -80,36 +80,66 @@ func (e *engine) ask(ctx context.Context, text []byte) ([]byte, error) {
 func (e *engine) options(t *testing.T) *Options {
 	t.Helper()
 	return &Options{
-		Ask: e.ask, Schema: loadSchema(t), Request: Request{Query: "{ calls { nodes { id extra } } }"}, PageSize: 2, MaxWait: time.Minute,
-		Notify: func(line string) { t.Log(line) },
+		Ask: e.ask, Schema: loadSchema(t), Request: Request{Query: "{ calls { nodes { id extra } } }"}, PageSize: 2,
+		MaxWait: time.Minute,
+		Notify:  func(line string) { t.Log(line) },
 	}
 }
 
-func trouble(code, more string) string {
-	return `{"errors":[{"message":"No.","path":["calls"],"extensions":{"code":"` + code + `"` + more + `}}],"data":{"calls":null}}`
+func failure(code, more string) string {
+	return `{"errors":[{"message":"No.","path":["calls"],"extensions":{"code":"` + code + `"` + more +
+		`}}],"data":{"calls":null}}`
 }
 
 // A walk waits as long as it is told to, and not for ever; other errors end it at once.
-func TestTroubleOnTheWay(t *testing.T) {
+func TestTemporaryErrors(t *testing.T) {
 	for _, test := range []struct {
 		name     string
-		troubles []string
+		failures []string
 		want     time.Duration
 		fails    string
 	}{
 		{"none", nil, 0, ""},
-		{"once", []string{"", trouble("UPSTREAM_RATE_LIMITED", `,"retryAfter":7`)}, 7 * time.Second, ""},
-		{"longer and longer", []string{trouble("OVERLOADED", ""), trouble("UPSTREAM_UNAVAILABLE", ""), trouble("UPSTREAM_TIMEOUT", "")}, 7 * time.Second, ""},
-		{"too long", []string{trouble("OVERLOADED", `,"retryAfter":61`)}, 0, "stopped after 0 calls: OVERLOADED: No.; nothing has been written"},
-		{"cursor lost", []string{"", trouble("CURSOR_EXPIRED", "")}, 0, "stopped after 2 calls: CURSOR_EXPIRED: No.; start anew, without --after"},
-		{"forbidden", []string{"", trouble("FORBIDDEN", "")}, 0, "stopped after 2 calls: FORBIDDEN: No.; go on with --after 2"},
-		{"no calls", []string{`{"data":{"calls":null}}`}, 0, "stopped after 0 calls: an answer without calls; nothing has been written"},
-		{"no JSON", []string{`oops`}, 0, "an answer that cannot be read"},
-		{"no way on", []string{"", `{"data":{"calls":{"nodes":[],"_exportPage":{"hasNextPage":true,"endCursor":null}}}}`}, 0, "a page without a cursor to go on from"},
+		{"once", []string{"", failure("UPSTREAM_RATE_LIMITED", `,"retryAfter":7`)}, 7 * time.Second, ""},
+		{"longer and longer", []string{
+			failure("OVERLOADED", ""), failure("UPSTREAM_UNAVAILABLE", ""),
+			failure("UPSTREAM_TIMEOUT", ""),
+		}, 7 * time.Second, ""},
+		{
+			"too long",
+			[]string{failure("OVERLOADED", `,"retryAfter":61`)},
+			0,
+			"stopped after 0 calls: OVERLOADED: No.; nothing was written",
+		},
+		{
+			"cursor lost",
+			[]string{"", failure("CURSOR_EXPIRED", "")},
+			0,
+			"stopped after 2 calls: CURSOR_EXPIRED: No.; start again without --after",
+		},
+		{
+			"forbidden",
+			[]string{"", failure("FORBIDDEN", "")},
+			0,
+			"stopped after 2 calls: FORBIDDEN: No.; continue with --after 2",
+		},
+		{
+			"no calls",
+			[]string{`{"data":{"calls":null}}`},
+			0,
+			"stopped after 0 calls: the response has no calls; nothing was written",
+		},
+		{"no JSON", []string{`oops`}, 0, "the response cannot be read"},
+		{
+			"no way on",
+			[]string{"", `{"data":{"calls":{"nodes":[],"_exportPage":{"hasNextPage":true,"endCursor":null}}}}`},
+			0,
+			"the page has no cursor to continue from",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := &engine{calls: 5, troubles: test.troubles}
+				e := &engine{calls: 5, failures: test.failures}
 				var out bytes.Buffer
 				began := time.Now()
 				err := Walk(t.Context(), e.options(t), &out)
@@ -129,15 +159,17 @@ func TestTroubleOnTheWay(t *testing.T) {
 
 // Errors beside calls are told and counted, and the walk goes on.
 func TestErrorsBesideCalls(t *testing.T) {
-	page := `{"errors":[{"message":"Bad row.","path":["calls"],"extensions":{"code":"UPSTREAM_INVALID_RESPONSE"}},{"message":"No total.","path":["calls","_exportTotal"],"extensions":{"code":"UPSTREAM_TIMEOUT"}}],` +
+	page := `{"errors":[{"message":"Bad row.","path":["calls"],"extensions":{"code":"UPSTREAM_INVALID_RESPONSE"}},` +
+		`{"message":"No total.","path":["calls","_exportTotal"],"extensions":{"code":"UPSTREAM_TIMEOUT"}}],` +
 		`"data":{"calls":{"nodes":[{"id":"x"}],"_exportPage":{"hasNextPage":true,"endCursor":"2"},"_exportTotal":null}}}`
-	e := &engine{calls: 5, troubles: []string{page}}
+	e := &engine{calls: 5, failures: []string{page}}
 	o := e.options(t)
 	var told []string
 	o.Notify = func(line string) { told = append(told, line) }
 	var out bytes.Buffer
 	err := Walk(t.Context(), o, &out)
-	if !errors.Is(err, ErrIncomplete) || strings.Count(out.String(), "\n") != 4 || fmt.Sprint(told) != "[UPSTREAM_INVALID_RESPONSE: Bad row.]" {
+	if !errors.Is(err, ErrIncomplete) || strings.Count(out.String(), "\n") != 4 ||
+		fmt.Sprint(told) != "[UPSTREAM_INVALID_RESPONSE: Bad row.]" {
 		t.Errorf("%v, told %v\n%s", err, told, &out)
 	}
 }
@@ -164,22 +196,23 @@ func TestReordered(t *testing.T) {
 		{name: "no", answers: []string{answered("2", `,"extensions":{"stale":3,"reordered":false}`, "0", "1")}},
 		{
 			name: "seen twice", answers: []string{answered("2", reordered, "0", "1"), answered("4", reordered, "2", "3")},
-			want: "calls changed places while they were read, 2 times: calls that moved may be missing from the output or be in it " +
-				"twice; run it again when the list is quieter",
+			want: "calls changed places during the walk, 2 times: calls that moved may be missing from the output, or be " +
+				"there twice; run the command again when the list changes less",
 		},
 		{
 			name: "a call again", answers: []string{answered("2", "", "0", "3")},
-			want: "calls changed places while they were read, or Revox lists some twice: 1 calls are in the output again, and others " +
-				"may be missing from it; run it again when the list is quieter",
+			want: "calls changed places during the walk, or Revox lists some twice: 1 calls are in the output more than once, " +
+				"and others may be missing; run the command again when the list changes less",
 		},
 		{
-			name: "a call again under another name", query: "{ calls { edges { node { extra ...on Call { id: extra x: id } } } } }",
+			name: "a call again under another name", query: "{ calls { edges { node { extra ...on Call { id: extra x: id } } " +
+				"} } }",
 			answers: []string{
 				`{"data":{"calls":{"edges":[{"node":{"id":"a","x":"1"}},{"node":{"id":"a","x":"2"}},{"node":{"id":"b","x":"1"}}],` +
 					`"_exportPage":{"hasNextPage":false,"endCursor":"4"}}}}`,
 			},
-			want: "calls changed places while they were read, or Revox lists some twice: 1 calls are in the output again, and others " +
-				"may be missing from it; run it again when the list is quieter",
+			want: "calls changed places during the walk, or Revox lists some twice: 1 calls are in the output more than once, " +
+				"and others may be missing; run the command again when the list changes less",
 		},
 		{
 			name: "a call again whose id is not selected", query: "{ calls { nodes { extra } } }",
@@ -187,7 +220,7 @@ func TestReordered(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			e := &engine{calls: 5, troubles: test.answers}
+			e := &engine{calls: 5, failures: test.answers}
 			o := e.options(t)
 			if test.query != "" {
 				o.Request.Query = test.query
@@ -197,7 +230,7 @@ func TestReordered(t *testing.T) {
 			switch {
 			case test.want == "" && err != nil, test.want != "" && (!errors.Is(err, ErrReordered) || err.Error() != test.want):
 				t.Errorf("it ended with %v", err)
-			case strings.Contains(out.String(), "\n") && len(e.troubles) > 0:
+			case strings.Contains(out.String(), "\n") && len(e.failures) > 0:
 				t.Errorf("it ended early:\n%s", &out)
 			}
 		})
@@ -224,9 +257,14 @@ b","big":12345678901234567890,"data":{ "n" : 1.50,
 		columns string
 		want    string
 	}{
-		{NDJSON, "", `{"id":"1","phone":"+33612345678","formula":"=1+1","minus":"-1 point","none":null,"lines":"a\nb","big":12345678901234567890,"data":{"n":1.50,"t":["x",{"y":"z"}],"n":2},"list":[]}` + "\n"},
-		{NDJSON, "big,data.t.1.y,none,data.x.y", `{"big":12345678901234567890,"data.t.1.y":"z","none":null,"data.x.y":null}` + "\n"},
-		{CSV, "", "id,phone,formula,minus,none,lines,big,data,list\n" + `1,+33612345678,'=1+1,'-1 point,,"a` + "\nb" + `",12345678901234567890,"{""n"":1.50,""t"":[""x"",{""y"":""z""}],""n"":2}",[]` + "\n"},
+		{NDJSON, "", `{"id":"1","phone":"+33612345678","formula":"=1+1","minus":"-1 point","none":null,"lines":"a\nb",` +
+			`"big":12345678901234567890,"data":{"n":1.50,"t":["x",{"y":"z"}],"n":2},"list":[]}` + "\n"},
+		{
+			NDJSON, "big,data.t.1.y,none,data.x.y",
+			`{"big":12345678901234567890,"data.t.1.y":"z","none":null,"data.x.y":null}` + "\n",
+		},
+		{CSV, "", "id,phone,formula,minus,none,lines,big,data,list\n" + `1,+33612345678,'=1+1,'-1 point,,"a` + "\nb" +
+			`",12345678901234567890,"{""n"":1.50,""t"":[""x"",{""y"":""z""}],""n"":2}",[]` + "\n"},
 		{CSV, "data.t.0,data.t.7,data.t.x,id.0", "data.t.0,data.t.7,data.t.x,id.0\nx,,,\n"},
 		{CSV, "none", "none\n\"\"\n"}, // an empty line would be no row
 	} {
@@ -257,8 +295,9 @@ b","big":12345678901234567890,"data":{ "n" : 1.50,
 
 func TestHarmless(t *testing.T) {
 	for text, want := range map[string]string{
-		"": "", "text": "text", "+33 (0)6-12.34": "+33 (0)6-12.34", "-3": "-3", "=A1": "'=A1", "@SUM(A1)": "'@SUM(A1)", "+1+cmd|' /C calc'!A0": "'+1+cmd|' /C calc'!A0",
-		"-A1": "'-A1", "\t=A1": "'\t=A1", "\r=A1": "'\r=A1", "\n=A1": "'\n=A1", "a=b": "a=b",
+		"": "", "text": "text", "+33 (0)6-12.34": "+33 (0)6-12.34", "-3": "-3", "=A1": "'=A1", "@SUM(A1)": "'@SUM(A1)",
+		"+1+cmd|' /C calc'!A0": "'+1+cmd|' /C calc'!A0",
+		"-A1":                  "'-A1", "\t=A1": "'\t=A1", "\r=A1": "'\r=A1", "\n=A1": "'\n=A1", "a=b": "a=b",
 		"＝A1": "'＝A1", "＋A1": "'＋A1", "－A1": "'－A1", "＠A1": "'＠A1", "＋81 3": "'＋81 3", "a＝b": "a＝b",
 		"\x00=A1": "'\x00=A1", "\x00A1": "'\x00A1", "\x0b=A1": "'\x0b=A1", "\u0085=A1": "'\u0085=A1",
 		"\ufeff=A1": "'\ufeff=A1",

@@ -20,11 +20,11 @@ import (
 // stream is a sink that keeps nothing: a pipe, or a terminal.
 type stream struct {
 	io.Writer
-	header bool // lines begin with one
-	torn   bool // a page has been written in part
+	header bool // the output begins with a header
+	torn   bool // a page was written in part
 }
 
-// begin implements [sink]: there never was an earlier run.
+// begin implements [sink]: there is no earlier run to resume.
 func (*stream) begin(func(io.Reader)) (*position, error) { return nil, nil } //nolint:nilnil // as said
 
 func (s *stream) write(lines []byte, _ position) error {
@@ -43,49 +43,49 @@ func (s *stream) advice(p position, lost bool) string {
 	var advice string
 	switch {
 	case lost:
-		advice = "start anew, without --after"
+		advice = "start again without --after"
 	case p.Cursor == "" && s.torn:
-		advice = "what has been written is not whole: start anew"
+		advice = "the output is incomplete: start again"
 	case p.Cursor == "":
-		return "nothing has been written"
+		return "nothing was written"
 	case s.torn:
-		advice = fmt.Sprintf("what has been written behind these %d is not whole: cut it off, and go on with %s",
+		advice = fmt.Sprintf("the output after these %d calls is incomplete: remove it, and continue with %s",
 			p.Calls, after)
 	default:
-		advice = "go on with " + after
+		advice = "continue with " + after
 	}
-	if trouble := p.trouble(); trouble != nil { // whoever goes on does not know of it
-		advice += "\n" + trouble.Error()
+	if flaws := p.flaws(); flaws != nil { // the next run does not know of them
+		advice += "\n" + flaws.Error()
 	}
 	return advice
 }
 
-// system is what the operating system does for a file, and what not every file system has.
+// system holds the operations that not every file system supports.
 type system struct {
 	lock func(*os.File) error // for this process alone, without waiting
 	sync func(*os.File) error // to the disk; also the names in a folder
 }
 
-// lacks reports whether an error says that the file system has no such thing, and not that it failed: ENOSYS, ENOTSUP,
+// lacks reports whether an error says that the file system does not support an operation: ENOSYS, ENOTSUP,
 // EOPNOTSUPP; EINVAL from fsync(2) of what cannot be synced; ENOLCK from flock(2) where the server keeps no locks.
 func lacks(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOLCK)
 }
 
-// file is a sink that keeps its lines in step with a state, as doc.go explains. Its lock keeps others out.
+// file is a sink that keeps its lines in step with a state, as doc.go explains. Its lock excludes other processes.
 type file struct {
 	system
 	path   string // of the complete file
-	digest string // of what decides about the lines
+	digest string // of everything that decides the lines
 	part   *os.File
 	length int64
 	sum    hash.Hash // of the lines
 	unused bool      // there is neither a line nor a state
-	shared bool      // for lack of a lock others may write it too
-	named  bool      // the complete file has its name already
+	shared bool      // without a lock, other processes may write it too
+	named  bool      // the complete file already has its name
 }
 
-// state is what is kept beside the lines.
+// state is the content of FILE.state.
 type state struct {
 	Digest string `json:"digest"`
 	Length int64  `json:"length"` // of the lines
@@ -96,11 +96,11 @@ type state struct {
 func (f *file) partPath() string  { return f.path + ".part" }
 func (f *file) statePath() string { return f.path + ".state" }
 
-// maxLinks is how many symbolic links may lead from one to the next: Linux's own bound.
+// maxLinks bounds a chain of symbolic links: Linux's own bound.
 const maxLinks = 40
 
-// target follows symbolic links, so that what they lead to is written, and none of them is replaced by a file. Unlike
-// [filepath.EvalSymlinks] it also follows one to a file that is not there yet, if its folder is.
+// target follows symbolic links, so that their target is written and no link is replaced by a file. Unlike
+// [filepath.EvalSymlinks] it also follows a link to a file that does not exist yet, if its folder does.
 func target(path string) (string, error) {
 	for range maxLinks {
 		folder, name := filepath.Split(path)
@@ -110,7 +110,7 @@ func target(path string) (string, error) {
 		}
 		path = filepath.Join(folder, name)
 		link, err := os.Readlink(path)
-		if err != nil { // it is none; or else opening it tells why not
+		if err != nil { // not a link; else opening it returns the reason
 			return path, nil //nolint:nilerr // as said
 		}
 		if path = link; !filepath.IsAbs(link) {
@@ -120,7 +120,7 @@ func target(path string) (string, error) {
 	return "", fmt.Errorf("%s: %w", path, syscall.ELOOP)
 }
 
-// openFile opens the unfinished lines beside the file that path leads to, for one process alone.
+// openFile opens the unfinished lines beside the target of path, exclusively for this process.
 func openFile(path, digest string, system system, notify func(line string)) (*file, error) {
 	to, err := target(path)
 	if err != nil {
@@ -130,7 +130,7 @@ func openFile(path, digest string, system system, notify func(line string)) (*fi
 		return nil, &UsageError{err}
 	}
 	f := &file{system: system, path: to, digest: digest, sum: sha256.New()}
-	// Calls hold personal data: others have no business to read them.
+	// Calls hold personal data: other users must not read them.
 	if f.part, err = os.OpenFile(f.partPath(), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return nil, err
 	}
@@ -139,14 +139,15 @@ func openFile(path, digest string, system system, notify func(line string)) (*fi
 		case errors.Is(err, syscall.EWOULDBLOCK):
 			err = fmt.Errorf("%s is being written by another process: %w", f.partPath(), err)
 		case lacks(err):
-			notify(fmt.Sprintf("%s cannot be locked here (%v): let no other run write it meanwhile", f.partPath(), err))
+			notify(fmt.Sprintf("%s cannot be locked here (%v): make sure that no other run writes it meanwhile",
+				f.partPath(), err))
 			f.shared, err = true, nil
 		default:
 			err = fmt.Errorf("%s cannot be locked: %w", f.partPath(), err)
 		}
 	}
 	if err == nil {
-		err = f.check() // whoever had the lock may have renamed it in between
+		err = f.check() // the former owner of the lock may have renamed it in between
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.part.Close())
@@ -154,19 +155,19 @@ func openFile(path, digest string, system system, notify func(line string)) (*fi
 	return f, nil
 }
 
-// check makes sure that the lines are still where they were, and nobody else has given others their name.
+// check makes sure that FILE.part is still the opened file.
 func (f *file) check() error {
 	opened, err := f.part.Stat()
 	if err != nil {
 		return err
 	}
 	if there, err := os.Stat(f.partPath()); err != nil || !os.SameFile(opened, there) {
-		return errors.Join(fmt.Errorf("%s has just been finished or replaced by another process", f.partPath()), err)
+		return errors.Join(fmt.Errorf("another process has just finished or replaced %s", f.partPath()), err)
 	}
 	return nil
 }
 
-// begin reads the state, and cuts off the lines that were written after it.
+// begin reads the state, and truncates the lines that were written after it.
 func (f *file) begin(read func(lines io.Reader)) (*position, error) {
 	var s state
 	text, err := os.ReadFile(f.statePath())
@@ -181,8 +182,8 @@ func (f *file) begin(read func(lines io.Reader)) (*position, error) {
 		return nil, fmt.Errorf("%s cannot be read: %w; %s", f.statePath(), err, f.advice(position{}, true))
 	}
 	if s.Digest != f.digest {
-		return nil, &UsageError{fmt.Errorf("%s is unfinished, and of another query: the document, the variables, the "+
-			"columns, the format, the address, the key or the version differ; finish it with them, or %s",
+		return nil, &UsageError{fmt.Errorf("%s is the unfinished file of another query: the document, the variables, the "+
+			"columns, the format, the address, the key or the version differ; finish that query, or %s",
 			f.partPath(), f.advice(position{}, true))}
 	}
 	size, err := f.part.Seek(0, io.SeekEnd)
@@ -195,7 +196,7 @@ func (f *file) begin(read func(lines io.Reader)) (*position, error) {
 		}
 	}
 	if size < s.Length {
-		return nil, fmt.Errorf("%s has %d bytes, and %s tells of %d; %s",
+		return nil, fmt.Errorf("%s has %d bytes, and %s expects %d; %s",
 			f.partPath(), size, f.statePath(), s.Length, f.advice(position{}, true))
 	}
 	lines := io.TeeReader(io.NewSectionReader(f.part, 0, s.Length), f.sum)
@@ -214,10 +215,10 @@ func (f *file) begin(read func(lines io.Reader)) (*position, error) {
 }
 
 func (f *file) changed() error {
-	return fmt.Errorf("%s has been changed since it was written; %s", f.partPath(), f.advice(position{}, true))
+	return fmt.Errorf("%s was changed after it was written; %s", f.partPath(), f.advice(position{}, true))
 }
 
-// isFile reports whether a file has just the lines that a state tells of.
+// isFile reports whether a file has exactly the lines that a state describes.
 func isFile(path string, s *state) bool {
 	f, err := os.Open(path) //nolint:gosec // the user names it
 	if err != nil {
@@ -231,7 +232,7 @@ func isFile(path string, s *state) bool {
 
 func sumOf(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
-// write appends lines, and when they are on the disk replaces the state.
+// write appends lines, and replaces the state once they are on the disk.
 func (f *file) write(lines []byte, p position) error {
 	n, err := f.part.Write(lines)
 	f.length += int64(n)
@@ -250,8 +251,8 @@ func (f *file) write(lines []byte, p position) error {
 	return f.replace(f.statePath(), append(text, '\n'))
 }
 
-// toDisk waits until what is written is on the disk. Where that cannot be asked for, the walk goes on: killing the
-// process does no harm there either, and only losing the power may.
+// toDisk waits until the file is on the disk. Where the file system does not support that, the walk continues: killing
+// the process does no harm then, and only a power failure may.
 func (f *file) toDisk(file *os.File) error {
 	if err := f.sync(file); err != nil && !lacks(err) {
 		return err
@@ -259,7 +260,7 @@ func (f *file) toDisk(file *os.File) error {
 	return nil
 }
 
-// finish makes the file complete. A run that is interrupted in here leaves the rest of it to the next one.
+// finish gives the file its name. If a run is interrupted here, the next run finishes.
 func (f *file) finish() error {
 	var err error
 	if f.named {
@@ -279,22 +280,22 @@ func (f *file) finish() error {
 	return os.Remove(f.statePath())
 }
 
-// close leaves nothing behind where nothing has been written.
+// close removes FILE.part if nothing was written.
 func (f *file) close() error {
 	if f.unused {
-		_ = os.Remove(f.partPath()) // before the lock ends. The next run does not mind one that is left
+		_ = os.Remove(f.partPath()) // before the lock ends; the next run ignores a file that is left
 	}
 	return f.part.Close()
 }
 
 func (f *file) advice(_ position, lost bool) string {
 	if lost {
-		return fmt.Sprintf("to start anew, remove %s and %s", f.partPath(), f.statePath())
+		return fmt.Sprintf("to start again, remove %s and %s", f.partPath(), f.statePath())
 	}
-	return "run it again to go on"
+	return "run the command again to continue"
 }
 
-// replace puts a text into a file so that at every moment it has all of the former text or all of the new one.
+// replace replaces the content of a file atomically.
 func (f *file) replace(path string, text []byte) error {
 	temporary := path + ".new"
 	to, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // beside the user's file
@@ -311,7 +312,7 @@ func (f *file) replace(path string, text []byte) error {
 	return f.syncFolder()
 }
 
-// syncFolder makes renaming last through a loss of power. A folder that only takes files cannot even be opened.
+// syncFolder makes a rename survive a power failure. A folder without read permission cannot be opened.
 func (f *file) syncFolder() error {
 	folder, err := os.Open(filepath.Dir(f.path))
 	if errors.Is(err, fs.ErrPermission) {
@@ -322,10 +323,10 @@ func (f *file) syncFolder() error {
 	return errors.Join(f.toDisk(folder), folder.Close())
 }
 
-// linesVersion changes when the same calls come to be other lines, so that no file has both.
+// linesVersion changes when the format of the lines changes, so that no file has both formats.
 const linesVersion = 2
 
-// digest is of everything that decides about the lines. How many calls come at once does not.
+// digest returns a hash of everything that decides the lines. The page size does not.
 func (w *walk) digest() string {
 	request := w.document.request
 	request.Variables = maps.Clone(request.Variables)

@@ -52,7 +52,7 @@ func interrupt(t *testing.T, path string, calls, n int) {
 		}
 	}}
 	err := WalkFile(ctx, e.options(t), path)
-	if err == nil || !strings.HasSuffix(err.Error(), "enough; run it again to go on") {
+	if err == nil || !strings.HasSuffix(err.Error(), "enough; run the command again to continue") {
 		t.Fatalf("it ended with %v", err)
 	}
 }
@@ -76,19 +76,23 @@ func TestResume(t *testing.T) {
 }
 
 // What went wrong before an interruption is still told by the run that comes to the end.
-func TestResumeAfterTrouble(t *testing.T) {
+func TestResumeKeepsFlaws(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	e := &engine{calls: 9, troubles: []string{answered("2", `,"extensions":{"reordered":true}`, "0", "0")}, stop: func(request int) {
-		if request == 2 {
-			cancel(errors.New("enough"))
-		}
-	}}
+	e := &engine{
+		calls: 9, failures: []string{answered("2", `,"extensions":{"reordered":true}`, "0", "0")},
+		stop: func(request int) {
+			if request == 2 {
+				cancel(errors.New("enough"))
+			}
+		},
+	}
 	if err := WalkFile(ctx, e.options(t), path); err == nil || errors.Is(err, ErrReordered) {
 		t.Fatalf("interrupted, it ended with %v", err)
 	}
 	err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path)
-	if !errors.Is(err, ErrReordered) || !strings.Contains(err.Error(), "read, 1 times: ") || !strings.Contains(err.Error(), "twice: 1 calls are in the output again") {
+	if !errors.Is(err, ErrReordered) || !strings.Contains(err.Error(), "walk, 1 times: ") ||
+		!strings.Contains(err.Error(), "twice: 1 calls are in the output more than once") {
 		t.Errorf("it ended with %v", err)
 	}
 	if got := filesOf(t, filepath.Dir(path)); got != "calls" {
@@ -196,7 +200,8 @@ func TestOthersAreKeptOut(t *testing.T) {
 		o := (&engine{calls: 9}).options(t)
 		change(o)
 		err := WalkFile(t.Context(), o, path)
-		if _, ok := errors.AsType[*UsageError](err); !ok || !strings.Contains(err.Error(), "of another query") || content(t, path+".part")+content(t, path+".state") != before {
+		if _, ok := errors.AsType[*UsageError](err); !ok || !strings.Contains(err.Error(), "of another query") ||
+			content(t, path+".part")+content(t, path+".state") != before {
 			t.Errorf("another %s: %v", name, err)
 		}
 	}
@@ -204,7 +209,8 @@ func TestOthersAreKeptOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path); err == nil || !strings.Contains(err.Error(), "another process") {
+	if err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path); err == nil ||
+		!strings.Contains(err.Error(), "another process") {
 		t.Errorf("two at once: %v", err)
 	}
 	if err := f.close(); err != nil || content(t, path) != "the former file" {
@@ -222,8 +228,8 @@ func TestOthersAreKeptOut(t *testing.T) {
 func TestStateThatIsWrong(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"cannot be read": func(path string) error { return os.WriteFile(path+".state", []byte("{"), 0o600) },
-		"tells of":       func(path string) error { return os.Truncate(path+".part", 10) },
-		"has been changed since it was written": func(path string) error {
+		"expects":        func(path string) error { return os.Truncate(path+".part", 10) },
+		"was changed after it was written": func(path string) error {
 			f, err := os.OpenFile(path+".part", os.O_WRONLY, 0)
 			if err != nil {
 				return err
@@ -238,7 +244,7 @@ func TestStateThatIsWrong(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path)
-		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "to start anew, remove") {
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "to start again, remove") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -248,13 +254,15 @@ func TestStateThatIsWrong(t *testing.T) {
 func TestFilesOfAllKinds(t *testing.T) {
 	folder := t.TempDir()
 	path, link := filepath.Join(folder, "calls"), filepath.Join(folder, "link")
-	if err := WalkFile(t.Context(), (&engine{}).options(t), path); err != nil || content(t, path) != "" || filesOf(t, folder) != "calls" {
+	if err := WalkFile(t.Context(), (&engine{}).options(t), path); err != nil || content(t, path) != "" ||
+		filesOf(t, folder) != "calls" {
 		t.Errorf("%v, files %s", err, filesOf(t, folder))
 	}
 	if err := os.Symlink("calls", link); err != nil {
 		t.Fatal(err)
 	}
-	if err := WalkFile(t.Context(), (&engine{calls: 3}).options(t), link); err != nil || content(t, path) != lines(t, 3) || filesOf(t, folder) != "calls link" {
+	if err := WalkFile(t.Context(), (&engine{calls: 3}).options(t), link); err != nil || content(t, path) != lines(t, 3) ||
+		filesOf(t, folder) != "calls link" {
 		t.Errorf("%v, files %s", err, filesOf(t, folder))
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {

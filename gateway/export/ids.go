@@ -10,11 +10,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ids notices calls that come twice, if their ids are selected. A hash of each id is kept. It has 64 bits: of forty
-// million walks of a million calls, one takes two calls for one.
+// ids detects calls that come twice, if their ids are selected. It keeps a 64-bit hash of each id: in one of forty
+// million walks of a million calls, two calls have the same hash.
 //
-// Those of the runs before are read from their lines, which may leave the id out. Then a call that changes places while
-// no run is under way is noticed by the gateway only, where its neighbours are among those that the cursor knows.
+// The ids of earlier runs are read from their lines, which may not have them. A call that moves between two runs is
+// then detected only by the gateway, and only near the cursor.
 type ids struct {
 	name string // of the id in a call; empty where it is not selected
 	seed maphash.Seed
@@ -25,7 +25,7 @@ func newIDs(name string) *ids {
 	return &ids{name: name, seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}}
 }
 
-// twice counts the calls that have come before.
+// twice counts the calls that came before.
 func (s *ids) twice(calls []jsontext.Value) (n int) {
 	if s.name == "" {
 		return 0
@@ -38,7 +38,7 @@ func (s *ids) twice(calls []jsontext.Value) (n int) {
 	return n
 }
 
-// add keeps an id, and reports whether it has come before.
+// add keeps an id, and reports whether it came before.
 func (s *ids) add(id jsontext.Value) (before bool) {
 	text, err := cell(id) // as CSV has it
 	if len(id) == 0 || err != nil {
@@ -54,7 +54,7 @@ func (s *ids) addCell(text string) (before bool) {
 	return before
 }
 
-// learn reads the ids of lines that have them, up to the first that cannot be read.
+// learn reads the ids of lines, up to the first line that cannot be read.
 func (s *ids) learn(lines io.Reader, r *rows) {
 	column := slices.Index(r.Columns, s.name)
 	switch {
@@ -83,7 +83,7 @@ func (s *ids) learn(lines io.Reader, r *rows) {
 	}
 }
 
-// member is a value of an object, and nil where the object does not have it. It reads no further than to the value.
+// member returns a value of an object; nil if the object does not have it. It reads no further than that value.
 func member(object jsontext.Value, name string) jsontext.Value {
 	d := jsontext.NewDecoder(bytes.NewReader(object), asItCame())
 	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {

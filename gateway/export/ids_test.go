@@ -25,14 +25,14 @@ func TestTwiceAcrossRuns(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "calls")
 			walk := func(answers ...string) error {
-				o := (&engine{calls: 5, troubles: answers}).options(t)
+				o := (&engine{calls: 5, failures: answers}).options(t)
 				if o.Rows = test.rows; test.query != "" {
 					o.Request.Query = test.query
 				}
 				return WalkFile(t.Context(), o, path)
 			}
 			// The first of these ids is like a formula, so that CSV has a quote before it.
-			if err := walk(answered("2", "", "=8", "7"), trouble("FORBIDDEN", "")); err == nil {
+			if err := walk(answered("2", "", "=8", "7"), failure("FORBIDDEN", "")); err == nil {
 				t.Fatal("it was not interrupted")
 			}
 			err := walk(answered("4", "", "=8", "9"))

@@ -15,23 +15,23 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Format is what lines look like.
+// Format is the format of the lines.
 type Format string
 
-// NDJSON is an object a line. CSV is as RFC 4180 has it, except that lines end without a carriage return.
+// NDJSON is one JSON object per line. CSV follows RFC 4180, except that lines end without a carriage return.
 const (
 	NDJSON Format = "ndjson"
 	CSV    Format = "csv"
 )
 
-// RowOptions say what a call's line has.
+// RowOptions decide the line of a call.
 type RowOptions struct {
 	Format Format
-	// Columns are paths into the call: names that the document selects, and behind a dot keys of objects or places in
-	// lists. A key that has a dot of its own is taken before a path of the same text; `\.` is a dot that is in a key.
-	// Without any the line has all that the document selects.
+	// Columns are paths into the call: names that the document selects, followed by keys of objects or indexes of lists,
+	// separated by dots. A key that contains a dot takes precedence over a path of the same text; `\.` is a dot of a key.
+	// Without columns, the line has everything that the document selects.
 	Columns []string
-	// Header lets CSV begin with the names of the columns.
+	// Header writes the names of the columns first, in CSV.
 	Header bool
 }
 
@@ -39,7 +39,7 @@ type RowOptions struct {
 type rows struct {
 	RowOptions
 	paths  [][]string
-	filled []bool // the columns that a call has had a value for
+	filled []bool // the columns for which a call had a value
 	buffer bytes.Buffer
 }
 
@@ -63,7 +63,7 @@ func newRows(o RowOptions, fields []*ast.Field) (*rows, error) {
 	return r, nil
 }
 
-// empty are those of some columns that no call has had a value for.
+// empty returns those of some columns for which no call had a value.
 func (r *rows) empty(columns []string) []string {
 	return slices.DeleteFunc(slices.Clone(columns), func(column string) bool {
 		i := slices.Index(r.Columns, column)
@@ -71,7 +71,7 @@ func (r *rows) empty(columns []string) []string {
 	})
 }
 
-// value is a call's value for a column: null where there is none.
+// value returns a call's value for a column; null if there is none.
 func (r *rows) value(column int, fields map[string]jsontext.Value) jsontext.Value {
 	path := r.paths[column]
 	value := find(fields[path[0]], path[1:])
@@ -84,7 +84,7 @@ func (r *rows) value(column int, fields map[string]jsontext.Value) jsontext.Valu
 	return value
 }
 
-// lines are the lines of some calls, good until the next call of lines. The header goes before the first ones.
+// lines returns the lines of some calls, valid until the next call of lines. The header precedes the first lines.
 func (r *rows) lines(calls []jsontext.Value, first bool) ([]byte, error) {
 	r.buffer.Reset()
 	write := r.ndjson
@@ -105,8 +105,8 @@ func (r *rows) ndjson(calls []jsontext.Value, _ bool) error {
 	return nil
 }
 
-// object writes a call as one line of JSON, its values as they came but for the space between them, of which it also
-// rids the call.
+// object writes a call as one line of JSON, with its values as they came, except for the white space between them. It
+// also compacts the call.
 func (r *rows) object(call jsontext.Value) error {
 	line := call
 	if len(r.paths) > 0 {
@@ -163,7 +163,7 @@ func object(value jsontext.Value) (fields map[string]jsontext.Value, err error) 
 	return fields, err
 }
 
-// cell is a value in CSV: texts as they are, nothing for null, and JSON for the rest.
+// cell returns a value in CSV: texts as they are, null as an empty cell, and JSON for everything else.
 func cell(value jsontext.Value) (string, error) {
 	switch value.Kind() {
 	case 'n':
@@ -179,18 +179,17 @@ func cell(value jsontext.Value) (string, error) {
 	}
 }
 
-// plain is a number, also one to call, and what looks like it.
+// plain matches numbers and phone numbers.
 var plain = regexp.MustCompile(`^[+-]?[0-9 ().-]+$`)
 
-// risky are the signs by which spreadsheets know a formula, in ASCII and, as Japanese ones take them too, in full
-// width; and the byte order mark, which a reader takes away from the beginning of a file.
+// risky are the characters with which a formula begins in spreadsheets, in ASCII and, for Japanese ones, in full width;
+// and the byte order mark, which a reader removes from the beginning of a file.
 const risky = "=+-@＝＋－＠\ufeff"
 
-// harmless keeps spreadsheets from taking a text for a formula. What people say on the phone comes to be a cell here,
-// and OWASP ("CSV Injection") lists the characters by which a formula begins; a quote before them makes it a text
-// again. Readers leave out control characters, NUL and line ends among them, so what follows one may be the beginning.
-// Numbers and phone numbers, which begin with a sign, are left alone: they can do no harm. NDJSON has everything as it
-// is.
+// harmless keeps spreadsheets from reading a text as a formula. A cell may hold what somebody said on the phone, and
+// OWASP ("CSV Injection") lists the characters with which a formula begins; a quote before them makes it a text again.
+// Readers skip control characters, including NUL and line ends, so a formula may begin after one. Numbers and phone
+// numbers, which begin with a sign, are harmless and stay as they are. NDJSON has all texts as they are.
 func harmless(text string) string {
 	first, _ := utf8.DecodeRuneInString(text)
 	if text != "" && (strings.ContainsRune(risky, first) || unicode.IsControl(first)) && !plain.MatchString(text) {
@@ -199,7 +198,7 @@ func harmless(text string) string {
 	return text
 }
 
-// quote makes a JSON string of a text; GraphQL takes it too.
+// quote returns a text as a JSON string, which is also a GraphQL string.
 func quote(text string) []byte {
 	quoted, _ := jsontext.AppendQuote(nil, text) // the error is about invalid UTF-8, which it replaces
 	return quoted

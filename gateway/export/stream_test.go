@@ -23,66 +23,67 @@ func (r *room) Write(p []byte) (int, error) {
 // What a walk to standard output says when it stops makes it possible to go on without a call lost, twice or in half.
 func TestGoingOnWithAStream(t *testing.T) {
 	page := len(lines(t, 9)) / 4 // of two calls: a little more, since the first and the last call have more
-	const again = "calls changed places while they were read, or Revox lists some twice: 1 calls are in the output again"
+	const again = "calls changed places during the walk, or Revox lists some twice: 1 calls are in the output more " +
+		"than once"
 	for _, test := range []struct {
 		name     string
 		rows     RowOptions
 		after    string
 		room     int
-		troubles []string
+		failures []string
 		want     []string
 	}{
 		{
 			"no room from the beginning",
 			RowOptions{},
 			"", 0, nil,
-			[]string{"stopped after 0 calls: ", "; nothing has been written"},
+			[]string{"stopped after 0 calls: ", "; nothing was written"},
 		},
-		{"room for half a line", RowOptions{}, "", 10, nil, []string{"what has been written is not whole: start anew"}},
+		{"room for half a line", RowOptions{}, "", 10, nil, []string{"the output is incomplete: start again"}},
 		{
 			"room for half a line behind a cursor",
 			RowOptions{},
 			"2", 10, nil,
-			[]string{"what has been written behind these 0 is not whole: cut it off, and go on with --after 2"},
+			[]string{"the output after these 0 calls is incomplete: remove it, and continue with --after 2"},
 		},
 		{
 			"room for a page and a half",
 			RowOptions{},
 			"", page * 3 / 2, nil,
-			[]string{"stopped after 2 calls: ", "behind these 2 is not whole: cut it off, and go on with --after 2"},
+			[]string{"stopped after 2 calls: ", "after these 2 calls is incomplete: remove it, and continue with --after 2"},
 		},
-		{"upstream", RowOptions{}, "", 1e6, []string{"", trouble("FORBIDDEN", "")}, []string{"; go on with --after 2"}},
+		{"upstream", RowOptions{}, "", 1e6, []string{"", failure("FORBIDDEN", "")}, []string{"; continue with --after 2"}},
 		{
 			"with a header",
 			RowOptions{Format: CSV, Header: true},
 			"", 1e6,
-			[]string{"", trouble("FORBIDDEN", "")},
-			[]string{"; go on with --no-header --after 2"},
+			[]string{"", failure("FORBIDDEN", "")},
+			[]string{"; continue with --no-header --after 2"},
 		},
 		{
 			"without one",
 			RowOptions{Format: CSV},
 			"", 1e6,
-			[]string{"", trouble("FORBIDDEN", "")},
-			[]string{"; go on with --after 2"},
+			[]string{"", failure("FORBIDDEN", "")},
+			[]string{"; continue with --after 2"},
 		},
 		{
 			"after calls that came twice",
 			RowOptions{},
 			"", 1e6,
-			[]string{answered("2", "", "0", "0"), trouble("FORBIDDEN", "")},
-			[]string{"; go on with --after 2\n" + again},
+			[]string{answered("2", "", "0", "0"), failure("FORBIDDEN", "")},
+			[]string{"; continue with --after 2\n" + again},
 		},
 		{
 			"and with a cursor that is lost",
 			RowOptions{},
 			"", 1e6,
-			[]string{answered("2", "", "0", "0"), trouble("CURSOR_EXPIRED", "")},
-			[]string{"; start anew, without --after\n" + again},
+			[]string{answered("2", "", "0", "0"), failure("CURSOR_EXPIRED", "")},
+			[]string{"; start again without --after\n" + again},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			o := (&engine{calls: 9, troubles: test.troubles}).options(t)
+			o := (&engine{calls: 9, failures: test.failures}).options(t)
 			o.Rows, o.After = test.rows, test.after
 			if o.Rows.Format == "" {
 				o.Rows.Format = NDJSON

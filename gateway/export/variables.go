@@ -11,8 +11,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// checkVariables refuses variables that an operation does not have, and values that their enums do not have: a walk
-// that leaves one out has other calls than were asked for. All else that may be wrong with a value the engine finds.
+// checkVariables rejects variables that an operation does not have, and values that their enums do not have: a walk
+// that ignored one would return other calls than were requested. The engine checks everything else about values.
 func checkVariables(schema *ast.Schema, op *ast.OperationDefinition, variables map[string]jsontext.Value) error {
 	known := make([]string, 0, len(op.VariableDefinitions))
 	for _, variable := range op.VariableDefinitions {
@@ -21,7 +21,7 @@ func checkVariables(schema *ast.Schema, op *ast.OperationDefinition, variables m
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		variable := op.VariableDefinitions.ForName(name)
 		if variable == nil && len(known) == 0 {
-			return fmt.Errorf("the operation has no variables, and no $%s", name)
+			return fmt.Errorf("the operation has no variable $%s", name)
 		}
 		if variable == nil {
 			return fmt.Errorf("the variables: %w", unknown("$"+name, "the operation has", known))
@@ -33,7 +33,7 @@ func checkVariables(schema *ast.Schema, op *ast.OperationDefinition, variables m
 	return nil
 }
 
-// checkEnums looks for names of enums in a value, which GraphQL compares letter by letter (specification, 3.9).
+// checkEnums checks the enum names in a value, which GraphQL compares letter by letter (specification, 3.9).
 func checkEnums(schema *ast.Schema, t *ast.Type, value jsontext.Value) error {
 	if t.Elem != nil && value.Kind() == '[' {
 		var items []jsontext.Value
@@ -59,7 +59,7 @@ func checkEnums(schema *ast.Schema, t *ast.Type, value jsontext.Value) error {
 		}
 		var name string
 		if err := json.Unmarshal(value, &name); err != nil {
-			return fmt.Errorf("%s is no name: a %s is one of %s", value, def.Name, strings.Join(known, ", "))
+			return fmt.Errorf("%s is not a name: a %s is one of %s", value, def.Name, strings.Join(known, ", "))
 		}
 		if !slices.Contains(known, name) {
 			return unknown(name, "a "+def.Name+" is one of", known)

@@ -25,7 +25,7 @@ func TestVariables(t *testing.T) {
 		{"another case, in place of a list", "statuses", `"completed"`, `did you mean "COMPLETED"`},
 		{"the second one", "statuses", `["COMPLETED","DONE"]`, `there is no "DONE"`},
 		{"of another enum", "statuses", `["ERROR"]`, `(did you mean "ERRORED"?)`},
-		{"a number", "statuses", `[1]`, "1 is no name: a CallOrderStatus is one of"},
+		{"a number", "statuses", `[1]`, "1 is not a name: a CallOrderStatus is one of"},
 		{
 			"a role in another case", "roles", `["user"]`,
 			`there is no "user" (did you mean "USER"?): a TranscriptRole is one of USER, ASSISTANT, TOOL, UNRECOGNIZED`,
@@ -54,23 +54,23 @@ func TestVariables(t *testing.T) {
 }
 
 // What the engine says of the request itself is the user's to mend; what it says later, or of upstream, is not.
-func TestRefusedRequests(t *testing.T) {
+func TestRejectedRequests(t *testing.T) {
 	for _, test := range []struct {
 		name     string
-		troubles []string
+		failures []string
 		usage    bool
 	}{
-		{"the document", []string{trouble("GRAPHQL_VALIDATION_FAILED", "")}, true},
-		{"a value", []string{trouble("BAD_USER_INPUT", "")}, true},
-		{"the cursor to begin behind", []string{trouble("INVALID_CURSOR", "")}, true},
-		{"a cursor on the way", []string{"", trouble("INVALID_CURSOR", "")}, false},
-		{"an old cursor", []string{trouble("CURSOR_EXPIRED", "")}, false},
-		{"the key", []string{trouble("UPSTREAM_UNAUTHENTICATED", "")}, false},
-		{"upstream", []string{trouble("UPSTREAM_INVALID_RESPONSE", "")}, false},
+		{"the document", []string{failure("GRAPHQL_VALIDATION_FAILED", "")}, true},
+		{"a value", []string{failure("BAD_USER_INPUT", "")}, true},
+		{"the cursor to begin behind", []string{failure("INVALID_CURSOR", "")}, true},
+		{"a cursor on the way", []string{"", failure("INVALID_CURSOR", "")}, false},
+		{"an old cursor", []string{failure("CURSOR_EXPIRED", "")}, false},
+		{"the key", []string{failure("UPSTREAM_UNAUTHENTICATED", "")}, false},
+		{"upstream", []string{failure("UPSTREAM_INVALID_RESPONSE", "")}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out strings.Builder
-			err := Walk(t.Context(), (&engine{calls: 5, troubles: test.troubles}).options(t), &out)
+			err := Walk(t.Context(), (&engine{calls: 5, failures: test.failures}).options(t), &out)
 			if _, usage := errors.AsType[*UsageError](err); err == nil || usage != test.usage {
 				t.Errorf("it ended with %v", err)
 			}

@@ -15,96 +15,96 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Options say what is walked, and what becomes of it.
+// Options are the options of a walk.
 type Options struct {
-	// Ask answers a GraphQL request: JSON to JSON. Every request of the walk goes through it, one after the other.
-	Ask    func(ctx context.Context, request []byte) (answer []byte, err error)
+	// Ask executes a GraphQL request, from JSON to JSON. The walk sends one request at a time.
+	Ask    func(ctx context.Context, request []byte) (response []byte, err error)
 	Schema *ast.Schema
 	// Request selects `calls`.
 	Request Request
-	// After is the cursor to begin behind; else that is the request's own, or the list's beginning.
+	// After is the cursor to begin after; without one, the walk begins at the request's own, or at the beginning of the
+	// list.
 	After string
-	// PageSize is how many calls are asked for at once, where the request does not say.
+	// PageSize is the number of calls per page, where the request has none.
 	PageSize int
 	Rows     RowOptions
-	// Source tells lists apart, and those who may read them: a walk of another source does not resume this one.
+	// Source identifies the list and its reader: a walk of another source does not resume this one.
 	Source string
-	// MaxWait is how long one page may keep the walk waiting, while upstream takes no requests or is failing.
+	// MaxWait is how long the walk waits for one page while upstream fails or rejects requests.
 	MaxWait time.Duration
-	// Progress is told of the walk; nil: nobody is.
+	// Progress shows the progress of the walk, unless it is nil.
 	Progress Progress
-	// Notify is told, a line each time, what went wrong without ending the walk.
+	// Notify gets a line for each failure that does not end the walk.
 	Notify func(line string)
 }
 
-// Progress is who shows how far a walk is.
+// Progress shows the progress of a walk.
 type Progress interface {
-	// Begin comes with the first page: how many calls a run before has written, and how many there will be in all, -1
-	// where that is not known.
+	// Begin comes with the first page: done is how many calls earlier runs have written, and total how many there are, -1
+	// if that is unknown.
 	Begin(done, total int)
-	// Add comes with every page.
+	// Add comes with each page.
 	Add(calls int)
 }
 
-// UsageError says that what was asked for cannot be done, whatever upstream does.
+// UsageError is an error of the user: a wrong command, setting or query.
 type UsageError struct{ Err error }
 
 func (e *UsageError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// ErrIncomplete says that a walk came to its end, and that something on its way could not be read.
-var ErrIncomplete = errors.New("not all could be read")
+// ErrIncomplete is the error of a walk to the end of the list that could not read every call.
+var ErrIncomplete = errors.New("not all calls could be read")
 
-// ErrReordered says that a walk came to its end, and that calls changed places on its way. A call that goes from the
-// part of the list that is still to be read to the part that has been read is missed, and one that goes the other way
-// comes twice.
-var ErrReordered = errors.New("calls changed places while they were read")
+// ErrReordered is the error of a walk to the end of the list during which calls changed places. A call that moves from
+// the unread part of the list to the part that was read is missed, and a call that moves the other way comes twice.
+var ErrReordered = errors.New("calls changed places during the walk")
 
-// position is how far a walk is.
+// position is the position of a walk.
 type position struct {
-	Cursor    string `json:"cursor"`    // behind the last call that was written
+	Cursor    string `json:"cursor"`    // after the last call that was written
 	Calls     int    `json:"calls"`     // written
-	Problems  int    `json:"problems"`  // met
-	Reordered int    `json:"reordered"` // answers that said that calls had changed places
-	Twice     int    `json:"twice"`     // calls that had come before
-	Done      bool   `json:"done"`      // that was the end of the list
-	// Empty are the columns that were asked for and for which no call has had a value.
+	Problems  int    `json:"problems"`  // errors beside the calls
+	Reordered int    `json:"reordered"` // responses that reported reordered calls
+	Twice     int    `json:"twice"`     // calls that came before
+	Done      bool   `json:"done"`      // the end of the list was reached
+	// Empty are the requested columns for which no call had a value.
 	Empty []string `json:"empty"`
 }
 
-// trouble is what keeps a walk that has come to its end from being complete.
-func (p *position) trouble() error {
-	const again = "run it again when the list is quieter"
+// flaws returns what keeps a walk to the end of the list from being complete; nil if nothing does.
+func (p *position) flaws() error {
+	const again = "run the command again when the list changes less"
 	var errs []error
 	if p.Problems > 0 {
-		errs = append(errs, fmt.Errorf("%w: %d errors on the way, and %d calls", ErrIncomplete, p.Problems, p.Calls))
+		errs = append(errs, fmt.Errorf("%w: %d errors, and %d calls", ErrIncomplete, p.Problems, p.Calls))
 	}
 	if p.Reordered > 0 {
-		errs = append(errs, fmt.Errorf("%w, %d times: calls that moved may be missing from the output or be in it twice; %s",
+		errs = append(errs, fmt.Errorf("%w, %d times: calls that moved may be missing from the output, or be there twice; %s",
 			ErrReordered, p.Reordered, again))
 	}
 	if p.Twice > 0 {
-		errs = append(errs, fmt.Errorf("%w, or Revox lists some twice: %d calls are in the output again, and others may be "+
-			"missing from it; %s", ErrReordered, p.Twice, again))
+		errs = append(errs, fmt.Errorf("%w, or Revox lists some twice: %d calls are in the output more than once, and "+
+			"others may be missing; %s", ErrReordered, p.Twice, again))
 	}
 	return errors.Join(errs...)
 }
 
-// sink is where lines go.
+// sink is the destination of the lines.
 type sink interface {
-	// begin tells how far an earlier run got, and lets its lines be read; nil: there was none.
+	// begin returns the position of an earlier run, whose lines can be read; nil if there was none.
 	begin(read func(lines io.Reader)) (*position, error)
-	// write keeps lines, and that the position is behind them, before it returns.
+	// write stores lines, and the position after them, before it returns.
 	write(lines []byte, p position) error
-	// finish is for the list's end.
+	// finish comes at the end of the list.
 	finish() error
-	// advice tells how to go on after the walk has stopped, or to start anew if its place is lost.
+	// advice says how to continue after the walk has stopped, or how to start again if its position is lost.
 	advice(p position, lost bool) string
 }
 
-// Walk writes the calls from the request's cursor on to w, a page at a time.
+// Walk writes the calls to w, page by page.
 func Walk(ctx context.Context, o *Options, w io.Writer) error {
 	walk, err := newWalk(o)
 	if err != nil {
@@ -113,7 +113,7 @@ func Walk(ctx context.Context, o *Options, w io.Writer) error {
 	return walk.run(ctx, &stream{Writer: w, header: walk.rows.Format == CSV && walk.rows.Header})
 }
 
-// WalkFile writes all calls to a file, going on where an earlier run has been interrupted.
+// WalkFile writes the calls to a file, and resumes an interrupted run.
 func WalkFile(ctx context.Context, o *Options, path string) error {
 	return walkFile(ctx, o, path, system{lock, (*os.File).Sync})
 }
@@ -130,14 +130,14 @@ func walkFile(ctx context.Context, o *Options, path string, system system) error
 	return errors.Join(walk.run(ctx, file), file.close())
 }
 
-// walk is a walk under way.
+// walk is the state of a walk.
 type walk struct {
 	*Options
 	document *document
 	rows     *rows
 	ids      *ids
 	at       position
-	header   bool // it begins here
+	header   bool // the output begins here
 	reported int
 }
 
@@ -163,13 +163,13 @@ func (w *walk) run(ctx context.Context, to sink) error {
 		w.at.Empty = slices.Clone(w.Rows.Columns)
 	} else {
 		w.at = *begun
-		w.Notify(fmt.Sprintf("going on after %d calls", w.at.Calls))
+		w.Notify(fmt.Sprintf("resuming after %d calls", w.at.Calls))
 	}
 	for first := true; !w.at.Done; first = false {
 		if err := w.page(ctx, to, first); err != nil {
 			lost := isCode(err, errcode.CursorExpired, errcode.InvalidCursor)
 			stopped := fmt.Errorf("stopped after %d calls: %w; %s", w.at.Calls, err, to.advice(w.at, lost))
-			// Nobody but the user makes the first cursor of a list, or the document.
+			// The first cursor and the document come from the user.
 			if isCode(err, errcode.ParseFailed, errcode.ValidationFailed, errcode.BadUserInput) ||
 				isCode(err, errcode.InvalidCursor) && begun == nil && first {
 				return &UsageError{stopped}
@@ -180,13 +180,13 @@ func (w *walk) run(ctx context.Context, to sink) error {
 	if err := to.finish(); err != nil {
 		return err
 	}
-	if w.at.Calls > 0 && len(w.at.Empty) > 0 { // a key that is misspelt looks like one that is never there
+	if w.at.Calls > 0 && len(w.at.Empty) > 0 { // a misspelt key looks like one that no call has
 		w.Notify("no call has a value for " + strings.Join(w.at.Empty, ", "))
 	}
-	return w.at.trouble()
+	return w.at.flaws()
 }
 
-// page asks for a page and writes it; first is the first one of this run.
+// page requests a page and writes it; first is set for the first page of this run.
 func (w *walk) page(ctx context.Context, to sink, first bool) error {
 	request, err := w.document.at(w.at.Cursor, first && w.Progress != nil)
 	if err != nil {
@@ -205,7 +205,7 @@ func (w *walk) page(ctx context.Context, to sink, first bool) error {
 	}
 	if page.more && (page.endCursor == "" || page.endCursor == w.at.Cursor) {
 		return errors.New(
-			"a page without a cursor to go on from: `first` is 0, or none of its calls could be read; try another --page-size",
+			"the page has no cursor to continue from: `first` is 0, or none of its calls could be read; try another --page-size",
 		)
 	}
 	lines, err := w.rows.lines(page.calls, w.header && first)
@@ -229,36 +229,36 @@ func (w *walk) page(ctx context.Context, to sink, first bool) error {
 	return nil
 }
 
-// maxReported is how many errors are told; further ones are counted.
+// maxReported is how many errors are reported; further ones are counted.
 const maxReported = 20
 
-func (w *walk) report(problem *answerError) {
+func (w *walk) report(problem *responseError) {
 	switch w.reported++; {
 	case w.reported <= maxReported:
 		w.Notify(problem.Error())
 	case w.reported == maxReported+1:
-		w.Notify("further errors are only counted")
+		w.Notify("further errors are counted only")
 	}
 }
 
-// ask asks until there is an answer with calls in it, or no hope of one.
+// ask repeats a request until the response has calls, or a permanent error, or MaxWait has passed.
 func (w *walk) ask(ctx context.Context, request []byte) (*page, error) {
 	const atFirst, atMost = time.Second, 30 * time.Second
 	for waited, wait := time.Duration(0), atFirst; ; wait = min(2*wait, atMost) {
-		answer, err := w.Ask(ctx, request)
+		response, err := w.Ask(ctx, request)
 		if err != nil {
 			return nil, err
 		}
-		page, err := w.document.read(answer)
-		problem, told := errors.AsType[*answerError](err)
-		if !told || !problem.passes() {
+		page, err := w.document.read(response)
+		problem, ok := errors.AsType[*responseError](err)
+		if !ok || !problem.temporary() {
 			return page, err
 		}
 		pause := max(wait, problem.retryAfter())
 		if waited += pause; waited > w.MaxWait {
 			return nil, err
 		}
-		w.Notify(fmt.Sprintf("%v Asking again in %v.", err, pause))
+		w.Notify(fmt.Sprintf("%v Retrying in %v.", err, pause))
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)

@@ -26,10 +26,9 @@ func described(t *testing.T) map[string]bool {
 	budget := memory.NewBudget(1, 1, slog.New(slog.DiscardHandler))
 	budget.Account("one")
 	RegisterMemory(registry, budget)
-	RegisterServing(registry, ServingOptions{})
-	NewRequests(registry, RequestOptions{
-		Inside: func() int { return 0 }, Shed: func() uint64 { return 0 }, Headers: func() uint64 { return 0 },
-	})
+	RegisterServing(registry, Serving{})
+	RegisterAdmission(registry, nil, nil)
+	NewRequests(registry, RequestOptions{})
 	descriptions := make(chan *prometheus.Desc)
 	go func() {
 		defer close(descriptions)
@@ -52,7 +51,10 @@ func TestNamedMetricsExist(t *testing.T) {
 	known := described(t)
 	metric := regexp.MustCompile(`\b(revox_graphql|go|process)_\w+`)
 	onDashboard := map[string]bool{}
-	for _, path := range []string{"../../deploy/grafana/dashboard.json", "../../deploy/prometheus/alerts.yml", "../../README.md"} {
+	for _, path := range []string{
+		"../../deploy/grafana/dashboard.json", "../../deploy/prometheus/alerts.yml",
+		"../../README.md",
+	} {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

@@ -6,16 +6,14 @@ import (
 	"strings"
 )
 
-// maxLibraryBytes are logged of what a library says.
+// maxLibraryBytes is how many bytes of a library's message are logged.
 const maxLibraryBytes = 120
 
-// libraryLog writes what libraries tell the standard logger to the gateway's own log. net/http does that where upstream
-// breaks HTTP, and quotes what upstream has sent, which can be anything, a call for instance: the line ends before the
-// first quotation mark.
+// libraryLog writes messages of the standard logger to the gateway's log. net/http logs there when upstream violates
+// HTTP, and quotes what upstream sent, which may be a call: so the message ends before the first quotation mark.
 type libraryLog struct{ log *slog.Logger }
 
-// LogLibraries sends what libraries tell the standard logger to this log from now on. There is one standard logger in a
-// program.
+// LogLibraries sends messages of the standard logger to this log from now on. A program has one standard logger.
 func LogLibraries(log *slog.Logger) {
 	stdlog.SetFlags(0)
 	stdlog.SetOutput(libraryLog{log})
@@ -23,9 +21,9 @@ func LogLibraries(log *slog.Logger) {
 
 // Write implements [io.Writer] for one line.
 func (l libraryLog) Write(line []byte) (int, error) {
-	says, _, _ := strings.Cut(string(line), `"`)
-	says = says[:min(len(says), maxLibraryBytes)]
-	says = strings.TrimSuffix(strings.TrimSpace(strings.ToValidUTF8(says, "")), " starting with")
-	l.log.Warn("a library reports trouble", "says", says)
+	message, _, _ := strings.Cut(string(line), `"`)
+	message = message[:min(len(message), maxLibraryBytes)]
+	message = strings.TrimSuffix(strings.TrimSpace(strings.ToValidUTF8(message, "")), " starting with")
+	l.log.Warn("a library reported an error", "message", message)
 	return len(line), nil
 }

@@ -22,7 +22,7 @@ func TestLibrariesLog(t *testing.T) {
 			if n, err := log.Write([]byte(test.line)); n != len(test.line) || err != nil {
 				t.Errorf("wrote %d: %v", n, err)
 			}
-			_, got, _ := strings.Cut(out.String(), `level=WARN msg="a library reports trouble" says=`)
+			_, got, _ := strings.Cut(out.String(), `level=WARN msg="a library reported an error" message=`)
 			if got != test.says+"\n" {
 				t.Errorf("got %q", out.String())
 			}

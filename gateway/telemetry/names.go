@@ -2,7 +2,8 @@ package telemetry
 
 import "sync"
 
-// names are those from outside that have a label of their own: the first so many. It is safe for concurrent use.
+// names are the names from outside that have labels of their own: the first ones, up to a limit. It is safe for
+// concurrent use.
 type names[K comparable] struct {
 	most int
 
@@ -19,7 +20,7 @@ func (n *names[K]) has(name K) bool {
 	return n.seen[name]
 }
 
-// admit gives a name a label, if there is one left: ok says that it has one, and first that it is new.
+// admit gives a name a label, if the limit allows it: ok reports that the name has one, and first that the name is new.
 func (n *names[K]) admit(name K) (ok, first bool) {
 	if n.has(name) {
 		return true, false

@@ -14,7 +14,7 @@ import (
 	"revox-graphql/internal/errcode"
 )
 
-// Requests counts GraphQL requests, writes a line about each to the log, and tells its trace.
+// Requests counts GraphQL requests, logs a line for each, and completes its span.
 type Requests struct {
 	log      *slog.Logger
 	slow     time.Duration
@@ -22,30 +22,31 @@ type Requests struct {
 
 	total      *prometheus.CounterVec
 	duration   *prometheus.HistogramVec
-	answers    *prometheus.CounterVec
+	operations *prometheus.CounterVec
 	limits     *prometheus.CounterVec
-	bytes      prometheus.Counter
-	cost       prometheus.Histogram
-	upstream   prometheus.Histogram
-	drift      prometheus.Histogram
-	operations *names[string]
+	bytes      *prometheus.CounterVec
+	cost       *prometheus.HistogramVec
+	upstream   *prometheus.HistogramVec
+	drift      *prometheus.HistogramVec
+
+	names *names[string] // of operations that have a label
 }
 
 const (
-	// maxOperations is how many operations are told apart by name; the rest are counted as "(other)".
+	// maxOperations is how many operations have a label of their own; the rest are counted as "(other)".
 	maxOperations = 100
-	// maxOperationName is the longest name, in bytes, that is told apart.
+	// maxOperationName is the longest name, in bytes, that has a label of its own.
 	maxOperationName = 100
 )
 
-// Labels of operations that are not named, or not told apart. No operation can have such a name.
+// Labels of operations without a name or without a label of their own. No operation can have such a name.
 const (
 	anonymous = "(anonymous)"
 	other     = "(other)"
-	none      = "(none)" // the request was refused before its operation was known
+	none      = "(none)" // the request was rejected before its operation was known
 )
 
-// codeOK is what a request has come to where it has no error.
+// codeOK is the code of a request without errors.
 const codeOK = "OK"
 
 // RequestOptions are about GraphQL requests.
@@ -55,75 +56,34 @@ type RequestOptions struct {
 	Log      *slog.Logger
 	Slow     time.Duration
 	OnlySlow bool
-	// Inside is how many requests have been read and are not yet being answered, and Shed how many were refused because
-	// too many were.
-	Inside func() int
-	Shed   func() uint64
-	// Headers is how many connections were ended because too much of headers was on its way in.
-	Headers func() uint64
 }
 
 // NewRequests registers its metrics.
 func NewRequests(registry prometheus.Registerer, opts RequestOptions) *Requests {
-	histogram := func(name, help string, buckets ...float64) prometheus.HistogramOpts {
-		return prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}
+	m := newMetrics(registry)
+	return &Requests{
+		log:      opts.Log,
+		slow:     opts.Slow,
+		onlySlow: opts.OnlySlow,
+		total: m.counter("requests_total",
+			"GraphQL requests, by the name of the operation and the code of the first error.", "operation", "code"),
+		duration: m.histogram("request_duration_seconds",
+			"Duration of GraphQL requests until their response was ready to be written, by the name of the operation.",
+			[]string{"operation"}, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30),
+		operations: m.counter("operations_total",
+			"Operations by the source of the response: executed, stale (executed with stale pages) or cached (a cached "+
+				"response).", "source"),
+		limits: m.counter("limits_exceeded_total", "GraphQL requests beyond a limit, by the limit.", "limit"),
+		bytes:  m.counter("response_bytes_total", "Bytes of the bodies of GraphQL responses, as sent."),
+		cost: m.histogram("request_cost", "Cost of operations, including those rejected because of it.", nil,
+			1, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000),
+		upstream: m.histogram("request_upstream_requests", "Requests to Revox that one executed operation caused.", nil,
+			0, 1, 2, 3, 5, 10, 20, 50, 100),
+		drift: m.histogram("walk_drift_rows",
+			"Rows by which the call of a cursor had moved, up or down, since the cursor was made.", nil,
+			0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000),
+		names: newNames[string](maxOperations),
 	}
-	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
-	}
-	q := &Requests{
-		log:        opts.Log,
-		slow:       opts.Slow,
-		onlySlow:   opts.OnlySlow,
-		operations: newNames[string](maxOperations),
-		total: counter(
-			"requests_total",
-			"GraphQL requests, by the name of the operation and the code of the first error.",
-			"operation",
-			"code",
-		),
-		duration: prometheus.NewHistogramVec(
-			histogram("request_duration_seconds", "Time that GraphQL requests took, until their answer was there to be written.",
-				.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30),
-			[]string{"operation"},
-		),
-		answers: counter(
-			"answers_total",
-			"Operations answered: executed, executed with stale pages, or with a remembered answer.",
-			"as",
-		),
-		limits: counter("limited_total", "GraphQL requests beyond a limit, by its name.", "limit"),
-		bytes: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: namespace, Name: "answer_bytes_total", Help: "Bytes of the bodies of answers, as sent.",
-		}),
-		cost: prometheus.NewHistogram(histogram("request_cost", "Cost of operations, those refused for it included.",
-			1, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)),
-		upstream: prometheus.NewHistogram(
-			histogram("request_upstream_requests", "Requests to Revox that one executed operation caused.",
-				0, 1, 2, 3, 5, 10, 20, 50, 100),
-		),
-		drift: prometheus.NewHistogram(
-			histogram("walk_drift_rows", "Rows by which a cursor's call had moved, either way, since the cursor was made.",
-				0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000),
-		),
-	}
-	registry.MustRegister(q.total, q.duration, q.answers, q.limits, q.bytes, q.cost, q.upstream, q.drift,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Namespace: namespace,
-			Name:      "requests_in_flight",
-			Help:      "GraphQL requests that have been read and are not yet being answered.",
-		}, func() float64 { return float64(opts.Inside()) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Namespace: namespace,
-			Name:      "requests_shed_total",
-			Help:      "GraphQL requests that were refused because too many were under way.",
-		}, func() float64 { return float64(opts.Shed()) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Namespace: namespace, Name: "headers_refused_total",
-			Help: "Connections that were ended because too many bytes of headers were on their way in.",
-		}, func() float64 { return float64(opts.Headers()) }),
-	)
-	return q
 }
 
 // Wrap observes a handler of GraphQL requests. Preflights are none.
@@ -148,23 +108,23 @@ func (q *Requests) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// outcome is what is told of a request.
+// outcome is what is reported about a request.
 type outcome struct {
 	*graph.Report
 	written *recorder
 	code    string
 	took    time.Duration
-	made    time.Duration // until the answer began to be written: what comes after is for the client to decide
+	made    time.Duration // until the response began to be written: the client decides how long the rest takes
 }
 
-// statusUnsent is told of answers that did not arrive as a whole. nginx and Caddy log it where the client has left.
+// statusUnsent is the status of responses that did not arrive whole. nginx and Caddy log it when the client has left.
 const statusUnsent = 499
 
-// how says in a word where an answer to an operation came from; "" if there is none.
-func (o *outcome) how() string {
+// source is where the response to an operation came from; "" if there is none.
+func (o *outcome) source() string {
 	switch {
 	case o.Cached:
-		return "remembered"
+		return "cached"
 	case o.Stale > 0:
 		return "stale"
 	case o.Executed:
@@ -187,12 +147,8 @@ func (q *Requests) answered(ctx context.Context, r *http.Request, o *outcome) {
 		return
 	}
 	attributes := make([]slog.Attr, 0, 16)
-	attributes = append(
-		attributes,
-		slog.String(
-			"requestId",
-			o.written.Header().Get("X-Request-Id"),
-		),
+	attributes = append(attributes,
+		slog.String("requestId", o.written.Header().Get("X-Request-Id")),
 		slog.String("client", r.RemoteAddr),
 		slog.String("method", r.Method),
 		slog.String("operation", o.Operation.Name),
@@ -201,7 +157,7 @@ func (q *Requests) answered(ctx context.Context, r *http.Request, o *outcome) {
 		slog.Int("status", o.written.status),
 		slog.Int("bytes", o.written.bytes),
 		slog.Float64("ms", milliseconds(o.took)),
-		slog.String("answer", o.how()),
+		slog.String("source", o.source()),
 		slog.Int("cost", o.Operation.Cost),
 		slog.Int("upstreamRequests", o.UpstreamRequests),
 	)
@@ -225,18 +181,18 @@ func (q *Requests) count(o *outcome) string {
 	operation := q.label(o)
 	q.total.WithLabelValues(operation, o.code).Inc()
 	q.duration.WithLabelValues(operation).Observe(o.made.Seconds())
-	q.bytes.Add(float64(o.written.bytes))
+	q.bytes.WithLabelValues().Add(float64(o.written.bytes))
 	if o.Operation.Cost > 0 {
-		q.cost.Observe(float64(o.Operation.Cost))
+		q.cost.WithLabelValues().Observe(float64(o.Operation.Cost))
 	}
-	if how := o.how(); how != "" {
-		q.answers.WithLabelValues(how).Inc()
+	if source := o.source(); source != "" {
+		q.operations.WithLabelValues(source).Inc()
 	}
 	if o.Executed {
-		q.upstream.Observe(float64(o.UpstreamRequests))
+		q.upstream.WithLabelValues().Observe(float64(o.UpstreamRequests))
 	}
 	if o.Walked {
-		q.drift.Observe(math.Abs(float64(o.Drift)))
+		q.drift.WithLabelValues().Observe(math.Abs(float64(o.Drift)))
 	}
 	if o.Limit != "" {
 		q.limits.WithLabelValues(o.Limit).Inc()
@@ -244,7 +200,7 @@ func (q *Requests) count(o *outcome) string {
 	return operation
 }
 
-// label is that of the operation. Only those that were run may take one of their own, so that nonsense takes none.
+// label is the label of the operation. Only executed operations get one of their own, so that nonsense gets none.
 func (q *Requests) label(o *outcome) string {
 	name := o.Operation.Name
 	switch {
@@ -255,11 +211,11 @@ func (q *Requests) label(o *outcome) string {
 	case len(name) > maxOperationName:
 		return other
 	case !o.Executed && !o.Cached:
-		if !q.operations.has(name) {
+		if !q.names.has(name) {
 			return other
 		}
 	default:
-		if ok, _ := q.operations.admit(name); !ok {
+		if ok, _ := q.names.admit(name); !ok {
 			return other
 		}
 	}
@@ -268,7 +224,7 @@ func (q *Requests) label(o *outcome) string {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// recorder notes what is written.
+// recorder records what is written.
 type recorder struct {
 	http.ResponseWriter
 	status int       // 0 until the header is written
@@ -299,7 +255,7 @@ func (w *recorder) Write(b []byte) (int, error) {
 // Unwrap is for [http.ResponseController].
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// code is what to count a request by. Who is refused before GraphQL is read is told these codes too.
+// code is the code to count a request by. Responses of the middleware have these codes too.
 func (w *recorder) code(report *graph.Report) string {
 	switch {
 	case report.Code != "":

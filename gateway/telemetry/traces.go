@@ -21,43 +21,43 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Traces sends traces to an OpenTelemetry collector, by OTLP over HTTP. A trace goes on from the client's
-// `traceparent`; it has a span for the GraphQL request, and one for every request to Revox, which is told the trace
-// too. A nil Traces traces nothing, at no cost.
+// Traces sends traces to an OpenTelemetry collector, by OTLP over HTTP. A trace continues the client's `traceparent`.
+// It has a span for the GraphQL request, and one for each request to Revox, which gets a `traceparent` too. A nil
+// Traces traces nothing, at no cost.
 //
-// What an operation is given and what it answers is in no span: names, sizes and numbers are.
+// Spans have names, sizes and numbers, but neither variables nor data.
 type Traces struct {
 	provider *sdktrace.TracerProvider
 	options  []otelhttp.Option
 }
 
-// TraceOptions are about traces.
+// TraceOptions are the options of traces.
 type TraceOptions struct {
 	// Endpoint is the collector's address without the path for traces, like http://localhost:4318; "" is none.
 	Endpoint string
 	// TracesEndpoint is the address for traces alone, with its path; it comes before Endpoint. "" is none.
 	TracesEndpoint string
-	// Sample is the share of requests, 0 to 1, that are traced where the client has not decided that, and
+	// Sample is the fraction of requests, 0 to 1, to trace where the client has not decided that, and
 	// OTEL_TRACES_SAMPLER is not set.
 	Sample float64
 	// Getenv reads the environment.
 	Getenv func(string) string
 	// Version is the gateway's.
 	Version string
-	// Log is told when spans cannot be sent.
+	// Log gets a line when spans cannot be sent.
 	Log *slog.Logger
 }
 
-// defaultEndpoint is OpenTelemetry's, for those who ask for OTLP and say no more.
+// defaultEndpoint is OpenTelemetry's default, where OTLP is requested without an address.
 const defaultEndpoint = "http://localhost:4318"
 
-// collector is the address to which traces are sent; "" if they are not. The rules for the environment are those of
-// OpenTelemetry (Environment Variable Specification), with one exception: without an address, or OTEL_TRACES_EXPORTER
-// that says otlp, nothing is sent.
+// collector is the address to which traces are sent; "" if they are not. The environment follows OpenTelemetry's
+// Environment Variable Specification, with one exception: without an address, and without otlp in OTEL_TRACES_EXPORTER,
+// nothing is sent.
 func (opts *TraceOptions) collector() string {
 	disabled := opts.Getenv("OTEL_SDK_DISABLED")
 	if disabled != "" && !strings.EqualFold(disabled, "true") && !strings.EqualFold(disabled, "false") {
-		opts.Log.Warn("OTEL_SDK_DISABLED is neither true nor false: it is ignored")
+		opts.Log.Warn("OTEL_SDK_DISABLED is neither true nor false: ignored")
 	}
 	wanted := false
 	exporters := strings.TrimSpace(opts.Getenv("OTEL_TRACES_EXPORTER"))
@@ -67,12 +67,12 @@ func (opts *TraceOptions) collector() string {
 			wanted = true
 		case "", "none":
 		default:
-			opts.Log.Warn("OTEL_TRACES_EXPORTER lists what is not offered: it is ignored", "offered", "otlp, none")
+			opts.Log.Warn("OTEL_TRACES_EXPORTER has an unsupported exporter: ignored", "supported", "otlp, none")
 		}
 	}
 	protocol := cmp.Or(opts.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), opts.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL"))
 	if protocol != "" && protocol != "http/protobuf" {
-		opts.Log.Warn("traces are sent by http/protobuf, whatever OTEL_EXPORTER_OTLP_PROTOCOL says")
+		opts.Log.Warn("traces are sent by http/protobuf, regardless of OTEL_EXPORTER_OTLP_PROTOCOL")
 	}
 	switch {
 	case strings.EqualFold(disabled, "true"), exporters != "" && !wanted:
@@ -85,10 +85,10 @@ func (opts *TraceOptions) collector() string {
 	return cmp.Or(opts.Endpoint, defaultEndpoint) + "/v1/traces"
 }
 
-// NewTraces sends nothing yet. Close it in the end. It is nil where nothing is to be traced. It reads the variables
-// that OpenTelemetry has to turn traces on and off (OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER), and lets the SDK read
-// those for samplers (OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG), resources (OTEL_SERVICE_NAME,
-// OTEL_RESOURCE_ATTRIBUTES), exporters (OTEL_EXPORTER_OTLP_HEADERS and the like) and batches (OTEL_BSP_*).
+// NewTraces sends nothing yet; close it at the end. It returns nil if nothing is to be traced. It reads the variables
+// that turn traces on and off (OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER). The SDK reads those for samplers
+// (OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG), resources (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES), exporters
+// (OTEL_EXPORTER_OTLP_HEADERS and the like) and batches (OTEL_BSP_*).
 func NewTraces(ctx context.Context, opts TraceOptions) (*Traces, error) {
 	collector := opts.collector()
 	if collector == "" {
@@ -99,13 +99,14 @@ func NewTraces(ctx context.Context, opts TraceOptions) (*Traces, error) {
 		return nil, fmt.Errorf("traces cannot be sent: %w", err)
 	}
 	about, err := resource.New(ctx, resource.WithTelemetrySDK(),
-		resource.WithAttributes(attribute.String("service.name", "revox-graphql"), attribute.String("service.version", opts.Version)),
+		resource.WithAttributes(
+			attribute.String("service.name", "revox-graphql"), attribute.String("service.version", opts.Version)),
 		resource.WithFromEnv())
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES cannot be used: %w", err)
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { // there is only one for all
-		opts.Log.Warn("something is wrong with traces", "error", err)
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { // the handler is global
+		opts.Log.Warn("traces failed", "error", err)
 	}))
 	options := []sdktrace.TracerProviderOption{sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)}
 	if opts.Getenv("OTEL_TRACES_SAMPLER") == "" {
@@ -125,10 +126,11 @@ func (t *Traces) Handler(next http.Handler) http.Handler {
 	if t == nil {
 		return next
 	}
-	return otelhttp.NewHandler(next, "graphql", append(slices.Clip(t.options), otelhttp.WithSpanNameFormatter(spanName))...)
+	options := append(slices.Clip(t.options), otelhttp.WithSpanNameFormatter(spanName))
+	return otelhttp.NewHandler(next, "graphql", options...)
 }
 
-// spanName is the name of a request's span until the operation is known. It is asked for again in the end.
+// spanName is the name of a request's span until the operation is known. otelhttp reads it again at the end.
 func spanName(_ string, r *http.Request) string {
 	if span, ok := trace.SpanFromContext(r.Context()).(sdktrace.ReadOnlySpan); ok {
 		return span.Name()
@@ -141,12 +143,11 @@ func (t *Traces) Transport(base http.RoundTripper) http.RoundTripper {
 	if t == nil {
 		return base
 	}
-	return otelhttp.NewTransport(base, append(slices.Clip(t.options), otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
-		return r.Method + " /call"
-	}))...)
+	name := func(_ string, r *http.Request) string { return r.Method + " /call" }
+	return otelhttp.NewTransport(base, append(slices.Clip(t.options), otelhttp.WithSpanNameFormatter(name))...)
 }
 
-// Close sends what is left.
+// Close sends the last spans.
 func (t *Traces) Close(ctx context.Context) error {
 	if t == nil {
 		return nil
@@ -154,14 +155,17 @@ func (t *Traces) Close(ctx context.Context) error {
 	return t.provider.Shutdown(ctx)
 }
 
-// describe tells the span of a request what has become of it, in the terms of OpenTelemetry where it has some.
+// describe sets the attributes of a request's span, by OpenTelemetry's semantic conventions where they apply.
 func describe(span trace.Span, operation string, o *outcome) {
 	if operation != none {
 		span.SetName("query " + operation)
 		span.SetAttributes(
-			attribute.String("graphql.operation.type", "query"), attribute.String("graphql.operation.name", o.Operation.Name),
-			attribute.String("revox_graphql.document.sha256", o.Operation.Hash), attribute.Int("revox_graphql.cost", o.Operation.Cost),
-			attribute.String("revox_graphql.answer", o.how()), attribute.Int("revox_graphql.upstream_requests", o.UpstreamRequests),
+			attribute.String("graphql.operation.type", "query"),
+			attribute.String("graphql.operation.name", o.Operation.Name),
+			attribute.String("revox_graphql.document.sha256", o.Operation.Hash),
+			attribute.Int("revox_graphql.cost", o.Operation.Cost),
+			attribute.String("revox_graphql.source", o.source()),
+			attribute.Int("revox_graphql.upstream_requests", o.UpstreamRequests),
 		)
 	}
 	span.SetAttributes(attribute.String("revox_graphql.code", o.code))

@@ -1,7 +1,3 @@
-// Package telemetry counts for Prometheus what the gateway does, and logs once what its operator should know.
-//
-// All label sets are bounded: what comes from outside (names and values that the gateway does not know) is counted
-// under its own name only so many times, and no label holds a tenant.
 package telemetry
 
 import (
@@ -15,134 +11,132 @@ import (
 	"revox-graphql/upstream"
 )
 
-// namespace begins the name of every metric.
-const namespace = "revox_graphql"
-
-// Upstream counts what a client of upstream meets. It implements [upstream.Observer].
+// Upstream counts what a client of upstream reports. It implements [upstream.Observer].
 type Upstream struct {
 	log *slog.Logger
 
 	attempts     *prometheus.HistogramVec
 	retries      *prometheus.CounterVec
-	replays      prometheus.Counter
-	refused      *prometheus.CounterVec
-	open         prometheus.Gauge
-	paced        prometheus.Counter
+	replays      *prometheus.CounterVec
+	rejected     *prometheus.CounterVec
+	breakersOpen prometheus.Gauge
+	rateLimited  *prometheus.CounterVec
 	firstPage    prometheus.Gauge
 	pageSize     prometheus.Gauge
 	statuses     *prometheus.GaugeVec
 	unrecognized *prometheus.CounterVec
 
-	strangers *names[[2]string] // fields, and values of fields
+	labels *names[[2]string] // fields, and values of fields
 
 	mu     sync.Mutex
-	told   map[string]bool          // what has been logged
+	logged map[string]bool          // what is logged once
 	opened map[upstream.Tenant]bool // whose circuit breaker has opened and not closed since
 }
 
-// maxNames is how many names and values that the gateway does not know are told apart; the rest is counted as "other".
+// maxNames is how many unrecognized fields and values have labels of their own; the rest is counted as "other".
 const maxNames = 100
 
 // NewUpstream registers its metrics.
 func NewUpstream(registry prometheus.Registerer, log *slog.Logger) *Upstream {
-	options := func(name, help string) prometheus.Opts {
-		return prometheus.Opts{Namespace: namespace, Subsystem: "upstream", Name: name, Help: help}
-	}
-	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts(options(name, help)), labels)
-	}
-	gauge := func(name, help string) prometheus.Gauge {
-		return prometheus.NewGauge(prometheus.GaugeOpts(options(name, help)))
-	}
-	u := &Upstream{
+	m := newMetrics(registry)
+	return &Upstream{
 		log: log,
-		attempts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: namespace, Subsystem: "upstream", Name: "request_duration_seconds",
-			Help:    "Time that requests to Revox took, by what came of them; retries are requests of their own.",
-			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-		}, []string{"outcome"}),
-		retries:      counter("retries_total", "Requests to Revox that repeat a failed one, by how that failed.", "because"),
-		replays:      counter("replays_total", "Requests to Revox that were sent again because an idle connection had died.").WithLabelValues(),
-		refused:      counter("refused_total", "Requests to Revox that were not made, because it was known not to answer or too many waited.", "because"),
-		open:         gauge("breakers_open", "Credentials with which Revox is not asked at present, after failures in a row."),
-		paced:        counter("paced_total", "Times that the rate of requests was lowered because Revox answered 429.").WithLabelValues(),
-		firstPage:    gauge("first_page", "The number of Revox's first page, as found out last."),
-		pageSize:     gauge("page_size_limit", "The most calls that Revox serves a page, if that is less than it is asked for; else 0."),
-		statuses:     prometheus.NewGaugeVec(prometheus.GaugeOpts(options("statuses_applied", "1 if Revox was found to apply a filter by several statuses, 0 if not.")), nil),
-		unrecognized: counter("unrecognized_total", "Pages from Revox with a field, or a value of a field, that the gateway does not know.", "field", "value"),
-		strangers:    newNames[[2]string](maxNames),
-		told:         map[string]bool{},
-		opened:       map[upstream.Tenant]bool{},
+		attempts: m.histogram("upstream_request_duration_seconds",
+			"Duration of requests to Revox, by their result; each retry is a request of its own.",
+			[]string{"result"}, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30),
+		retries: m.counter("upstream_retries_total",
+			"Requests to Revox that repeat a failed one, by the reason of the failure.", "reason"),
+		replays: m.counter("upstream_replays_total",
+			"Requests to Revox that net/http sent again because an idle connection had died."),
+		rejected: m.counter("upstream_rejected_total",
+			"Requests to Revox that the gateway did not send, by the reason: Revox was known to fail, or too many waited.",
+			"reason"),
+		breakersOpen: m.gauge("upstream_circuit_breakers_open",
+			"Credentials whose circuit breaker is open after consecutive failures."),
+		rateLimited: m.counter("upstream_rate_limited_total",
+			"Times that the gateway lowered its request rate because Revox returned 429."),
+		firstPage: m.gauge("upstream_first_page", "Number of Revox's first page, as last determined."),
+		pageSize: m.gauge("upstream_page_size_limit",
+			"Maximum number of calls that Revox serves per page, if it is less than the gateway asks for; else 0."),
+		statuses: m.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "upstream_statuses_applied",
+			Help: "1 if Revox was found to apply a filter by several statuses, 0 if not.",
+		}, nil),
+		unrecognized: m.counter("upstream_unrecognized_total",
+			"Pages from Revox that contain a field, or a value of a field, that the gateway does not know.", "field", "value"),
+		labels: newNames[[2]string](maxNames),
+		logged: map[string]bool{},
+		opened: map[upstream.Tenant]bool{},
 	}
-	registry.MustRegister(u.attempts, u.retries, u.replays, u.refused, u.open, u.paced, u.firstPage, u.pageSize, u.statuses, u.unrecognized)
-	return u
 }
 
-// once reports whether something is told for the first time.
-func (u *Upstream) once(what string) bool {
+// first reports whether something is to be logged for the first time.
+func (u *Upstream) first(what string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	first := !u.told[what]
-	u.told[what] = true
+	first := !u.logged[what]
+	u.logged[what] = true
 	return first
 }
 
 // Attempted implements [upstream.Observer].
-func (u *Upstream) Attempted(outcome string, took time.Duration) {
-	u.attempts.WithLabelValues(outcome).Observe(took.Seconds())
+func (u *Upstream) Attempted(result string, took time.Duration) {
+	u.attempts.WithLabelValues(result).Observe(took.Seconds())
 }
 
 // Retried implements [upstream.Observer].
 func (u *Upstream) Retried(reason upstream.Kind) { u.retries.WithLabelValues(reason.String()).Inc() }
 
 // Replayed implements [upstream.Observer].
-func (u *Upstream) Replayed() { u.replays.Inc() }
+func (u *Upstream) Replayed() { u.replays.WithLabelValues().Inc() }
 
 // Refused implements [upstream.Observer].
-func (u *Upstream) Refused(reason upstream.Kind) { u.refused.WithLabelValues(reason.String()).Inc() }
+func (u *Upstream) Refused(reason upstream.Kind) { u.rejected.WithLabelValues(reason.String()).Inc() }
 
-// maxOpened bounds the breakers that are told apart: a tenant that the client forgets never closes its own.
+// maxOpened bounds the circuit breakers that are counted: a tenant that the client forgets never closes its own.
 const maxOpened = 10_000
 
-// BreakerOpened implements [upstream.Observer]. A breaker that stays open opens anew after each attempt that was to close it.
+// BreakerOpened implements [upstream.Observer]. A breaker that stays open opens again after each failed probe.
 func (u *Upstream) BreakerOpened(tenant upstream.Tenant) {
 	u.mu.Lock()
 	if len(u.opened) < maxOpened {
 		u.opened[tenant] = true
 	}
-	u.open.Set(float64(len(u.opened)))
+	u.breakersOpen.Set(float64(len(u.opened)))
 	u.mu.Unlock()
-	u.log.Warn("upstream keeps failing: it is not asked for some seconds", "tenant", tenant.String())
+	u.log.Warn("circuit breaker opened: upstream keeps failing, and gets no requests for some seconds",
+		"tenant", tenant.String())
 }
 
 // BreakerClosed implements [upstream.Observer].
 func (u *Upstream) BreakerClosed(tenant upstream.Tenant) {
 	u.mu.Lock()
 	delete(u.opened, tenant)
-	u.open.Set(float64(len(u.opened)))
+	u.breakersOpen.Set(float64(len(u.opened)))
 	u.mu.Unlock()
-	u.log.Info("upstream answers again", "tenant", tenant.String())
+	u.log.Info("circuit breaker closed: upstream responds again", "tenant", tenant.String())
 }
 
 // RateLowered implements [upstream.Observer].
 func (u *Upstream) RateLowered(tenant upstream.Tenant, perSecond float64) {
-	u.paced.Inc()
-	u.log.Warn("upstream said that it is asked too often: asking less often", "tenant", tenant.String(), "perSecond", perSecond)
+	u.rateLimited.WithLabelValues().Inc()
+	u.log.Warn("upstream returned 429: lowering the request rate",
+		"tenant", tenant.String(), "requestsPerSecond", perSecond)
 }
 
 // FirstPage implements [upstream.Observer].
 func (u *Upstream) FirstPage(_ upstream.Tenant, number int) {
 	u.firstPage.Set(float64(number))
-	if u.once("first page " + strconv.Itoa(number)) {
-		u.log.Info("found out the number of upstream's first page", "number", number)
+	if u.first("first page " + strconv.Itoa(number)) {
+		u.log.Info("determined the number of upstream's first page", "number", number)
 	}
 }
 
 // PageSize implements [upstream.Observer].
 func (u *Upstream) PageSize(_ upstream.Tenant, rows int) {
 	u.pageSize.Set(float64(rows))
-	if u.once("page size " + strconv.Itoa(rows)) {
-		u.log.Warn("upstream lowers page_size silently: it is noticed, and nothing is lost", "rows", rows)
+	if u.first("page size " + strconv.Itoa(rows)) {
+		u.log.Warn("upstream serves fewer calls per page than requested: the gateway adapts", "rows", rows)
 	}
 }
 
@@ -153,38 +147,19 @@ func (u *Upstream) StatusesChecked(_ upstream.Tenant, applied bool) {
 		return
 	}
 	u.statuses.WithLabelValues().Set(0)
-	if u.once("statuses") {
-		u.log.Warn("upstream does not filter by several statuses as they are sent: set GATEWAY_UPSTREAM_STATUSES_FORMAT")
+	if u.first("statuses") {
+		u.log.Warn("upstream does not filter by several statuses in this format: set GATEWAY_UPSTREAM_STATUSES_FORMAT")
 	}
 }
 
 // Unrecognized implements [upstream.Observer].
 func (u *Upstream) Unrecognized(field, value string) {
-	ok, first := u.strangers.admit([2]string{field, value})
+	ok, first := u.labels.admit([2]string{field, value})
 	if !ok {
 		field, value = "other", ""
 	} else if first {
-		u.log.Warn("upstream sent what this gateway does not know; clients find it in `extra`", "field", field, "value", value)
+		u.log.Warn("upstream sent an unrecognized field or value: clients find it in `extra`",
+			"field", field, "value", value)
 	}
 	u.unrecognized.WithLabelValues(field, value).Inc()
-}
-
-// RegisterClient registers how much of an upstream client is under way.
-func RegisterClient(registry prometheus.Registerer, load func() (underWay, waiting int)) {
-	gauge := func(name, help string, value func() int) {
-		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Namespace: namespace, Subsystem: "upstream", Name: name, Help: help,
-		}, func() float64 { return float64(value()) }))
-	}
-	gauge("requests_in_flight", "Requests to Revox under way.", func() int { n, _ := load(); return n })
-	gauge("requests_waiting", "Requests to Revox that wait for others to end.", func() int { _, n := load(); return n })
-}
-
-// RegisterBuild registers the version of the program.
-func RegisterBuild(registry prometheus.Registerer, version string) {
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Namespace: namespace, Name: "build_info", Help: "1, with the version of the gateway.", ConstLabels: prometheus.Labels{"version": version},
-	})
-	build.Set(1)
-	registry.MustRegister(build)
 }

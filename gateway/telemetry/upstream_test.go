@@ -29,7 +29,8 @@ func gathered(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 			for _, label := range metric.GetLabel() {
 				name.WriteString(" " + label.GetName() + "=" + label.GetValue())
 			}
-			values[name.String()] = metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount())
+			values[name.String()] = metric.GetCounter().GetValue() + metric.GetGauge().GetValue() +
+				float64(metric.GetHistogram().GetSampleCount())
 		}
 	}
 	return values
@@ -57,31 +58,53 @@ func TestUpstreamIsCounted(t *testing.T) {
 	u.RateLowered(mine, 7)
 	got := gathered(t, registry)
 	for name, want := range map[string]float64{
-		"upstream_request_duration_seconds outcome=ok":         2,
-		"upstream_retries_total because=timeout":               2,
+		"upstream_request_duration_seconds result=ok":          2,
+		"upstream_retries_total reason=timeout":                2,
 		"upstream_replays_total":                               2,
-		"upstream_refused_total because=overloaded":            2,
+		"upstream_rejected_total reason=overloaded":            2,
 		"upstream_first_page":                                  1,
 		"upstream_page_size_limit":                             50,
 		"upstream_statuses_applied":                            0,
 		"upstream_unrecognized_total field=result value=robot": 2,
 		"upstream_unrecognized_total field=mood value=":        2,
-		"upstream_breakers_open":                               1,
-		"upstream_paced_total":                                 1,
+		"upstream_circuit_breakers_open":                       1,
+		"upstream_rate_limited_total":                          1,
 	} {
 		if value, ok := got[name]; !ok || value != want {
 			t.Errorf("%s: %v, want %v", name, value, want)
 		}
 	}
-	for text, times := range map[string]int{"robot": 1, "mood": 1, "first page": 1, "page_size": 1, "GATEWAY_UPSTREAM_STATUSES_FORMAT": 1, "perSecond=7": 1} {
+	for text, times := range map[string]int{
+		"robot": 1, "mood": 1, "first page": 1, "per page": 1,
+		"GATEWAY_UPSTREAM_STATUSES_FORMAT": 1, "requestsPerSecond=7": 1,
+	} {
 		if n := strings.Count(log.String(), text); n != times {
 			t.Errorf("%q is logged %d times", text, n)
 		}
 	}
 }
 
+// What has no labels is 0 from the start, so that Prometheus sees the first increase.
+func TestMetricsBeginAtZero(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	NewUpstream(registry, slog.New(slog.DiscardHandler))
+	NewRequests(registry, RequestOptions{})
+	got := gathered(t, registry)
+	for _, name := range []string{
+		"upstream_replays_total", "upstream_rate_limited_total", "response_bytes_total", "request_cost",
+		"request_upstream_requests", "walk_drift_rows", "upstream_circuit_breakers_open",
+	} {
+		if value, ok := got[name]; !ok || value != 0 {
+			t.Errorf("%s: %v, %v", name, value, ok)
+		}
+	}
+	if _, ok := got["upstream_statuses_applied"]; ok {
+		t.Error("nothing is known yet of statuses")
+	}
+}
+
 // Names from outside are bounded, and none is lost from the count.
-func TestStrangersAreBounded(t *testing.T) {
+func TestUnrecognizedLabelsAreBounded(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	u := NewUpstream(registry, slog.New(slog.DiscardHandler))
 	for i := range 3 * maxNames {
@@ -109,10 +132,12 @@ func TestCacheIsCounted(t *testing.T) {
 	})
 	got := gathered(t, registry)
 	for name, want := range map[string]float64{
-		"cache_served_total as=fresh": 1, "cache_served_total as=revalidated": 2, "cache_served_total as=stale": 3,
-		"cache_missed_total and=asked": 4, "cache_missed_total and=shared": 5, "cache_evictions_total": 6,
-		"cache_pages": 7, "cache_bytes": 8, "cache_tenants": 9,
-		"cache_missed_total and=refused": 10, "cache_waiting": 11,
+		"page_cache_hits_total state=fresh": 1, "page_cache_hits_total state=revalidated": 2, "page_cache_hits_total " +
+			"state=stale": 3,
+		"page_cache_misses_total result=fetched": 4, "page_cache_misses_total result=shared": 5,
+		"page_cache_evictions_total": 6,
+		"page_cache_pages":           7, "page_cache_bytes": 8, "page_cache_tenants": 9,
+		"page_cache_misses_total result=rejected": 10, "page_cache_waiters": 11,
 	} {
 		if got[name] != want {
 			t.Errorf("%s: %v, want %v", name, got[name], want)

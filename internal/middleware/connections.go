@@ -10,41 +10,40 @@ import (
 )
 
 // Connections bounds the connections of clients, so that file descriptors are left for upstream, and memory for
-// answers.
-// Where there are as many as may be, a new one takes the place of the one that has waited longest for its next request,
-// or to send its first: whoever only holds connections keeps nobody out. nginx does so as well when it has no more
-// connections. If all of them are being answered, the new one waits until one is not.
+// responses. At the limit, a new connection replaces the one that has been idle longest, or has not sent its first
+// request for longest: a client that only holds connections excludes no others. nginx does the same when it runs out of
+// connections. If all connections have requests in flight, the new one waits.
 type Connections struct {
 	most   int
 	closed atomic.Uint64
-	freed  chan struct{} // has room for one: a connection has ended or has become idle
+	freed  chan struct{} // has a buffer of 1: a connection has ended or become idle
 
 	mu   sync.Mutex
 	open int
-	idle list.List // of *limitedConn, those none of whose requests is being answered, the longest first
+	idle list.List // of *limitedConn, those without requests in flight, the one idle longest first
 }
 
-// NewConnections bounds connections to so many, at least 1.
+// NewConnections returns a bound of most connections, at least 1.
 func NewConnections(most int) *Connections {
 	return &Connections{most: most, freed: make(chan struct{}, 1)}
 }
 
-// Open is how many there are.
+// Open returns the number of connections.
 func (c *Connections) Open() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.open
 }
 
-// Closed is how many were closed to make room for others.
+// Closed returns the number of connections that were closed to make room for others.
 func (c *Connections) Closed() uint64 { return c.closed.Load() }
 
-// Listen bounds the connections of a listener, which a server serves that [Connections.Watch] has seen.
+// Listen bounds the connections of a listener. Its server must be given to [Connections.Watch].
 func (c *Connections) Listen(listener net.Listener) net.Listener {
 	return &limitedListener{Listener: listener, all: c, done: make(chan struct{})}
 }
 
-// Watch lets a server tell which connections have requests that are being answered. It comes after [Headers.Watch].
+// Watch observes which connections of a server have requests in flight. Call it after [Headers.Watch].
 func (c *Connections) Watch(server *http.Server) {
 	outer, next := server.ConnContext, server.Handler
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
@@ -94,18 +93,18 @@ func (l *limitedListener) Close() error {
 	return l.Listener.Close()
 }
 
-// limitedConn is one of the connections.
+// limitedConn is a bounded connection.
 type limitedConn struct {
 	net.Conn
 	all *Connections
 
 	// Under the lock of all.
-	requests int           // that are being answered
-	idle     *list.Element // its place among the idle ones; nil if it is none
+	requests int           // in flight
+	idle     *list.Element // its element among the idle connections; nil if it is not idle
 	closed   bool
 }
 
-// admit makes room for a connection. It is false if done is closed first.
+// admit makes room for a connection. It returns false if done is closed first.
 func (c *Connections) admit(conn *limitedConn, done <-chan struct{}) bool {
 	for !c.add(conn) {
 		if longest := c.longestIdle(); longest != nil {
@@ -134,7 +133,7 @@ func (c *Connections) add(conn *limitedConn) bool {
 	return true
 }
 
-// longestIdle is the connection that has been idle longest, nil if none is.
+// longestIdle returns the connection that has been idle longest; nil if none is idle.
 func (c *Connections) longestIdle() *limitedConn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -144,7 +143,7 @@ func (c *Connections) longestIdle() *limitedConn {
 	return nil
 }
 
-// begin says that a request of a connection is being answered.
+// begin counts a request in flight.
 func (c *Connections) begin(conn *limitedConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -152,7 +151,7 @@ func (c *Connections) begin(conn *limitedConn) {
 	c.busy(conn)
 }
 
-// busy takes a connection from among the idle ones.
+// busy removes a connection from the idle ones.
 func (c *Connections) busy(conn *limitedConn) {
 	if conn.idle != nil {
 		c.idle.Remove(conn.idle)
@@ -160,7 +159,7 @@ func (c *Connections) busy(conn *limitedConn) {
 	}
 }
 
-// end says that a request has been answered.
+// end discounts a request.
 func (c *Connections) end(conn *limitedConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -192,7 +191,7 @@ func (conn *limitedConn) Close() error {
 	return err
 }
 
-// CloseWrite is what net/http calls so that an answer arrives before the connection ends.
+// CloseWrite is what net/http calls so that a response arrives before the connection ends.
 func (conn *limitedConn) CloseWrite() error {
 	if closer, ok := conn.Conn.(interface{ CloseWrite() error }); ok {
 		return closer.CloseWrite()

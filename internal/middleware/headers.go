@@ -9,32 +9,32 @@ import (
 	"sync/atomic"
 )
 
-// Headers bounds the memory that headers take while they come in. A GET may have a query string as large as a body, so
-// one connection may hold hundreds of kilobytes before anybody knows what it asks for, and a thousand of them hundreds
-// of megabytes. What they have sent is counted together, and the connection that goes beyond the bound is ended.
-// Headers of the usual size are not counted, so whoever sends those is never refused.
+// Headers bounds the memory of incomplete headers. A GET may have a query string as large as a body, so one connection
+// may hold hundreds of kilobytes before its request is known, and a thousand connections hundreds of megabytes. Headers
+// counts the bytes of all connections together, and closes the connection that exceeds the limit. Headers of the usual
+// size do not count, so clients that send those are never rejected.
 //
-// A connection sends a header when none of its requests is being answered. That holds for HTTP/2 as well, but for a
-// header that comes while another request of the connection is answered, which is not counted.
+// A connection is sending a header while it has no request in flight. That holds for HTTP/2 too, except that a header
+// does not count while another request of the same connection is in flight.
 type Headers struct {
-	most    int64
-	taken   atomic.Int64
-	refused atomic.Uint64
+	most     int64
+	taken    atomic.Int64
+	rejected atomic.Uint64
 }
 
-// usualHeader is the size of a header that is not counted, in bytes.
+// usualHeader is the size of a header that does not count, in bytes.
 const usualHeader = 16 << 10
 
-// NewHeaders bounds headers to so many bytes, those of the usual size not counted.
+// NewHeaders returns a bound of most bytes. Headers of the usual size do not count.
 func NewHeaders(most int) *Headers { return &Headers{most: int64(most)} }
 
-// Refused is how many connections were ended.
-func (h *Headers) Refused() uint64 { return h.refused.Load() }
+// Rejected returns the number of connections that were closed.
+func (h *Headers) Rejected() uint64 { return h.rejected.Load() }
 
-// Listen counts what comes in over the connections of a listener, which a server serves that [Headers.Watch] has seen.
+// Listen counts the headers on the connections of a listener. Its server must be given to [Headers.Watch].
 func (h *Headers) Listen(listener net.Listener) net.Listener { return &countedListener{listener, h} }
 
-// Watch lets a server tell when a header has been read.
+// Watch observes when a server has read a header.
 func (h *Headers) Watch(server *http.Server) {
 	outer, next := server.ConnContext, server.Handler
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
@@ -45,7 +45,7 @@ func (h *Headers) Watch(server *http.Server) {
 	}
 	server.ConnState = func(conn net.Conn, state http.ConnState) {
 		if counted, ok := conn.(*countedConn); ok && state == http.StateIdle {
-			counted.forget() // what was left of a body
+			counted.forget() // the rest of a body
 		}
 	}
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -73,20 +73,20 @@ func (l *countedListener) Accept() (net.Conn, error) {
 	return &countedConn{Conn: conn, headers: l.headers}, nil
 }
 
-// countedConn is a connection whose headers are counted.
+// countedConn is a connection whose headers count.
 type countedConn struct {
 	net.Conn
 	headers *Headers
 
 	mu       sync.Mutex
-	requests int   // that are being answered
-	size     int64 // of what has come since there was one
-	counted  int64 // of that
+	requests int   // in flight
+	size     int64 // bytes since the last one
+	counted  int64 // of these bytes
 	closed   bool
 }
 
-// errTooManyHeaders is of the kind for which net/http closes a connection without a word. Proxies then ask another
-// gateway; for all other kinds they would be told 400, as if it were the request's fault.
+// errTooManyHeaders has a type for which net/http closes a connection without a response. Proxies then retry with
+// another gateway; for other types, net/http would respond with 400, as if the request were wrong.
 var errTooManyHeaders = &net.OpError{Op: "read", Net: "tcp", Err: errors.New("too many bytes of headers")}
 
 // Read implements [net.Conn].
@@ -110,13 +110,13 @@ func (c *countedConn) take(n int64) bool {
 	taken := c.headers.taken.Add(c.size - c.counted)
 	c.counted = c.size
 	if taken > c.headers.most {
-		c.headers.refused.Add(1)
+		c.headers.rejected.Add(1)
 		return false
 	}
 	return true
 }
 
-// begin says that a header has been read as a whole, and its request is being answered.
+// begin counts a request in flight, whose header is complete.
 func (c *countedConn) begin() {
 	c.forget()
 	c.mu.Lock()
@@ -124,7 +124,7 @@ func (c *countedConn) begin() {
 	c.requests++
 }
 
-// end says that a request has been answered.
+// end discounts a request.
 func (c *countedConn) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -147,7 +147,7 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite is what net/http calls so that an answer arrives before the connection ends.
+// CloseWrite is what net/http calls so that a response arrives before the connection ends.
 func (c *countedConn) CloseWrite() error {
 	if closer, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return closer.CloseWrite()

@@ -10,18 +10,19 @@ import (
 	"revox-graphql/internal/errcode"
 )
 
-// HostOptions say under which names the gateway is reached.
+// HostOptions are the names under which clients reach the gateway.
 type HostOptions struct {
 	// Names beside localhost, 127.0.0.1 and ::1; a port in the request makes no difference.
 	Names []string
-	// Addresses takes every IP address for a name of the gateway. Rebinding needs a name; probes come by address.
+	// Addresses accepts every IP address. DNS rebinding needs a name, and probes use addresses.
 	Addresses bool
-	// Unnamed lets in requests that name no host, as health checks by HTTP/1.0 do. No browser sends such a request.
+	// Unnamed accepts requests without a host, such as health checks by HTTP/1.0. No browser sends such a request.
 	Unnamed bool
 }
 
-// Hosts lets in what was meant for this gateway. A foreign page can point its own name at this machine's address and is
-// then of the same origin as the gateway, to the browser (DNS rebinding). The Host header still has the page's name.
+// Hosts accepts requests for this gateway only. A page of another origin can point its own name at the address of this
+// machine, and then has the same origin as the gateway to the browser (DNS rebinding). The Host header still has the
+// page's name.
 func Hosts(opts HostOptions, next http.Handler) http.Handler {
 	names := map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true}
 	for _, name := range opts.Names {
@@ -35,20 +36,16 @@ func Hosts(opts HostOptions, next http.Handler) http.Handler {
 			known = err == nil
 		}
 		if !known {
-			refuse(
-				w,
-				r,
-				http.StatusMisdirectedRequest,
-				"The gateway does not go by this host name. Its operator can add names in GATEWAY_HOSTS.",
-				map[string]any{"code": errcode.BadUserInput},
-			)
+			reject(w, r, http.StatusMisdirectedRequest,
+				"The gateway does not serve this host name. Its operator can add names in GATEWAY_HOSTS.",
+				map[string]any{"code": errcode.BadUserInput})
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// hostOf is the host of a Host header, without its port.
+// hostOf returns the host of a Host header, without its port.
 func hostOf(header string) string {
 	if host, _, err := net.SplitHostPort(header); err == nil {
 		return canonical(host)
@@ -56,7 +53,7 @@ func hostOf(header string) string {
 	return canonical(header)
 }
 
-// canonical is a host as it is compared: in small letters, without the dot that ends a full name (RFC 1034 §3.1), and
+// canonical returns a host as it is compared: in lower case, without the final dot of a full name (RFC 1034 §3.1), and
 // an address in its shortest form.
 func canonical(host string) string {
 	host = strings.TrimSuffix(strings.ToLower(bare(host)), ".")
@@ -66,7 +63,7 @@ func canonical(host string) string {
 	return host
 }
 
-// bare is a host without the brackets of an IPv6 address.
+// bare returns a host without the brackets of an IPv6 address.
 func bare(host string) string {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		return strings.TrimSuffix(inner, "]")
@@ -74,7 +71,7 @@ func bare(host string) string {
 	return host
 }
 
-// CheckHost says what is wrong with a name for [HostOptions].
+// CheckHost returns what is wrong with a name for [HostOptions].
 func CheckHost(name string) error {
 	if _, err := netip.ParseAddr(bare(name)); err == nil {
 		return nil

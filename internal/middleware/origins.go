@@ -13,15 +13,15 @@ import (
 
 // CORS
 //
-// A listed origin is named in the answer, and nobody else: there is no `*`. Credentials in the sense of CORS, which
-// are cookies and what else a browser adds by itself, are not allowed, since the gateway has none; a bearer token is
-// a header that a page sets. Preflights are kept by browsers for ten minutes, so an origin that is taken off the list
-// soon notices.
+// The response names a listed origin, and no others: there is no `*`. Credentials in the sense of CORS, which are
+// cookies and what else a browser adds by itself, are not allowed, since the gateway has none; a bearer token is a
+// header that a page sets. Browsers cache preflights for ten minutes, so removing an origin from the list soon takes
+// effect.
 //
-// A page of a listed origin may send any header. It asks for those that it wants to send in the preflight, and is
-// given them: what the gateway does not read does no harm, and a list would stop clients that add headers of their
-// own, such as the name of the application (Apollo Client), or the context of a trace. Browsers keep some names to
-// themselves, such as Host, Origin and Sec-Fetch-Site (Fetch standard, "forbidden request-header").
+// A page of a listed origin may send any header. The preflight lists the headers to come, and the response allows them:
+// headers that the gateway does not read are harmless, and a fixed list would stop clients that add their own, such as
+// the name of the application (Apollo Client) or the context of a trace. Pages cannot set some names, such as Host,
+// Origin and Sec-Fetch-Site (Fetch standard, "forbidden request-header").
 
 const (
 	allowedMethods = "GET, POST"
@@ -29,10 +29,10 @@ const (
 	maxAgeSeconds  = "600"
 )
 
-// requestedHeaders names the header in which a preflight lists the headers of the request to come.
+// requestedHeaders is the header in which a preflight lists the headers of the request to come.
 const requestedHeaders = "Access-Control-Request-Headers"
 
-// CORS lets pages of the listed origins read answers. Without origins there is nothing to do.
+// CORS lets pages of the listed origins read responses. Without origins it does nothing.
 func CORS(origins []string, next http.Handler) http.Handler {
 	if len(origins) == 0 {
 		return next
@@ -51,12 +51,12 @@ func CORS(origins []string, next http.Handler) http.Handler {
 			return
 		}
 		if !listed {
-			refuse(w, r, http.StatusForbidden,
-				"Pages of this origin may not ask the gateway. Its operator lists origins in GATEWAY_CORS_ORIGINS.",
+			reject(w, r, http.StatusForbidden,
+				"Pages of this origin may not use the gateway. Its operator can add origins in GATEWAY_CORS_ORIGINS.",
 				map[string]any{"code": errcode.BadUserInput})
 			return
 		}
-		header.Del("Access-Control-Expose-Headers") // they are of answers to the request itself
+		header.Del("Access-Control-Expose-Headers") // for responses to the request itself
 		header.Set("Access-Control-Allow-Methods", allowedMethods)
 		header.Add("Vary", requestedHeaders)
 		if asked := r.Header.Values(requestedHeaders); len(asked) > 0 {
@@ -67,8 +67,8 @@ func CORS(origins []string, next http.Handler) http.Handler {
 	})
 }
 
-// CheckOrigin says what is wrong with an origin: it must be written as browsers send it, since they are compared as
-// texts.
+// CheckOrigin returns what is wrong with an origin. It must be written as browsers send it, since origins are compared
+// as strings.
 func CheckOrigin(origin string) error {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin ||
@@ -81,24 +81,24 @@ func CheckOrigin(origin string) error {
 	return nil
 }
 
-// Requests from foreign pages
+// Requests from pages of other origins
 //
-// A foreign page can have a browser send a GET request anywhere without asking first, by a link, a picture or fetch.
-// It cannot read the answer, but it causes work upstream, and can measure how long that takes. POST needs the content
-// type application/json, for which a browser first asks by a preflight. GET needs one of these:
+// A page of another origin can make a browser send a GET request without a preflight, by a link, a picture or fetch. It
+// cannot read the response, but it causes work upstream, and can measure its duration. POST requires the content type
+// application/json, for which a browser first sends a preflight. GET requires one of these:
 //
-//   - The browser says that the page is ours or listed: Sec-Fetch-Site, or Origin in older ones. net/http's
-//     CrossOriginProtection decides that.
-//   - A header that pages can send abroad only after a preflight: apollo-require-preflight, x-apollo-operation-name,
-//     Content-Type: application/json, or Authorization with a bearer token. Authorization of another scheme is no
-//     such proof: browsers add remembered passwords (Basic) by themselves. Other content types are not either, three
-//     of them being free for pages, and what a browser makes of a malformed one being its own affair.
-//   - No browser at all. Who sends neither Sec-Fetch-Site nor Origin is curl, a server, or a browser that does not
-//     tell: an old one, or any one over plain HTTP beyond its own machine, where Sec-Fetch-Site is left out and a
-//     picture has no Origin. All browsers, and no page can change that without a preflight, call themselves
-//     Mozilla/5.0 in User-Agent; so who calls itself that has to prove more.
+//   - The browser reports that the page has this origin or a listed one: Sec-Fetch-Site, or Origin in older browsers.
+//     net/http's CrossOriginProtection decides that.
+//   - A header that pages can send to other origins only after a preflight: apollo-require-preflight,
+//     x-apollo-operation-name, Content-Type: application/json, or Authorization with a bearer token. Authorization of
+//     another scheme proves nothing: browsers add stored passwords (Basic) by themselves. Neither do other content
+//     types: pages may send three of them freely, and browsers differ on malformed ones.
+//   - No browser. A client that sends neither Sec-Fetch-Site nor Origin is curl, a server, or a browser that is old or
+//     uses plain HTTP beyond its own machine, where it omits Sec-Fetch-Site, and Origin for pictures. All browsers
+//     begin their User-Agent with Mozilla/5.0, which no page can change without a preflight, so such a client must
+//     prove more.
 
-// CrossSite refuses GET requests that a foreign page may have caused. Origins are those of [CORS].
+// CrossSite rejects GET requests that a page of another origin may have caused. Origins are those of [CORS].
 func CrossSite(origins []string, next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range origins {
@@ -107,8 +107,8 @@ func CrossSite(origins []string, next http.Handler) http.Handler {
 		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && !preflighted(r.Header) && !ours(protection, r) {
-			refuse(w, r, http.StatusForbidden,
+		if r.Method == http.MethodGet && !preflighted(r.Header) && !trusted(protection, r) {
+			reject(w, r, http.StatusForbidden,
 				"A page of another origin may have sent this request by GET. "+
 					"Send the header `apollo-require-preflight: true` with it, or use POST.",
 				map[string]any{"code": errcode.BadUserInput})
@@ -123,20 +123,21 @@ func preflighted(header http.Header) bool {
 	if header.Get("Apollo-Require-Preflight") != "" || header.Get("X-Apollo-Operation-Name") != "" {
 		return true
 	}
-	if scheme, token, _ := strings.Cut(header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") && token != "" {
+	scheme, token, _ := strings.Cut(header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") && token != "" {
 		return true
 	}
 	contentType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	return err == nil && contentType == "application/json"
 }
 
-// ours reports whether a request comes from a page of this origin or a listed one, from the address bar, or from no
-// browser.
-func ours(protection *http.CrossOriginProtection, r *http.Request) bool {
+// trusted reports whether a request comes from a page of this origin or a listed one, from the address bar, or from
+// something other than a browser.
+func trusted(protection *http.CrossOriginProtection, r *http.Request) bool {
 	if r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
 		return !strings.HasPrefix(r.Header.Get("User-Agent"), "Mozilla/")
 	}
-	unsafe := *r // Check lets GET pass unseen, taking it to change nothing
+	unsafe := *r // Check does not check GET, which it expects to be safe
 	unsafe.Method = http.MethodPost
 	return protection.Check(&unsafe) == nil
 }

@@ -5,11 +5,11 @@ import (
 	"net/http"
 )
 
-// RequestIDHeader holds the id of a request: as the client or a proxy has chosen it, or else made up. Every answer has
-// it, and whoever is inside reads it from the answer's header, since what the request says may be anything.
+// RequestIDHeader holds the id of a request: the one that the client or a proxy has chosen, or else a random one. Every
+// response has it. Handlers read it from the header of the response, since the header of the request may hold anything.
 const RequestIDHeader = "X-Request-Id"
 
-// maxRequestID is the longest id that is taken from outside, in characters.
+// maxRequestID is the longest id that is accepted from outside, in characters.
 const maxRequestID = 128
 
 // RequestID gives each request its id.
@@ -24,7 +24,7 @@ func RequestID(next http.Handler) http.Handler {
 	})
 }
 
-// isRequestID reports whether an id from outside can be put into a log and a header as it is.
+// isRequestID reports whether an id from outside can be written to a log and a header as it is.
 func isRequestID(id string) bool {
 	if id == "" || len(id) > maxRequestID {
 		return false

@@ -12,36 +12,36 @@ import (
 	"revox-graphql/internal/slowclient"
 )
 
-// Streams bounds the requests that are open over HTTP/2. One connection carries many, and each holds its goroutine, its
-// buffers and its answer for as long as the client gives no window to write in, so neither the number of connections
-// nor the buffers of the system bound them. Where there are more, the one is cut off whose client takes nothing of its
-// answer for longest; if none does for a second, the one that has got on with nothing for longest. A client that goes
-// on reading, or waits for its answer, never is that one while others are stalled.
+// Streams bounds the open requests over HTTP/2. One connection carries many, and each holds its goroutine, its buffers
+// and its response for as long as the client opens no window, so neither the number of connections nor the buffers of
+// the system bound them. Beyond the limit, Streams cuts off the request whose client has read nothing of its response
+// for longest; if no client has stalled for a second, the request without progress for longest. While others are
+// stalled, it never cuts off a client that reads, or that waits for its response.
 //
 // Requests over HTTP/1.1 are bounded by the number of connections.
 type Streams struct {
 	most int
 	cut  atomic.Uint64
 
-	mu      sync.Mutex // it is never held while anything waits, and for no longer than it takes to look at one
+	mu      sync.Mutex // never held while anything waits, and only briefly
 	open    map[*slowclient.Writer]*list.Element
-	order   list.List            // of *stream: all that are open, by the progress that was last seen of each
-	stalled []*slowclient.Writer // as of the last look at all that are open, the one that was stalled longest last
-	looked  time.Time            // when that was
+	order   list.List            // of *stream: all open requests, by their last seen progress
+	stalled []*slowclient.Writer // as of the last scan, the one stalled longest last
+	scanned time.Time            // when the last scan was
 }
 
-// stream is a request that is open.
+// stream is an open request.
 type stream struct {
 	client   *slowclient.Writer
 	progress time.Time // as it was last seen
 }
 
-// NewStreams bounds the open requests to so many.
+// NewStreams returns a bound of most open requests.
 func NewStreams(most int) *Streams {
 	return &Streams{most: most, open: map[*slowclient.Writer]*list.Element{}}
 }
 
-// Cut is how many were cut off.
+// Cut returns the number of requests that were cut off.
 func (s *Streams) Cut() uint64 { return s.cut.Load() }
 
 // Wrap bounds the requests to a handler.
@@ -55,20 +55,20 @@ func (s *Streams) Wrap(next http.Handler) http.Handler {
 		s.begin(client)
 		defer s.end(client)
 		next.ServeHTTP(w, r)
-		// Else net/http would wait for a window once the handler has returned.
+		// Otherwise net/http would wait for a window once the handler has returned.
 		_ = http.NewResponseController(w).Flush()
 	})
 }
 
 func (s *Streams) begin(client *slowclient.Writer) {
-	// The lock is given back first: cutting off may wait for a connection, and the others need not.
+	// Without the lock: cutting off may wait for a connection, and other requests need not wait for that.
 	if slowest := s.add(client); slowest != nil {
 		slowest.Cut() // its handler ends as soon as reading or writing fails
 		s.cut.Add(1)
 	}
 }
 
-// add adds a request. If there is no room for it, it takes the place of the one that is returned.
+// add adds a request. At the limit, the request replaces the returned one.
 func (s *Streams) add(client *slowclient.Writer) (slowest *slowclient.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,19 +83,19 @@ func (s *Streams) add(client *slowclient.Writer) (slowest *slowclient.Writer) {
 }
 
 const (
-	// stallTime is from when on a client is taken for one that takes nothing.
+	// stallTime is how long a client must have read nothing to count as stalled.
 	stallTime = time.Second
-	// lookInterval is how often all are looked at, to find those that are stalled. A client may open thousands in a second.
-	lookInterval = stallTime / 10
+	// scanInterval is how often all requests are scanned for stalled ones: a client may open thousands per second.
+	scanInterval = stallTime / 10
 )
 
-// longestStalled is the one that is stalled longest, as of the last look, nil if none is.
+// longestStalled returns the request that has stalled longest, as of the last scan; nil if none has.
 func (s *Streams) longestStalled() *slowclient.Writer {
 	one := s.lastStalled()
-	if one != nil || time.Since(s.looked) < lookInterval {
+	if one != nil || time.Since(s.scanned) < scanInterval {
 		return one
 	}
-	s.looked = time.Now()
+	s.scanned = time.Now()
 	waited := map[*slowclient.Writer]time.Duration{}
 	for one := range s.open {
 		if w := one.Waited(); w >= stallTime {
@@ -107,7 +107,7 @@ func (s *Streams) longestStalled() *slowclient.Writer {
 	return s.lastStalled()
 }
 
-// lastStalled takes the last of those known to be stalled that still is.
+// lastStalled removes and returns the last stalled request that is still stalled.
 func (s *Streams) lastStalled() *slowclient.Writer {
 	for len(s.stalled) > 0 {
 		last := len(s.stalled) - 1
@@ -120,8 +120,8 @@ func (s *Streams) lastStalled() *slowclient.Writer {
 	return nil
 }
 
-// oldest is the one that has got on with nothing for longest. Those that have got on since they were last seen move to
-// the end of the order, as in a CLOCK cache, so that each chunk that a client takes costs one look.
+// oldest returns the request without progress for longest. Requests with progress since they were last seen move to the
+// end of the order, as in a CLOCK cache, so each chunk that a client reads costs one step.
 func (s *Streams) oldest() *slowclient.Writer {
 	for {
 		first := s.order.Front()
@@ -141,7 +141,7 @@ func (s *Streams) end(client *slowclient.Writer) {
 	s.remove(client)
 }
 
-// remove forgets a request, unless that has been done.
+// remove removes a request, if it is still there.
 func (s *Streams) remove(client *slowclient.Writer) {
 	if element, open := s.open[client]; open {
 		s.order.Remove(element)

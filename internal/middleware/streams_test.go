@@ -14,7 +14,7 @@ import (
 	"revox-graphql/internal/slowclient"
 )
 
-// stream is one of HTTP/2 whose client takes a chunk after each pause; with a pause of 0 it takes none.
+// stream is an HTTP/2 stream whose client reads a chunk after each pause; with a pause of 0 it reads none.
 type stream struct {
 	*httptest.ResponseRecorder
 	pause time.Duration
@@ -102,7 +102,7 @@ func TestStreamsThatAreCutOff(t *testing.T) {
 	}
 }
 
-// stuckStream is one of HTTP/2 whose connection takes no deadline until it is let go.
+// stuckStream is an HTTP/2 stream whose connection accepts no deadline until the test releases it.
 type stuckStream struct {
 	*httptest.ResponseRecorder
 	asked, letGo chan struct{}

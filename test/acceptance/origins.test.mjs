@@ -138,7 +138,7 @@ describe('Pages of another site', { timeout: 120_000 }, () => {
   /** How many operations a gateway has executed. */
   async function executed(gateway) {
     const metrics = await (await fetch(new URL('metrics', gateway.url))).text()
-    return [...metrics.matchAll(/^revox_graphql_answers_total\{.*\} (\d+)$/gm)].reduce((sum, [, n]) => sum + Number(n), 0)
+    return [...metrics.matchAll(/^revox_graphql_operations_total\{.*\} (\d+)$/gm)].reduce((sum, [, n]) => sum + Number(n), 0)
   }
 
   for (const [i, kind] of ['not listed', 'listed'].entries()) {

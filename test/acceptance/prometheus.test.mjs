@@ -102,7 +102,7 @@ test("Prometheus evaluates the alert rules, and none fires over a healthy gatewa
 test("every query of the dashboard is evaluated, and shows what has happened", async (t) => {
   const dashboard = JSON.parse(readFileSync(new URL("grafana/dashboard.json", deploy), "utf8"));
   // What a healthy gateway has nothing to show for.
-  const quiet = /refused_total|retries_total|unrecognized_total|requests_shed_total/;
+  const quiet = /rejected_total|retries_total|unrecognized_total/;
   const rows = [];
   for (const panel of dashboard.panels) {
     for (const target of panel.targets ?? []) {

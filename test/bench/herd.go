@@ -92,18 +92,18 @@ func (s *scene) loseLeader(ctx context.Context) (*herd, error) {
 	select {
 	case <-asked:
 	case err := <-left:
-		return nil, fmt.Errorf("the leader did not get as far as upstream: %w", cmp.Or(err, errAnswered))
+		return nil, fmt.Errorf("the leader did not get as far as upstream: %w", cmp.Or(err, errResponse))
 	}
 	leaving := time.AfterFunc(herdLeaves, leave)
 	defer leaving.Stop()
 	h := s.herd(ctx, herdSize-1)
 	if err := <-left; !errors.Is(err, context.Canceled) {
-		return nil, fmt.Errorf("the leader was to go unanswered: %w", cmp.Or(err, errAnswered))
+		return nil, fmt.Errorf("the leader was to go unanswered: %w", cmp.Or(err, errResponse))
 	}
 	return h, nil
 }
 
-var errAnswered = errors.New("it was answered")
+var errResponse = errors.New("it was answered")
 
 // askHerd asks what the herd asks.
 func (s *scene) askHerd(ctx context.Context) ([]byte, error) {

@@ -1,7 +1,7 @@
 import { lazy, Suspense } from 'react'
 import type { GraphiQLPlugin } from '@graphiql/react'
 
-/** The pane that builds a query by clicking. Few open it at once, so it is loaded when somebody does. */
+/** The pane that builds a query by clicking. It is loaded when the user opens it. */
 const Builder = lazy(async () => {
   const [{ explorerPlugin }] = await Promise.all([
     import('@graphiql/plugin-explorer'),

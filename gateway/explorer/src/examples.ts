@@ -3,8 +3,8 @@ import type { GraphiQLProps } from 'graphiql'
 type Tab = NonNullable<GraphiQLProps['defaultTabs']>[number]
 
 /**
- * The tabs of a first visit; later visits find the tabs they left. GraphiQL puts only the query of the first tab into
- * its editors, so a tab that has variables must not come first. Lines of up to 44 characters fit on a small screen.
+ * The tabs of a first visit; later visits keep their own tabs. GraphiQL puts only the query of the first tab into its
+ * editors, so the first tab must have no variables. Lines of up to 44 characters fit on a small screen.
  */
 export const examples: Tab[] = [
   {

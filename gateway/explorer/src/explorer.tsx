@@ -7,14 +7,14 @@ import { builder } from './builder'
 import { examples, headers } from './examples'
 import { readLink, ShareButton } from './share'
 import { storageWithoutHeaders } from './storage'
-import { troubleIn, unreachable } from './trouble'
+import { problemIn, unreachable } from './problem'
 
-// Made once: GraphiQL takes a new list for a change, and closes the pane that is open.
+// Created once: for GraphiQL, a new list is a change that closes the open pane.
 const plugins = [HISTORY_PLUGIN, builder]
 
 export function Explorer() {
   const [demo, setDemo] = useState(false)
-  const [trouble, setTrouble] = useState<string>()
+  const [problem, setProblem] = useState<string>()
   const [ready, setReady] = useState(false)
   const [link] = useState(() => readLink(location.hash))
 
@@ -24,16 +24,16 @@ export function Explorer() {
         // Relative, so that the page also works behind a proxy that serves it under a prefix.
         url: new URL('./graphql', document.baseURI).href,
         headers: { accept: 'application/graphql-response+json, application/json;q=0.9' },
-        // The gateway has no @defer; without this every request would offer to take multipart/mixed.
+        // The gateway has no @defer; without this, every request would accept multipart/mixed.
         enableIncrementalDelivery: false,
         async fetch(input, init) {
           try {
             const response = await fetch(input, init)
             setDemo(response.headers.get('X-Revox-Upstream') === 'demo')
-            setTrouble(await troubleIn(response))
+            setProblem(await problemIn(response))
             return response
           } catch (error) {
-            setTrouble(unreachable)
+            setProblem(unreachable)
             throw error
           }
         },
@@ -43,7 +43,7 @@ export function Explorer() {
 
   return (
     <>
-      {/* Always there: a screen reader announces what appears in a status, not a status that appears. */}
+      {/* Always present: screen readers announce text that appears in a status, not a status that appears. */}
       <div role="status" className="demo">
         {demo && (
           <p>
@@ -51,15 +51,15 @@ export function Explorer() {
           </p>
         )}
       </div>
-      <div role="alert" className="trouble">
-        {trouble && <p>{trouble}</p>}
+      <div role="alert" className="problem">
+        {problem && <p>{problem}</p>}
       </div>
-      {/* Before the editors are there, a click on a tab would leave them with the text of another tab. */}
+      {/* Before the editors are ready, a click on a tab would leave them with the text of another tab. */}
       <div className="explorer" inert={!ready}>
         <GraphiQL
           fetcher={fetcher}
           plugins={plugins}
-          // At a first visit the linked query is one tab more; later ones add it to the tabs they find.
+          // At a first visit the linked query is an additional tab; later visits add it to their tabs.
           defaultTabs={link.query ? [{ ...link, query: link.query }, ...examples] : examples}
           initialQuery={link.query}
           initialVariables={link.variables}
@@ -90,7 +90,7 @@ export function Explorer() {
   )
 }
 
-/** Tells when all editors can take a text. */
+/** Reports when all editors are ready. */
 function OnReady({ call }: { call: (ready: boolean) => void }) {
   const ready = useGraphiQL((state) =>
     Boolean(state.queryEditor && state.variableEditor && state.headerEditor && state.responseEditor),
@@ -99,7 +99,7 @@ function OnReady({ call }: { call: (ready: boolean) => void }) {
   return null
 }
 
-/** GraphiQL asks the system for its theme only once; its editors would stay light in a page that has turned dark. */
+/** GraphiQL reads the system theme only once; its editors would stay light in a page that has turned dark. */
 function FollowSystemTheme() {
   const theme = useGraphiQL((state) => state.theme)
   const { setTheme } = useGraphiQLActions()

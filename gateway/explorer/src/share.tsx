@@ -2,28 +2,28 @@ import { useState } from 'react'
 import { ToolbarButton, useGraphiQL } from '@graphiql/react'
 
 /*
- * A link to a query: behind the # of the address, which no server and no log sees, are `query`, `variables` and
- * `operationName`. Headers never are: they hold tokens.
+ * A link to a query: the fragment of the address, which no server and no log sees, has `query` and `variables`. It never
+ * has headers: they hold tokens.
  */
 
 export type Shared = { query?: string; variables?: string }
 
-/** What a link asks for. */
+/** Reads the query of a link. */
 export function readLink(hash: string): Shared {
   const parameters = new URLSearchParams(hash.slice(1))
   return { query: parameters.get('query') ?? undefined, variables: parameters.get('variables') ?? undefined }
 }
 
-/** The link to a query. */
+/** Returns the link to a query. */
 export function linkTo(address: string, { query, variables }: Shared): string {
   const url = new URL(address)
-  // Not URLSearchParams, whose + for a space is lost in some chats.
+  // Not URLSearchParams: some chats lose its + for a space.
   const parameters = Object.entries({ query, variables }).filter(([, value]) => value?.trim())
   url.hash = parameters.map(([name, value]) => `${name}=${encodeURIComponent(value!)}`).join('&')
   return url.href
 }
 
-/** Copies a link to what is in the editors. */
+/** Copies a link to the query in the editors. */
 export function ShareButton() {
   const query = useGraphiQL((state) => state.queryEditor)
   const variables = useGraphiQL((state) => state.variableEditor)
@@ -32,7 +32,7 @@ export function ShareButton() {
   async function share() {
     const link = linkTo(location.href, { query: query?.getValue(), variables: variables?.getValue() })
     history.replaceState(null, '', link)
-    // Where the clipboard is not to be had (over plain HTTP beyond this machine), the address bar has the link.
+    // Without a clipboard (over plain HTTP beyond this machine), the address bar has the link.
     const copied = await navigator.clipboard?.writeText(link).then(() => true, () => false)
     setLabel(copied ? 'The link is copied' : 'The link is in the address bar')
   }

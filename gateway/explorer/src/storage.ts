@@ -1,6 +1,6 @@
 /**
- * The browser's storage without headers. GraphiQL can be told not to store those of its tabs, but its history keeps the
- * headers of every query it has run, and those hold tokens.
+ * The browser's storage without headers. GraphiQL can leave out the headers of its tabs, but its history keeps those of
+ * every query that it has run, and they hold tokens.
  */
 export const storageWithoutHeaders = {
   getItem: (key: string) => localStorage.getItem(key),

@@ -1,4 +1,4 @@
-const [form, status, answer] = ['form', 'status', 'answer'].map((id) => document.getElementById(id))
+const [form, status, output] = ['form', 'status', 'response'].map((id) => document.getElementById(id))
 const { query, authorization } = form.elements
 const button = form.querySelector('button')
 
@@ -6,9 +6,9 @@ form.addEventListener('submit', async (event) => {
   event.preventDefault()
   button.disabled = true
   try {
-    answer.value = await run(query.value, authorization.value.trim())
+    output.value = await run(query.value, authorization.value.trim())
   } catch (error) {
-    answer.value = `The gateway could not be asked: ${error.message}`
+    output.value = `The gateway cannot be reached: ${error.message}`
   } finally {
     button.disabled = false
   }
@@ -18,7 +18,7 @@ query.addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) form.requestSubmit()
 })
 
-/** Runs a query and gives the answer as text to show: the JSON indented, anything else as it came. */
+/** Runs a query, and returns the response as text: JSON indented, anything else as it came. */
 async function run(query, authorization) {
   const headers = {
     'content-type': 'application/json',

@@ -1,28 +1,33 @@
-package gateway
+package config
 
 import (
-	"bytes"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"revox-graphql/upstream"
 )
 
-func parse(env map[string]string, args ...string) (*settings, error) {
-	return parseSettings(args, func(name string) string { return env[name] }, io.Discard)
+// parse reads the settings of a command line that serves.
+func parse(env map[string]string, args ...string) (*Settings, error) {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	Register(flags)
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	return Load(flags, func(name string) string { return env[name] }, false)
 }
 
 func TestSettingsComeInOrder(t *testing.T) {
 	s, err := parse(nil)
-	if err != nil || s.Listen != "127.0.0.1:8080" || s.CacheTTL != 15*time.Second || s.CacheBytes != 256<<20 || !s.Introspection ||
-		s.baseURL.String() != defaultBaseURL || s.firstPage != upstream.FirstPageAuto || !s.demo {
+	if err != nil || s.Listen != "127.0.0.1:8080" || s.CacheTTL != 15*time.Second || s.CacheBytes != 256<<20 ||
+		!s.Introspection ||
+		s.BaseURL.String() != defaultBaseURL || s.FirstPage() != upstream.FirstPageAuto || !s.Demo {
 		t.Errorf("defaults: %+v, %v", s, err)
 	}
 	env := map[string]string{
@@ -30,13 +35,24 @@ func TestSettingsComeInOrder(t *testing.T) {
 		"GATEWAY_UPSTREAM_FIRST_PAGE": "1", "REVOX_API_KEY": "sk_canary", "GATEWAY_TOKENS": "a,b", "GATEWAY_LISTEN": "",
 	}
 	s, err = parse(env)
-	if err != nil || s.CacheTTL != time.Minute || s.CacheBytes != 1_000_000 || s.Introspection || s.demo ||
-		s.firstPage != upstream.FirstPageOne || fmt.Sprint(s.Tokens) != "[a b]" || s.Listen != "127.0.0.1:8080" {
+	if err != nil || s.CacheTTL != time.Minute || s.CacheBytes != 1_000_000 || s.Introspection || s.Demo ||
+		s.FirstPage() != upstream.FirstPageOne || fmt.Sprint(s.Tokens) != "[a b]" || s.Listen != "127.0.0.1:8080" {
 		t.Errorf("environment: %+v, %v", s, err)
 	}
 	s, err = parse(env, "--cache-ttl=2m", "--introspection")
 	if err != nil || s.CacheTTL != 2*time.Minute || !s.Introspection || s.CacheBytes != 1_000_000 {
 		t.Errorf("flags: %+v, %v", s, err)
+	}
+	for args, want := range map[string]bool{
+		"--no-introspection": false, "--no-introspection=false": true, "--introspection=false": false,
+		"--no-log-requests": true,
+	} {
+		if s, err := parse(nil, args); err != nil || s.Introspection != want {
+			t.Errorf("%s: %v, %v", args, s.Introspection, err)
+		}
+	}
+	if _, err := parse(nil, "--no-introspection=maybe"); err == nil {
+		t.Error("maybe is accepted")
 	}
 	if text := fmt.Sprintf("%+v", s); strings.Contains(text, "sk_canary") {
 		t.Errorf("the key prints: %s", text)
@@ -56,13 +72,13 @@ func TestWrongSettings(t *testing.T) {
 		{"REVOX_BASE_URL=getrevox " + key, "--base-url (REVOX_BASE_URL)", defaultBaseURL},
 		{"REVOX_BASE_URL=https://u:p@x " + key, "--base-url (REVOX_BASE_URL)", defaultBaseURL},
 		{"REVOX_BASE_URL=https://x?y " + key, "--base-url (REVOX_BASE_URL)", defaultBaseURL},
-		{"GATEWAY_CREDENTIALS=mine", "--credentials (GATEWAY_CREDENTIALS)", `"server","forward"`},
+		{"GATEWAY_CREDENTIALS=mine", "--credentials (GATEWAY_CREDENTIALS)", "server, forward"},
 		{"GATEWAY_CREDENTIALS=forward " + key, "--credentials (GATEWAY_CREDENTIALS)", "REVOX_API_KEY"},
 		{"GATEWAY_CREDENTIALS=forward GATEWAY_TOKENS=a", "--tokens (GATEWAY_TOKENS)", "server"},
 		{"GATEWAY_ALLOW_ANONYMOUS=perhaps", "--allow-anonymous (GATEWAY_ALLOW_ANONYMOUS)", "perhaps"},
 		{"GATEWAY_UPSTREAM_PAGE_SIZE=19", "--upstream-page-size (GATEWAY_UPSTREAM_PAGE_SIZE)", "20 to 1000"},
 		{"GATEWAY_UPSTREAM_PAGE_SIZE=many", "--upstream-page-size (GATEWAY_UPSTREAM_PAGE_SIZE)", "many"},
-		{"GATEWAY_UPSTREAM_FIRST_PAGE=2", "--upstream-first-page (GATEWAY_UPSTREAM_FIRST_PAGE)", `"auto","0","1"`},
+		{"GATEWAY_UPSTREAM_FIRST_PAGE=2", "--upstream-first-page (GATEWAY_UPSTREAM_FIRST_PAGE)", "auto, 0, 1"},
 		{"GATEWAY_UPSTREAM_STATUSES_FORMAT=xml", "--upstream-statuses-format (GATEWAY_UPSTREAM_STATUSES_FORMAT)", "brackets"},
 		{"GATEWAY_UPSTREAM_TIMEOUT=0s", "--upstream-timeout (GATEWAY_UPSTREAM_TIMEOUT)", "more than 0"},
 		{"GATEWAY_UPSTREAM_TIMEOUT=30", "--upstream-timeout (GATEWAY_UPSTREAM_TIMEOUT)", "30"},
@@ -84,13 +100,13 @@ func TestWrongSettings(t *testing.T) {
 		{"GATEWAY_MAX_SHIFT=0", "--max-shift (GATEWAY_MAX_SHIFT)", "1 to 1000000"},
 		{"GATEWAY_MAX_SCAN_PAGES=0", "--max-scan-pages (GATEWAY_MAX_SCAN_PAGES)", "1 to 10000"},
 		{"GATEWAY_INTROSPECTION=maybe", "--introspection (GATEWAY_INTROSPECTION)", "maybe"},
-		{"GATEWAY_CREDENTIALS=forward GATEWAY_TOKENS_FILE=config.go", "--tokens-file (GATEWAY_TOKENS_FILE)", "server"},
+		{"GATEWAY_CREDENTIALS=forward GATEWAY_TOKENS_FILE=load.go", "--tokens-file (GATEWAY_TOKENS_FILE)", "server"},
 		{"GATEWAY_TOKENS=,", "--tokens (GATEWAY_TOKENS)", "number 1 of them is empty"},
 		{"GATEWAY_TOKENS=a,,b", "--tokens (GATEWAY_TOKENS)", "number 2 of them is empty"},
 		{"GATEWAY_TOKENS=é", "--tokens (GATEWAY_TOKENS)", "U+00E9"},
 		{"GATEWAY_TOKENS_FILE=no/such/file", "--tokens-file (GATEWAY_TOKENS_FILE)", "no such file"},
-		{"GATEWAY_TOKENS_FILE=testdata", "--tokens-file (GATEWAY_TOKENS_FILE)", "not a file"},
-		{"GATEWAY_TOKENS_FILE=config.go", "--tokens-file (GATEWAY_TOKENS_FILE)", "no token in line 1"},
+		{"GATEWAY_TOKENS_FILE=document", "--tokens-file (GATEWAY_TOKENS_FILE)", "not a file"},
+		{"GATEWAY_TOKENS_FILE=load.go", "--tokens-file (GATEWAY_TOKENS_FILE)", "no token in line 1"},
 		{"GATEWAY_CORS_ORIGINS=*", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
 		{"GATEWAY_CORS_ORIGINS=https://*.example", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
 		{"GATEWAY_CORS_ORIGINS=app.example", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
@@ -124,65 +140,18 @@ func TestWrongSettings(t *testing.T) {
 			}
 			_, err := parse(env)
 			if err == nil {
-				t.Fatal("taken")
+				t.Fatal("accepted")
 			}
-			if text := err.Error(); !strings.HasPrefix(text, test.names) || !strings.Contains(text, test.says) || strings.Contains(text, "\n") {
+			if text := err.Error(); !strings.HasPrefix(text, test.names) || !strings.Contains(text, test.says) ||
+				strings.Contains(text, "\n") {
 				t.Errorf("got %s", text)
 			}
 		})
 	}
-	for _, args := range []string{"--nothing", "argument", "--cache-ttl"} {
+	for _, args := range []string{"--nothing", "--cache-ttl"} {
 		if _, err := parse(nil, args); err == nil {
-			t.Errorf("%s was taken", args)
+			t.Errorf("%s was accepted", args)
 		}
-	}
-}
-
-// All wrong settings are told at once, a line for each, wherever they come from; the start stops as well as --check.
-func TestAllWrongSettingsAreTold(t *testing.T) {
-	env := map[string]string{
-		"GATEWAY_CACHE_TTL": "banana", "GATEWAY_CACHE_BYTES": "lots", "GATEWAY_MAX_SHIFT": "0", "GATEWAY_MAX_PAGE_SIZE": "many",
-		"GATEWAY_CORS_ORIGINS": "*,nowhere", "GATEWAY_LISTEN": "nowhere", "GATEWAY_CREDENTIALS": "server",
-	}
-	args := []string{"--upstream-timeout", "soon", "--max-page-size=7", "--upstream-queue=0", "--nothing"}
-	want := []string{
-		"--upstream-timeout (GATEWAY_UPSTREAM_TIMEOUT)", "unknown flag --nothing", "--cache-ttl (GATEWAY_CACHE_TTL)", "--cache-bytes (GATEWAY_CACHE_BYTES)",
-		"--listen (GATEWAY_LISTEN)", "--max-shift (GATEWAY_MAX_SHIFT)", "--cors-origins (GATEWAY_CORS_ORIGINS)", "--cors-origins (GATEWAY_CORS_ORIGINS)",
-		"--upstream-queue (GATEWAY_UPSTREAM_QUEUE)",
-	}
-	for _, more := range [][]string{nil, {"--check"}} {
-		err := run(t.Context(), append(more, args...), func(name string) string { return env[name] }, io.Discard, io.Discard)
-		if err == nil {
-			t.Fatal("taken")
-		}
-		lines := strings.Split(err.Error(), "\n")
-		if len(lines) != len(want) {
-			t.Fatalf("%d lines:\n%v", len(lines), err)
-		}
-		for i, line := range lines {
-			if !strings.HasPrefix(line, want[i]) {
-				t.Errorf("line %d is %q and not of %s", i, line, want[i])
-			}
-		}
-	}
-}
-
-func TestCheckAndVersion(t *testing.T) {
-	for flag, want := range map[string]string{"--check": "The settings are valid.\n", "--version": versionLine() + "\n"} {
-		var out, log bytes.Buffer
-		// Nothing listens: the port would be in use.
-		taken, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = run(t.Context(), []string{flag, "--listen", taken.Addr().String()}, func(string) string { return "" }, &out, &log)
-		if err != nil || out.String() != want || log.Len() > 0 {
-			t.Errorf("%s: %q, %q, %v", flag, &out, &log, err)
-		}
-		_ = taken.Close()
-	}
-	if line := versionLine(); !regexp.MustCompile(`^revox-graphql \S+ go1\.\S+`).MatchString(line) {
-		t.Errorf("got %q", line)
 	}
 }
 
@@ -200,12 +169,99 @@ func TestSettingsThatAreGood(t *testing.T) {
 		{"REVOX_API_KEY": "sk", "REVOX_BASE_URL": "http://127.0.0.1:9000/api"},
 		{"GATEWAY_CREDENTIALS": "forward", "REVOX_BASE_URL": "https://x.example/api", "GATEWAY_LISTEN": ":80"},
 		{"REVOX_API_KEY": "sk", "GATEWAY_LISTEN": ":80", "GATEWAY_TOKENS_FILE": tokens},
-		{"GATEWAY_CORS_ORIGINS": "https://app.example:8443, http://localhost:5173,http://[::1]:3000", "GATEWAY_HOSTS": "a.example, b,[::1],10.0.0.1"},
+		{
+			"GATEWAY_CORS_ORIGINS": "https://app.example:8443, http://localhost:5173,http://[::1]:3000",
+			"GATEWAY_HOSTS":        "a.example, b,[::1],10.0.0.1",
+		},
 		{"GATEWAY_LISTEN": ":80"},
 		{"GATEWAY_CACHE_TTL": "0"},
 	} {
 		if _, err := parse(env); err != nil {
 			t.Errorf("%v: %v", env, err)
 		}
+	}
+}
+
+// A page is served while it is revalidated for as long as the TTL, unless the setting says otherwise.
+func TestRevalidateDefault(t *testing.T) {
+	for name, test := range map[string]struct {
+		env  map[string]string
+		want time.Duration
+	}{
+		"default":           {nil, 15 * time.Second},
+		"as long as TTL":    {map[string]string{"GATEWAY_CACHE_TTL": "1m"}, time.Minute},
+		"set":               {map[string]string{"GATEWAY_CACHE_REVALIDATE": "5s"}, 5 * time.Second},
+		"not at all":        {map[string]string{"GATEWAY_CACHE_TTL": "1m", "GATEWAY_CACHE_REVALIDATE": "0s"}, 0},
+		"zero without unit": {map[string]string{"GATEWAY_CACHE_REVALIDATE": "0"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := parse(test.env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := s.CacheRevalidate; got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+	for _, bad := range []string{"soon", "-1s"} {
+		if _, err := parse(map[string]string{"GATEWAY_CACHE_REVALIDATE": bad}); err == nil {
+			t.Errorf("%s is accepted", bad)
+		}
+	}
+}
+
+// A key that cannot be right stops the start with a line that names the variable and the reason, and never the key.
+// White space around it is what a file's last line break leaves behind.
+func TestKeys(t *testing.T) {
+	const key = "sk_canary_51c9"
+	for name, test := range map[string]struct{ value, says string }{
+		"as it is":                {key, ""},
+		"a line break behind":     {key + "\n", ""},
+		"Windows' line break":     {key + "\r\n", ""},
+		"spaces around":           {"  " + key + "\t", ""},
+		"a no-break space behind": {key + "\u00a0", ""},
+		"a line break inside":     {key + "\n" + key, "has more than one line"},
+		"double quotes":           {`"` + key + `"`, "is in quotes"},
+		"single quotes":           {"'" + key + "'", "is in quotes"},
+		"one quote":               {key + `"`, "is in quotes"},
+		"Bearer":                  {"Bearer " + key, "Bearer"},
+		"bearer, in quotes":       {`"bearer ` + key + `"`, "is in quotes"},
+		"bearer":                  {"bearer\u0020" + key, "Bearer"},
+		"nothing but Bearer":      {"Bearer ", "Bearer"},
+		"a space inside":          {"sk canary 51c9", "white space"},
+		"a zero-width space":      {key + "\u200b", "U+200B"},
+		"a byte order mark":       {"\ufeff" + key, "U+FEFF"},
+		"another alphabet":        {"sk_с" + key, "U+0441"},
+		"a control character":     {key + "\x7f", "U+007F"},
+		"not UTF-8":               {key + "\xff", "U+FFFD"},
+		"only white space":        {" \n", "is empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			check := func(says string, s *Settings, err error) {
+				t.Helper()
+				switch {
+				case says == "" && (err != nil || s.Demo):
+					t.Errorf("rejected: %v", err)
+				case says != "" && (err == nil || !strings.Contains(err.Error(), says)):
+					t.Errorf("got %v", err)
+				case err != nil && (strings.Contains(err.Error(), "canary") || strings.Count(err.Error(), "\n") > 0):
+					t.Errorf("tells too much: %v", err)
+				}
+			}
+			s, err := parse(map[string]string{"REVOX_API_KEY": test.value})
+			check(test.says, s, err)
+			if err != nil && !strings.HasPrefix(err.Error(), "REVOX_API_KEY ") {
+				t.Errorf("got %v", err)
+			}
+			if err == nil && s.APIKey != upstream.NewCredential(key) {
+				t.Error("another key")
+			}
+			s, err = parse(map[string]string{"REVOX_API_KEY": key, "GATEWAY_TOKENS": "other," + test.value})
+			check(test.says, s, err)
+			if err != nil && !strings.HasPrefix(err.Error(), "--tokens (GATEWAY_TOKENS) ") {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

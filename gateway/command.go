@@ -1,0 +1,365 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"revox-graphql/gateway/config"
+	"revox-graphql/gateway/export"
+)
+
+const (
+	programName = "revox-graphql"
+	queryName   = "query"
+)
+
+const rootHelp = `A GraphQL gateway over the calls of Revox.
+
+REVOX_API_KEY, in the environment only, is the key that goes to Revox. Without it, and without --credentials=forward,
+the gateway serves made-up demo calls.`
+
+const queryHelp = `Answer a query, or write all calls to a file, without serving anything.
+
+The command executes queries as the gateway does, with the same settings and REVOX_API_KEY as the only key. Without a
+key it uses the made-up calls of the demo.
+
+A column is a path such as structuredOutput.address.city. A key that contains a dot takes precedence:
+structuredOutput.a.b is the key "a.b", and where a call has no such key it is the key "b" of the object "a".
+structuredOutput.a\.b is the key "a.b" only, and \, is a comma in a key. At the end the command lists the columns for
+which no call has a value; they do not change the exit status.
+
+The exit status is 0 for success, 2 for a wrong command or setting, and 1 for any other failure: a response with errors,
+which the command prints, or a list that it could not read to its end.`
+
+const queryExamples = `  revox-graphql query -d '{ calls(first: 3) { nodes { id status } } }'
+  revox-graphql query --all --columns id,status,startedAt --format csv --out calls.csv
+  revox-graphql query --all calls.graphql --var 'statuses=["COMPLETED"]' | jq .id`
+
+// commandLine is the parser of one command line. What the commands do is up to the program.
+type commandLine struct {
+	args    []string
+	getenv  func(string) string
+	check   bool // only the settings
+	version bool
+	query   queryOptions
+	// do is what a command does with its settings, or with check what checks them; query is nil where it is to serve.
+	do func(ctx context.Context, s *config.Settings, check bool, query *queryOptions) error
+	// parsed is set once a command runs: errors before that are of the command line.
+	parsed bool
+}
+
+// queryOptions are the options of the command `query` beside the settings.
+type queryOptions struct {
+	File      string
+	Document  string
+	Variables string
+	Var       []string
+	Operation string
+	Pretty    bool
+	All       bool
+	Format    string
+	Columns   []string
+	Header    bool
+	Out       string
+	After     string
+	PageSize  int // calls
+	MaxWait   time.Duration
+	Progress  bool
+}
+
+// newCommand returns the program's command with its subcommands. Cobra adds `completion`.
+func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use: programName, Long: rootHelp, RunE: func(c *cobra.Command, _ []string) error { return l.serve(c) },
+	}
+	serve := &cobra.Command{
+		Use: "serve", Short: "Serve GraphQL over HTTP. This is the default command.", Args: cobra.NoArgs, RunE: root.RunE,
+	}
+	query := &cobra.Command{
+		Use: queryName + " [FILE]", Short: "Answer a query, or write all calls to a file, without serving anything.",
+		Long: queryHelp, Example: queryExamples, Args: cobra.MaximumNArgs(1), RunE: l.answer,
+	}
+	version := &cobra.Command{
+		Use: "version", Short: "Show the version.", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return l.showVersion(c) },
+	}
+	root.AddCommand(serve, query, version)
+	root.SetHelpCommand(l.helpCommand(root))
+	root.InitDefaultCompletionCmd()
+	completion, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		panic(err)
+	}
+	completion.RunE = func(c *cobra.Command, _ []string) error { // for its Args, which are none, to be checked
+		l.parsed = true
+		return c.Help()
+	}
+	flags := root.PersistentFlags()
+	config.Register(flags)
+	for flag, names := range config.Choices() {
+		complete := cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)
+		if err := root.RegisterFlagCompletionFunc(flag, complete); err != nil {
+			panic(err) // the flag exists, and has none yet
+		}
+	}
+	flags.BoolVar(&l.check, "check", false, "Check the settings and exit.")
+	flags.BoolVar(&l.version, "version", false, "Show the version.")
+	l.query.register(query.Flags())
+	for _, c := range []*cobra.Command{root, serve, query, version} {
+		c.SilenceErrors, c.SilenceUsage = true, true
+		c.Flags().BoolP("help", "h", false, "Show this help.")
+		c.Flags().SortFlags, c.PersistentFlags().SortFlags = false, false
+		c.FParseErrWhitelist.UnknownFlags = true // badFlags finds them all, and not the first alone
+	}
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { writeHelp(c, stdout) })
+	root.SetOut(stdout)
+	root.SetErr(io.Discard)
+	root.SetArgs(l.args)
+	return root
+}
+
+func (q *queryOptions) register(flags *pflag.FlagSet) {
+	flags.StringVarP(&q.Document, "document", "d", "", "The document itself (`TEXT`), in place of a file.")
+	flags.StringVar(&q.Variables, "variables", "",
+		"The variables: a `FILE` with a JSON object, - for standard input, or the object itself.")
+	flags.StringArrayVar(&q.Var, "var", nil,
+		"One variable (`NAME=JSON`), like 'statuses=[\"COMPLETED\"]'. Takes precedence over --variables. May be repeated.")
+	flags.StringVar(&q.Operation, "operation", "", "The `NAME` of the operation to execute, if the document has several.")
+	flags.BoolVar(&q.Pretty, "pretty", false, "Indent the response, as a terminal always shows it.")
+	flags.BoolVar(&q.All, "all", false, "Read the document's list of calls to its end, and write a line for each call.")
+	flags.StringVar(&q.Format, "format", string(export.NDJSON),
+		"With --all: `FORMAT` of the lines, ndjson (one JSON object per line) or csv.")
+	flags.StringArrayVar(&q.Columns, "columns", nil,
+		"With --all: the `PATHS` to write, separated by commas, like id,startedAt,structuredOutput.nps,"+
+			"transcript.0.content. Default: all that the document selects.")
+	toggle(flags, &q.Header, "header", "With --format=csv: begin with the names of the columns.")
+	flags.StringVar(&q.Out, "out", "",
+		"With --all: write to `FILE`, which gets its name once it is complete. An unfinished file is resumed. - is "+
+			"standard output.")
+	flags.StringVar(&q.After, "after", "", "With --all: begin after this `CURSOR`.")
+	flags.IntVar(&q.PageSize, "page-size", 100,
+		"With --all: `NUMBER` of calls per page, unless the document says; at most --max-page-size.")
+	flags.DurationVar(&q.MaxWait, "max-wait", 2*time.Minute,
+		"With --all: how long to wait for one page while Revox fails or rejects requests.")
+	toggle(flags, &q.Progress, "progress", "With --all: show the progress, if standard error is a terminal.")
+}
+
+// toggle declares a flag that is set by default, and --no-name to unset it.
+func toggle(flags *pflag.FlagSet, to *bool, name, usage string) {
+	flags.BoolVar(to, name, true, usage+" --no-"+name+" turns it off.")
+	flags.BoolFunc("no-"+name, "", func(given string) error {
+		no, err := strconv.ParseBool(given)
+		*to = !no
+		return err
+	})
+	flags.Lookup("no-" + name).Hidden = true
+}
+
+func (l *commandLine) showVersion(c *cobra.Command) error {
+	if err := l.badFlags(c); err != nil {
+		return err
+	}
+	l.parsed = true
+	_, err := fmt.Fprintln(c.OutOrStdout(), versionLine())
+	return err
+}
+
+func (l *commandLine) serve(c *cobra.Command) error {
+	if l.version {
+		return l.showVersion(c)
+	}
+	s, err := config.Load(c.Flags(), l.getenv, false)
+	if err = errors.Join(l.badFlags(c), err); err != nil {
+		return err
+	}
+	l.parsed = true
+	return l.do(c.Context(), s, l.check, nil)
+}
+
+// answer is the command `query`.
+func (l *commandLine) answer(c *cobra.Command, args []string) error {
+	if l.version {
+		return l.showVersion(c)
+	}
+	if len(args) > 0 {
+		l.query.File = args[0]
+	}
+	s, err := config.Load(c.Flags(), l.getenv, true)
+	if err = errors.Join(l.badFlags(c), err, emptyValues(c, args), l.query.validate()); err != nil {
+		return err
+	}
+	l.parsed = true
+	return l.do(c.Context(), s, l.check, &l.query)
+}
+
+// helpCommand is Cobra's, except that an unknown command is an error.
+func (l *commandLine) helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Show the help of a command.", SilenceErrors: true, SilenceUsage: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			topic, rest, err := root.Find(args)
+			if err == nil && len(rest) > 0 {
+				err = fmt.Errorf("unknown command %q", strings.Join(args, " "))
+			}
+			if err != nil {
+				return err
+			}
+			l.parsed = true
+			return topic.Help()
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, sub := range root.Commands() {
+				if len(args) == 0 && sub.IsAvailableCommand() && strings.HasPrefix(sub.Name(), begun) {
+					names = append(names, sub.Name())
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
+// badFlags returns an error for each flag that does not exist, has no value, or means nothing to the command.
+func (l *commandLine) badFlags(c *cobra.Command) error {
+	var errs []error
+	names := []string{"help"}
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	for i := 0; i < len(l.args) && l.args[i] != "--"; i++ {
+		name, _, hasValue := strings.Cut(l.args[i], "=")
+		if len(name) < 2 || name[0] != '-' {
+			continue
+		}
+		flag := c.Flags().Lookup(name[min(2, len(name)):])
+		if name[1] != '-' {
+			flag, hasValue = c.Flags().ShorthandLookup(name[1:2]), hasValue || len(name) > 2
+		}
+		switch {
+		case flag == nil && name != "-h" && name != "--help":
+			errs = append(errs, unknownFlag(name, names))
+		case flag == nil || flag.NoOptDefVal != "" || hasValue:
+		case i+1 < len(l.args) && strings.HasPrefix(l.args[i+1], "--"):
+			errs = append(errs, fmt.Errorf("%s has no value", name))
+		default:
+			i++ // its value
+		}
+	}
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if setting, query := config.QueryFlag(f.Name); setting && !query && c.Name() == queryName {
+			errs = append(errs, fmt.Errorf("--%s does not go with %s", f.Name, queryName))
+		}
+	})
+	return errors.Join(errs...)
+}
+
+func unknownFlag(name string, known []string) error {
+	if nearest := config.Nearest(strings.TrimLeft(name, "-"), known); nearest != "" {
+		return fmt.Errorf("unknown flag %s: did you mean --%s?", name, nearest)
+	}
+	return fmt.Errorf("unknown flag %s", name)
+}
+
+// emptyValues rejects empty values of a query's flags, such as a script's variable that is not set leaves: taken for
+// none, it would write other calls than were asked for, or elsewhere. An empty cursor is the list's beginning.
+func emptyValues(c *cobra.Command, args []string) error {
+	var errs []error
+	if slices.Contains(args, "") {
+		errs = append(errs, errors.New("FILE is empty"))
+	}
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" && f.Name != "after" {
+			errs = append(errs, fmt.Errorf("--%s is empty", f.Name))
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// validate rejects what does not go together, and splits the columns. An empty list is rejected: a script's variable
+// that is not set would otherwise ask for all columns.
+func (q *queryOptions) validate() error {
+	var errs []error
+	reject := func(bad bool, text string) {
+		if bad {
+			errs = append(errs, errors.New(text))
+		}
+	}
+	var columns []string
+	for _, list := range q.Columns {
+		names := export.SplitColumns(list)
+		reject(len(names) == 0, "--columns names no column")
+		columns = append(columns, names...)
+	}
+	q.Columns = columns
+	if q.Out == "-" {
+		q.Out = "" // standard output
+	}
+	exporting := q.Format != string(export.NDJSON) || len(q.Columns) > 0 || q.Out != "" || q.After != ""
+	reject(q.File != "" && q.Document != "", "give the document either as a file or by --document")
+	reject(!q.All && q.File == "" && q.Document == "",
+		"give a document: a file, - for standard input, or --document; or read all calls with --all")
+	reject(q.File == "-" && q.Variables == "-", "the document and the variables cannot both be standard input")
+	reject(!slices.Contains([]string{string(export.NDJSON), string(export.CSV)}, q.Format),
+		fmt.Sprintf("--format must be one of ndjson, csv, and is %q", q.Format))
+	reject(!q.All && exporting, "--format, --columns, --out and --after require --all")
+	reject(q.All && q.Pretty, "--pretty does not go with --all")
+	reject(q.Out != "" && q.After != "", "--after does not go with --out, which knows where to resume")
+	reject(q.PageSize < 1, fmt.Sprintf("--page-size must be at least 1, and is %d", q.PageSize))
+	reject(q.MaxWait < 0, "--max-wait must not be negative")
+	return errors.Join(errs...)
+}
+
+// defaultWidth is the width of the help, in columns, where it is not on a terminal.
+const defaultWidth = 100
+
+// writeHelp shows a command's own flags first, and of the settings those that matter to it.
+func writeHelp(c *cobra.Command, w io.Writer) {
+	width := defaultWidth
+	if file, ok := w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
+			width = columns
+		}
+	}
+	own, settings := pflag.NewFlagSet("", pflag.ContinueOnError), pflag.NewFlagSet("", pflag.ContinueOnError)
+	own.SortFlags, settings.SortFlags = false, false
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		setting, query := config.QueryFlag(f.Name)
+		switch {
+		case !setting:
+			own.AddFlag(f)
+		case query || c.Name() != queryName:
+			settings.AddFlag(f)
+		}
+	})
+	var b strings.Builder
+	long := c.Long
+	if long == "" {
+		long = c.Short
+	}
+	fmt.Fprintf(&b, "%s\n\nUsage:\n  %s\n", long, c.UseLine())
+	if c.HasAvailableSubCommands() {
+		b.WriteString("\nCommands:\n")
+		for _, sub := range c.Commands() {
+			if sub.IsAvailableCommand() || sub.Name() == "help" {
+				fmt.Fprintf(&b, "  %-12s %s\n", sub.Name(), sub.Short)
+			}
+		}
+	}
+	if c.Example != "" {
+		fmt.Fprintf(&b, "\nExamples:\n%s\n", c.Example)
+	}
+	fmt.Fprintf(&b, "\nFlags:\n%s", own.FlagUsagesWrapped(width))
+	if settings.HasAvailableFlags() {
+		fmt.Fprintf(&b, "\nSettings:\n%s", settings.FlagUsagesWrapped(width))
+	}
+	_, _ = io.WriteString(w, b.String())
+}

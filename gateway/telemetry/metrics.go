@@ -1,0 +1,170 @@
+// Package telemetry reports what the gateway does: metrics for Prometheus, a log line and a trace for each request, and
+// what the operator should know once.
+//
+// All label sets are bounded: names and values from outside have labels of their own only up to a limit, and no label
+// holds a tenant. To add a metric, add a line where its state is ([RegisterServing], [RegisterCache]) or where it is
+// counted ([NewRequests], [NewUpstream]), and a panel in deploy/grafana/dashboard.json, which a test asks for.
+package telemetry
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"revox-graphql/internal/memory"
+	"revox-graphql/upstream/pagecache"
+)
+
+// namespace begins the name of every metric.
+const namespace = "revox_graphql"
+
+// metrics makes metrics, and registers them.
+type metrics struct{ promauto.Factory }
+
+func newMetrics(registry prometheus.Registerer) metrics { return metrics{promauto.With(registry)} }
+
+// counter is 0 from the start where it has no labels: else the first increase would be invisible.
+func (m metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	vec := m.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	if len(labels) == 0 {
+		vec.WithLabelValues()
+	}
+	return vec
+}
+
+func (m metrics) gauge(name, help string) prometheus.Gauge {
+	return m.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
+}
+
+// histogram is empty from the start where it has no labels.
+func (m metrics) histogram(name, help string, labels []string, buckets ...float64) *prometheus.HistogramVec {
+	vec := m.NewHistogramVec(
+		prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
+	if len(labels) == 0 {
+		vec.WithLabelValues()
+	}
+	return vec
+}
+
+// readCounter is a counter that is read when it is collected; label is the name and the value of a label, or none.
+func (m metrics) readCounter(name, help string, read func() uint64, label ...string) {
+	m.NewCounterFunc(prometheus.CounterOpts{
+		Namespace: namespace, Name: name, Help: help, ConstLabels: labelOf(label),
+	}, func() float64 { return float64(read()) })
+}
+
+// readGauge is a gauge that is read when it is collected.
+func (m metrics) readGauge(name, help string, read func() int) {
+	m.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help},
+		func() float64 { return float64(read()) })
+}
+
+func labelOf(pair []string) prometheus.Labels {
+	if len(pair) == 0 {
+		return nil
+	}
+	return prometheus.Labels{pair[0]: pair[1]}
+}
+
+// RegisterBuild registers the version of the program.
+func RegisterBuild(registry prometheus.Registerer, version string) {
+	promauto.With(registry).NewGauge(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "build_info", Help: "1, with the version of the gateway.",
+		ConstLabels: prometheus.Labels{"version": version},
+	}).Set(1)
+}
+
+// Serving is the state of the server that has metrics.
+type Serving struct {
+	LinesDropped    func() uint64 // of the log
+	StreamsReset    func() uint64 // requests over HTTP/2
+	Connections     func() int    // of clients
+	IdleClosed      func() uint64 // connections that made room for others
+	HeadersRejected func() uint64 // connections closed because of the size of their headers
+}
+
+// RegisterServing registers the metrics of the server.
+func RegisterServing(registry prometheus.Registerer, s Serving) {
+	const closed, why = "connections_closed_total", "Connections that the gateway closed, by the reason: idle (to make " +
+		"room for others) or headers (too many bytes of headers were on their way in)."
+	m := newMetrics(registry)
+	m.readGauge("connections", "Open connections of clients.", s.Connections)
+	m.readCounter(closed, why, s.IdleClosed, "reason", "idle")
+	m.readCounter(closed, why, s.HeadersRejected, "reason", "headers")
+	m.readCounter("streams_reset_total", "Requests over HTTP/2 that the gateway reset because too many were open, and "+
+		"their clients had read nothing for longest.", s.StreamsReset)
+	m.readCounter("log_lines_dropped_total", "Lines of the log that were lost because nobody read them in time, or "+
+		"because they could not be written.", s.LinesDropped)
+}
+
+// RegisterAdmission registers the metrics of admission control: how many requests are in flight, and how many were
+// rejected because too many were.
+func RegisterAdmission(registry prometheus.Registerer, inFlight func() int, rejected func() uint64) {
+	m := newMetrics(registry)
+	m.readGauge("requests_in_flight", "GraphQL requests that have been read and have no response yet.", inFlight)
+	m.readCounter("requests_rejected_total", "GraphQL requests rejected because too many were in flight.", rejected)
+}
+
+// RegisterCache registers the metrics of a page cache.
+func RegisterCache(registry prometheus.Registerer, stats func() pagecache.Stats) {
+	const hits, served = "page_cache_hits_total", "Pages served from memory, by their state: fresh, revalidated (served " +
+		"while they were read again) or stale (served because Revox was failing)."
+	const misses, missed = "page_cache_misses_total", "Pages that were not in memory, by the result: fetched, shared " +
+		"(the request waited for the fetch of another) or rejected (too many waited)."
+	m := newMetrics(registry)
+	m.readCounter(hits, served, func() uint64 { return stats().Hits }, "state", "fresh")
+	m.readCounter(hits, served, func() uint64 { return stats().Revalidated }, "state", "revalidated")
+	m.readCounter(hits, served, func() uint64 { return stats().Stale }, "state", "stale")
+	m.readCounter(misses, missed, func() uint64 { return stats().Misses }, "result", "fetched")
+	m.readCounter(misses, missed, func() uint64 { return stats().Shared }, "result", "shared")
+	m.readCounter(misses, missed, func() uint64 { return stats().Refused }, "result", "rejected")
+	m.readCounter("page_cache_evictions_total", "Pages evicted before their time, to make room.",
+		func() uint64 { return stats().Evictions })
+	m.readGauge("page_cache_pages", "Pages in memory.", func() int { return stats().Pages })
+	m.readGauge("page_cache_bytes", "Memory of these pages.", func() int { return stats().Bytes })
+	m.readGauge("page_cache_tenants", "Credentials that have pages in memory.", func() int { return stats().Tenants })
+	m.readGauge("page_cache_waiters", "GraphQL requests that wait for pages that are not in memory.",
+		func() int { return stats().Waiting })
+}
+
+// RegisterClient registers the load of an upstream client.
+func RegisterClient(registry prometheus.Registerer, load func() (inFlight, waiting int)) {
+	m := newMetrics(registry)
+	m.readGauge("upstream_requests_in_flight", "Requests to Revox in flight.",
+		func() int { n, _ := load(); return n })
+	m.readGauge("upstream_requests_waiting", "Requests to Revox that wait for a slot.",
+		func() int { _, n := load(); return n })
+}
+
+// RegisterMemory registers the metrics of a memory budget; of none there are no metrics.
+func RegisterMemory(registry prometheus.Registerer, b *memory.Budget) {
+	if b == nil {
+		return
+	}
+	m := newMetrics(registry)
+	m.readGauge("memory_limit_bytes", "Maximum memory of the process; 0 is no limit.",
+		func() int { return int(b.Limit()) })
+	for _, action := range []memory.Action{memory.ShrinkResponses, memory.ShrinkPages, memory.RejectWork} {
+		m.readCounter("memory_overload_actions_total",
+			"How often the gateway acted because memory was scarce, by the action.",
+			func() uint64 { return b.Taken(action) }, "action", action.String())
+	}
+	registry.MustRegister(accounts{b, prometheus.NewDesc(
+		namespace+"_memory_used_bytes", "Memory in use as the gateway counts it, by its purpose.", []string{"account"}, nil,
+	)})
+}
+
+// accounts collects the accounts of a budget, which come and go.
+type accounts struct {
+	*memory.Budget
+	used *prometheus.Desc
+}
+
+// Describe implements [prometheus.Collector].
+func (a accounts) Describe(ch chan<- *prometheus.Desc) { ch <- a.used }
+
+// Collect implements [prometheus.Collector].
+func (a accounts) Collect(ch chan<- prometheus.Metric) {
+	for _, account := range a.Accounts() {
+		ch <- prometheus.MustNewConstMetric(a.used, prometheus.GaugeValue, float64(account.Used()), account.Name())
+	}
+}
