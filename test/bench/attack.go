@@ -5,14 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"revox-graphql/graph/hostile"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"revox-graphql/graph/hostile"
 )
 
 const (
@@ -31,19 +30,19 @@ type attackResult struct {
 
 // measureAttack sends each hostile document, and then the worst of them over many connections while a normal client
 // asks.
-func measureAttack(ctx context.Context, o *troubleOptions, t *table) error {
-	s, pages, err := o.startWith(ctx, normalCalls, normalPages, "GATEWAY_CACHE_TTL=1h")
+func (o *stressOptions) measureAttack(ctx context.Context, t *table) error {
+	s, pages, err := startTargetWithPages(ctx, o.gateway, normalCalls, normalPages, "GATEWAY_CACHE_TTL=1h")
 	if err != nil {
 		return err
 	}
 	defer s.stop()
 	s.rest.ResetRequests()
-	fmt.Fprintf(&t.text, "\n## Attack\n")
+	t.printf("\n## Attack\n")
 	t.head("document", "bytes", "code", "ms")
 	var results []attackResult
 	var failed []error
 	for _, document := range hostile.Documents() {
-		r := s.attack(ctx, document)
+		r := attack(ctx, s, document)
 		results = append(results, r)
 		failed = append(failed, r.wrong)
 		t.row(r.Name, strconv.Itoa(len(r.Text)), r.Code, milliseconds(r.took))
@@ -64,7 +63,7 @@ func measureAttack(ctx context.Context, o *troubleOptions, t *table) error {
 	var sent atomic.Int64
 	failed = append(
 		failed,
-		s.during(ctx, t, pages, o.stress, func(ctx context.Context) { sent.Store(s.assault(ctx, results)) }),
+		s.during(ctx, t, pages, o.stress, func(ctx context.Context) { sent.Store(assault(ctx, s, results)) }),
 	)
 	t.head("the worst over "+strconv.Itoa(attackConnections)+" connections", "documents a second")
 	t.row(strings.Join(names, "; "), strconv.Itoa(int(float64(sent.Load())/o.stress.Seconds())))
@@ -72,7 +71,7 @@ func measureAttack(ctx context.Context, o *troubleOptions, t *table) error {
 }
 
 // attack sends a document a few times.
-func (s *scene) attack(ctx context.Context, document hostile.Document) attackResult {
+func attack(ctx context.Context, s *scene, document hostile.Document) attackResult {
 	question, err := json.Marshal(map[string]string{"query": document.Text})
 	r := attackResult{Document: document, question: question, wrong: err}
 	took := make([]time.Duration, attackTries)
@@ -93,7 +92,7 @@ func (s *scene) attack(ctx context.Context, document hostile.Document) attackRes
 }
 
 // assault sends documents over many connections, each the next as soon as the last is answered, and counts them.
-func (s *scene) assault(ctx context.Context, results []attackResult) int64 {
+func assault(ctx context.Context, s *scene, results []attackResult) int64 {
 	var sent atomic.Int64
 	var all sync.WaitGroup
 	for range attackConnections {

@@ -8,47 +8,11 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"revox-graphql/graph/relay"
 	"slices"
 	"strconv"
 	"strings"
-
-	"revox-graphql/graph/relay"
 )
-
-// said is an entry of a transcript, as the gateway and upstream both have it.
-type said struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
-}
-
-// connection is what is looked at of an answer.
-type connection struct {
-	Nodes []struct {
-		ID         string `json:"id"`
-		Transcript []said `json:"transcript"`
-	} `json:"nodes"`
-	PageInfo struct {
-		HasNextPage bool   `json:"hasNextPage"`
-		EndCursor   string `json:"endCursor"`
-	} `json:"pageInfo"`
-}
-
-// readAnswer reads an answer without errors.
-func readAnswer(body []byte) (*connection, error) {
-	var a struct {
-		Data struct {
-			Calls *connection `json:"calls"`
-		} `json:"data"`
-		Errors json.RawMessage `json:"errors"`
-	}
-	if err := json.Unmarshal(body, &a); err != nil {
-		return nil, fmt.Errorf("an answer is no JSON: %w: %.500s", err, body)
-	}
-	if a.Errors != nil || a.Data.Calls == nil {
-		return nil, fmt.Errorf("an answer has errors: %.500s", body)
-	}
-	return a.Data.Calls, nil
-}
 
 // checkGateways asks both gateways all questions of a workload and checks the answers against one another and against
 // upstream's own. It returns the questions with these answers. Both are asked the same in the same order, so that they
@@ -83,7 +47,7 @@ func (q *questions) checkUpstream(ctx context.Context, client *http.Client, rest
 	if err != nil {
 		return err
 	}
-	page, err := rest.page(ctx, client, i, q.calls)
+	page, err := restPage(ctx, client, rest, i, q.calls)
 	if err != nil {
 		return err
 	}
@@ -228,25 +192,4 @@ func sameNodes(got, want []byte) error {
 		return fmt.Errorf("the calls are not those of %s", executingServer)
 	}
 	return nil
-}
-
-// nodes is the JSON of an answer's calls, without spaces and with the characters escaped that encoding/json escapes, as
-// gqlgen's own transport has them.
-func nodes(body []byte) ([]byte, error) {
-	var a struct {
-		Data struct {
-			Calls struct {
-				Nodes json.RawMessage `json:"nodes"`
-			} `json:"calls"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(body, &a); err != nil {
-		return nil, fmt.Errorf("an answer is no JSON: %w", err)
-	}
-	var compact, escaped bytes.Buffer
-	if err := json.Compact(&compact, a.Data.Calls.Nodes); err != nil {
-		return nil, fmt.Errorf("an answer is no JSON: %w", err)
-	}
-	json.HTMLEscape(&escaped, compact.Bytes())
-	return escaped.Bytes(), nil
 }

@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream/fake"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"time"
-
-	"revox-graphql/graph/relay"
-	"revox-graphql/upstream/fake"
 )
 
 // measureIdle measures how much memory a gateway takes that has just started, with the settings that it comes with.
@@ -22,7 +21,7 @@ func measureIdle(ctx context.Context, o *options, r *report) error {
 	defer rest.stop()
 	f := &fleet{}
 	defer f.stop()
-	gateway, err := f.gateway(ctx, o, "idle", rest)
+	gateway, err := f.gateway(ctx, o.gateway, "idle", rest)
 	if err != nil {
 		return err
 	}
@@ -54,7 +53,7 @@ func measureCold(ctx context.Context, o *options, r *report) error {
 	rest.Behave(func(b *fake.Behaviour) { b.Latency = coldLatency })
 	f := &fleet{}
 	defer f.stop()
-	gateway, err := f.gateway(ctx, o, "cold", rest, "GATEWAY_CACHE_TTL=0")
+	gateway, err := f.gateway(ctx, o.gateway, "cold", rest, "GATEWAY_CACHE_TTL=0")
 	if err != nil {
 		return err
 	}
@@ -62,7 +61,7 @@ func measureCold(ctx context.Context, o *options, r *report) error {
 	through, past := newClient(), newClient()
 	question := encodeQuestion(fmt.Sprintf("{ calls(first: %d) { nodes { %s } } }", coldCalls, everySaid), nil)
 	askGateway := func() ([]byte, error) { return post(ctx, through, gateway.url+"graphql", question) }
-	askDirectly := func() ([]byte, error) { return rest.page(ctx, past, 0, coldRows) }
+	askDirectly := func() ([]byte, error) { return restPage(ctx, past, rest, 0, coldRows) }
 
 	// The first questions open connections, and the gateway finds out how upstream counts its pages.
 	answer, err := askGateway()

@@ -62,7 +62,7 @@ func readSource(ctx context.Context, rest *upstream, file string) (*source, erro
 	client := newClient()
 	const pageSize = 200
 	for number := 0; len(s.calls) < wanted; number++ {
-		body, err := rest.page(ctx, client, number, pageSize)
+		body, err := restPage(ctx, client, rest, number, pageSize)
 		if err != nil {
 			return nil, fmt.Errorf("no calls: %w", err)
 		}

@@ -4,25 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
+	"revox-graphql/upstream/fake"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
-
-	"revox-graphql/upstream/fake"
 )
 
 const (
 	outagePages     = 20
 	outageCalls     = 20 // in a page
 	outagePerSecond = 200
+	outageLatency   = 20 * time.Millisecond // of the upstream
 )
 
 // measureOutage measures what clients are answered before, while and after upstream is dead.
-func measureOutage(ctx context.Context, o *troubleOptions, t *table) error {
+func (o *faultsOptions) measureOutage(ctx context.Context, t *table) error {
 	var settings []string
 	if o.ttl != "" {
 		settings = append(settings, "GATEWAY_CACHE_TTL="+o.ttl)
@@ -30,12 +28,12 @@ func measureOutage(ctx context.Context, o *troubleOptions, t *table) error {
 	if o.stale != "" {
 		settings = append(settings, "GATEWAY_CACHE_STALE="+o.stale)
 	}
-	s, err := o.start(ctx, settings...)
+	s, err := startTarget(ctx, o.gateway, settings...)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	s.rest.Behave(func(b *fake.Behaviour) { b.Latency = coldLatency })
+	s.rest.Behave(func(b *fake.Behaviour) { b.Latency = outageLatency })
 	pages, err := s.walk(ctx, outageCalls, outagePages, func() bool { return true })
 	if err != nil {
 		return err
@@ -53,7 +51,7 @@ func measureOutage(ctx context.Context, o *troubleOptions, t *table) error {
 	if err != nil {
 		return err
 	}
-	o.reportOutage(t, w, replies)
+	o.report(t, w, replies)
 	return errors.Join(checkReplies(replies), s.gateway.err())
 }
 
@@ -66,7 +64,7 @@ type weather struct {
 }
 
 // weather lets upstream be well, dead, and well again.
-func (o *troubleOptions) weather(ctx context.Context, rest *upstream) (*weather, error) {
+func (o *faultsOptions) weather(ctx context.Context, rest *upstream) (*weather, error) {
 	w := &weather{}
 	progress("outage: upstream is well for %v", o.well)
 	if err := pass(ctx, o.well); err != nil {
@@ -113,38 +111,10 @@ func (w *weather) bursts() (first, most int) {
 	return second(w.back), most
 }
 
-// pass lets time pass.
-func pass(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// resume serves an upstream that was stopped once more, at the same address.
-func (u *upstream) resume(ctx context.Context) error {
-	address, err := url.Parse(u.url)
-	if err != nil {
-		return fmt.Errorf("the upstream's address: %w", err)
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address.Host)
-	if err != nil {
-		return fmt.Errorf("the upstream's port is taken: %w", err)
-	}
-	server := &http.Server{Handler: u.Upstream, ReadHeaderTimeout: 5 * time.Second}
-	u.stop = func() { _ = server.Close() }
-	go func() { _ = server.Serve(listener) }()
-	return nil
-}
-
 // reportOutage tells what clients were answered. A question belongs to the time at which it was asked.
-func (o *troubleOptions) reportOutage(t *table, w *weather, replies []reply) {
-	fmt.Fprintf(&t.text, "\n## Outage\n\n%d questions a second for %d pages of %d calls in turn. Upstream answers in %v, and is dead for %v.\n",
-		outagePerSecond, outagePages, outageCalls, coldLatency, o.down)
+func (o *faultsOptions) report(t *table, w *weather, replies []reply) {
+	t.printf("\n## Outage\n\n%d questions a second for %d pages of %d calls in turn. Upstream answers in %v, and is dead for %v.\n",
+		outagePerSecond, outagePages, outageCalls, outageLatency, o.down)
 	until := func(at time.Time) int {
 		n, _ := slices.BinarySearchFunc(replies, at, func(r reply, at time.Time) int { return r.due.Compare(at) })
 		return n

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"revox-graphql/upstream/fake"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
-
-	"revox-graphql/upstream/fake"
 )
 
 const (
@@ -22,14 +20,14 @@ const (
 
 // measureOverload offers four times the load that the gateway bears. Nothing is cached and upstream takes its time, so
 // what it bears is the requests to upstream that may be under way at once: 32, by default, each for 50 ms.
-func measureOverload(ctx context.Context, o *troubleOptions, t *table) error {
-	s, pages, err := o.startWith(ctx, overloadCalls, overloadPages, "GATEWAY_CACHE_TTL=0s")
+func (o *stressOptions) measureOverload(ctx context.Context, t *table) error {
+	s, pages, err := startTargetWithPages(ctx, o.gateway, overloadCalls, overloadPages, "GATEWAY_CACHE_TTL=0s")
 	if err != nil {
 		return err
 	}
 	defer s.stop()
 	s.rest.Behave(func(b *fake.Behaviour) { b.Latency = overloadLatency })
-	best := s.best(ctx, pages, o.stress/3)
+	best := s.best(ctx, pages, overloadWorkers, o.stress/3)
 	load := int(overloadTimes * best)
 	// What this program could not ask, since too much was under way, says nothing about the gateway.
 	replies := slices.DeleteFunc(s.pour(ctx, pages, load, o.stress), func(r reply) bool {
@@ -46,7 +44,7 @@ func measureOverload(ctx context.Context, o *troubleOptions, t *table) error {
 	}
 	goodput := float64(len(accepted)) / o.stress.Seconds()
 	a, b := newTally(accepted), newTally(shed)
-	fmt.Fprintf(&t.text, "\n## Overload\n\n%d pages in turn, nothing cached, upstream answers in %v. At best, %d clients that ask again when they are answered.\n",
+	t.printf("\n## Overload\n\n%d pages in turn, nothing cached, upstream answers in %v. At best, %d clients that ask again when they are answered.\n",
 		overloadPages, overloadLatency, overloadWorkers)
 	t.head("", "a second", "p50, ms", "p99, ms")
 	t.row("answered at best", strconv.Itoa(int(best)), "", "")
@@ -54,32 +52,10 @@ func measureOverload(ctx context.Context, o *troubleOptions, t *table) error {
 	t.row("answered", strconv.Itoa(int(goodput)), a.latency(50), a.latency(99))
 	t.row("refused as OVERLOADED", strconv.Itoa(len(shed)/int(o.stress.Seconds())), b.latency(50), b.latency(99))
 	t.row("neither", strconv.Itoa(len(replies)-len(accepted)-len(shed)), "", "")
-	t.row("answered at best, after it", strconv.Itoa(int(s.best(ctx, pages, o.stress/3))), "", "")
+	t.row("answered at best, after it", strconv.Itoa(int(s.best(ctx, pages, overloadWorkers, o.stress/3))), "", "")
 	err = errors.Join(checkReplies(replies), s.gateway.err())
 	if goodput < 0.8*best {
 		err = errors.Join(err, fmt.Errorf("%.0f answers a second of %.0f", goodput, best))
 	}
 	return err
-}
-
-// best is how many questions a second are answered to clients that wait for their answers.
-func (s *scene) best(ctx context.Context, pages []listPage, long time.Duration) float64 {
-	ctx, cancel := context.WithTimeout(ctx, long)
-	defer cancel()
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	answered := 0
-	for w := range overloadWorkers {
-		all.Go(func() {
-			for i := w; ctx.Err() == nil; i += overloadWorkers {
-				if r := s.ask(ctx, pages[i%len(pages)], time.Now()); r.err == nil && r.code == "" {
-					mu.Lock()
-					answered++
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	all.Wait()
-	return float64(answered) / long.Seconds()
 }

@@ -8,6 +8,24 @@ import (
 	"time"
 )
 
+// checkFiles checks that this process may have so many files open, which are mostly connections. The gateway may have
+// as many as this process, at the other ends.
+func checkFiles(least int) error {
+	limits, err := readProc(os.Getpid(), "limits")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(limits) {
+		if limit, ok := strings.CutPrefix(line, "Max open files"); ok {
+			// What is no number is "unlimited".
+			if n, err := strconv.Atoi(strings.Fields(limit)[0]); err == nil && n < least {
+				return fmt.Errorf("only %d files may be open at once, and it takes %d: ulimit -n %d", n, least, least)
+			}
+		}
+	}
+	return nil
+}
+
 // tick is the unit of time in /proc: USER_HZ, which is 100 on every platform that Go runs Linux on.
 const tick = time.Second / 100
 

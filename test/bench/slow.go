@@ -50,8 +50,8 @@ func slowQuestion() []byte {
 
 // measureSlow opens a thousand connections that send a byte a second, first of a header, then of a body, or read one of
 // an answer. Where the gateway closes one, the next is opened.
-func measureSlow(ctx context.Context, o *troubleOptions, t *table) error {
-	s, pages, err := o.startWith(ctx, normalCalls, normalPages, "GATEWAY_CACHE_TTL=1h", fmt.Sprintf("GATEWAY_MAX_CONCURRENT_REQUESTS=%d", slowPlaces))
+func (o *stressOptions) measureSlow(ctx context.Context, t *table) error {
+	s, pages, err := startTargetWithPages(ctx, o.gateway, normalCalls, normalPages, "GATEWAY_CACHE_TTL=1h", fmt.Sprintf("GATEWAY_MAX_CONCURRENT_REQUESTS=%d", slowPlaces))
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func measureSlow(ctx context.Context, o *troubleOptions, t *table) error {
 	}
 	var failed []error
 	for _, way := range slowWays() {
-		fmt.Fprintf(&t.text, "\n## Slow %s\n\n%d connections, a byte a second; places for %d requests.\n", way.name, slowConnections, slowPlaces)
+		t.printf("\n## Slow %s\n\n%d connections, a byte a second; places for %d requests.\n", way.name, slowConnections, slowPlaces)
 		var opened atomic.Int64
 		failed = append(failed, s.during(ctx, t, pages, o.stress, func(ctx context.Context) {
 			var all sync.WaitGroup

@@ -1,13 +1,5 @@
 package main
 
-// All calls to a file
-//
-// The subcommand lets the built gateway's query command write all calls of a fake upstream to a file, beside a plain
-// loop over REST that does the least a loop can: ask for a page, write each of its rows. Then it kills the command
-// again and again, runs it until it is done, and compares the file with the list.
-//
-//	go run ./test/bench walk -gateway bin/revox-graphql
-
 import (
 	"bufio"
 	"bytes"
@@ -17,17 +9,15 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"revox-graphql/upstream/fake"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/dustin/go-humanize"
-
-	"revox-graphql/upstream/fake"
 )
 
 // walkCommand measures walking the whole list.
@@ -52,7 +42,7 @@ type walkOptions struct {
 func parseWalkOptions(args []string) (*walkOptions, error) {
 	var o walkOptions
 	flags := flag.NewFlagSet("bench "+walkCommand, flag.ContinueOnError)
-	flags.StringVar(&o.gateway, "gateway", "bin/revox-graphql", "the built gateway")
+	flags.StringVar(&o.gateway, "gateway", defaultGateway, "the built gateway")
 	flags.IntVar(&o.rounds, "rounds", 5, "how often each way is measured")
 	flags.IntVar(&o.kills, "kills", 20, "how often the last walk is killed")
 	flags.DurationVar(&o.latency, "latency", 0, "how long upstream takes for every answer, beside making it")
@@ -62,10 +52,7 @@ func parseWalkOptions(args []string) (*walkOptions, error) {
 	if flags.NArg() > 0 || o.rounds < 1 || o.kills < 0 || o.latency < 0 {
 		return nil, errors.New("-rounds is at least 1, -kills and -latency are not negative, and nothing follows the flags")
 	}
-	if _, err := exec.LookPath(o.gateway); err != nil {
-		return nil, fmt.Errorf("-gateway: build it first, go build -o bin/revox-graphql . (%w)", err)
-	}
-	return &o, nil
+	return &o, checkGateway(o.gateway)
 }
 
 // walker walks the list of an upstream.
@@ -102,7 +89,7 @@ func walkAll(ctx context.Context, args []string) error {
 	w := &walker{o, rest, dir, rand.New(rand.NewPCG(1, 2))} //nolint:gosec // the same moments every time
 	var t table
 	err = errors.Join(w.compare(ctx, &t), w.interrupt(ctx, &t))
-	fmt.Print(t.text.String())
+	fmt.Print(t.String())
 	return err
 }
 
@@ -130,7 +117,7 @@ func (w *walker) compare(ctx context.Context, t *table) error {
 			measured[i] = append(measured[i], one)
 		}
 	}
-	fmt.Fprintf(&t.text, "%s calls, to a file. Medians of %d rounds.\n", humanize.Comma(fake.DefaultCalls), w.rounds)
+	t.printf("%s calls, to a file. Medians of %d rounds.\n", humanize.Comma(fake.DefaultCalls), w.rounds)
 	t.head("all calls", "calls a second", "upstream requests", "peak memory, MiB")
 	for i, way := range ways {
 		peak := "–"
@@ -162,7 +149,7 @@ func (w *walker) loop(ctx context.Context, path string) (export, error) {
 	out, client := bufio.NewWriter(file), newClient()
 	defer client.CloseIdleConnections()
 	for number := 0; ; number++ {
-		body, err := w.rest.page(ctx, client, number, walkLoopPage)
+		body, err := restPage(ctx, client, w.rest, number, walkLoopPage)
 		if err != nil {
 			return export{}, err
 		}
@@ -220,86 +207,4 @@ func (w *walker) command(ctx context.Context, path string, flags ...string) (*ex
 	log := &bytes.Buffer{}
 	cmd.Stderr = log
 	return cmd, log
-}
-
-// interrupt kills a walk as often as it is told to, lets it finish, and compares the file with the list.
-func (w *walker) interrupt(ctx context.Context, t *table) error {
-	if w.kills == 0 {
-		return nil
-	}
-	path := filepath.Join(w.dir, "killed")
-	began := time.Now()
-	kills := 0
-	for {
-		killed, err := w.runKilled(ctx, path, kills < w.kills)
-		if err != nil {
-			return err
-		}
-		if !killed {
-			break
-		}
-		kills++
-	}
-	took := time.Since(began)
-	lines, twice, lost, err := w.against(path)
-	if err != nil {
-		return err
-	}
-	t.head("killed and run again", "kills", "lines", "twice", "lost", "calls a second, starts and all")
-	t.row("`query --all`, whole calls", strconv.Itoa(kills), humanize.Comma(int64(lines)), strconv.Itoa(twice), strconv.Itoa(lost),
-		humanize.Comma(int64(float64(lines)/took.Seconds())))
-	if twice+lost > 0 || lines != fake.DefaultCalls {
-		return fmt.Errorf("%d lines, %d twice, %d lost", lines, twice, lost)
-	}
-	return nil
-}
-
-// runKilled runs the command once, and kills it a little after some request of its to upstream.
-func (w *walker) runKilled(ctx context.Context, path string, kill bool) (killed bool, err error) {
-	ctx, cancel := context.WithCancel(ctx) // which kills
-	defer cancel()
-	last, later := 2+w.dice.IntN(2*(fake.DefaultCalls/walkLoopPage)/(w.kills+1)+1), time.Duration(w.dice.Int64N(int64(10*time.Millisecond)))
-	w.rest.ResetRequests()
-	w.rest.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(n int, _ *http.Request) *fake.Answer {
-			if kill && n == last {
-				time.AfterFunc(later, cancel)
-			}
-			return nil
-		}
-	})
-	cmd, log := w.command(ctx, path, "-d", wholeCall)
-	err = cmd.Run()
-	if err != nil && cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == -1 && kill {
-		return true, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("%w: %s", err, log)
-	}
-	return false, nil
-}
-
-// against compares a file with the list.
-func (w *walker) against(path string) (lines, twice, lost int, err error) {
-	file, err := os.Open(path) //nolint:gosec // in this program's own folder
-	if err != nil {
-		return 0, 0, 0, err
-	}
-	defer func() { _ = file.Close() }()
-	seen := map[string]int{}
-	for reader := json.NewDecoder(file); reader.More(); lines++ {
-		var call struct{ ID string }
-		if err := reader.Decode(&call); err != nil {
-			return 0, 0, 0, fmt.Errorf("line %d: %w", lines+1, err)
-		}
-		if seen[call.ID]++; seen[call.ID] > 1 {
-			twice++
-		}
-	}
-	for _, id := range w.rest.IDs() {
-		if seen[id] == 0 {
-			lost++
-		}
-	}
-	return lines, twice, lost, nil
 }

@@ -229,7 +229,7 @@ func loadLog(ctx context.Context, s *stressed) error {
 	deadline, _ := ctx.Deadline()
 	half, cancel := context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)/2))
 	defer cancel()
-	closeLog := s.gateway.log.hold()
+	closeLog := s.gateway.holdLog()
 	defer closeLog()
 	var t tried
 	ask := func(client *http.Client, _, turn int) error {

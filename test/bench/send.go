@@ -15,6 +15,16 @@ import (
 	"time"
 )
 
+// total is how many requests there were.
+func (t *tried) total() (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, count := range t.counts {
+		n += count
+	}
+	return n
+}
+
 // attempt is a request of a load.
 type attempt struct {
 	method, path string // POST of /graphql where they are empty

@@ -4,25 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
-
-	"revox-graphql/upstream/fake"
-)
-
-// The servers that are loaded.
-const (
-	plainServer      = "net/http"
-	rememberedServer = "remembered"
-	executingServer  = "executing"
-	generatedServer  = "generated"
 )
 
 const (
@@ -95,10 +82,10 @@ func isSetting(variable string) bool {
 }
 
 // gateway starts the gateway over an upstream.
-func (f *fleet) gateway(ctx context.Context, o *options, name string, rest *upstream, settings ...string) (*child, error) {
+func (f *fleet) gateway(ctx context.Context, binary, name string, rest *upstream, settings ...string) (*child, error) {
 	return f.start(ctx, name, append([]string{
 		"REVOX_API_KEY=" + gatewayKey, "REVOX_BASE_URL=" + rest.url, "GATEWAY_LISTEN=127.0.0.1:0", "GATEWAY_LOG_REQUESTS=false",
-	}, settings...), o.gateway)
+	}, settings...), binary)
 }
 
 // own starts one of this program's own servers.
@@ -109,87 +96,6 @@ func (f *fleet) own(ctx context.Context, name, command string, args ...string) (
 	}
 	return f.start(ctx, name, nil, self, append([]string{command}, args...)...)
 }
-
-// childLog is what a child writes to stderr: its beginning, and the address in it.
-type childLog struct {
-	url chan string // gets the address
-
-	mu    sync.Mutex
-	text  string
-	found bool
-	held  chan struct{} // not nil: nothing is read until it is closed, and then the log is
-}
-
-// hold lets nobody read the log any more. It returns what closes it.
-func (l *childLog) hold() (closeLog func()) {
-	held := make(chan struct{})
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.held = held
-	return sync.OnceFunc(func() { close(held) })
-}
-
-var errLogClosed = errors.New("the log is closed")
-
-// maxLog is how much of a child's log is kept.
-const maxLog = 16 << 10
-
-// Write implements [io.Writer].
-func (l *childLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	if held := l.held; held != nil {
-		l.mu.Unlock()
-		<-held
-		return 0, errLogClosed
-	}
-	defer l.mu.Unlock()
-	l.text += string(p[:min(len(p), maxLog-len(l.text))])
-	if _, rest, ok := strings.Cut(l.text, "msg="+listening+" url="); ok && !l.found {
-		if end := strings.IndexAny(rest, " \n"); end > 0 {
-			l.found = true
-			l.url <- rest[:end]
-		}
-	}
-	return len(p), nil
-}
-
-func (l *childLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text
-}
-
-// upstream is the fake, served by this process. Its list stands still, so that an answer is the same at any time.
-type upstream struct {
-	*fake.Upstream
-	url  string // without /call
-	stop func()
-}
-
-// gatewayKey is the key with which the gateways come to the upstream.
-const gatewayKey = "bench"
-
-func startUpstream(ctx context.Context) (*upstream, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("the upstream finds no port: %w", err)
-	}
-	list := fake.New(fake.Config{
-		Seed: 1, Calls: fake.DefaultCalls,
-		Now: func() time.Time { return time.Date(2026, time.March, 14, 12, 0, 0, 0, time.UTC) },
-	})
-	server := &http.Server{Handler: list, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = server.Serve(listener) }()
-	return &upstream{list, "http://" + listener.Addr().String() + "/api", func() { _ = server.Close() }}, nil
-}
-
-// page is upstream's own answer.
-func (u *upstream) page(ctx context.Context, client *http.Client, number, size int) ([]byte, error) {
-	return get(ctx, client, fmt.Sprintf("%s/call?page=%d&page_size=%d", u.url, number, size))
-}
-
-// listening is the message with which every server tells its address.
-const listening = "listening"
 
 var errEnded = errors.New("the server has ended")
 
@@ -202,3 +108,17 @@ func (c *child) err() error {
 		return nil
 	}
 }
+
+// stop asks the process to stop, and waits until it has ended.
+func (c *child) stop() {
+	c.cancel()
+	<-c.exited
+}
+
+// external is a server that the fleet has not started, at a URL that ends in a slash.
+func external(url string) *child {
+	return &child{url: url, exited: make(chan struct{}), log: &childLog{}}
+}
+
+// holdLog stops reading the log of the process. The function that it returns closes the log.
+func (c *child) holdLog() (closeLog func()) { return c.log.hold() }

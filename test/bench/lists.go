@@ -12,8 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"revox-graphql/upstream/fake"
 )
 
 // loadedUpstream is the fake, and beside it lists that it does not have. The list without statuses is the fake's, and a
@@ -48,10 +46,7 @@ const (
 // startLoadedUpstream serves it over HTTP, or over TLS, where a client may choose HTTP/2.
 func startLoadedUpstream(dir string, tls bool) (*loadedUpstream, error) {
 	u := &loadedUpstream{}
-	u.Upstream = fake.New(fake.Config{
-		Seed: 1, Calls: fake.DefaultCalls,
-		Now: func() time.Time { return time.Date(2026, time.March, 14, 12, 0, 0, 0, time.UTC) },
-	})
+	u.upstream.Upstream = newList()
 	u.bodies = [hostileBodies]func() []byte{
 		sync.OnceValue(emptyRows), sync.OnceValue(manyKeys), sync.OnceValue(fullAnswer),
 	}
@@ -87,7 +82,7 @@ func (u *loadedUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	statuses := query.Get("statuses")
 	if statuses == "" {
 		answering()
-		u.Upstream.ServeHTTP(w, r)
+		u.upstream.Upstream.ServeHTTP(w, r)
 		return
 	}
 	if header := u.refuse.Swap(nil); header != nil {

@@ -6,14 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
+	"revox-graphql/upstream/fake"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-
-	"revox-graphql/upstream/fake"
 )
 
 const (
@@ -24,23 +21,26 @@ const (
 )
 
 // measureHerd measures how often upstream is asked for one page that a crowd asks for at once.
-func measureHerd(ctx context.Context, o *troubleOptions, t *table) error {
+func (o *faultsOptions) measureHerd(ctx context.Context, t *table) error {
 	if err := checkFiles(herdSize + 100); err != nil {
 		return err
 	}
-	fmt.Fprintf(&t.text, "\n## Herd\n\n%d questions at once for a page of %d calls that is not in memory.\n", herdSize, herdCalls)
+	t.printf("\n## Herd\n\n%d questions at once for a page of %d calls that is not in memory.\n", herdSize, herdCalls)
 	t.head("herd", "questions", "upstream requests", "answers", "p50, ms", "p99, ms")
 	slow := fmt.Sprintf("upstream takes %v, and whoever asked first goes after %v", herdLatency, herdLeaves)
 	return errors.Join(
-		o.runHerd(ctx, t, "all wait", 0, (*scene).stay),
-		o.runHerd(ctx, t, slow, herdLatency, (*scene).loseLeader),
+		runHerd(ctx, o.gateway, t, "all wait", 0, stay),
+		runHerd(ctx, o.gateway, t, slow, herdLatency, loseLeader),
 	)
 }
 
 // runHerd lets a herd come in its own way, and checks what must hold.
-func (o *troubleOptions) runHerd(ctx context.Context, t *table, name string, latency time.Duration, come func(*scene, context.Context) (*herd, error)) error {
+func runHerd(
+	ctx context.Context, gateway string, t *table, name string, latency time.Duration,
+	come func(context.Context, *scene) (*herd, error),
+) error {
 	progress("herd: %s", name)
-	s, err := o.start(ctx)
+	s, err := startTarget(ctx, gateway)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (o *troubleOptions) runHerd(ctx context.Context, t *table, name string, lat
 	}
 	s.rest.ResetRequests()
 	s.rest.Behave(func(b *fake.Behaviour) { b.Latency = latency })
-	h, err := come(s, ctx)
+	h, err := come(ctx, s)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, errors.Join(err, s.gateway.err()))
 	}
@@ -68,10 +68,10 @@ func (o *troubleOptions) runHerd(ctx context.Context, t *table, name string, lat
 }
 
 // stay is a herd of which all wait.
-func (s *scene) stay(ctx context.Context) (*herd, error) { return s.herd(ctx, herdSize), nil }
+func stay(ctx context.Context, s *scene) (*herd, error) { return newHerd(ctx, s, herdSize), nil }
 
 // loseLeader is a herd that comes when one has asked already, who goes before there is an answer.
-func (s *scene) loseLeader(ctx context.Context) (*herd, error) {
+func loseLeader(ctx context.Context, s *scene) (*herd, error) {
 	asked := make(chan struct{}, 1)
 	s.rest.Behave(func(b *fake.Behaviour) {
 		b.Fault = func(int, *http.Request) *fake.Answer {
@@ -86,7 +86,7 @@ func (s *scene) loseLeader(ctx context.Context) (*herd, error) {
 	defer leave()
 	left := make(chan error, 1)
 	go func() {
-		_, err := s.askHerd(leading)
+		_, err := askHerd(leading, s)
 		left <- err
 	}()
 	select {
@@ -96,7 +96,7 @@ func (s *scene) loseLeader(ctx context.Context) (*herd, error) {
 	}
 	leaving := time.AfterFunc(herdLeaves, leave)
 	defer leaving.Stop()
-	h := s.herd(ctx, herdSize-1)
+	h := newHerd(ctx, s, herdSize-1)
 	if err := <-left; !errors.Is(err, context.Canceled) {
 		return nil, fmt.Errorf("the leader was to go unanswered: %w", cmp.Or(err, errAnswered))
 	}
@@ -106,7 +106,7 @@ func (s *scene) loseLeader(ctx context.Context) (*herd, error) {
 var errAnswered = errors.New("it was answered")
 
 // askHerd asks what the herd asks.
-func (s *scene) askHerd(ctx context.Context) ([]byte, error) {
+func askHerd(ctx context.Context, s *scene) ([]byte, error) {
 	return post(ctx, s.client, s.gateway.url+"graphql",
 		encodeQuestion(fmt.Sprintf("{ calls(first: %d) { nodes { id status } pageInfo { endCursor } } }", herdCalls), nil))
 }
@@ -118,8 +118,8 @@ type herd struct {
 	err     error           // why the first of the others were not
 }
 
-// herd asks the same so many times at once.
-func (s *scene) herd(ctx context.Context, n int) *herd {
+// newHerd asks the same so many times at once.
+func newHerd(ctx context.Context, s *scene, n int) *herd {
 	h := &herd{took: make([]time.Duration, n)}
 	answers, errs := make([][]byte, n), make([]error, n)
 	ready := make(chan struct{})
@@ -128,7 +128,7 @@ func (s *scene) herd(ctx context.Context, n int) *herd {
 		all.Go(func() {
 			<-ready
 			start := time.Now()
-			answers[i], errs[i] = s.askHerd(ctx)
+			answers[i], errs[i] = askHerd(ctx, s)
 			h.took[i] = time.Since(start)
 		})
 	}
@@ -156,22 +156,4 @@ func checkHerd(body []byte) error {
 		err = fmt.Errorf("%d calls came, not %d", len(a.Nodes), herdCalls)
 	}
 	return err
-}
-
-// checkFiles checks that this process may have so many files open, which are mostly connections. The gateway may have
-// as many as this process, at the other ends.
-func checkFiles(least int) error {
-	limits, err := readProc(os.Getpid(), "limits")
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(limits) {
-		if limit, ok := strings.CutPrefix(line, "Max open files"); ok {
-			// What is no number is "unlimited".
-			if n, err := strconv.Atoi(strings.Fields(limit)[0]); err == nil && n < least {
-				return fmt.Errorf("only %d files may be open at once, and it takes %d: ulimit -n %d", n, least, least)
-			}
-		}
-	}
-	return nil
 }

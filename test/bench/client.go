@@ -57,3 +57,8 @@ func exchange(ctx context.Context, client *http.Client, method, url string, body
 	}
 	return answer, resp.Header, err
 }
+
+// restPage returns a page of the list as the upstream itself sends it.
+func restPage(ctx context.Context, client *http.Client, u *upstream, number, size int) ([]byte, error) {
+	return get(ctx, client, fmt.Sprintf("%s/call?page=%d&page_size=%d", u.url, number, size))
+}

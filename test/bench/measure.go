@@ -60,11 +60,11 @@ func measureLoad(ctx context.Context, o *options, dir string, r *report) error {
 
 // startAll starts the servers, and checks that they answer the questions alike.
 func startAll(ctx context.Context, client *http.Client, f *fleet, o *options, dir string, rest *upstream) ([]*child, []*questions, error) {
-	executing, err := f.gateway(ctx, o, executingServer, rest, "GATEWAY_ANSWER_BYTES=0", "GATEWAY_CACHE_TTL=1h", "GATEWAY_CACHE_BYTES=1GiB")
+	executing, err := f.gateway(ctx, o.gateway, executingServer, rest, "GATEWAY_ANSWER_BYTES=0", "GATEWAY_CACHE_TTL=1h", "GATEWAY_CACHE_BYTES=1GiB")
 	if err != nil {
 		return nil, nil, err
 	}
-	remembered, err := f.gateway(ctx, o, rememberedServer, rest, "GATEWAY_ANSWER_BYTES=256MiB", "GATEWAY_CACHE_TTL=1h", "GATEWAY_CACHE_BYTES=1GiB")
+	remembered, err := f.gateway(ctx, o.gateway, rememberedServer, rest, "GATEWAY_ANSWER_BYTES=256MiB", "GATEWAY_CACHE_TTL=1h", "GATEWAY_CACHE_BYTES=1GiB")
 	if err != nil {
 		return nil, nil, err
 	}

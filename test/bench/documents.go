@@ -8,10 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"revox-graphql/graph/hostile"
 	"strings"
 	"sync"
-
-	"revox-graphql/graph/hostile"
 )
 
 // longName is as long as a request has room for.
@@ -185,14 +184,4 @@ func loadMetrics(ctx context.Context, s *stressed) error {
 	})
 	s.note("%s", &t)
 	return t.cut
-}
-
-// total is how many requests there were.
-func (t *tried) total() (n int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, count := range t.counts {
-		n += count
-	}
-	return n
 }

@@ -8,12 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"revox-graphql/graph/relay"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"revox-graphql/graph/relay"
 )
 
 // loadWalks walks down distinct lists whose pages are large, and asks for little of them: each answer is small, and if

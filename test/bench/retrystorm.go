@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"revox-graphql/upstream/fake"
 	"strconv"
 	"time"
-
-	"revox-graphql/upstream/fake"
 )
 
 const (
@@ -27,8 +26,8 @@ const (
 
 // measureStorm measures how much more an upstream is asked that fails half of its requests. Every second one shows the
 // bound on retries; a coin fails several in a row now and then, after which the gateway asks nothing for a while.
-func measureStorm(ctx context.Context, o *troubleOptions, t *table) error {
-	fmt.Fprintf(&t.text, "\n## Storm\n\n%d questions a second for %v, each for a page of its own, with the cache off.\n", stormPerSecond, o.storm)
+func (o *faultsOptions) measureStorm(ctx context.Context, t *table) error {
+	t.printf("\n## Storm\n\n%d questions a second for %v, each for a page of its own, with the cache off.\n", stormPerSecond, o.storm)
 	t.head("upstream fails", "questions", "of them sent", "upstream requests", "most for one", "extra", "extra / questions", "allowed extra",
 		"answers", "errors", "p50, ms", "p99, ms")
 	var failed []error
@@ -40,7 +39,7 @@ func measureStorm(ctx context.Context, o *troubleOptions, t *table) error {
 		{"by a coin", func(n int) bool { return rand.New(rand.NewPCG(1, uint64(n))).IntN(2) == 0 }}, //nolint:gosec // the same coin each time
 	} {
 		progress("storm: upstream fails %s for %v", kind.name, o.storm)
-		storm, err := o.runStorm(ctx, kind.fails)
+		storm, err := runStorm(ctx, o.gateway, o.storm, kind.fails)
 		if err != nil {
 			return fmt.Errorf("%s: %w", kind.name, err)
 		}
@@ -60,15 +59,15 @@ type storm struct {
 }
 
 // runStorm finds the pages while upstream is well, and then asks for them.
-func (o *troubleOptions) runStorm(ctx context.Context, fails func(n int) bool) (*storm, error) {
-	s, err := o.start(ctx, "GATEWAY_CACHE_TTL=0")
+func runStorm(ctx context.Context, gateway string, duration time.Duration, fails func(n int) bool) (*storm, error) {
+	s, err := startTarget(ctx, gateway, "GATEWAY_CACHE_TTL=0")
 	if err != nil {
 		return nil, err
 	}
 	defer s.stop()
 	// Kept are pages that take one request to upstream, and one that no other page takes.
 	m := &storm{requests: map[string]int{}}
-	pages, err := s.walk(ctx, stormCalls, int(o.storm.Seconds()*stormPerSecond), func() bool {
+	pages, err := s.walk(ctx, stormCalls, int(duration.Seconds()*stormPerSecond), func() bool {
 		all := s.rest.Requests()
 		s.rest.ResetRequests()
 		if len(all) != 1 {
@@ -81,7 +80,7 @@ func (o *troubleOptions) runStorm(ctx context.Context, fails func(n int) bool) (
 		return true
 	})
 	if err != nil {
-		return nil, fmt.Errorf("pages for all questions of -storm: %w", err)
+		return nil, fmt.Errorf("pages for all questions of -retrystorm: %w", err)
 	}
 	s.rest.Behave(func(b *fake.Behaviour) {
 		b.Fault = func(n int, _ *http.Request) *fake.Answer {
@@ -92,7 +91,7 @@ func (o *troubleOptions) runStorm(ctx context.Context, fails func(n int) bool) (
 		}
 	})
 	start := time.Now()
-	m.replies = s.pour(ctx, pages, stormPerSecond, o.storm)
+	m.replies = s.pour(ctx, pages, stormPerSecond, duration)
 	m.took = time.Since(start)
 	for _, r := range s.rest.Requests() {
 		if _, known := m.requests[r.RawQuery]; !known {

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"strings"
-
 	"revox-graphql/graph/relay"
+	"strings"
 )
 
 // windows is how many different windows of the list a workload asks for in turn.
@@ -22,9 +21,6 @@ type workload struct {
 	fields string // of a call
 }
 
-// everySaid are the fields of what was said in full.
-const everySaid = "id status transcript { index role content toolName toolArguments toolIsError }"
-
 func workloads() []workload {
 	return []workload{
 		{
@@ -35,26 +31,6 @@ func workloads() []workload {
 		{"S3", "20 calls with the roles of what was said", 20, "id transcript { role }"},
 		{"S5", "100 calls with all that was said", 100, everySaid},
 	}
-}
-
-// question is the body of a request. An empty cursor asks for the first window.
-func (w *workload) question(selection, after string) []byte {
-	var variables map[string]string
-	if after != "" {
-		variables = map[string]string{"after": after}
-	}
-	return encodeQuestion(fmt.Sprintf("query ($after: String) { calls(first: %d, after: $after) { %s } }", w.calls, selection), variables)
-}
-
-func encodeQuestion(query string, variables map[string]string) []byte {
-	body, err := json.Marshal(struct {
-		Query     string            `json:"query"`
-		Variables map[string]string `json:"variables,omitempty"`
-	}{query, variables})
-	if err != nil {
-		panic(err) // strings alone can always be encoded
-	}
-	return body
 }
 
 // questions are a workload's requests, and the answers that are right.
@@ -97,8 +73,8 @@ func walk(ctx context.Context, client *http.Client, gateway *child, w workload) 
 	const pageInfo = "pageInfo { hasNextPage endCursor }"
 	after := ""
 	for i := range windows {
-		q.requests[i] = w.question("nodes { "+w.fields+" } "+pageInfo, after)
-		body, err := post(ctx, client, gateway.url+"graphql", w.question(pageInfo, after))
+		q.requests[i] = callsQuestion(w.calls, "nodes { "+w.fields+" } "+pageInfo, after)
+		body, err := post(ctx, client, gateway.url+"graphql", callsQuestion(w.calls, pageInfo, after))
 		if err != nil {
 			return nil, err
 		}

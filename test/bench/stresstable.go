@@ -19,22 +19,22 @@ type stressResult struct {
 }
 
 // stressTable is the table of all results.
-func (o *troubleOptions) stressTable() string {
+func (o *stressOptions) stressTable() string {
 	var t table
 	if len(o.results) == 0 {
 		return ""
 	}
-	fmt.Fprintf(&t.text, "\n## Stress\n\n")
+	t.printf("\n## Stress\n\n")
 	switch {
 	case o.fallback != "":
-		fmt.Fprintf(&t.text, "Without a control group (%s): the gateway is told to take %d MiB.\n",
+		t.printf("Without a control group (%s): the gateway is told to take %d MiB.\n",
 			o.fallback, fallbackLimit>>20)
 	case o.goMemLimit != "":
-		fmt.Fprintf(&t.text, "In a control group of %d MiB, with GOMEMLIMIT=%s.\n", memoryLimit>>20, o.goMemLimit)
+		t.printf("In a control group of %d MiB, with GOMEMLIMIT=%s.\n", memoryLimit>>20, o.goMemLimit)
 	default:
-		fmt.Fprintf(&t.text, "In a control group of %d MiB.\n", memoryLimit>>20)
+		t.printf("In a control group of %d MiB.\n", memoryLimit>>20)
 	}
-	fmt.Fprintf(&t.text, "A normal client asks %d times per second for pages in memory, and %d times for one that is not "+
+	t.printf("A normal client asks %d times per second for pages in memory, and %d times for one that is not "+
 		"(cold). Milliseconds, before and during. Memory is the most that the process had, and its control group.\n",
 		normalPerSecond, coldPerSecond)
 	t.head("scenario", "upstream requests", "at once", "errors", "p50", "p99", "cold p50", "cold max", "MiB", "outcome")
@@ -43,7 +43,7 @@ func (o *troubleOptions) stressTable() string {
 	}
 	for _, r := range o.results {
 		if r.err != nil {
-			fmt.Fprintf(&t.text, "\n%s: %s.\n", r.name, firstLines(r.err.Error(), 12))
+			t.printf("\n%s: %s.\n", r.name, firstLines(r.err.Error(), 12))
 		}
 		if r.name == everythingName && len(r.series) > 60 {
 			t.head("minute", "least MiB", "median", "most")
@@ -52,7 +52,7 @@ func (o *troubleOptions) stressTable() string {
 			}
 		}
 	}
-	return t.text.String()
+	return t.String()
 }
 
 // minutes are the samples of each minute of a series, sorted.
