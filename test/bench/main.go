@@ -21,6 +21,11 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"revox-graphql/test/bench/compare"
+	"revox-graphql/test/bench/faults"
+	"revox-graphql/test/bench/stress"
+	"revox-graphql/test/bench/walk"
 )
 
 func main() {
@@ -43,17 +48,17 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		switch args[0] {
-		case plainCommand:
-			return servePlain(ctx, args[1:])
-		case generatedCommand:
-			return serveGenerated(ctx, args[1:])
-		case faultsCommand:
-			return trouble(ctx, args[1:])
-		case stressCommand:
-			return stress(ctx, args[1:])
-		case walkCommand:
-			return walkAll(ctx, args[1:])
+		case compare.PlainCommand:
+			return compare.ServePlain(ctx, args[1:])
+		case compare.GeneratedCommand:
+			return compare.ServeGenerated(ctx, args[1:])
+		case faults.Command:
+			return faults.Run(ctx, args[1:])
+		case stress.Command:
+			return stress.Run(ctx, args[1:])
+		case walk.Command:
+			return walk.Run(ctx, args[1:])
 		}
 	}
-	return compare(ctx, args)
+	return compare.Run(ctx, args)
 }

@@ -1,0 +1,72 @@
+package servers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// freePorts are some that nobody listens on.
+func FreePorts(n int) ([]string, error) {
+	ports := make([]string, n)
+	for i := range ports {
+		listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+		if err != nil {
+			return nil, fmt.Errorf("no port is free: %w", err)
+		}
+		defer func() { _ = listener.Close() }()
+		_, ports[i], _ = net.SplitHostPort(listener.Addr().String())
+	}
+	return ports, nil
+}
+
+// nginxConfig is the example of the repository.
+const nginxConfig = "deploy/nginx.conf"
+
+// startNginx starts nginx as the example has it, but with these ports: of the two gateways, and its own.
+func StartNginx(ctx context.Context, ports []string) (stop func(), err error) {
+	config, err := os.ReadFile(nginxConfig)
+	if err != nil {
+		return nil, fmt.Errorf("run this in the repository's folder: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "revox-bench-")
+	if err != nil {
+		return nil, fmt.Errorf("no place for files: %w", err)
+	}
+	text := strings.NewReplacer("127.0.0.1:8081", "127.0.0.1:"+ports[0], "127.0.0.1:8082", "127.0.0.1:"+ports[1], "127.0.0.1:8080", "127.0.0.1:"+ports[2]).Replace(string(config))
+	path := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil { //nolint:gosec // in a folder just made
+		return nil, fmt.Errorf("nginx's configuration: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	cmd := exec.CommandContext(ctx, "nginx", "-p", dir, "-c", path, "-g", "daemon off;") //nolint:gosec // the files are this program's own
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = stopTimeout
+	if err := cmd.Start(); err != nil {
+		cancel()
+		return nil, fmt.Errorf("nginx does not start: %w", err)
+	}
+	stop = func() {
+		cancel()
+		_ = cmd.Wait()
+		_ = os.RemoveAll(dir)
+	}
+	for range 100 {
+		if conn, err := new(net.Dialer).DialContext(ctx, "tcp", "127.0.0.1:"+ports[2]); err == nil {
+			return stop, conn.Close()
+		}
+		if err := Sleep(ctx, 50*time.Millisecond); err != nil {
+			break
+		}
+	}
+	stop()
+	return nil, errors.New("nginx does not listen")
+}
