@@ -1,16 +1,11 @@
-// Bench measures the built gateway under load, beside what it could at best and at worst be:
+// Bench measures the built gateway on an otherwise quiet Linux machine. Its commands are:
 //
-//   - executing is the gateway with its pages in memory, remembering no answers: every request is executed.
-//   - remembered is the gateway that remembers answers too, as it does by default.
-//   - net/http sends finished bodies without looking at the request: as fast as Go's own server gets.
-//   - generated is gqlgen as it comes, over plain structs in memory.
+//	go run ./test/bench          requests per second, next to net/http and gqlgen
+//	go run ./test/bench faults   responses while the upstream fails
+//	go run ./test/bench stress   a normal client while others overload the gateway
+//	go run ./test/bench walk     calls per second of query --all
 //
-// Each is a process of its own, wrk asks them in turn, and before that every answer is checked. Run it on an otherwise
-// quiet Linux machine:
-//
-//	go build -o bin/revox-graphql . && go run ./test/bench -gateway bin/revox-graphql
-//
-// What comes out on stdout is Markdown.
+// Build the gateway first with make build. -help lists the flags of a command. The tables on stdout are Markdown.
 package main
 
 import (
@@ -32,7 +27,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:])
 	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx) // whatever else failed did so because of it
+		err = context.Cause(ctx) // other errors result from it
 	}
 	stop()
 	if errors.Is(err, flag.ErrHelp) {
@@ -44,7 +39,7 @@ func main() {
 	}
 }
 
-// run is the benchmark, its subcommand, or one of the servers that it starts from its own binary.
+// run runs a command, or one of the servers that commands start from this binary.
 func run(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		switch args[0] {

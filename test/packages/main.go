@@ -8,6 +8,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -29,14 +30,14 @@ const maxFiles = 14
 var layersText string
 
 func main() {
-	if err := run(os.Stdout); err != nil {
+	if err := run(context.Background(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(out io.Writer) error {
-	packages, err := list()
+func run(ctx context.Context, out io.Writer) error {
+	packages, err := list(ctx)
 	if err != nil {
 		return err
 	}
@@ -44,8 +45,8 @@ func run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(out, table(packages, layers))
-	return check(packages, layers)
+	_, err = io.WriteString(out, table(packages, layers))
+	return errors.Join(err, check(packages, layers))
 }
 
 // pkg is a package of the module. Generated files are not counted.
@@ -140,8 +141,9 @@ func table(packages []pkg, l layers) string {
 }
 
 // list asks the go command for the packages of the module, and reads their files.
-func list() ([]pkg, error) {
-	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Module,GoFiles,TestGoFiles,XTestGoFiles,Imports", "./...")
+func list(ctx context.Context) ([]pkg, error) {
+	const fields = "ImportPath,Dir,Module,GoFiles,TestGoFiles,XTestGoFiles,Imports"
+	cmd := exec.CommandContext(ctx, "go", "list", "-json="+fields, "./...")
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()
 	if err != nil {
@@ -212,7 +214,7 @@ var generatedLine = regexp.MustCompile(`^// Code generated .* DO NOT EDIT\.$`)
 
 // countLines returns the number of lines of a file, and whether the file is generated.
 func countLines(path string) (lines int, generated bool, err error) {
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // a file of the module
 	if err != nil {
 		return 0, false, err
 	}

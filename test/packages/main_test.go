@@ -100,7 +100,7 @@ func TestTable(t *testing.T) {
 // The go command finds this package, and its files are counted.
 func TestList(t *testing.T) {
 	t.Chdir("../..")
-	packages, err := list()
+	packages, err := list(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

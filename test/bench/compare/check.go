@@ -17,13 +17,15 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// checkGateways asks both gateways all questions of a workload and checks the answers against one another and against
-// upstream's own. It returns the questions with these answers. Both are asked the same in the same order, so that they
-// ask the same pages upstream and hold the same in memory.
-func checkGateways(ctx context.Context, client *http.Client, executing, remembered *servers.Process, rest *servers.Upstream, w workload) (*requestSet, error) {
-	own, err := buildRequests(ctx, client, remembered, w)
+// checkGateways sends all requests of a workload to both gateways. It compares the responses with each other and with
+// the upstream's own, and returns the requests with these responses. Both gateways get the same requests in the same
+// order, so that they request the same pages of the upstream and have the same pages in memory.
+func checkGateways(
+	ctx context.Context, client *http.Client, executing, cached *servers.Process, rest *servers.Upstream, w workload,
+) (*requestSet, error) {
+	own, err := buildRequests(ctx, client, cached, w)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", remembered.Name, err)
+		return nil, fmt.Errorf("%s: %w", cached.Name, err)
 	}
 	q, err := buildRequests(ctx, client, executing, w)
 	if err != nil {
@@ -37,14 +39,14 @@ func checkGateways(ctx context.Context, client *http.Client, executing, remember
 		if err := q.checkUpstream(ctx, client, rest, i); err != nil {
 			return nil, fmt.Errorf("window %d: %w", i, err)
 		}
-		if err := q.checkCached(ctx, client, remembered, i); err != nil {
-			return nil, fmt.Errorf("%s: window %d: %w", remembered.Name, i, err)
+		if err := q.checkCached(ctx, client, cached, i); err != nil {
+			return nil, fmt.Errorf("%s: window %d: %w", cached.Name, i, err)
 		}
 	}
 	return q, nil
 }
 
-// checkUpstream checks an answer against upstream's own.
+// checkUpstream compares a response with the upstream's own.
 func (q *requestSet) checkUpstream(ctx context.Context, client *http.Client, rest *servers.Upstream, i int) error {
 	got, err := load.ReadCalls(q.responses[i])
 	if err != nil {
@@ -61,16 +63,16 @@ func (q *requestSet) checkUpstream(ctx context.Context, client *http.Client, res
 		} `json:"calls"`
 	}
 	if err := json.Unmarshal(page, &want); err != nil {
-		return fmt.Errorf("upstream's answer: %w", err)
+		return fmt.Errorf("the upstream's response: %w", err)
 	}
 	if len(got.Nodes) != q.calls || len(want.Calls) != q.calls || !got.PageInfo.HasNextPage {
-		return fmt.Errorf("%d calls, upstream has %d, and %d were asked for; a page follows: %v",
+		return fmt.Errorf("%d calls, the upstream has %d, and %d were requested; hasNextPage: %v",
 			len(got.Nodes), len(want.Calls), q.calls, got.PageInfo.HasNextPage)
 	}
 	for n, node := range got.Nodes {
 		call := want.Calls[n]
 		if node.ID != call.ID {
-			return fmt.Errorf("call %d is %s, upstream's is %s", n, node.ID, call.ID)
+			return fmt.Errorf("call %d is %s, the upstream's is %s", n, node.ID, call.ID)
 		}
 		if !strings.Contains(q.fields, "transcript") {
 			continue
@@ -82,39 +84,40 @@ func (q *requestSet) checkUpstream(ctx context.Context, client *http.Client, res
 			}
 		}
 		if !slices.Equal(node.Transcript, call.Transcript) {
-			return fmt.Errorf("the transcript of %s is not upstream's", node.ID)
+			return fmt.Errorf("the transcript of %s differs from the upstream's", node.ID)
 		}
 	}
 	return nil
 }
 
-// checkRemembered asks the gateway that remembers twice: the first answer is executed, the second remembered.
-func (q *requestSet) checkCached(ctx context.Context, client *http.Client, remembered *servers.Process, i int) error {
-	first, err := load.Post(ctx, client, q.url(remembered, i), q.cached.bodies[i])
+// checkCached sends a request twice to the gateway with a response cache: it executes the first, and takes the second
+// response from the cache.
+func (q *requestSet) checkCached(ctx context.Context, client *http.Client, cached *servers.Process, i int) error {
+	first, err := load.Post(ctx, client, q.url(cached, i), q.cached.bodies[i])
 	if err != nil {
 		return err
 	}
-	second, err := load.Post(ctx, client, q.url(remembered, i), q.cached.bodies[i])
+	second, err := load.Post(ctx, client, q.url(cached, i), q.cached.bodies[i])
 	if err != nil {
 		return err
 	}
 	if !bytes.Equal(first, second) {
-		return errors.New("the second answer is not the first")
+		return errors.New("the second response differs from the first")
 	}
-	want, err := comparable(q.responses[i])
+	want, err := normalizeCursor(q.responses[i])
 	if err != nil {
 		return err
 	}
-	got, err := comparable(first)
+	got, err := normalizeCursor(first)
 	if err == nil && !bytes.Equal(got, want) {
-		err = fmt.Errorf("the answer is not that of %s", executingServer)
+		err = fmt.Errorf("the response differs from that of %s", executingServer)
 	}
 	return err
 }
 
-// comparableAnswer is an answer with nothing of its cursor but the call and its position. In the rest two gateways may
-// differ: when they asked upstream, and how many neighbours of the call the page had.
-func comparable(body []byte) ([]byte, error) {
+// normalizeCursor returns a response whose cursor is replaced by its call and position. The rest of a cursor may differ
+// between two gateways: the time of the upstream request, and how many neighbours of the call the page had.
+func normalizeCursor(body []byte) ([]byte, error) {
 	a, err := load.ReadCalls(body)
 	if err != nil {
 		return nil, err
@@ -127,7 +130,7 @@ func comparable(body []byte) ([]byte, error) {
 	return bytes.ReplaceAll(body, []byte(a.PageInfo.EndCursor), []byte(place)), nil
 }
 
-// checkPlain checks that a server sends the very bytes that the gateway does.
+// checkPlain checks that a server sends exactly the bytes of the gateway.
 func (q *requestSet) checkPlain(ctx context.Context, client *http.Client, c, gateway *servers.Process) error {
 	got, err := load.PostHeader(ctx, client, q.url(c, 0), q.bodies[0])
 	if err != nil {
@@ -137,18 +140,18 @@ func (q *requestSet) checkPlain(ctx context.Context, client *http.Client, c, gat
 	if err != nil {
 		return fmt.Errorf("%s: %w", gateway.Name, err)
 	}
-	for _, header := range []http.Header{got, want} { // these differ from answer to answer
+	for _, header := range []http.Header{got, want} { // these differ between responses
 		header.Del("Date")
 		header.Del("Age")
 		header.Set(requestID, strconv.Itoa(len(header.Get(requestID))))
 	}
 	if !reflect.DeepEqual(got, want) {
-		return fmt.Errorf("%s: the headers are %v, and the gateway's %v", c.Name, got, want)
+		return fmt.Errorf("%s: the headers are %v, the gateway's are %v", c.Name, got, want)
 	}
 	for i := range q.bodies {
 		body, err := load.Post(ctx, client, q.url(c, i), q.bodies[i])
 		if err == nil && !bytes.Equal(body, q.responses[i]) {
-			err = errors.New("the bytes are others")
+			err = errors.New("the bytes differ")
 		}
 		if err != nil {
 			return fmt.Errorf("%s: window %d: %w", c.Name, i, err)
@@ -157,8 +160,8 @@ func (q *requestSet) checkPlain(ctx context.Context, client *http.Client, c, gat
 	return nil
 }
 
-// checkCalls checks that a server sends the same calls. Its cursors are of the same rows, but may remember other
-// neighbours of them, as a gateway's own do where it has come to hold other pages.
+// checkCalls checks that a server sends the same calls. Its cursors are of the same rows, but may contain other
+// neighbours of them. A gateway's own cursors do so too, once it has read other pages.
 func (q *requestSet) checkCalls(ctx context.Context, client *http.Client, c *servers.Process) error {
 	for i := range q.bodies {
 		body, err := load.Post(ctx, client, q.url(c, i), q.bodies[i])
@@ -191,8 +194,9 @@ func sameNodes(got, want []byte) error {
 	if err := errors.Join(errA, errB); err != nil {
 		return err
 	}
-	if !bytes.Equal(nodesA, nodesB) || a.PageInfo.HasNextPage != b.PageInfo.HasNextPage || cursorA.Element != cursorB.Element {
-		return fmt.Errorf("the calls are not those of %s", executingServer)
+	if !bytes.Equal(nodesA, nodesB) || a.PageInfo.HasNextPage != b.PageInfo.HasNextPage ||
+		cursorA.Element != cursorB.Element {
+		return fmt.Errorf("the calls differ from those of %s", executingServer)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// measureIdle measures how much memory a gateway takes that has just started, with the settings that it comes with.
+// measureIdle measures the memory of a gateway that has just started with default settings.
 func measureIdle(ctx context.Context, o *options, r *results) error {
 	rest, err := servers.StartUpstream(ctx)
 	if err != nil {
@@ -38,15 +38,15 @@ func measureIdle(ctx context.Context, o *options, r *results) error {
 const (
 	coldRequests = 400
 	coldCalls    = 50
-	coldRows     = coldCalls + relay.Neighbours // that the gateway asks for
+	coldRows     = coldCalls + relay.Neighbours // that the gateway requests
 	coldLatency  = 20 * time.Millisecond        // of the upstream
 )
 
-// cold is how long answers took whose calls come from upstream, sorted.
+// cold contains how long responses took whose calls come from the upstream, sorted.
 type cold struct{ gateway, direct []time.Duration }
 
-// measureCold measures what the gateway adds to an answer of upstream, when it holds nothing in memory: the same page
-// is asked for through it and directly, in turn.
+// measureCold measures what the gateway adds to a response of the upstream when it has nothing in memory: the same page
+// is requested through the gateway and directly, in turn.
 func measureCold(ctx context.Context, o *options, r *results) error {
 	rest, err := servers.StartUpstream(ctx)
 	if err != nil {
@@ -62,37 +62,37 @@ func measureCold(ctx context.Context, o *options, r *results) error {
 	}
 
 	through, past := load.NewClient(), load.NewClient()
-	question := load.EncodeRequest(fmt.Sprintf("{ calls(first: %d) { nodes { %s } } }", coldCalls, load.TranscriptFields), nil)
-	askGateway := func() ([]byte, error) { return load.Post(ctx, through, gateway.URL+"graphql", question) }
-	askDirectly := func() ([]byte, error) { return load.RESTPage(ctx, past, rest, 0, coldRows) }
+	payload := load.TranscriptsRequest(coldCalls)
+	viaGateway := func() ([]byte, error) { return load.Post(ctx, through, gateway.URL+"graphql", payload) }
+	direct := func() ([]byte, error) { return load.RESTPage(ctx, past, rest, 0, coldRows) }
 
-	// The first questions open connections, and the gateway finds out how upstream counts its pages.
-	answer, err := askGateway()
+	// The first requests open connections, and the gateway detects how the upstream counts its pages.
+	response, err := viaGateway()
 	if err != nil {
 		return err
 	}
-	a, err := load.ReadCalls(answer)
+	a, err := load.ReadCalls(response)
 	if err != nil {
 		return err
 	}
 	if len(a.Nodes) != coldCalls {
 		return fmt.Errorf("%d calls, not %d", len(a.Nodes), coldCalls)
 	}
-	page, err := askDirectly()
+	page, err := direct()
 	if err != nil {
 		return err
 	}
 	rest.ResetRequests()
-	// What is measured are two programs that wait for this one, not its garbage collection.
+	// The two programs that wait for this one are measured, and not its garbage collection.
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	for range coldRequests {
-		took, err := timed(askGateway, answer)
+		took, err := timed(viaGateway, response)
 		if err != nil {
 			return fmt.Errorf("through the gateway: %w", err)
 		}
 		r.cold.gateway = append(r.cold.gateway, took)
-		if took, err = timed(askDirectly, page); err != nil {
+		if took, err = timed(direct, page); err != nil {
 			return fmt.Errorf("directly: %w", err)
 		}
 		r.cold.direct = append(r.cold.direct, took)
@@ -102,30 +102,30 @@ func measureCold(ctx context.Context, o *options, r *results) error {
 	return checkCold(rest)
 }
 
-// timed is how long it took to be given an answer.
-func timed(ask func() ([]byte, error), want []byte) (time.Duration, error) {
+// timed returns how long a request took, and an error if the response is not the wanted one.
+func timed(send func() ([]byte, error), want []byte) (time.Duration, error) {
 	start := time.Now()
-	got, err := ask()
+	got, err := send()
 	took := time.Since(start)
 	if err == nil && !bytes.Equal(got, want) {
-		err = fmt.Errorf("another answer than before: %.500s", got)
+		err = fmt.Errorf("the response differs from the first: %.500s", got)
 	}
 	return took, err
 }
 
-// checkCold checks that each question cost one request, and all requests were for the same page.
+// checkCold checks that each request caused one upstream request, and that all of them were for the same page.
 func checkCold(rest *servers.Upstream) error {
 	fromGateway, all := 0, rest.Requests()
 	for _, r := range all {
 		if r.Page != 0 || r.PageSize != coldRows || r.Rows != coldRows {
-			return fmt.Errorf("upstream was asked for another page: %+v", r)
+			return fmt.Errorf("the upstream got a request for another page: %+v", r)
 		}
 		if r.Authorization == "Bearer "+servers.GatewayKey {
 			fromGateway++
 		}
 	}
 	if fromGateway != coldRequests || len(all) != 2*coldRequests {
-		return fmt.Errorf("%d questions cost %d requests, and as many without the gateway %d",
+		return fmt.Errorf("%d requests through the gateway caused %d upstream requests, and as many direct requests %d",
 			coldRequests, fromGateway, len(all)-fromGateway)
 	}
 	return nil

@@ -1,3 +1,12 @@
+// Package compare measures the requests per second of the built gateway, next to the best and the worst that it could
+// be:
+//
+//   - executing is the gateway with its pages in memory and without a response cache: it executes every request.
+//   - cached is the gateway with a response cache, as by default.
+//   - net/http sends stored bodies without looking at the request: the limit of Go's own server.
+//   - generated is gqlgen's own execution over plain structs in memory.
+//
+// Each is a process of its own. The command first compares their responses, and then loads them in turn with wrk.
 package compare
 
 import (
@@ -15,12 +24,12 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// options are the flags.
+// options are the flags of the command.
 type options struct {
 	gateway              string
 	wrk                  string
 	rounds               int
-	seconds              int // wrk takes no less than one
+	seconds              int // at least 1, as wrk requires
 	connections, threads int
 	workloads            []workload
 }
@@ -37,9 +46,9 @@ func parseOptions(args []string) (*options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&o.gateway, "gateway", servers.DefaultGateway, "the built gateway")
 	flags.StringVar(&o.wrk, "wrk", "/usr/bin/wrk", "the wrk binary")
-	flags.IntVar(&o.rounds, "rounds", 3, "how often each server is measured with each workload")
-	flags.DurationVar(&duration, "duration", 2*time.Second, "how long each time; wrk knows whole seconds, so it is rounded up")
-	flags.IntVar(&o.connections, "connections", 32, "connections that wrk keeps open")
+	flags.IntVar(&o.rounds, "rounds", 3, "measurements of each server with each workload")
+	flags.DurationVar(&duration, "duration", 2*time.Second, "duration of a measurement, rounded up to whole seconds")
+	flags.IntVar(&o.connections, "connections", 32, "open connections of wrk")
 	flags.IntVar(&o.threads, "threads", 2, "threads of wrk")
 	flags.StringVar(&work, "work", strings.Join(names, ","), "the workloads")
 	if err := flags.Parse(args); err != nil {
@@ -49,12 +58,13 @@ func parseOptions(args []string) (*options, error) {
 	for name := range strings.SplitSeq(work, ",") {
 		i := slices.Index(names, strings.TrimSpace(name))
 		if i < 0 {
-			return nil, fmt.Errorf("-work: there is no workload %q, only %s", name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("-work: unknown workload %q, expected some of %s", name, strings.Join(names, ", "))
 		}
 		o.workloads = append(o.workloads, all[i])
 	}
 	if flags.NArg() > 0 || o.rounds < 1 || o.threads < 1 || o.connections < o.threads {
-		return nil, errors.New("-rounds and -threads are at least 1, -connections at least -threads, and nothing follows the flags")
+		return nil, errors.New("-rounds and -threads must be at least 1, and -connections at least -threads; " +
+			"no arguments are allowed")
 	}
 	if err := servers.CheckGateway(o.gateway); err != nil {
 		return nil, err
@@ -65,7 +75,7 @@ func parseOptions(args []string) (*options, error) {
 	return &o, nil
 }
 
-// compare measures the servers, and prints the report.
+// Run measures the servers, and prints the report.
 func Run(ctx context.Context, args []string) error {
 	o, err := parseOptions(args)
 	if err != nil {
@@ -73,7 +83,7 @@ func Run(ctx context.Context, args []string) error {
 	}
 	dir, err := os.MkdirTemp("", "revox-bench-")
 	if err != nil {
-		return fmt.Errorf("no place for files: %w", err)
+		return fmt.Errorf("temporary folder: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 
@@ -92,10 +102,10 @@ func Run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// The servers that are loaded.
+// The servers under load.
 const (
 	plainServer     = "net/http"
-	cachedServer    = "remembered"
+	cachedServer    = "cached"
 	executingServer = "executing"
 	generatedServer = "generated"
 )

@@ -19,16 +19,17 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// generatedCommand starts gqlgen's own execution. It is given the address of the upstream and the file of the cursors.
+// GeneratedCommand starts a server with gqlgen's own execution. Its arguments are the address of the upstream and the
+// file of the cursors.
 const GeneratedCommand = "serve-generated"
 
-// cachedDocuments is as many as the gateway keeps.
+// cachedDocuments is the size of the document cache, the same as the gateway's.
 const cachedDocuments = 500
 
-// serveGenerated is the process of that server: a handler as gqlgen's users make it, over calls in memory.
+// ServeGenerated is the process of that server: a handler as users of gqlgen write it, over calls in memory.
 func ServeGenerated(ctx context.Context, args []string) error {
 	if len(args) != 2 {
-		return fmt.Errorf("%s takes an address and a file", GeneratedCommand)
+		return fmt.Errorf("%s requires an address and a file", GeneratedCommand)
 	}
 	source, err := readSource(ctx, &servers.Upstream{URL: args[0]}, args[1])
 	if err != nil {
@@ -40,41 +41,41 @@ func ServeGenerated(ctx context.Context, args []string) error {
 	return servers.Serve(ctx, server)
 }
 
-// source holds as many calls as the workloads reach. It makes no cursors: it knows those that the gateway has made.
+// source contains all calls that the workloads request. It makes no cursors: it knows those of the gateway.
 type source struct {
 	calls   []*oracle.Call
-	places  map[string]int // how many rows lie before what follows a cursor
-	cursors map[int]string // the other way round
+	places  map[string]int // the number of rows up to a cursor, its own row included
+	cursors map[int]string // the reverse of places
 }
 
 func readSource(ctx context.Context, rest *servers.Upstream, file string) (*source, error) {
 	text, err := os.ReadFile(file) //nolint:gosec // the benchmark has just written it
 	if err != nil {
-		return nil, fmt.Errorf("no cursors: %w", err)
+		return nil, fmt.Errorf("cursors: %w", err)
 	}
 	s := &source{cursors: map[int]string{}}
 	if err := json.Unmarshal(text, &s.places); err != nil {
-		return nil, fmt.Errorf("no cursors: %w", err)
+		return nil, fmt.Errorf("cursors: %w", err)
 	}
 	for cursor, rows := range s.places {
 		s.cursors[rows] = cursor
 	}
-	// One more than are shown, so that there is a next page.
+	// One more than the workloads show, so that there is a next page.
 	wanted := slices.Max(slices.Collect(maps.Values(s.places))) + 1
 	client := load.NewClient()
 	const pageSize = 200
 	for number := 0; len(s.calls) < wanted; number++ {
 		body, err := load.RESTPage(ctx, client, rest, number, pageSize)
 		if err != nil {
-			return nil, fmt.Errorf("no calls: %w", err)
+			return nil, fmt.Errorf("calls: %w", err)
 		}
 		rows := oracle.Read(body)
 		if len(rows) == 0 {
-			return nil, fmt.Errorf("upstream has only %d calls", len(s.calls))
+			return nil, fmt.Errorf("the upstream has only %d calls", len(s.calls))
 		}
 		for _, row := range rows {
 			if row.Call == nil {
-				return nil, errors.New("a call cannot be read: " + row.Problem)
+				return nil, errors.New("unreadable call: " + row.Problem)
 			}
 			s.calls = append(s.calls, row.Call)
 		}
@@ -82,10 +83,12 @@ func readSource(ctx context.Context, rest *servers.Upstream, file string) (*sour
 	return s, nil
 }
 
-var errNotServed = errors.New("the benchmark does not ask for this")
+var errNotServed = errors.New("not part of the benchmark")
 
 // Calls implements [oracle.Source].
-func (s *source) Calls(_ context.Context, first *int, after *string, last *int, before *string, statuses []oracle.CallOrderStatus) (*oracle.CallConnection, error) {
+func (s *source) Calls(
+	_ context.Context, first *int, after *string, last *int, before *string, statuses []oracle.CallOrderStatus,
+) (*oracle.CallConnection, error) {
 	if first == nil || last != nil || before != nil || statuses != nil {
 		return nil, errNotServed
 	}

@@ -13,10 +13,10 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// warmUp is how many seconds each server is loaded before it counts.
+// warmUp is the duration, in seconds, of the load on each server before the first measurement.
 const warmUp = 1
 
-// measureLoad starts the servers, checks what they answer, and loads them.
+// measureLoad starts the servers, checks their responses, and measures them under load.
 func measureLoad(ctx context.Context, o *options, dir string, r *results) error {
 	rest, err := servers.StartUpstream(ctx)
 	if err != nil {
@@ -26,7 +26,7 @@ func measureLoad(ctx context.Context, o *options, dir string, r *results) error 
 	f := &servers.Fleet{}
 	defer f.Stop()
 
-	report.Progress("checking the answers")
+	report.Progress("checking the responses")
 	client := load.NewClient()
 	processes, all, err := startAll(ctx, client, f, o, dir, rest)
 	if err != nil {
@@ -37,13 +37,13 @@ func measureLoad(ctx context.Context, o *options, dir string, r *results) error 
 	if err != nil {
 		return err
 	}
-	r.questions = all
+	r.sets = all
 	rest.ResetRequests()
 	if r.samples, err = loadAll(ctx, w, dir, processes, all); err != nil {
 		return err
 	}
 	if n := len(rest.Requests()); n > 0 {
-		return fmt.Errorf("upstream was asked %d times under load, but everything should have been in memory", n)
+		return fmt.Errorf("%d upstream requests under load, although all pages should be in memory", n)
 	}
 	r.peak = map[string]int{}
 	for _, c := range processes {
@@ -51,7 +51,7 @@ func measureLoad(ctx context.Context, o *options, dir string, r *results) error 
 			return err
 		}
 	}
-	report.Progress("checking the answers once more")
+	report.Progress("checking the responses again")
 	for _, c := range processes {
 		for _, q := range all {
 			if err := q.checkCalls(ctx, client, c); err != nil {
@@ -62,21 +62,26 @@ func measureLoad(ctx context.Context, o *options, dir string, r *results) error 
 	return nil
 }
 
-// startAll starts the servers, and checks that they answer the questions alike.
-func startAll(ctx context.Context, client *http.Client, f *servers.Fleet, o *options, dir string, rest *servers.Upstream) ([]*servers.Process, []*requestSet, error) {
-	executing, err := f.StartGateway(ctx, o.gateway, executingServer, rest, "GATEWAY_ANSWER_BYTES=0", "GATEWAY_CACHE_TTL=1h", "GATEWAY_CACHE_BYTES=1GiB")
+// startAll starts the servers, and checks that their responses are equal.
+func startAll(
+	ctx context.Context, client *http.Client, f *servers.Fleet, o *options, dir string, rest *servers.Upstream,
+) ([]*servers.Process, []*requestSet, error) {
+	settings := []string{"GATEWAY_CACHE_TTL=1h", "GATEWAY_CACHE_BYTES=1GiB"}
+	executing, err := f.StartGateway(ctx, o.gateway, executingServer, rest,
+		append(settings, "GATEWAY_ANSWER_BYTES=0")...)
 	if err != nil {
 		return nil, nil, err
 	}
-	remembered, err := f.StartGateway(ctx, o.gateway, cachedServer, rest, "GATEWAY_ANSWER_BYTES=256MiB", "GATEWAY_CACHE_TTL=1h", "GATEWAY_CACHE_BYTES=1GiB")
+	cached, err := f.StartGateway(ctx, o.gateway, cachedServer, rest,
+		append(settings, "GATEWAY_ANSWER_BYTES=256MiB")...)
 	if err != nil {
 		return nil, nil, err
 	}
 	var all []*requestSet
 	for _, w := range o.workloads {
-		q, err := checkGateways(ctx, client, executing, remembered, rest, w)
+		q, err := checkGateways(ctx, client, executing, cached, rest, w)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", w.name, errors.Join(err, executing.Err(), remembered.Err()))
+			return nil, nil, fmt.Errorf("%s: %w", w.name, errors.Join(err, executing.Err(), cached.Err()))
 		}
 		all = append(all, q)
 	}
@@ -98,15 +103,17 @@ func startAll(ctx context.Context, client *http.Client, f *servers.Fleet, o *opt
 			return nil, nil, fmt.Errorf("%s: %w", q.name, errors.Join(err, plain.Err(), generated.Err()))
 		}
 	}
-	return []*servers.Process{plain, remembered, executing, generated}, all, nil
+	return []*servers.Process{plain, cached, executing, generated}, all, nil
 }
 
-// cell is what is measured: a server with a workload.
+// cell names a measurement: a server with a workload.
 type cell struct{ workload, server string }
 
-// loadAll loads every server with every workload in every round. What is compared is measured one right after the
-// other, and in another order in every round.
-func loadAll(ctx context.Context, w *wrk, dir string, processes []*servers.Process, all []*requestSet) (map[cell][]*sample, error) {
+// loadAll measures every server with every workload in every round. Servers that are compared are measured one right
+// after the other, in another order in every round.
+func loadAll(
+	ctx context.Context, w *wrk, dir string, processes []*servers.Process, all []*requestSet,
+) (map[cell][]*sample, error) {
 	files := make([]map[string]string, len(all)) // by server
 	least := make([]int, len(all))
 	for i, q := range all {
@@ -121,7 +128,7 @@ func loadAll(ctx context.Context, w *wrk, dir string, processes []*servers.Proce
 		least[i] = len(slices.MinFunc(q.responses[:], func(a, b []byte) int { return len(a) - len(b) }))
 	}
 	samples := map[cell][]*sample{}
-	for round := -1; round < w.rounds; round++ { // the one before the first is to warm up
+	for round := -1; round < w.rounds; round++ { // round -1 warms up
 		seconds, label := w.seconds, fmt.Sprintf("round %d of %d", round+1, w.rounds)
 		if round < 0 {
 			seconds, label = warmUp, "warming up"
@@ -133,7 +140,7 @@ func loadAll(ctx context.Context, w *wrk, dir string, processes []*servers.Proce
 				if err != nil {
 					return nil, fmt.Errorf("%s of %s: %w", q.name, c.Name, err)
 				}
-				report.Progress("%s: %s of %s: %.0f requests a second", label, q.name, c.Name, s.perSecond)
+				report.Progress("%s: %s of %s: %.0f requests per second", label, q.name, c.Name, s.perSecond)
 				if round >= 0 {
 					at := cell{q.name, c.Name}
 					samples[at] = append(samples[at], s)

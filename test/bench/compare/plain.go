@@ -13,25 +13,25 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// plainCommand starts the server of finished bodies. It is given the folder that holds them.
+// PlainCommand starts the server of stored bodies. Its argument is the folder of the bodies.
 const PlainCommand = "serve-plain"
 
-// bodySuffix is that of a finished body's file; before it stands the key, which is also the query string of the
-// request.
+// bodySuffix is the suffix of a stored body's file name. The rest of the name is the key, which is also the query
+// string of the request.
 const bodySuffix = ".json"
 
-// finished is a body with its headers.
-type finished struct {
+// storedBody is a body with its Content-Length header.
+type storedBody struct {
 	body   []byte
 	length []string
 }
 
-// plain answers every request with the body whose key is the query string. It looks at nothing else, and does nothing
-// for a request that could have been done before: this is what net/http itself costs. Its headers are the gateway's,
-// because they are bytes of its answers, too.
-type plain map[string]finished
+// plain responds to every request with the body whose key is the query string. It ignores the rest of the request, and
+// has prepared all that it can: this is the cost of net/http itself. Its headers are the gateway's, because they are
+// bytes of the response too.
+type plain map[string]storedBody
 
-// The gateway gives each answer an id, of this length.
+// The gateway sends a request ID of this length with each response.
 const (
 	requestID = "X-Request-Id"
 	madeUpID  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -53,37 +53,37 @@ func (p plain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(f.body)
 }
 
-// servePlain is the process of that server.
+// ServePlain is the process of that server.
 func ServePlain(ctx context.Context, args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("%s takes a folder", PlainCommand)
+		return fmt.Errorf("%s requires a folder", PlainCommand)
 	}
 	bodies := os.DirFS(args[0])
 	files, err := fs.ReadDir(bodies, ".")
 	if err != nil {
-		return fmt.Errorf("no finished bodies: %w", err)
+		return fmt.Errorf("stored bodies: %w", err)
 	}
 	p := plain{}
 	for _, file := range files {
 		body, err := fs.ReadFile(bodies, file.Name())
 		if err != nil {
-			return fmt.Errorf("no finished body: %w", err)
+			return fmt.Errorf("stored body: %w", err)
 		}
-		p[strings.TrimSuffix(file.Name(), bodySuffix)] = finished{body, []string{strconv.Itoa(len(body))}}
+		p[strings.TrimSuffix(file.Name(), bodySuffix)] = storedBody{body, []string{strconv.Itoa(len(body))}}
 	}
 	return servers.Serve(ctx, p)
 }
 
-// writeBodies writes what servePlain reads.
-func writeBodies(dir string, questions []*requestSet) error {
+// writeBodies writes the files that [ServePlain] reads.
+func writeBodies(dir string, sets []*requestSet) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return fmt.Errorf("no folder for finished bodies: %w", err)
+		return fmt.Errorf("folder of stored bodies: %w", err)
 	}
-	for _, q := range questions {
+	for _, q := range sets {
 		for i := range q.responses {
 			file := filepath.Join(dir, q.key(i)+bodySuffix)
-			if err := os.WriteFile(file, q.responses[i], 0o600); err != nil { //nolint:gosec // in a folder of our own
-				return fmt.Errorf("no finished body: %w", err)
+			if err := os.WriteFile(file, q.responses[i], 0o600); err != nil {
+				return fmt.Errorf("stored body: %w", err)
 			}
 		}
 	}

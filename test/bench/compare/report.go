@@ -10,28 +10,29 @@ import (
 	"revox-graphql/test/bench/report"
 )
 
-// results are what was measured.
+// results are all measurements.
 type results struct {
-	options   *options
-	questions []*requestSet
-	samples   map[cell][]*sample
-	peak      map[string]int // in bytes, by server
-	idle      int            // in bytes
-	cold      cold
+	options *options
+	sets    []*requestSet
+	samples map[cell][]*sample
+	peak    map[string]int // in bytes, by server
+	idle    int            // in bytes
+	cold    cold
 }
 
-// String is the report as Markdown.
+// String returns the report as Markdown.
 func (r *results) String() string {
 	o := r.options
 	var t report.Table
-	t.Printf("Rounds: %d, of %d s each; wrk with %d threads and %d connections; %d processors shared by all; %s.\n"+
-		"Medians of the rounds; in parentheses the least and the most. Ratios are of the same round.\n",
+	t.Printf("Rounds: %d, of %d s each; wrk with %d threads and %d connections; "+
+		"%d processors shared by all processes; %s.\n"+
+		"Medians of the rounds, with the least and the greatest in parentheses. Ratios are of the same round.\n",
 		o.rounds, o.seconds, o.threads, o.connections, runtime.NumCPU(), runtime.Version())
 	names := []string{plainServer, cachedServer, executingServer, generatedServer}
 
-	t.Head(slices.Concat([]string{"requests a second", "an answer"}, names,
-		[]string{"remembered / net/http", "executing / net/http", "executing / generated"})...)
-	for _, q := range r.questions {
+	t.Head(slices.Concat([]string{"requests per second", "response"}, names,
+		[]string{"cached / net/http", "executing / net/http", "executing / generated"})...)
+	for _, q := range r.sets {
 		t.Row(slices.Concat(
 			[]string{q.label(), fmt.Sprintf("%.1f kB", float64(q.meanResponse())/1000)},
 			r.medians(q, names, perSecond, func(n float64) string { return humanize.Comma(int64(n)) }),
@@ -41,8 +42,8 @@ func (r *results) String() string {
 			},
 		)...)
 	}
-	t.Head(slices.Concat([]string{"CPU µs a request"}, names)...)
-	for _, q := range r.questions {
+	t.Head(slices.Concat([]string{"CPU µs per request"}, names)...)
+	for _, q := range r.sets {
 		t.Row(slices.Concat([]string{q.label()},
 			r.medians(q, names, func(s *sample) float64 { return float64(s.cpu) / 1e3 }, report.Decimals(0)))...)
 	}
@@ -54,23 +55,24 @@ func (r *results) String() string {
 		{"p99, ms", func(s *sample) float64 { return float64(s.p99) / 1e6 }},
 	} {
 		t.Head(slices.Concat([]string{latency.name}, names)...)
-		for _, q := range r.questions {
+		for _, q := range r.sets {
 			t.Row(slices.Concat([]string{q.label()}, r.medians(q, names, latency.of, report.Decimals(1)))...)
 		}
 	}
 
 	t.Head("memory (RSS)", "MiB")
 	for _, server := range names {
-		t.Row(server+", at its peak", report.Mebibytes(r.peak[server]))
+		t.Row(server+", peak", report.Mebibytes(r.peak[server]))
 	}
-	t.Row("the gateway, just started", report.Mebibytes(r.idle))
+	t.Row("gateway, just started", report.Mebibytes(r.idle))
 
 	through, direct := r.cold.gateway, r.cold.direct
 	t.Head(fmt.Sprintf("%d calls from an upstream that takes %v, ms", coldCalls, coldLatency), "p50", "p99")
-	t.Row("through the gateway", report.Milliseconds(report.Percentile(through, 50)), report.Milliseconds(report.Percentile(through, 99)))
-	t.Row("directly", report.Milliseconds(report.Percentile(direct, 50)), report.Milliseconds(report.Percentile(direct, 99)))
-	t.Row("difference", report.Milliseconds(report.Percentile(through, 50)-report.Percentile(direct, 50)),
-		report.Milliseconds(report.Percentile(through, 99)-report.Percentile(direct, 99)))
+	p50, p99 := report.Percentile(through, 50), report.Percentile(through, 99)
+	t.Row("through the gateway", report.Milliseconds(p50), report.Milliseconds(p99))
+	direct50, direct99 := report.Percentile(direct, 50), report.Percentile(direct, 99)
+	t.Row("directly", report.Milliseconds(direct50), report.Milliseconds(direct99))
+	t.Row("difference", report.Milliseconds(p50-direct50), report.Milliseconds(p99-direct99))
 	return t.String()
 }
 
@@ -78,7 +80,7 @@ func (w *workload) label() string { return w.name + ": " + w.about }
 
 func perSecond(s *sample) float64 { return s.perSecond }
 
-// each is a figure of every round.
+// each returns a figure of every round.
 func (r *results) each(q *requestSet, server string, figure func(*sample) float64) []float64 {
 	samples := r.samples[cell{q.name, server}]
 	figures := make([]float64, len(samples))
@@ -88,8 +90,10 @@ func (r *results) each(q *requestSet, server string, figure func(*sample) float6
 	return figures
 }
 
-// medians are the medians of a figure for some servers.
-func (r *results) medians(q *requestSet, names []string, figure func(*sample) float64, format func(float64) string) []string {
+// medians returns the medians of a figure for some servers.
+func (r *results) medians(
+	q *requestSet, names []string, figure func(*sample) float64, format func(float64) string,
+) []string {
 	texts := make([]string, len(names))
 	for i, server := range names {
 		texts[i] = format(report.Median(r.each(q, server, figure)))
@@ -97,7 +101,8 @@ func (r *results) medians(q *requestSet, names []string, figure func(*sample) fl
 	return texts
 }
 
-// ratio is how many times as many requests one server answers as another.
+// ratio returns the requests per second of one server divided by those of another: the median of the rounds, the least
+// and the greatest.
 func (r *results) ratio(q *requestSet, server, other string) string {
 	ratios, others := r.each(q, server, perSecond), r.each(q, other, perSecond)
 	for i := range ratios {

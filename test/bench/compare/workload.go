@@ -13,10 +13,10 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// windows is how many different windows of the list a workload asks for in turn.
+// windows is the number of windows of the list that a workload requests in turn.
 const windows = 64
 
-// workload is a query that goes round the windows of the list, each following the one before it.
+// workload is a query for windows of the list, each of which follows the one before.
 type workload struct {
 	name   string
 	about  string
@@ -27,27 +27,27 @@ type workload struct {
 func workloads() []workload {
 	return []workload{
 		{
-			"S1", "20 calls, ten scalars of each", 20,
+			"S1", "20 calls with ten scalars", 20,
 			"id status phoneNumber startedAt answeredAt endedAt durationSeconds result endReason endedBy",
 		},
-		{"S2", "20 calls with all that was said", 20, load.TranscriptFields},
-		{"S3", "20 calls with the roles of what was said", 20, "id transcript { role }"},
-		{"S5", "100 calls with all that was said", 100, load.TranscriptFields},
+		{"S2", "20 calls with transcripts", 20, load.TranscriptFields},
+		{"S3", "20 calls with the roles of transcripts", 20, "id transcript { role }"},
+		{"S5", "100 calls with transcripts", 100, load.TranscriptFields},
 	}
 }
 
-// questions are a workload's requests, and the answers that are right.
+// requestSet contains the requests of a workload, and their correct responses.
 type requestSet struct {
 	workload
 	bodies    [windows][]byte
 	ends      [windows]string // the cursors of the windows' last rows
-	responses [windows][]byte // of the gateway that executes
-	// remembered are the same questions for the gateway that remembers, with its own cursors: to those of another process
-	// it would give no answer that it has in memory.
+	responses [windows][]byte // of the gateway that executes every request
+	// cached contains the same requests for the gateway with a response cache, with its own cursors: it does not cache the
+	// responses to requests with the cursors of another process.
 	cached *requestSet
 }
 
-// of are the questions as a server is asked them.
+// forServer returns the requests for a server.
 func (q *requestSet) forServer(c *servers.Process) *requestSet {
 	if c.Name == cachedServer {
 		return q.cached
@@ -55,13 +55,13 @@ func (q *requestSet) forServer(c *servers.Process) *requestSet {
 	return q
 }
 
-// key names a question in a URL and in the name of a file.
+// key names a request in a URL and in the name of a file.
 func (q *requestSet) key(i int) string { return fmt.Sprintf("%s-%d", q.name, i) }
 
-// url is where to ask a server a question. The query string means something to the server of finished bodies only.
+// url returns the URL of a request to a server. The query string is for the server of stored bodies: others ignore it.
 func (q *requestSet) url(c *servers.Process, i int) string { return c.URL + "graphql?" + q.key(i) }
 
-// meanAnswer is the mean size of an answer.
+// meanResponse returns the mean size of a response, in bytes.
 func (q *requestSet) meanResponse() int {
 	sum := 0
 	for _, body := range q.responses {
@@ -70,8 +70,10 @@ func (q *requestSet) meanResponse() int {
 	return sum / windows
 }
 
-// walk makes a workload's questions, with the cursors that a gateway gives for them.
-func buildRequests(ctx context.Context, client *http.Client, gateway *servers.Process, w workload) (*requestSet, error) {
+// buildRequests returns a workload's requests, with cursors from a gateway.
+func buildRequests(
+	ctx context.Context, client *http.Client, gateway *servers.Process, w workload,
+) (*requestSet, error) {
 	q := &requestSet{workload: w}
 	const pageInfo = "pageInfo { hasNextPage endCursor }"
 	after := ""
@@ -98,10 +100,10 @@ func buildRequests(ctx context.Context, client *http.Client, gateway *servers.Pr
 	return q, nil
 }
 
-// writeCursors writes what [readSource] reads: how many rows lie before what follows each cursor.
-func writeCursors(file string, questions []*requestSet) error {
+// writeCursors writes the file that [readSource] reads: for each cursor, the number of rows up to it.
+func writeCursors(file string, sets []*requestSet) error {
 	places := map[string]int{}
-	for _, q := range questions {
+	for _, q := range sets {
 		for i, cursor := range q.ends {
 			places[cursor] = (i + 1) * q.calls
 		}
@@ -111,19 +113,19 @@ func writeCursors(file string, questions []*requestSet) error {
 		err = os.WriteFile(file, text, 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("no file of the cursors: %w", err)
+		return fmt.Errorf("file of cursors: %w", err)
 	}
 	return nil
 }
 
-// writeRequests writes the file of a workload that wrk.lua reads: a request a line, its path, a tab and its body.
+// writeRequests writes the file that wrk.lua reads: one request per line, as its path, a tab and its body.
 func writeRequests(file string, q *requestSet) error {
 	var text strings.Builder
 	for i, body := range q.bodies {
 		fmt.Fprintf(&text, "/graphql?%s\t%s\n", q.key(i), body)
 	}
-	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil { //nolint:gosec // in a folder of our own
-		return fmt.Errorf("no file of requests: %w", err)
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		return fmt.Errorf("file of requests: %w", err)
 	}
 	return nil
 }

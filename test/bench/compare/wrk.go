@@ -2,9 +2,6 @@ package compare
 
 import (
 	"context"
-
-	"revox-graphql/test/bench/servers"
-
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -15,12 +12,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"revox-graphql/test/bench/servers"
 )
 
 //go:embed wrk.lua
 var wrkScript []byte
 
-// wrk loads a server.
+// wrk generates load with the program wrk.
 type wrk struct {
 	*options
 	script string
@@ -29,12 +28,12 @@ type wrk struct {
 func newWrk(o *options, dir string) (*wrk, error) {
 	w := &wrk{o, filepath.Join(dir, "wrk.lua")}
 	if err := os.WriteFile(w.script, wrkScript, 0o600); err != nil {
-		return nil, fmt.Errorf("no file for wrk's script: %w", err)
+		return nil, fmt.Errorf("script of wrk: %w", err)
 	}
 	return w, nil
 }
 
-// outcome is the line that wrk.lua ends with.
+// outcome is the last line of output of wrk.lua.
 type outcome struct {
 	Requests int `json:"requests"`
 	Micros   int `json:"micros"`
@@ -44,8 +43,8 @@ type outcome struct {
 	failures
 }
 
-// failures are what went wrong: connections that were not made, reads and writes that failed, requests that took too
-// long, and answers whose status is not a good one.
+// failures counts connections that failed, reads and writes that failed, requests that timed out, and responses with an
+// error status.
 type failures struct {
 	Connect int `json:"connect"`
 	Read    int `json:"read"`
@@ -54,15 +53,15 @@ type failures struct {
 	Status  int `json:"status"`
 }
 
-// sample is what one run of wrk has shown of a server.
+// sample contains the figures of one run of wrk.
 type sample struct {
 	perSecond float64
 	cpu       time.Duration // of the server, for each request
 	p50, p99  time.Duration
 }
 
-// load asks a server the requests in a file for so many seconds. least is the size of the smallest answer: a server
-// that sends less on average does not send what was asked for.
+// load sends the requests in a file to a server for so many seconds. least is the size of the smallest correct
+// response: a server whose mean response is smaller does not send the correct ones.
 func (w *wrk) load(ctx context.Context, c *servers.Process, requests string, seconds, least int) (*sample, error) {
 	before, err := servers.CPUTime(c.PID)
 	if err != nil {
@@ -77,7 +76,7 @@ func (w *wrk) load(ctx context.Context, c *servers.Process, requests string, sec
 		return nil, err
 	}
 	if o.failures != (failures{}) || o.Requests == 0 || o.Micros == 0 || o.Bytes/o.Requests < least {
-		return nil, errors.Join(fmt.Errorf("%+v, and answers have at least %d bytes", *o, least), c.Err())
+		return nil, errors.Join(fmt.Errorf("%+v, but responses have at least %d bytes", *o, least), c.Err())
 	}
 	return &sample{
 		perSecond: float64(o.Requests) / (float64(o.Micros) / 1e6),
@@ -88,7 +87,7 @@ func (w *wrk) load(ctx context.Context, c *servers.Process, requests string, sec
 }
 
 func (w *wrk) run(ctx context.Context, url, requests string, seconds int) (*outcome, error) {
-	cmd := exec.CommandContext(ctx, w.wrk, //nolint:gosec // where wrk lies is for the caller to say
+	cmd := exec.CommandContext(ctx, w.wrk, //nolint:gosec // the caller chooses the path
 		"-t", strconv.Itoa(w.threads), "-c", strconv.Itoa(w.connections), "-d", strconv.Itoa(seconds)+"s",
 		"--timeout", "20s", "-s", w.script, url, "--", requests)
 	var stderr strings.Builder
@@ -100,7 +99,7 @@ func (w *wrk) run(ctx context.Context, url, requests string, seconds int) (*outc
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	var o outcome
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &o); err != nil {
-		return nil, fmt.Errorf("wrk has not told how it went: %w: %s%s", err, text, stderr.String())
+		return nil, fmt.Errorf("wrk printed no outcome: %w: %s%s", err, text, stderr.String())
 	}
 	return &o, nil
 }

@@ -1,5 +1,5 @@
--- Asks what stands in a file, again and again, and ends with one line of JSON.
--- A request is a line of the file: its path, a tab, its body. The file is the script's one argument.
+-- Sends the requests of a file in a loop. The last line of output is JSON.
+-- Each line of the file is a request: its path, a tab, its body. The file is the only argument of the script.
 
 local threads = 0
 
@@ -16,7 +16,7 @@ function init(args)
     local path, body = line:match("^(%S+)\t(.+)$")
     requests[#requests + 1] = wrk.format("POST", path, nil, body)
   end
-  at = number * 19 -- so that the threads do not ask the same at the same time
+  at = number * 19 -- threads start with different requests
 end
 
 function request()

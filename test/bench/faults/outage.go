@@ -23,7 +23,7 @@ const (
 	outageLatency   = 20 * time.Millisecond // of the upstream
 )
 
-// measureOutage measures what clients are answered before, while and after upstream is dead.
+// measureOutage measures the responses of the gateway before, during and after an outage of the upstream.
 func (o *options) measureOutage(ctx context.Context, t *report.Table) error {
 	var settings []string
 	if o.ttl != "" {
@@ -43,15 +43,15 @@ func (o *options) measureOutage(ctx context.Context, t *report.Table) error {
 		return err
 	}
 
-	pouring, cancel := context.WithCancel(ctx)
+	sending, cancel := context.WithCancel(ctx)
 	defer cancel()
-	poured := make(chan []load.Reply, 1)
-	go func() { poured <- s.SendAtRate(pouring, pages, outagePerSecond, o.well+o.down+o.back) }()
+	sent := make(chan []load.Reply, 1)
+	go func() { sent <- s.SendAtRate(sending, pages, outagePerSecond, o.well+o.down+o.back) }()
 	w, err := o.failAndRecover(ctx, s.Upstream)
 	if err != nil {
 		cancel()
 	}
-	replies := <-poured
+	replies := <-sent
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (o *options) measureOutage(ctx context.Context, t *report.Table) error {
 	return errors.Join(load.CheckReplies(replies), s.Gateway.Err())
 }
 
-// weather is when upstream died and when it came back, and when it was asked after that.
+// timeline contains when the outage began and ended, and the times of the upstream requests after it.
 type timeline struct {
 	down, back time.Time
 
@@ -67,20 +67,20 @@ type timeline struct {
 	requests []time.Time
 }
 
-// weather lets upstream be well, dead, and well again.
+// failAndRecover lets the upstream work, then stops it, and then starts it again.
 func (o *options) failAndRecover(ctx context.Context, rest *servers.Upstream) (*timeline, error) {
 	w := &timeline{}
-	report.Progress("outage: upstream is well for %v", o.well)
+	report.Progress("outage: the upstream works for %v", o.well)
 	if err := servers.Sleep(ctx, o.well); err != nil {
 		return nil, err
 	}
-	report.Progress("outage: upstream is dead for %v", o.down)
+	report.Progress("outage: the upstream is down for %v", o.down)
 	w.down = time.Now()
 	rest.Stop()
 	if err := servers.Sleep(ctx, o.down); err != nil {
 		return nil, err
 	}
-	report.Progress("outage: upstream is back for %v", o.back)
+	report.Progress("outage: the upstream works again for %v", o.back)
 	rest.Behave(func(b *fake.Behaviour) { b.Fault = w.arrived })
 	w.back = time.Now().Truncate(time.Millisecond) // as cursors have it
 	if err := rest.Resume(ctx); err != nil {
@@ -89,7 +89,7 @@ func (o *options) failAndRecover(ctx context.Context, rest *servers.Upstream) (*
 	return w, servers.Sleep(ctx, o.back)
 }
 
-// arrived is a fault that is none: it notes the time.
+// arrived implements the fake's Fault. It causes no fault: it only records the time of a request.
 func (w *timeline) arrived(int, *http.Request) *fake.Answer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -97,7 +97,7 @@ func (w *timeline) arrived(int, *http.Request) *fake.Answer {
 	return nil
 }
 
-// bursts are how many requests came in the first second after upstream's return, and in the second with the most.
+// bursts returns the number of requests in the first second after the outage, and in the second with the most.
 func (w *timeline) bursts() (first, most int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -115,21 +115,23 @@ func (w *timeline) bursts() (first, most int) {
 	return second(w.back), most
 }
 
-// reportOutage tells what clients were answered. A question belongs to the time at which it was asked.
+// report adds the figures of the outage to the table. A request belongs to the phase in which it was due.
 func (o *options) report(t *report.Table, w *timeline, replies []load.Reply) {
-	t.Printf("\n## Outage\n\n%d questions a second for %d pages of %d calls in turn. Upstream answers in %v, and is dead for %v.\n",
+	t.Printf("\n## Outage\n\n%d requests per second for %d pages of %d calls in turn. "+
+		"The upstream responds in %v, and is down for %v.\n",
 		outagePerSecond, outagePages, outageCalls, outageLatency, o.down)
 	until := func(at time.Time) int {
 		n, _ := slices.BinarySearchFunc(replies, at, func(r load.Reply, at time.Time) int { return r.Due.Compare(at) })
 		return n
 	}
 	died, returned := until(w.down), until(w.back)
-	t.Head("upstream", "questions", "fresh answers", "oldest page of one, s", "stale answers", "their ages, s", "errors", "p50, ms", "p99, ms")
+	t.Head("outage", "requests", "fresh responses", "oldest page of one, s",
+		"stale responses", "their ages, s", "errors", "p50, ms", "p99, ms")
 	for _, phase := range []struct {
 		name    string
 		replies []load.Reply
 	}{
-		{"well", replies[:died]}, {"dead", replies[died:returned]}, {"back", replies[returned:]},
+		{"before", replies[:died]}, {"down", replies[died:returned]}, {"after", replies[returned:]},
 	} {
 		y := load.NewTally(phase.replies)
 		ages := "–"
@@ -139,19 +141,21 @@ func (o *options) report(t *report.Table, w *timeline, replies []load.Reply) {
 		t.Row(phase.name, strconv.Itoa(len(phase.replies)), strconv.Itoa(y.Fresh), report.Decimals(1)(y.Oldest.Seconds()),
 			strconv.Itoa(len(y.Ages)), ages, y.Errors(), y.Latency(50), y.Latency(99))
 	}
-	t.Head("after upstream has come back", "")
+	t.Head("after the outage", "")
 	first, most := w.bursts()
-	t.Row("requests to it in the first second", strconv.Itoa(first))
-	t.Row("requests to it in the second with the most", strconv.Itoa(most))
-	t.Row("seconds until the first answer of a page asked for since", w.first(replies))
-	t.Row("seconds until the last answer marked as stale", w.last(replies, func(r *load.Reply) bool { return r.Stale != nil }))
+	t.Row("upstream requests in the first second", strconv.Itoa(first))
+	t.Row("upstream requests in the second with the most", strconv.Itoa(most))
+	t.Row("seconds until the first response with a page read since", w.first(replies))
+	t.Row("seconds until the last response marked as stale",
+		w.last(replies, func(r *load.Reply) bool { return r.Stale != nil }))
 	t.Row("seconds until the last error", w.last(replies, func(r *load.Reply) bool { return r.Code != "" }))
-	t.Row("seconds until the last answer of a page asked for before", w.last(replies, func(r *load.Reply) bool {
+	t.Row("seconds until the last response with a page read before", w.last(replies, func(r *load.Reply) bool {
 		return r.Code == "" && r.ReadAt.Before(w.back)
 	}))
 }
 
-// first is when the first fresh answer came whose page was asked for after upstream's return.
+// first returns, in seconds after the end of the outage, when the first fresh response came whose page was read after
+// it.
 func (w *timeline) first(replies []load.Reply) string {
 	first := time.Duration(-1)
 	for _, r := range replies {
@@ -167,7 +171,7 @@ func (w *timeline) first(replies []load.Reply) string {
 	return report.Decimals(2)(first.Seconds())
 }
 
-// last is when the last reply of a kind came after upstream's return.
+// last returns, in seconds after the end of the outage, when the last reply of a kind came.
 func (w *timeline) last(replies []load.Reply, is func(*load.Reply) bool) string {
 	last := time.Duration(0)
 	for _, r := range replies {
@@ -176,7 +180,7 @@ func (w *timeline) last(replies []load.Reply, is func(*load.Reply) bool) string 
 		}
 	}
 	if n := len(replies); n > 0 && replies[n-1].Err == nil && is(&replies[n-1]) {
-		return "not over"
+		return "not yet"
 	}
 	return report.Decimals(2)(last.Seconds())
 }

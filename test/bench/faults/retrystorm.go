@@ -15,60 +15,66 @@ import (
 )
 
 const (
-	retryStormCalls     = 5 // in a page: so few that the list has a page of its own for every question
+	retryStormCalls     = 5 // in a page: so few that the list has a page of its own for every request
 	retryStormPerSecond = 100
 )
 
-// What the gateway promises of its retries.
+// The limits of the gateway's retries.
 const (
-	promisedAttempts    = 3 // at one question, the first included
-	promisedPerQuestion = 0.2
-	promisedPerSecond   = 1
-	promisedAtOnce      = 10
+	maxAttempts       = 3 // for one request, the first included
+	retriesPerRequest = 0.2
+	retriesPerSecond  = 1
+	retriesAtOnce     = 10
 )
 
-// measureStorm measures how much more an upstream is asked that fails half of its requests. Every second one shows the
-// bound on retries; a coin fails several in a row now and then, after which the gateway asks nothing for a while.
+// measureRetryStorm measures how many retries an upstream gets that fails half of its requests. Failures of every other
+// request show the retry budget. Failures at random are now and then many in a row, which opens the circuit breaker for
+// a while.
 func (o *options) measureRetryStorm(ctx context.Context, t *report.Table) error {
-	t.Printf("\n## Storm\n\n%d questions a second for %v, each for a page of its own, with the cache off.\n", retryStormPerSecond, o.retryStorm)
-	t.Head("upstream fails", "questions", "of them sent", "upstream requests", "most for one", "extra", "extra / questions", "allowed extra",
-		"answers", "errors", "p50, ms", "p99, ms")
+	t.Printf("\n## Retry storm\n\n%d requests per second for %v, each for a page of its own, without a cache.\n",
+		retryStormPerSecond, o.retryStorm)
+	t.Head("upstream fails", "requests", "of them sent", "upstream requests", "most for one", "retries",
+		"retries / requests", "allowed retries", "responses", "errors", "p50, ms", "p99, ms")
 	var failed []error
 	for _, kind := range []struct {
 		name  string
 		fails func(n int) bool
 	}{
-		{"every second request", func(n int) bool { return n%2 == 1 }},
-		{"by a coin", func(n int) bool { return rand.New(rand.NewPCG(1, uint64(n))).IntN(2) == 0 }}, //nolint:gosec // the same coin each time
+		{"every other request", func(n int) bool { return n%2 == 1 }},
+		{"at random", func(n int) bool {
+			return rand.New(rand.NewPCG(1, uint64(n))).IntN(2) == 0 //nolint:gosec // the same each time
+		}},
 	} {
-		report.Progress("storm: upstream fails %s for %v", kind.name, o.retryStorm)
-		storm, err := runRetryStorm(ctx, o.Gateway, o.retryStorm, kind.fails)
+		report.Progress("retrystorm: the upstream fails %s for %v", kind.name, o.retryStorm)
+		result, err := runRetryStorm(ctx, o.Gateway, o.retryStorm, kind.fails)
 		if err != nil {
 			return fmt.Errorf("%s: %w", kind.name, err)
 		}
-		storm.report(t, kind.name)
-		if err := storm.check(); err != nil {
+		result.report(t, kind.name)
+		if err := result.check(); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", kind.name, err))
 		}
 	}
 	return errors.Join(failed...)
 }
 
-// storm is what came of one.
+// retryStorm contains the results of one retry storm.
 type retryStorm struct {
 	replies  []load.Reply
-	requests map[string]int // to upstream, by the page: that is by the question
-	took     time.Duration  // to the last reply
+	requests map[string]int // upstream requests by page, and so by client request
+	took     time.Duration  // until the last reply
 }
 
-// runStorm finds the pages while upstream is well, and then asks for them.
-func runRetryStorm(ctx context.Context, gateway string, duration time.Duration, fails func(n int) bool) (*retryStorm, error) {
+// runRetryStorm finds the pages while the upstream works, and then requests them while it fails.
+func runRetryStorm(
+	ctx context.Context, gateway string, duration time.Duration, fails func(n int) bool,
+) (*retryStorm, error) {
 	s, err := load.StartTarget(ctx, gateway, "GATEWAY_CACHE_TTL=0")
 	if err != nil {
 		return nil, err
 	}
 	defer s.Stop()
-	// Kept are pages that take one request to upstream, and one that no other page takes.
+	// Keep pages that take one upstream request each, and share it with no other page.
 	m := &retryStorm{requests: map[string]int{}}
 	pages, err := s.Walk(ctx, retryStormCalls, int(duration.Seconds()*retryStormPerSecond), func() bool {
 		all := s.Upstream.Requests()
@@ -83,7 +89,7 @@ func runRetryStorm(ctx context.Context, gateway string, duration time.Duration, 
 		return true
 	})
 	if err != nil {
-		return nil, fmt.Errorf("pages for all questions of -retrystorm: %w", err)
+		return nil, fmt.Errorf("pages for all requests of -retrystorm: %w", err)
 	}
 	s.Upstream.Behave(func(b *fake.Behaviour) {
 		b.Fault = func(n int, _ *http.Request) *fake.Answer {
@@ -98,14 +104,15 @@ func runRetryStorm(ctx context.Context, gateway string, duration time.Duration, 
 	m.took = time.Since(start)
 	for _, r := range s.Upstream.Requests() {
 		if _, known := m.requests[r.RawQuery]; !known {
-			return nil, fmt.Errorf("upstream was asked for what no question needs: %+v", r)
+			return nil, fmt.Errorf("an upstream request that no client request needs: %+v", r)
 		}
 		m.requests[r.RawQuery]++
 	}
 	return m, errors.Join(s.Gateway.Err(), ctx.Err())
 }
 
-// attempts are how many questions were sent to upstream, the requests for them, and the most for one.
+// attempts returns the number of pages that were requested of the upstream, the requests for them, and the most
+// requests for one.
 func (m *retryStorm) attempts() (sent, requests, most int) {
 	for _, n := range m.requests {
 		if n > 0 {
@@ -117,27 +124,28 @@ func (m *retryStorm) attempts() (sent, requests, most int) {
 	return sent, requests, most
 }
 
-// allowed is how many extra attempts there may be.
+// allowed returns how many retries are allowed.
 func (m *retryStorm) allowed() float64 {
-	return promisedPerQuestion*float64(len(m.replies)) + promisedAtOnce + promisedPerSecond*m.took.Seconds()
+	return retriesPerRequest*float64(len(m.replies)) + retriesAtOnce + retriesPerSecond*m.took.Seconds()
 }
 
 func (m *retryStorm) report(t *report.Table, name string) {
 	sent, requests, most := m.attempts()
 	y := load.NewTally(m.replies)
 	t.Row(name, strconv.Itoa(len(m.replies)), strconv.Itoa(sent), strconv.Itoa(requests), strconv.Itoa(most),
-		strconv.Itoa(requests-sent), report.Decimals(3)(float64(requests-sent)/float64(len(m.replies))), report.Decimals(0)(m.allowed()),
+		strconv.Itoa(requests-sent), report.Decimals(3)(float64(requests-sent)/float64(len(m.replies))),
+		report.Decimals(0)(m.allowed()),
 		strconv.Itoa(y.Fresh), y.Errors(), y.Latency(50), y.Latency(99))
 }
 
-// check checks what must hold.
+// check returns an error for each broken limit.
 func (m *retryStorm) check() error {
 	sent, requests, most := m.attempts()
 	if extra := requests - sent; float64(extra) > m.allowed() {
-		return fmt.Errorf("%d extra attempts, and %.0f are allowed", extra, m.allowed())
+		return fmt.Errorf("%d retries, and %.0f are allowed", extra, m.allowed())
 	}
-	if most > promisedAttempts {
-		return fmt.Errorf("%d attempts at one question, and %d are allowed", most, promisedAttempts)
+	if most > maxAttempts {
+		return fmt.Errorf("%d attempts for one request, and %d are allowed", most, maxAttempts)
 	}
 	return load.CheckReplies(m.replies)
 }

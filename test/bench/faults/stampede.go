@@ -20,37 +20,39 @@ import (
 const (
 	stampedeSize      = load.MaxInFlight
 	stampedeCalls     = 50
-	stampedeLatency   = 500 * time.Millisecond // of the upstream that is slow
-	leaderLeavesAfter = 100 * time.Millisecond // after which the leader goes
+	stampedeLatency   = 500 * time.Millisecond // of the slow upstream
+	leaderLeavesAfter = 100 * time.Millisecond // since the start of the stampede
 )
 
-// measureHerd measures how often upstream is asked for one page that a crowd asks for at once.
+// measureStampede measures how often the upstream gets a request for one page that many clients request at once.
 func (o *options) measureStampede(ctx context.Context, t *report.Table) error {
 	if err := servers.CheckOpenFiles(stampedeSize + 100); err != nil {
 		return err
 	}
-	t.Printf("\n## Herd\n\n%d questions at once for a page of %d calls that is not in memory.\n", stampedeSize, stampedeCalls)
-	t.Head("herd", "questions", "upstream requests", "answers", "p50, ms", "p99, ms")
-	slow := fmt.Sprintf("upstream takes %v, and whoever asked first goes after %v", stampedeLatency, leaderLeavesAfter)
+	t.Printf("\n## Stampede\n\n%d requests at once for a page of %d calls that is not in memory.\n",
+		stampedeSize, stampedeCalls)
+	t.Head("stampede", "requests", "upstream requests", "responses", "p50, ms", "p99, ms")
+	slow := fmt.Sprintf("the upstream takes %v, and the first client leaves after %v", stampedeLatency, leaderLeavesAfter)
 	return errors.Join(
 		runStampede(ctx, o.Gateway, t, "all wait", 0, allWait),
 		runStampede(ctx, o.Gateway, t, slow, stampedeLatency, leaderLeaves),
 	)
 }
 
-// runHerd lets a herd come in its own way, and checks what must hold.
+// runStampede runs one kind of stampede, and checks its rules.
 func runStampede(
 	ctx context.Context, gateway string, t *report.Table, name string, latency time.Duration,
 	come func(context.Context, *load.Target) (*stampede, error),
 ) error {
-	report.Progress("herd: %s", name)
+	report.Progress("stampede: %s", name)
 	s, err := load.StartTarget(ctx, gateway)
 	if err != nil {
 		return err
 	}
 	defer s.Stop()
-	// The gateway finds out how upstream counts its pages. The page that it then holds is not the herd's.
-	if _, err := load.Post(ctx, s.Client, s.Gateway.URL+"graphql", load.EncodeRequest("{ calls(first: 1) { nodes { id } } }", nil)); err != nil {
+	// The gateway detects how the upstream counts its pages. The page that it then has is not the one of the stampede.
+	first := load.EncodeRequest("{ calls(first: 1) { nodes { id } } }", nil)
+	if _, err := load.Post(ctx, s.Client, s.Gateway.URL+"graphql", first); err != nil {
 		return errors.Join(err, s.Gateway.Err())
 	}
 	s.Upstream.ResetRequests()
@@ -60,10 +62,10 @@ func runStampede(
 		return fmt.Errorf("%s: %w", name, errors.Join(err, s.Gateway.Err()))
 	}
 	requests := len(s.Upstream.Requests())
-	t.Row(name, strconv.Itoa(stampedeSize), strconv.Itoa(requests), strconv.Itoa(h.answers),
+	t.Row(name, strconv.Itoa(stampedeSize), strconv.Itoa(requests), strconv.Itoa(h.correct),
 		report.Milliseconds(report.Percentile(h.took, 50)), report.Milliseconds(report.Percentile(h.took, 99)))
 	if requests != 1 {
-		h.err = errors.Join(h.err, fmt.Errorf("%d requests to upstream, not 1", requests))
+		h.err = errors.Join(h.err, fmt.Errorf("%d upstream requests, want 1", requests))
 	}
 	if h.err != nil {
 		return fmt.Errorf("%s: %w", name, errors.Join(h.err, s.Gateway.Err()))
@@ -71,18 +73,19 @@ func runStampede(
 	return nil
 }
 
-// stay is a herd of which all wait.
+// allWait is a stampede in which all clients wait.
 func allWait(ctx context.Context, s *load.Target) (*stampede, error) {
 	return sendStampede(ctx, s, stampedeSize), nil
 }
 
-// loseLeader is a herd that comes when one has asked already, who goes before there is an answer.
+// leaderLeaves is a stampede that begins when one client has sent its request already. This client leaves before there
+// is a response.
 func leaderLeaves(ctx context.Context, s *load.Target) (*stampede, error) {
-	asked := make(chan struct{}, 1)
+	arrived := make(chan struct{}, 1)
 	s.Upstream.Behave(func(b *fake.Behaviour) {
 		b.Fault = func(int, *http.Request) *fake.Answer {
 			select {
-			case asked <- struct{}{}:
+			case arrived <- struct{}{}:
 			default:
 			}
 			return nil
@@ -96,45 +99,45 @@ func leaderLeaves(ctx context.Context, s *load.Target) (*stampede, error) {
 		left <- err
 	}()
 	select {
-	case <-asked:
+	case <-arrived:
 	case err := <-left:
-		return nil, fmt.Errorf("the leader did not get as far as upstream: %w", cmp.Or(err, errAnswered))
+		return nil, fmt.Errorf("the request of the first client did not reach the upstream: %w", cmp.Or(err, errResponse))
 	}
 	leaving := time.AfterFunc(leaderLeavesAfter, leave)
 	defer leaving.Stop()
 	h := sendStampede(ctx, s, stampedeSize-1)
 	if err := <-left; !errors.Is(err, context.Canceled) {
-		return nil, fmt.Errorf("the leader was to go unanswered: %w", cmp.Or(err, errAnswered))
+		return nil, fmt.Errorf("the first client left too late: %w", cmp.Or(err, errResponse))
 	}
 	return h, nil
 }
 
-var errAnswered = errors.New("it was answered")
+var errResponse = errors.New("it got a response")
 
-// askHerd asks what the herd asks.
+// askOnce sends the request of the stampede.
 func askOnce(ctx context.Context, s *load.Target) ([]byte, error) {
-	return load.Post(ctx, s.Client, s.Gateway.URL+"graphql",
-		load.EncodeRequest(fmt.Sprintf("{ calls(first: %d) { nodes { id status } pageInfo { endCursor } } }", stampedeCalls), nil))
+	query := fmt.Sprintf("{ calls(first: %d) { nodes { id status } pageInfo { endCursor } } }", stampedeCalls)
+	return load.Post(ctx, s.Client, s.Gateway.URL+"graphql", load.EncodeRequest(query, nil))
 }
 
-// herd is what came of many questions for the same.
+// stampede contains the results of one stampede.
 type stampede struct {
 	took    []time.Duration // sorted
-	answers int             // that were right
-	err     error           // why the first of the others were not
+	correct int             // responses
+	err     error           // of the first incorrect one
 }
 
-// newHerd asks the same so many times at once.
+// sendStampede sends the same request so many times at once.
 func sendStampede(ctx context.Context, s *load.Target, n int) *stampede {
 	h := &stampede{took: make([]time.Duration, n)}
-	answers, errs := make([][]byte, n), make([]error, n)
+	responses, errs := make([][]byte, n), make([]error, n)
 	ready := make(chan struct{})
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
 			<-ready
 			start := time.Now()
-			answers[i], errs[i] = askOnce(ctx, s)
+			responses[i], errs[i] = askOnce(ctx, s)
 			h.took[i] = time.Since(start)
 		})
 	}
@@ -144,22 +147,22 @@ func sendStampede(ctx context.Context, s *load.Target, n int) *stampede {
 	for i := range n {
 		err := errs[i]
 		if err == nil {
-			err = checkStampede(answers[i])
+			err = checkStampede(responses[i])
 		}
 		if err == nil {
-			h.answers++
+			h.correct++
 		} else if h.err == nil {
-			h.err = fmt.Errorf("one of %d has no right answer: %w", n, err)
+			h.err = fmt.Errorf("one of %d responses is incorrect: %w", n, err)
 		}
 	}
 	return h
 }
 
-// checkHerd checks an answer.
+// checkStampede checks a response.
 func checkStampede(body []byte) error {
 	a, err := load.ReadCalls(body)
 	if err == nil && len(a.Nodes) != stampedeCalls {
-		err = fmt.Errorf("%d calls came, not %d", len(a.Nodes), stampedeCalls)
+		err = fmt.Errorf("%d calls, want %d", len(a.Nodes), stampedeCalls)
 	}
 	return err
 }

@@ -1,3 +1,4 @@
+// Package lists is an upstream with further lists for load tests: distinct, large, slow, hostile and hanging ones.
 package lists
 
 import (
@@ -18,41 +19,41 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// loadedUpstream is the fake, and beside it lists that it does not have. The list without statuses is the fake's, and a
-// normal client's; those with statuses are for attacks: so there are distinct lists, and many attacks run at once.
+// Upstream is the fake with further lists. The list without statuses is the fake's, for a normal client. Those with
+// statuses are for load tests: so there are many distinct lists, and several loads can run at once.
 type Upstream struct {
 	servers.Upstream
-	Certificate string // the file with it, where it speaks TLS; else empty
+	Certificate string // the path of its file with TLS, else empty
 
 	Requests, MaxInFlight, inFlight atomic.Int64
-	RefuseNext                      atomic.Pointer[http.Header]  // what the next request for such a list is a 429 with
-	bodies                          [hostileBodies]func() []byte // made when they are needed
+	RefuseNext                      atomic.Pointer[http.Header]  // of a 429 to the next request for a further list
+	bodies                          [hostileBodies]func() []byte // made at first use
 }
 
-// The lists, by the statuses that are asked for.
+// The statuses that decide what a list contains. Other statuses make it a distinct list with mediumRow bytes per row.
 const (
-	Hostile = "errored"   // no list at all
-	Hanging = "cancelled" // never an answer
+	Hostile = "errored"   // not a list
+	Hanging = "cancelled" // never a response
 	Large   = "scheduled" // rows of LargeRow
-	Slow    = "calling"   // as the others, but it takes slowListLatency
+	Slow    = "calling"   // delayed by slowListLatency
 )
 
-// Sizes of what is served beside the fake's list.
+// Sizes of the further lists.
 const (
 	Rows            = 40_000    // of each list
-	mediumRow       = 20 << 10  // bytes of transcript: the largest of usual ones
-	LargeRow        = 128 << 10 // 100 of them are nearly as much as an answer of upstream may have
+	mediumRow       = 20 << 10  // bytes of transcript: the largest usual one
+	LargeRow        = 128 << 10 // 100 of them nearly fill a response of the upstream
 	maxBody         = 16 << 20
 	slowListLatency = 100 * time.Millisecond
 	hostileBodies   = 3
 )
 
-// startLoadedUpstream serves it over HTTP, or over TLS, where a client may choose HTTP/2.
+// Start serves the upstream over HTTP, or over TLS, where a client may choose HTTP/2. It writes the certificate to dir.
 func Start(dir string, tls bool) (*Upstream, error) {
 	u := &Upstream{}
 	u.Upstream.Upstream = servers.NewList()
 	u.bodies = [hostileBodies]func() []byte{
-		sync.OnceValue(emptyRows), sync.OnceValue(manyKeys), sync.OnceValue(fullAnswer),
+		sync.OnceValue(emptyRows), sync.OnceValue(manyKeys), sync.OnceValue(fullBody),
 	}
 	server := httptest.NewUnstartedServer(u)
 	if server.EnableHTTP2 = tls; tls {
@@ -60,7 +61,7 @@ func Start(dir string, tls bool) (*Upstream, error) {
 		u.Certificate = dir + "/upstream.pem"
 		if err := os.WriteFile(u.Certificate, pemOf(server.Certificate()), 0o600); err != nil {
 			server.Close()
-			return nil, fmt.Errorf("the upstream's certificate: %w", err)
+			return nil, fmt.Errorf("certificate of the upstream: %w", err)
 		}
 	} else {
 		server.Start()
@@ -77,16 +78,16 @@ func Start(dir string, tls bool) (*Upstream, error) {
 func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u.Requests.Add(1)
 	n := u.inFlight.Add(1)
-	answering := sync.OnceFunc(func() { u.inFlight.Add(-1) })
-	defer answering() // or before the answer is written: who has read it may ask again
+	finished := sync.OnceFunc(func() { u.inFlight.Add(-1) })
+	defer finished() // at the latest: a client may send its next request before the handler returns
 	for most := u.MaxInFlight.Load(); n > most && !u.MaxInFlight.CompareAndSwap(most, n); {
 		most = u.MaxInFlight.Load()
 	}
 	query := r.URL.Query()
 	statuses := query.Get("statuses")
 	if statuses == "" {
-		answering()
-		u.Upstream.Upstream.ServeHTTP(w, r)
+		finished()
+		u.Upstream.ServeHTTP(w, r)
 		return
 	}
 	if header := u.RefuseNext.Swap(nil); header != nil {
@@ -94,14 +95,14 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"error":{}}`, http.StatusTooManyRequests)
 		return
 	}
-	if statuses == Slow { // a client that leaves does not end what it has begun here
+	if statuses == Slow { // a client that leaves does not end its request here
 		_ = servers.Sleep(context.WithoutCancel(r.Context()), slowListLatency)
 	}
 	switch {
 	case strings.Contains(statuses, Hanging):
 		<-r.Context().Done()
 	case strings.Contains(statuses, Hostile):
-		answering()
+		finished()
 		send(w, u.bodies[strings.Count(statuses, ",")%hostileBodies]())
 	default:
 		page, _ := strconv.Atoi(query.Get("page"))
@@ -111,7 +112,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			row = LargeRow
 		}
 		content := body(statuses, page*size, size, row)
-		answering()
+		finished()
 		send(w, content)
 	}
 }
@@ -119,16 +120,16 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func send(w http.ResponseWriter, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) //nolint:gosec // a client that has gone is no news, and it is no browser
+	_, _ = w.Write(body) //nolint:gosec // the client may have left, and is not a browser
 }
 
-// ID is the id of a row of a list with statuses.
+// ID returns the ID of a row of a list with statuses.
 func ID(statuses string, place int) string { return statuses + "-" + strconv.Itoa(place) }
 
-// spoken is what every row has said, of which each takes as much as it needs. No character of it is escaped.
+// spoken is the text of a transcript, long enough for every row. JSON escapes none of its characters.
 var spoken = sync.OnceValue(func() string { return strings.Repeat("what was said to the agent ", LargeRow/27+1) })
 
-// body is a page of a list, whose rows have so many bytes of transcript.
+// body returns a page of a list. Each row has a transcript of so many bytes.
 func body(statuses string, from, size, row int) []byte {
 	end := min(from+size, Rows)
 	body := make([]byte, 0, 64+max(0, end-from)*(row+256))
@@ -147,12 +148,12 @@ func body(statuses string, from, size, row int) []byte {
 	return append(body, "]}"...)
 }
 
-// emptyRows are as many rows without anything as an answer may have: 5.6 million.
+// emptyRows returns as many empty rows as fit in a response: 5.6 million.
 func emptyRows() []byte {
 	return []byte(`{"calls":[` + strings.Repeat("{},", (maxBody-20)/3) + "{}]}")
 }
 
-// manyKeys is one row with a million fields.
+// manyKeys returns one row with a million fields.
 func manyKeys() []byte {
 	var b strings.Builder
 	b.WriteString(`{"calls":[{"id":"keys"`)
@@ -163,8 +164,8 @@ func manyKeys() []byte {
 	return []byte(b.String())
 }
 
-// fullAnswer has 20 rows in as many bytes as an answer may have.
-func fullAnswer() []byte {
+// fullBody returns 20 rows that fill a response.
+func fullBody() []byte {
 	const rows = 20
 	var b strings.Builder
 	b.WriteString(`{"calls":[`)
@@ -175,10 +176,10 @@ func fullAnswer() []byte {
 	return []byte(b.String())
 }
 
-// most is the most requests that were at upstream at once since the last time.
+// TakeMaxInFlight returns the greatest number of concurrent requests since its last call.
 func (u *Upstream) TakeMaxInFlight() int { return int(u.MaxInFlight.Swap(u.inFlight.Load())) }
 
-// Names are distinct lists: each subset of the statuses that decide nothing, with one that does, or without.
+// Names returns distinct lists: each subset of the statuses without a meaning here, and the given status with each.
 func Names(with string) []string {
 	free := []string{"calling", "completed", "initializing", "queued_for_calling"}
 	var all []string

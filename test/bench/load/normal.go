@@ -10,14 +10,14 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// Questions of the normal client.
+// Requests of the normal client.
 const (
 	NormalPages     = 20
 	NormalCalls     = 20 // in a page
 	NormalPerSecond = 50
 )
 
-// memory is the present and the peak memory of the gateway, for a table.
+// Memory returns the current and the peak memory of the gateway, for a table.
 func (s *Target) Memory() string {
 	peak, err := servers.Memory(s.Gateway.PID, servers.PeakRSS)
 	if err != nil {
@@ -27,10 +27,10 @@ func (s *Target) Memory() string {
 	if err != nil {
 		return "–"
 	}
-	return report.Mebibytes(current) + ", at most " + report.Mebibytes(peak)
+	return report.Mebibytes(current) + ", peak " + report.Mebibytes(peak)
 }
 
-// normal is what a normal client is answered for so long.
+// normal adds a row with the replies to a normal client. Every failed request is an error.
 func (s *Target) normal(ctx context.Context, t *report.Table, name string, pages []Page, long time.Duration) error {
 	replies := s.SendAtRate(ctx, pages, NormalPerSecond, long)
 	y := NewTally(replies)
@@ -41,7 +41,7 @@ func (s *Target) normal(ctx context.Context, t *report.Table, name string, pages
 	return ctx.Err()
 }
 
-// during loads the gateway in the background while a normal client asks, before and during.
+// During runs a load in the background. A normal client sends requests before, during and after it.
 func (s *Target) During(
 	ctx context.Context,
 	t *report.Table,
@@ -49,7 +49,7 @@ func (s *Target) During(
 	long time.Duration,
 	load func(context.Context),
 ) error {
-	t.Head("a normal client", "questions", "errors", "p50, ms", "p99, ms", "memory, MiB")
+	t.Head("a normal client", "requests", "errors", "p50, ms", "p99, ms", "memory, MiB")
 	if err := s.normal(ctx, t, "before", pages, long/3); err != nil {
 		return err
 	}

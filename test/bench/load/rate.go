@@ -7,29 +7,30 @@ import (
 	"time"
 )
 
-// best is how many questions a second are answered to clients that wait for their answers.
+// SendInTurn sends requests over several workers, each of which waits for its response before it sends the next
+// request. It returns the number of correct responses per second.
 func (s *Target) SendInTurn(ctx context.Context, pages []Page, workers int, long time.Duration) float64 {
 	ctx, cancel := context.WithTimeout(ctx, long)
 	defer cancel()
 	var all sync.WaitGroup
 	var mu sync.Mutex
-	answered := 0
+	served := 0
 	for w := range workers {
 		all.Go(func() {
 			for i := w; ctx.Err() == nil; i += workers {
 				if r := s.SendPage(ctx, pages[i%len(pages)], time.Now()); r.Err == nil && r.Code == "" {
 					mu.Lock()
-					answered++
+					served++
 					mu.Unlock()
 				}
 			}
 		})
 	}
 	all.Wait()
-	return float64(answered) / long.Seconds()
+	return float64(served) / long.Seconds()
 }
 
-// ask asks for a page.
+// SendPage requests a page.
 func (s *Target) SendPage(ctx context.Context, p Page, due time.Time) Reply {
 	body, err := Post(ctx, s.Client, s.Gateway.URL+"graphql", p.Request)
 	r := Reply{Due: due, Latency: time.Since(due)}
@@ -40,10 +41,11 @@ func (s *Target) SendPage(ctx context.Context, p Page, due time.Time) Reply {
 	return r
 }
 
-var ErrInFlight = fmt.Errorf("not asked, because %d others were under way", MaxInFlight)
+// ErrInFlight is the error of a request that was not sent because too many were in flight.
+var ErrInFlight = fmt.Errorf("not sent, because %d others were in flight", MaxInFlight)
 
-// pour asks for the pages in turn, so many a second, whether or not those before have been answered. A question counts
-// from when it was due, so that what a slow answer holds up is seen.
+// SendAtRate requests the pages in turn, so many per second, without waiting for earlier responses. Latency counts from
+// the time at which a request was due, so that it includes the delay that a slow response causes.
 func (s *Target) SendAtRate(ctx context.Context, pages []Page, perSecond int, long time.Duration) []Reply {
 	interval := time.Second / time.Duration(perSecond)
 	replies := make([]Reply, long/interval)
@@ -55,7 +57,7 @@ func (s *Target) SendAtRate(ctx context.Context, pages []Page, perSecond int, lo
 	start := time.Now()
 	for i := range replies {
 		due := start.Add(time.Duration(i) * interval)
-		for time.Now().Before(due) { // who has missed ticks asks at once
+		for time.Now().Before(due) { // after missed ticks the request is sent at once
 			select {
 			case <-ticker.C:
 			case <-ctx.Done():

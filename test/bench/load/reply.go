@@ -10,20 +10,20 @@ import (
 	"revox-graphql/graph/relay"
 )
 
-// reply is what came of a question.
+// Reply is the result of a request.
 type Reply struct {
-	Due     time.Time     // when it was to be asked
-	Latency time.Duration // from then on
-	ReadAt  time.Time     // when upstream was asked for the page, to the millisecond
-	Stale   *float64      // how old the answer says it is, in seconds; nil where it does not
-	Code    string        // of the error that was answered; empty where the calls were
-	Err     error         // there was no answer, or a wrong one
+	Due     time.Time     // when the request was due
+	Latency time.Duration // since Due
+	ReadAt  time.Time     // when the gateway read the page from the upstream, to the millisecond
+	Stale   *float64      // extensions.stale: the age in seconds, or nil
+	Code    string        // of the first error; empty if there is none
+	Err     error         // there was no response, or an incorrect one
 }
 
-// at is when the reply came.
+// At returns when the reply came.
 func (r *Reply) At() time.Time { return r.Due.Add(r.Latency) }
 
-// read reads an answer, which must have these calls or an error with a code.
+// read parses a response, which must contain these calls or an error with a code.
 func (r *Reply) read(body []byte, calls json.RawMessage) error {
 	var a struct {
 		Errors []struct {
@@ -36,11 +36,11 @@ func (r *Reply) read(body []byte, calls json.RawMessage) error {
 		} `json:"extensions"`
 	}
 	if err := json.Unmarshal(body, &a); err != nil {
-		return fmt.Errorf("an answer is no JSON: %w: %.500s", err, body)
+		return fmt.Errorf("the response is not JSON: %w: %.500s", err, body)
 	}
 	if len(a.Errors) > 0 {
 		if r.Code = a.Errors[0].Extensions.Code; r.Code == "" {
-			return fmt.Errorf("an error has no code: %.500s", body)
+			return fmt.Errorf("error without a code: %.500s", body)
 		}
 		return nil
 	}
@@ -54,16 +54,17 @@ func (r *Reply) read(body []byte, calls json.RawMessage) error {
 	}
 	r.ReadAt, r.Stale = cursor.Since, a.Extensions.Stale
 	if got, err := Nodes(body); err != nil || !bytes.Equal(got, calls) {
-		return fmt.Errorf("the calls are others than at first: %.500s", body)
+		return fmt.Errorf("the calls differ from the first response: %.500s", body)
 	}
 	return nil
 }
 
-// checkReplies says how many questions had no answer or a wrong one, and why the first had.
+// CheckReplies returns an error with the number of requests without a correct response, and the reason of the first.
 func CheckReplies(replies []Reply) error {
 	bad := slices.DeleteFunc(slices.Clone(replies), func(r Reply) bool { return r.Err == nil })
 	if len(bad) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d of %d questions had no right answer, the first of them: %w", len(bad), len(replies), bad[0].Err)
+	return fmt.Errorf("%d of %d requests had no correct response, the first of them: %w",
+		len(bad), len(replies), bad[0].Err)
 }

@@ -6,13 +6,13 @@ import (
 	"fmt"
 )
 
-// said is an entry of a transcript, as the gateway and upstream both have it.
+// TranscriptEntry is an entry of a transcript, of the gateway and of the upstream.
 type TranscriptEntry struct {
 	Role    string `json:"role"`
 	Content string `json:"content"`
 }
 
-// connection is what is looked at of an answer.
+// Connection contains the parts of a response that are checked.
 type Connection struct {
 	Nodes []struct {
 		ID         string            `json:"id"`
@@ -24,7 +24,7 @@ type Connection struct {
 	} `json:"pageInfo"`
 }
 
-// readAnswer reads an answer without errors.
+// ReadCalls parses a response without errors.
 func ReadCalls(body []byte) (*Connection, error) {
 	var a struct {
 		Data struct {
@@ -33,16 +33,16 @@ func ReadCalls(body []byte) (*Connection, error) {
 		Errors json.RawMessage `json:"errors"`
 	}
 	if err := json.Unmarshal(body, &a); err != nil {
-		return nil, fmt.Errorf("an answer is no JSON: %w: %.500s", err, body)
+		return nil, fmt.Errorf("the response is not JSON: %w: %.500s", err, body)
 	}
 	if a.Errors != nil || a.Data.Calls == nil {
-		return nil, fmt.Errorf("an answer has errors: %.500s", body)
+		return nil, fmt.Errorf("the response has errors: %.500s", body)
 	}
 	return a.Data.Calls, nil
 }
 
-// nodes is the JSON of an answer's calls, without spaces and with the characters escaped that encoding/json escapes, as
-// gqlgen's own transport has them.
+// Nodes returns the JSON of a response's calls without whitespace, and with the same characters escaped as by
+// encoding/json and so by gqlgen's own transport.
 func Nodes(body []byte) ([]byte, error) {
 	var a struct {
 		Data struct {
@@ -52,17 +52,18 @@ func Nodes(body []byte) ([]byte, error) {
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(body, &a); err != nil {
-		return nil, fmt.Errorf("an answer is no JSON: %w", err)
+		return nil, fmt.Errorf("the response is not JSON: %w", err)
 	}
 	var compact, escaped bytes.Buffer
 	if err := json.Compact(&compact, a.Data.Calls.Nodes); err != nil {
-		return nil, fmt.Errorf("an answer is no JSON: %w", err)
+		return nil, fmt.Errorf("the response is not JSON: %w", err)
 	}
 	json.HTMLEscape(&escaped, compact.Bytes())
 	return escaped.Bytes(), nil
 }
 
-// errorCode is the code of the first error of an answer or of the text of an error; empty where there is none.
+// ErrorCode returns the code of the first error in a response, or in the text of an error. It is empty if there is
+// none.
 func ErrorCode(body []byte) string {
 	_, rest, found := bytes.Cut(body, []byte(`"code":"`))
 	code, _, ended := bytes.Cut(rest, []byte(`"`))

@@ -10,22 +10,23 @@ import (
 	"revox-graphql/test/bench/report"
 )
 
-// tally sums up replies.
+// Tally sums up replies.
 type Tally struct {
 	latencies []time.Duration // sorted
 	Fresh     int
-	Oldest    time.Duration // of the pages of fresh answers, as they came
-	Ages      []float64     // in seconds, that stale answers tell
+	Oldest    time.Duration // greatest age of a page in a fresh response, on arrival
+	Ages      []float64     // of stale responses, in seconds
 	Codes     map[string]int
 }
 
+// NewTally sums up replies.
 func NewTally(replies []Reply) *Tally {
 	t := &Tally{Codes: map[string]int{}}
 	for _, r := range replies {
 		t.latencies = append(t.latencies, r.Latency)
 		switch {
 		case r.Err != nil:
-			t.Codes["none or wrong"]++
+			t.Codes["none or incorrect"]++
 		case r.Code != "":
 			t.Codes[r.Code]++
 		case r.Stale != nil:
@@ -39,7 +40,7 @@ func NewTally(replies []Reply) *Tally {
 	return t
 }
 
-// errors is how many of which there were.
+// Errors returns the number of replies with each error code, or "0".
 func (t *Tally) Errors() string {
 	texts := make([]string, 0, len(t.Codes))
 	for _, code := range slices.Sorted(maps.Keys(t.Codes)) {
@@ -51,7 +52,7 @@ func (t *Tally) Errors() string {
 	return strings.Join(texts, ", ")
 }
 
-// latency is how long the replies took, in milliseconds.
+// Latency returns a percentile of the latencies, in milliseconds.
 func (t *Tally) Latency(percent int) string {
 	if len(t.latencies) == 0 {
 		return "–"

@@ -10,19 +10,19 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// listPage is a question for some calls of the list, and these calls.
+// Page is a request for some calls of the list, and these calls.
 type Page struct {
 	Request []byte
 	calls   json.RawMessage
 }
 
-// walk walks down the list until it has so many pages that are to be kept.
+// Walk walks down the list until it has so many pages that keep accepts.
 func (s *Target) Walk(ctx context.Context, calls, pages int, keep func() bool) ([]Page, error) {
 	const selection = "nodes { id status phoneNumber startedAt } pageInfo { hasNextPage endCursor }"
 	kept := make([]Page, 0, pages)
 	for after := ""; len(kept) < pages; {
-		question := CallsRequest(calls, selection, after)
-		body, err := Post(ctx, s.Client, s.Gateway.URL+"graphql", question)
+		payload := CallsRequest(calls, selection, after)
+		body, err := Post(ctx, s.Client, s.Gateway.URL+"graphql", payload)
 		if err != nil {
 			return nil, errors.Join(err, s.Gateway.Err())
 		}
@@ -31,7 +31,7 @@ func (s *Target) Walk(ctx context.Context, calls, pages int, keep func() bool) (
 			return nil, err
 		}
 		if !a.PageInfo.HasNextPage {
-			return nil, fmt.Errorf("the list ends after %d pages, and %d are needed", len(kept), pages)
+			return nil, fmt.Errorf("the list ends after %d pages, %d are needed", len(kept), pages)
 		}
 		after = a.PageInfo.EndCursor
 		if keep() {
@@ -39,13 +39,13 @@ func (s *Target) Walk(ctx context.Context, calls, pages int, keep func() bool) (
 			if err != nil {
 				return nil, err
 			}
-			kept = append(kept, Page{question, list})
+			kept = append(kept, Page{payload, list})
 		}
 	}
 	return kept, nil
 }
 
-// scene is a gateway over an upstream that will have trouble, and a client that asks much at once.
+// Target is a gateway over an upstream, with a client that may have many requests in flight.
 type Target struct {
 	servers.Fleet
 	Upstream *servers.Upstream
@@ -53,26 +53,26 @@ type Target struct {
 	Client   *http.Client
 }
 
-// maxUnderWay is how many questions may be under way at once.
+// MaxInFlight is the greatest number of concurrent requests of a target's client.
 const MaxInFlight = 1000
 
-// startTarget starts a gateway over an upstream. The caller must stop the target.
+// StartTarget starts a gateway over an upstream. The caller must stop the target.
 func StartTarget(ctx context.Context, gateway string, settings ...string) (*Target, error) {
 	rest, err := servers.StartUpstream(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := &Target{Upstream: rest, Client: NewClient()}
-	transport := s.Client.Transport.(*http.Transport) // that newClient has made
+	transport := s.Client.Transport.(*http.Transport) // made by NewClient
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = MaxInFlight, MaxInFlight
-	if s.Gateway, err = s.Fleet.StartGateway(ctx, gateway, "gateway", rest, settings...); err != nil {
+	if s.Gateway, err = s.StartGateway(ctx, gateway, "gateway", rest, settings...); err != nil {
 		s.Stop()
 		return nil, err
 	}
 	return s, nil
 }
 
-// startTargetWithPages starts a target, and walks down its list: it returns so many pages of so many calls.
+// StartTargetWithPages starts a target, and walks down its list: it returns so many pages of so many calls.
 func StartTargetWithPages(
 	ctx context.Context, gateway string, calls, pages int, settings ...string,
 ) (*Target, []Page, error) {
@@ -88,6 +88,7 @@ func StartTargetWithPages(
 	return s, known, nil
 }
 
+// Stop stops the gateway and its upstream.
 func (s *Target) Stop() {
 	s.Client.CloseIdleConnections()
 	s.Fleet.Stop()

@@ -6,17 +6,17 @@ import (
 	"sync"
 )
 
-// childLog is what a child writes to stderr: its beginning, and the address in it.
+// processLog keeps the beginning of what a process writes to standard error, and finds the address in it.
 type processLog struct {
-	url chan string // gets the address
+	url chan string // receives the address
 
 	mu    sync.Mutex
 	text  string
 	found bool
-	held  chan struct{} // not nil: nothing is read until it is closed, and then the log is
+	held  chan struct{} // not nil: nothing is read any more; closing it closes the log
 }
 
-// hold lets nobody read the log any more. It returns what closes it.
+// hold stops reading the log. The function that it returns closes the log.
 func (l *processLog) hold() (closeLog func()) {
 	held := make(chan struct{})
 	l.mu.Lock()
@@ -27,7 +27,7 @@ func (l *processLog) hold() (closeLog func()) {
 
 var errLogClosed = errors.New("the log is closed")
 
-// maxLog is how much of a child's log is kept.
+// maxLog is how many bytes of a log are kept.
 const maxLog = 16 << 10
 
 // Write implements [io.Writer].
@@ -55,5 +55,5 @@ func (l *processLog) String() string {
 	return l.text
 }
 
-// listening is the message with which every server tells its address.
+// listening is the log message with which every server reports its address.
 const listening = "listening"

@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 )
 
-// Nobody reads a log that is held, and when it is closed whoever writes is told so.
+// A held log is not read. Writes return an error once it is closed.
 func TestHeldLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &processLog{url: make(chan string, 1)}

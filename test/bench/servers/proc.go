@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// checkFiles checks that this process may have so many files open, which are mostly connections. The gateway may have
-// as many as this process, at the other ends.
+// CheckOpenFiles returns an error if this process may not have so many open files, most of which are connections. The
+// gateway, at the other ends, has the same limit.
 func CheckOpenFiles(least int) error {
 	limits, err := readProc(os.Getpid(), "limits")
 	if err != nil {
@@ -17,30 +17,29 @@ func CheckOpenFiles(least int) error {
 	}
 	for line := range strings.Lines(limits) {
 		if limit, ok := strings.CutPrefix(line, "Max open files"); ok {
-			// What is no number is "unlimited".
+			// A value that is not a number is "unlimited".
 			if n, err := strconv.Atoi(strings.Fields(limit)[0]); err == nil && n < least {
-				return fmt.Errorf("only %d files may be open at once, and it takes %d: ulimit -n %d", n, least, least)
+				return fmt.Errorf("the limit of open files is %d, but %d are needed: ulimit -n %d", n, least, least)
 			}
 		}
 	}
 	return nil
 }
 
-// tick is the unit of time in /proc: USER_HZ, which is 100 on every platform that Go runs Linux on.
+// tick is the unit of time in /proc: USER_HZ, which is 100 on every platform on which Go supports Linux.
 const tick = time.Second / 100
 
-// cpuTime is the CPU time that a process has taken, its own and the kernel's for it.
+// CPUTime returns the user and system CPU time of a process.
 func CPUTime(pid int) (time.Duration, error) {
 	stat, err := readProc(pid, "stat")
 	if err != nil {
 		return 0, err
 	}
-	// The second field is the command's name in parentheses, which may hold anything. From the third on they are numbered
-	// 0.
+	// The second field is the command's name in parentheses, which may contain spaces. Indexes count from the third field.
 	const utime, stime = 11, 12
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	if len(fields) <= stime {
-		return 0, fmt.Errorf("/proc/%d/stat is not as expected: %s", pid, stat)
+		return 0, fmt.Errorf("/proc/%d/stat has an unknown format: %s", pid, stat)
 	}
 	user, err := strconv.Atoi(fields[utime])
 	if err != nil {
@@ -59,7 +58,7 @@ const (
 	CurrentRSS = "VmRSS"
 )
 
-// memory is a size of a process, in bytes.
+// Memory returns a size from /proc/PID/status, in bytes.
 func Memory(pid int, field string) (int, error) {
 	status, err := readProc(pid, "status")
 	if err != nil {
@@ -78,9 +77,9 @@ func Memory(pid int, field string) (int, error) {
 }
 
 func readProc(pid int, file string) (string, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file)) //nolint:gosec // of a process started here
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	if err != nil {
-		return "", fmt.Errorf("what a process takes is known on Linux only: %w", err)
+		return "", fmt.Errorf("process figures are available on Linux only: %w", err)
 	}
 	return string(text), nil
 }

@@ -8,29 +8,28 @@ import (
 	"sync"
 )
 
-// standingProxy passes on what the gateway and upstream send each other. Its connections can be made to stand still:
-// they stay open and carry nothing any more, as behind a firewall that has forgotten them. Those made afterwards
-// carry.
+// StallingProxy forwards bytes between the gateway and the upstream. Its connections can be stalled: they stay open,
+// but forward nothing more, like behind a firewall that has lost its state. Connections made later work.
 type StallingProxy struct {
-	URL      string // of upstream through it
+	URL      string // of the upstream through the proxy
 	target   string
 	listener net.Listener
 	cancel   context.CancelFunc
 
 	mu      sync.Mutex
-	stalled chan struct{} // closed: the connections that have it stand still
+	stalled chan struct{} // once closed, the connections that have it are stalled
 	opened  int
 }
 
-// startProxy starts a proxy before the server at a URL.
+// StartProxy starts a proxy in front of the server at a URL.
 func StartProxy(ctx context.Context, target string) (*StallingProxy, error) {
 	u, err := url.Parse(target)
 	if err != nil {
-		return nil, fmt.Errorf("the upstream's address: %w", err)
+		return nil, fmt.Errorf("address of the upstream: %w", err)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("the proxy finds no port: %w", err)
+		return nil, fmt.Errorf("port of the proxy: %w", err)
 	}
 	p := &StallingProxy{target: u.Host, listener: listener, stalled: make(chan struct{})}
 	u.Host = listener.Addr().String()
@@ -56,13 +55,14 @@ func (p *StallingProxy) accept(ctx context.Context) {
 		p.opened++
 		p.mu.Unlock()
 		context.AfterFunc(ctx, func() { _, _ = client.Close(), server.Close() })
-		go carry(ctx, client, server, still)
-		go carry(ctx, server, client, still)
+		go forward(ctx, client, server, still)
+		go forward(ctx, server, client, still)
 	}
 }
 
-// carry passes on what one side sends, until it stands still: then it takes and gives nothing, and closes nothing.
-func carry(ctx context.Context, to, from net.Conn, still <-chan struct{}) {
+// forward copies the bytes of one side to the other. Once the connection is stalled it reads, writes and closes
+// nothing.
+func forward(ctx context.Context, to, from net.Conn, still <-chan struct{}) {
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)
@@ -82,7 +82,7 @@ func carry(ctx context.Context, to, from net.Conn, still <-chan struct{}) {
 	}
 }
 
-// stand makes all connections that there are stand still, and returns how many have been opened.
+// Stall stalls all open connections, and returns how many have been opened in total.
 func (p *StallingProxy) Stall() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,6 +91,7 @@ func (p *StallingProxy) Stall() int {
 	return p.opened
 }
 
+// Stop closes the proxy and its connections.
 func (p *StallingProxy) Stop() {
 	p.cancel()
 	_ = p.listener.Close()

@@ -25,7 +25,7 @@ func TestStandingProxy(t *testing.T) {
 	if !strings.HasSuffix(p.URL, "/api") || strings.HasPrefix(p.URL, server.URL) {
 		t.Errorf("its address is %s", p.URL)
 	}
-	ask := func(ctx context.Context, client *http.Client) error {
+	send := func(ctx context.Context, client *http.Client) error {
 		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, p.URL, bytes.NewReader([]byte("hello")))
 		resp, err := client.Do(req)
 		if err != nil {
@@ -34,12 +34,12 @@ func TestStandingProxy(t *testing.T) {
 		body, err := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
 		if err == nil && string(body) != "hello" {
-			err = errors.New("another answer")
+			err = errors.New("incorrect response")
 		}
 		return err
 	}
 	before, after := &http.Client{Transport: &http.Transport{}}, &http.Client{Transport: &http.Transport{}}
-	if err := ask(t.Context(), before); err != nil {
+	if err := send(t.Context(), before); err != nil {
 		t.Fatal(err)
 	}
 	if opened := p.Stall(); opened != 1 {
@@ -47,19 +47,19 @@ func TestStandingProxy(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	answered := make(chan error, 1)
-	go func() { answered <- ask(ctx, before) }()
-	if err := ask(t.Context(), after); err != nil {
+	done := make(chan error, 1)
+	go func() { done <- send(ctx, before) }()
+	if err := send(t.Context(), after); err != nil {
 		t.Error(err)
 	}
 	select {
-	case err := <-answered:
-		t.Fatalf("a connection that stands still answers: %v", err)
+	case err := <-done:
+		t.Fatalf("a stalled connection responds: %v", err)
 	default:
 	}
 	cancel()
-	if err := <-answered; !errors.Is(err, context.Canceled) {
-		t.Errorf("a connection that stands still: %v", err)
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("a stalled connection: %v", err)
 	}
 	if opened := p.Stall(); opened != 2 {
 		t.Errorf("%d connections", opened)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// sampler reads a process's memory each second, and its most more often.
+// Sampler reads the memory of a process every second for its series, and ten times per second for its peak.
 type Sampler struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -14,8 +14,9 @@ type Sampler struct {
 	most   int
 }
 
-// sampleMemory samples a process. Above most bytes it is killed, as the kernel does in a control group; 0 is no bound.
-func SampleMemory(pid, most int) *Sampler {
+// SampleMemory samples a process. It kills the process above limit bytes, as the kernel does in a control group; 0
+// means no limit.
+func SampleMemory(pid, limit int) *Sampler {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Sampler{cancel: cancel, done: make(chan struct{})}
 	go func() {
@@ -23,7 +24,7 @@ func SampleMemory(pid, most int) *Sampler {
 		for i := 0; ; i++ {
 			if now, err := Memory(pid, CurrentRSS); err == nil {
 				s.most = max(s.most, now)
-				if most > 0 && now > most {
+				if limit > 0 && now > limit {
 					if process, err := os.FindProcess(pid); err == nil {
 						_ = process.Kill()
 					}
@@ -41,12 +42,12 @@ func SampleMemory(pid, most int) *Sampler {
 	return s
 }
 
-// stop ends the sampling.
+// Stop stops sampling, and returns the memory in bytes of each second.
 func (s *Sampler) Stop() []int {
 	s.cancel()
 	<-s.done
 	return s.series
 }
 
-// peak is the most memory that was seen, in bytes, once the sampler has stopped.
+// Peak returns the greatest memory seen, in bytes. Call Stop first.
 func (s *Sampler) Peak() int { return s.most }

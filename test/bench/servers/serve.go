@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// serve serves until ctx is done. It tells its address as the gateway does.
+// Serve serves until ctx is done. It logs its address in the same way as the gateway.
 func Serve(ctx context.Context, handler http.Handler) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return fmt.Errorf("no port: %w", err)
+		return fmt.Errorf("port of the server: %w", err)
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()

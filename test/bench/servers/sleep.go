@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// pass lets time pass.
+// Sleep waits for d, or until ctx is done: then it returns its error.
 func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

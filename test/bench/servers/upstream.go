@@ -11,15 +11,15 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// resume serves an upstream that was stopped once more, at the same address.
+// Resume serves a stopped upstream again, at the same address.
 func (u *Upstream) Resume(ctx context.Context) error {
 	address, err := url.Parse(u.URL)
 	if err != nil {
-		return fmt.Errorf("the upstream's address: %w", err)
+		return fmt.Errorf("address of the upstream: %w", err)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address.Host)
 	if err != nil {
-		return fmt.Errorf("the upstream's port is taken: %w", err)
+		return fmt.Errorf("port of the upstream: %w", err)
 	}
 	server := &http.Server{Handler: u.Upstream, ReadHeaderTimeout: 5 * time.Second}
 	u.Stop = func() { _ = server.Close() }
@@ -27,20 +27,21 @@ func (u *Upstream) Resume(ctx context.Context) error {
 	return nil
 }
 
-// upstream is the fake, served by this process. Its list stands still, so that an answer is the same at any time.
+// Upstream is the fake, served by this process. Its list never changes, so that a response is the same at any time.
 type Upstream struct {
 	*fake.Upstream
 	URL  string // without /call
 	Stop func()
 }
 
-// gatewayKey is the key with which the gateways come to the upstream.
+// GatewayKey is the key that gateways send to the upstream.
 const GatewayKey = "bench"
 
+// StartUpstream starts an upstream on a free port. The caller must stop it.
 func StartUpstream(ctx context.Context) (*Upstream, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("the upstream finds no port: %w", err)
+		return nil, fmt.Errorf("port of the upstream: %w", err)
 	}
 	list := NewList()
 	server := &http.Server{Handler: list, ReadHeaderTimeout: 5 * time.Second}
@@ -48,7 +49,7 @@ func StartUpstream(ctx context.Context) (*Upstream, error) {
 	return &Upstream{list, "http://" + listener.Addr().String() + "/api", func() { _ = server.Close() }}, nil
 }
 
-// newList returns the fake with a list that never changes, so that a response is the same at any time.
+// NewList returns the fake with a list that never changes.
 func NewList() *fake.Upstream {
 	return fake.New(fake.Config{
 		Seed: 1, Calls: fake.DefaultCalls,

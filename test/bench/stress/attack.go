@@ -19,20 +19,20 @@ import (
 
 const (
 	attackAttempts    = 5  // of each document
-	attackConnections = 16 // with the worst
-	attackWorst       = 3  // documents
+	attackConnections = 16 // of the slowest documents
+	attackWorst       = 3  // slowest documents
 )
 
-// attackResult is what came of one hostile document.
+// attackResult is the result of one hostile document.
 type attackResult struct {
 	hostile.Document
-	question []byte
-	took     time.Duration // the median of the tries
-	wrong    error
+	payload []byte
+	took    time.Duration // the median of the attempts
+	wrong   error
 }
 
-// measureAttack sends each hostile document, and then the worst of them over many connections while a normal client
-// asks.
+// measureAttack sends each hostile document, and then the slowest of them over many connections while a normal client
+// sends requests.
 func (o *options) measureAttack(ctx context.Context, t *report.Table) error {
 	s, pages, err := load.StartTargetWithPages(ctx, o.Gateway, load.NormalCalls, load.NormalPages, "GATEWAY_CACHE_TTL=1h")
 	if err != nil {
@@ -50,11 +50,11 @@ func (o *options) measureAttack(ctx context.Context, t *report.Table) error {
 		failed = append(failed, r.wrong)
 		t.Row(r.Name, strconv.Itoa(len(r.Text)), r.Code, report.Milliseconds(r.took))
 	}
-	t.Head("after all of them", "")
-	t.Row("requests to upstream", strconv.Itoa(len(s.Upstream.Requests())))
+	t.Head("after all documents", "")
+	t.Row("upstream requests", strconv.Itoa(len(s.Upstream.Requests())))
 	t.Row("memory, MiB", s.Memory())
 	if n := len(s.Upstream.Requests()); n > 0 {
-		failed = append(failed, fmt.Errorf("%d requests to upstream", n))
+		failed = append(failed, fmt.Errorf("%d upstream requests, want none", n))
 	}
 
 	slices.SortFunc(results, func(a, b attackResult) int { return int(b.took - a.took) })
@@ -68,21 +68,21 @@ func (o *options) measureAttack(ctx context.Context, t *report.Table) error {
 		failed,
 		s.During(ctx, t, pages, o.duration, func(ctx context.Context) { sent.Store(assault(ctx, s, results)) }),
 	)
-	t.Head("the worst over "+strconv.Itoa(attackConnections)+" connections", "documents a second")
+	t.Head("the slowest over "+strconv.Itoa(attackConnections)+" connections", "documents per second")
 	t.Row(strings.Join(names, "; "), strconv.Itoa(int(float64(sent.Load())/o.duration.Seconds())))
 	return errors.Join(failed...)
 }
 
-// attack sends a document a few times.
+// attack sends a document several times.
 func attack(ctx context.Context, s *load.Target, document hostile.Document) attackResult {
-	question, err := json.Marshal(map[string]string{"query": document.Text})
-	r := attackResult{Document: document, question: question, wrong: err}
+	payload, err := json.Marshal(map[string]string{"query": document.Text})
+	r := attackResult{Document: document, payload: payload, wrong: err}
 	took := make([]time.Duration, attackAttempts)
 	for i := range took {
 		began := time.Now()
-		body, err := load.Post(ctx, s.Client, s.Gateway.URL+"graphql", question)
+		body, err := load.Post(ctx, s.Client, s.Gateway.URL+"graphql", payload)
 		took[i] = time.Since(began)
-		if err != nil { // such as 413, with the answer in its text
+		if err != nil { // such as 413, with the response in its text
 			body = []byte(err.Error())
 		}
 		if !strings.Contains(string(body), `"`+document.Code+`"`) {
@@ -94,7 +94,7 @@ func attack(ctx context.Context, s *load.Target, document hostile.Document) atta
 	return r
 }
 
-// assault sends documents over many connections, each the next as soon as the last is answered, and counts them.
+// assault sends documents over many connections, each after the response to the last, and counts them.
 func assault(ctx context.Context, s *load.Target, results []attackResult) int64 {
 	var sent atomic.Int64
 	var all sync.WaitGroup
@@ -103,7 +103,7 @@ func assault(ctx context.Context, s *load.Target, results []attackResult) int64 
 			client := load.NewClient()
 			defer client.CloseIdleConnections()
 			for i := 0; ctx.Err() == nil; i++ {
-				if _, err := load.Post(ctx, client, s.Gateway.URL+"graphql", results[i%len(results)].question); err == nil {
+				if _, err := load.Post(ctx, client, s.Gateway.URL+"graphql", results[i%len(results)].payload); err == nil {
 					sent.Add(1)
 				}
 			}

@@ -13,22 +13,22 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// Questions of a normal client for pages that are not in memory.
+// Requests of a normal client for pages that are not in memory (cold pages).
 const (
 	coldPerSecond = 2
-	coldStride    = 60 // calls from one to the next: so far that no answer of upstream has calls of two
+	coldStride    = 60 // calls from one page to the next: no response of the upstream covers two
 )
 
-// newNormalClient is a client that may have many questions under way.
+// newNormalClient returns a client that may have many requests in flight.
 func newNormalClient(key string) *http.Client {
 	client := load.NewClient()
-	transport := client.Transport.(*http.Transport) // that newClient has made
+	transport := client.Transport.(*http.Transport) // made by NewClient
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = load.MaxInFlight, load.MaxInFlight
 	client.Transport = normalTransport{transport, key}
 	return client
 }
 
-// know lets the normal client find out the pages that it then asks for, and where the cold ones begin.
+// know finds the pages that the normal client requests, and where the cold ones begin.
 func (s *target) know(ctx context.Context) (err error) {
 	if s.pages, err = s.Walk(ctx, load.NormalCalls, load.NormalPages, func() bool { return true }); err != nil {
 		return err
@@ -39,17 +39,17 @@ func (s *target) know(ctx context.Context) (err error) {
 	return err
 }
 
-// normalReplies are what a normal client was answered.
+// normalReplies are the replies to a normal client.
 type normalReplies struct {
 	hot, cold *load.Tally
-	err       error // of the first that were wrong
+	err       error // of the first incorrect replies
 }
 
-// normal is a normal client for so long.
+// normal runs a normal client for so long.
 func (s *target) normal(ctx context.Context, long time.Duration) *normalReplies {
 	var cold []load.Reply
 	var all sync.WaitGroup
-	all.Go(func() { cold = s.askCold(ctx, long) })
+	all.Go(func() { cold = s.requestCold(ctx, long) })
 	hot := s.SendAtRate(ctx, s.pages, load.NormalPerSecond, long)
 	all.Wait()
 	n := newNormalReplies(hot, cold)
@@ -62,7 +62,8 @@ func (s *target) normal(ctx context.Context, long time.Duration) *normalReplies 
 	return n
 }
 
-// newNormalReplies sums up replies to both kinds of questions. An answer with a status of its own has a code too.
+// newNormalReplies sums up replies for both kinds of pages. The code of a response with an error status counts as a
+// code too.
 func newNormalReplies(hot, cold []load.Reply) *normalReplies {
 	sum := func(replies []load.Reply) *load.Tally {
 		replies = slices.Clone(replies)
@@ -78,9 +79,8 @@ func newNormalReplies(hot, cold []load.Reply) *normalReplies {
 	return &normalReplies{hot: sum(hot), cold: sum(cold)}
 }
 
-// askCold asks for pages down the list, none of which it has asked for before, and checks that their calls are those of
-// the list.
-func (s *target) askCold(ctx context.Context, long time.Duration) []load.Reply {
+// requestCold requests pages down the list, none of them twice, and checks that their calls are those of the list.
+func (s *target) requestCold(ctx context.Context, long time.Duration) []load.Reply {
 	const interval = time.Second / coldPerSecond
 	var replies []load.Reply
 	for end := time.Now().Add(long); time.Now().Before(end) && ctx.Err() == nil; {
@@ -88,8 +88,8 @@ func (s *target) askCold(ctx context.Context, long time.Duration) []load.Reply {
 		if s.next+load.NormalCalls >= len(s.ids) {
 			s.next = load.NormalPages*load.NormalCalls + coldStride/2
 		}
-		question := load.CallsRequest(load.NormalCalls, "nodes { id } pageInfo { hasNextPage endCursor }", s.cursor(s.next))
-		body, err := load.Post(ctx, s.Client, s.Gateway.URL+"graphql", question)
+		payload := load.CallsRequest(load.NormalCalls, "nodes { id } pageInfo { hasNextPage endCursor }", s.cursor(s.next))
+		body, err := load.Post(ctx, s.Client, s.Gateway.URL+"graphql", payload)
 		r := load.Reply{Due: due, Latency: time.Since(due), Err: err}
 		if err == nil {
 			r.Code, r.Err = s.checkCold(body)
@@ -101,7 +101,7 @@ func (s *target) askCold(ctx context.Context, long time.Duration) []load.Reply {
 	return replies
 }
 
-// checkCold checks a cold page.
+// checkCold checks a response for a cold page.
 func (s *target) checkCold(body []byte) (code string, err error) {
 	if code = load.ErrorCode(body); code != "" {
 		return code, nil
@@ -111,17 +111,17 @@ func (s *target) checkCold(body []byte) (code string, err error) {
 		return "", err
 	}
 	if len(a.Nodes) != load.NormalCalls {
-		return "", fmt.Errorf("%d calls, not %d", len(a.Nodes), load.NormalCalls)
+		return "", fmt.Errorf("%d calls, want %d", len(a.Nodes), load.NormalCalls)
 	}
 	for i, node := range a.Nodes {
 		if want := s.ids[s.next+1+i]; node.ID != want {
-			return "", fmt.Errorf("call %d of the list is another: %s, not %s", s.next+1+i, node.ID, want)
+			return "", fmt.Errorf("call %d of the list is %s, want %s", s.next+1+i, node.ID, want)
 		}
 	}
 	return "", nil
 }
 
-// errors are those of both kinds of pages.
+// errors returns the errors of both kinds of pages.
 func (n *normalReplies) errors() string {
 	switch {
 	case len(n.hot.Codes) == 0 && len(n.cold.Codes) == 0:
@@ -135,16 +135,17 @@ func (n *normalReplies) errors() string {
 	}
 }
 
-// failed is an error where a question had no answer, or not its calls. Cold pages count unless they may fail.
-func (n *normalReplies) failed(coldMay bool) error {
-	if len(n.hot.Codes) == 0 && (coldMay || len(n.cold.Codes) == 0) {
+// failed returns an error if a request had no response, or not its calls. Failures of cold pages count unless they are
+// allowed.
+func (n *normalReplies) failed(coldMayFail bool) error {
+	if len(n.hot.Codes) == 0 && (coldMayFail || len(n.cold.Codes) == 0) {
 		return nil
 	}
 	return errors.Join(fmt.Errorf("the normal client got %s", n.errors()), n.err)
 }
 
-// normalTransport sends as browsers do: a question is asked once more where the connection that was kept for it turns
-// out to be closed, since it only reads. And it sends a bearer token, where there is one.
+// normalTransport sends as browsers do: it repeats a request whose kept connection turns out to be closed, since
+// requests only read. It sends a bearer token if there is one.
 type normalTransport struct {
 	*http.Transport
 	key string
@@ -153,7 +154,7 @@ type normalTransport struct {
 // RoundTrip implements [http.RoundTripper].
 func (t normalTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
-	r.Header["Idempotency-Key"] = []string{} // which tells the transport so, and is not sent
+	r.Header["Idempotency-Key"] = []string{} // permits the transport to repeat the request, and is not sent
 	if t.key != "" {
 		r.Header.Set("Authorization", "Bearer "+t.key)
 	}

@@ -9,7 +9,7 @@ import (
 	"revox-graphql/test/bench/load"
 )
 
-// A normal client fails with one question that is not answered, and those for cold pages count unless they may fail.
+// One failed request is an error; failures of cold pages count unless they are allowed.
 func TestNormalReplies(t *testing.T) {
 	good, refused := load.Reply{Latency: time.Millisecond}, load.Reply{Code: "OVERLOADED"}
 	none := load.Reply{Err: io.ErrUnexpectedEOF}
@@ -20,12 +20,12 @@ func TestNormalReplies(t *testing.T) {
 		fails     bool
 		failsCold bool // also where cold pages may fail
 	}{
-		"all are answered": {[]load.Reply{good, good}, []load.Reply{good}, "0", false, false},
-		"one is refused":   {[]load.Reply{good, refused}, []load.Reply{good}, "OVERLOADED 1", true, true},
-		"one by a status":  {[]load.Reply{shed}, nil, "OVERLOADED 1", true, true},
-		"one has none":     {[]load.Reply{none, good}, nil, "none or wrong 1", true, true},
-		"a cold one":       {[]load.Reply{good}, []load.Reply{refused, good, refused}, "cold: OVERLOADED 2", true, false},
-		"both":             {[]load.Reply{none}, []load.Reply{refused}, "none or wrong 1; cold: OVERLOADED 1", true, true},
+		"no failure":                 {[]load.Reply{good, good}, []load.Reply{good}, "0", false, false},
+		"one rejected":               {[]load.Reply{good, refused}, []load.Reply{good}, "OVERLOADED 1", true, true},
+		"one rejected with a status": {[]load.Reply{shed}, nil, "OVERLOADED 1", true, true},
+		"one without a response":     {[]load.Reply{none, good}, nil, "none or incorrect 1", true, true},
+		"cold ones":                  {[]load.Reply{good}, []load.Reply{refused, good, refused}, "cold: OVERLOADED 2", true, false},
+		"both":                       {[]load.Reply{none}, []load.Reply{refused}, "none or incorrect 1; cold: OVERLOADED 1", true, true},
 	} {
 		n := newNormalReplies(test.hot, test.cold)
 		if got := n.errors(); got != test.errors {

@@ -19,15 +19,15 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// reopen is how soon another connection is opened where one was closed.
+// reopen is the delay before a closed connection is replaced.
 const reopen = 100 * time.Millisecond
 
-// smallQuestion is one whose answer is under 16 kB, and is in memory.
+// smallRequest returns a request whose response is smaller than 16 kB and in memory.
 func smallRequest() []byte {
 	return load.EncodeRequest("{ calls(first: 20) { nodes { id status } } }", nil)
 }
 
-// client2 is a hostile client of HTTP/2.
+// http2Client is a hostile client of HTTP/2.
 type http2Client struct {
 	conn   net.Conn
 	framer *http2.Framer
@@ -36,7 +36,8 @@ type http2Client struct {
 	coder  *hpack.Encoder
 }
 
-// newClient2 begins to speak HTTP/2 on a connection, and reads and forgets what comes back, until it ends.
+// newHTTP2Client starts HTTP/2 on a connection. It reads and discards what the gateway sends, until the connection
+// ends.
 func newHTTP2Client(conn net.Conn, settings ...http2.Setting) (*http2Client, <-chan struct{}, error) {
 	c := &http2Client{conn: conn, framer: http2.NewFramer(conn, conn), next: 1}
 	c.coder = hpack.NewEncoder(&c.block)
@@ -57,7 +58,7 @@ func newHTTP2Client(conn net.Conn, settings ...http2.Setting) (*http2Client, <-c
 	return c, ended, err
 }
 
-// open opens a stream with a request, which has a body where it is a POST.
+// open opens a stream with a request, which has a body if it is a POST.
 func (c *http2Client) open(method, path string, body []byte) (stream uint32, err error) {
 	stream, c.next = c.next, c.next+2
 	c.block.Reset()
@@ -79,15 +80,15 @@ func (c *http2Client) open(method, path string, body []byte) (stream uint32, err
 	return stream, err
 }
 
-// loadWindows opens 100 connections with 120 streams each, whose answers it gives no room to be sent.
+// loadWindows opens 100 connections with 120 streams each, and grants no window for their responses.
 func loadWindows(ctx context.Context, s *target) error {
 	const connections, streams = 100, 120
-	question := smallRequest()
+	payload := smallRequest()
 	opened := s.connections(ctx, connections, reopen, func(ctx context.Context, conn net.Conn) error {
 		c, ended, err := newHTTP2Client(conn, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 		for range streams {
 			if err == nil {
-				_, err = c.open(http.MethodPost, "/graphql", question)
+				_, err = c.open(http.MethodPost, "/graphql", payload)
 			}
 		}
 		if err != nil {
@@ -103,16 +104,16 @@ func loadWindows(ctx context.Context, s *target) error {
 	return nil
 }
 
-// loadResets opens streams and takes each back at once.
+// loadResets opens streams and resets each at once.
 func loadResets(ctx context.Context, s *target) error {
-	const connections = 8 // with 100 requests each not all that may be under way
-	question := smallRequest()
+	const connections = 8 // with 100 requests each, fewer than the limit of concurrent requests
+	payload := smallRequest()
 	var streams atomic.Int64
 	opened := s.connections(ctx, connections, reopen, func(ctx context.Context, conn net.Conn) error {
 		c, ended, err := newHTTP2Client(conn)
 		for err == nil {
 			var stream uint32
-			if stream, err = c.open(http.MethodPost, "/graphql", question); err == nil {
+			if stream, err = c.open(http.MethodPost, "/graphql", payload); err == nil {
 				err = c.framer.WriteRSTStream(stream, http2.ErrCodeCancel)
 			}
 			if streams.Add(1); s.gap > 0 {
@@ -130,8 +131,8 @@ func loadResets(ctx context.Context, s *target) error {
 	return nil
 }
 
-// loadContinuation begins headers over HTTP/2 and never ends them: half of the connections send frames of nothing as
-// fast as they are taken, the others a byte a second.
+// loadContinuation begins headers over HTTP/2 and never ends them. Half of the connections send empty frames as fast as
+// the gateway reads them, the others one byte per second.
 func loadContinuation(ctx context.Context, s *target) error {
 	const connections = 50
 	var turn, frames atomic.Int64
@@ -165,15 +166,15 @@ func loadContinuation(ctx context.Context, s *target) error {
 	return nil
 }
 
-// loadPipelined sends a few hundred requests in a row over each connection, reads no answer, and stays.
+// loadPipelined sends 300 requests in a row over each connection, reads no response, and keeps the connection open.
 func loadPipelined(ctx context.Context, s *target) error {
 	const connections, inRow = 200, 300
-	question := smallRequest()
+	payload := smallRequest()
 	request := fmt.Appendf(nil, "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
-		"Content-Length: %d\r\n\r\n%s", len(question), question)
+		"Content-Length: %d\r\n\r\n%s", len(payload), payload)
 	requests := bytes.Repeat(request, inRow)
 	opened := s.connections(ctx, connections, time.Second, func(ctx context.Context, conn net.Conn) error {
-		_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10) // that the dialer has made
+		_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10) // made by the dialer
 		if _, err := conn.Write(requests); err != nil {
 			return err
 		}
@@ -183,25 +184,25 @@ func loadPipelined(ctx context.Context, s *target) error {
 	return nil
 }
 
-// untilClosed waits until a connection is found to be closed, without reading what it has to say.
+// untilClosed waits until a connection is closed, without reading from it.
 func untilClosed(ctx context.Context, conn net.Conn) error {
 	for {
 		if err := servers.Sleep(ctx, time.Second); err != nil {
 			return err
 		}
-		if _, err := conn.Write([]byte("P")); err != nil { // of another request
+		if _, err := conn.Write([]byte("P")); err != nil { // the first byte of another request
 			return err
 		}
 	}
 }
 
-// loadSlow opens a thousand connections of each kind that is slow.
+// loadSlow opens a thousand slow connections of all kinds.
 func loadSlow(ctx context.Context, s *target) error {
 	ways := slowKinds()
 	var turn atomic.Int64
 	opened := s.connections(ctx, slowConnections, reopen, func(ctx context.Context, conn net.Conn) error {
 		way := ways[int(turn.Add(1))%len(ways)]
-		_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10) // that the dialer has made
+		_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10) // made by the dialer
 		go func() { _, _ = io.Copy(conn, strings.NewReader(way.start)) }()
 		for servers.Sleep(ctx, time.Second) == nil {
 			if err := way.step(conn); err != nil {
@@ -214,9 +215,9 @@ func loadSlow(ctx context.Context, s *target) error {
 	return nil
 }
 
-// loadFiles holds a thousand connections that ask nothing, more than the gateway may have files. They come within a
-// second, and where one is closed, another comes five seconds later: the gateway closes the connection that has been
-// idle longest, and if more came, that would be a normal client's before its first question is there.
+// loadFiles holds a thousand idle connections, more than the gateway may have open files. They come within one second,
+// and each closed one is replaced after five seconds. The gateway closes the connection that has been idle longest: if
+// more came, that would be a normal client's before its first request.
 func loadFiles(ctx context.Context, s *target) error {
 	const connections = 1000
 	opened := s.connections(ctx, connections, 5*time.Second, func(_ context.Context, conn net.Conn) error {
@@ -227,7 +228,7 @@ func loadFiles(ctx context.Context, s *target) error {
 	return nil
 }
 
-// loadLog has nobody read the log of the gateway's requests, and closes it after half of the time.
+// loadLog stops reading the log of the gateway's requests, and closes it after half of the time.
 func loadLog(ctx context.Context, s *target) error {
 	deadline, _ := ctx.Deadline()
 	half, cancel := context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)/2))
@@ -235,14 +236,14 @@ func loadLog(ctx context.Context, s *target) error {
 	closeLog := s.Gateway.HoldLog()
 	defer closeLog()
 	var t outcomes
-	ask := func(client *http.Client, _, turn int) error {
+	send := func(client *http.Client, _, turn int) error {
 		name := fmt.Sprintf("query Q%d", turn) + strings.Repeat("x", 100)
-		question := load.EncodeRequest(name+" { calls(first: 5) { nodes { id } } }", nil)
-		return t.add(ctx, s.send(ctx, client, request{body: question}))
+		payload := load.EncodeRequest(name+" { calls(first: 5) { nodes { id } } }", nil)
+		return t.add(ctx, s.send(ctx, client, request{body: payload}))
 	}
-	s.each(half, 4, ask)
+	s.each(half, 4, send)
 	closeLog()
-	s.each(ctx, 4, ask)
+	s.each(ctx, 4, send)
 	s.note("%s", &t)
 	return t.cut
 }

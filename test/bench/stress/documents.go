@@ -15,13 +15,13 @@ import (
 	"revox-graphql/test/bench/load"
 )
 
-// longName is as long as a request has room for.
+// longName is the greatest length of a name, in bytes, that fits in a request.
 const longName = 250_000
 
-// named is a name of that length, another one for each number.
+// named returns a distinct name of that length for each number.
 func named(n int) string { return fmt.Sprintf("n%d_", n) + strings.Repeat("x", longName-20) }
 
-// loadNames sends names of 250 kB: of aliases, operations, variables and persisted documents. Each is another one.
+// loadNames sends distinct names of 250 kB: of aliases, operations, variables and persisted documents.
 func loadNames(ctx context.Context, s *target) error {
 	var t outcomes
 	s.each(ctx, 8, func(client *http.Client, worker, turn int) error {
@@ -43,22 +43,22 @@ func loadNames(ctx context.Context, s *target) error {
 	return t.cut
 }
 
-// persisted is a request for a persisted document, or, with its text, one that registers it.
+// persisted returns a request for a persisted document, or, with its text, one that registers it.
 func persisted(text, hash string) []byte {
-	question := map[string]any{
+	payload := map[string]any{
 		"extensions": map[string]any{"persistedQuery": map[string]any{"version": 1, "sha256Hash": hash}},
 	}
 	if text != "" {
-		question["query"] = text
+		payload["query"] = text
 	}
-	body, err := json.Marshal(question)
+	body, err := json.Marshal(payload)
 	if err != nil {
-		panic(err) // texts can always be encoded
+		panic(err) // strings can always be encoded
 	}
 	return body
 }
 
-// loadPersisted registers documents of 250 kB, each another one.
+// loadPersisted registers distinct documents of 250 kB.
 func loadPersisted(ctx context.Context, s *target) error {
 	var t outcomes
 	s.each(ctx, 8, func(client *http.Client, worker, turn int) error {
@@ -73,7 +73,7 @@ func loadPersisted(ctx context.Context, s *target) error {
 	return t.cut
 }
 
-// loadBooleans sends documents with many Boolean variables, and of each ever another combination of their values.
+// loadBooleans sends documents with many Boolean variables, with other values each time.
 func loadBooleans(ctx context.Context, s *target) error {
 	const booleans = 60
 	var t outcomes
@@ -87,7 +87,7 @@ func loadBooleans(ctx context.Context, s *target) error {
 			fmt.Fprintf(&fields, " id @include(if: $v%d)", i)
 			variables[fmt.Sprintf("v%d", i)] = random(2) == 1
 		}
-		// A document is sent with a hundred combinations, and then comes the next.
+		// Each document is sent with a hundred combinations of values.
 		query := fmt.Sprintf("query Q%d_%d(%s) { calls(first: 2) { nodes { __typename%s } } }",
 			worker, turn/100, head.String(), fields.String())
 		body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
@@ -115,8 +115,8 @@ func loadDocuments(ctx context.Context, s *target) error {
 	return t.cut
 }
 
-// loadEncodings asks for the same large answers in every encoding, by every way to spell it, so that each could be
-// kept by itself; and with many tags of answers that it could have.
+// loadEncodings requests the same large responses in every encoding, in every spelling of it, so that a cache could
+// keep each separately. Some requests have 10,000 entity tags.
 func loadEncodings(ctx context.Context, s *target) error {
 	spelled := []string{
 		"gzip", "br", "zstd", "deflate", "identity", "gzip;q=0.%03d", "br;q=0.%03d, gzip;q=0.9", "*;q=0.%03d",
@@ -131,21 +131,22 @@ func loadEncodings(ctx context.Context, s *target) error {
 		if turn%5 == 0 {
 			header["If-None-Match"] = strings.Repeat(fmt.Sprintf(`"%08x", W/"%d", `, random(1<<30), turn), 10_000)
 		}
-		question := load.EncodeRequest(fmt.Sprintf("{ calls(first: %d) { nodes { %s } } }", 50+worker, load.TranscriptFields), nil)
-		return t.add(ctx, s.send(ctx, client, request{body: question, header: header}))
+		payload := load.TranscriptsRequest(50 + worker)
+		return t.add(ctx, s.send(ctx, client, request{body: payload, header: header}))
 	})
 	s.note("%s, %d MB", &t, t.bytes/1_000_000)
 	return t.cut
 }
 
-// loadHeaders sends what a gateway looks at of a request's header: other hosts, methods, traces, names of clients, ids.
+// loadHeaders sends many values of the request headers that the gateway reads: hosts, methods, traces, client names,
+// IDs.
 func loadHeaders(ctx context.Context, s *target) error {
-	question := load.EncodeRequest("{ calls(first: 5) { nodes { id } } }", nil)
+	payload := load.EncodeRequest("{ calls(first: 5) { nodes { id } } }", nil)
 	var t outcomes
 	s.each(ctx, 8, func(client *http.Client, worker, turn int) error {
 		n := worker*1_000_000 + turn
 		long := strings.Repeat(fmt.Sprintf("%d-", n), 1000)
-		a := request{body: question}
+		a := request{body: payload}
 		switch turn % 7 {
 		case 0:
 			a.header = map[string]string{"Host": fmt.Sprintf("host-%d.example.com", n)}
@@ -173,7 +174,7 @@ func loadHeaders(ctx context.Context, s *target) error {
 	return t.cut
 }
 
-// loadMetrics reads /metrics over 20 connections, again and again.
+// loadMetrics reads /metrics over 20 connections in a loop.
 func loadMetrics(ctx context.Context, s *target) error {
 	var t outcomes
 	s.each(ctx, 20, func(client *http.Client, _, _ int) error {

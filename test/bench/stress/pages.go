@@ -19,8 +19,8 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// loadWalks walks down distinct lists whose pages are large, and asks for little of them: each answer is small, and if
-// it is kept with the page it was made from, that is large.
+// loadWalks walks down distinct lists with large pages, and selects little of them: each response is small, but
+// whatever keeps the page of a response is large.
 func loadWalks(ctx context.Context, s *target) error {
 	const calls = 20
 	all := lists.Names("")
@@ -31,14 +31,14 @@ func loadWalks(ctx context.Context, s *target) error {
 		if after[i] != "" {
 			arguments += fmt.Sprintf(", after: %q", after[i])
 		}
-		question := listRequest(all[i], arguments, "nodes { id } pageInfo { hasNextPage endCursor }")
+		payload := listRequest(all[i], arguments, "nodes { id } pageInfo { hasNextPage endCursor }")
 		var a *load.Connection
-		for range 2 { // the second is answered from memory
-			body, err := load.Post(ctx, client, s.Gateway.URL+"graphql", question)
+		for range 2 { // the second response comes from memory
+			body, err := load.Post(ctx, client, s.Gateway.URL+"graphql", payload)
 			if err != nil {
-				body = []byte(err.Error()) // which has the code of a refusal
+				body = []byte(err.Error()) // which contains the code of a rejection
 			} else if a, err = load.ReadCalls(body); err == nil && len(a.Nodes) != calls {
-				err = fmt.Errorf("%d calls, not %d", len(a.Nodes), calls)
+				err = fmt.Errorf("%d calls, want %d", len(a.Nodes), calls)
 			}
 			if _ = t.add(ctx, response{status: http.StatusOK, code: load.ErrorCode(body), err: err}); err != nil {
 				return err
@@ -53,15 +53,15 @@ func loadWalks(ctx context.Context, s *target) error {
 	return nil
 }
 
-// loadLeavers asks for pages that are not in memory, and does not wait for them: what has been begun for one is not to
-// be begun for the next while there is no place for it.
+// loadDisconnects requests pages that are not in memory, and disconnects before the response. The gateway must not
+// begin the next upstream request before an abandoned one frees its slot.
 func loadDisconnects(ctx context.Context, s *target) error {
 	const patience, wanted = 5 * time.Millisecond, 32 // GATEWAY_UPSTREAM_CONCURRENCY
 	began, before := time.Now(), s.up.Requests.Load()
-	var asked outcomes
+	var results outcomes
 	id := func(position int) string { return lists.ID(lists.Slow, position) }
 	cursors, err := s.cursors(ctx, lists.Slow, id)
-	for err != nil && ctx.Err() == nil { // among other loads it waits for its turn
+	for err != nil && ctx.Err() == nil { // other loads may delay it
 		_ = servers.Sleep(ctx, 100*time.Millisecond)
 		cursors, err = s.cursors(ctx, lists.Slow, id)
 	}
@@ -69,20 +69,21 @@ func loadDisconnects(ctx context.Context, s *target) error {
 		brief, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		arguments := fmt.Sprintf("first: 5, after: %q", cursors(10+random(lists.Rows-50)))
-		question := listRequest(lists.Slow, arguments, "nodes { id }")
-		_ = asked.add(ctx, s.send(brief, client, request{body: question}))
+		payload := listRequest(lists.Slow, arguments, "nodes { id }")
+		_ = results.add(ctx, s.send(brief, client, request{body: payload}))
 		return nil
 	})
 	perSecond := float64(s.up.Requests.Load()-before) / time.Since(began).Seconds()
-	s.note("%s; %.0f requests per second to upstream", &asked, perSecond)
+	s.note("%s; %.0f upstream requests per second", &results, perSecond)
 	if most := int(s.up.MaxInFlight.Load()); most > wanted {
-		return fmt.Errorf("%d requests were at upstream at once, counted until they are done, and %d may be", most, wanted)
+		return fmt.Errorf("%d concurrent upstream requests, and %d are allowed", most, wanted)
 	}
 	return nil
 }
 
-// cursors returns the cursors of a list, by the position of the call, whose ids are known. A list without statuses is
-// the normal client's. They are like that of an answer: so the gateway takes them for its own.
+// cursors returns a function that makes cursors of a list by position. id returns the ID of the call at a position. A
+// list without statuses is the normal client's. The cursors are based on one of a response, so that the gateway accepts
+// them as its own.
 func (s *target) cursors(
 	ctx context.Context, statuses string, id func(int) string,
 ) (func(position int) string, error) {
@@ -111,7 +112,7 @@ func (s *target) cursors(
 	}, nil
 }
 
-// loadForged sends cursors of calls that are in no list, ten in a document: each has the gateway look for its call.
+// loadForged sends cursors of calls that are in no list, ten per document: the gateway searches the call of each.
 func loadForged(ctx context.Context, s *target) error {
 	var t outcomes
 	s.each(ctx, 4, func(client *http.Client, _, _ int) error {
@@ -128,19 +129,19 @@ func loadForged(ctx context.Context, s *target) error {
 	return t.cut
 }
 
-// loadNoCache asks for the newest page afresh, again and again.
+// loadNoCache requests the newest page without a cache, in a loop.
 func loadNoCache(ctx context.Context, s *target) error {
 	var t outcomes
 	s.each(ctx, 4, func(client *http.Client, _, turn int) error {
-		question := load.EncodeRequest(fmt.Sprintf("{ calls(first: %d) { nodes { id } } }", 1+turn%100), nil)
+		payload := load.EncodeRequest(fmt.Sprintf("{ calls(first: %d) { nodes { id } } }", 1+turn%100), nil)
 		header := map[string]string{"Cache-Control": "no-cache"}
-		return t.add(ctx, s.send(ctx, client, request{body: question, header: header}))
+		return t.add(ctx, s.send(ctx, client, request{body: payload, header: header}))
 	})
 	s.note("%s", &t)
 	return t.cut
 }
 
-// loadHanging asks for pages that upstream never answers, 60 times a second.
+// loadHanging requests pages to which the upstream never responds, 60 per second.
 func loadHanging(ctx context.Context, s *target) error {
 	const perSecond = 60
 	var t outcomes
@@ -156,40 +157,40 @@ func loadHanging(ctx context.Context, s *target) error {
 	return nil
 }
 
-// loadHostile asks for lists that are none.
+// loadHostile requests lists whose pages are not lists.
 func loadHostile(ctx context.Context, s *target) error {
 	all := lists.Names(lists.Hostile)
 	var t outcomes
 	s.each(ctx, 6, func(client *http.Client, worker, turn int) error {
-		question := listRequest(all[(worker+turn)%len(all)], fmt.Sprintf("first: %d", 10+turn%7), "nodes { id extra }")
-		return t.add(ctx, s.send(ctx, client, request{body: question}))
+		payload := listRequest(all[(worker+turn)%len(all)], fmt.Sprintf("first: %d", 10+turn%7), "nodes { id extra }")
+		return t.add(ctx, s.send(ctx, client, request{body: payload}))
 	})
 	s.note("%s", &t)
 	return t.cut
 }
 
-// loadForward asks with 400 keys that upstream does not know.
+// loadForward sends requests with 400 keys that the upstream does not know.
 func loadForward(ctx context.Context, s *target) error {
 	var t outcomes
 	s.each(ctx, 16, func(client *http.Client, _, turn int) error {
 		header := map[string]string{"Authorization": fmt.Sprintf("Bearer made-up-%d", random(400))}
-		question := load.EncodeRequest(fmt.Sprintf("{ calls(first: %d) { nodes { id } } }", 1+turn%20), nil)
-		return t.add(ctx, s.send(ctx, client, request{body: question, header: header}))
+		payload := load.EncodeRequest(fmt.Sprintf("{ calls(first: %d) { nodes { id } } }", 1+turn%20), nil)
+		return t.add(ctx, s.send(ctx, client, request{body: payload, header: header}))
 	})
 	s.note("%s", &t)
 	return t.cut
 }
 
-// loadRetryAfter has upstream refuse one request for ten days.
+// loadRetryAfter lets the upstream reject one request for ten days.
 func loadRetryAfter(ctx context.Context, s *target) error {
 	s.up.RefuseNext.Store(&http.Header{"Retry-After": {"1000000"}})
 	r := s.send(ctx, s.Client, request{body: listRequest("completed", "first: 20", "nodes { id }")})
-	s.note("it was answered %s", r.code)
+	s.note("its response was %s", r.code)
 	<-ctx.Done()
 	return nil
 }
 
-// loadStanding has the connections to upstream stand still, twice.
+// loadStalled stalls the connections to the upstream twice.
 func loadStalled(ctx context.Context, s *target) error {
 	deadline, _ := ctx.Deadline()
 	half := time.Until(deadline) / 2
@@ -201,16 +202,16 @@ func loadStalled(ctx context.Context, s *target) error {
 	return nil
 }
 
-// Honest clients of large answers: each reads as fast as its line lets it.
+// Bandwidths of honest clients of large responses.
 const (
 	lineRate     = 2 << 20 // bytes per second
 	slowLineRate = 50_000
 	largeClients = 40
 )
 
-// loadLarge asks for many large answers at once: 64 of about 10 MB each, as fast as they come; 40 honest clients of
-// answers of up to 61 MiB, which read 2 MB per second; and one that reads 50 kB per second. None may be cut off. What
-// the honest ask for they can read in the time that there is.
+// loadLarge requests many large responses at once: 64 of about 10 MB each, read at full speed; 40 of up to 61 MiB,
+// which honest clients read at 2 MB per second; and one that is read at 50 kB per second. None may be cut off. Honest
+// clients request only what they can read in the given time.
 func loadLarge(ctx context.Context, s *target) error {
 	all := lists.Names(lists.Large)
 	document := func(statuses string, first, copies int) []byte {
@@ -220,7 +221,7 @@ func loadLarge(ctx context.Context, s *target) error {
 		}
 		return listRequest(statuses, fmt.Sprintf("first: %d", first), "nodes { id"+b.String()+" }")
 	}
-	// What the honest have begun to read when the time is over they read to its end.
+	// Honest clients read each begun response to its end, also when the time is over.
 	deadline, _ := ctx.Deadline()
 	seconds := max(1, int(time.Until(deadline).Seconds()))
 	const calls, mostCopies = 25, 19 // of 128 KiB: 61 MiB
@@ -248,7 +249,7 @@ func loadLarge(ctx context.Context, s *target) error {
 		client := load.NewClient()
 		defer client.CloseIdleConnections()
 		client.Timeout = 0
-		first := max(1, min(100, seconds*slowLineRate/lists.LargeRow)) // as much as can be read in the time
+		first := max(1, min(100, seconds*slowLineRate/lists.LargeRow)) // as much as it can read in the given time
 		for ctx.Err() == nil {
 			r := s.read(patient, client, document(lists.Large, first, 1), slowLineRate)
 			if honest.add(patient, r) != nil || r.code != "" {
@@ -265,25 +266,25 @@ func loadLarge(ctx context.Context, s *target) error {
 		return err
 	})
 	clients.Wait()
-	s.note("honest: %s, %d MB; as fast as they come: %s, %d MB", &honest, honest.bytes/1e6, &fast, fast.bytes/1e6)
+	s.note("honest: %s, %d MB; at full speed: %s, %d MB", &honest, honest.bytes/1e6, &fast, fast.bytes/1e6)
 	return errors.Join(honest.none, honest.cut, fast.cut)
 }
 
-// retryAfter is how long a client waits that was refused.
+// retryAfter returns how long a rejected client waits.
 func retryAfter(r response) time.Duration {
 	seconds, _ := strconv.Atoi(r.header.Get("Retry-After"))
 	return time.Duration(min(max(seconds, 1), 10)) * time.Second
 }
 
-// read asks, and reads the answer at so many bytes per second; all of it must come, and be JSON that ends.
-func (s *target) read(ctx context.Context, client *http.Client, question []byte, perSecond int) (r response) {
+// read sends a request, and reads the response at so many bytes per second. All of it must arrive, and end like JSON.
+func (s *target) read(ctx context.Context, client *http.Client, payload []byte, perSecond int) (r response) {
 	url := s.Gateway.URL + "graphql"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(question)) //nolint:gosec // ours
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(payload))
 	if err != nil {
 		return response{err: err}
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := client.Do(req) //nolint:gosec // as above
+	resp, err := client.Do(req)
 	if err != nil {
 		return response{err: err}
 	}
@@ -295,7 +296,7 @@ func (s *target) read(ctx context.Context, client *http.Client, question []byte,
 	for began := time.Now(); ; {
 		n, err := resp.Body.Read(chunk)
 		r.bytes += int64(n)
-		start = append(start, chunk[:min(n, shortAnswer-len(start))]...)
+		start = append(start, chunk[:min(n, shortResponse-len(start))]...)
 		if n > 0 {
 			last = chunk[n-1]
 		}
@@ -313,23 +314,23 @@ func (s *target) read(ctx context.Context, client *http.Client, question []byte,
 	}
 	r.code = load.ErrorCode(start)
 	if last != '}' && last != '\n' {
-		r.err = fmt.Errorf("the answer is no whole JSON: %w", io.ErrUnexpectedEOF)
+		r.err = fmt.Errorf("the response is incomplete JSON: %w", io.ErrUnexpectedEOF)
 	}
 	return r
 }
 
-// loadLists sends long lists of keys and of ids in variables.
+// loadLists sends long lists of keys and of IDs in variables.
 func loadLists(ctx context.Context, s *target) error {
 	const room = 250_000 // bytes
 	var t outcomes
-	question := func(query string, length int) []byte {
+	payload := func(query string, length int) []byte {
 		list := make([]string, 0, room/(length+3))
 		for i := range cap(list) {
 			list = append(list, fmt.Sprintf("%0*d", length, random(1<<20)*100+i%100))
 		}
 		body, err := json.Marshal(map[string]any{"query": query, "variables": map[string]any{"list": list}})
 		if err != nil {
-			panic(err) // texts can always be encoded
+			panic(err) // strings can always be encoded
 		}
 		return body
 	}
@@ -338,13 +339,13 @@ func loadLists(ctx context.Context, s *target) error {
 		if worker%2 == 1 {
 			query = "query ($list: [ID!]!) { nodes(ids: $list) { id } }"
 		}
-		return t.add(ctx, s.send(ctx, client, request{body: question(query, 9+worker%3)}))
+		return t.add(ctx, s.send(ctx, client, request{body: payload(query, 9+worker%3)}))
 	})
 	s.note("%s", &t)
 	return t.cut
 }
 
-// listQuestion asks for calls of a list.
+// listRequest returns a request for calls of a list.
 func listRequest(statuses, arguments, selection string) []byte {
 	if statuses != "" {
 		arguments += ", statuses: [" + strings.ToUpper(statuses) + "]"

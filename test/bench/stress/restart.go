@@ -16,9 +16,10 @@ const (
 	drainDelay       = 2 * time.Second
 )
 
-// measureRestart restarts two gateways behind nginx in turn, as often as the time allows, while clients ask through it.
+// measureRestart restarts two gateways behind nginx in turn, as often as the time allows, while clients send requests
+// through it.
 func (o *options) measureRestart(ctx context.Context, t *report.Table) error {
-	s, pages, err := load.StartTargetWithPages(ctx, o.Gateway, load.NormalCalls, load.NormalPages) // it shows what is right, and is not restarted
+	s, pages, err := load.StartTargetWithPages(ctx, o.Gateway, load.NormalCalls, load.NormalPages)
 	if err != nil {
 		return err
 	}
@@ -29,7 +30,7 @@ func (o *options) measureRestart(ctx context.Context, t *report.Table) error {
 	}
 	replicas := make([]*servers.Process, 2)
 	replace := func(i int) error {
-		replicas[i], err = s.Fleet.StartGateway(ctx, o.Gateway, "replica", s.Upstream,
+		replicas[i], err = s.StartGateway(ctx, o.Gateway, "replica", s.Upstream,
 			"GATEWAY_LISTEN=127.0.0.1:"+ports[i], "GATEWAY_DRAIN_DELAY="+drainDelay.String())
 		return err
 	}
@@ -43,17 +44,18 @@ func (o *options) measureRestart(ctx context.Context, t *report.Table) error {
 	defer stopProxy()
 	s.Gateway = servers.External("http://127.0.0.1:" + ports[2] + "/")
 
-	poured := make(chan []load.Reply, 1)
-	go func() { poured <- s.SendAtRate(ctx, pages, restartPerSecond, o.duration) }()
+	sent := make(chan []load.Reply, 1)
+	go func() { sent <- s.SendAtRate(ctx, pages, restartPerSecond, o.duration) }()
 	restarts := 0
 	for began := time.Now(); err == nil && time.Since(began) < o.duration-2*drainDelay-time.Second; restarts++ {
 		replicas[restarts%2].Stop()
-		err = errors.Join(replace(restarts%2), servers.Sleep(ctx, time.Second)) // nginx believes in it again
+		err = errors.Join(replace(restarts%2), servers.Sleep(ctx, time.Second)) // until nginx uses it again
 	}
-	replies := <-poured
+	replies := <-sent
 	y := load.NewTally(replies)
-	t.Printf("\n## Restart\n\nTwo gateways behind nginx, stopped and started in turn; each drains for %v. All questions are POST requests.\n", drainDelay)
-	t.Head("restarts", "questions", "failed", "p50, ms", "p99, ms")
+	t.Printf("\n## Restart\n\nTwo gateways behind nginx, stopped and started in turn; each drains for %v. "+
+		"All requests are POST requests.\n", drainDelay)
+	t.Head("restarts", "requests", "failed", "p50, ms", "p99, ms")
 	t.Row(fmt.Sprint(restarts), fmt.Sprint(len(replies)), y.Errors(), y.Latency(50), y.Latency(99))
 	if len(y.Codes) > 0 {
 		err = errors.Join(err, fmt.Errorf("failed: %s: %w", y.Errors(), load.CheckReplies(replies)))

@@ -9,19 +9,19 @@ import (
 	"revox-graphql/test/bench/report"
 )
 
-// stressResult is a row of the table.
+// result is a row of the table.
 type result struct {
 	name, about           string
-	requests              int64 // to upstream, meanwhile
-	atOnce                int   // the most at upstream at once
+	requests              int64 // to the upstream, during the load
+	atOnce                int   // the greatest number of concurrent upstream requests
 	before, during, after *normalReplies
-	peak, group           int // memory of the process, and of its control group with the kernel's for it, in bytes
+	peak, group           int // memory of the process, and of its control group with the kernel's, in bytes
 	notes                 []string
 	series                []int // of memory, in bytes, each second
 	err                   error
 }
 
-// stressTable is the table of all results.
+// table returns the table of all results, or "" if there are none.
 func (o *options) table() string {
 	var t report.Table
 	if len(o.results) == 0 {
@@ -30,15 +30,16 @@ func (o *options) table() string {
 	t.Printf("\n## Stress\n\n")
 	switch {
 	case o.fallback != "":
-		t.Printf("Without a control group (%s): the gateway is told to take %d MiB.\n",
+		t.Printf("Without a control group (%s): the memory limit of the gateway is %d MiB.\n",
 			o.fallback, fallbackLimit>>20)
 	case o.goMemLimit != "":
 		t.Printf("In a control group of %d MiB, with GOMEMLIMIT=%s.\n", memoryLimit>>20, o.goMemLimit)
 	default:
 		t.Printf("In a control group of %d MiB.\n", memoryLimit>>20)
 	}
-	t.Printf("A normal client asks %d times per second for pages in memory, and %d times for one that is not "+
-		"(cold). Milliseconds, before and during. Memory is the most that the process had, and its control group.\n",
+	t.Printf("A normal client requests %d pages in memory per second, and %d that are not "+
+		"(cold). Latencies are in milliseconds, before and during the load. "+
+		"Memory is the peak of the process and of its control group.\n",
 		load.NormalPerSecond, coldPerSecond)
 	t.Head("scenario", "upstream requests", "at once", "errors", "p50", "p99", "cold p50", "cold max", "MiB", "outcome")
 	for _, r := range o.results {
@@ -58,7 +59,7 @@ func (o *options) table() string {
 	return t.String()
 }
 
-// minutes are the samples of each minute of a series, sorted.
+// minutes returns the samples of each minute of a series, sorted.
 func minutes(series []int) [][]int {
 	all := slices.Collect(slices.Chunk(slices.Clone(series), 60))
 	for _, minute := range all {
@@ -67,8 +68,8 @@ func minutes(series []int) [][]int {
 	return all
 }
 
-// flat is an error where memory still grows after the caches have had half of the time to fill: by more than a fifth,
-// and by more than 50 MiB, from the minute in the middle to the last whole one. Less than six minutes tell nothing.
+// flat returns an error if memory still grows after the caches have had half of the time to fill: by more than a fifth,
+// and by more than 50 MiB, from the minute in the middle to the last whole one. It needs at least six minutes.
 func flat(series []int) error {
 	all := minutes(series[:len(series)/60*60])
 	if len(all) < 6 {
@@ -76,15 +77,16 @@ func flat(series []int) error {
 	}
 	middle, last := all[len(all)/2][30], all[len(all)-1][30]
 	if last-middle > max(middle/5, 50<<20) {
-		return fmt.Errorf("memory grows: %s MiB in the middle, %s at the end", report.Mebibytes(middle), report.Mebibytes(last))
+		return fmt.Errorf("memory grows: %s MiB in the middle, %s at the end",
+			report.Mebibytes(middle), report.Mebibytes(last))
 	}
 	return nil
 }
 
 func (r *result) cells() []string {
-	outcome := "holds"
+	outcome := "passed"
 	if r.err != nil {
-		outcome = "FAILS"
+		outcome = "FAILED"
 	}
 	if len(r.notes) > 0 {
 		outcome += "; " + strings.Join(r.notes, ", ")
@@ -108,7 +110,7 @@ func (r *result) cells() []string {
 	}
 }
 
-// firstLines is the beginning of a text that may hold a process's log.
+// firstLines returns the beginning of a text that may contain the log of a process.
 func firstLines(text string, most int) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {

@@ -15,22 +15,22 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// stressLoad is something that a gateway must bear while a normal client asks.
+// workload is a load that a gateway must survive while a normal client sends requests.
 type workload struct {
 	name, about string
 	settings    []string // of the gateway
-	files       int      // that the gateway may have open; 0: as many as this process
-	tls         bool     // upstream speaks TLS, so that the gateway asks over HTTP/2
-	proxied     bool     // between the gateway and upstream there is a proxy that can stand still
-	forward     bool     // the gateway sends on the keys of its clients
-	coldFails   bool     // upstream cannot be asked: a normal client's pages that are not in memory may fail
-	alone       bool     // it cannot be borne together with the others, since it needs settings or an upstream of its own
-	short       bool     // it is part of the short form
-	// load loads the gateway until ctx is done. An error says what does not hold, beside what holds for all.
+	files       int      // limit of the gateway's open files; 0: that of this process
+	tls         bool     // the upstream uses TLS, and so the gateway uses HTTP/2
+	proxied     bool     // a proxy in front of the upstream can stall
+	forward     bool     // the gateway forwards the keys of its clients
+	coldFails   bool     // the upstream fails: cold pages of the normal client may fail
+	alone       bool     // not part of all loads at once, since it needs other settings or another upstream
+	short       bool     // part of the short form
+	// load loads the gateway until ctx is done. It returns an error for each rule of its own that is broken.
 	load func(ctx context.Context, s *target) error
 }
 
-// measure measures one load: a normal client asks before, during and after it.
+// measure measures one load: a normal client sends requests before, during and after it.
 func (o *options) measure(ctx context.Context, l workload) error {
 	long := o.duration
 	if l.name == everythingName && o.soak > 0 {
@@ -44,11 +44,11 @@ func (o *options) measure(ctx context.Context, l workload) error {
 	return r.err
 }
 
-// endTimeout is how long a load may take to end, with the honest clients that are in the middle of an answer.
+// endTimeout is the longest time that a load may take to end, with the honest clients that still read a response.
 const endTimeout = 2 * time.Minute
 
 func (o *options) runWorkload(ctx context.Context, l workload, long time.Duration, r *result) error {
-	s, err := o.startStressed(ctx, l)
+	s, err := o.startTarget(ctx, l)
 	if err != nil {
 		return err
 	}
@@ -56,13 +56,13 @@ func (o *options) runWorkload(ctx context.Context, l workload, long time.Duratio
 	brief := min(max(long/4, time.Second), 5*time.Second)
 	r.before = s.normal(ctx, brief)
 	if err := r.before.failed(false); err != nil {
-		return fmt.Errorf("before it: %w", errors.Join(err, s.Gateway.Err()))
+		return fmt.Errorf("before the load: %w", errors.Join(err, s.Gateway.Err()))
 	}
 	level, err := s.resources(ctx)
 	if err != nil {
 		return err
 	}
-	asked := s.up.Requests.Load()
+	earlier := s.up.Requests.Load()
 	s.up.TakeMaxInFlight()
 	loading, cancel := context.WithTimeout(ctx, long)
 	defer cancel()
@@ -70,7 +70,7 @@ func (o *options) runWorkload(ctx context.Context, l workload, long time.Duratio
 	go func() { done <- l.load(loading, s) }()
 	r.during = s.normal(ctx, long)
 	failed := []error{wait(done, endTimeout)}
-	r.requests, r.atOnce = s.up.Requests.Load()-asked, s.up.TakeMaxInFlight()
+	r.requests, r.atOnce = s.up.Requests.Load()-earlier, s.up.TakeMaxInFlight()
 	r.after = s.normal(ctx, brief)
 	failed = append(failed, s.settle(ctx, level))
 	for _, n := range []*normalReplies{r.during, r.after} {
@@ -88,12 +88,12 @@ func (o *options) runWorkload(ctx context.Context, l workload, long time.Duratio
 	}
 	failed = append(failed, flat(r.series))
 	if s.group != nil && s.group.Kills() > 0 {
-		failed = append(failed, errors.New("the kernel has killed it for its memory"))
+		failed = append(failed, errors.New("killed by the kernel for its memory"))
 	}
 	return errors.Join(append(failed, s.Gateway.Err(), ctx.Err())...)
 }
 
-// wait waits for a load that was told to end.
+// wait waits for a load to end.
 func wait(done <-chan error, long time.Duration) error {
 	timer := time.NewTimer(long)
 	defer timer.Stop()
@@ -105,8 +105,8 @@ func wait(done <-chan error, long time.Duration) error {
 	}
 }
 
-// startStressed starts a gateway for a load, in a control group where one can be made.
-func (o *options) startStressed(ctx context.Context, l workload) (_ *target, err error) {
+// startTarget starts a gateway for a load, in a control group if possible.
+func (o *options) startTarget(ctx context.Context, l workload) (_ *target, err error) {
 	key := ""
 	if l.forward {
 		key = servers.GatewayKey
@@ -118,7 +118,7 @@ func (o *options) startStressed(ctx context.Context, l workload) (_ *target, err
 		}
 	}()
 	if s.dir, err = os.MkdirTemp("", "revox-bench-"); err != nil {
-		return nil, fmt.Errorf("no place for files: %w", err)
+		return nil, fmt.Errorf("temporary folder: %w", err)
 	}
 	if s.up, err = lists.Start(s.dir, l.tls); err != nil {
 		return nil, err
@@ -141,7 +141,7 @@ func (o *options) startStressed(ctx context.Context, l workload) (_ *target, err
 	}, l.settings...)
 	script := []string{}
 	s.group, err = servers.NewMemoryGroup(o.cgroups, fmt.Sprintf("revox-stress-%d-%s", os.Getpid(), l.name), memoryLimit)
-	if err != nil { // told in the table
+	if err != nil { // reported in the table
 		o.fallback, s.group = err.Error(), nil
 		env = append(env, fmt.Sprintf("GATEWAY_MEMORY_LIMIT=%d", fallbackLimit))
 	} else {
@@ -168,7 +168,7 @@ func (o *options) startStressed(ctx context.Context, l workload) (_ *target, err
 		bound = memoryLimit
 	}
 	s.sampler = servers.SampleMemory(s.Gateway.PID, bound)
-	if l.forward { // upstream knows no key but the normal client's
+	if l.forward { // the upstream knows only the normal client's key
 		s.Upstream.Behave(func(b *fake.Behaviour) { b.Key = servers.GatewayKey })
 	}
 	return s, s.know(ctx)

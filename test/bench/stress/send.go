@@ -18,7 +18,7 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// total is how many requests there were.
+// total returns the number of requests.
 func (t *outcomes) total() (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -28,33 +28,33 @@ func (t *outcomes) total() (n int) {
 	return n
 }
 
-// attempt is a request of a load.
+// request is a request of a load.
 type request struct {
-	method, path string // POST of /graphql where they are empty
+	method, path string // empty: POST and graphql
 	body         []byte
 	header       map[string]string
 }
 
-// sent is what came of it.
+// response is the response to a request of a load.
 type response struct {
 	status int
-	code   string // of the first error in a short answer
-	bytes  int64  // of the answer
+	code   string // of the first error in a short response
+	bytes  int64  // of the body
 	header http.Header
-	err    error // the answer did not come, or not all of it
+	err    error // there was no response, or not all of it
 }
 
-// shortAnswer is an answer that is looked into.
-const shortAnswer = 16 << 10
+// shortResponse is the size of a response, in bytes, up to which it is searched for an error code.
+const shortResponse = 16 << 10
 
-// send sends a request, and reads its answer without keeping it.
+// send sends a request, and reads the response without keeping it.
 func (s *target) send(ctx context.Context, client *http.Client, a request) (r response) {
 	method, path := a.method, a.path
 	if method == "" {
 		method, path = http.MethodPost, "graphql"
 	}
 	url := s.Gateway.URL + path
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(a.body)) //nolint:gosec // our server
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(a.body))
 	if err != nil {
 		return response{err: err}
 	}
@@ -65,13 +65,13 @@ func (s *target) send(ctx context.Context, client *http.Client, a request) (r re
 			req.Host = value
 		}
 	}
-	resp, err := client.Do(req) //nolint:gosec // as above
+	resp, err := client.Do(req)
 	if err != nil {
 		return response{err: err}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	var start bytes.Buffer
-	n, err := io.CopyN(&start, resp.Body, shortAnswer)
+	n, err := io.CopyN(&start, resp.Body, shortResponse)
 	r = response{status: resp.StatusCode, bytes: n, header: resp.Header, code: load.ErrorCode(start.Bytes())}
 	if errors.Is(err, io.EOF) {
 		return r
@@ -84,16 +84,16 @@ func (s *target) send(ctx context.Context, client *http.Client, a request) (r re
 	return r
 }
 
-// each lets so many workers, with a client each, do something again and again until ctx is done. What fails at once is
-// not tried at once again.
+// each runs do in a loop in so many workers, each with a client of its own, until ctx is done. A failure delays the
+// next turn.
 func (s *target) each(ctx context.Context, workers int, do func(client *http.Client, worker, turn int) error) {
 	var all sync.WaitGroup
 	for worker := range workers {
 		all.Go(func() {
 			client := load.NewClient()
-			client.Timeout = 0 // ctx ends what takes too long
+			client.Timeout = 0 // ctx limits the time
 			defer client.CloseIdleConnections()
-			_ = servers.Sleep(ctx, s.gap*time.Duration(worker)/time.Duration(workers)) // one after the other, where there is a gap
+			_ = servers.Sleep(ctx, s.gap*time.Duration(worker)/time.Duration(workers)) // spread the workers over the gap
 			for turn := 0; ctx.Err() == nil; turn++ {
 				gap := s.gap
 				if do(client, worker, turn) != nil {
@@ -108,18 +108,18 @@ func (s *target) each(ctx context.Context, workers int, do func(client *http.Cli
 	all.Wait()
 }
 
-// tried counts what requests of a load came to.
+// outcomes counts the outcomes of the requests of a load.
 type outcomes struct {
 	mu     sync.Mutex
 	counts map[string]int
 	bytes  int64
-	cut    error // why the first answer ended too early
-	none   error // why there was none the first time
+	cut    error // why the first incomplete response ended
+	none   error // why the first missing response is missing
 }
 
 func (t *outcomes) add(ctx context.Context, r response) error {
 	if ctx.Err() != nil {
-		return nil // it was cut off by this program
+		return nil // this program aborted the request
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -132,11 +132,11 @@ func (t *outcomes) add(ctx context.Context, r response) error {
 		t.counts[r.code]++
 	case r.err != nil && r.status == http.StatusOK:
 		if t.counts["cut"]++; t.cut == nil {
-			t.cut = fmt.Errorf("an answer ended after %d bytes: %w", r.bytes, r.err)
+			t.cut = fmt.Errorf("a response ended after %d bytes: %w", r.bytes, r.err)
 		}
 	case r.err != nil:
 		if t.counts["none"]++; t.none == nil {
-			t.none = fmt.Errorf("there was no answer: %w", r.err)
+			t.none = fmt.Errorf("no response: %w", r.err)
 		}
 	case r.code != "":
 		t.counts[r.code]++
@@ -152,7 +152,7 @@ func (t *outcomes) String() string {
 	return (&load.Tally{Codes: t.counts}).Errors()
 }
 
-// address is where the gateway listens.
+// address returns the host and port of the gateway.
 func (s *target) address() string {
 	_, rest, _ := strings.Cut(s.Gateway.URL, "://")
 	return strings.TrimSuffix(rest, "/")
@@ -168,10 +168,10 @@ func (s *target) dial(ctx context.Context) (conn net.Conn, end func(), err error
 	return conn, func() { stop(); _ = conn.Close() }, nil
 }
 
-// connections lets so many connections be used, which come one by one in a second, and where one ends another, after a
-// while.
+// connections keeps n connections in use. They are opened one by one within the first second, and each that ends with
+// an error is replaced after a delay. It returns the number of opened connections.
 func (s *target) connections(
-	ctx context.Context, n int, while time.Duration, use func(ctx context.Context, conn net.Conn) error,
+	ctx context.Context, n int, delay time.Duration, use func(ctx context.Context, conn net.Conn) error,
 ) (opened int) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -188,7 +188,7 @@ func (s *target) connections(
 					end()
 				}
 				if err != nil {
-					_ = servers.Sleep(ctx, while)
+					_ = servers.Sleep(ctx, delay)
 				}
 			}
 		})
@@ -197,5 +197,5 @@ func (s *target) connections(
 	return opened
 }
 
-// random is a number below n; the same each time would be a worse load.
+// random returns a random number below n. Loads differ in each run.
 func random(n int) int { return rand.IntN(n) } //nolint:gosec // nothing is secret here

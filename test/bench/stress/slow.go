@@ -18,11 +18,11 @@ import (
 
 const (
 	slowConnections = 1000
-	slowLimit       = 500 // fewer, or slow ones could take them and some would be left
-	slowPipelined   = 20  // answers that a slow reader asks for at once: more than the system takes for a connection
+	slowLimit       = 500 // fewer than the slow connections, which could occupy all of them
+	slowPipelined   = 20  // responses that a slow reader requests at once: more than fit in the buffers of a connection
 )
 
-// slowly is a way to be slow: what is sent at once, and what then happens to a byte in each second.
+// slowKind is a kind of slow connection: what it sends at once, and what it does once per second.
 type slowKind struct {
 	name, start string
 	step        func(net.Conn) error
@@ -38,39 +38,41 @@ func slowKinds() []slowKind {
 		return err
 	}
 	const post = "POST /graphql HTTP/1.1\r\nHost: localhost\r\n"
-	question := slowRequest()
-	asked := fmt.Sprintf(post+"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(question), question)
+	payload := slowRequest()
+	whole := fmt.Sprintf(post+"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(payload), payload)
 	return []slowKind{
 		{"headers", post + "X-Slow: ", write},
 		{"bodies", post + "Content-Type: application/json\r\nContent-Length: 200000\r\n\r\n", write},
-		{"readers", strings.Repeat(asked, slowPipelined), read},
+		{"readers", strings.Repeat(whole, slowPipelined), read},
 	}
 }
 
-// slowQuestion is what slow readers ask: the largest answer that there usually is.
+// slowRequest returns the request of slow readers, for the largest usual response.
 func slowRequest() []byte {
-	return load.EncodeRequest(fmt.Sprintf("{ calls(first: 100) { nodes { %s } } }", load.TranscriptFields), nil)
+	return load.TranscriptsRequest(100)
 }
 
-// measureSlow opens a thousand connections that send a byte a second, first of a header, then of a body, or read one of
-// an answer. Where the gateway closes one, the next is opened.
+// measureSlow opens a thousand connections that send one byte per second, first of a header, then of a body, or read
+// one byte of a response. Each connection that the gateway closes is replaced.
 func (o *options) measureSlow(ctx context.Context, t *report.Table) error {
-	s, pages, err := load.StartTargetWithPages(ctx, o.Gateway, load.NormalCalls, load.NormalPages, "GATEWAY_CACHE_TTL=1h", fmt.Sprintf("GATEWAY_MAX_CONCURRENT_REQUESTS=%d", slowLimit))
+	s, pages, err := load.StartTargetWithPages(ctx, o.Gateway, load.NormalCalls, load.NormalPages,
+		"GATEWAY_CACHE_TTL=1h", fmt.Sprintf("GATEWAY_MAX_CONCURRENT_REQUESTS=%d", slowLimit))
 	if err != nil {
 		return err
 	}
 	defer s.Stop()
-	// What slow readers ask is remembered: it is not their asking that is measured, but their reading.
+	// The response of slow readers is cached: their reading is measured, not their requests.
 	if _, err := load.Post(ctx, s.Client, s.Gateway.URL+"graphql", slowRequest()); err != nil {
 		return errors.Join(err, s.Gateway.Err())
 	}
 	address, err := url.Parse(s.Gateway.URL)
 	if err != nil {
-		return fmt.Errorf("the gateway's address: %w", err)
+		return fmt.Errorf("address of the gateway: %w", err)
 	}
 	var failed []error
 	for _, way := range slowKinds() {
-		t.Printf("\n## Slow %s\n\n%d connections, a byte a second; places for %d requests.\n", way.name, slowConnections, slowLimit)
+		t.Printf("\n## Slow %s\n\n%d connections with one byte per second; at most %d concurrent requests.\n",
+			way.name, slowConnections, slowLimit)
 		var opened atomic.Int64
 		failed = append(failed, s.During(ctx, t, pages, o.duration, func(ctx context.Context) {
 			var all sync.WaitGroup
@@ -85,7 +87,7 @@ func (o *options) measureSlow(ctx context.Context, t *report.Table) error {
 			all.Wait()
 		}))
 		t.Head("", "")
-		t.Row("connections opened, since the gateway closed those before", fmt.Sprint(opened.Load()))
+		t.Row("connections opened, since the gateway closed earlier ones", fmt.Sprint(opened.Load()))
 	}
 	return errors.Join(append(failed, s.Gateway.Err())...)
 }
@@ -100,7 +102,7 @@ func trickle(ctx context.Context, address string, way slowKind) {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	defer func() { _ = conn.Close() }()
 	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
-	go func() { _, _ = conn.Write([]byte(way.start)) }() // a reader's is more than is taken at once; closing ends it
+	go func() { _, _ = conn.Write([]byte(way.start)) }() // a reader's does not fit in the buffers; closing ends the write
 	for servers.Sleep(ctx, time.Second) == nil && way.step(conn) == nil {
 	}
 }

@@ -57,61 +57,61 @@ func TestShortForm(t *testing.T) {
 	}
 }
 
-// An honest client finds out whether it was cut off, however its answer is sent.
+// A client finds out whether its response was cut off, with and without a length.
 func TestReadFindsCuts(t *testing.T) {
-	answer := []byte(`{"data":{"calls":null}}`)
+	response := []byte(`{"data":{"calls":null}}`)
 	for name, test := range map[string]struct {
-		answer func(w http.ResponseWriter)
-		cut    bool
-		code   string
+		respond func(w http.ResponseWriter)
+		cut     bool
+		code    string
 	}{
-		"whole": {func(w http.ResponseWriter) { _, _ = w.Write(answer) }, false, ""},
+		"whole": {func(w http.ResponseWriter) { _, _ = w.Write(response) }, false, ""},
 		"refused": {func(w http.ResponseWriter) {
 			_, _ = w.Write([]byte(`{"errors":[{"code":"OVERLOADED"}]}`))
 		}, false, "OVERLOADED"},
 		"chunked": {func(w http.ResponseWriter) {
-			_, _ = w.Write(answer[:5])
+			_, _ = w.Write(response[:5])
 			_ = http.NewResponseController(w).Flush()
-			_, _ = w.Write(answer[5:])
+			_, _ = w.Write(response[5:])
 		}, false, ""},
 		"cut": {func(w http.ResponseWriter) {
 			w.Header().Set("Content-Length", "1000")
-			_, _ = w.Write(answer)
+			_, _ = w.Write(response)
 			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		}, true, ""},
-		"no answer": {func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, false, ""},
+		"no response": {func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, false, ""},
 		"cut, chunked": {func(w http.ResponseWriter) {
-			_, _ = w.Write(answer[:5])
+			_, _ = w.Write(response[:5])
 			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		}, true, ""},
-		"no end of the JSON": {func(w http.ResponseWriter) { _, _ = w.Write(answer[:10]) }, true, ""},
+		"no end of the JSON": {func(w http.ResponseWriter) { _, _ = w.Write(response[:10]) }, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { test.answer(w) }))
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { test.respond(w) }))
 			defer server.Close()
 			s := &target{Target: &load.Target{Gateway: &servers.Process{URL: server.URL + "/"}}}
 			r := s.read(t.Context(), server.Client(), []byte("{}"), lineRate)
 			var counts outcomes
 			_ = counts.add(t.Context(), r)
-			if (counts.cut != nil) != test.cut || (counts.none != nil) != (name == "no answer") || r.code != test.code {
+			if (counts.cut != nil) != test.cut || (counts.none != nil) != (name == "no response") || r.code != test.code {
 				t.Errorf("%v, code %q: %v", counts.String(), r.code, counts.cut)
 			}
 		})
 	}
 }
 
-// A made cursor is like that of an answer, of another position.
+// A made cursor equals that of a response, but for its position.
 func TestCursors(t *testing.T) {
 	known := relay.Cursor{List: 7, Position: 9, Since: time.UnixMilli(1), Process: 5, Element: relay.NewHash("x")}
-	answer, err := json.Marshal(map[string]any{"data": map[string]any{"calls": map[string]any{
+	response, err := json.Marshal(map[string]any{"data": map[string]any{"calls": map[string]any{
 		"nodes": []any{}, "pageInfo": map[string]any{"endCursor": known.String()},
 	}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(answer) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(response) }))
 	defer server.Close()
 	s := &target{Target: &load.Target{Client: server.Client(), Gateway: &servers.Process{URL: server.URL + "/"}}}
 	at, err := s.cursors(t.Context(), "", func(position int) string { return lists.ID("", position) })

@@ -17,26 +17,26 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// stressed is a gateway under load, and its normal client.
+// target is a gateway under load, and its normal client.
 type target struct {
 	*load.Target
 	dir     string
 	up      *lists.Upstream
 	proxy   *servers.StallingProxy // nil: none
-	group   *servers.MemoryGroup   // nil: none could be made
+	group   *servers.MemoryGroup   // nil: not available
 	sampler *servers.Sampler
-	pages   []load.Page // that are in memory
+	pages   []load.Page // in memory
 	ids     []string    // of all calls
 	cursor  func(position int) string
 	next    int           // the position of the call before the next cold page
-	gap     time.Duration // that each worker of a load leaves after a turn
-	without []string      // loads that are left out where all run at once
+	gap     time.Duration // of each worker of a load after a turn
+	without []string      // loads that are not part of all at once
 
 	mu    sync.Mutex
 	notes []string
 }
 
-// stop ends the gateway and everything about it.
+// stop stops the gateway, its upstream and everything that belongs to them.
 func (s *target) stop() {
 	if s.sampler != nil {
 		s.sampler.Stop()
@@ -52,17 +52,17 @@ func (s *target) stop() {
 	if s.group != nil {
 		s.group.Remove()
 	}
-	_ = os.RemoveAll(s.dir) //nolint:gosec // its own
+	_ = os.RemoveAll(s.dir)
 }
 
-// note adds what a load has found out to its row.
+// note adds a finding of a load to its row.
 func (s *target) note(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.notes = append(s.notes, fmt.Sprintf(format, args...))
 }
 
-// takeNotes returns the notes that there are, and forgets them.
+// takeNotes returns the notes, and clears them.
 func (s *target) takeNotes() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,10 +71,10 @@ func (s *target) takeNotes() []string {
 	return notes
 }
 
-// level is how much of what must not leak a gateway has.
+// resources are counts that must not leak.
 type resources struct{ goroutines, files int }
 
-// level reads the gateway's own metrics. They are for one reader at a time.
+// resources reads the gateway's own metrics. They are for one reader at a time, so it retries.
 func (s *target) resources(ctx context.Context) (resources, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -93,7 +93,7 @@ func (s *target) resources(ctx context.Context) (resources, error) {
 	}
 }
 
-// metric is the value of a metric without labels; 0 where there is none.
+// metric returns the value of a metric without labels; 0 if there is none.
 func metric(text []byte, name string) int {
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
 		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
@@ -105,8 +105,8 @@ func metric(text []byte, name string) int {
 }
 
 const (
-	settleTimeout   = 40 * time.Second // longer than the gateway waits for a client or for upstream
-	settleTolerance = 100              // goroutines, or files: connections that are kept for the next question
+	settleTimeout   = 40 * time.Second // longer than the timeouts of the gateway
+	settleTolerance = 100              // goroutines, or files: connections that are kept open
 )
 
 // settle waits until the gateway has about as many goroutines and open files as before.
@@ -121,7 +121,7 @@ func (s *target) settle(ctx context.Context, before resources) error {
 			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%v after it: %d goroutines, and before it %d; %d open files, and before it %d",
+			return fmt.Errorf("%v after the load: %d goroutines, before it %d; %d open files, before it %d",
 				settleTimeout, now.goroutines, before.goroutines, now.files, before.files)
 		}
 		if err := servers.Sleep(ctx, 250*time.Millisecond); err != nil {
@@ -130,8 +130,7 @@ func (s *target) settle(ctx context.Context, before resources) error {
 	}
 }
 
-// peak is the most memory that the gateway has had: as the kernel knows it while the process lives, else as it was
-// seen.
+// peak returns the peak memory of the gateway in bytes: from the kernel while the process lives, else from the sampler.
 func (s *target) peak() int {
 	most := s.sampler.Peak()
 	if peak, err := servers.Memory(s.Gateway.PID, servers.PeakRSS); err == nil {

@@ -16,7 +16,7 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// interrupt kills a walk as often as it is told to, lets it finish, and compares the file with the list.
+// interrupt kills a walk several times, lets it finish, and compares the file with the list.
 func (w *walker) interrupt(ctx context.Context, t *report.Table) error {
 	if w.kills == 0 {
 		return nil
@@ -39,8 +39,9 @@ func (w *walker) interrupt(ctx context.Context, t *report.Table) error {
 	if err != nil {
 		return err
 	}
-	t.Head("killed and run again", "kills", "lines", "twice", "lost", "calls a second, starts and all")
-	t.Row("`query --all`, whole calls", strconv.Itoa(kills), humanize.Comma(int64(lines)), strconv.Itoa(twice), strconv.Itoa(lost),
+	t.Head("killed and restarted", "kills", "lines", "twice", "lost", "calls per second, with the starts")
+	t.Row("`query --all`, whole calls", strconv.Itoa(kills), humanize.Comma(int64(lines)),
+		strconv.Itoa(twice), strconv.Itoa(lost),
 		humanize.Comma(int64(float64(lines)/took.Seconds())))
 	if twice+lost > 0 || lines != fake.DefaultCalls {
 		return fmt.Errorf("%d lines, %d twice, %d lost", lines, twice, lost)
@@ -48,11 +49,12 @@ func (w *walker) interrupt(ctx context.Context, t *report.Table) error {
 	return nil
 }
 
-// runKilled runs the command once, and kills it a little after some request of its to upstream.
+// runKilled runs the command once, and kills it shortly after one of its upstream requests.
 func (w *walker) runKilled(ctx context.Context, path string, kill bool) (killed bool, err error) {
-	ctx, cancel := context.WithCancel(ctx) // which kills
+	ctx, cancel := context.WithCancel(ctx) // kills the command
 	defer cancel()
-	last, later := 2+w.dice.IntN(2*(fake.DefaultCalls/loopPageSize)/(w.kills+1)+1), time.Duration(w.dice.Int64N(int64(10*time.Millisecond)))
+	last := 2 + w.dice.IntN(2*(fake.DefaultCalls/loopPageSize)/(w.kills+1)+1)
+	later := time.Duration(w.dice.Int64N(int64(10 * time.Millisecond)))
 	w.rest.ResetRequests()
 	w.rest.Behave(func(b *fake.Behaviour) {
 		b.Fault = func(n int, _ *http.Request) *fake.Answer {
@@ -75,7 +77,7 @@ func (w *walker) runKilled(ctx context.Context, path string, kill bool) (killed 
 
 // verify compares a file with the list.
 func (w *walker) verify(path string) (lines, twice, lost int, err error) {
-	file, err := os.Open(path) //nolint:gosec // in this program's own folder
+	file, err := os.Open(path) //nolint:gosec // in a folder of this program
 	if err != nil {
 		return 0, 0, 0, err
 	}

@@ -1,3 +1,6 @@
+// Package walk measures `query --all`, which writes all calls of a fake upstream to a file, next to a plain loop over
+// REST that does the minimum: request a page, write each of its rows. Then it kills the command several times, restarts
+// it until it is done, and compares the file with the list.
 package walk
 
 import (
@@ -24,18 +27,18 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// walkCommand measures walking the whole list.
+// Command is the name of the command.
 const Command = "walk"
 
 const (
-	loopPageSize   = 200 // calls a page of the plain loop, as many as the gateway asks for
+	loopPageSize   = 200 // calls per page of the plain loop, as many as the gateway requests
 	sampleInterval = 5 * time.Millisecond
 	narrowColumns  = "id,status,startedAt"
-	wholeCall      = `{ calls { nodes { id status phoneNumber startedAt answeredAt endedAt result dialError endReason endedBy recordingUrl structuredOutput
-		transcript { role content toolName toolArguments toolIsError } extra } } }`
+	wholeCall      = `{ calls { nodes { id status phoneNumber startedAt answeredAt endedAt result dialError endReason endedBy
+		recordingUrl structuredOutput transcript { role content toolName toolArguments toolIsError } extra } } }`
 )
 
-// walkOptions are the flags of the subcommand.
+// options are the flags of the command.
 type options struct {
 	gateway string
 	rounds  int
@@ -47,14 +50,15 @@ func parseOptions(args []string) (*options, error) {
 	var o options
 	flags := flag.NewFlagSet("bench "+Command, flag.ContinueOnError)
 	flags.StringVar(&o.gateway, "gateway", servers.DefaultGateway, "the built gateway")
-	flags.IntVar(&o.rounds, "rounds", 5, "how often each way is measured")
-	flags.IntVar(&o.kills, "kills", 20, "how often the last walk is killed")
-	flags.DurationVar(&o.latency, "latency", 0, "how long upstream takes for every answer, beside making it")
+	flags.IntVar(&o.rounds, "rounds", 5, "measurements of each way")
+	flags.IntVar(&o.kills, "kills", 20, "number of times that the last walk is killed")
+	flags.DurationVar(&o.latency, "latency", 0, "additional latency of every upstream response")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
 	if flags.NArg() > 0 || o.rounds < 1 || o.kills < 0 || o.latency < 0 {
-		return nil, errors.New("-rounds is at least 1, -kills and -latency are not negative, and nothing follows the flags")
+		return nil, errors.New("-rounds must be at least 1, -kills and -latency must not be negative; " +
+			"no arguments are allowed")
 	}
 	return &o, servers.CheckGateway(o.gateway)
 }
@@ -67,13 +71,14 @@ type walker struct {
 	dice *rand.Rand
 }
 
-// export is one measurement.
+// measurement is one measurement of one way to get all calls.
 type measurement struct {
 	took     time.Duration
-	peak     int // memory in bytes; 0: not known
-	requests int // to upstream
+	peak     int // memory in bytes; 0: unknown
+	requests int // to the upstream
 }
 
+// Run measures each way to get all calls, and walks that are interrupted.
 func Run(ctx context.Context, args []string) error {
 	o, err := parseOptions(args)
 	if err != nil {
@@ -87,25 +92,25 @@ func Run(ctx context.Context, args []string) error {
 	rest.Behave(func(b *fake.Behaviour) { b.Latency = o.latency })
 	dir, err := os.MkdirTemp("", "revox-bench-")
 	if err != nil {
-		return fmt.Errorf("no place for files: %w", err)
+		return fmt.Errorf("temporary folder: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	w := &walker{o, rest, dir, rand.New(rand.NewPCG(1, 2))} //nolint:gosec // the same moments every time
+	w := &walker{o, rest, dir, rand.New(rand.NewPCG(1, 2))} //nolint:gosec // the same in each run
 	var t report.Table
 	err = errors.Join(w.compare(ctx, &t), w.interrupt(ctx, &t))
 	fmt.Print(t.String())
 	return err
 }
 
-// compare measures each way to get at all calls.
+// compare measures each way to get all calls.
 func (w *walker) compare(ctx context.Context, t *report.Table) error {
 	ways := []struct {
 		name string
 		run  func(context.Context, string) (measurement, error)
 	}{
-		{fmt.Sprintf("a loop over REST, %d calls a page, rows as they come", loopPageSize), w.loop},
+		{fmt.Sprintf("a loop over REST, %d calls per page, unchanged rows", loopPageSize), w.loop},
 		{"`query --all --columns " + narrowColumns + "`", w.query("--columns", narrowColumns)},
-		{"`query --all`, whole calls with what was said", w.query("-d", wholeCall)},
+		{"`query --all`, whole calls with transcripts", w.query("-d", wholeCall)},
 		{"the same as CSV", w.query("-d", wholeCall, "--format", "csv")},
 	}
 	measured := make([][]measurement, len(ways))
@@ -122,13 +127,15 @@ func (w *walker) compare(ctx context.Context, t *report.Table) error {
 		}
 	}
 	t.Printf("%s calls, to a file. Medians of %d rounds.\n", humanize.Comma(fake.DefaultCalls), w.rounds)
-	t.Head("all calls", "calls a second", "upstream requests", "peak memory, MiB")
+	t.Head("all calls", "calls per second", "upstream requests", "peak memory, MiB")
 	for i, way := range ways {
 		peak := "–"
 		if measured[i][0].peak > 0 {
-			peak = report.Decimals(0)(report.Median(figures(measured[i], func(one measurement) float64 { return float64(one.peak) })) / (1 << 20))
+			peaks := figures(measured[i], func(one measurement) float64 { return float64(one.peak) })
+			peak = report.Decimals(0)(report.Median(peaks) / (1 << 20))
 		}
-		t.Row(way.name, humanize.Comma(int64(report.Median(figures(measured[i], func(one measurement) float64 { return fake.DefaultCalls / one.took.Seconds() })))),
+		perSecond := figures(measured[i], func(one measurement) float64 { return fake.DefaultCalls / one.took.Seconds() })
+		t.Row(way.name, humanize.Comma(int64(report.Median(perSecond))),
 			strconv.Itoa(measured[i][0].requests), peak)
 	}
 	return nil
@@ -142,10 +149,10 @@ func figures(exports []measurement, figure func(measurement) float64) []float64 
 	return figures
 }
 
-// loop is what one writes without the gateway, for a list that stands still.
+// loop is the program that one writes without the gateway, for a list that never changes.
 func (w *walker) loop(ctx context.Context, path string) (measurement, error) {
 	began := time.Now()
-	file, err := os.Create(path) //nolint:gosec // in this program's own folder
+	file, err := os.Create(path) //nolint:gosec // in a folder of this program
 	if err != nil {
 		return measurement{}, err
 	}
@@ -162,7 +169,7 @@ func (w *walker) loop(ctx context.Context, path string) (measurement, error) {
 			return measurement{}, err
 		}
 		for _, row := range page.Calls {
-			_, _ = out.Write(row) // Flush tells
+			_, _ = out.Write(row) // Flush returns the error
 			_ = out.WriteByte('\n')
 		}
 		if len(page.Calls) < loopPageSize {
@@ -175,7 +182,7 @@ func (w *walker) loop(ctx context.Context, path string) (measurement, error) {
 	return measurement{took: time.Since(began)}, nil
 }
 
-// query is the command, with the flags that say what is selected.
+// query returns a function that runs the command with these flags.
 func (w *walker) query(flags ...string) func(context.Context, string) (measurement, error) {
 	return func(ctx context.Context, path string) (measurement, error) {
 		var one measurement
@@ -197,7 +204,7 @@ func (w *walker) query(flags ...string) func(context.Context, string) (measureme
 				}
 				return one, err
 			case <-ticks.C:
-				if peak, err := servers.Memory(cmd.Process.Pid, servers.PeakRSS); err == nil { // it may just have ended
+				if peak, err := servers.Memory(cmd.Process.Pid, servers.PeakRSS); err == nil { // the process may have ended
 					one.peak = max(one.peak, peak)
 				}
 			}
@@ -206,8 +213,10 @@ func (w *walker) query(flags ...string) func(context.Context, string) (measureme
 }
 
 func (w *walker) command(ctx context.Context, path string, flags ...string) (*exec.Cmd, *bytes.Buffer) {
-	cmd := exec.CommandContext(ctx, w.gateway, append([]string{"query", "--all", "--out", path}, flags...)...) //nolint:gosec // it is for the caller to say what is measured
-	cmd.Env = append(slices.DeleteFunc(os.Environ(), servers.IsSetting), "REVOX_API_KEY="+servers.GatewayKey, "REVOX_BASE_URL="+w.rest.URL)
+	args := append([]string{"query", "--all", "--out", path}, flags...)
+	cmd := exec.CommandContext(ctx, w.gateway, args...) //nolint:gosec // the caller chooses what is measured
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), servers.IsSetting),
+		"REVOX_API_KEY="+servers.GatewayKey, "REVOX_BASE_URL="+w.rest.URL)
 	log := &bytes.Buffer{}
 	cmd.Stderr = log
 	return cmd, log
