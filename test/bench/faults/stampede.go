@@ -22,6 +22,8 @@ const (
 	stampedeCalls     = 50
 	stampedeLatency   = 500 * time.Millisecond // of the slow upstream
 	leaderLeavesAfter = 100 * time.Millisecond // since the start of the stampede
+	// stampedeLimit lets all of them wait: three eighths of this limit may wait for one page.
+	stampedeLimit = "GATEWAY_MAX_CONCURRENT_REQUESTS=4096"
 )
 
 // measureStampede measures how often the upstream gets a request for one page that many clients request at once.
@@ -45,7 +47,7 @@ func runStampede(
 	come func(context.Context, *load.Target) (*stampede, error),
 ) error {
 	report.Progress("stampede: %s", name)
-	s, err := load.StartTarget(ctx, gateway)
+	s, err := load.StartTarget(ctx, gateway, stampedeLimit)
 	if err != nil {
 		return err
 	}

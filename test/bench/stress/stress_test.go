@@ -134,14 +134,6 @@ func TestReadTexts(t *testing.T) {
 			t.Errorf("%s is %d, not %d", name, got, want)
 		}
 	}
-	for body, want := range map[string]string{
-		`{"errors":[{"extensions":{"code":"OVERLOADED"}},{"code":"B"}]}`: "OVERLOADED",
-		`{"data":{}}`: "", `{"code":"cut`: "",
-	} {
-		if got := load.ErrorCode([]byte(body)); got != want {
-			t.Errorf("%s has %q", body, got)
-		}
-	}
 	if got := firstLines("a\n"+strings.Repeat("b", 500)+"\nc\nd", 2); got != "a\n"+strings.Repeat("b", 400)+"\n…" {
 		t.Errorf("the first lines are %q", got)
 	}
