@@ -2,6 +2,7 @@ package compare
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -127,10 +128,7 @@ func TestCheckPlain(t *testing.T) {
 	})); err == nil || !strings.Contains(err.Error(), "headers") {
 		t.Errorf("another header: error %v", err)
 	}
-	other := plain{}
-	for key, body := range stored {
-		other[key] = body
-	}
+	other := maps.Clone(stored)
 	other[q.key(9)] = storedBody{[]byte("Response 9"), []string{"10"}}
 	if err := check(other); err == nil || !strings.Contains(err.Error(), "window 9: the bytes differ") {
 		t.Errorf("other bytes: error %v", err)
@@ -160,7 +158,6 @@ func TestWrk(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "wrk")
-			//nolint:gosec // it must be executable
 			if err := os.WriteFile(path, []byte("#!/bin/sh\n"+test.script+"\n"), 0o700); err != nil {
 				t.Fatal(err)
 			}

@@ -40,7 +40,7 @@ func newTestTarget(respond transport) *Target {
 func response(ids string, next bool, since time.Time) string {
 	cursor := relay.Cursor{Position: 1, Since: since, Element: relay.NewHash(ids)}
 	var nodes []string
-	for _, id := range strings.Fields(ids) {
+	for id := range strings.FieldsSeq(ids) {
 		nodes = append(nodes, fmt.Sprintf(`{"id": %q}`, id))
 	}
 	return fmt.Sprintf(`{"data": {"calls": {"nodes": [%s], "pageInfo": {"hasNextPage": %v, "endCursor": %q}}}}`,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,7 +50,7 @@ func TestVerify(t *testing.T) {
 	}{
 		"whole":     {rows: all, lines: len(all)},
 		"one lost":  {rows: all[1:], lines: len(all) - 1, lost: 1},
-		"one twice": {rows: append(all[:len(all):len(all)], all[7]), lines: len(all) + 1, twice: 1},
+		"one twice": {rows: append(slices.Clip(all), all[7]), lines: len(all) + 1, twice: 1},
 		"one three times, one lost": {
 			rows: append(all[1:len(all):len(all)], all[7], all[7]), lines: len(all) + 1, twice: 2, lost: 1,
 		},
