@@ -125,7 +125,7 @@ describe('Pages of another site', { timeout: 120_000 }, () => {
     origin = `http://foreign.test:${server.address().port}`
     browser = await chromium.launch({
       executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-      // Both names are this machine, as an attacker's name server would have it. Local network access would ask a person first.
+      // Both names resolve to this machine, as with an attacker's name server. Local network access checks would prompt a person.
       args: ['--no-sandbox', '--disable-gpu', '--host-resolver-rules=MAP *.test 127.0.0.1', '--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests'],
     })
     context = await browser.newContext()
@@ -210,7 +210,7 @@ describe('Pages of another site', { timeout: 120_000 }, () => {
     assert.match(await response.text(), /BAD_USER_INPUT/)
   })
 
-  it('cannot look into the explorer that they open', async (t) => {
+  it('cannot read the explorer that they open', async (t) => {
     const gateway = await start(t)
     await page.goto(origin)
     const [opened] = await Promise.all([context.waitForEvent('page'), page.evaluate((url) => { window.opened = open(url) }, gateway.url)])

@@ -75,7 +75,7 @@ export async function firstConversation(page) {
   await until('a call with a conversation', async () => {
     if ((await ended.count()) > 0) return true
     await page.mouse.wheel(0, 300)
-  })
+  }, 60_000)
   const id = await ended.first().getAttribute('data-call')
   return page.locator(`[data-call="${id}"]`)
 }

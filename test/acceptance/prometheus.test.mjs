@@ -13,7 +13,7 @@ const deploy = new URL("../../deploy/", import.meta.url);
 const seconds = Number(process.env.PROMETHEUS_SECONDS ?? 15);
 let gateway, prometheus, folder, address;
 
-/** freePort is one that nobody listens on. */
+/** freePort returns a port that is not in use. */
 function freePort() {
   return new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
@@ -30,7 +30,7 @@ async function ask(path, parameters) {
   return body.data;
 }
 
-/** load asks what frontends ask, and some of what they should not. */
+/** load sends usual requests of frontends, and some incorrect ones. */
 async function load(until) {
   const queries = [
     "query List($after: String) { calls(first: 20, after: $after) { nodes { id status } pageInfo { endCursor } } }",
@@ -99,9 +99,9 @@ test("Prometheus evaluates the alert rules, and none fires over a healthy gatewa
   }
 });
 
-test("every query of the dashboard is evaluated, and shows what has happened", async (t) => {
+test("every query of the dashboard is evaluated, and has a value", async (t) => {
   const dashboard = JSON.parse(readFileSync(new URL("grafana/dashboard.json", deploy), "utf8"));
-  // What a healthy gateway has nothing to show for.
+  // Metrics without a value in a healthy gateway.
   const quiet = /refused_total|retries_total|unrecognized_total|requests_shed_total/;
   const rows = [];
   for (const panel of dashboard.panels) {
