@@ -54,7 +54,7 @@ describePage('The example page during failures', ({ serve, visit }) => {
     await failure(page, 'You are offline').waitFor()
     const before = requests.length
     await context.setOffline(false)
-    await failure(page, 'You are offline').waitFor({ state: 'detached', timeout: 3_000 })
+    await failure(page, 'You are offline').waitFor({ state: 'detached', timeout: 4_500 }) // by itself after 5 s
     assert.ok(requests.length > before, 'a request was sent')
     await context.close()
   })

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,39 @@ func TestReplyRead(t *testing.T) {
 				t.Errorf("stale %v, want %v", r.Stale, test.stale)
 			}
 		})
+	}
+}
+
+// A status other than 200 is an error with the body, and only requests with a body have a content type.
+func TestPost(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("X-Sent", r.Method+" "+r.Header.Get("Content-Type"))
+		if string(body) == "reject" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_, _ = fmt.Fprintf(w, "%s %s", r.URL.Path, body)
+	}))
+	defer server.Close()
+	client := NewClient()
+	defer client.CloseIdleConnections()
+	if body, err := Post(t.Context(), client, server.URL+"/graphql", []byte("hello")); string(body) != "/graphql hello" {
+		t.Errorf("%s, error %v", body, err)
+	}
+	body, err := Post(t.Context(), client, server.URL, []byte("reject"))
+	if err == nil || !strings.Contains(err.Error(), "503") || !strings.Contains(err.Error(), string(body)) {
+		t.Errorf("%s, error %v", body, err)
+	}
+	if body, err := Get(t.Context(), client, server.URL+"/metrics"); err != nil || string(body) != "/metrics " {
+		t.Errorf("%s, error %v", body, err)
+	}
+	header, err := PostHeader(t.Context(), client, server.URL, nil)
+	if err != nil || header.Get("X-Sent") != "POST application/json" {
+		t.Errorf("%v, error %v", header, err)
+	}
+	u := &servers.Upstream{URL: server.URL + "/api"}
+	if body, err := RESTPage(t.Context(), client, u, 3, 50); err != nil || string(body) != "/api/call " {
+		t.Errorf("%s, error %v", body, err)
 	}
 }
 
@@ -211,10 +245,11 @@ func TestSendAtRateIsBounded(t *testing.T) {
 func TestSendInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		target := newTestTarget(func(body string) (string, error) {
-			time.Sleep(100 * time.Millisecond)
 			if body == "rejected" {
+				time.Sleep(time.Millisecond)
 				return rejected, nil
 			}
+			time.Sleep(100 * time.Millisecond)
 			return response("a", true, time.UnixMilli(1)), nil
 		})
 		pages := []Page{{[]byte("good"), json.RawMessage(`[{"id":"a"}]`)}, {[]byte("rejected"), nil}}
