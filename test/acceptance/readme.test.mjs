@@ -1,4 +1,4 @@
-// Every command in the README runs, in its order.
+// Every command in the README runs, in the order in which it stands there.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const readme = await readFile(join(root, 'README.md'), 'utf8')
 const run = promisify(execFile)
 
-/** The commands of all shell blocks, with the output of each block in the README, if there is one. */
+/** The commands of all blocks of shell, with what the README says that each block prints, if it does. */
 const blocks = [...readme.matchAll(/^```sh\n(.*?)^```\n(?:\n^```json\n(.*?)^```\n)?/gms)].map(([, text, output]) => ({
   commands: text.replaceAll('\\\n', '').split('\n').map((line) => line.replace(/\s+#.*$/, '').trim()).filter(Boolean),
   output,
@@ -37,7 +37,7 @@ describe('The README', { timeout: 120_000 }, () => {
     for (const command of commands) {
       it(`runs: ${command}`, async () => {
         if (command.startsWith('make ')) {
-          await run('make', ['--dry-run', ...command.split(' ').slice(1)], { cwd: root }) // it runs this test, or requires a quiet machine
+          await run('make', ['--dry-run', ...command.split(' ').slice(1)], { cwd: root }) // it is what runs this test, or asks for a quiet machine
           return
         }
         const here = command.replaceAll('http://127.0.0.1:8080/', gateway.url)
