@@ -9,9 +9,8 @@ import (
 	"revox-graphql/test/bench/load"
 )
 
-// The Names beside the fake's are distinct, their pages are JSON, and what is hostile in them is no larger than the
-// gateway reads.
-func TestLoadedUpstream(t *testing.T) {
+// The lists are distinct, hostile bodies are JSON that the gateway may read, and a rejection has its header once.
+func TestUpstream(t *testing.T) {
 	u, err := Start(t.TempDir(), false)
 	if err != nil {
 		t.Fatal(err)
@@ -21,13 +20,13 @@ func TestLoadedUpstream(t *testing.T) {
 	for _, with := range []string{"", Large, Hostile, Hanging} {
 		for _, list := range Names(with) {
 			if seen[list] || !strings.Contains(list, with) {
-				t.Errorf("%q is there twice, or without %q", list, with)
+				t.Errorf("%q is not distinct, or without %q", list, with)
 			}
 			seen[list] = true
 		}
 	}
 	if len(seen) != 15+3*16 {
-		t.Errorf("%d Names", len(seen))
+		t.Errorf("%d lists", len(seen))
 	}
 	for i, body := range u.bodies {
 		if b := body(); len(b) > maxBody || len(b) < maxBody/2 || !json.Valid(b) {
@@ -50,6 +49,7 @@ func TestLoadedUpstream(t *testing.T) {
 	}
 }
 
+// A page ends with the list.
 func TestPages(t *testing.T) {
 	page := body("completed", Rows-3, 20, mediumRow)
 	var rows struct {

@@ -5,7 +5,6 @@ import (
 	"time"
 )
 
-// The percentile is the least of the values that so many percent do not exceed.
 func TestPercentile(t *testing.T) {
 	hundred := make([]time.Duration, 100)
 	for i := range hundred {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A group is made of either version, with its limit, and what cannot be made is an error.
+// A group is created in either version, with its limit. A group that cannot be created is an error.
 func TestMemoryGroup(t *testing.T) {
 	for name, test := range map[string]struct {
 		files  []string // that the root has
@@ -42,7 +42,7 @@ func TestMemoryGroup(t *testing.T) {
 	}
 }
 
-// What the kernel has done in the group is read from its files, of which some are not there.
+// The counts of the kernel are read from the files of the group, and missing files count as 0.
 func TestMemoryGroupCounts(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "events"), "low 0\nmax 12\noom 2\noom_kill 1\n")

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Connections that stand still carry nothing and stay open; others carry.
+// Stalled connections forward nothing and stay open; others work.
 func TestStandingProxy(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(w, r.Body)

@@ -5,15 +5,15 @@ import (
 	"testing"
 )
 
-// A process is watched, and where no control group bounds it killed beyond a bound.
+// A process is sampled, and killed above a limit.
 func TestSampler(t *testing.T) {
 	for name, test := range map[string]struct {
 		bound  int
 		killed bool
 	}{
-		"without a bound": {0, false},
-		"below it":        {1 << 30, false},
-		"beyond it":       {1, true},
+		"without a limit": {0, false},
+		"below the limit": {1 << 30, false},
+		"above the limit": {1, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "cat")

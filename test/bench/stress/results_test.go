@@ -10,7 +10,7 @@ import (
 	"revox-graphql/test/bench/load"
 )
 
-// The table has a row for each scenario, says what does not hold, and how the memory was bounded.
+// The table has a row for each scenario, the broken rules, and the kind of memory limit.
 func TestStressTable(t *testing.T) {
 	calm := newNormalReplies([]load.Reply{{Latency: time.Millisecond}}, []load.Reply{{Latency: 2 * time.Millisecond}})
 	busy := newNormalReplies(
@@ -49,7 +49,7 @@ func TestStressTable(t *testing.T) {
 	}
 }
 
-// Memory that still grows in the second half is seen, and caches that fill in the first are not taken for it.
+// Memory that still grows in the second half is an error, caches that fill in the first half are not.
 func TestFlat(t *testing.T) {
 	series := func(minutes int, mebibytes func(second int) int) []int {
 		all := make([]int, minutes*60)
@@ -62,14 +62,14 @@ func TestFlat(t *testing.T) {
 		series []int
 		flat   bool
 	}{
-		"flat":                    {series(10, func(int) int { return 400 }), true},
-		"caches fill":             {series(10, func(i int) int { return min(i, 300) * 2 }), true},
-		"a peak":                  {series(10, func(i int) int { return 100 + i/590*700 }), true},
-		"it grows":                {series(10, func(i int) int { return 100 + i }), false},
-		"it grows, of little":     {series(10, func(i int) int { return 10 + i/15 }), true},
-		"too short to tell":       {series(5, func(i int) int { return 100 + i }), true},
-		"what is no whole minute": {append(series(10, func(int) int { return 100 }), 900<<20), true},
-		"nothing":                 {nil, true},
+		"flat":                 {series(10, func(int) int { return 400 }), true},
+		"caches fill":          {series(10, func(i int) int { return min(i, 300) * 2 }), true},
+		"a peak":               {series(10, func(i int) int { return 100 + i/590*700 }), true},
+		"it grows":             {series(10, func(i int) int { return 100 + i }), false},
+		"it grows by little":   {series(10, func(i int) int { return 10 + i/15 }), true},
+		"too short to tell":    {series(5, func(i int) int { return 100 + i }), true},
+		"an incomplete minute": {append(series(10, func(int) int { return 100 }), 900<<20), true},
+		"nothing":              {nil, true},
 	} {
 		if err := flat(test.series); (err == nil) != test.flat {
 			t.Errorf("%s: %v", name, err)

@@ -19,7 +19,7 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// The short form has some of the scenarios, and neither of the two decides what was chosen.
+// -short chooses the short scenarios and a duration, unless other flags do.
 func TestShortForm(t *testing.T) {
 	for name, test := range map[string]struct {
 		args  []string
@@ -126,7 +126,6 @@ func TestCursors(t *testing.T) {
 	}
 }
 
-// What is read of metrics and of errors.
 func TestReadTexts(t *testing.T) {
 	text := []byte("# HELP go_goroutines Number.\ngo_goroutines 31\ngo_goroutines_more 7\nprocess_open_fds 1.2e+01\n")
 	for name, want := range map[string]int{"go_goroutines": 31, "process_open_fds": 12, "go": 0} {
@@ -139,7 +138,7 @@ func TestReadTexts(t *testing.T) {
 	}
 }
 
-// A connection that is closed is opened again, until the time is over.
+// A closed connection is replaced, until the context is done.
 func TestConnections(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
