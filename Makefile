@@ -99,10 +99,11 @@ generated: ## Check that generated files and go.mod are up to date.
 	@before=$$(cat graph/generated/*.go graph/oracle/*.go | cksum); go generate ./... && test "$$before" = "$$(cat graph/generated/*.go graph/oracle/*.go | cksum)" || \
 		{ echo 'go generate changed files: run it and commit what it made'; exit 1; }
 
-lint: $(LINT) ## Run the linters, and check the names of tests in this file.
+lint: $(LINT) ## Run the linters, and check the layers of packages and the names of tests in this file.
 	$(LINT) run ./...
 	cd examples/go && go mod tidy -diff && $(CURDIR)/$(LINT) run ./...
 	@fixes=$$(go fix -diff ./... 2>&1); test -z "$$fixes" || { echo "$$fixes"; echo 'run go fix ./...'; exit 1; }
+	@go run ./test/packages >/dev/null
 	@for name in $(SLOW) $(NO_RACE); do grep -rqs --include='*_test.go' "^func $$name(" gateway graph upstream internal test || \
 		{ echo "the Makefile lists $$name, but there is no such test"; exit 1; }; done
 
