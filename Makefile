@@ -1,80 +1,140 @@
-# `make run` starts the gateway, `make test` checks everything. The rest are their parts.
+# `make help` lists the commands.
 
 LINT_VERSION := v2.15.0
 LINT := bin/golangci-lint-$(LINT_VERSION)
-# a count, since a time may end a run with "context deadline exceeded"; for a long run: make fuzz FUZZ_TIME=10m
-FUZZ_TIME ?= 100000x
+GREMLINS_VERSION := v0.6.0
+GREMLINS := bin/gremlins-$(GREMLINS_VERSION)
+# A number of inputs: a duration may end a run with "context deadline exceeded". For a long run: make fuzz FUZZ_TIME=10m
+FUZZ_TIME ?= 50000x
+# The seed of the tests with random cases. For other cases: make unit SEED=$$RANDOM
+SEED ?= 1
+# The time limit of `make mutants` for each package.
+MUTANTS_TIME ?= 10m
 CHROMIUM ?= /usr/bin/chromium
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-# Static, and without the paths of the machine that builds. An empty version leaves the one that Go itself has noted.
+# Static, and without paths of the build machine. With an empty version, the binary reports the one that Go recorded.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X revox-graphql/gateway.version=$(VERSION)'
 IMAGE ?= revox-graphql:$(or $(VERSION),latest)
-# The first of these that works here.
+# The first of these programs that works on this machine.
 BUILDER ?= $(firstword $(foreach builder,docker podman buildah,$(shell $(builder) info >/dev/null 2>&1 && echo $(builder))))
-# apt as whoever may use it
+# apt-get as root, directly or by sudo
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
 EXPLORER := gateway/explorer/dist/index.html
 EXPLORER_SOURCES := $(addprefix gateway/explorer/,index.html package-lock.json vite.config.ts) $(wildcard gateway/explorer/src/*)
 
-.PHONY: run build image explorer test generated lint unit race fuzz deploy acceptance screenshots bench stress stress-short clean
+# Import paths of the packages that import a package, also in their tests.
+importers = $(shell go list -f '{{.ImportPath}} {{join .Imports " "}} {{join .TestImports " "}} {{join .XTestImports " "}} ' ./... | \
+	grep -E ' ($(1)) ' | cut -d' ' -f1)
+# Packages whose tests have the flags of rapid. The tests of graph have further flags for random cases.
+RAPID = $(filter-out $(GRAPH),$(call importers,pgregory.net/rapid))
+GRAPH := revox-graphql/graph
+# Packages with goroutines or locks.
+CONCURRENT = $(filter-out revox-graphql/test/%,$(call importers,sync|sync/atomic))
+# The linters include vet, so the tests run without it. On a busy machine, packages take longer than the default limit.
+GO_TEST := go test -vet=off -timeout 30m
 
-run: build
+# Tests that `make check` leaves out, because each takes more than three seconds.
+SLOW := TestOddUpstreams TestOddPages TestOracle TestKilledWalks TestShiftsAreFoundByTime TestStandingWalks TestFaults \
+	TestClientsThatGo TestMemoryLimit TestModelOverHTTP TestAnyRequest TestMovingWalk TestTenants TestTimeout \
+	TestForgedCursors TestUpstreamFailures TestHeapStaysWithinTheBound TestTheKeyStaysSecret TestQuerySettings \
+	TestReadyFollowsUpstream TestDocumentsAreBounded TestMemory
+# Tests that `make race` leaves out: long ones with one goroutine, those that start processes, and those that must read
+# 64 MB within a timeout.
+NO_RACE := TestOddUpstreams TestOddPages TestKilledWalks TestDemoReplacesNoFile TestTheKeyStaysSecret \
+	TestAnswersAreBounded TestRandomAnswersAreCut TestTheStandingList TestNoLineIsRepeated TestLife TestOrderByTime \
+	TestOrderWhileCallsLive TestTheHeadIsAlive TestForgedCursors TestStandingWalks TestMovingWalk TestShiftsAreFoundByTime
+NO_RACE_FAULTS := ^TestFaults$$/^(64_MB|gzip_bomb)
+space := $(subst ,, )
+# A regular expression of whole names.
+names = ^($(subst $(space),|,$(strip $(1))))$$
+
+.PHONY: help run build image explorer test check generated lint packages unit race fuzz deploy acceptance screenshots \
+	bench stress stress-short mutants clean go-stages
+
+help: ## List these commands.
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+run: build ## Build and start the gateway. Without REVOX_API_KEY it serves the demo.
 	./bin/revox-graphql
 
-build: explorer
+build: explorer ## Build bin/revox-graphql.
 	$(GO_BUILD) -o bin/revox-graphql .
 
-# From scratch, so nothing is pulled. For other machines: make image GOARCH=arm64.
-image: explorer
+# The image is from scratch, so the build pulls nothing. For other machines: make image GOARCH=arm64.
+image: explorer ## Build the container image $IMAGE.
 	GOOS=linux $(GO_BUILD) -o bin/image/revox-graphql .
 	@test -n '$(BUILDER)' || { echo 'make image needs docker, podman or buildah'; exit 1; }
 	$(BUILDER) build --platform linux/$$(go env GOARCH) --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
 
-# Without npm the binary holds a plain page that says so, and everything else works.
+# Without npm the binary serves a plain page in place of GraphiQL, and everything else works.
 ifneq ($(shell command -v npm),)
 explorer: $(EXPLORER)
 else
 explorer:
-	@echo 'npm is missing: building without GraphiQL. Install Node 20.19 or newer to have it.'
+	@echo 'npm is missing: building without GraphiQL. It requires Node 20.19 or newer.'
 endif
 
 $(EXPLORER): $(EXPLORER_SOURCES)
 	cd gateway/explorer && npm ci --no-audit --no-fund && npm run build
 
-test: generated lint unit race fuzz deploy acceptance stress-short
-	@echo 'make test: all is well'
+# The acceptance tests mostly wait, so they run side by side with the others.
+test: build generated ## Run all checks: lint, tests, race detector, fuzzing, deployment, acceptance and load tests.
+	$(MAKE) -j 2 --output-sync=target go-stages acceptance
+	@echo 'make test: passed'
 
-# What is generated is what its sources say, and go.mod has what is used.
-generated:
+go-stages: lint
+	$(MAKE) unit
+	$(MAKE) race
+	$(MAKE) fuzz
+	$(MAKE) deploy
+	$(MAKE) stress-short
+
+check: lint ## Run the quick checks: lint, and the unit tests without the slow ones.
+	$(GO_TEST) ./... -skip '$(call names,$(SLOW))'
+
+GENERATED := graph/generated/*.go graph/oracle/*.go docs/configuration.md
+
+# Generated files must equal what their generators make, and go.mod must list exactly the used modules.
+generated: ## Check that generated files and go.mod are up to date.
 	go mod tidy -diff
-	@before=$$(cat graph/generated/*.go graph/oracle/*.go | cksum); go generate ./... && test "$$before" = "$$(cat graph/generated/*.go graph/oracle/*.go | cksum)" || \
+	@before=$$(cat $(GENERATED) | cksum); go generate ./... && test "$$before" = "$$(cat $(GENERATED) | cksum)" || \
 		{ echo 'go generate changed files: run it and commit what it made'; exit 1; }
 
-lint: $(LINT)
+lint: $(LINT) ## Run the linters, and check the layers of packages and the names of tests in this file.
 	$(LINT) run ./...
 	cd examples/go && go mod tidy -diff && $(CURDIR)/$(LINT) run ./...
 	@fixes=$$(go fix -diff ./... 2>&1); test -z "$$fixes" || { echo "$$fixes"; echo 'run go fix ./...'; exit 1; }
+	@go run ./test/packages >/dev/null
+	@for name in $(SLOW) $(NO_RACE); do grep -rqs --include='*_test.go' "^func $$name(" gateway graph upstream internal test || \
+		{ echo "the Makefile lists $$name, but there is no such test"; exit 1; }; done
+
+packages: ## Print the packages with their sizes and imports; fail if one is too large or imports a higher layer.
+	go run ./test/packages
 
 $(LINT):
 	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv bin/golangci-lint $@
 
-unit:
-	go test ./...
+unit: ## Run all unit tests.
+	@echo 'seed $(SEED)'
+	$(GO_TEST) $(filter-out $(RAPID) $(GRAPH),$(shell go list ./...))
+	$(GO_TEST) $(RAPID) -rapid.seed $(SEED)
+	$(GO_TEST) $(GRAPH) -rapid.seed $(SEED) -tenants.seed $(SEED)
 
-# All once more under the race detector, which is ten times as slow: so what compares random cases takes fewer, and long
-# walks without a goroutine are left out.
-race:
+# Tests are about ten times as slow under the race detector, so those with random cases take fewer of them.
+race: ## Run the tests of concurrent packages under the race detector.
 	@command -v cc >/dev/null || { $(APT) update && $(APT) install -y --no-install-recommends gcc libc6-dev; }
-	CGO_ENABLED=1 go test -race $$(go list ./... | grep -v '/graph$$\|/pagination$$') -skip 'TestOddUpstreams|TestOddPages'
-	CGO_ENABLED=1 go test -race ./graph -operations 1000 -tenants.operations 1000 -rapid.checks 20 -rapid.seed 1 \
-		-skip 'TestForgedCursors'
-	CGO_ENABLED=1 go test -race ./graph/pagination -rapid.checks 20 -rapid.seed 1 \
-		-skip 'TestStandingWalks|TestMovingWalk|TestShiftsAreFoundByTime'
+	@echo 'seed $(SEED)'
+	CGO_ENABLED=1 $(GO_TEST) -race $(filter-out $(RAPID) $(GRAPH),$(CONCURRENT)) \
+		-skip '$(call names,$(NO_RACE))|$(NO_RACE_FAULTS)'
+	CGO_ENABLED=1 $(GO_TEST) -race $(filter $(RAPID),$(CONCURRENT)) -rapid.checks 20 -rapid.seed $(SEED) \
+		-skip '$(call names,$(NO_RACE))'
+	CGO_ENABLED=1 $(GO_TEST) -race $(GRAPH) -operations 1000 -tenants.operations 1000 -tenants.seed $(SEED) \
+		-rapid.checks 20 -rapid.seed $(SEED) -skip '$(call names,$(NO_RACE))'
 
-# Each fuzz target for a short run; a failure is written to testdata, to be kept as a case.
-fuzz:
+# A failing input is written to testdata: commit it as a test case.
+fuzz: ## Fuzz each target for a short time.
 	go test ./upstream -run '^$$' -fuzz FuzzParsePage -fuzztime $(FUZZ_TIME)
 	go test ./graph/relay -run '^$$' -fuzz FuzzParseCursor -fuzztime $(FUZZ_TIME)
 	go test ./graph/relay -run '^$$' -fuzz FuzzCover -fuzztime $(FUZZ_TIME)
@@ -83,8 +143,8 @@ fuzz:
 	go test ./gateway -run '^$$' -fuzz FuzzHandler -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
 	go test ./graph -run '^$$' -fuzz FuzzOracle -fuzztime 2000x -fuzzminimizetime 10x
 
-# The image, the systemd unit and the manifests, as far as they can be tried without their hosts.
-deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze
+# As far as possible without the hosts that they are for.
+deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze ## Test the image, the systemd unit and the Kubernetes manifests.
 	cd deploy/tests && go mod tidy -diff && $(CURDIR)/$(LINT) run ./... && \
 		GATEWAY_BIN=$(CURDIR)/bin/revox-graphql VERSION=$(VERSION) go test -count 1 ./...
 
@@ -94,9 +154,9 @@ deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze
 /usr/bin/systemd-analyze:
 	$(APT) update && $(APT) install -y --no-install-recommends systemd
 
-# The built gateway against software from elsewhere: GraphQL clients, graphql-js, the graphql-http audits, Chromium,
-# Prometheus, HAProxy, nginx. For more random requests to compare with graphql-js: make acceptance DIFFERENTIAL=100000.
-acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx
+# The other programs are GraphQL clients, graphql-js, the graphql-http audits, Chromium, Prometheus, HAProxy and nginx.
+# For more random requests to compare with graphql-js: make acceptance DIFFERENTIAL=100000.
+acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx ## Test the built gateway with other programs.
 	for folder in examples examples/web test/acceptance test/acceptance/graphql-17; do \
 		(cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
 	cd test/acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
@@ -104,32 +164,30 @@ acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/ng
 /usr/bin/chromium:
 	$(APT) update && $(APT) install -y --no-install-recommends chromium
 
-# It brings promtool.
+# This package includes promtool.
 /usr/bin/prometheus:
 	$(APT) update && $(APT) install -y --no-install-recommends prometheus
 
 /usr/sbin/haproxy:
 	$(APT) update && $(APT) install -y --no-install-recommends haproxy
 
-# Pictures of the explorer and the example page, to look at, and the one in the README.
-screenshots: build $(CHROMIUM)
+screenshots: build $(CHROMIUM) ## Take screenshots of GraphiQL and the example page, also the one in the README.
 	for folder in examples/web test/acceptance; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
 	cd test/acceptance && SCREENSHOTS=$(CURDIR)/bin/screenshots GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) \
-		node --test explorer.test.mjs explorer-share.test.mjs page.test.mjs
+		npm test -- explorer.test.mjs explorer-share.test.mjs page.test.mjs page-failures.test.mjs
 	cp bin/screenshots/page-light.png docs/page.png
 
-# The table of ratios in README.md, and the parts of it; on a quiet machine.
-bench: build /usr/bin/wrk
+bench: build /usr/bin/wrk ## Compare with net/http and gqlgen, on a quiet machine; run the Go benchmarks.
 	go run ./test/bench -gateway bin/revox-graphql -rounds 5
 	go test ./upstream ./graph -run '^$$' -bench . -benchmem
 
-# What the gateway bears in 1 GiB of memory, a row for each load. For some of them, or longer:
-# make stress STRESS='-scenario walks,large -for 10s', or STRESS='-scenario everything -soak 10m'.
-stress: build /usr/sbin/nginx
+# For some of the loads, or longer: make stress STRESS='-scenario walks,large -for 10s', or
+# STRESS='-scenario everything -soak 10m'.
+stress: build /usr/sbin/nginx ## Load the gateway in 1 GiB of memory, with a row for each load.
 	go run ./test/bench stress -gateway bin/revox-graphql $(STRESS)
 
-# What must hold on any machine, however busy: outcomes, and no times.
-stress-short: build
+# Its rules are about outcomes and not about times, so they hold on any machine.
+stress-short: build ## Run the short loads.
 	go run ./test/bench stress -short -gateway bin/revox-graphql
 
 /usr/sbin/nginx:
@@ -138,5 +196,17 @@ stress-short: build
 /usr/bin/wrk:
 	$(APT) update && $(APT) install -y --no-install-recommends wrk
 
-clean:
-	rm -rf bin gateway/explorer/dist/assets gateway/explorer/dist/*.html* gateway/explorer/node_modules test/acceptance/node_modules test/acceptance/graphql-17/node_modules examples/node_modules examples/web/node_modules
+# Each mutant that survives is printed as LIVED. For the wiring of a package: PACKAGES=./gateway.
+mutants: $(GREMLINS) ## Change the code of $PACKAGES, one place at a time, and report the changes that no test notices.
+	@test -n '$(PACKAGES)' || { echo 'usage: make mutants PACKAGES="./graph/relay ./graph/encode" [MUTANTS_TIME=10m]'; exit 1; }
+	@for package in $(PACKAGES); do \
+		timeout $(MUTANTS_TIME) $(GREMLINS) unleash --workers 2 --test-cpu 1 --timeout-coefficient 10 --output-statuses lt \
+			--invert-logical --invert-loopctrl --remove-self-assignments $$package || exit; done
+
+$(GREMLINS):
+	GOBIN=$(CURDIR)/bin go install github.com/go-gremlins/gremlins/cmd/gremlins@$(GREMLINS_VERSION)
+	mv bin/gremlins $@
+
+clean: ## Remove everything that is built or downloaded.
+	rm -rf bin gateway/explorer/dist/assets gateway/explorer/dist/*.html* gateway/explorer/node_modules \
+		test/acceptance/node_modules test/acceptance/graphql-17/node_modules examples/node_modules examples/web/node_modules

@@ -48,60 +48,10 @@ func readCall(value json.RawMessage) Row {
 	if kind(value) != '{' {
 		return Row{Problem: "it is not an object"}
 	}
-	c := &Call{Status: CallStatusUnrecognized}
-	var times [3]*time.Time
+	r := callReader{call: &Call{Status: CallStatusUnrecognized}}
 	var unknown []member
-	var odd json.RawMessage
 	for _, m := range members(value) {
-		null := kind(m.value) == 'n'
-		known := true
-		switch m.name {
-		case "id":
-			c.ID = text(m.value)
-			if k := kind(m.value); k == '-' || '0' <= k && k <= '9' {
-				c.ID = string(m.value)
-			}
-		case "status":
-			status, ok := enum(m.value, AllCallStatus)
-			if c.Status, known = CallStatusUnrecognized, ok || null; ok {
-				c.Status = *status
-			}
-		case "result":
-			c.Result, known = nullableEnum(m.value, AllCallResult, CallResultUnrecognized)
-		case "dial_error":
-			c.DialError, known = nullableEnum(m.value, AllDialError, DialErrorUnrecognized)
-		case "ended_by":
-			c.EndedBy, known = nullableEnum(m.value, AllCallEndedBy, CallEndedByUnrecognized)
-		case "phone_number":
-			c.PhoneNumber, known = nullableText(m.value)
-		case "end_reason":
-			c.EndReason, known = nullableText(m.value)
-		case "recording_url":
-			c.RecordingURL, known = nullableText(m.value)
-		case "started_at":
-			c.StartedAt, times[0], known = readTime(m.value)
-		case "answered_at":
-			c.AnsweredAt, times[1], known = readTime(m.value)
-		case "ended_at":
-			c.EndedAt, times[2], known = readTime(m.value)
-		case "structured_output":
-			c.StructuredOutput = nil
-			if !null {
-				c.StructuredOutput = m.value
-			}
-		case "transcript":
-			c.Transcript, c.TranscriptEntryCount, odd = nil, nil, nil
-			if k := kind(m.value); k == '[' || k == '"' {
-				c.Transcript, odd = readTranscript(m.value)
-				n := len(c.Transcript)
-				c.TranscriptEntryCount = &n
-			} else {
-				known = null
-			}
-		default:
-			known = false
-		}
-		if known {
+		if r.read(m) {
 			continue
 		}
 		if i := slices.IndexFunc(unknown, func(u member) bool { return u.name == m.name }); i >= 0 {
@@ -110,17 +60,88 @@ func readCall(value json.RawMessage) Row {
 			unknown = append(unknown, m)
 		}
 	}
+	c := r.call
 	if c.ID == "" {
 		return Row{Problem: "it has no id"}
 	}
-	if odd != nil {
-		unknown = append(unknown, member{"transcript", odd})
+	if r.odd != nil {
+		unknown = append(unknown, member{"transcript", r.odd})
 	}
 	if len(unknown) > 0 {
 		c.Extra = object(unknown)
 	}
-	c.RingingSeconds, c.DurationSeconds = seconds(times[0], times[1]), seconds(times[1], times[2])
+	c.RingingSeconds, c.DurationSeconds = seconds(r.times[0], r.times[1]), seconds(r.times[1], r.times[2])
 	return Row{Call: c}
+}
+
+// callReader reads the members of a call.
+type callReader struct {
+	call  *Call
+	times [3]*time.Time   // when it started, was answered and ended
+	odd   json.RawMessage // what is unknown in the transcript, nil for nothing
+}
+
+// read reads a member, and reports whether its name and its value are known.
+func (r *callReader) read(m member) (known bool) {
+	c := r.call
+	known = true
+	switch m.name {
+	case "id":
+		c.ID = readID(m.value)
+	case "status":
+		status, ok := enum(m.value, AllCallStatus)
+		if c.Status, known = CallStatusUnrecognized, ok || kind(m.value) == 'n'; ok {
+			c.Status = *status
+		}
+	case "result":
+		c.Result, known = nullableEnum(m.value, AllCallResult, CallResultUnrecognized)
+	case "dial_error":
+		c.DialError, known = nullableEnum(m.value, AllDialError, DialErrorUnrecognized)
+	case "ended_by":
+		c.EndedBy, known = nullableEnum(m.value, AllCallEndedBy, CallEndedByUnrecognized)
+	case "phone_number":
+		c.PhoneNumber, known = nullableText(m.value)
+	case "end_reason":
+		c.EndReason, known = nullableText(m.value)
+	case "recording_url":
+		c.RecordingURL, known = nullableText(m.value)
+	case "started_at":
+		c.StartedAt, r.times[0], known = readTime(m.value)
+	case "answered_at":
+		c.AnsweredAt, r.times[1], known = readTime(m.value)
+	case "ended_at":
+		c.EndedAt, r.times[2], known = readTime(m.value)
+	case "structured_output":
+		c.StructuredOutput = nil
+		if kind(m.value) != 'n' {
+			c.StructuredOutput = m.value
+		}
+	case "transcript":
+		known = r.readTranscript(m.value)
+	default:
+		known = false
+	}
+	return known
+}
+
+func (r *callReader) readTranscript(value json.RawMessage) (known bool) {
+	c := r.call
+	c.Transcript, c.TranscriptEntryCount, r.odd = nil, nil, nil
+	if k := kind(value); k != '[' && k != '"' {
+		return k == 'n'
+	}
+	c.Transcript, r.odd = readTranscript(value)
+	n := len(c.Transcript)
+	c.TranscriptEntryCount = &n
+	return true
+}
+
+// readID reads a string, or a number as it is written.
+func readID(value json.RawMessage) string {
+	if k := kind(value); k == '-' || '0' <= k && k <= '9' {
+		return string(value)
+	}
+	return text(value)
 }
 
 // readTranscript also returns what is unknown in the entries, nil for nothing.

@@ -1,4 +1,4 @@
-// HAProxy and nginx as they come, in front of the gateway; and the signals by which its process is ended.
+// HAProxy and nginx in front of the gateway; and the signals that end its process.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { startGateway } from "./gateway.mjs";
 
 const timeout = 60_000;
 
-/** freePort is one that nobody listens on. */
+/** freePort returns a port that is not in use. */
 function freePort() {
   return new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
@@ -21,7 +21,7 @@ function freePort() {
   });
 }
 
-/** run runs a program in the foreground, in a folder with a file of its settings, until the test ends. */
+/** run runs a program in the foreground, in a folder with its configuration file, until the test ends. */
 function run(t, command, file, settings, ...args) {
   const folder = mkdtempSync(join(tmpdir(), "balancer-"));
   writeFileSync(join(folder, file), settings);
@@ -38,7 +38,7 @@ function run(t, command, file, settings, ...args) {
   return log;
 }
 
-/** until waits for a function to give something. */
+/** until waits for a truthy result of a function. */
 async function until(what, log, get) {
   for (const began = Date.now(); Date.now() - began < timeout; await wait(50)) {
     const got = await get().catch(() => undefined);
@@ -47,7 +47,7 @@ async function until(what, log, get) {
   assert.fail(`${what}\n${log.text}`);
 }
 
-/** ask sends a query, and gives the number of calls in the answer. */
+/** ask sends a query, and returns the number of calls in the response. */
 async function ask(address, method = "POST", comment = "") {
   const query = `{ calls(first: 3) { nodes { id } } } ${comment}`;
   const answer = method === "POST"
@@ -89,16 +89,16 @@ backend gateways
       const row = rows.find((values) => values[1] === "gateway");
       return Object.fromEntries(names.map((name, i) => [name, row[i]]));
     };
-    // L7STS is a status that says no.
+    // L7STS is an error status.
     const checked = await until("HAProxy never checks", log, async () => {
       const got = await server();
       return ["L7OK", "L7STS", "L7RSP"].includes(got.check_status) && got;
     });
     assert.deepEqual([checked.status, checked.check_status], ["UP", "L7OK"], `${checked.check_code} ${log.text}`);
     for (const method of ["POST", "GET"]) assert.equal(await ask(address, method), 3);
-    if (graceful) { // while it drains it says so, and HAProxy believes it
+    if (graceful) { // HAProxy stops sending while the gateway drains
       stopped = gateway.stop();
-      await until("HAProxy goes on sending", log, async () => (await server()).status === "DOWN");
+      await until("HAProxy still uses the gateway", log, async () => (await server()).status === "DOWN");
       await stopped;
     }
   });
@@ -118,7 +118,7 @@ test("nginx keeps its connections, as deploy/nginx.conf sets it", { timeout: 2 *
   await until("nginx does not answer", log, async () => (await fetch(`${address}/healthz`)).ok);
   for (let i = 0; i < 50; i++) assert.equal(await ask(address, i % 2 ? "GET" : "POST"), 3);
   assert.equal(await ask(address, "GET", `#${"x".repeat(200_000)}`), 3);
-  // What nginx keeps an idle connection for is less than the gateway does, which says so itself.
+  // nginx closes idle connections earlier than the gateway, whose help names its own timeout.
   const keeps = Number(settings.match(/keepalive_timeout (\d+)s/)[1]);
   const help = execFileSync(process.env.GATEWAY_BIN, ["--help"], { encoding: "utf8" });
   const idle = Number(help.match(/--idle-timeout=(\d+)s/)[1]);
@@ -126,7 +126,7 @@ test("nginx keeps its connections, as deploy/nginx.conf sets it", { timeout: 2 *
   assert.doesNotMatch(log.text, /prematurely closed|reset by peer/);
 });
 
-/** end starts the gateway, sends it signals, each after the log says so, and gives its exit code. */
+/** end starts the gateway, sends signals, each after a text in the log, and returns the exit code. */
 async function end(t, settings, ...steps) {
   const env = { PATH: process.env.PATH, GATEWAY_LISTEN: "127.0.0.1:0", ...settings };
   const child = spawn(process.env.GATEWAY_BIN, [], { env, stdio: ["ignore", "ignore", "pipe"] });
@@ -135,7 +135,7 @@ async function end(t, settings, ...steps) {
   const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve(code ?? signal)));
   t.after(() => child.kill("SIGKILL"));
   for (const [signal, after] of steps) {
-    await until(`it never says ${after}`, log, async () => log.text.includes(after));
+    await until(`the log never contains ${after}`, log, async () => log.text.includes(after));
     child.kill(signal);
   }
   return exited;
@@ -143,7 +143,7 @@ async function end(t, settings, ...steps) {
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   const code = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal];
-  test(`${signal} lets it finish, and once more ends it at once`, { timeout }, async (t) => {
+  test(`${signal} shuts down gracefully, and a second one ends the process at once`, { timeout }, async (t) => {
     assert.equal(await end(t, {}, [signal, "msg=listening"]), 0);
     assert.equal(await end(t, { GATEWAY_DRAIN_DELAY: "1h" }, [signal, "msg=listening"], [signal, "stopping"]), code);
   });

@@ -1,10 +1,10 @@
-// Apollo Client: its cache grows a list page by page, asks by hashes, and tells failures apart by their codes.
+// Apollo Client: its cache grows a list page by page, it sends hashes of documents, and it distinguishes errors by their codes.
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
 import { automaticQueries, explain, newClient, trustedQueries } from '../../examples/apollo/client.js'
 import { CALLS, openList } from '../../examples/apollo/list.js'
-import { example, itRuns, itWalks, movingList, recordFetch, runScript, tellVersions } from './clients.mjs'
+import { example, itRuns, itWalks, movingList, recordFetch, runScript, reportVersions } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 const first = 10
@@ -16,17 +16,17 @@ describe('Apollo Client', { timeout: 120_000 }, () => {
 
   itWalks('relayStylePagination and fetchMore', ['@apollo/client'], () => gateway, (variables) => openList(newClient(gateway.graphql), variables))
 
-  it('asks by hash over GET, sends the query once, and hits from then on', async (t) => {
+  it('sends a hash by GET, then the query once, and only hashes from then on', async (t) => {
     const wire = recordFetch(t)
-    const ask = () => openList(newClient(gateway.graphql, automaticQueries()), { first })
-    const list = await ask()
+    const open = () => openList(newClient(gateway.graphql, automaticQueries()), { first })
+    const list = await open()
     assert.deepEqual(wire.exchanges.map(({ method }) => method), ['GET', 'POST'])
-    const [miss, told] = wire.exchanges
+    const [miss, registered] = wire.exchanges
     assert.equal(miss.answer.errors[0].extensions.code, 'PERSISTED_QUERY_NOT_FOUND')
-    assert.match(JSON.parse(told.body).query, /^query Calls/)
+    assert.match(JSON.parse(registered.body).query, /^query Calls/)
 
     await list.more()
-    await ask() // as another browser
+    await open() // as another browser
     assert.deepEqual(wire.exchanges.map(({ method }) => method), ['GET', 'POST', 'GET', 'GET'])
     for (const { url, answer } of wire.exchanges.slice(2)) {
       assert.equal(url.searchParams.has('query'), false)
@@ -36,7 +36,7 @@ describe('Apollo Client', { timeout: 120_000 }, () => {
   })
 
   it('runs the operations of its manifest, and nothing else, with that as trusted documents', async (t) => {
-    await tellVersions(t, '@apollo/generate-persisted-query-manifest')
+    await reportVersions(t, '@apollo/generate-persisted-query-manifest')
     await runScript('apollo:manifest')
     const path = example('apollo/manifest.json')
     const trusting = await startGateway({ GATEWAY_TRUSTED_DOCUMENTS: path })
@@ -51,7 +51,7 @@ describe('Apollo Client', { timeout: 120_000 }, () => {
     await assert.rejects(openList(newClient(trusting.graphql), { first }), code('PERSISTED_QUERY_REQUIRED'))
   })
 
-  it('tells failures apart by extensions.code', async (t) => {
+  it('distinguishes errors by extensions.code', async (t) => {
     const ask = (url, variables) => newClient(url).query({ query: CALLS, variables: { first, ...variables } })
     const failure = async (url, variables) => explain(await ask(url, variables).then(() => assert.fail('no failure'), (error) => error))
 

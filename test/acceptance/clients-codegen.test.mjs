@@ -1,4 +1,4 @@
-// graphql-codegen and the TypeScript compiler: what is typed runs, and what is wrong does not compile.
+// graphql-codegen and the TypeScript compiler: typed code runs, and incorrect code does not compile.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { example, itRuns, runScript, tellVersions } from './clients.mjs'
+import { example, itRuns, runScript, reportVersions } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 describe('graphql-codegen and TypeScript', { timeout: 120_000 }, () => {
@@ -17,11 +17,11 @@ describe('graphql-codegen and TypeScript', { timeout: 120_000 }, () => {
     calls = await import('../../examples/codegen/build/calls.js')
   })
 
-  it('compiles what is right, and nothing that is wrong', async (t) => {
-    await tellVersions(t, '@graphql-codegen/cli', '@graphql-codegen/client-preset', 'typescript')
+  it('compiles correct expressions, and no incorrect ones', async (t) => {
+    await reportVersions(t, '@graphql-codegen/cli', '@graphql-codegen/client-preset', 'typescript')
     const cases = {
       'call.startedAt?.endsWith("Z")': undefined,
-      'call.phoneNumber': /TS2339: Property 'phoneNumber' does not exist/, // not asked for
+      'call.phoneNumber': /TS2339: Property 'phoneNumber' does not exist/, // not selected
       'call.status === "DONE"': /TS2367: .*'CallStatus' and '"DONE"' have no overlap/,
       'call.startedAt?.getTime()': /TS2339: Property 'getTime' does not exist on type 'string'/,
       'call.structuredOutput.nps': /TS18046: 'call.structuredOutput' is of type 'unknown'/,
@@ -33,7 +33,7 @@ describe('graphql-codegen and TypeScript', { timeout: 120_000 }, () => {
     }
   })
 
-  it('shows a value newer than the schema as it came', () => {
+  it('shows the raw value of an unrecognized one', () => {
     assert.equal(calls.statusOf({ status: 'UNRECOGNIZED', extra: { status: 'paused' } }), 'paused')
     assert.equal(calls.statusOf({ status: 'UNRECOGNIZED', extra: null }), 'unknown')
     assert.equal(calls.statusOf({ status: 'ONGOING', extra: null }), 'talking')
@@ -48,7 +48,7 @@ describe('graphql-codegen and TypeScript', { timeout: 120_000 }, () => {
     await assert.rejects(calls.newestCalls(gateway.graphql, 3), /^Error: PERSISTED_QUERY_REQUIRED: /)
   })
 
-  it('makes the same of the endpoint as of the file, with graphql 17', async (t) => {
+  it('generates the same code from the endpoint as from the file, with graphql 17', async (t) => {
     const gateway = await startGateway()
     t.after(gateway.stop)
     const ofFile = await generate(t, fileURLToPath(new URL('../../schema.graphqls', import.meta.url)))
@@ -71,7 +71,7 @@ async function generate(t, schema) {
   return Object.fromEntries(await Promise.all(files.map(async (name) => [name, await readFile(join(target, name), 'utf8')])))
 }
 
-/** Compiles expressions about a `call`, and gives the compiler's error for each that has one. */
+/** Compiles expressions about a `call`, and returns the compiler's errors by expression. */
 async function compile(expressions) {
   const folder = await mkdtemp(example('codegen/build/expressions-'))
   try {

@@ -1,4 +1,4 @@
-// genqlient: Go code that is generated from the schema and one document, and walks all calls of a status.
+// genqlient: Go code that is generated from the schema and one document, and walks all calls of some statuses.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
@@ -11,10 +11,10 @@ const go = (args, env) => promisify(execFile)('go', args, { cwd: example('go'), 
 
 describe('genqlient', { timeout: 300_000 }, () => {
   let gateway
-  before(async () => (gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: '0' })))
+  before(async () => (gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: '0', GATEWAY_CACHE_TTL: '0' })))
   after(() => gateway?.stop())
 
-  it('has generated what is committed', async (t) => {
+  it('generates the committed code', async (t) => {
     const committed = await readFile(example('go/generated.go'), 'utf8')
     await go(['generate', '.'])
     assert.equal(await readFile(example('go/generated.go'), 'utf8'), committed, 'run go generate in examples/go and commit what it made')
@@ -22,15 +22,22 @@ describe('genqlient', { timeout: 300_000 }, () => {
   })
 
   it('walks all calls of some statuses', async () => {
-    const { calls } = await gateway.query(`query ($s: [CallOrderStatus!]) { calls(first: 1, statuses: $s) { totalCount } }`, { s: statuses })
+    const count = async () => {
+      const { calls } = await gateway.query('query ($s: [CallOrderStatus!]) { calls(first: 1, statuses: $s) { totalCount } }', { s: statuses })
+      return calls.totalCount
+    }
+    const before = await count()
     const { stdout } = await go(['run', '.', ...statuses], { GATEWAY_URL: gateway.graphql })
     const lines = stdout.trim().split('\n')
-    assert.equal(lines.pop(), `${calls.totalCount} calls`)
-    assert.equal(new Set(lines).size, calls.totalCount, 'none comes twice')
-    assert.ok(calls.totalCount > 200, 'several pages')
+    assert.equal(lines.pop(), `${lines.length} calls`)
+    assert.equal(new Set(lines).size, lines.length, 'no call comes twice')
+    // Queued orders of the demo leave this list, and some come back as cancelled ones.
+    const after = await count()
+    assert.ok(Math.abs(lines.length - before) <= 20 && Math.abs(lines.length - after) <= 20, `${before}, ${lines.length}, ${after} calls`)
+    assert.ok(lines.length > 200, 'several pages')
   })
 
-  it('tells an error of the gateway', async () => {
+  it('prints an error of the gateway', async () => {
     await assert.rejects(go(['run', '.', 'NONSENSE'], { GATEWAY_URL: gateway.graphql }), ({ stderr }) => {
       assert.match(stderr, /NONSENSE/)
       return true

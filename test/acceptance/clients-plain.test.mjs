@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { newestCalls } from '../../examples/fetch/newest.js'
 import { pagesOfCalls } from '../../examples/graphql-request/walk.js'
-import { itRuns, movingList, statuses, tellVersions, watchList } from './clients.mjs'
+import { itRuns, movingList, statuses, reportVersions, watchList } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 const first = 10
@@ -13,14 +13,14 @@ describe('Clients without a cache', { timeout: 120_000 }, () => {
   before(async () => (gateway = await startGateway(movingList)))
   after(() => gateway?.stop())
 
-  it('fetch gets the newest calls, or an error with its code', async () => {
+  it('fetch returns the newest calls, or an error with its code', async () => {
     const calls = await newestCalls(gateway.graphql, first)
     assert.equal(new Set(calls.map(({ id }) => id)).size, first)
     await assert.rejects(newestCalls(gateway.graphql, -1), /^Error: BAD_USER_INPUT: /)
   })
 
-  it('graphql-request walks to the end while calls arrive: none twice, none lost', async (t) => {
-    await tellVersions(t, 'graphql-request')
+  it('graphql-request walks to the end while calls arrive: no duplicates, no losses', async (t) => {
+    await reportVersions(t, 'graphql-request')
     const list = await watchList(gateway)
     const ids = []
     for await (const page of pagesOfCalls(gateway.graphql, { first, statuses })) {
@@ -30,7 +30,7 @@ describe('Clients without a cache', { timeout: 120_000 }, () => {
     t.diagnostic(await list.check(ids))
   })
 
-  it('graphql-request tells a failure by its code', async () => {
+  it('graphql-request reports the code of an error', async () => {
     await assert.rejects(pagesOfCalls(gateway.graphql, { first: -1 }).next(), ({ response }) => {
       assert.equal(response.errors[0].extensions.code, 'BAD_USER_INPUT')
       return true

@@ -1,4 +1,4 @@
-// What Relay asks of a gateway: its compiler accepts connections and refetchable fragments, and its hooks walk and refetch.
+// Relay: its compiler accepts connections and refetchable fragments, and its hooks walk and refetch.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import { example, itRuns, movingList, recordFetch, runScript, statuses, tellVersions, watchList } from './clients.mjs'
+import { example, itRuns, movingList, recordFetch, runScript, statuses, reportVersions, watchList } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 const require = createRequire(example('relay/'))
@@ -27,7 +27,7 @@ describe('Relay', { timeout: 120_000 }, () => {
   const artifact = (name) => require(`./build/__generated__/${name}.graphql`)
 
   it('compiles the pagination fragment to a connection on Query', async (t) => {
-    await tellVersions(t, 'relay-compiler', 'react-relay', 'react')
+    await reportVersions(t, 'relay-compiler', 'react-relay', 'react')
     const { metadata } = artifact('CallList_query')
     const forward = { count: 'count', cursor: 'cursor' }
     assert.deepEqual(metadata.connection, [{ ...forward, direction: 'forward', path: ['calls'] }])
@@ -41,7 +41,7 @@ describe('Relay', { timeout: 120_000 }, () => {
     assert.match(refetch.operation.params.text, /node\(id: \$id\)/)
   })
 
-  it('refuses a fragment with a field that the schema does not have', async () => {
+  it('rejects a fragment with a field that the schema does not have', async () => {
     await inCopy(async (folder) => {
       const file = join(folder, 'src', 'CallList.jsx')
       const source = await readFile(file, 'utf8')
@@ -53,7 +53,7 @@ describe('Relay', { timeout: 120_000 }, () => {
     })
   })
 
-  it('walks to the end by usePaginationFragment while calls arrive: none twice, none lost', async (t) => {
+  it('walks to the end by usePaginationFragment while calls arrive: no duplicates, no losses', async (t) => {
     const list = await watchList(gateway)
     const wire = recordFetch(t)
     const page = await newPage(gateway.graphql, { count: pageSize, statuses })
@@ -61,7 +61,7 @@ describe('Relay', { timeout: 120_000 }, () => {
       await list.moves()
       await page.more()
     }
-    assert.deepEqual(page.ids(), wire.ids(), 'the page shows what was answered, in its order')
+    assert.deepEqual(page.ids(), wire.ids(), 'the page shows the responses in their order')
     await page.close()
     t.diagnostic(await list.check(wire.ids()))
   })

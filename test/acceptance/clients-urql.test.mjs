@@ -15,7 +15,7 @@ describe('urql and graphcache', { timeout: 120_000 }, () => {
 
   itWalks('relayPagination', ['@urql/core', '@urql/exchange-graphcache'], () => gateway, (variables) => openList(newClient(gateway.graphql), variables))
 
-  it('is answered with JSON, although its Accept lists streams', async (t) => {
+  it('receives JSON, although its Accept lists streams', async (t) => {
     const wire = recordFetch(t)
     const list = await openList(newClient(gateway.graphql), { first })
     assert.equal(list.calls().length, first)
@@ -25,7 +25,7 @@ describe('urql and graphcache', { timeout: 120_000 }, () => {
     assert.match(type, /^application\/(graphql-response\+)?json\b/)
   })
 
-  it('tells a failure by its code', async () => {
+  it('reports the code of an error', async () => {
     await assert.rejects(openList(newClient(gateway.graphql), { first: -1 }), ({ graphQLErrors: [error] }) => {
       assert.equal(error.extensions.code, 'BAD_USER_INPUT')
       return true

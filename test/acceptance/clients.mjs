@@ -1,4 +1,4 @@
-// What the tests of clients share: a list that moves while a client walks it, and a look at what goes over the wire.
+// Helpers of the client tests: a list that moves while a client walks it, and a record of HTTP requests.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
@@ -13,7 +13,7 @@ const patience = 15_000
 /** The path of a file below examples/. */
 export const example = (path) => fileURLToPath(new URL(`../../examples/${path}`, import.meta.url))
 
-/** Calls that arrive fast, and read anew for each page, so that every page finds the list moved. */
+/** Settings with many new calls and without a cache, so that the list has moved at every page. */
 export const movingList = {
   GATEWAY_DEMO_CALLS_PER_MINUTE: '1200',
   GATEWAY_CACHE_TTL: '0',
@@ -21,10 +21,10 @@ export const movingList = {
   GATEWAY_MAX_PAGE_SIZE: '1000',
 }
 
-/** Orders that wait to be called, which come and go at the head of the list, and cancelled ones, which stay. */
+/** Waiting orders, which come and go at the head of the list, and cancelled orders, which stay. */
 export const statuses = ['INITIALIZING', 'QUEUED_FOR_CALLING', 'CANCELLED']
 
-/** Waits until calls leave the list too, and notes which are there before a client walks them. */
+/** Waits until calls leave the list too, and records its calls before a client walks them. */
 export async function watchList(gateway) {
   const first = await list(gateway)
   const start = await until('no call leaves', async () => {
@@ -32,21 +32,29 @@ export async function watchList(gateway) {
     return first.some((id) => !now.has(id)) && [...now]
   })
   let newest = start[0]
+  // A call may leave the list and return with another status, so each observation counts.
+  let stayed = start
+  const observe = async () => {
+    const now = await list(gateway)
+    const present = new Set(now)
+    stayed = stayed.filter((id) => present.has(id))
+    return now
+  }
   return {
     /** Waits until another call is at the head of the list. */
     async moves() {
       const before = newest
       newest = await until('no call arrives', async () => {
-        const { calls } = await gateway.query(`query ($statuses: [CallOrderStatus!]) { calls(first: 1, statuses: $statuses) { nodes { id } } }`, { statuses })
-        return calls.nodes[0].id !== before && calls.nodes[0].id
+        const [first] = await observe()
+        return first !== before && first
       })
     },
-    /** Fails unless these ids, in the order in which they were received, are the walk that was promised. */
+    /** Fails unless these IDs, in the order in which they were received, keep the guarantee about moving lists. */
     async check(walked) {
-      const now = await list(gateway)
+      const now = await observe()
       const seen = new Set(walked)
       assert.equal(seen.size, walked.length, 'no call comes twice')
-      assert.deepEqual(start.filter((id) => now.includes(id) && !seen.has(id)), [], 'no call is lost that was there all the time')
+      assert.deepEqual(stayed.filter((id) => !seen.has(id)), [], 'no call is lost that stayed in the list')
       const arrived = now.filter((id) => !start.includes(id)).length
       const left = start.filter((id) => !now.includes(id)).length
       assert.ok(arrived > 0, 'calls arrived meanwhile, or this test proves nothing')
@@ -55,28 +63,28 @@ export async function watchList(gateway) {
   }
 }
 
-/** What `ask` gives, once it gives something. */
-async function until(failure, ask) {
+/** Returns the first truthy result of a function. */
+async function until(failure, get) {
   for (const end = Date.now() + patience; Date.now() < end; await delay(10)) {
-    const found = await ask()
+    const found = await get()
     if (found) return found
   }
   assert.fail(`${failure} within ${patience} ms`)
 }
 
-/** The ids of the whole list: as one answer, so no cursor is involved. */
+/** The IDs of the whole list, in one response, so without a cursor. */
 async function list(gateway) {
   const { calls } = await gateway.query(
     `query ($statuses: [CallOrderStatus!]) { calls(first: 1000, statuses: $statuses) { nodes { id } pageInfo { hasNextPage } } }`,
     { statuses },
   )
-  assert.equal(calls.pageInfo.hasNextPage, false, 'the list fits one answer')
+  assert.equal(calls.pageInfo.hasNextPage, false, 'the list fits one response')
   return calls.nodes.map(({ id }) => id)
 }
 
 /**
- * Records what `fetch` sends and receives until the test ends. Clients merge pages and drop what comes twice, so a test looks
- * here for what the gateway really answered.
+ * Records what `fetch` sends and receives until the test ends. Clients merge pages and drop duplicates, so tests read the
+ * gateway's responses here.
  */
 export function recordFetch(t) {
   const { fetch } = globalThis
@@ -91,12 +99,12 @@ export function recordFetch(t) {
   t.after(() => (globalThis.fetch = fetch))
   return {
     exchanges,
-    /** The ids of all calls in all answers. */
+    /** The IDs of all calls in all responses. */
     ids: () => exchanges.flatMap(({ answer }) => answer.data?.calls?.edges ?? []).map(({ node }) => node.id),
   }
 }
 
-/** Runs a script of examples/package.json, and gives what it printed. */
+/** Runs a script of examples/package.json, and returns its output. */
 export async function runScript(name, gateway) {
   const env = { ...process.env, NO_COLOR: '1', ...(gateway && { GATEWAY_URL: gateway.graphql }) }
   const { stdout } = await promisify(execFile)('npm', ['run', '--silent', name], { cwd: example(''), env, timeout: 60_000 })
@@ -105,8 +113,8 @@ export async function runScript(name, gateway) {
 
 /** Defines a test: a list that a client with a cache shows grows to its end while calls arrive. */
 export function itWalks(by, packages, gateway, openList) {
-  it(`walks to the end by ${by} while calls arrive: none twice, none lost`, async (t) => {
-    await tellVersions(t, ...packages)
+  it(`walks to the end by ${by} while calls arrive: no duplicates, no losses`, async (t) => {
+    await reportVersions(t, ...packages)
     const list = await watchList(gateway())
     const wire = recordFetch(t)
     const shown = await openList({ first: 10, statuses })
@@ -115,12 +123,12 @@ export function itWalks(by, packages, gateway, openList) {
       await shown.more()
     }
     const ids = shown.calls().map(({ id }) => id)
-    assert.deepEqual(ids, wire.ids(), 'the cache holds what was answered, in its order')
+    assert.deepEqual(ids, wire.ids(), 'the cache contains the responses in their order')
     t.diagnostic(await list.check(ids))
   })
 }
 
-/** Defines a test: a program of the examples runs, against a gateway whose list stands still, and prints such a line. */
+/** Defines a test: a program of the examples runs against a list without new calls, and prints such a line. */
 export function itRuns(name, line) {
   it(`runs as a program: npm run ${name}`, async (t) => {
     const gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: '0' })
@@ -129,8 +137,8 @@ export function itRuns(name, line) {
   })
 }
 
-/** Notes the installed versions of packages with the test's result. */
-export async function tellVersions(t, ...packages) {
+/** Reports the installed versions of packages with the result of the test. */
+export async function reportVersions(t, ...packages) {
   for (const name of packages) {
     const { version } = JSON.parse(await readFile(example(`node_modules/${name}/package.json`), 'utf8'))
     t.diagnostic(`${name} ${version}`)

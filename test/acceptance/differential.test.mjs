@@ -53,7 +53,7 @@ describe('The gateway and graphql-js', { timeout: 24 * 3600 * 1000 }, () => {
     upstream?.stop()
   })
 
-  /** Compares the answers to a request; gives what differs from each oracle and is not known, and notes what is. */
+  /** Compares the responses to a request: returns unknown differences from each oracle, and counts known ones. */
   async function compare(request, met = new Map()) {
     const answer = await ask(gateway.graphql, request)
     const found = []
@@ -68,7 +68,7 @@ describe('The gateway and graphql-js', { timeout: 24 * 3600 * 1000 }, () => {
     return found
   }
 
-  it('agree on what was chosen', async (t) => {
+  it('agree on chosen requests', async (t) => {
     const requests = chosenRequests(cursors)
     assert.ok(requests.length >= 300)
     const met = new Map(),
@@ -84,7 +84,7 @@ describe('The gateway and graphql-js', { timeout: 24 * 3600 * 1000 }, () => {
     )
   })
 
-  it('agree on what is random', async (t) => {
+  it('agree on random requests', async (t) => {
     const samples = { ids: rows.slice(0, 6).map(({ id }) => id), cursors: [0, 3, 10, 44].map((i) => cursors[i]) }
     const generate = newGenerator(graphql16, graphql16.buildSchema(sdl), samples)
     const found = [],

@@ -1,4 +1,4 @@
-// What people meet in GraphiQL beside the query that works: links, trouble, phones, and help for those who do not see.
+// GraphiQL apart from queries that work: links, errors, phones and accessibility.
 import assert from 'node:assert/strict'
 import { mkdir, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -12,7 +12,7 @@ import { startGateway } from './gateway.mjs'
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const screenshots = process.env.SCREENSHOTS
 
-describe('GraphiQL, beside queries that work', { timeout: 180_000 }, () => {
+describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
   let browser, gateway
   const closing = []
   before(async () => {
@@ -25,7 +25,7 @@ describe('GraphiQL, beside queries that work', { timeout: 180_000 }, () => {
     for (const close of closing) await close()
   })
 
-  /** Opens GraphiQL as somebody who was never there. */
+  /** Opens GraphiQL as a first-time visitor. */
   async function visit(address, options = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, bypassCSP: options.audited, permissions: ['clipboard-read', 'clipboard-write'], ...options })
     context.setDefaultTimeout(20_000)
@@ -52,7 +52,7 @@ describe('GraphiQL, beside queries that work', { timeout: 180_000 }, () => {
   const query = 'query Linked($n: Int!) {\n  calls(first: $n) {\n    nodes {\n      id\n    }\n  }\n}'
   const variables = '{ "n": 3 }'
 
-  it('is of use soon, and asks this gateway alone', async (t) => {
+  it('is usable soon, and sends requests to this gateway only', async (t) => {
     const context = await browser.newContext()
     context.setDefaultTimeout(20_000)
     const page = await context.newPage()
@@ -69,7 +69,7 @@ describe('GraphiQL, beside queries that work', { timeout: 180_000 }, () => {
     assert.deepEqual(finished.map((request) => request.url()).filter((url) => !url.startsWith(gateway.url) && !url.startsWith('blob:')), [])
     const sizes = await Promise.all(finished.map((request) => request.sizes().then((size) => size.responseBodySize, () => 0)))
     const bytes = sizes.reduce((sum, n) => sum + n, 0)
-    t.diagnostic(`ready after ${(ready / 1000).toFixed(1)} s, first answer after ${(answered / 1000).toFixed(1)} s, ${bytes} bytes in ${finished.length} requests`)
+    t.diagnostic(`ready after ${(ready / 1000).toFixed(1)} s, first response after ${(answered / 1000).toFixed(1)} s, ${bytes} bytes in ${finished.length} requests`)
     assert.ok(bytes < 1_150_000, `${bytes} bytes`)
     await context.close()
   })
@@ -84,7 +84,7 @@ describe('GraphiQL, beside queries that work', { timeout: 180_000 }, () => {
     await page.context().close()
   })
 
-  it('copies a link that brings another browser to the same query, and no header', async () => {
+  it('copies a link that opens the same query in another browser, without headers', async () => {
     const page = await visit(`${gateway.url}#query=${encodeURIComponent(query)}&variables=${encodeURIComponent(variables)}`)
     await page.getByRole('button', { name: 'Headers', exact: true }).click()
     await pasteHeaders(page, '{"Authorization": "Bearer do-not-share"}')
@@ -101,7 +101,7 @@ describe('GraphiQL, beside queries that work', { timeout: 180_000 }, () => {
     await other.context().close()
   })
 
-  it('says what to do without a token, and stops saying it', async () => {
+  it('explains a missing token, until there is one', async () => {
     const locked = await startGateway({ GATEWAY_TOKENS: 'letmein' })
     closing.push(() => locked.stop())
     const page = await visit(locked.url)
@@ -118,7 +118,7 @@ describe('GraphiQL, beside queries that work', { timeout: 180_000 }, () => {
     await page.context().close()
   })
 
-  it('tells trouble upstream, and when to try again', async () => {
+  it('reports an upstream error, and when to retry', async () => {
     const upstream = createServer((_, response) => response.writeHead(429, { 'retry-after': '7' }).end()).listen(0, '127.0.0.1')
     await once(upstream, 'listening')
     const limited = await startGateway({ REVOX_API_KEY: 'key', REVOX_BASE_URL: `http://127.0.0.1:${upstream.address().port}` })
@@ -134,7 +134,7 @@ describe('GraphiQL, beside queries that work', { timeout: 180_000 }, () => {
     await page.context().close()
   })
 
-  it('says when the gateway is gone', async () => {
+  it('reports an unreachable gateway', async () => {
     const gone = await startGateway()
     const page = await visit(gone.url)
     await gone.stop()
@@ -148,7 +148,7 @@ describe('GraphiQL, beside queries that work', { timeout: 180_000 }, () => {
     dark: { colorScheme: 'dark' },
     phone: { viewport: { width: 375, height: 740 }, hasTouch: true },
   })) {
-    it(`has no serious fault of accessibility of ours: ${name}`, async (t) => {
+    it(`has no serious accessibility violation of its own: ${name}`, async (t) => {
       const page = await visit(gateway.url, { ...options, audited: true, bypassCSP: true })
       await run(page)
       await shows(page, '"nodes"')

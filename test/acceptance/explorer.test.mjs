@@ -14,7 +14,7 @@ const patience = 20_000
 describe('GraphiQL', { timeout: 180_000 }, () => {
   let gateway, profile, context, page
   const foreign = [] // requests to other hosts
-  const complaints = [] // what the page, its workers and its policy complained about
+  const complaints = [] // errors of the page, its workers and its policy
 
   before(async () => {
     await access(browser).catch(() => assert.fail(`There is no Chromium at ${browser}. Say where it is with CHROMIUM.`))
@@ -47,7 +47,7 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     if (profile) await rm(profile, { recursive: true, force: true, maxRetries: 5 })
   })
 
-  /** Records requests to other hosts, and lets none through; and everything that is not as it should be. */
+  /** Records and aborts requests to other hosts, and records all errors. */
   async function watch(context) {
     const { host } = new URL(gateway.url)
     await context.route('**/*', (route, request) => {
@@ -63,7 +63,7 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     )
     context.on('weberror', (error) => complaints.push(String(error.error())))
     context.on('requestfailed', (request) => {
-      // A page that is left while a worker still loads aborts that. What a policy forbids fails by another name.
+      // Leaving a page aborts the load of a worker. A violation of the policy has another error.
       if (request.failure().errorText === 'net::ERR_ABORTED' && request.url().startsWith(gateway.url)) return
       complaints.push(`${request.url()} ${request.failure().errorText}`)
     })
@@ -85,7 +85,7 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     await page.getByRole('button', { name: 'Hide Documentation Explorer' }).click()
   })
 
-  it('says that the data is made up', async () => {
+  it('says that the data is invented', async () => {
     const status = page.getByRole('status').filter({ hasText: 'Demo data' })
     await status.waitFor()
     assert.match(await status.innerText(), /^Demo data: made-up calls that keep arriving\. Set REVOX_API_KEY to see your own\.$/)
@@ -115,7 +115,7 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     await shown(String(answer.data.failed.totalCount))
   })
 
-  it('walks on from a cursor that was pasted into the variables', async () => {
+  it('continues a walk from a cursor in the variables', async () => {
     await openTab('Walk')
     const first = await run()
     await paste('Variables', JSON.stringify({ first: 10, after: first.answer.data.calls.pageInfo.endCursor }))
@@ -135,12 +135,12 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
   it('keeps a history of queries, but not of their headers', async () => {
     await page.getByRole('button', { name: 'Variables' }).click()
     await paste('Variables', JSON.stringify({ first: 7 }))
-    // What is written here was typed after the headers, so GraphiQL has them by now.
+    // These variables were typed after the headers, so GraphiQL has the headers by now.
     await until('the variables to be stored', () => page.evaluate(() => localStorage.getItem('graphiql:variables')?.includes('7')))
     const { headers } = await run()
     assert.equal(headers['x-secret'], 'do-not-store')
     const history = () => page.evaluate(() => localStorage.getItem('graphiql:queries'))
-    // GraphiQL keeps a query when it runs, with the variables that it knows of by then: on a busy machine not yet these.
+    // GraphiQL stores a query when it runs, with the variables that it knows then: on a busy machine not yet these.
     await until('the query in the history', async () => (await run()) && (await history())?.includes('{\\"first\\":7}'))
     assert.doesNotMatch(await history(), /do-not-store/)
   })
@@ -196,12 +196,12 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     assert.ok(lightness.light > 600 && lightness.dark < 200, JSON.stringify(lightness))
   })
 
-  it('asked no other host and broke no rule of its policy', () => {
+  it('sent no request to another host and violated no policy', () => {
     assert.deepEqual(foreign, [])
     assert.deepEqual(complaints, [])
   })
 
-  /** Opens a tab and waits until GraphiQL has read its query: what it runs before is the operation of the old tab. */
+  /** Opens a tab and waits until GraphiQL has read its query: before that it runs the operation of the old tab. */
   async function openTab(name) {
     await page.getByRole('tab', { name }).click()
     await until(`GraphiQL to read ${name}`, () =>
@@ -237,11 +237,11 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
   }
 })
 
-/** Waits until a condition holds, looking again and again. */
+/** Waits until a condition holds. */
 async function until(what, condition) {
   const deadline = Date.now() + patience
   while (!(await condition())) {
-    if (Date.now() > deadline) assert.fail(`Waited in vain for ${what}.`)
+    if (Date.now() > deadline) assert.fail(`${what} did not come within ${patience} ms.`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

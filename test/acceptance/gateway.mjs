@@ -39,7 +39,7 @@ export async function startGateway(settings = {}) {
   }
 }
 
-/** Waits for the log line that tells the address, and checks that the gateway asks the upstream that it should. */
+/** Waits for the log line with the address, and checks that the gateway uses the expected upstream. */
 async function listening(child, log, upstream) {
   const found = new Promise((resolve, reject) => {
     child.on('error', reject)
@@ -55,7 +55,7 @@ async function listening(child, log, upstream) {
   return url.endsWith('/') ? url : `${url}/`
 }
 
-/** Runs a query and gives its data; fails on any error in the answer. */
+/** Runs a query and returns its data; fails on any error in the response. */
 async function query(url, text, variables) {
   const response = await fetch(new URL('graphql', url), {
     method: 'POST',

@@ -1,4 +1,4 @@
-// The audits by which the GraphQL over HTTP specification's reference implementation judges a server.
+// The audits of the reference implementation of the GraphQL over HTTP specification.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { serverAudits } from 'graphql-http'

@@ -1,4 +1,4 @@
-// What the endpoint says of itself is what schema.graphqls says, in the eyes of graphql-js.
+// Introspection of the endpoint equals schema.graphqls, as graphql-js reads both.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -10,8 +10,7 @@ const file = readFileSync(new URL('../../schema.graphqls', import.meta.url), 'ut
 const graphql17 = createRequire(new URL('graphql-17/package.json', import.meta.url))('graphql')
 
 /**
- * All that the introspection query can be asked to ask for; deprecation of directives is of a draft that the gateway
- * does not know.
+ * All options of the introspection query. Deprecation of directives is part of a draft that the gateway does not support.
  */
 const everything = {
   descriptions: true,
@@ -46,13 +45,13 @@ for (const graphql of [graphql16, graphql17]) {
     const built = graphql.buildSchema(file)
     const print = (schema) => graphql.printSchema(graphql.lexicographicSortSchema(schema))
 
-    it('is a schema that prints as the file does', () => {
+    it('prints the same schema as the file', () => {
       const schema = graphql.buildClientSchema(endpoint)
       assert.deepEqual(graphql.validateSchema(schema), [])
       assert.equal(print(schema), print(built))
     })
 
-    it('says the same of every type, field, argument and value', () => {
+    it('describes every type, field, argument and value in the same way', () => {
       const [said, right] = [endpoint, graphql.introspectionFromSchema(built, everything)].map((answer) =>
         comparable(graphql, answer),
       )
@@ -83,7 +82,7 @@ function comparable(graphql, { __schema: { types, directives, ...rest } }) {
   return Object.fromEntries(names.map((name) => [name, JSON.stringify(told.get(name), sorted)]))
 }
 
-/** For JSON.stringify: the order of members says nothing. */
+/** For JSON.stringify: the order of members has no meaning. */
 const sorted = (_, value) =>
   value && typeof value === 'object' && !Array.isArray(value)
     ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))

@@ -1,13 +1,107 @@
-import { execFile } from 'node:child_process'
+// The suites of the example page: a browser, a gateway with the built page in front of it, and what their tests share.
+import assert from 'node:assert/strict'
+import { access, mkdir, readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { after, before, describe } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { chromium } from 'playwright-core'
 import { startGateway } from './gateway.mjs'
 
 const root = fileURLToPath(new URL('../../examples/web', import.meta.url))
+const executablePath = process.env.CHROMIUM || '/usr/bin/chromium'
+const screenshots = process.env.SCREENSHOTS
+const patience = 20_000
 
-/** Builds the example page, as its README says. */
-export async function buildPage() {
-  await promisify(execFile)('npm', ['run', 'build'], { cwd: root, timeout: 120_000 })
+/**
+ * Defines a suite of tests of the example page, which must have been built.
+ *
+ * @param {string} name
+ * @param {(tools: {serve: typeof servePage, visit: Function}) => void} define defines the tests. `serve` starts a gateway
+ *   with the page in front of it, until the end of the suite. `visit` opens the page in a browser context of its own, and
+ *   returns the requests that it sends to the gateway.
+ */
+export function describePage(name, define) {
+  describe(name, { timeout: 300_000 }, () => {
+    let browser
+    const open = []
+
+    before(async () => {
+      await access(executablePath).catch(() => assert.fail(`There is no Chromium at ${executablePath}. Set CHROMIUM to its path.`))
+      await access(join(root, 'dist/index.html')).catch(() => assert.fail('The page is not built. Run npm run build in examples/web.'))
+      browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] })
+    })
+    after(async () => {
+      await browser?.close()
+      for (const site of open) await site.stop()
+    })
+
+    async function serve(settings = {}) {
+      const site = await servePage(settings)
+      open.push(site)
+      return site
+    }
+
+    async function visit(site, path = '', options = {}) {
+      const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', ...options })
+      context.setDefaultTimeout(patience)
+      const page = await context.newPage()
+      const faults = []
+      page.on('pageerror', (error) => faults.push(String(error)))
+      const requests = listen(page)
+      await page.goto(site.url + path)
+      return { context, page, requests, faults }
+    }
+
+    define({ serve, visit })
+  })
+}
+
+export const rows = (page) => page.getByRole('list', { name: 'Calls, newest first' }).getByRole('link')
+export const transcript = (page) => page.getByRole('list', { name: 'Transcript' })
+export const failure = (page, title) => page.getByRole('alert').filter({ hasText: title })
+export const transcriptRequests = (requests) => requests.filter(({ query }) => /\btranscript\b/.test(query))
+
+/** The IDs of the rows that are in the page now, in their order. */
+export const shown = (page) =>
+  page
+    .locator('.scroller li')
+    .evaluateAll((items) => items.sort((a, b) => a.ariaPosInSet - b.ariaPosInSet).map((item) => item.querySelector('a').dataset.call))
+
+/** The row of a call that has ended and has a conversation, scrolled into view if need be. */
+export async function firstConversation(page) {
+  const ended = rows(page).filter({ hasText: 'A person answered' }).filter({ hasText: 'Ended' })
+  await page.locator('.scroller').hover()
+  await until('a call with a conversation', async () => {
+    if ((await ended.count()) > 0) return true
+    await page.mouse.wheel(0, 300)
+  }, 60_000)
+  const id = await ended.first().getAttribute('data-call')
+  return page.locator(`[data-call="${id}"]`)
+}
+
+export async function screenshot(page, name) {
+  if (!screenshots) return
+  await mkdir(screenshots, { recursive: true })
+  await page.screenshot({ path: join(screenshots, `${name}.png`) })
+}
+
+/** The violations that axe calls serious or worse. */
+export async function axe(page) {
+  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core'), 'utf8'))
+  const { violations } = await page.evaluate(() => window.axe.run())
+  return violations
+    .filter(({ impact }) => ['serious', 'critical'].includes(impact))
+    .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)
+}
+
+/** Waits until a condition holds. */
+export async function until(what, condition, time = patience) {
+  const deadline = Date.now() + time
+  while (!(await condition())) {
+    if (Date.now() > deadline) assert.fail(`${what} did not come within ${time} ms.`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
 }
 
 /**
@@ -15,7 +109,7 @@ export async function buildPage() {
  *
  * @param {Record<string, string>} settings environment variables of the gateway
  */
-export async function servePage(settings) {
+async function servePage(settings) {
   let gateway = await startGateway(settings)
   const address = gateway.url
   process.env.GATEWAY_URL = address // is read by vite.config.ts
@@ -36,7 +130,7 @@ export async function servePage(settings) {
   }
 }
 
-/** Walks the list from its newest call, as far as `enough` says, and gives the ids. */
+/** Walks the list from its newest call, as far as `enough` says, and returns the IDs. */
 export async function walk(page, enough) {
   const ids = []
   let after = null
@@ -51,27 +145,27 @@ export async function walk(page, enough) {
   return ids
 }
 
-/** Keeps every question that a page asks the gateway, with its answer. */
-export function listen(page) {
-  const asked = []
+/** Keeps every request of a page to the gateway, with its response. */
+function listen(page) {
+  const requests = []
   page.on('response', (response) => {
     const request = response.request()
     if (!new URL(request.url()).pathname.endsWith('/graphql')) return
-    const entry = { ...request.postDataJSON(), answer: null }
-    asked.push(entry)
+    const entry = { ...request.postDataJSON(), response: null }
+    requests.push(entry)
     response.text().then(
-      (text) => (entry.answer = text),
+      (text) => (entry.response = text),
       () => {}, // the page was left
     )
   })
-  return asked
+  return requests
 }
 
-/** The list as the page must have put it together from its answers, in order, duplicates and all. */
-export function assemble(asked) {
+/** The list as the page must have put it together from its responses, in order, with duplicates. */
+export function assemble(requests) {
   const list = []
-  for (const { variables, answer } of asked) {
-    const calls = answer && JSON.parse(answer).data?.calls
+  for (const { variables, response } of requests) {
+    const calls = response && JSON.parse(response).data?.calls
     if (!calls) continue
     const ids = calls.edges.map((edge) => edge.node.id)
     if (variables.before) list.unshift(...ids)

@@ -13,7 +13,7 @@ const deploy = new URL("../../deploy/", import.meta.url);
 const seconds = Number(process.env.PROMETHEUS_SECONDS ?? 15);
 let gateway, prometheus, folder, address;
 
-/** freePort is one that nobody listens on. */
+/** freePort returns a port that is not in use. */
 function freePort() {
   return new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
@@ -30,7 +30,7 @@ async function ask(path, parameters) {
   return body.data;
 }
 
-/** load asks what frontends ask, and some of what they should not. */
+/** load sends usual requests of frontends, and some incorrect ones. */
 async function load(until) {
   const queries = [
     "query List($after: String) { calls(first: 20, after: $after) { nodes { id status } pageInfo { endCursor } } }",

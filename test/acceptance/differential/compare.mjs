@@ -1,8 +1,8 @@
-// What must be the same of two answers to one request.
+// The parts of two responses to one request that must be equal.
 import { isCursor } from './world.mjs'
 
 /**
- * A verdict as far as the gateway's codes tell it: GRAPHQL_VALIDATION_FAILED is of the document, its operation or its
+ * A verdict as far as the gateway's codes show it: GRAPHQL_VALIDATION_FAILED is of the document, its operation or its
  * variables.
  */
 const coarse = {
@@ -15,7 +15,7 @@ const coarse = {
 
 const refusals = { GRAPHQL_PARSE_FAILED: 'parse', GRAPHQL_VALIDATION_FAILED: 'refused', BAD_USER_INPUT: 'refused' }
 
-/** Sends a request to the gateway, and gives its answer as an oracle would. */
+/** Sends a request to the gateway, and returns its response in the form of an oracle's. */
 export async function ask(url, { query, variables, operationName }) {
   const members = [`"query":${JSON.stringify(query)}`]
   if (variables !== undefined) members.push(`"variables":${variables}`)
@@ -42,7 +42,7 @@ export async function ask(url, { query, variables, operationName }) {
 }
 
 /**
- * The first thing in which the gateway's answer is not the oracle's, as its kind and both sides; undefined if there
+ * The first difference between the responses of the gateway and the oracle, as its kind and both sides; undefined if there
  * is none. Messages are free. Cursors are opaque, so that each stands for its call.
  */
 export function difference(oracle, gateway) {

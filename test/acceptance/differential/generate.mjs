@@ -1,4 +1,4 @@
-// Random requests out of a schema, right and wrong ones, by a seed: the same number gives the same request with every
+// Random requests for a schema, valid and invalid ones, by a seed: the same number gives the same request with every
 // version of Node.
 
 /**

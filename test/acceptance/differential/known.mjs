@@ -1,7 +1,7 @@
 // The differences from graphql-js that are meant. One that no chosen request shows any more fails the test.
 
 /**
- * Each says why the gateway differs, and for which requests. `major` is that of the only graphql-js that it is a
+ * Each contains why the gateway differs, and for which requests. `major` is that of the only graphql-js that it is a
  * difference from.
  *
  * @type {{why: string, major?: number, where: (request: object, difference: object, oracle: object, gateway: object)
@@ -167,10 +167,10 @@ export const known = [
   },
 ]
 
-/** The most errors that the gateway tells of a document. */
+/** The greatest number of errors that the gateway reports for a document. */
 const maxErrors = 20
 
-/** The messages of errors whose places gqlparser tells otherwise. */
+/** The messages of errors for which gqlparser reports other locations. */
 const ofTheWhole = new RegExp(
   [
     '^Unknown (argument|type|fragment) ',

@@ -1,4 +1,4 @@
-// graphql-js as the judge: what it answers to a request, over the resolvers of world.mjs.
+// graphql-js as the oracle: its responses to requests, over the resolvers of world.mjs.
 
 /** How a request ended. Errors of a request that was not executed have no data. */
 export const verdicts = ['parse', 'validation', 'operation', 'variables', 'executed']
@@ -51,7 +51,7 @@ const told = (verdict, errors) => ({
   })),
 })
 
-/** The order of types and directives in an introspection's answer is free; the gateway sorts them. */
+/** The order of types and directives in a response to introspection is free; the gateway sorts them. */
 function listByName(schema) {
   const byName = (a, b) => (a < b ? -1 : 1)
   const types = Object.fromEntries(Object.entries(schema.getTypeMap()).sort(([a], [b]) => byName(a, b)))

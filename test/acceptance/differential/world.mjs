@@ -1,4 +1,4 @@
-// The calls that both sides of the comparison answer about: as upstream's REST endpoint lists them, and as plain
+// The calls in the responses of both sides: as upstream's REST endpoint lists them, and as plain
 // JavaScript resolves the schema's fields from them. The second half shares nothing with the gateway.
 import { createServer } from 'node:http'
 import { once } from 'node:events'
@@ -99,7 +99,7 @@ export async function startUpstream() {
   return { settings, stop }
 }
 
-/** An error of a resolver, with the code that the gateway gives it. */
+/** An error of a resolver, with the gateway's code. */
 class Failure extends Error {
   constructor(code) {
     super(code)
@@ -160,7 +160,7 @@ function checkCounts(first, last) {
   if (first < 0 || last < 0 || (first != null && last != null)) throw new Failure('BAD_USER_INPUT')
 }
 
-/** What stands for a cursor in the oracle's answers: the gateway's are opaque. */
+/** The cursor in the oracle's responses, since the gateway's are opaque. */
 const cursorOf = (id) => `\u0000cursor of ${id}`
 
 export const isCursor = (value) => typeof value === 'string' && value.startsWith('\u0000cursor')
