@@ -227,45 +227,46 @@ func TestHelpShowsEverySetting(t *testing.T) {
 	if err := run(t.Context(), []string{"--help"}, func(string) string { return "" }, &help, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	for _, setting := range settingsInREADME(t) {
+	for _, setting := range documentedSettings(t) {
 		if !strings.Contains(help.String(), setting) {
 			t.Errorf("--help does not show %s", setting)
 		}
 	}
 }
 
-// settingsInREADME are the variables of the README's table of settings.
-func settingsInREADME(t *testing.T) []string {
+// documentedSettings are the variables of the table of settings.
+func documentedSettings(t *testing.T) []string {
 	t.Helper()
 	var settings []string
-	for _, match := range regexp.MustCompile("(?m)^\\| `((?:GATEWAY|REVOX|OTEL)_[A-Z_]+)` \\|").FindAllStringSubmatch(readme(t), -1) {
+	for _, match := range regexp.MustCompile("(?m)^\\| `((?:GATEWAY|REVOX|OTEL)_[A-Z_]+)` \\|").FindAllStringSubmatch(manual(t, "docs/configuration.md"), -1) {
 		settings = append(settings, match[1])
 	}
 	if len(settings) < 10 {
-		t.Fatalf("the README has %d settings", len(settings))
+		t.Fatalf("docs/configuration.md has %d settings", len(settings))
 	}
 	return settings
 }
 
-func readme(t *testing.T) string {
+// manual is the README or a page of docs/.
+func manual(t *testing.T, path string) string {
 	t.Helper()
-	content, err := os.ReadFile("../README.md")
+	content, err := os.ReadFile("../" + path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(content)
 }
 
-// The README's table has every setting with its default and nothing else.
-func TestREADMESettings(t *testing.T) {
+// The table of settings has every setting with its default and nothing else.
+func TestDocumentedSettings(t *testing.T) {
 	var help bytes.Buffer
 	if err := run(t.Context(), []string{"--help"}, func(string) string { return "" }, &help, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	documented := strings.Join(settingsInREADME(t), " ") + " "
+	documented := strings.Join(documentedSettings(t), " ") + " "
 	for _, match := range regexp.MustCompile(`\$((?:GATEWAY|REVOX|OTEL)_[A-Z_]+)`).FindAllStringSubmatch(help.String(), -1) {
 		if !strings.Contains(documented, match[1]+" ") {
-			t.Errorf("the README does not document %s", match[1])
+			t.Errorf("docs/configuration.md does not have %s", match[1])
 		}
 	}
 	for _, match := range regexp.MustCompile(`--([a-z-]+)="?([^"\s]+)"?`).FindAllStringSubmatch(help.String(), -1) {
@@ -274,8 +275,8 @@ func TestREADMESettings(t *testing.T) {
 			continue // a placeholder
 		}
 		row := regexp.MustCompile("(?m)^\\|.*`--" + flag + "`.*\\|.*`" + regexp.QuoteMeta(value) + "`")
-		if flag != "credentials" && !row.MatchString(readme(t)) {
-			t.Errorf("the README does not give --%s the default %s", flag, value)
+		if flag != "credentials" && !row.MatchString(manual(t, "docs/configuration.md")) {
+			t.Errorf("docs/configuration.md does not give --%s the default %s", flag, value)
 		}
 	}
 }
@@ -327,9 +328,9 @@ func TestLimitsAreSettings(t *testing.T) {
 	}
 }
 
-// The README's query answers as printed there.
+// The README's query returns the response that the README shows.
 func TestREADMEExample(t *testing.T) {
-	blocks := regexp.MustCompile("(?s)```graphql\n(.*?)```.*?```json\n(.*?)```").FindStringSubmatch(readme(t))
+	blocks := regexp.MustCompile("(?s)```graphql\n(.*?)```.*?```json\n(.*?)```").FindStringSubmatch(manual(t, "README.md"))
 	if blocks == nil {
 		t.Fatal("the README has no query with an answer")
 	}
