@@ -129,6 +129,16 @@ describe('The README and docs/', { timeout: 300_000 }, () => {
     }
   })
 
+  it('name Go tests that exist', async () => {
+    for (const path of linked) {
+      for (const [, folder, names] of text[path].matchAll(/go test \.\/(\S+) -run (Test\w+)/g)) {
+        const files = (await readdir(join(root, folder))).filter((name) => name.endsWith('_test.go'))
+        const source = (await Promise.all(files.map((name) => read(join(folder, name))))).join('')
+        assert.ok(source.includes(`func ${names}(`), `${path}: ${names} is not in ${folder}`)
+      }
+    }
+  })
+
   it('explain each error code', async () => {
     for (const [, code] of (await read('internal/errcode/errcode.go')).matchAll(/= "([A-Z_]+)"/g)) {
       assert.ok(text['docs/errors.md'].includes(`\`${code}\``), `docs/errors.md does not have ${code}`)
