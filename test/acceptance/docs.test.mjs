@@ -36,7 +36,7 @@ function blocksOf(page) {
 /** The commands of a block of shell. One that serves would not end, so it only checks its settings. */
 function commandsOf(content) {
   const lines = content.replaceAll('\\\n', '').split('\n').map((line) => line.replace(/\s+#.*$/, '').trim())
-  return lines.filter(Boolean).map((line) => line.replace(/^([A-Z_]+=\S+ )*bin\/revox-graphql$/, '$& --check'))
+  return lines.filter((line) => line && !line.startsWith('#')).map((line) => line.replace(/^([A-Z_]+=\S+ )*bin\/revox-graphql$/, '$& --check'))
 }
 
 /** Compares what was printed with the block that shows it. */
