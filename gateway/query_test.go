@@ -155,14 +155,13 @@ func TestQuerySettings(t *testing.T) {
 	}
 }
 
-// docs/command-line.md has every flag of a query.
-func TestDocumentedQueryFlags(t *testing.T) {
+// The README tells of every flag of a query.
+func TestREADMEQueryFlags(t *testing.T) {
 	help, _, status := runQuery(t, nil, "--help")
 	own, settings, ok := strings.Cut(help, "Settings:")
 	if status != 0 || !ok || strings.Contains(help, "--listen") || !strings.Contains(settings, "$REVOX_BASE_URL") {
 		t.Fatalf("%d, %s", status, help)
 	}
-	documented := manual(t, "docs/command-line.md")
 	for line := range strings.Lines(own) {
 		_, flag, ok := strings.Cut(line, "  --")
 		if !ok {
@@ -171,8 +170,8 @@ func TestDocumentedQueryFlags(t *testing.T) {
 		flag, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(flag), "[no-]"), "=")
 		flag, _, _ = strings.Cut(flag, " ")
 		flag = strings.TrimRight(flag, ".,")
-		if ok && !strings.Contains(documented, "--"+flag) && !strings.Contains(documented, "--no-"+flag) {
-			t.Errorf("docs/command-line.md does not have --%s", flag)
+		if ok && !strings.Contains(readme(t), "--"+flag) && !strings.Contains(readme(t), "--no-"+flag) {
+			t.Errorf("the README does not tell of --%s", flag)
 		}
 	}
 }

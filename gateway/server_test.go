@@ -227,46 +227,54 @@ func TestHelpShowsEverySetting(t *testing.T) {
 	if err := run(t.Context(), []string{"--help"}, func(string) string { return "" }, &help, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	for _, setting := range documentedSettings(t) {
+	for _, setting := range settingsInREADME(t) {
 		if !strings.Contains(help.String(), setting) {
 			t.Errorf("--help does not show %s", setting)
 		}
 	}
 }
 
-// documentedSettings are the variables of the table of settings.
-func documentedSettings(t *testing.T) []string {
+// settingsInREADME are the variables of the README's table of settings.
+func settingsInREADME(t *testing.T) []string {
 	t.Helper()
 	var settings []string
-	for _, match := range regexp.MustCompile("(?m)^\\| `((?:GATEWAY|REVOX|OTEL)_[A-Z_]+)` \\|").FindAllStringSubmatch(manual(t, "docs/configuration.md"), -1) {
+	for _, match := range regexp.MustCompile("(?m)^\\| `((?:GATEWAY|REVOX|OTEL)_[A-Z_]+)` \\|").FindAllStringSubmatch(readme(t), -1) {
 		settings = append(settings, match[1])
 	}
 	if len(settings) < 10 {
-		t.Fatalf("docs/configuration.md has %d settings", len(settings))
+		t.Fatalf("the README has %d settings", len(settings))
 	}
 	return settings
 }
 
-// manual is the README or a page of docs/.
-func manual(t *testing.T, path string) string {
+// readme is the README, and after it the pages of docs/.
+func readme(t *testing.T) string {
 	t.Helper()
-	content, err := os.ReadFile("../" + path)
+	paths, err := filepath.Glob("../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(content)
+	var text strings.Builder
+	for _, path := range append([]string{"../README.md"}, paths...) {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(content)
+	}
+	return text.String()
 }
 
-// The table of settings has every setting with its default and nothing else.
-func TestDocumentedSettings(t *testing.T) {
+// The README's table has every setting with its default and nothing else.
+func TestREADMESettings(t *testing.T) {
 	var help bytes.Buffer
 	if err := run(t.Context(), []string{"--help"}, func(string) string { return "" }, &help, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	documented := strings.Join(documentedSettings(t), " ") + " "
+	documented := strings.Join(settingsInREADME(t), " ") + " "
 	for _, match := range regexp.MustCompile(`\$((?:GATEWAY|REVOX|OTEL)_[A-Z_]+)`).FindAllStringSubmatch(help.String(), -1) {
 		if !strings.Contains(documented, match[1]+" ") {
-			t.Errorf("docs/configuration.md does not have %s", match[1])
+			t.Errorf("the README does not document %s", match[1])
 		}
 	}
 	for _, match := range regexp.MustCompile(`--([a-z-]+)="?([^"\s]+)"?`).FindAllStringSubmatch(help.String(), -1) {
@@ -275,8 +283,8 @@ func TestDocumentedSettings(t *testing.T) {
 			continue // a placeholder
 		}
 		row := regexp.MustCompile("(?m)^\\|.*`--" + flag + "`.*\\|.*`" + regexp.QuoteMeta(value) + "`")
-		if flag != "credentials" && !row.MatchString(manual(t, "docs/configuration.md")) {
-			t.Errorf("docs/configuration.md does not give --%s the default %s", flag, value)
+		if flag != "credentials" && !row.MatchString(readme(t)) {
+			t.Errorf("the README does not give --%s the default %s", flag, value)
 		}
 	}
 }
@@ -328,9 +336,9 @@ func TestLimitsAreSettings(t *testing.T) {
 	}
 }
 
-// The README's query returns the response that the README shows.
+// The README's query answers as printed there.
 func TestREADMEExample(t *testing.T) {
-	blocks := regexp.MustCompile("(?s)```graphql\n(.*?)```.*?```json\n(.*?)```").FindStringSubmatch(manual(t, "README.md"))
+	blocks := regexp.MustCompile("(?s)```graphql\n(.*?)```.*?```json\n(.*?)```").FindStringSubmatch(readme(t))
 	if blocks == nil {
 		t.Fatal("the README has no query with an answer")
 	}
