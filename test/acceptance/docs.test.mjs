@@ -129,6 +129,12 @@ describe('The README and docs/', { timeout: 300_000 }, () => {
     }
   })
 
+  it('name files and packages that exist', () => {
+    for (const [path] of text['docs/code.md'].matchAll(/\b(gateway|graph|upstream|internal|deploy|test)\/[\w./]*\w/g)) {
+      assert.ok(existsSync(join(root, path)), `docs/code.md: ${path}`)
+    }
+  })
+
   it('name Go tests that exist', async () => {
     for (const path of linked) {
       for (const [, folder, names] of text[path].matchAll(/go test \.\/(\S+) -run (Test\w+)/g)) {
