@@ -122,6 +122,14 @@ describe('The README and docs/', { timeout: 300_000 }, () => {
     }
   })
 
+  it('name metrics that the dashboard shows, which has all', async () => {
+    const metric = /\brevox_graphql_\w+/g
+    const shown = new Set((await read('deploy/grafana/dashboard.json')).match(metric).map((name) => name.replace(/_(bucket|sum|count)$/, '')))
+    const named = manual.flatMap((path) => text[path].match(metric) ?? [])
+    assert.ok(named.length >= 10)
+    for (const name of named) assert.ok(shown.has(name), `${name} is not on the dashboard`)
+  })
+
   it('name targets of make that exist', async () => {
     const targets = new Set([...(await read('Makefile')).matchAll(/^([\w-]+):/gm)].map(([, name]) => name))
     for (const path of linked) {
