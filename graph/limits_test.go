@@ -104,7 +104,7 @@ func TestLimitsLetThrough(t *testing.T) {
 	}
 }
 
-// The costs that the README tells.
+// The costs that docs/limits.md gives.
 func TestCosts(t *testing.T) {
 	tests := map[string]struct {
 		query     string

@@ -60,7 +60,7 @@ func walkMoving(t *testing.T, arrive, leave int, next func(cache *pagecache.Cach
 	return result
 }
 
-// The walk that this gateway is for, beside the same walk by plain offsets. The figures are in the README.
+// The walk that this gateway is for, beside the same walk by plain offsets. The figures are in docs/pagination.md.
 func TestMovingWalk(t *testing.T) {
 	for _, test := range []struct{ first, arrive, leave int }{{20, 20, 5}, {50, 20, 5}, {100, 20, 5}, {20, 5, 20}, {100, 5, 20}} {
 		var cursor *relay.Cursor
