@@ -29,7 +29,7 @@ build: explorer
 image: explorer
 	GOOS=linux $(GO_BUILD) -o bin/image/revox-graphql .
 	@test -n '$(BUILDER)' || { echo 'make image needs docker, podman or buildah'; exit 1; }
-	$(BUILDER) build --platform linux/$$(go env GOARCH) --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
+	$(BUILDER) build --target prebuilt --platform linux/$$(go env GOARCH) --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
 
 # Without npm the binary holds a plain page that says so, and everything else works.
 ifneq ($(shell command -v npm),)
