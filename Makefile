@@ -65,7 +65,7 @@ build: explorer ## Build bin/revox-graphql.
 image: explorer ## Build the container image $IMAGE.
 	GOOS=linux $(GO_BUILD) -o bin/image/revox-graphql .
 	@test -n '$(BUILDER)' || { echo 'make image needs docker, podman or buildah'; exit 1; }
-	$(BUILDER) build --platform linux/$$(go env GOARCH) --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
+	$(BUILDER) build --target prebuilt --platform linux/$$(go env GOARCH) --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
 
 # Without npm the binary serves a plain page in place of GraphiQL, and everything else works.
 ifneq ($(shell command -v npm),)
