@@ -361,7 +361,8 @@ var (
 	}
 	pageFragments = []string{
 		` fragment page on CallConnection { nodes { ...call } pageInfo { hasNextPage endCursor } }`,
-		` fragment page on CallConnection { edges { cursor node { ...call } } pageInfo { startCursor endCursor } totalCount }`,
+		` fragment page on CallConnection { edges { cursor node { ...call } } pageInfo { startCursor endCursor } ` +
+			`totalCount }`,
 	}
 	callFragments = []string{
 		` fragment call on Call { id phoneNumber }`,
