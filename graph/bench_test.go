@@ -23,8 +23,8 @@ import (
 var benchmarks = []struct{ name, query string }{
 	{
 		"S1",
-		`{ calls(first: 20) { nodes { id status phoneNumber startedAt answeredAt endedAt durationSeconds result endReason ` +
-			`endedBy } pageInfo { hasNextPage endCursor } } }`,
+		`{ calls(first: 20) { nodes { id status phoneNumber startedAt answeredAt endedAt durationSeconds result ` +
+			`endReason endedBy } pageInfo { hasNextPage endCursor } } }`,
 	},
 	{
 		"S2",

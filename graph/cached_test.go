@@ -68,9 +68,8 @@ func TestResponsesAreCached(t *testing.T) {
 		t.Errorf("got %v %s", header, got)
 	}
 	// A question that reads the same as a query string is another one.
-	if _, _, got := g.get(
-		t, "query="+url.QueryEscape("{ __typename }"), nil,
-	); string(got) != `{"data":{"__typename":"Query"}}` {
+	_, _, got = g.get(t, "query="+url.QueryEscape("{ __typename }"), nil)
+	if string(got) != `{"data":{"__typename":"Query"}}` {
 		t.Errorf("got %s", got)
 	}
 }

@@ -96,11 +96,8 @@ func TestRequestsToUpstreamAreBounded(t *testing.T) {
 	if len(at(t, a.Data, "calls", "nodes").([]any)) != 5 || len(g.fake.Requests()) != 5 {
 		t.Errorf("%d requests, got %+v", len(g.fake.Requests()), a)
 	}
-	if a = g.query(
-		t,
-		`{ a: calls(first: 5) { nodes { id } } b: calls(first: 50) { nodes { id } } }`,
-		nil,
-	); len(a.Errors) > 0 {
+	a = g.query(t, `{ a: calls(first: 5) { nodes { id } } b: calls(first: 50) { nodes { id } } }`, nil)
+	if len(a.Errors) > 0 {
 		t.Errorf("the next request: %+v", a)
 	}
 }

@@ -64,8 +64,8 @@ func TestRequests(t *testing.T) {
 		"a syntax error":   {"application/json", `{"query": "{"}`, 200, "GRAPHQL_PARSE_FAILED", ""},
 		"an unknown field": {"application/json", `{"query": "{ nothing }"}`, 200, "GRAPHQL_VALIDATION_FAILED", ""},
 		"an unknown operation": {
-			"application/json", `{"query": "query A { __typename }", "operationName": "B"}`, 200, "GRAPHQL_VALIDATION_FAILED",
-			"",
+			"application/json", `{"query": "query A { __typename }", "operationName": "B"}`,
+			200, "GRAPHQL_VALIDATION_FAILED", "",
 		},
 		"a variable of no use": {
 			"application/json",
@@ -167,8 +167,9 @@ func TestAccept(t *testing.T) {
 		"application/json;q=0.5, application/graphql-response+json": modern,
 		"application/json;q=0, */*":                                 modern,
 		// urql's header, and Apollo Client's
-		"application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed": modern,
-		"multipart/mixed;deferSpec=20220824,application/graphql-response+json,application/json;q=0.9":                       modern,
+		"application/graphql-response+json, application/graphql+json, application/json, " +
+			"text/event-stream, multipart/mixed": modern,
+		"multipart/mixed;deferSpec=20220824,application/graphql-response+json,application/json;q=0.9": modern,
 		"text/html":                     "",
 		"text/event-stream":             "",
 		"application/json;q=0":          "",
@@ -430,7 +431,8 @@ func TestHeaders(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 5, graph: func(o *graph.Options) { o.Demo = true }})
 	_, header, body := g.post(t, typename, nil)
 	if header.Get("X-Revox-Upstream") != "demo" || header.Get("Cache-Control") != "private, no-store" ||
-		strings.Join(header.Values("Vary"), ", ") != "Authorization, Accept, Accept-Encoding" || header.Get("Content-Length") != fmt.Sprint(len(body)) {
+		strings.Join(header.Values("Vary"), ", ") != "Authorization, Accept, Accept-Encoding" ||
+		header.Get("Content-Length") != fmt.Sprint(len(body)) {
 		t.Errorf("got %v", header)
 	}
 	if _, header, _ := newGateway(t, gatewayOptions{}).post(t, typename, nil); header.Get("X-Revox-Upstream") != "" {

@@ -34,20 +34,27 @@ func TestLimits(t *testing.T) {
 		goodVar, badVar map[string]any
 	}{
 		"bytes": {
-			limits: document.Limits{}, requestBytes: 100, good: "{ __typename }" + strings.Repeat(" ", 74),
-			bad: "{ __typename }" + strings.Repeat(" ", 75), code: "QUERY_TOO_LARGE", limit: 100, actual: 101, status: 413,
+			limits: document.Limits{}, requestBytes: 100,
+			good: "{ __typename }" + strings.Repeat(" ", 74),
+			bad:  "{ __typename }" + strings.Repeat(" ", 75),
+			code: "QUERY_TOO_LARGE", limit: 100, actual: 101, status: 413,
 		},
 		"tokens": {
-			limits: document.Limits{Tokens: 5}, good: "# one\n{ a: __typename } # two # three",
-			bad: "{ a: __typename __typename }", code: "QUERY_TOO_LARGE", limit: 5, actual: 6,
+			limits: document.Limits{Tokens: 5},
+			good:   "# one\n{ a: __typename } # two # three",
+			bad:    "{ a: __typename __typename }",
+			code:   "QUERY_TOO_LARGE", limit: 5, actual: 6,
 		},
 		"comments": {
-			good: strings.Repeat("#\n", 10_000) + "{ __typename }", bad: strings.Repeat("#\n", 10_001) + "{ __typename }",
+			good: strings.Repeat("#\n", 10_000) + "{ __typename }",
+			bad:  strings.Repeat("#\n", 10_001) + "{ __typename }",
 			code: "QUERY_TOO_LARGE", limit: 10_000, actual: 10_001,
 		},
 		"depth": {
-			limits: document.Limits{Depth: 3}, good: "{ calls { nodes { id } } }", bad: "{ calls { edges { node { id } } } }",
-			code: "QUERY_TOO_COMPLEX", limit: 3, actual: 4,
+			limits: document.Limits{Depth: 3},
+			good:   "{ calls { nodes { id } } }",
+			bad:    "{ calls { edges { node { id } } } }",
+			code:   "QUERY_TOO_COMPLEX", limit: 3, actual: 4,
 		},
 		"depth in fragments": {
 			limits: document.Limits{Depth: 3},
@@ -56,8 +63,10 @@ func TestLimits(t *testing.T) {
 			code:   "QUERY_TOO_COMPLEX", limit: 3, actual: 4,
 		},
 		"aliases": {
-			limits: document.Limits{Aliases: 2}, good: "{ a: __typename b: __typename __typename }",
-			bad: "{ a: __typename b: __typename c: __typename }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3,
+			limits: document.Limits{Aliases: 2},
+			good:   "{ a: __typename b: __typename __typename }",
+			bad:    "{ a: __typename b: __typename c: __typename }",
+			code:   "QUERY_TOO_COMPLEX", limit: 2, actual: 3,
 		},
 		"aliases in fragments": {
 			limits: document.Limits{Aliases: 2},
@@ -66,9 +75,10 @@ func TestLimits(t *testing.T) {
 			code:   "QUERY_TOO_COMPLEX", limit: 2, actual: 3,
 		},
 		"aliases that double": {
-			limits: document.Limits{Aliases: 1 << 20}, good: "{ ...F0 }" + hostile.Doubling(20, "Query", "a: __typename"),
-			bad: "{ ...F0 }" + hostile.Doubling(21, "Query", "a: __typename"), code: "QUERY_TOO_COMPLEX", limit: 1 << 20,
-			actual: 1 << 21,
+			limits: document.Limits{Aliases: 1 << 20},
+			good:   "{ ...F0 }" + hostile.Doubling(20, "Query", "a: __typename"),
+			bad:    "{ ...F0 }" + hostile.Doubling(21, "Query", "a: __typename"),
+			code:   "QUERY_TOO_COMPLEX", limit: 1 << 20, actual: 1 << 21,
 		},
 		"root fields": {
 			limits: document.Limits{RootFields: 2},
@@ -77,25 +87,29 @@ func TestLimits(t *testing.T) {
 			code:   "QUERY_TOO_COMPLEX", limit: 2, actual: 3,
 		},
 		"fields expanded": {
-			limits: document.Limits{Tokens: 128}, good: "{ ...F0 }" + hostile.Doubling(7, "Query", "__typename"),
-			bad:  "{ ...F0 }" + hostile.Doubling(7, "Query", "__typename") + " query Q { __typename ...F0 }",
-			code: "QUERY_TOO_COMPLEX", limit: 128, actual: 129,
+			limits: document.Limits{Tokens: 128},
+			good:   "{ ...F0 }" + hostile.Doubling(7, "Query", "__typename"),
+			bad:    "{ ...F0 }" + hostile.Doubling(7, "Query", "__typename") + " query Q { __typename ...F0 }",
+			code:   "QUERY_TOO_COMPLEX", limit: 128, actual: 129,
 		},
 		"pairs of fields": {
 			limits: document.Limits{Tokens: 1000},
 			good:   "{" + strings.Repeat(" __typename", 100) + " ... { a: __typename } }",
-			bad:    "{" + strings.Repeat(" __typename", 101) + " }", code: "QUERY_TOO_COMPLEX", limit: 5000, actual: 5050,
+			bad:    "{" + strings.Repeat(" __typename", 101) + " }",
+			code:   "QUERY_TOO_COMPLEX", limit: 5000, actual: 5050,
 		},
 		"cost": {
-			limits: document.Limits{Cost: 1100}, good: "{ " + transcripts(100) + " }",
-			bad:  "{ " + transcripts(100) + " b: calls(last: 1) { pageInfo { endCursor } } }",
-			code: "QUERY_TOO_COMPLEX", limit: 1100, actual: 1101,
+			limits: document.Limits{Cost: 1100},
+			good:   "{ " + transcripts(100) + " }",
+			bad:    "{ " + transcripts(100) + " b: calls(last: 1) { pageInfo { endCursor } } }",
+			code:   "QUERY_TOO_COMPLEX", limit: 1100, actual: 1101,
 		},
 		"cost of variables": {
-			limits: document.Limits{Cost: 110}, good: "query ($n: Int) { " + transcripts("$n") + " }",
+			limits:  document.Limits{Cost: 110},
+			good:    "query ($n: Int) { " + transcripts("$n") + " }",
 			bad:     "query ($n: Int) { " + transcripts("$n") + " }",
-			goodVar: map[string]any{"n": 10}, badVar: map[string]any{"n": 11}, code: "QUERY_TOO_COMPLEX", limit: 110,
-			actual: 121,
+			goodVar: map[string]any{"n": 10}, badVar: map[string]any{"n": 11},
+			code: "QUERY_TOO_COMPLEX", limit: 110, actual: 121,
 		},
 	}
 	for name, test := range tests {
@@ -192,8 +206,8 @@ func TestCosts(t *testing.T) {
 			nil, 120,
 		},
 		"transcripts in fragments": {
-			"{ ...Q } fragment Q on Query { calls(first: 10) { ...C } } fragment C on CallConnection { edges { node { ... on " +
-				"Node { ... on Call { transcript { role } } } } } }",
+			"{ ...Q } fragment Q on Query { calls(first: 10) { ...C } } fragment C on CallConnection { edges { node " +
+				"{ ... on Node { ... on Call { transcript { role } } } } } }",
 			nil, 110,
 		},
 		"left out by @skip": {"{ calls(first: 10) { nodes { id transcript @skip(if: true) { role } } } }", nil, 110},
@@ -263,7 +277,9 @@ func TestAnswerBytes(t *testing.T) {
 	g := newGateway(t, gatewayOptions{
 		calls: 30, ttl: time.Hour, graph: func(o *graph.Options) { o.MaxResponseBytes = 3000 },
 	})
-	const query = `{ first: calls(first: 1) { nodes { id } } large: calls(first: 30) { nodes { extra transcript { content } } } last: calls(last: 1) { nodes { id } } }`
+	const query = `{ first: calls(first: 1) { nodes { id } } ` +
+		`large: calls(first: 30) { nodes { extra transcript { content } } } ` +
+		`last: calls(last: 1) { nodes { id } } }`
 	a := g.query(t, query, nil)
 	if a.code(t) != "QUERY_TOO_COMPLEX" || a.Errors[0].Extensions["limit"] != 3000.0 ||
 		fmt.Sprint(a.Errors[0].Path) != "[large]" || a.Data["large"] != nil {
@@ -361,8 +377,8 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Add(`{"documentId": "a"}`, false)
 	f.Add(
-		`{"query": "query ($n: Int, $s: [CallOrderStatus!], $ids: [ID!]! = [1]) { calls(first: $n, statuses: $s) { `+
-			`totalCount } nodes(ids: $ids) { id } }", "variables": {"n": 1e3, "s": [null], "ids": [[1]]}}`,
+		`{"query": "query ($n: Int, $s: [CallOrderStatus!], $ids: [ID!]! = [1]) { calls(first: $n, statuses: $s) `+
+			`{ totalCount } nodes(ids: $ids) { id } }", "variables": {"n": 1e3, "s": [null], "ids": [[1]]}}`,
 		false,
 	)
 	f.Add(`query=%7Bcalls%7Bnodes%7Bid%7D%7D%7D&extensions={"persistedQuery":1}&variables={"a":[]}`, true)

@@ -124,14 +124,14 @@ func ask(t *testing.T, g *gateway, statuses string, count int, back bool, cursor
 		filter = ", statuses: [COMPLETED]"
 	}
 	query := fmt.Sprintf(
-		`query ($c: String) { calls(first: %d, after: $c%s) { nodes { id } pageInfo { more: hasNextPage cursor: endCursor `+
-			`} } }`,
+		`query ($c: String) { calls(first: %d, after: $c%s) `+
+			`{ nodes { id } pageInfo { more: hasNextPage cursor: endCursor } } }`,
 		count, filter,
 	)
 	if back {
 		query = fmt.Sprintf(
-			`query ($c: String) { calls(last: %d, before: $c%s) { nodes { id } pageInfo { more: hasPreviousPage cursor: `+
-				`startCursor } } }`,
+			`query ($c: String) { calls(last: %d, before: $c%s) `+
+				`{ nodes { id } pageInfo { more: hasPreviousPage cursor: startCursor } } }`,
 			count, filter,
 		)
 	}

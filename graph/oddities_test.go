@@ -18,14 +18,14 @@ import (
 func (g *gateway) walk(t *testing.T, count int, back bool) []string {
 	t.Helper()
 	query := fmt.Sprintf(
-		`query ($c: String) { calls(first: %d, after: $c) { nodes { id } pageInfo { more: hasNextPage cursor: endCursor } `+
-			`} }`,
+		`query ($c: String) { calls(first: %d, after: $c) `+
+			`{ nodes { id } pageInfo { more: hasNextPage cursor: endCursor } } }`,
 		count,
 	)
 	if back {
 		query = fmt.Sprintf(
-			`query ($c: String) { calls(last: %d, before: $c) { nodes { id } pageInfo { more: hasPreviousPage cursor: `+
-				`startCursor } } }`,
+			`query ($c: String) { calls(last: %d, before: $c) `+
+				`{ nodes { id } pageInfo { more: hasPreviousPage cursor: startCursor } } }`,
 			count,
 		)
 	}

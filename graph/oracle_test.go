@@ -165,15 +165,15 @@ func encodeResponse(response *graphql.Response) []byte {
 }
 
 // Calls implements [oracle.Source].
-func (r *rival) Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []oracle.CallOrderStatus) (*oracle.CallConnection, error) {
+func (r *rival) Calls(
+	ctx context.Context, first *int, after *string, last *int, before *string, statuses []oracle.CallOrderStatus,
+) (*oracle.CallConnection, error) {
 	var orders []upstream.OrderStatus
 	for _, status := range statuses {
 		orders = append(orders, upstream.OrderStatus(strings.ToLower(string(status))))
 	}
 	list, w, err := r.resolver.window(
-		ctx,
-		relay.Arguments{First: first, After: after, Last: last, Before: before},
-		orders, needOf(ctx),
+		ctx, relay.Arguments{First: first, After: after, Last: last, Before: before}, orders, needOf(ctx),
 	)
 	if err != nil {
 		return nil, err
@@ -300,8 +300,10 @@ func oddRows(tb testing.TB, c *choices) []json.RawMessage {
 		add(answer)
 	}
 	rest := httptest.NewRecorder()
-	fake.New(fake.Config{Seed: uint64(c.n(256)), Calls: 5, Now: func() time.Time { return time.Unix(1773480413, 0) }}).ServeHTTP(
-		rest, httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "/api/call?page=0&page_size=5", nil))
+	fake.New(fake.Config{
+		Seed: uint64(c.n(256)), Calls: 5,
+		Now: func() time.Time { return time.Unix(1773480413, 0) },
+	}).ServeHTTP(rest, httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "/api/call?page=0&page_size=5", nil))
 	add(rest.Body.Bytes())
 	for i := range 12 {
 		rows = append(rows, json.RawMessage(oddRow(c, i)))

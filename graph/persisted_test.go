@@ -114,9 +114,8 @@ func TestAutomaticPersistedQueries(t *testing.T) {
 			}
 		}
 		// The message is what older clients look at.
-		if _, a := g.ask(
-			t, http.MethodGet, map[string]any{"extensions": byHash(hashOf("x"))}, nil,
-		); a.Errors[0].Message != "PersistedQueryNotFound" {
+		_, a := g.ask(t, http.MethodGet, map[string]any{"extensions": byHash(hashOf("x"))}, nil)
+		if a.Errors[0].Message != "PersistedQueryNotFound" {
 			t.Errorf("got %+v", a)
 		}
 	}
@@ -132,14 +131,12 @@ func TestOnlyGoodQueriesPersist(t *testing.T) {
 		"{" + hostile.Numbered(" a%d: __typename", 31) + "}":                  "QUERY_TOO_COMPLEX",
 		"{ ...F0 }" + hostile.Doubling(40, "Query", "calls { nodes { id } }"): "QUERY_TOO_COMPLEX",
 	} {
-		if _, a := g.ask(
-			t, http.MethodPost, map[string]any{"extensions": byHash(hashOf(query)), "query": query}, nil,
-		); a.code(t) != code {
+		_, a := g.ask(t, http.MethodPost, map[string]any{"extensions": byHash(hashOf(query)), "query": query}, nil)
+		if a.code(t) != code {
 			t.Errorf("%s: %+v", code, a)
 		}
-		if _, a := g.ask(
-			t, http.MethodPost, map[string]any{"extensions": byHash(hashOf(query))}, nil,
-		); a.code(t) != "PERSISTED_QUERY_NOT_FOUND" {
+		_, a = g.ask(t, http.MethodPost, map[string]any{"extensions": byHash(hashOf(query))}, nil)
+		if a.code(t) != "PERSISTED_QUERY_NOT_FOUND" {
 			t.Errorf("%s was kept: %+v", code, a)
 		}
 	}
@@ -149,9 +146,8 @@ func TestOnlyGoodQueriesPersist(t *testing.T) {
 func TestPersistedQueriesAreBounded(t *testing.T) {
 	g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.PersistedBytes = 2000 }})
 	persist := func(query string) {
-		if _, a := g.ask(
-			t, http.MethodPost, map[string]any{"extensions": byHash(hashOf(query)), "query": query}, nil,
-		); len(a.Errors) > 0 {
+		_, a := g.ask(t, http.MethodPost, map[string]any{"extensions": byHash(hashOf(query)), "query": query}, nil)
+		if len(a.Errors) > 0 {
 			t.Errorf("got %+v", a)
 		}
 	}

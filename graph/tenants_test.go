@@ -312,7 +312,8 @@ var tenantFaults = []struct {
 	{"UPSTREAM_UNAVAILABLE", nil},
 	{"UNAUTHENTICATED", &fake.Answer{Status: 401}},
 	{"FORBIDDEN", &fake.Answer{Status: 403}},
-	{"UPSTREAM_RATE_LIMITED", &fake.Answer{Status: 429, Header: http.Header{"Retry-After-Ms": {"2"}}}}, // worth another try
+	// The first of these is worth another try.
+	{"UPSTREAM_RATE_LIMITED", &fake.Answer{Status: 429, Header: http.Header{"Retry-After-Ms": {"2"}}}},
 	{"UPSTREAM_RATE_LIMITED", &fake.Answer{Status: 429, Header: http.Header{"Retry-After-Ms": {"40"}}}},
 }
 
@@ -361,8 +362,8 @@ var (
 	}
 	pageFragments = []string{
 		` fragment page on CallConnection { nodes { ...call } pageInfo { hasNextPage endCursor } }`,
-		` fragment page on CallConnection { edges { cursor node { ...call } } pageInfo { startCursor endCursor } ` +
-			`totalCount }`,
+		` fragment page on CallConnection { edges { cursor node { ...call } } pageInfo { startCursor endCursor }` +
+			` totalCount }`,
 	}
 	callFragments = []string{
 		` fragment call on Call { id phoneNumber }`,

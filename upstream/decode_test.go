@@ -255,7 +255,8 @@ func TestTranscripts(t *testing.T) {
 		},
 		"tools": {
 			`, "transcript": [
-				{"role": "tool", "content": "ok", "tool_name": "find", "tool_arguments": {"b": 1.0, "a": 2}, "tool_is_error": false},
+				{"role": "tool", "content": "ok", "tool_name": "find", "tool_arguments": {"b": 1.0, "a": 2}, ` +
+				`"tool_is_error": false},
 				{"role": "tool", "content": "no", "tool_name": "find", "tool_arguments": "{\"a\": 1}", "tool_is_error": true},
 				{"role": "tool", "content": "", "tool_name": null, "tool_arguments": null, "tool_is_error": null}]`,
 			`[{"content":"ok","index":0,"role":"tool","tool":["find",{"b":1.0,"a":2},false]},` +
@@ -264,8 +265,8 @@ func TestTranscripts(t *testing.T) {
 		},
 		"odd entries": {
 			`, "transcript": ["hello", 5, null, {"content": null}, {}]`,
-			`[{"content":"hello","index":0,"role":""},{"content":"5","index":1,"role":""},{"content":"null","index":2,"role":""},` +
-				`{"content":"","index":3,"role":""},{"content":"","index":4,"role":""}]`,
+			`[{"content":"hello","index":0,"role":""},{"content":"5","index":1,"role":""},` +
+				`{"content":"null","index":2,"role":""},{"content":"","index":3,"role":""},{"content":"","index":4,"role":""}]`,
 		},
 		"an emoji cut in half": {`, "transcript": "a\ud83d"`, "[{\"content\":\"a\uFFFD\",\"index\":0,\"role\":\"\"}]"},
 		"twice": {

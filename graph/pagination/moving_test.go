@@ -24,7 +24,10 @@ func (r tally) String() string {
 // walkMoving reads 5,000 calls, a page every half second, while calls arrive at the head of the list and leave it at
 // places all over: so many every second. next asks for a page by its number and returns its ids, and whether more
 // follow.
-func walkMoving(t *testing.T, arrive, leave int, next func(cache *pagecache.Cache, w *world, page int) (ids []string, more bool)) tally {
+func walkMoving(
+	t *testing.T, arrive, leave int,
+	next func(cache *pagecache.Cache, w *world, page int) (ids []string, more bool),
+) tally {
 	t.Helper()
 	w := newWorld(5000)
 	cache := pagecache.New(&endpoint{w: w}, pagecache.Options{

@@ -90,7 +90,8 @@ func TestCursorsAreStable(t *testing.T) {
 			}
 		})
 	}
-	if got, want := sample().String(), "AgXSCfn-16Cj4arOGKvN74DS2rqdZwMy9UyGAhcH3EyGAeyM30yGAfGl3kyGAe_y2UyGAedz2EyGAeXA5yvAgA"; got != want {
+	const want = "AgXSCfn-16Cj4arOGKvN74DS2rqdZwMy9UyGAhcH3EyGAeyM30yGAfGl3kyGAe_y2UyGAedz2EyGAeXA5yvAgA"
+	if got := sample().String(); got != want {
 		t.Errorf("the cursor's text form has changed to %s", got)
 	}
 }
@@ -152,7 +153,8 @@ func FuzzCover(f *testing.F) {
 		for other := 1; other <= size; other++ {
 			if h := held(a/other, other); h > held(n, s) || other < s && h == held(n, s) {
 				t.Fatalf(
-					"page %d of %d rows holds %d of [%d, %d), and page %d of %d holds %d", n, s, held(n, s), lo, hi, a/other, other, h,
+					"page %d of %d rows holds %d of [%d, %d), and page %d of %d holds %d",
+					n, s, held(n, s), lo, hi, a/other, other, h,
 				)
 			}
 		}

@@ -75,8 +75,8 @@ func TestUnrecognizedValuesAreReported(t *testing.T) {
 	f, base := newFake(t, 0)
 	f.SetRows(
 		json.RawMessage(
-			`{"id": "a", "result": "robot", "mood": "happy", "dial_error": 42, "transcript": [{"role": "narrator", "content": `+
-				`"x", "pitch": 1, "id": "secret"}]}`,
+			`{"id": "a", "result": "robot", "mood": "happy", "dial_error": 42, "transcript": `+
+				`[{"role": "narrator", "content": "x", "pitch": 1, "id": "secret"}]}`,
 		),
 		json.RawMessage(
 			`{"id": "b", "result": "robot", "mood": "sad", "started_at": "a secret", "recording_url": {"secret": 1}}`,
