@@ -22,8 +22,8 @@ import (
 	"revox-graphql/upstream/rest"
 )
 
-// clockList is an upstream whose data tell when they were read: a call arrives each second, so the length of the list
-// tells the second, and each call has the moment at which its answer was asked for as its endReason.
+// clockList is an upstream whose data show when they were read: a call arrives each second, so the length of the list
+// shows the second, and each call has the moment at which its answer was asked for as its endReason.
 type clockList struct {
 	began   time.Time
 	latency func() time.Duration
@@ -75,7 +75,7 @@ func pass(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// oldest is when the oldest of the data in an answer was read, to a second: what is shown tells it, not the gateway.
+// oldest is when the oldest of the data in an answer was read, to a second: the data show it, not the gateway.
 func (l *clockList) oldest(data map[string]any) time.Time {
 	var at time.Time
 	note := func(t time.Time) {
@@ -219,7 +219,7 @@ func TestAge(t *testing.T) {
 						since := time.Since(list.began)
 						isDown := since >= test.down[0] && since < test.down[1]+ttl+revalidate+10*time.Second
 						switch {
-						case shown >= said+time.Second+time.Second: // what is shown tells its age to a second
+						case shown >= said+time.Second+time.Second: // the data show their age to a second
 							t.Errorf("seed %d, at %v: Age %v for data %v old", seed, since, said, shown)
 						case !isMarked && shown > ttl+revalidate+took, !isMarked && said > ttl+revalidate+took:
 							t.Errorf("seed %d, at %v: data %v old (Age %v), unmarked, after %v",
@@ -246,8 +246,8 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// Every answer tells an age, also those that no page was read for, and those that the client has already.
-func TestEveryAnswerTellsItsAge(t *testing.T) {
+// Every answer reports an age, also those that no page was read for, and those that the client has already.
+func TestEveryAnswerReportsItsAge(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Minute, graph: func(o *graph.Options) {
 		o.Authenticate = withTokens("token")
 	}})

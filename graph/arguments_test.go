@@ -15,8 +15,8 @@ import (
 	"revox-graphql/upstream"
 )
 
-// A variable that is absent where its place has a default is no null.
-func TestAbsentVariablesTakeTheDefaultOfTheirPlace(t *testing.T) {
+// A variable that is absent where its position has a default is no null.
+func TestAbsentVariablesTakeTheDefaultOfTheirPosition(t *testing.T) {
 	schema := gqlparser.MustLoadSchema(&ast.Source{Input: "type Query { f(n: Int! = 7): Int }"})
 	documents, err := document.New(document.Options{Schema: schema})
 	if err != nil {
@@ -26,9 +26,9 @@ func TestAbsentVariablesTakeTheDefaultOfTheirPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	operation, told := found.Operation("")
-	if told != nil {
-		t.Fatal(told)
+	operation, problem := found.Operation("")
+	if problem != nil {
+		t.Fatal(problem)
 	}
 	arguments := operation.Definition.SelectionSet[0].(*ast.Field).Arguments
 	for given, want := range map[string]bool{`{}`: false, `{"n": 1}`: false, `{"n": null}`: true} {

@@ -98,17 +98,17 @@ func TestErrorsOfOneAnswerAreBounded(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 100, ttl: time.Hour})
 	const limit = 500
 	for name, test := range map[string]struct {
-		rows, aliases, told, actual int
+		rows, aliases, reported, actual int
 	}{
-		"as many as there may be": {rows: 100, aliases: 5, told: limit},
-		"one row more":            {rows: 84, aliases: 6, told: limit + 1, actual: 504},
-		"six times as many":       {rows: 100, aliases: 30, told: limit + 1, actual: 3000},
+		"as many as there may be": {rows: 100, aliases: 5, reported: limit},
+		"one row more":            {rows: 84, aliases: 6, reported: limit + 1, actual: 504},
+		"six times as many":       {rows: 100, aliases: 30, reported: limit + 1, actual: 3000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := g.asked(t, bodyOf(t, fmt.Sprintf("query ($n: String = \"\") { calls(first: %d) { nodes {%s } } }", test.rows,
 				hostile.Numbered(" "+strings.Repeat("a", 190)+"%d: structuredOutput(keys: [$n])", test.aliases)),
 				map[string]any{"n": nil}))
-			if len(a.Errors) != test.told {
+			if len(a.Errors) != test.reported {
 				t.Fatalf("%d errors", len(a.Errors))
 			}
 			if last := a.Errors[len(a.Errors)-1].Extensions; test.actual > 0 && (last["code"] != "QUERY_TOO_COMPLEX" ||
@@ -119,7 +119,7 @@ func TestErrorsOfOneAnswerAreBounded(t *testing.T) {
 	}
 }
 
-// What is told of a request for the log holds no more of an operation's name than a log should.
+// What is reported of a request for the log holds no more of an operation's name than a log should.
 func TestLongOperationNamesAreCutInReports(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 1, ttl: time.Hour})
 	reports := reporting(g)

@@ -61,7 +61,7 @@ func TestResponsesAreCached(t *testing.T) {
 	if n := executed.n.Load(); n != 1 {
 		t.Errorf("executed %d times", n)
 	}
-	// The same question in another media type is the same answer; in another encoding it is made anew.
+	// The same question in another media type is the same answer; in another encoding it is made again.
 	_, header, got := g.post(t, newest, http.Header{"Accept": {"application/graphql-response+json"}})
 	if !bytes.Equal(got, want) || !strings.HasPrefix(header.Get("Content-Type"), "application/graphql-response+json") ||
 		executed.n.Load() != 1 {

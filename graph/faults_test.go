@@ -65,7 +65,7 @@ func TestStaleAnswers(t *testing.T) {
 		a.Data["calls"] == nil {
 		t.Errorf("got %+v", a)
 	}
-	// Who wants it fresh is told that there is nothing.
+	// Who wants fresh data gets an error instead.
 	_, _, body := g.post(t, `{"query": "{ calls(first: 5) { nodes { id } } }"}`, http.Header{
 		"Cache-Control": {"no-cache"},
 	})

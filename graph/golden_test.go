@@ -18,7 +18,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestQueries runs every query of testdata/queries on a gateway of its own with nothing cached, over a standing list of
 // 2,000 calls, and compares the answer and the upstream requests that it cost with the golden file beside it. To add a
@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 //
 // A query may begin with settings in comments:
 //
-//	# variables: {"after": "{{cursor 19}}"}   the cursor of the row at place 19 of the list, from 0; in a list of
+//	# variables: {"after": "{{cursor 19}}"}   the cursor of the row at position 19 of the list, from 0; in a list of
 //	#                                         orders with a status: {{cursor 19 "errored"}}; {{id 3}} is a call's id
 //	# rows: odd.json                          the list is this answer of upstream, not the generated one
 func TestQueries(t *testing.T) {
@@ -91,7 +91,7 @@ func (g *gateway) expand(t *testing.T, variables string) string {
 	}
 	parsed, err := template.New("").Funcs(template.FuncMap{
 		"cursor": g.cursor,
-		"id":     func(place int) string { return g.fake.IDs()[place] },
+		"id":     func(position int) string { return g.fake.IDs()[position] },
 	}).Parse(variables)
 	if err != nil {
 		t.Fatal(err)
@@ -103,8 +103,8 @@ func (g *gateway) expand(t *testing.T, variables string) string {
 	return out.String()
 }
 
-// cursor is what the gateway gives out for the row at a place.
-func (g *gateway) cursor(place int, statuses ...string) string {
+// cursor is what the gateway gives out for the row at a position.
+func (g *gateway) cursor(position int, statuses ...string) string {
 	ids := g.fake.IDs(statuses...)
 	hashes := func(ids []string) (h []relay.Hash) {
 		for _, id := range ids[:min(relay.Neighbours, len(ids))] {
@@ -112,15 +112,15 @@ func (g *gateway) cursor(place int, statuses ...string) string {
 		}
 		return h
 	}
-	before := slices.Clone(ids[:place])
+	before := slices.Clone(ids[:position])
 	slices.Reverse(before)
 	var set []upstream.OrderStatus
 	for _, status := range statuses {
 		set = append(set, upstream.OrderStatus(status))
 	}
 	return relay.Cursor{
-		List: uint16(upstream.NewOrderStatuses(set...)), Position: place, Since: noon,
-		Element: relay.NewHash(ids[place]), Before: hashes(before), After: hashes(ids[place+1:]),
+		List: uint16(upstream.NewOrderStatuses(set...)), Position: position, Since: noon,
+		Element: relay.NewHash(ids[position]), Before: hashes(before), After: hashes(ids[position+1:]),
 	}.String()
 }
 

@@ -191,7 +191,7 @@ func TestAccept(t *testing.T) {
 	}
 }
 
-// Every kind of upstream failure has its code, takes no other root field with it, and tells nothing of upstream.
+// Every kind of upstream failure has its code, takes no other root field with it, and reveals nothing of upstream.
 func TestUpstreamFailures(t *testing.T) {
 	tests := map[string]struct {
 		answer     fake.Answer
@@ -233,12 +233,12 @@ func TestUpstreamFailures(t *testing.T) {
 			host := strings.TrimPrefix(g.URL, "http://")
 			for _, text := range []string{string(body), g.log.String()} {
 				if strings.Contains(text, "secret") || strings.Contains(text, canary) || strings.Contains(text, host) {
-					t.Errorf("tells too much: %s", text)
+					t.Errorf("reveals too much: %s", text)
 				}
 			}
 			const cause = ` cause=closed reason="the response was cut short"`
 			if log := g.log.String(); name == "truncated" && !strings.Contains(log, cause) {
-				t.Errorf("the log does not tell the cause: %s", log)
+				t.Errorf("the log does not report the cause: %s", log)
 			}
 			g.fake.Behave(func(b *fake.Behaviour) { b.Fault = nil })
 			asked := len(g.fake.Requests())
@@ -287,8 +287,8 @@ func TestRefusedKeys(t *testing.T) {
 			if status != 200 || code != test.code || header.Get("WWW-Authenticate") != "" {
 				t.Errorf("status %d, %v: %s", status, header, body)
 			}
-			told := fmt.Sprintf("status=%d", test.status)
-			if log := g.log.String(); !strings.Contains(log, test.log) || !strings.Contains(log, told) {
+			logged := fmt.Sprintf("status=%d", test.status)
+			if log := g.log.String(); !strings.Contains(log, test.log) || !strings.Contains(log, logged) {
 				t.Errorf("the log has %s", log)
 			}
 		})

@@ -320,7 +320,7 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// With introspection off no error tells a name that the client did not.
+// With introspection off no error reveals a name that the client did not.
 func TestSuggestions(t *testing.T) {
 	mistakes := []struct{ query, suggested string }{
 		{"{ callz { nodes { id } } }", `Did you mean "calls"`},

@@ -52,7 +52,7 @@ func (g *gateway) walk(t *testing.T, count int, back bool) []string {
 	}
 }
 
-// A server that silently serves smaller pages: noticed, told in the log, and nothing is lost.
+// A server that silently serves smaller pages: noticed, reported in the log, and nothing is lost.
 func TestLoweredPages(t *testing.T) {
 	for _, limit := range []int{10, 50, 101, 150} {
 		for _, back := range []bool{false, true} {
@@ -67,7 +67,7 @@ func TestLoweredPages(t *testing.T) {
 					t.Errorf("got %+v", a)
 				}
 				if limit < 100 && !strings.Contains(g.log.String(), fmt.Sprintf("rows=%d", limit)) {
-					t.Errorf("the log does not tell: %s", g.log)
+					t.Errorf("the log does not report it: %s", g.log)
 				}
 			})
 		}
@@ -165,8 +165,8 @@ func TestWalksPassACallThatIsTooLarge(t *testing.T) {
 				for cursor, more := any(nil), true; more; {
 					a := g.query(t, fmt.Sprintf(query, count), map[string]any{"c": cursor})
 					for _, err := range a.Errors {
-						told := strings.Contains(err.Message, "place 71") && strings.Contains(err.Message, "too large")
-						if err.Extensions["code"] != "UPSTREAM_INVALID_RESPONSE" || !told {
+						expected := strings.Contains(err.Message, "place 71") && strings.Contains(err.Message, "too large")
+						if err.Extensions["code"] != "UPSTREAM_INVALID_RESPONSE" || !expected {
 							t.Fatalf("after %d calls: %+v", len(ids), err)
 						}
 						reported++

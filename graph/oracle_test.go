@@ -53,7 +53,7 @@ func newRival(tb testing.TB, rows []json.RawMessage) *rival {
 	cache := pagecache.New(failing{rest.NewClient(rest.Options{
 		BaseURL: &url.URL{Scheme: "http", Host: "upstream.test", Path: "/api"}, Transport: inProcess{api},
 	})}, pagecache.Options{TTL: time.Hour, MaxBytes: 64 << 20})
-	// Every window comes from one answer, whatever was asked before: cursors tell the answer's time and neighbours.
+	// Every window comes from one answer, whatever was asked before: cursors hold the answer's time and neighbours.
 	for _, statuses := range operationStatuses {
 		_, _ = cache.ListCalls(tb.Context(), upstream.ListCallsOptions{
 			List: upstream.List{Statuses: upstream.NewOrderStatuses(statuses...)}, PageSize: 200,

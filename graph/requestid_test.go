@@ -51,7 +51,7 @@ func TestInternalErrorsHaveTheRequestID(t *testing.T) {
 	}
 }
 
-// What panics outside of the resolvers is told with the id as well.
+// What panics outside of the resolvers is reported with the id as well.
 func TestPanicsHaveTheRequestID(t *testing.T) {
 	g := newGateway(t, gatewayOptions{})
 	defer g.Close()

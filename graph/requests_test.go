@@ -19,8 +19,8 @@ import (
 // No request of a client, whatever it is, makes the gateway fail inside.
 //
 // anyRequest generates documents from the schema whose values have nothing to do with what the schema wants, with
-// variables of any declared type, any default and any value, and with some tokens lost, doubled or in the wrong place.
-// About half of what it makes gets past validation.
+// variables of any declared type, any default and any value, and with some tokens lost, doubled or in the wrong
+// position. About half of what it makes gets past validation.
 type anyRequest struct {
 	rest      []byte // choices; the first one of each, once they are used up
 	schema    *ast.Schema
@@ -124,7 +124,7 @@ func (r *anyRequest) directives() string {
 	return choose(r, "@include", "@skip") + "(if:" + r.value(ast.NonNullNamedType("Boolean", nil)) + ")"
 }
 
-// value is a value for a place, mostly of the place's type: a literal or a variable.
+// value is a value for a position, mostly of the position's type: a literal or a variable.
 func (r *anyRequest) value(of *ast.Type) string {
 	switch {
 	case r.n(3) == 1:

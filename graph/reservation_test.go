@@ -174,7 +174,7 @@ func TestWhatIsWrittenIsCounted(t *testing.T) {
 	}
 }
 
-// An answer beyond its limit is told as that, whatever memory there is.
+// An answer beyond its limit is reported as that, whatever memory there is.
 func TestTheLimitOfAnAnswerComesFirst(t *testing.T) {
 	for _, limit := range []int{1 << 10, 100_000, 1_000_000} {
 		h := budgeted(t, budgetOf(8<<20), 20, 100_000, limit)
@@ -313,9 +313,9 @@ func TestSizesAreLearned(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		operation, told := found.Operation("")
-		if told != nil {
-			t.Fatal(told)
+		operation, problem := found.Operation("")
+		if problem != nil {
+			t.Fatal(problem)
 		}
 		estimate := estimate(h.sizes, operation, nil, all.Tenant)
 		if estimate < int(want)-20 || estimate > int(want)+20 {

@@ -13,7 +13,7 @@ import (
 	"revox-graphql/graph/generated"
 )
 
-// Everything in the schema tells a frontend developer what it is.
+// Everything in the schema is described for a frontend developer.
 func TestEverythingIsDescribed(t *testing.T) {
 	schema := generated.Schema()
 	described := 0
@@ -121,22 +121,22 @@ func TestIntrospectionOfEachKind(t *testing.T) {
 			if len(a.Errors) > 0 {
 				t.Fatal(a.Errors)
 			}
-			told := []any{a.Data["byName"]}
+			described := []any{a.Data["byName"]}
 			for _, listed := range at(t, a.Data, "__schema", "types").([]any) {
 				if at(t, listed, "name") == name {
-					told = append(told, listed)
+					described = append(described, listed)
 				}
 			}
 			fields := []string{"fields", "interfaces", "possibleTypes", "enumValues", "inputFields", "isOneOf"}
 			for _, field := range fields {
-				for i, one := range told {
+				for i, one := range described {
 					if value := at(t, one, field); (value != nil) != slices.Contains(values, field) {
 						t.Errorf("%s of %d: got %v", field, i, value)
 					}
 				}
 			}
-			if len(told) != 2 {
-				t.Errorf("%d answers", len(told))
+			if len(described) != 2 {
+				t.Errorf("%d answers", len(described))
 			}
 		})
 	}

@@ -18,8 +18,8 @@ func rowsWithoutTimes(from, to int) []json.RawMessage {
 	return rows
 }
 
-// What a search takes is told as a cost, and who causes many is refused: not for following a cursor as it usually is,
-// nor are others.
+// What a search takes is reported as a cost, and who causes many is refused: not for following a cursor as it usually
+// is, nor are others.
 func TestSearchesAreCharged(t *testing.T) {
 	const (
 		query = `query ($c: String) { calls(first: 10, after: $c) { nodes { id } } }`

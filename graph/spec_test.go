@@ -14,8 +14,8 @@ import (
 	"revox-graphql/internal/speccases"
 )
 
-// told is an error as clients read it.
-type told struct {
+// clientError is an error as clients read it.
+type clientError struct {
 	Message   string `json:"message"`
 	Locations []struct {
 		Line   int `json:"line"`
@@ -25,8 +25,8 @@ type told struct {
 	Extensions map[string]any `json:"extensions"`
 }
 
-// String is all that tests compare: code, argument, place, path and message.
-func (e told) String() string {
+// String is all that tests compare: code, argument, location, path and message.
+func (e clientError) String() string {
 	var b strings.Builder
 	fmt.Fprint(&b, e.Extensions["code"])
 	if argument := e.Extensions["argument"]; argument != nil {
@@ -46,7 +46,7 @@ func (g *gateway) run(t testing.TB, body string) (status int, errors []string, d
 	t.Helper()
 	status, got := g.serve(t, http.MethodPost, body)
 	var a struct {
-		Errors []told          `json:"errors"`
+		Errors []clientError   `json:"errors"`
 		Data   json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(got, &a); err != nil {
@@ -92,7 +92,7 @@ func specFile(t *testing.T, name string) *gateway {
 	return g
 }
 
-// Values of variables that are not of the variable's type. The messages and the places are those of graphql-js 16.
+// Values of variables that are not of the variable's type. The messages and the locations are those of graphql-js 16.
 func TestVariablesOfWrongTypes(t *testing.T) {
 	if n := len(specFile(t, "variables").fake.Requests()); n > 0 {
 		t.Errorf("%d upstream requests", n)
@@ -155,11 +155,11 @@ func TestVariablesThatAreCoerced(t *testing.T) {
 	}
 }
 
-// Literals that are not of the type that the schema wants, in every place that takes one, are refused by validation.
+// Literals that are not of the type that the schema wants, in every position that takes one, are refused by validation.
 func TestLiteralsOfWrongTypes(t *testing.T) {
 	const ints, texts = "1 -2147483648 null", `"a" """a""" null`
 	const ids = `1 -2147483648 2147483648 99999999999999999999 "a" """a"""`
-	places := map[string]string{ // and what the place takes
+	positions := map[string]string{ // and what the position takes
 		"{ calls(first: %s) { nodes { id } } }":                                      ints,
 		"{ calls(last: %s) { nodes { id } } }":                                       ints,
 		"{ calls(after: %s) { nodes { id } } }":                                      texts,
@@ -184,9 +184,9 @@ func TestLiteralsOfWrongTypes(t *testing.T) {
 		"completed", "[null]", "[[COMPLETED]]",
 	}
 	g := newGateway(t, gatewayOptions{calls: 3, ttl: time.Hour})
-	for place, takes := range places {
+	for template, takes := range positions {
 		for _, value := range values {
-			query := fmt.Sprintf(place, value)
+			query := fmt.Sprintf(template, value)
 			status, errors, data := g.run(t, requestBody(t, query, "", ""))
 			refused := data == "" && len(errors) > 0 && strings.HasPrefix(errors[0], "GRAPHQL_VALIDATION_FAILED 1:")
 			if wanted := !slices.Contains(strings.Fields(takes), value); refused != wanted || status != http.StatusOK {

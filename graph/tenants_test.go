@@ -35,8 +35,8 @@ var (
 // TestTenants holds that nothing crosses from one tenant to another: no row, no error, no cached response. Three
 // tenants and a key that upstream refuses share a gateway whose memory is too small for them. They ask the same
 // questions at the same moments, also for one another's calls and with one another's cursors, and one of the three has
-// trouble with upstream. Each call that is shown must be the asker's own, down to what was said, and each error must be
-// one that upstream has given this asker cause for.
+// trouble with upstream. Each call that is shown must be the requester's own, down to what was said, and each error
+// must be one that upstream has given this requester cause for.
 //
 // A seed draws the same requests once more, but for their cursors, which come from answers, and for the order in which
 // those of one moment arrive. A long run:
@@ -46,7 +46,7 @@ func TestTenants(t *testing.T) {
 	seed := cmp.Or(*tenantsSeed, rand.Uint64())
 	random := rand.New(rand.NewPCG(seed, 0))
 	seen := &tenantsSeen{errors: map[string]int{}}
-	// The next gateway begins anew, and another tenant may have the trouble: after one 401, or once the circuit breaker
+	// The next gateway begins again, and another tenant may have the trouble: after one 401, or once the circuit breaker
 	// has opened, upstream is not asked for seconds, which is longer than a gateway lives here.
 	const perGateway = 500
 	for ok := true; ok && seen.requests < *tenantsOperations; {
@@ -76,7 +76,7 @@ type tenantsSeen struct {
 type tenant struct {
 	authorization string
 	fake          *fake.Upstream
-	twin          *fake.Upstream // has had the same calls, and tells what upstream should say of them
+	twin          *fake.Upstream // has had the same calls, and shows what upstream should say of them
 	first         []string       // ids of the calls in the list when the gateway started
 	refused       bool           // upstream does not take the key
 
@@ -105,7 +105,7 @@ type tenantCursor struct {
 }
 
 // shortestList is as many calls as the first tenant has; the next have twice and three times as many, so that a count
-// tells whose it is. As many calls leave as arrive, but for a moment there may be mostArriving more.
+// shows whose it is. As many calls leave as arrive, but for a moment there may be mostArriving more.
 const (
 	shortestList = 30
 	mostArriving = 3
@@ -140,7 +140,7 @@ func (n *tenant) learn(t *testing.T, calls int) {
 	}
 }
 
-// move lets calls arrive, and as many leave from a place of the list. An answer is judged before or after, so that a
+// move lets calls arrive, and as many leave from a position in the list. An answer is judged before or after, so that a
 // call that it shows is known.
 func (n *tenant) move(t *testing.T, calls, from int) {
 	t.Helper()
@@ -180,11 +180,11 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 		g.tenants = append(g.tenants, n)
 	}
 	g.unlucky = g.tenants[random.IntN(3)]
-	stranger := newTenant(t, "unknown", 0, 1)
-	stranger.fake.Behave(func(b *fake.Behaviour) { b.Key = "another" })
-	stranger.refused, stranger.causes["UNAUTHENTICATED"] = true, true
-	clear(stranger.rows)
-	g.tenants = append(g.tenants, stranger)
+	unknown := newTenant(t, "unknown", 0, 1)
+	unknown.fake.Behave(func(b *fake.Behaviour) { b.Key = "another" })
+	unknown.refused, unknown.causes["UNAUTHENTICATED"] = true, true
+	clear(unknown.rows)
+	g.tenants = append(g.tenants, unknown)
 
 	server := httptest.NewServer(http.HandlerFunc(g.serveUpstream))
 	t.Cleanup(server.Close)
@@ -195,7 +195,7 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 	client := rest.NewClient(rest.Options{
 		BaseURL: base, FirstPage: upstream.FirstPageAuto, RetryDelay: time.Millisecond,
 		MaxConcurrent: 6, MaxTenantConcurrent: 3, AnyKey: true,
-		Transport: askersTransport{&http.Transport{MaxIdleConnsPerHost: 6}},
+		Transport: requesterTransport{&http.Transport{MaxIdleConnsPerHost: 6}},
 	})
 	t.Cleanup(client.Close)
 	g.cache = pagecache.New(client, pagecache.Options{
@@ -217,7 +217,7 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 		t.Fatal(err)
 	}
 	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), asker{}, r.Header.Get("Authorization"))))
+		handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requester{}, r.Header.Get("Authorization"))))
 	}))
 	t.Cleanup(g.Close)
 	g.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = 8
@@ -229,26 +229,25 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 
 func pick[T any](random *rand.Rand, from []T) T { return from[random.IntN(len(from))] }
 
-// asker is the key under which a context has the Authorization of whoever asks.
-type asker struct{}
+// requester is the key under which a context has the Authorization of whoever asks.
+type requester struct{}
 
-// askersTransport tells upstream who asks, beside the key that is sent. What is refreshed in the background is asked by
-// nobody.
-type askersTransport struct{ *http.Transport }
+// requesterTransport sends upstream who asks, beside the key. What is refreshed in the background is asked by nobody.
+type requesterTransport struct{ *http.Transport }
 
-const askerHeader = "X-Asker"
+const requesterHeader = "X-Requester"
 
-func (h askersTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if who, ok := r.Context().Value(asker{}).(string); ok {
+func (h requesterTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if who, ok := r.Context().Value(requester{}).(string); ok {
 		r = r.Clone(r.Context())
-		r.Header.Set(askerHeader, who)
+		r.Header.Set(requesterHeader, who)
 	}
 	return h.Transport.RoundTrip(r)
 }
 
-// serveUpstream serves each asker their own upstream, which records the key that came.
+// serveUpstream serves each requester their own upstream, which records the key that came.
 func (g *sharedGateway) serveUpstream(w http.ResponseWriter, r *http.Request) {
-	who := cmp.Or(r.Header.Get(askerHeader), r.Header.Get("Authorization"))
+	who := cmp.Or(r.Header.Get(requesterHeader), r.Header.Get("Authorization"))
 	at := slices.IndexFunc(g.tenants, func(n *tenant) bool { return n.authorization == who })
 	if at < 0 {
 		g.t.Errorf("upstream was asked by %q", who)
@@ -302,7 +301,7 @@ func (g *sharedGateway) moment() {
 	g.alone--
 }
 
-// tenantFaults are what upstream does, and the code that tells of it. Where there is no answer the connection is cut.
+// tenantFaults are what upstream does, and the code that reports it. Where there is no answer the connection is cut.
 var tenantFaults = []struct {
 	code   string
 	answer *fake.Answer
@@ -442,7 +441,7 @@ func (g *sharedGateway) sending(q tenantQuestion) tenantSending {
 		s.header.Set("Cache-Control", "no-cache")
 	}
 	switch {
-	case s.tenant == g.unlucky: // who was told 429 waits for long
+	case s.tenant == g.unlucky: // who got a 429 waits for long
 		s.patience = 10 * time.Millisecond
 	case g.random.IntN(20) == 0:
 		s.patience = 2 * time.Millisecond
@@ -475,8 +474,8 @@ func (g *sharedGateway) send(s tenantSending) {
 	}
 }
 
-// exchange sends a question and returns the answer's body. An answer to GET that the asker should have already, because
-// it has not been modified, is the one that whoever asked last was given.
+// exchange sends a question and returns the answer's body. An answer to GET that the requester should have already,
+// because it has not been modified, is the one that whoever asked last was given.
 func (g *sharedGateway) exchange(ctx context.Context, s tenantSending) ([]byte, error) {
 	address, body := g.URL, s.text
 	if s.method == http.MethodGet {
@@ -556,7 +555,7 @@ func (a tenantAnswer) calls() (rows, found []*tenantCall) {
 	return rows, []*tenantCall{a.Data.Found}
 }
 
-// judge tells what of an answer is not the asker's own, and keeps its cursors.
+// judge reports what of an answer is not the requester's own, and keeps its cursors.
 func (g *sharedGateway) judge(s tenantSending, a tenantAnswer) (problems []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -601,13 +600,13 @@ func (g *sharedGateway) judge(s tenantSending, a tenantAnswer) (problems []strin
 		case i >= len(found) || found[i] != nil && found[i].ID != id:
 			problems = append(problems, "nothing, or another call, instead of "+id)
 		case found[i] == nil && len(a.Errors) == 0 && slices.Contains(s.first, id) && slices.Contains(s.fake.IDs(), id):
-			problems = append(problems, "it has had all the time "+id) // an error would tell why it was not found
+			problems = append(problems, "it has had all the time "+id) // an error would report why it was not found
 		}
 	}
 	return problems
 }
 
-// compare tells what of a call is not as the tenant's own upstream sends it.
+// compare reports what of a call is not as the tenant's own upstream sends it.
 func (n *tenant) compare(call *tenantCall) (problems []string) {
 	row, ok := n.rows[call.ID]
 	if !ok {
