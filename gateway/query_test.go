@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // startREST serves a list of calls. Its clock stands still, so that answers can be compared.
 func startREST(t *testing.T, calls int) (*fake.Upstream, map[string]string) {

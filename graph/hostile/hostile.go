@@ -20,11 +20,13 @@ func Documents() []Document {
 			"QUERY_TOO_COMPLEX",
 		},
 		{
-			"70 root aliases of calls(first: 100)", "{" + Numbered(" a%d: calls(first: 100) { nodes { id } }", 70) + " }",
+			"70 root aliases of calls(first: 100)",
+			"{" + Numbered(" a%d: calls(first: 100) { nodes { id } }", 70) + " }",
 			"QUERY_TOO_COMPLEX",
 		},
 		{
-			"5 of calls(first: 100) with transcripts", "{" + Numbered(" a%d: calls(first: 100) "+selection, 5) + " }",
+			"5 of calls(first: 100) with transcripts",
+			"{" + Numbered(" a%d: calls(first: 100) "+selection, 5) + " }",
 			"QUERY_TOO_COMPLEX",
 		},
 		{"2,000 fields that conflict", "{" + Numbered(" calls(first: %d) { totalCount }", 2000) + " }", "QUERY_TOO_LARGE"},
@@ -40,7 +42,8 @@ func Documents() []Document {
 		{"a chain of 5,000 fragments", "{ ...F0 }" + Numbered(" fragment F%d on Query { ...F }", 5000), "QUERY_TOO_LARGE"},
 		{"fragments that double 40 times", "{ ...F0 }" + Doubling(40, "Query", "calls "+selection), "QUERY_TOO_COMPLEX"},
 		{
-			"fragments that double 40 times in calls", "{ calls { nodes { ...F0 } } }" + Doubling(40, "Call", "id"),
+			"fragments that double 40 times in calls",
+			"{ calls { nodes { ...F0 } } }" + Doubling(40, "Call", "id"),
 			"QUERY_TOO_COMPLEX",
 		},
 		{
