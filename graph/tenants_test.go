@@ -35,8 +35,8 @@ var (
 // TestTenants holds that nothing crosses from one tenant to another: no row, no error, no cached response. Three
 // tenants and a key that upstream refuses share a gateway whose memory is too small for them. They ask the same
 // questions at the same moments, also for one another's calls and with one another's cursors, and one of the three has
-// trouble with upstream. Each call that is shown must be the asker's own, down to what was said, and each error must be
-// one that upstream has given this asker cause for.
+// trouble with upstream. Each call that is shown must be the client's own, down to what was said, and each error must be
+// one that upstream has given this client cause for.
 //
 // A seed draws the same requests once more, but for their cursors, which come from answers, and for the order in which
 // those of one moment arrive. A long run:
@@ -217,7 +217,7 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 		t.Fatal(err)
 	}
 	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), asker{}, r.Header.Get("Authorization"))))
+		handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), clientKey{}, r.Header.Get("Authorization"))))
 	}))
 	t.Cleanup(g.Close)
 	g.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = 8
@@ -229,26 +229,26 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 
 func pick[T any](random *rand.Rand, from []T) T { return from[random.IntN(len(from))] }
 
-// asker is the key under which a context has the Authorization of whoever asks.
-type asker struct{}
+// clientKey is the key under which a context has the Authorization of whoever asks.
+type clientKey struct{}
 
 // askersTransport tells upstream who asks, beside the key that is sent. What is refreshed in the background is asked by
 // nobody.
 type askersTransport struct{ *http.Transport }
 
-const askerHeader = "X-Asker"
+const clientHeader = "X-Client"
 
 func (h askersTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if who, ok := r.Context().Value(asker{}).(string); ok {
+	if who, ok := r.Context().Value(clientKey{}).(string); ok {
 		r = r.Clone(r.Context())
-		r.Header.Set(askerHeader, who)
+		r.Header.Set(clientHeader, who)
 	}
 	return h.Transport.RoundTrip(r)
 }
 
-// serveUpstream serves each asker their own upstream, which records the key that came.
+// serveUpstream serves each client its own upstream, which records the key that came.
 func (g *sharedGateway) serveUpstream(w http.ResponseWriter, r *http.Request) {
-	who := cmp.Or(r.Header.Get(askerHeader), r.Header.Get("Authorization"))
+	who := cmp.Or(r.Header.Get(clientHeader), r.Header.Get("Authorization"))
 	at := slices.IndexFunc(g.tenants, func(n *tenant) bool { return n.authorization == who })
 	if at < 0 {
 		g.t.Errorf("upstream was asked by %q", who)
@@ -473,7 +473,7 @@ func (g *sharedGateway) send(s tenantSending) {
 	}
 }
 
-// exchange sends a question and returns the answer's body. An answer to GET that the asker should have already, because
+// exchange sends a question and returns the answer's body. An answer to GET that the client should have already, because
 // it has not been modified, is the one that whoever asked last was given.
 func (g *sharedGateway) exchange(ctx context.Context, s tenantSending) ([]byte, error) {
 	address, body := g.URL, s.text
@@ -554,7 +554,7 @@ func (a tenantAnswer) calls() (rows, found []*tenantCall) {
 	return rows, []*tenantCall{a.Data.Found}
 }
 
-// judge tells what of an answer is not the asker's own, and keeps its cursors.
+// judge tells what of an answer is not the client's own, and keeps its cursors.
 func (g *sharedGateway) judge(s tenantSending, a tenantAnswer) (problems []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
