@@ -40,7 +40,8 @@ func TestBodiesAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	large := strings.Repeat(" ", size/2+1)
-	if _, rejected := post(strings.NewReader(large), size/2+1); rejected == nil || rejected.status != http.StatusServiceUnavailable ||
+	if _, rejected := post(strings.NewReader(large), size/2+1); rejected == nil ||
+		rejected.status != http.StatusServiceUnavailable ||
 		rejected.errors[0].Extensions["code"] != errcode.Overloaded {
 		t.Errorf("got %+v", rejected)
 	}

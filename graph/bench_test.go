@@ -21,10 +21,22 @@ import (
 // The work that is measured everywhere: S1 scalars of 20 calls, S2 their whole transcripts, S3 the roles alone, S5 the
 // transcripts of 100 calls.
 var benchmarks = []struct{ name, query string }{
-	{"S1", `{ calls(first: 20) { nodes { id status phoneNumber startedAt answeredAt endedAt durationSeconds result endReason endedBy } pageInfo { hasNextPage endCursor } } }`},
-	{"S2", `{ calls(first: 20) { nodes { id status transcript { index role content toolName toolArguments toolIsError } } pageInfo { hasNextPage endCursor } } }`},
+	{
+		"S1",
+		`{ calls(first: 20) { nodes { id status phoneNumber startedAt answeredAt endedAt durationSeconds result ` +
+			`endReason endedBy } pageInfo { hasNextPage endCursor } } }`,
+	},
+	{
+		"S2",
+		`{ calls(first: 20) { nodes { id status transcript { index role content toolName toolArguments toolIsError } } ` +
+			`pageInfo { hasNextPage endCursor } } }`,
+	},
 	{"S3", `{ calls(first: 20) { nodes { id transcript { role } } pageInfo { hasNextPage endCursor } } }`},
-	{"S5", `{ calls(first: 100) { nodes { id status transcript { index role content toolName toolArguments toolIsError } } pageInfo { hasNextPage endCursor } } }`},
+	{
+		"S5",
+		`{ calls(first: 100) { nodes { id status transcript { index role content toolName toolArguments toolIsError } } ` +
+			`pageInfo { hasNextPage endCursor } } }`,
+	},
 }
 
 // newBenchRival is 100 calls as the fake writes them.

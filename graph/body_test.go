@@ -62,7 +62,9 @@ func TestContentEncoding(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			// With little room for bodies, so that what is unpacked must be given back.
-			g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Admission = admission.New(1, limit*3/2, 0, nil) }})
+			g := newGateway(t, gatewayOptions{
+				graph: func(o *graph.Options) { o.Admission = admission.New(1, limit*3/2, 0, nil) },
+			})
 			for range 3 {
 				header := http.Header{"Content-Encoding": {test.coding}}
 				status, answer, body := g.post(t, test.body, header)

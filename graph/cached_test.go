@@ -53,7 +53,8 @@ func TestResponsesAreCached(t *testing.T) {
 	g, executed := counting(t, time.Hour, nil)
 	_, first, want := g.post(t, newest, nil)
 	for range 3 {
-		if status, header, got := g.post(t, newest, nil); status != 200 || !bytes.Equal(got, want) || header.Get("Content-Type") != first.Get("Content-Type") {
+		if status, header, got := g.post(t, newest, nil); status != 200 || !bytes.Equal(got, want) ||
+			header.Get("Content-Type") != first.Get("Content-Type") {
 			t.Errorf("got %d %v %s", status, header, got)
 		}
 	}
@@ -62,11 +63,13 @@ func TestResponsesAreCached(t *testing.T) {
 	}
 	// The same question in another media type is the same answer; in another encoding it is made anew.
 	_, header, got := g.post(t, newest, http.Header{"Accept": {"application/graphql-response+json"}})
-	if !bytes.Equal(got, want) || !strings.HasPrefix(header.Get("Content-Type"), "application/graphql-response+json") || executed.n.Load() != 1 {
+	if !bytes.Equal(got, want) || !strings.HasPrefix(header.Get("Content-Type"), "application/graphql-response+json") ||
+		executed.n.Load() != 1 {
 		t.Errorf("got %v %s", header, got)
 	}
 	// A question that reads the same as a query string is another one.
-	if _, _, got := g.get(t, "query="+url.QueryEscape("{ __typename }"), nil); string(got) != `{"data":{"__typename":"Query"}}` {
+	_, _, got = g.get(t, "query="+url.QueryEscape("{ __typename }"), nil)
+	if string(got) != `{"data":{"__typename":"Query"}}` {
 		t.Errorf("got %s", got)
 	}
 }
@@ -79,12 +82,20 @@ func TestResponsesAreNotCached(t *testing.T) {
 		header http.Header
 		want   int64
 	}{
-		"turned off":           {time.Hour, func(o *graph.Options) { o.ResponseCacheBytes = 0 }, newest, nil, 3},
-		"no cache":             {0, func(o *graph.Options) { o.Cached = false }, newest, nil, 3},
-		"too large":            {time.Hour, func(o *graph.Options) { o.ResponseCacheBytes = 1000 }, newest, nil, 3},
-		"read again":           {time.Hour, nil, newest, http.Header{"Cache-Control": {"no-cache"}}, 3},
-		"an error beside it":   {time.Hour, nil, `{"query": "{ calls(first: 2) { nodes { transcript(first: -1) { role } } } }"}`, nil, 3},
-		"many pages were read": {time.Hour, nil, `{"query": "{ ` + strings.Join(aliases("calls(first: 2) { nodes { id } }", 9), " ") + ` }"}`, nil, 27},
+		"turned off": {time.Hour, func(o *graph.Options) { o.ResponseCacheBytes = 0 }, newest, nil, 3},
+		"no cache":   {0, func(o *graph.Options) { o.Cached = false }, newest, nil, 3},
+		"too large":  {time.Hour, func(o *graph.Options) { o.ResponseCacheBytes = 1000 }, newest, nil, 3},
+		"read again": {time.Hour, nil, newest, http.Header{"Cache-Control": {"no-cache"}}, 3},
+		"an error beside it": {
+			time.Hour, nil,
+			`{"query": "{ calls(first: 2) { nodes { transcript(first: -1) { role } } } }"}`,
+			nil, 3,
+		},
+		"many pages were read": {
+			time.Hour, nil,
+			`{"query": "{ ` + strings.Join(aliases("calls(first: 2) { nodes { id } }", 9), " ") + ` }"}`,
+			nil, 27,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -200,10 +211,12 @@ func TestEntityTags(t *testing.T) {
 			if status != 200 || header.Get("ETag") == tag || bytes.Equal(newer, body) {
 				t.Errorf("after a call has arrived: %d %v %s", status, header, newer)
 			}
-			if _, header, _ := g.post(t, newest, nil); header.Get("ETag") != "" || header.Get("Cache-Control") != "private, no-store" {
+			if _, header, _ := g.post(t, newest, nil); header.Get("ETag") != "" ||
+				header.Get("Cache-Control") != "private, no-store" {
 				t.Errorf("for POST: %v", header)
 			}
-			if _, header, _ := g.get(t, "query={nothing}", nil); header.Get("ETag") != "" || header.Get("Cache-Control") != "private, no-store" {
+			if _, header, _ := g.get(t, "query={nothing}", nil); header.Get("ETag") != "" ||
+				header.Get("Cache-Control") != "private, no-store" {
 				t.Errorf("for an error: %v", header)
 			}
 		})

@@ -61,11 +61,14 @@ func TestStaleAnswers(t *testing.T) {
 	if len(a.Errors) > 0 || !isStale(a) || at(t, a.Data, "call", "id") != id || at(t, a.Data, "node", "id") != id {
 		t.Errorf("got %+v", a)
 	}
-	if a = g.query(t, query, nil); a.code(t) != "UPSTREAM_UNAVAILABLE" || !isStale(a) || a.Data["call"] != nil || a.Data["calls"] == nil {
+	if a = g.query(t, query, nil); a.code(t) != "UPSTREAM_UNAVAILABLE" || !isStale(a) || a.Data["call"] != nil ||
+		a.Data["calls"] == nil {
 		t.Errorf("got %+v", a)
 	}
 	// Who wants it fresh is told that there is nothing.
-	_, _, body := g.post(t, `{"query": "{ calls(first: 5) { nodes { id } } }"}`, http.Header{"Cache-Control": {"no-cache"}})
+	_, _, body := g.post(t, `{"query": "{ calls(first: 5) { nodes { id } } }"}`, http.Header{
+		"Cache-Control": {"no-cache"},
+	})
 	if a = decode(t, body); a.code(t) != "UPSTREAM_UNAVAILABLE" || isStale(a) {
 		t.Errorf("got %+v", a)
 	}
@@ -82,15 +85,19 @@ func TestStaleAnswers(t *testing.T) {
 }
 
 func TestRequestsToUpstreamAreBounded(t *testing.T) {
-	g := newGateway(t, gatewayOptions{calls: 20_000, ttl: time.Minute, graph: func(o *graph.Options) { o.MaxUpstreamRequests = 5 }})
+	g := newGateway(t, gatewayOptions{
+		calls: 20_000, ttl: time.Minute, graph: func(o *graph.Options) { o.MaxUpstreamRequests = 5 },
+	})
 	a := g.query(t, `{ calls(first: 5) { nodes { id } totalCount } }`, nil)
-	if a.code(t) != "QUERY_TOO_COMPLEX" || a.Errors[0].Extensions["limit"] != 5.0 || a.Errors[0].Extensions["actual"] != 6.0 {
+	if a.code(t) != "QUERY_TOO_COMPLEX" || a.Errors[0].Extensions["limit"] != 5.0 ||
+		a.Errors[0].Extensions["actual"] != 6.0 {
 		t.Errorf("got %+v", a)
 	}
 	if len(at(t, a.Data, "calls", "nodes").([]any)) != 5 || len(g.fake.Requests()) != 5 {
 		t.Errorf("%d requests, got %+v", len(g.fake.Requests()), a)
 	}
-	if a = g.query(t, `{ a: calls(first: 5) { nodes { id } } b: calls(first: 50) { nodes { id } } }`, nil); len(a.Errors) > 0 {
+	a = g.query(t, `{ a: calls(first: 5) { nodes { id } } b: calls(first: 50) { nodes { id } } }`, nil)
+	if len(a.Errors) > 0 {
 		t.Errorf("the next request: %+v", a)
 	}
 }

@@ -161,7 +161,9 @@ func golden(t *testing.T, answer []byte, requests []string) []byte {
 		if err != nil {
 			return text
 		}
-		return fmt.Appendf(nil, `"<cursor of the row at %d in list %d, %d and %d neighbours>"`, c.Position, c.List, len(c.Before), len(c.After))
+		return fmt.Appendf(
+			nil, `"<cursor of the row at %d in list %d, %d and %d neighbours>"`, c.Position, c.List, len(c.Before), len(c.After),
+		)
 	})
 }
 

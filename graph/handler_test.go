@@ -112,7 +112,8 @@ func connect(t testing.TB, address string, opts gatewayOptions) *gateway {
 	})
 	g := &gateway{log: &bytes.Buffer{}}
 	options := graph.Options{
-		Calls: cache, Known: cache, Cached: opts.ttl > 0, ResponseCacheBytes: 64 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
+		Calls: cache, Known: cache, Cached: opts.ttl > 0, ResponseCacheBytes: 64 << 20, PageSize: 200, MaxCount: 100,
+		MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
 		Authenticate: withTokens(), Introspection: true, Log: slog.New(slog.NewTextHandler(g.log, nil)),
 		Limits: limits, MaxRequestBytes: 256 << 10, MaxResponseBytes: 64 << 20, PersistedBytes: 16 << 20,
 	}

@@ -24,27 +24,61 @@ func TestRequests(t *testing.T) {
 		status            int
 		code, message     string // "" where there is no error
 	}{
-		"good":                    {"application/json", typename, 200, "", ""},
-		"with a charset":          {"application/json; charset=UTF-8", typename, 200, "", ""},
-		"nulls":                   {"application/json", `{"query": "{ __typename }", "variables": null, "operationName": null, "extensions": null}`, 200, "", ""},
-		"another charset":         {"application/json; charset=latin1", typename, 415, "BAD_USER_INPUT", "Send the request as application/json, in UTF-8."},
-		"no content type":         {"", typename, 415, "BAD_USER_INPUT", ""},
-		"a form":                  {"application/x-www-form-urlencoded", "query=%7B__typename%7D", 415, "BAD_USER_INPUT", ""},
-		"plain text":              {"text/plain", typename, 415, "BAD_USER_INPUT", ""},
-		"no body":                 {"application/json", "", 400, "BAD_USER_INPUT", "The request's body is not a JSON object."},
-		"no JSON":                 {"application/json", `{"query"`, 400, "BAD_USER_INPUT", ""},
-		"trailing data":           {"application/json", typename + `{}`, 400, "BAD_USER_INPUT", ""},
-		"a batch":                 {"application/json", `[` + typename + `]`, 400, "BAD_USER_INPUT", "Batches are not supported: send one operation a request."},
-		"no query":                {"application/json", `{"q": "{ __typename }"}`, 400, "BAD_USER_INPUT", "The parameter `query` is missing: it holds the GraphQL document."},
-		"a query that is none":    {"application/json", `{"query": {"a": 1}}`, 400, "BAD_USER_INPUT", "The parameter `query` is of the wrong type."},
-		"variables that are none": {"application/json", `{"query": "{ __typename }", "variables": [1]}`, 400, "BAD_USER_INPUT", "The parameter `variables` is of the wrong type."},
-		"too large":               {"application/json", big, 413, "QUERY_TOO_LARGE", "The request has more than 262144 bytes."},
-		"a syntax error":          {"application/json", `{"query": "{"}`, 200, "GRAPHQL_PARSE_FAILED", ""},
-		"an unknown field":        {"application/json", `{"query": "{ nothing }"}`, 200, "GRAPHQL_VALIDATION_FAILED", ""},
-		"an unknown operation":    {"application/json", `{"query": "query A { __typename }", "operationName": "B"}`, 200, "GRAPHQL_VALIDATION_FAILED", ""},
-		"a variable of no use":    {"application/json", `{"query": "query ($n: Int) { calls(first: $n) { __typename } }", "variables": {"n": "x"}}`, 200, "GRAPHQL_VALIDATION_FAILED", ""},
-		"a mutation":              {"application/json", `{"query": "mutation { __typename }"}`, 200, "GRAPHQL_VALIDATION_FAILED", ""},
-		"@defer":                  {"application/json", `{"query": "{ ... @defer { __typename } }"}`, 200, "GRAPHQL_VALIDATION_FAILED", "Unknown directive \"@defer\"."},
+		"good":           {"application/json", typename, 200, "", ""},
+		"with a charset": {"application/json; charset=UTF-8", typename, 200, "", ""},
+		"nulls": {
+			"application/json",
+			`{"query": "{ __typename }", "variables": null, "operationName": null, "extensions": null}`,
+			200, "", "",
+		},
+		"another charset": {
+			"application/json; charset=latin1", typename, 415, "BAD_USER_INPUT",
+			"Send the request as application/json, in UTF-8.",
+		},
+		"no content type": {"", typename, 415, "BAD_USER_INPUT", ""},
+		"a form":          {"application/x-www-form-urlencoded", "query=%7B__typename%7D", 415, "BAD_USER_INPUT", ""},
+		"plain text":      {"text/plain", typename, 415, "BAD_USER_INPUT", ""},
+		"no body": {
+			"application/json", "", 400, "BAD_USER_INPUT", "The request's body is not a JSON object.",
+		},
+		"no JSON":       {"application/json", `{"query"`, 400, "BAD_USER_INPUT", ""},
+		"trailing data": {"application/json", typename + `{}`, 400, "BAD_USER_INPUT", ""},
+		"a batch": {
+			"application/json", `[` + typename + `]`, 400, "BAD_USER_INPUT",
+			"Batches are not supported: send one operation a request.",
+		},
+		"no query": {
+			"application/json", `{"q": "{ __typename }"}`, 400, "BAD_USER_INPUT",
+			"The parameter `query` is missing: it holds the GraphQL document.",
+		},
+		"a query that is none": {
+			"application/json", `{"query": {"a": 1}}`, 400, "BAD_USER_INPUT", "The parameter `query` is of the wrong type.",
+		},
+		"variables that are none": {
+			"application/json", `{"query": "{ __typename }", "variables": [1]}`, 400, "BAD_USER_INPUT",
+			"The parameter `variables` is of the wrong type.",
+		},
+		"too large": {
+			"application/json", big, 413, "QUERY_TOO_LARGE", "The request has more than 262144 bytes.",
+		},
+		"a syntax error":   {"application/json", `{"query": "{"}`, 200, "GRAPHQL_PARSE_FAILED", ""},
+		"an unknown field": {"application/json", `{"query": "{ nothing }"}`, 200, "GRAPHQL_VALIDATION_FAILED", ""},
+		"an unknown operation": {
+			"application/json", `{"query": "query A { __typename }", "operationName": "B"}`,
+			200, "GRAPHQL_VALIDATION_FAILED", "",
+		},
+		"a variable of no use": {
+			"application/json",
+			`{"query": "query ($n: Int) { calls(first: $n) { __typename } }", "variables": {"n": "x"}}`,
+			200, "GRAPHQL_VALIDATION_FAILED", "",
+		},
+		"a mutation": {
+			"application/json", `{"query": "mutation { __typename }"}`, 200, "GRAPHQL_VALIDATION_FAILED", "",
+		},
+		"@defer": {
+			"application/json", `{"query": "{ ... @defer { __typename } }"}`, 200, "GRAPHQL_VALIDATION_FAILED",
+			"Unknown directive \"@defer\".",
+		},
 	}
 	g := newGateway(t, gatewayOptions{})
 	for name, test := range tests {
@@ -86,7 +120,11 @@ func TestGet(t *testing.T) {
 		query  string
 		status int
 	}{
-		"good":         {"query=" + url.QueryEscape("query Q($n: Int) { calls(first: $n) { nodes { id } } }") + "&variables=" + url.QueryEscape(`{"n": 2}`) + "&operationName=Q", 200},
+		"good": {
+			"query=" + url.QueryEscape("query Q($n: Int) { calls(first: $n) { nodes { id } } }") + "&variables=" +
+				url.QueryEscape(`{"n": 2}`) + "&operationName=Q",
+			200,
+		},
 		"no query":     {"", 400},
 		"no variables": {"query=%7B__typename%7D&variables=%5B1%5D", 400},
 		"bad escapes":  {"query=%zz", 400},
@@ -129,8 +167,9 @@ func TestAccept(t *testing.T) {
 		"application/json;q=0.5, application/graphql-response+json": modern,
 		"application/json;q=0, */*":                                 modern,
 		// urql's header, and Apollo Client's
-		"application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed": modern,
-		"multipart/mixed;deferSpec=20220824,application/graphql-response+json,application/json;q=0.9":                       modern,
+		"application/graphql-response+json, application/graphql+json, application/json, " +
+			"text/event-stream, multipart/mixed": modern,
+		"multipart/mixed;deferSpec=20220824,application/graphql-response+json,application/json;q=0.9": modern,
 		"text/html":                     "",
 		"text/event-stream":             "",
 		"application/json;q=0":          "",
@@ -159,14 +198,20 @@ func TestUpstreamFailures(t *testing.T) {
 		code       string
 		retryAfter any
 	}{
-		"401":       {fake.Answer{Status: 401}, "UPSTREAM_UNAUTHENTICATED", nil},
-		"403":       {fake.Answer{Status: 403}, "UPSTREAM_UNAUTHENTICATED", nil},
-		"404":       {fake.Answer{Status: 404}, "UPSTREAM_INVALID_RESPONSE", nil},
-		"408":       {fake.Answer{Status: 408}, "UPSTREAM_TIMEOUT", nil},
-		"429":       {fake.Answer{Status: 429, Header: http.Header{"Retry-After-Ms": {"1500"}}}, "UPSTREAM_RATE_LIMITED", 2.0},
-		"500":       {fake.Answer{Status: 500, Body: []byte("secret stack")}, "UPSTREAM_UNAVAILABLE", nil},
-		"503":       {fake.Answer{Status: 503, Header: http.Header{"Retry-After": {"3"}}}, "UPSTREAM_UNAVAILABLE", 3.0},
-		"redirect":  {fake.Answer{Status: 307, Header: http.Header{"Location": {"http://secret.example/"}}}, "UPSTREAM_INVALID_RESPONSE", nil},
+		"401": {fake.Answer{Status: 401}, "UPSTREAM_UNAUTHENTICATED", nil},
+		"403": {fake.Answer{Status: 403}, "UPSTREAM_UNAUTHENTICATED", nil},
+		"404": {fake.Answer{Status: 404}, "UPSTREAM_INVALID_RESPONSE", nil},
+		"408": {fake.Answer{Status: 408}, "UPSTREAM_TIMEOUT", nil},
+		"429": {
+			fake.Answer{Status: 429, Header: http.Header{"Retry-After-Ms": {"1500"}}},
+			"UPSTREAM_RATE_LIMITED", 2.0,
+		},
+		"500": {fake.Answer{Status: 500, Body: []byte("secret stack")}, "UPSTREAM_UNAVAILABLE", nil},
+		"503": {fake.Answer{Status: 503, Header: http.Header{"Retry-After": {"3"}}}, "UPSTREAM_UNAVAILABLE", 3.0},
+		"redirect": {
+			fake.Answer{Status: 307, Header: http.Header{"Location": {"http://secret.example/"}}},
+			"UPSTREAM_INVALID_RESPONSE", nil,
+		},
 		"truncated": {fake.Answer{Truncate: true}, "UPSTREAM_UNAVAILABLE", nil},
 		"malformed": {fake.Answer{Body: []byte(`{"calls": [secret`)}, "UPSTREAM_INVALID_RESPONSE", nil},
 		"no list":   {fake.Answer{Body: []byte(`{"secret": 1}`)}, "UPSTREAM_INVALID_RESPONSE", nil},
@@ -270,7 +315,8 @@ func TestTotalCountFailsAlone(t *testing.T) {
 		}
 	})
 	a := g.query(t, `{ calls(first: 2) { nodes { id } totalCount } }`, nil)
-	if a.code(t) != "UPSTREAM_UNAVAILABLE" || len(at(t, a.Data, "calls", "nodes").([]any)) != 2 || at(t, a.Data, "calls", "totalCount") != nil {
+	if a.code(t) != "UPSTREAM_UNAVAILABLE" || len(at(t, a.Data, "calls", "nodes").([]any)) != 2 ||
+		at(t, a.Data, "calls", "totalCount") != nil {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -281,7 +327,8 @@ func TestNodesFailWithNulls(t *testing.T) {
 		b.Fault = func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: 500} }
 	})
 	a := g.query(t, `{ __typename nodes(ids: ["a", "b"]) { id } }`, nil)
-	if nodes := at(t, a.Data, "nodes").([]any); a.code(t) != "UPSTREAM_UNAVAILABLE" || len(nodes) != 2 || a.Data["__typename"] != "Query" {
+	if nodes := at(t, a.Data, "nodes").([]any); a.code(t) != "UPSTREAM_UNAVAILABLE" || len(nodes) != 2 ||
+		a.Data["__typename"] != "Query" {
 		t.Errorf("got %+v", a)
 	}
 	many := make([]string, 101)
@@ -294,7 +341,9 @@ func TestNodesFailWithNulls(t *testing.T) {
 func TestScanLimit(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 1000, ttl: time.Minute, graph: func(o *graph.Options) { o.MaxScan = 3 }})
 	ids := g.fake.IDs()
-	a := g.query(t, `query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": []string{ids[599], ids[600]}})
+	a := g.query(t, `query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{
+		"ids": []string{ids[599], ids[600]},
+	})
 	if a.code(t) != "SCAN_LIMIT_REACHED" || a.Errors[0].Extensions["scannedPages"] != 3.0 ||
 		at(t, a.Data, "nodes", 0, "id") != ids[599] || at(t, a.Data, "nodes", 1) != nil {
 		t.Errorf("got %+v", a)
@@ -313,7 +362,9 @@ func TestScanLimit(t *testing.T) {
 	g = newGateway(t, gatewayOptions{calls: 1000, ttl: time.Minute})
 	a = g.query(t, `{ calls(last: 1) { nodes { id } } }`, nil)
 	g.fake.ResetRequests()
-	a = g.query(t, `query ($id: ID!) { call(id: $id) { id } }`, map[string]any{"id": at(t, a.Data, "calls", "nodes", 0, "id")})
+	a = g.query(t, `query ($id: ID!) { call(id: $id) { id } }`, map[string]any{
+		"id": at(t, a.Data, "calls", "nodes", 0, "id"),
+	})
 	if len(a.Errors) > 0 || len(g.fake.Requests()) != 0 {
 		t.Errorf("%+v with %d upstream requests", a, len(g.fake.Requests()))
 	}
@@ -338,7 +389,10 @@ func TestCredentials(t *testing.T) {
 		}
 	})
 	t.Run("tokens", func(t *testing.T) {
-		g := newGateway(t, gatewayOptions{calls: 5, graph: func(o *graph.Options) { o.Authenticate = withTokens("one", "two") }})
+		g := newGateway(t, gatewayOptions{
+			calls: 5,
+			graph: func(o *graph.Options) { o.Authenticate = withTokens("one", "two") },
+		})
 		for authorization, want := range map[string]int{
 			"": 401, "Bearer three": 401, "Bearer one": 200, "Bearer two": 200,
 		} {
@@ -349,7 +403,9 @@ func TestCredentials(t *testing.T) {
 		}
 	})
 	t.Run("forward", func(t *testing.T) {
-		g := newGateway(t, gatewayOptions{calls: 5, ttl: time.Minute, graph: func(o *graph.Options) { o.Authenticate = withKeys }})
+		g := newGateway(t, gatewayOptions{
+			calls: 5, ttl: time.Minute, graph: func(o *graph.Options) { o.Authenticate = withKeys },
+		})
 		if status, a := ask(g, ""); status != 401 || a.code(t) != "UNAUTHENTICATED" || len(g.fake.Requests()) != 0 {
 			t.Errorf("without a key: %d, %+v", status, a)
 		}
@@ -375,7 +431,8 @@ func TestHeaders(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 5, graph: func(o *graph.Options) { o.Demo = true }})
 	_, header, body := g.post(t, typename, nil)
 	if header.Get("X-Revox-Upstream") != "demo" || header.Get("Cache-Control") != "private, no-store" ||
-		strings.Join(header.Values("Vary"), ", ") != "Authorization, Accept, Accept-Encoding" || header.Get("Content-Length") != fmt.Sprint(len(body)) {
+		strings.Join(header.Values("Vary"), ", ") != "Authorization, Accept, Accept-Encoding" ||
+		header.Get("Content-Length") != fmt.Sprint(len(body)) {
 		t.Errorf("got %v", header)
 	}
 	if _, header, _ := newGateway(t, gatewayOptions{}).post(t, typename, nil); header.Get("X-Revox-Upstream") != "" {

@@ -27,7 +27,8 @@ func values(value any) (n int) {
 
 // Introspection costs about half as much as it has values. Whoever reads the schema may, and not many times over.
 func TestIntrospectionCosts(t *testing.T) {
-	const selected = "name description args { name description type { name kind ofType { name } } } type { name kind ofType { name kind } }"
+	const selected = "name description args { name description type { name kind ofType { name } } } " +
+		"type { name kind ofType { name kind } }"
 	g := newGateway(t, gatewayOptions{})
 	for name, query := range map[string]string{
 		"by GraphiQL": introspection,

@@ -33,21 +33,83 @@ func TestLimits(t *testing.T) {
 		status          int // of bad, for the older media type
 		goodVar, badVar map[string]any
 	}{
-		"bytes":                {limits: document.Limits{}, requestBytes: 100, good: "{ __typename }" + strings.Repeat(" ", 74), bad: "{ __typename }" + strings.Repeat(" ", 75), code: "QUERY_TOO_LARGE", limit: 100, actual: 101, status: 413},
-		"tokens":               {limits: document.Limits{Tokens: 5}, good: "# one\n{ a: __typename } # two # three", bad: "{ a: __typename __typename }", code: "QUERY_TOO_LARGE", limit: 5, actual: 6},
-		"comments":             {good: strings.Repeat("#\n", 10_000) + "{ __typename }", bad: strings.Repeat("#\n", 10_001) + "{ __typename }", code: "QUERY_TOO_LARGE", limit: 10_000, actual: 10_001},
-		"depth":                {limits: document.Limits{Depth: 3}, good: "{ calls { nodes { id } } }", bad: "{ calls { edges { node { id } } } }", code: "QUERY_TOO_COMPLEX", limit: 3, actual: 4},
-		"depth in fragments":   {limits: document.Limits{Depth: 3}, good: "{ calls { ...F } } fragment F on CallConnection { ... { nodes { id } } }", bad: "{ calls { ...F } } fragment F on CallConnection { edges { node { ...G } } } fragment G on Call { id }", code: "QUERY_TOO_COMPLEX", limit: 3, actual: 4},
-		"aliases":              {limits: document.Limits{Aliases: 2}, good: "{ a: __typename b: __typename __typename }", bad: "{ a: __typename b: __typename c: __typename }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
-		"aliases in fragments": {limits: document.Limits{Aliases: 2}, good: "{ calls { nodes { ...F } edges { node { ...F } } } } fragment F on Call { a: id }", bad: "{ calls { nodes { ...F ...F } edges { node { ...F } } } } fragment F on Call { a: id }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
-		"aliases that double":  {limits: document.Limits{Aliases: 1 << 20}, good: "{ ...F0 }" + hostile.Doubling(20, "Query", "a: __typename"), bad: "{ ...F0 }" + hostile.Doubling(21, "Query", "a: __typename"), code: "QUERY_TOO_COMPLEX", limit: 1 << 20, actual: 1 << 21},
-		"root fields":          {limits: document.Limits{RootFields: 2}, good: "{ __typename ...F ...F } fragment F on Query { a: __typename __typename }", bad: "{ __typename ...F } fragment F on Query { a: __typename ... { b: __typename } }", code: "QUERY_TOO_COMPLEX", limit: 2, actual: 3},
-		"fields expanded":      {limits: document.Limits{Tokens: 128}, good: "{ ...F0 }" + hostile.Doubling(7, "Query", "__typename"), bad: "{ ...F0 }" + hostile.Doubling(7, "Query", "__typename") + " query Q { __typename ...F0 }", code: "QUERY_TOO_COMPLEX", limit: 128, actual: 129},
-		"pairs of fields":      {limits: document.Limits{Tokens: 1000}, good: "{" + strings.Repeat(" __typename", 100) + " ... { a: __typename } }", bad: "{" + strings.Repeat(" __typename", 101) + " }", code: "QUERY_TOO_COMPLEX", limit: 5000, actual: 5050},
-		"cost":                 {limits: document.Limits{Cost: 1100}, good: "{ " + transcripts(100) + " }", bad: "{ " + transcripts(100) + " b: calls(last: 1) { pageInfo { endCursor } } }", code: "QUERY_TOO_COMPLEX", limit: 1100, actual: 1101},
+		"bytes": {
+			limits: document.Limits{}, requestBytes: 100,
+			good: "{ __typename }" + strings.Repeat(" ", 74),
+			bad:  "{ __typename }" + strings.Repeat(" ", 75),
+			code: "QUERY_TOO_LARGE", limit: 100, actual: 101, status: 413,
+		},
+		"tokens": {
+			limits: document.Limits{Tokens: 5},
+			good:   "# one\n{ a: __typename } # two # three",
+			bad:    "{ a: __typename __typename }",
+			code:   "QUERY_TOO_LARGE", limit: 5, actual: 6,
+		},
+		"comments": {
+			good: strings.Repeat("#\n", 10_000) + "{ __typename }",
+			bad:  strings.Repeat("#\n", 10_001) + "{ __typename }",
+			code: "QUERY_TOO_LARGE", limit: 10_000, actual: 10_001,
+		},
+		"depth": {
+			limits: document.Limits{Depth: 3},
+			good:   "{ calls { nodes { id } } }",
+			bad:    "{ calls { edges { node { id } } } }",
+			code:   "QUERY_TOO_COMPLEX", limit: 3, actual: 4,
+		},
+		"depth in fragments": {
+			limits: document.Limits{Depth: 3},
+			good:   "{ calls { ...F } } fragment F on CallConnection { ... { nodes { id } } }",
+			bad:    "{ calls { ...F } } fragment F on CallConnection { edges { node { ...G } } } fragment G on Call { id }",
+			code:   "QUERY_TOO_COMPLEX", limit: 3, actual: 4,
+		},
+		"aliases": {
+			limits: document.Limits{Aliases: 2},
+			good:   "{ a: __typename b: __typename __typename }",
+			bad:    "{ a: __typename b: __typename c: __typename }",
+			code:   "QUERY_TOO_COMPLEX", limit: 2, actual: 3,
+		},
+		"aliases in fragments": {
+			limits: document.Limits{Aliases: 2},
+			good:   "{ calls { nodes { ...F } edges { node { ...F } } } } fragment F on Call { a: id }",
+			bad:    "{ calls { nodes { ...F ...F } edges { node { ...F } } } } fragment F on Call { a: id }",
+			code:   "QUERY_TOO_COMPLEX", limit: 2, actual: 3,
+		},
+		"aliases that double": {
+			limits: document.Limits{Aliases: 1 << 20},
+			good:   "{ ...F0 }" + hostile.Doubling(20, "Query", "a: __typename"),
+			bad:    "{ ...F0 }" + hostile.Doubling(21, "Query", "a: __typename"),
+			code:   "QUERY_TOO_COMPLEX", limit: 1 << 20, actual: 1 << 21,
+		},
+		"root fields": {
+			limits: document.Limits{RootFields: 2},
+			good:   "{ __typename ...F ...F } fragment F on Query { a: __typename __typename }",
+			bad:    "{ __typename ...F } fragment F on Query { a: __typename ... { b: __typename } }",
+			code:   "QUERY_TOO_COMPLEX", limit: 2, actual: 3,
+		},
+		"fields expanded": {
+			limits: document.Limits{Tokens: 128},
+			good:   "{ ...F0 }" + hostile.Doubling(7, "Query", "__typename"),
+			bad:    "{ ...F0 }" + hostile.Doubling(7, "Query", "__typename") + " query Q { __typename ...F0 }",
+			code:   "QUERY_TOO_COMPLEX", limit: 128, actual: 129,
+		},
+		"pairs of fields": {
+			limits: document.Limits{Tokens: 1000},
+			good:   "{" + strings.Repeat(" __typename", 100) + " ... { a: __typename } }",
+			bad:    "{" + strings.Repeat(" __typename", 101) + " }",
+			code:   "QUERY_TOO_COMPLEX", limit: 5000, actual: 5050,
+		},
+		"cost": {
+			limits: document.Limits{Cost: 1100},
+			good:   "{ " + transcripts(100) + " }",
+			bad:    "{ " + transcripts(100) + " b: calls(last: 1) { pageInfo { endCursor } } }",
+			code:   "QUERY_TOO_COMPLEX", limit: 1100, actual: 1101,
+		},
 		"cost of variables": {
-			limits: document.Limits{Cost: 110}, good: "query ($n: Int) { " + transcripts("$n") + " }", bad: "query ($n: Int) { " + transcripts("$n") + " }",
-			goodVar: map[string]any{"n": 10}, badVar: map[string]any{"n": 11}, code: "QUERY_TOO_COMPLEX", limit: 110, actual: 121,
+			limits:  document.Limits{Cost: 110},
+			good:    "query ($n: Int) { " + transcripts("$n") + " }",
+			bad:     "query ($n: Int) { " + transcripts("$n") + " }",
+			goodVar: map[string]any{"n": 10}, badVar: map[string]any{"n": 11},
+			code: "QUERY_TOO_COMPLEX", limit: 110, actual: 121,
 		},
 	}
 	for name, test := range tests {
@@ -75,7 +137,8 @@ func TestLimits(t *testing.T) {
 			g.fake.ResetRequests()
 			status, _, got := g.post(t, body(test.bad, test.badVar), nil)
 			a := decode(t, got)
-			if code := a.code(t); code != test.code || a.Errors[0].Extensions["limit"] != test.limit || a.Errors[0].Extensions["actual"] != test.actual {
+			if code := a.code(t); code != test.code || a.Errors[0].Extensions["limit"] != test.limit ||
+				a.Errors[0].Extensions["actual"] != test.actual {
 				t.Errorf("past the bound: %s", got)
 			}
 			if status != max(200, test.status) || a.Data != nil || len(g.fake.Requests()) > 0 {
@@ -85,7 +148,9 @@ func TestLimits(t *testing.T) {
 	}
 	// A query string has the same bound as a body.
 	g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.MaxRequestBytes = 30 }})
-	for query, want := range map[string]int{"query=%7B__typename%7D&xxxxxxx=": 413, "query=%7B__typename%7D&xxxxxx=": 200} {
+	for query, want := range map[string]int{
+		"query=%7B__typename%7D&xxxxxxx=": 413, "query=%7B__typename%7D&xxxxxx=": 200,
+	} {
 		if status, _, got := g.get(t, query, nil); status != want {
 			t.Errorf("%d bytes: %d %s", len(query), status, got)
 		}
@@ -123,29 +188,67 @@ func TestCosts(t *testing.T) {
 		"a variable":                {"query ($n: Int) { calls(first: $n) { nodes { id } } }", map[string]any{"n": 9}, 9},
 		"a variable left out":       {"query ($n: Int) { calls(first: $n) { nodes { id } } }", nil, 20},
 		"a variable's default":      {"query ($n: Int = 3) { calls(last: $n) { nodes { id } } }", nil, 3},
-		"a variable too large":      {"query ($n: Int) { calls(last: $n) { nodes { id } } }", map[string]any{"n": 1 << 30}, 100},
-		"transcripts":               {"{ calls(first: 10) { nodes { id transcript { role } } } }", nil, 110},
-		"a short transcript":        {"{ calls(first: 10) { nodes { transcript(first: 1) { role } } } }", nil, 110},
-		"a transcript twice over":   {"{ calls(first: 10) { nodes { transcript { role } ...F } } } fragment F on Call { transcript { index } }", nil, 110},
-		"two transcripts":           {"{ calls(first: 10) { nodes { transcript { role } a: transcript { role } } } }", nil, 210},
-		"nodes and edges":           {"{ calls(first: 10) { nodes { id } edges { node { transcript { role } } } } }", nil, 120},
-		"transcripts in fragments":  {"{ ...Q } fragment Q on Query { calls(first: 10) { ...C } } fragment C on CallConnection { edges { node { ... on Node { ... on Call { transcript { role } } } } } }", nil, 110},
-		"left out by @skip":         {"{ calls(first: 10) { nodes { id transcript @skip(if: true) { role } } } }", nil, 110},
-		"a total":                   {"{ calls(first: 1) { totalCount } }", nil, 21},
-		"call":                      {`{ call(id: "a") { id } }`, nil, 21},
-		"node":                      {`{ node(id: "a") { id ... on Call { transcript { role } } } }`, nil, 31},
-		"nodes":                     {`{ nodes(ids: ["a", "b"]) { ... on Call { transcript { role } } } }`, nil, 42},
-		"nodes by a variable":       {`query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": []string{"a", "b", "c"}}, 23},
-		"nodes by one id":           {`query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": "a"}, 21},
-		"nodes by too many":         {`query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": make([]string, 5000)}, 120},
-		"statuses":                  {"query ($s: [CallOrderStatus!]) { calls(first: 5, statuses: $s) { nodes { id } } }", map[string]any{"s": slices.Repeat([]string{"COMPLETED"}, 30)}, 8},
-		"few statuses":              {"{ calls(first: 5, statuses: [COMPLETED, CALLING]) { nodes { id } } }", nil, 5},
-		"roles":                     {"query ($r: [TranscriptRole!]) { calls(first: 5) { edges { node { transcript(roles: $r) { role } } } } }", map[string]any{"r": slices.Repeat([]string{"USER"}, 40)}, 75},
-		"keys":                      {`{ call(id: "a") { structuredOutput(keys: [` + strings.Repeat(`"a" `, 50) + `]) } }`, nil, 26},
-		"keys of nodes":             {`query ($k: [String!]) { nodes(ids: ["a", "b"]) { ... on Call { structuredOutput(keys: $k) } } }`, map[string]any{"k": slices.Repeat([]string{"a"}, 20)}, 26},
-		"a list that is too long":   {"query ($s: [CallOrderStatus!]) { calls(first: 5, statuses: $s) { nodes { id } } }", map[string]any{"s": slices.Repeat([]string{"COMPLETED"}, 5000)}, 30},
-		"a little introspection":    {"{ __schema { queryType { name } } }", nil, 2},
-		"two root fields":           {"{ a: calls(first: 2) { nodes { id } } b: calls(first: 3) { nodes { id } } }", nil, 5},
+		"a variable too large": {
+			"query ($n: Int) { calls(last: $n) { nodes { id } } }", map[string]any{"n": 1 << 30}, 100,
+		},
+		"transcripts":        {"{ calls(first: 10) { nodes { id transcript { role } } } }", nil, 110},
+		"a short transcript": {"{ calls(first: 10) { nodes { transcript(first: 1) { role } } } }", nil, 110},
+		"a transcript twice over": {
+			"{ calls(first: 10) { nodes { transcript { role } ...F } } } fragment F on Call { transcript { index } }",
+			nil, 110,
+		},
+		"two transcripts": {
+			"{ calls(first: 10) { nodes { transcript { role } a: transcript { role } } } }",
+			nil, 210,
+		},
+		"nodes and edges": {
+			"{ calls(first: 10) { nodes { id } edges { node { transcript { role } } } } }",
+			nil, 120,
+		},
+		"transcripts in fragments": {
+			"{ ...Q } fragment Q on Query { calls(first: 10) { ...C } } fragment C on CallConnection { edges { node " +
+				"{ ... on Node { ... on Call { transcript { role } } } } } }",
+			nil, 110,
+		},
+		"left out by @skip": {"{ calls(first: 10) { nodes { id transcript @skip(if: true) { role } } } }", nil, 110},
+		"a total":           {"{ calls(first: 1) { totalCount } }", nil, 21},
+		"call":              {`{ call(id: "a") { id } }`, nil, 21},
+		"node":              {`{ node(id: "a") { id ... on Call { transcript { role } } } }`, nil, 31},
+		"nodes":             {`{ nodes(ids: ["a", "b"]) { ... on Call { transcript { role } } } }`, nil, 42},
+		"nodes by a variable": {
+			`query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": []string{"a", "b", "c"}}, 23,
+		},
+		"nodes by one id": {`query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": "a"}, 21},
+		"nodes by too many": {
+			`query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": make([]string, 5000)}, 120,
+		},
+		"statuses": {
+			"query ($s: [CallOrderStatus!]) { calls(first: 5, statuses: $s) { nodes { id } } }",
+			map[string]any{"s": slices.Repeat([]string{"COMPLETED"}, 30)},
+			8,
+		},
+		"few statuses": {"{ calls(first: 5, statuses: [COMPLETED, CALLING]) { nodes { id } } }", nil, 5},
+		"roles": {
+			"query ($r: [TranscriptRole!]) { calls(first: 5) { edges { node { transcript(roles: $r) { role } } } } }",
+			map[string]any{"r": slices.Repeat([]string{"USER"}, 40)},
+			75,
+		},
+		"keys": {
+			`{ call(id: "a") { structuredOutput(keys: [` + strings.Repeat(`"a" `, 50) + `]) } }`,
+			nil, 26,
+		},
+		"keys of nodes": {
+			`query ($k: [String!]) { nodes(ids: ["a", "b"]) { ... on Call { structuredOutput(keys: $k) } } }`,
+			map[string]any{"k": slices.Repeat([]string{"a"}, 20)},
+			26,
+		},
+		"a list that is too long": {
+			"query ($s: [CallOrderStatus!]) { calls(first: 5, statuses: $s) { nodes { id } } }",
+			map[string]any{"s": slices.Repeat([]string{"COMPLETED"}, 5000)},
+			30,
+		},
+		"a little introspection": {"{ __schema { queryType { name } } }", nil, 2},
+		"two root fields":        {"{ a: calls(first: 2) { nodes { id } } b: calls(first: 3) { nodes { id } } }", nil, 5},
 	}
 	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Hour})
 	for name, test := range tests {
@@ -171,10 +274,15 @@ func TestCosts(t *testing.T) {
 }
 
 func TestAnswerBytes(t *testing.T) {
-	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Hour, graph: func(o *graph.Options) { o.MaxResponseBytes = 3000 }})
-	const query = `{ first: calls(first: 1) { nodes { id } } large: calls(first: 30) { nodes { extra transcript { content } } } last: calls(last: 1) { nodes { id } } }`
+	g := newGateway(t, gatewayOptions{
+		calls: 30, ttl: time.Hour, graph: func(o *graph.Options) { o.MaxResponseBytes = 3000 },
+	})
+	const query = `{ first: calls(first: 1) { nodes { id } } ` +
+		`large: calls(first: 30) { nodes { extra transcript { content } } } ` +
+		`last: calls(last: 1) { nodes { id } } }`
 	a := g.query(t, query, nil)
-	if a.code(t) != "QUERY_TOO_COMPLEX" || a.Errors[0].Extensions["limit"] != 3000.0 || fmt.Sprint(a.Errors[0].Path) != "[large]" || a.Data["large"] != nil {
+	if a.code(t) != "QUERY_TOO_COMPLEX" || a.Errors[0].Extensions["limit"] != 3000.0 ||
+		fmt.Sprint(a.Errors[0].Path) != "[large]" || a.Data["large"] != nil {
 		t.Errorf("got %+v", a)
 	}
 	at(t, a.Data, "first", "nodes", 0, "id")
@@ -193,7 +301,9 @@ func TestAttacks(t *testing.T) {
 			}
 			start := time.Now()
 			_, _, got := g.post(t, string(body), nil)
-			t.Logf("%d bytes, %d µs, %d bytes back: %s", len(attack.Text), time.Since(start).Microseconds(), len(got), attack.Code)
+			t.Logf(
+				"%d bytes, %d µs, %d bytes back: %s", len(attack.Text), time.Since(start).Microseconds(), len(got), attack.Code,
+			)
 			a := decode(t, got)
 			if len(a.Errors) == 0 || len(a.Errors) > 20 || a.Data != nil {
 				t.Fatalf("%d errors: %.1000s", len(a.Errors), got)
@@ -231,7 +341,8 @@ func TestSuggestions(t *testing.T) {
 			for _, err := range g.query(t, mistake.query, nil).Errors {
 				text.WriteString(err.Message + " ")
 			}
-			if text.String() == "" || introspection && !strings.Contains(text.String(), mistake.suggested) || !introspection && strings.Contains(text.String(), "Did you mean") {
+			if text.String() == "" || introspection && !strings.Contains(text.String(), mistake.suggested) ||
+				!introspection && strings.Contains(text.String(), "Did you mean") {
 				t.Errorf("introspection %v, %s: %s", introspection, mistake.query, text.String())
 			}
 		}
@@ -252,7 +363,10 @@ func TestDocumentsWithCommentsAreServed(t *testing.T) {
 // FuzzRequest sends anything as a body or a query string. Whatever it is, the answer is GraphQL's: JSON with data or
 // errors, every error with a code, under a status that is known.
 func FuzzRequest(f *testing.F) {
-	for _, query := range []string{"{ __typename }", "{ calls { nodes { id } } }", "{ ...F0 }" + hostile.Doubling(3, "Query", "__typename"), introspection} {
+	for _, query := range []string{
+		"{ __typename }", "{ calls { nodes { id } } }", "{ ...F0 }" + hostile.Doubling(3, "Query", "__typename"),
+		introspection,
+	} {
 		body, _ := json.Marshal(map[string]any{
 			"query": query, "variables": map[string]any{"n": 1}, "operationName": nil,
 			"extensions": map[string]any{"persistedQuery": map[string]any{"version": 1, "sha256Hash": strings.Repeat("0", 64)}},
@@ -262,7 +376,11 @@ func FuzzRequest(f *testing.F) {
 		f.Add("query="+url.QueryEscape(query), true)
 	}
 	f.Add(`{"documentId": "a"}`, false)
-	f.Add(`{"query": "query ($n: Int, $s: [CallOrderStatus!], $ids: [ID!]! = [1]) { calls(first: $n, statuses: $s) { totalCount } nodes(ids: $ids) { id } }", "variables": {"n": 1e3, "s": [null], "ids": [[1]]}}`, false)
+	f.Add(
+		`{"query": "query ($n: Int, $s: [CallOrderStatus!], $ids: [ID!]! = [1]) { calls(first: $n, statuses: $s) `+
+			`{ totalCount } nodes(ids: $ids) { id } }", "variables": {"n": 1e3, "s": [null], "ids": [[1]]}}`,
+		false,
+	)
 	f.Add(`query=%7Bcalls%7Bnodes%7Bid%7D%7D%7D&extensions={"persistedQuery":1}&variables={"a":[]}`, true)
 	f.Add(`[]`, false)
 	for _, seed := range []string{ // what was answered with a 500, an internal error, or as if it had not been said

@@ -123,9 +123,17 @@ func ask(t *testing.T, g *gateway, statuses string, count int, back bool, cursor
 	if statuses != "" {
 		filter = ", statuses: [COMPLETED]"
 	}
-	query := fmt.Sprintf(`query ($c: String) { calls(first: %d, after: $c%s) { nodes { id } pageInfo { more: hasNextPage cursor: endCursor } } }`, count, filter)
+	query := fmt.Sprintf(
+		`query ($c: String) { calls(first: %d, after: $c%s) `+
+			`{ nodes { id } pageInfo { more: hasNextPage cursor: endCursor } } }`,
+		count, filter,
+	)
 	if back {
-		query = fmt.Sprintf(`query ($c: String) { calls(last: %d, before: $c%s) { nodes { id } pageInfo { more: hasPreviousPage cursor: startCursor } } }`, count, filter)
+		query = fmt.Sprintf(
+			`query ($c: String) { calls(last: %d, before: $c%s) `+
+				`{ nodes { id } pageInfo { more: hasPreviousPage cursor: startCursor } } }`,
+			count, filter,
+		)
 	}
 	body, err := json.Marshal(map[string]any{"query": query, "variables": map[string]any{"c": cursor}})
 	if err != nil {

@@ -60,8 +60,9 @@ func newNoCacheGateway(t *testing.T) *noCacheGateway {
 	})
 	t.Cleanup(g.cache.Close)
 	handler, err := graph.NewHandler(graph.Options{
-		Calls: g, Known: g.cache, Cached: true, ResponseCacheBytes: 1 << 20, NoCacheInterval: time.Second, Authenticate: withKeys,
-		PageSize: 20, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
+		Calls: g, Known: g.cache, Cached: true, ResponseCacheBytes: 1 << 20, NoCacheInterval: time.Second,
+		Authenticate: withKeys,
+		PageSize:     20, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
 		Limits: limits, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -17,9 +17,17 @@ import (
 // walk goes through all calls over HTTP, down or up, and returns their ids in the list's order.
 func (g *gateway) walk(t *testing.T, count int, back bool) []string {
 	t.Helper()
-	query := fmt.Sprintf(`query ($c: String) { calls(first: %d, after: $c) { nodes { id } pageInfo { more: hasNextPage cursor: endCursor } } }`, count)
+	query := fmt.Sprintf(
+		`query ($c: String) { calls(first: %d, after: $c) `+
+			`{ nodes { id } pageInfo { more: hasNextPage cursor: endCursor } } }`,
+		count,
+	)
 	if back {
-		query = fmt.Sprintf(`query ($c: String) { calls(last: %d, before: $c) { nodes { id } pageInfo { more: hasPreviousPage cursor: startCursor } } }`, count)
+		query = fmt.Sprintf(
+			`query ($c: String) { calls(last: %d, before: $c) `+
+				`{ nodes { id } pageInfo { more: hasPreviousPage cursor: startCursor } } }`,
+			count,
+		)
 	}
 	var ids []string
 	var cursor any

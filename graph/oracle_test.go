@@ -60,7 +60,8 @@ func newRival(tb testing.TB, rows []json.RawMessage) *rival {
 		})
 	}
 	opts := Options{
-		Calls: cache, Known: cache, Cached: true, ResponseCacheBytes: 1 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20,
+		Calls: cache, Known: cache, Cached: true, ResponseCacheBytes: 1 << 20, PageSize: 200, MaxCount: 100, MaxShift: 1000,
+		MaxScan: 20,
 		Timeout: time.Minute, Introspection: true, Log: slog.New(slog.DiscardHandler),
 	}
 	// Both read through the same pages: a cursor is as good to one as to the other.
@@ -164,12 +165,16 @@ func encodeResponse(response *graphql.Response) []byte {
 }
 
 // Calls implements [oracle.Source].
-func (r *rival) Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []oracle.CallOrderStatus) (*oracle.CallConnection, error) {
+func (r *rival) Calls(
+	ctx context.Context, first *int, after *string, last *int, before *string, statuses []oracle.CallOrderStatus,
+) (*oracle.CallConnection, error) {
 	var orders []upstream.OrderStatus
 	for _, status := range statuses {
 		orders = append(orders, upstream.OrderStatus(strings.ToLower(string(status))))
 	}
-	list, w, err := r.resolver.window(ctx, relay.Arguments{First: first, After: after, Last: last, Before: before}, orders, needOf(ctx))
+	list, w, err := r.resolver.window(
+		ctx, relay.Arguments{First: first, After: after, Last: last, Before: before}, orders, needOf(ctx),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -295,8 +300,10 @@ func oddRows(tb testing.TB, c *choices) []json.RawMessage {
 		add(answer)
 	}
 	rest := httptest.NewRecorder()
-	fake.New(fake.Config{Seed: uint64(c.n(256)), Calls: 5, Now: func() time.Time { return time.Unix(1773480413, 0) }}).ServeHTTP(
-		rest, httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "/api/call?page=0&page_size=5", nil))
+	fake.New(fake.Config{
+		Seed: uint64(c.n(256)), Calls: 5,
+		Now: func() time.Time { return time.Unix(1773480413, 0) },
+	}).ServeHTTP(rest, httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "/api/call?page=0&page_size=5", nil))
 	add(rest.Body.Bytes())
 	for i := range 12 {
 		rows = append(rows, json.RawMessage(oddRow(c, i)))
@@ -307,15 +314,24 @@ func oddRows(tb testing.TB, c *choices) []json.RawMessage {
 // oddRow makes a row of values that fit and that do not.
 func oddRow(c *choices, i int) string {
 	texts := []string{
-		`null`, `"plain"`, `"caf\u00e9 \ud83d\ude00"`, `"\ud83d"`, `"\b\f\n\r\t\/\\\"\u0001\u007f\u2028"`, `"É 😀"`, `""`, `5`, `-1.50e3`, `true`, `"true"`, `0`, `{"a": [1.0]}`, `[ "x" ]`,
+		`null`, `"plain"`, `"caf\u00e9 \ud83d\ude00"`, `"\ud83d"`, `"\b\f\n\r\t\/\\\"\u0001\u007f\u2028"`, `"É 😀"`, `""`, `5`,
+		`-1.50e3`, `true`, `"true"`, `0`, `{"a": [1.0]}`, `[ "x" ]`,
 	}
-	enums := []string{`"completed"`, `"human"`, `"ios-screening-filter"`, `"busy"`, `"agent"`, `"HUMAN"`, `""`, `"h\u0075man"`, `null`, `7`, `"unrecognized"`}
+	enums := []string{
+		`"completed"`, `"human"`, `"ios-screening-filter"`, `"busy"`, `"agent"`, `"HUMAN"`, `""`, `"h\u0075man"`, `null`, `7`,
+		`"unrecognized"`,
+	}
 	times := []string{
-		`"2026-03-14T09:26:53.589Z"`, `"2026-03-14T10:26:53+01:00"`, `1773480413`, `1773480413589`, `{}`, `{ }`, `null`, `"soon"`,
+		`"2026-03-14T09:26:53.589Z"`, `"2026-03-14T10:26:53+01:00"`, `1773480413`, `1773480413589`, `{}`, `{ }`, `null`,
+		`"soon"`,
 		`"2026-03-14 09:26:53,5"`, `"2026-03-14T09:26:53.5894Z"`, `1e15`, `-1e3`, `"0000-01-01T00:00:00+10:00"`,
-		`"2026-03-14 09:26:53.1+00"`, `"2026-03-14t09:26:53z"`, `"2026-03-14T09:26-05"`, `""`, `"0001-01-01T00:00:00Z"`, `0`, `1773480413589793`,
+		`"2026-03-14 09:26:53.1+00"`, `"2026-03-14t09:26:53z"`, `"2026-03-14T09:26-05"`, `""`, `"0001-01-01T00:00:00Z"`, `0`,
+		`1773480413589793`,
 	}
-	values := []string{`null`, `{"b": 1.50, "a": [ 1e400, {"x": null} ], "caf\u00e9": 2}`, `"text"`, `[1, 2]`, `0.10`, `{}`, `{"nps": 9, "nps": 10}`}
+	values := []string{
+		`null`, `{"b": 1.50, "a": [ 1e400, {"x": null} ], "caf\u00e9": 2}`, `"text"`, `[1, 2]`, `0.10`, `{}`,
+		`{"nps": 9, "nps": 10}`,
+	}
 	roles := []string{`"user"`, `"assistant"`, `"tool"`, `"narrator"`, `null`, `3`}
 	pick := func(of []string) string { return of[c.n(len(of))] }
 	entry := func() string {

@@ -88,8 +88,16 @@ func TestAutomaticPersistedQueries(t *testing.T) {
 			{http.MethodPost, map[string]any{"extensions": byHash(hash), "query": ""}, ""},
 			{http.MethodPost, map[string]any{"extensions": byHash(hash), "query": "{ __typename }"}, "BAD_USER_INPUT"},
 			{http.MethodGet, map[string]any{"extensions": byHash(hash), "query": someCalls}, ""},
-			{http.MethodPost, map[string]any{"extensions": map[string]any{"persistedQuery": map[string]any{"version": 2, "sha256Hash": hash}}}, "BAD_USER_INPUT"},
-			{http.MethodPost, map[string]any{"extensions": map[string]any{"persistedQuery": map[string]any{"version": 1}}}, "BAD_USER_INPUT"},
+			{
+				http.MethodPost,
+				map[string]any{"extensions": map[string]any{"persistedQuery": map[string]any{"version": 2, "sha256Hash": hash}}},
+				"BAD_USER_INPUT",
+			},
+			{
+				http.MethodPost,
+				map[string]any{"extensions": map[string]any{"persistedQuery": map[string]any{"version": 1}}},
+				"BAD_USER_INPUT",
+			},
 			{http.MethodPost, map[string]any{"extensions": map[string]any{"persistedQuery": "x"}}, "BAD_USER_INPUT"},
 			{http.MethodPost, map[string]any{"extensions": map[string]any{"persistedQuery": nil}, "query": someCalls}, ""},
 			{http.MethodPost, map[string]any{"documentId": "x"}, "PERSISTED_QUERY_NOT_SUPPORTED"},
@@ -106,7 +114,8 @@ func TestAutomaticPersistedQueries(t *testing.T) {
 			}
 		}
 		// The message is what older clients look at.
-		if _, a := g.ask(t, http.MethodGet, map[string]any{"extensions": byHash(hashOf("x"))}, nil); a.Errors[0].Message != "PersistedQueryNotFound" {
+		_, a := g.ask(t, http.MethodGet, map[string]any{"extensions": byHash(hashOf("x"))}, nil)
+		if a.Errors[0].Message != "PersistedQueryNotFound" {
 			t.Errorf("got %+v", a)
 		}
 	}
@@ -122,10 +131,12 @@ func TestOnlyGoodQueriesPersist(t *testing.T) {
 		"{" + hostile.Numbered(" a%d: __typename", 31) + "}":                  "QUERY_TOO_COMPLEX",
 		"{ ...F0 }" + hostile.Doubling(40, "Query", "calls { nodes { id } }"): "QUERY_TOO_COMPLEX",
 	} {
-		if _, a := g.ask(t, http.MethodPost, map[string]any{"extensions": byHash(hashOf(query)), "query": query}, nil); a.code(t) != code {
+		_, a := g.ask(t, http.MethodPost, map[string]any{"extensions": byHash(hashOf(query)), "query": query}, nil)
+		if a.code(t) != code {
 			t.Errorf("%s: %+v", code, a)
 		}
-		if _, a := g.ask(t, http.MethodPost, map[string]any{"extensions": byHash(hashOf(query))}, nil); a.code(t) != "PERSISTED_QUERY_NOT_FOUND" {
+		_, a = g.ask(t, http.MethodPost, map[string]any{"extensions": byHash(hashOf(query))}, nil)
+		if a.code(t) != "PERSISTED_QUERY_NOT_FOUND" {
 			t.Errorf("%s was kept: %+v", code, a)
 		}
 	}
@@ -135,7 +146,8 @@ func TestOnlyGoodQueriesPersist(t *testing.T) {
 func TestPersistedQueriesAreBounded(t *testing.T) {
 	g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.PersistedBytes = 2000 }})
 	persist := func(query string) {
-		if _, a := g.ask(t, http.MethodPost, map[string]any{"extensions": byHash(hashOf(query)), "query": query}, nil); len(a.Errors) > 0 {
+		_, a := g.ask(t, http.MethodPost, map[string]any{"extensions": byHash(hashOf(query)), "query": query}, nil)
+		if len(a.Errors) > 0 {
 			t.Errorf("got %+v", a)
 		}
 	}
@@ -159,7 +171,8 @@ func TestPersistedQueriesOff(t *testing.T) {
 		{"extensions": byHash(hashOf(someCalls))},
 		{"extensions": byHash(hashOf(someCalls)), "query": someCalls},
 	} {
-		if status, a := g.ask(t, http.MethodPost, members, nil); status != 200 || a.code(t) != "PERSISTED_QUERY_NOT_SUPPORTED" {
+		if status, a := g.ask(t, http.MethodPost, members, nil); status != 200 ||
+			a.code(t) != "PERSISTED_QUERY_NOT_SUPPORTED" {
 			t.Errorf("%d %+v", status, a)
 		}
 	}
@@ -190,7 +203,10 @@ func TestTrustedDocuments(t *testing.T) {
 		content any
 		id      string
 	}{
-		"Apollo":                 {apollo(map[string]string{"id": id, "name": "Calls", "type": "query", "body": someCalls}), id},
+		"Apollo": {
+			apollo(map[string]string{"id": id, "name": "Calls", "type": "query", "body": someCalls}),
+			id,
+		},
 		"codegen":                {map[string]string{id: someCalls}, id},
 		"codegen with sha256:":   {map[string]string{"sha256:" + id: someCalls}, id},
 		"clients say sha256: as": {map[string]string{id: someCalls}, "sha256:" + id},
@@ -241,16 +257,25 @@ func TestBadManifests(t *testing.T) {
 		content any
 		says    string
 	}{
-		"no JSON object":        {[]string{"x"}, "neither Apollo's manifest nor"},
-		"other values":          {map[string]any{"a": 1}, "neither Apollo's manifest nor"},
-		"nothing":               {map[string]any{}, "no documents"},
-		"Apollo's, empty":       {apollo(), "no documents"},
-		"Apollo's, newer":       {map[string]any{"format": "apollo-persisted-query-manifest", "version": 2}, "version 2"},
-		"an id twice":           {apollo(map[string]string{"id": "a", "body": "{ __typename }"}, map[string]string{"id": "a", "body": someCalls}), `two documents with the id "a"`},
-		"no id":                 {map[string]string{"": someCalls}, "without an id"},
-		"a syntax error":        {map[string]string{"good": someCalls, "bad": "{"}, `"bad"`},
-		"not of this schema":    {map[string]string{"good": someCalls, "old": "{ calls { rows } }"}, `"old" that cannot run: Cannot query field "rows"`},
-		"beyond a limit":        {map[string]string{"large": "{" + hostile.Numbered(" a%d: __typename", 31) + "}"}, `"large" that cannot run: The document has more than 30 aliases`},
+		"no JSON object":  {[]string{"x"}, "neither Apollo's manifest nor"},
+		"other values":    {map[string]any{"a": 1}, "neither Apollo's manifest nor"},
+		"nothing":         {map[string]any{}, "no documents"},
+		"Apollo's, empty": {apollo(), "no documents"},
+		"Apollo's, newer": {map[string]any{"format": "apollo-persisted-query-manifest", "version": 2}, "version 2"},
+		"an id twice": {
+			apollo(map[string]string{"id": "a", "body": "{ __typename }"}, map[string]string{"id": "a", "body": someCalls}),
+			`two documents with the id "a"`,
+		},
+		"no id":          {map[string]string{"": someCalls}, "without an id"},
+		"a syntax error": {map[string]string{"good": someCalls, "bad": "{"}, `"bad"`},
+		"not of this schema": {
+			map[string]string{"good": someCalls, "old": "{ calls { rows } }"},
+			`"old" that cannot run: Cannot query field "rows"`,
+		},
+		"beyond a limit": {
+			map[string]string{"large": "{" + hostile.Numbered(" a%d: __typename", 31) + "}"},
+			`"large" that cannot run: The document has more than 30 aliases`,
+		},
 		"a document of two":     {map[string]string{"two": "{ __typename } { __typename }"}, `"two"`},
 		"a fragment on its own": {map[string]string{"f": "fragment F on Query { __typename }"}, `"f"`},
 	} {
@@ -282,8 +307,9 @@ func TestManifestIsReread(t *testing.T) {
 		}
 		log := &bytes.Buffer{}
 		handler, err := graph.NewHandler(graph.Options{
-			Limits: limits, MaxCount: 100, TrustedDocuments: path, Timeout: time.Minute, Cached: true, ResponseCacheBytes: 1 << 20,
-			Log: slog.New(slog.NewTextHandler(log, nil)),
+			Limits: limits, MaxCount: 100, TrustedDocuments: path, Timeout: time.Minute, Cached: true,
+			ResponseCacheBytes: 1 << 20,
+			Log:                slog.New(slog.NewTextHandler(log, nil)),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -291,7 +317,9 @@ func TestManifestIsReread(t *testing.T) {
 		want := func(id, text string) {
 			t.Helper()
 			w := httptest.NewRecorder()
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(fmt.Sprintf(`{"documentId": %q}`, id)))
+			r := httptest.NewRequestWithContext(
+				t.Context(), http.MethodPost, "/", strings.NewReader(fmt.Sprintf(`{"documentId": %q}`, id)),
+			)
 			r.Header.Set("Content-Type", "application/json")
 			if handler.ServeHTTP(w, r); !strings.Contains(w.Body.String(), text) {
 				t.Errorf("%s: want %s, got %s", id, text, w.Body)

@@ -60,7 +60,8 @@ func TestPanicsHaveTheRequestID(t *testing.T) {
 	w.Header().Set("X-Request-Id", "id-of-this-request")
 	g.Config.Handler.ServeHTTP(w, r)
 	a := decode(t, w.Body.Bytes())
-	if w.Code != http.StatusInternalServerError || a.code(t) != "INTERNAL_SERVER_ERROR" || a.Errors[0].Extensions["requestId"] != "id-of-this-request" {
+	if w.Code != http.StatusInternalServerError || a.code(t) != "INTERNAL_SERVER_ERROR" ||
+		a.Errors[0].Extensions["requestId"] != "id-of-this-request" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

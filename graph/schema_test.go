@@ -19,7 +19,8 @@ func TestEverythingIsDescribed(t *testing.T) {
 	described := 0
 	check := func(name, description string) {
 		described++
-		if text := strings.TrimSpace(description); len(text) < 10 || !unicode.IsUpper([]rune(text)[0]) || !strings.HasSuffix(text, ".") {
+		if text := strings.TrimSpace(description); len(text) < 10 || !unicode.IsUpper([]rune(text)[0]) ||
+			!strings.HasSuffix(text, ".") {
 			t.Errorf("%s is described as %q", name, description)
 		}
 	}

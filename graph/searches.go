@@ -52,7 +52,9 @@ type search struct {
 
 // budget is that of a field which reads a range: as much as the request has left, and what a search takes beyond the
 // free requests is charged.
-func (s *search) budget(of *upstream.RequestBudget, rng relay.Range, n pagination.Selection) *upstream.RequestBudget {
+func (s *search) budget(
+	of *upstream.RequestBudget, rng relay.Range, n pagination.Selection,
+) *upstream.RequestBudget {
 	cursors := 0
 	for _, cursor := range []*relay.Cursor{rng.After, rng.Before} {
 		if cursor != nil {

@@ -25,7 +25,10 @@ func TestSearchesAreCharged(t *testing.T) {
 		query = `query ($c: String) { calls(first: 10, after: $c) { nodes { id } } }`
 		free  = 5 // 4, and 1 for ten calls
 	)
-	g := newGateway(t, gatewayOptions{calls: 300, graph: func(o *graph.Options) { o.Authenticate = withTokens("one", "other") }})
+	g := newGateway(t, gatewayOptions{
+		calls: 300,
+		graph: func(o *graph.Options) { o.Authenticate = withTokens("one", "other") },
+	})
 	ask := func(client, cursor string) (a answer, requests int, cost float64) {
 		t.Helper()
 		body, err := json.Marshal(map[string]any{"query": query, "variables": map[string]any{"c": cursor}})

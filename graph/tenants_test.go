@@ -35,8 +35,8 @@ var (
 // TestTenants holds that nothing crosses from one tenant to another: no row, no error, no cached response. Three
 // tenants and a key that upstream refuses share a gateway whose memory is too small for them. They ask the same
 // questions at the same moments, also for one another's calls and with one another's cursors, and one of the three has
-// trouble with upstream. Each call that is shown must be the client's own, down to what was said, and each error must be
-// one that upstream has given this client cause for.
+// an upstream that fails. Each call that is shown must be the client's own, down to its transcript, and each error must
+// be one that this client's upstream has caused.
 //
 // A seed draws the same requests once more, but for their cursors, which come from answers, and for the order in which
 // those of one moment arrive. A long run:
@@ -312,7 +312,8 @@ var tenantFaults = []struct {
 	{"UPSTREAM_UNAVAILABLE", nil},
 	{"UNAUTHENTICATED", &fake.Answer{Status: 401}},
 	{"FORBIDDEN", &fake.Answer{Status: 403}},
-	{"UPSTREAM_RATE_LIMITED", &fake.Answer{Status: 429, Header: http.Header{"Retry-After-Ms": {"2"}}}}, // worth another try
+	// The first of these is worth another try.
+	{"UPSTREAM_RATE_LIMITED", &fake.Answer{Status: 429, Header: http.Header{"Retry-After-Ms": {"2"}}}},
 	{"UPSTREAM_RATE_LIMITED", &fake.Answer{Status: 429, Header: http.Header{"Retry-After-Ms": {"40"}}}},
 }
 
@@ -361,7 +362,8 @@ var (
 	}
 	pageFragments = []string{
 		` fragment page on CallConnection { nodes { ...call } pageInfo { hasNextPage endCursor } }`,
-		` fragment page on CallConnection { edges { cursor node { ...call } } pageInfo { startCursor endCursor } totalCount }`,
+		` fragment page on CallConnection { edges { cursor node { ...call } } pageInfo { startCursor endCursor }` +
+			` totalCount }`,
 	}
 	callFragments = []string{
 		` fragment call on Call { id phoneNumber }`,
@@ -473,8 +475,8 @@ func (g *sharedGateway) send(s tenantSending) {
 	}
 }
 
-// exchange sends a question and returns the answer's body. An answer to GET that the client should have already, because
-// it has not been modified, is the one that whoever asked last was given.
+// exchange sends a request and returns the body of its response. Where the response to GET is 304, the body is that of
+// the last response to the same request.
 func (g *sharedGateway) exchange(ctx context.Context, s tenantSending) ([]byte, error) {
 	address, body := g.URL, s.text
 	if s.method == http.MethodGet {

@@ -59,8 +59,11 @@ func TestEveryRequestGivesItsSlotBack(t *testing.T) {
 		"no query":         {post("{}"), 400},
 		"a syntax error":   {get("{"), 200},
 		"an unknown field": {get("{ nothing }"), 200},
-		"too costly":       {get("{ calls(first: 100) { nodes {" + hostile.Numbered(" t%d: transcript { role }", 5) + " } } }"), 200},
-		"another method":   {httptest.NewRequest(http.MethodPut, "/graphql", http.NoBody), 405},
+		"too costly": {
+			get("{ calls(first: 100) { nodes {" + hostile.Numbered(" t%d: transcript { role }", 5) + " } } }"),
+			200,
+		},
+		"another method": {httptest.NewRequest(http.MethodPut, "/graphql", http.NoBody), 405},
 	} {
 		t.Run(name, func(t *testing.T) {
 			response := serve(g, test.request)

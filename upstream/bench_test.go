@@ -14,7 +14,10 @@ import (
 // fakeAnswer is a response with so many calls as the fake writes them.
 func fakeAnswer(tb testing.TB, calls string) []byte {
 	tb.Helper()
-	server := fake.New(fake.Config{Seed: 1, Calls: 1000, Now: func() time.Time { return time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC) }})
+	server := fake.New(fake.Config{
+		Seed: 1, Calls: 1000,
+		Now: func() time.Time { return time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC) },
+	})
 	answer := httptest.NewRecorder()
 	server.ServeHTTP(answer, httptest.NewRequestWithContext(tb.Context(), "GET", "/api/call?page=0&page_size="+calls, nil))
 	body, err := io.ReadAll(answer.Body)

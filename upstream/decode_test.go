@@ -30,7 +30,9 @@ func entries(c *Call) []map[string]any {
 		e := c.Entry(i)
 		entry := map[string]any{"index": e.Index, "role": transcriptRoles[e.Role()], "content": json.RawMessage(e.Content())}
 		if name := e.ToolName(); name != "null" {
-			entry["tool"] = []json.RawMessage{json.RawMessage(name), json.RawMessage(e.ToolArguments()), json.RawMessage(e.ToolIsError())}
+			entry["tool"] = []json.RawMessage{
+				json.RawMessage(name), json.RawMessage(e.ToolArguments()), json.RawMessage(e.ToolIsError()),
+			}
 		}
 		entries = append(entries, entry)
 	}
@@ -183,14 +185,29 @@ func TestMilliseconds(t *testing.T) {
 
 func TestExtra(t *testing.T) {
 	tests := map[string]struct{ row, want string }{
-		"nothing":                   {`{"id": "a", "status": "queued"}`, ``},
-		"nulls":                     {`{"id": "a", "status": null, "result": null, "dial_error": null, "ended_by": null, "phone_number": null, "transcript": null}`, ``},
-		"unknown fields in order":   {`{"z": 1.50, "id": "a", "b": {"y": 1, "x": 1e400}, "a": null}`, `{"z":1.50,"b":{"y": 1, "x": 1e400},"a":null}`},
-		"unknown enum values":       {`{"id": "a", "status": "paused", "result": "robot", "dial_error": "x", "ended_by": 7}`, `{"status":"paused","result":"robot","dial_error":"x","ended_by":7}`},
-		"a text that is none":       {`{"id": "a", "phone_number": true}`, `{"phone_number":true}`},
-		"a transcript of no kind":   {`{"id": "a", "transcript": {"a": 1}}`, `{"transcript":{"a": 1}}`},
-		"unknown in entries":        {`{"id": "a", "transcript": [{"role": "user", "content": "x"}, {"role": "narrator", "content": "y", "at": 3}]}`, `{"transcript":[{"index":1,"role":"narrator","at":3}]}`},
-		"unknown in several":        {`{"id": "a", "n": 1, "transcript": [{"role": "x"}, {"role": "user", "tool_is_error": "no"}]}`, `{"n":1,"transcript":[{"index":0,"role":"x"},{"index":1,"tool_is_error":"no"}]}`},
+		"nothing": {`{"id": "a", "status": "queued"}`, ``},
+		"nulls": {
+			`{"id": "a", "status": null, "result": null, "dial_error": null, "ended_by": null, "phone_number": null, ` +
+				`"transcript": null}`,
+			``,
+		},
+		"unknown fields in order": {
+			`{"z": 1.50, "id": "a", "b": {"y": 1, "x": 1e400}, "a": null}`, `{"z":1.50,"b":{"y": 1, "x": 1e400},"a":null}`,
+		},
+		"unknown enum values": {
+			`{"id": "a", "status": "paused", "result": "robot", "dial_error": "x", "ended_by": 7}`,
+			`{"status":"paused","result":"robot","dial_error":"x","ended_by":7}`,
+		},
+		"a text that is none":     {`{"id": "a", "phone_number": true}`, `{"phone_number":true}`},
+		"a transcript of no kind": {`{"id": "a", "transcript": {"a": 1}}`, `{"transcript":{"a": 1}}`},
+		"unknown in entries": {
+			`{"id": "a", "transcript": [{"role": "user", "content": "x"}, {"role": "narrator", "content": "y", "at": 3}]}`,
+			`{"transcript":[{"index":1,"role":"narrator","at":3}]}`,
+		},
+		"unknown in several": {
+			`{"id": "a", "n": 1, "transcript": [{"role": "x"}, {"role": "user", "tool_is_error": "no"}]}`,
+			`{"n":1,"transcript":[{"index":0,"role":"x"},{"index":1,"tool_is_error":"no"}]}`,
+		},
 		"a repeated name":           {`{"id": "a", "n": 1, "m": 2, "n": 3}`, `{"n":3,"m":2}`},
 		"a name that needs quoting": {`{"id": "a", "n\"\u0001": 1}`, `{"n\"\u0001":1}`},
 	}
@@ -238,7 +255,8 @@ func TestTranscripts(t *testing.T) {
 		},
 		"tools": {
 			`, "transcript": [
-				{"role": "tool", "content": "ok", "tool_name": "find", "tool_arguments": {"b": 1.0, "a": 2}, "tool_is_error": false},
+				{"role": "tool", "content": "ok", "tool_name": "find", "tool_arguments": {"b": 1.0, "a": 2}, ` +
+				`"tool_is_error": false},
 				{"role": "tool", "content": "no", "tool_name": "find", "tool_arguments": "{\"a\": 1}", "tool_is_error": true},
 				{"role": "tool", "content": "", "tool_name": null, "tool_arguments": null, "tool_is_error": null}]`,
 			`[{"content":"ok","index":0,"role":"tool","tool":["find",{"b":1.0,"a":2},false]},` +
@@ -247,8 +265,8 @@ func TestTranscripts(t *testing.T) {
 		},
 		"odd entries": {
 			`, "transcript": ["hello", 5, null, {"content": null}, {}]`,
-			`[{"content":"hello","index":0,"role":""},{"content":"5","index":1,"role":""},{"content":"null","index":2,"role":""},` +
-				`{"content":"","index":3,"role":""},{"content":"","index":4,"role":""}]`,
+			`[{"content":"hello","index":0,"role":""},{"content":"5","index":1,"role":""},` +
+				`{"content":"null","index":2,"role":""},{"content":"","index":3,"role":""},{"content":"","index":4,"role":""}]`,
 		},
 		"an emoji cut in half": {`, "transcript": "a\ud83d"`, "[{\"content\":\"a\uFFFD\",\"index\":0,\"role\":\"\"}]"},
 		"twice": {
@@ -322,7 +340,11 @@ func TestTexts(t *testing.T) {
 }
 
 func TestUnreadableRowsCostOneRow(t *testing.T) {
-	rows := readRows(t, `{"calls": [{"id": "a"}, {"status": "queued"}, null, "x", [], {"id": ""}, {"id": {}}, {"id": 12}, {"id": "a"}, {"id": "b"}]}`)
+	rows := readRows(
+		t,
+		`{"calls": [{"id": "a"}, {"status": "queued"}, null, "x", [], {"id": ""}, {"id": {}}, {"id": 12}, {"id": "a"}, `+
+			`{"id": "b"}]}`,
+	)
 	var ids []string
 	for _, row := range rows {
 		if row.Call != nil {
@@ -331,7 +353,10 @@ func TestUnreadableRowsCostOneRow(t *testing.T) {
 			ids = append(ids, row.Problem)
 		}
 	}
-	want := []string{"a", "it has no id", "it is not an object", "it is not an object", "it is not an object", "it has no id", "it has no id", "12", "it has the id of another call", "b"}
+	want := []string{
+		"a", "it has no id", "it is not an object", "it is not an object", "it is not an object", "it has no id",
+		"it has no id", "12", "it has the id of another call", "b",
+	}
 	if !slices.Equal(ids, want) {
 		t.Errorf("got %q", ids)
 	}
@@ -429,7 +454,8 @@ func FuzzParsePage(f *testing.F) {
 	}
 	f.Add(documented)
 	for _, seed := range []string{
-		`{"calls": [{"id": "a", "x": 1, "transcript": [{"role": "x", "content": "\ud83d", "y": {}}], "structured_output": {"a": 1}}]}`,
+		`{"calls": [{"id": "a", "x": 1, "transcript": [{"role": "x", "content": "\ud83d", "y": {}}], "structured_output": ` +
+			`{"a": 1}}]}`,
 		`{"calls": ["x", null, {"id": 1e3, "started_at": 1e11, "transcript": "t"}]}`,
 		`{"calls": [], "calls": [{}]}`, "{\"calls\": [{\"id\": \"\xff\"}]}",
 	} {

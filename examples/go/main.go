@@ -34,7 +34,9 @@ func main() {
 }
 
 // allCalls walks the list to its end, a page at a time. Calls that arrive meanwhile disturb nothing.
-func allCalls(ctx context.Context, client graphql.Client, statuses []CallOrderStatus) iter.Seq2[*CallsCallsCallConnectionNodesCall, error] {
+func allCalls(
+	ctx context.Context, client graphql.Client, statuses []CallOrderStatus,
+) iter.Seq2[*CallsCallsCallConnectionNodesCall, error] {
 	return func(yield func(*CallsCallsCallConnectionNodesCall, error) bool) {
 		var after *string
 		for more := true; more; {

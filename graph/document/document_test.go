@@ -17,7 +17,10 @@ import (
 )
 
 func newTestCache() *cache {
-	return newCache(newChecker(&Options{Schema: generated.Schema(), DefaultCount: 20, MaxCount: 100, Introspection: true}), nil)
+	return newCache(
+		newChecker(&Options{Schema: generated.Schema(), DefaultCount: 20, MaxCount: 100, Introspection: true}),
+		nil,
+	)
 }
 
 func TestDocumentsAreBounded(t *testing.T) {

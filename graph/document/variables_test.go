@@ -93,7 +93,9 @@ func TestInputObjectLiterals(t *testing.T) {
 
 // Whatever is wrong, the errors and their messages are bounded.
 func TestVariableErrorsAreBounded(t *testing.T) {
-	document, errs := newChecker(&Options{Schema: inputs, MaxCount: 100, Introspection: true}).check("query ($v: [In!]) { f(ins: $v) }")
+	document, errs := newChecker(&Options{
+		Schema: inputs, MaxCount: 100, Introspection: true,
+	}).check("query ($v: [In!]) { f(ins: $v) }")
 	if errs != nil {
 		t.Fatal(errs)
 	}

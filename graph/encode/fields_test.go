@@ -43,7 +43,9 @@ func TestEveryFieldIsWritten(t *testing.T) {
 
 // Seconds are written as gqlgen does.
 func TestSeconds(t *testing.T) {
-	for _, ms := range []int64{0, 1, 10, 99, 100, 120, 123, 1000, 1001, 1500, 59_990, 61_000, 999_999_999, 1e9, 1e12 + 1, -1, -1500} {
+	for _, ms := range []int64{
+		0, 1, 10, 99, 100, 120, 123, 1000, 1001, 1500, 59_990, 61_000, 999_999_999, 1e9, 1e12 + 1, -1, -1500,
+	} {
 		var want strings.Builder
 		graphql.MarshalFloat(float64(ms) / 1000).MarshalGQL(&want)
 		if got := string(appendSeconds(nil, ms)); got != want.String() {

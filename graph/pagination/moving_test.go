@@ -24,7 +24,10 @@ func (r tally) String() string {
 // walkMoving reads 5,000 calls, a page every half second, while calls arrive at the head of the list and leave it at
 // places all over: so many every second. next asks for a page by its number and returns its ids, and whether more
 // follow.
-func walkMoving(t *testing.T, arrive, leave int, next func(cache *pagecache.Cache, w *world, page int) (ids []string, more bool)) tally {
+func walkMoving(
+	t *testing.T, arrive, leave int,
+	next func(cache *pagecache.Cache, w *world, page int) (ids []string, more bool),
+) tally {
 	t.Helper()
 	w := newWorld(5000)
 	cache := pagecache.New(&endpoint{w: w}, pagecache.Options{
@@ -62,7 +65,9 @@ func walkMoving(t *testing.T, arrive, leave int, next func(cache *pagecache.Cach
 
 // The walk that this gateway is for, beside the same walk by plain offsets. The figures are in docs/pagination.md.
 func TestMovingWalk(t *testing.T) {
-	for _, test := range []struct{ first, arrive, leave int }{{20, 20, 5}, {50, 20, 5}, {100, 20, 5}, {20, 5, 20}, {100, 5, 20}} {
+	for _, test := range []struct{ first, arrive, leave int }{
+		{20, 20, 5}, {50, 20, 5}, {100, 20, 5}, {20, 5, 20}, {100, 5, 20},
+	} {
 		var cursor *relay.Cursor
 		var p *Lists
 		anchored := walkMoving(t, test.arrive, test.leave, func(cache *pagecache.Cache, w *world, _ int) ([]string, bool) {
@@ -70,7 +75,9 @@ func TestMovingWalk(t *testing.T) {
 				p = newLists(cache, 200, 1000)
 				p.now, p.cached = func() time.Time { return w.now }, true
 			}
-			win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), relay.Range{Count: test.first, After: cursor}, everything)
+			win, err := p.of(upstream.List{}, time.Time{}).window(
+				t.Context(), relay.Range{Count: test.first, After: cursor}, everything,
+			)
 			if err != nil {
 				t.Fatal(err)
 			}

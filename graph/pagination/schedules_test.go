@@ -538,7 +538,8 @@ func TestPagesPastAShorterListHaveNoPositions(t *testing.T) {
 	}
 	for i := range 36 {
 		leave, swapped, back := 54+i/4, i%2 == 1, i/2%2 == 1
-		t.Run(fmt.Sprintf("%d rows leave between two cursors, swapped %t, back %t", leave, swapped, back), func(t *testing.T) {
+		name := fmt.Sprintf("%d rows leave between two cursors, swapped %t, back %t", leave, swapped, back)
+		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, replica := shorter(t, 115)
 				upper := w.mark(t, replica(), 65)

@@ -290,7 +290,9 @@ func TestUnreadableRowsInAWindow(t *testing.T) {
 }
 
 func TestTotal(t *testing.T) {
-	for _, n := range []int{0, 1, 199, 200, 201, 399, 400, 401, 1000, 12_799, 12_800, 12_801, 13_001, 20_000, 25_601, 1_000_000} {
+	for _, n := range []int{
+		0, 1, 199, 200, 201, 399, 400, 401, 1000, 12_799, 12_800, 12_801, 13_001, 20_000, 25_601, 1_000_000,
+	} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			l := newMemoryList(n)
 			r := l.reader()

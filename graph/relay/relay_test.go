@@ -33,13 +33,15 @@ func TestNewRange(t *testing.T) {
 		argument string // to blame
 		err      error
 	}{
-		"nothing":             {args: Arguments{}, want: Range{Count: 20}},
-		"first":               {args: Arguments{First: new(7)}, want: Range{Count: 7}},
-		"first 0":             {args: Arguments{First: new(0)}, want: Range{}},
-		"first 100":           {args: Arguments{First: new(100)}, want: Range{Count: 100}},
-		"last":                {args: Arguments{Last: new(7)}, want: Range{Count: 7, Backward: true}},
-		"after":               {args: Arguments{After: new(cursor.String())}, want: Range{Count: 20, After: &cursor}},
-		"before, last":        {args: Arguments{Last: new(1), Before: new(cursor.String())}, want: Range{Count: 1, Backward: true, Before: &cursor}},
+		"nothing":   {args: Arguments{}, want: Range{Count: 20}},
+		"first":     {args: Arguments{First: new(7)}, want: Range{Count: 7}},
+		"first 0":   {args: Arguments{First: new(0)}, want: Range{}},
+		"first 100": {args: Arguments{First: new(100)}, want: Range{Count: 100}},
+		"last":      {args: Arguments{Last: new(7)}, want: Range{Count: 7, Backward: true}},
+		"after":     {args: Arguments{After: new(cursor.String())}, want: Range{Count: 20, After: &cursor}},
+		"before, last": {
+			args: Arguments{Last: new(1), Before: new(cursor.String())}, want: Range{Count: 1, Backward: true, Before: &cursor},
+		},
 		"empty cursors":       {args: Arguments{After: new(""), Before: new("")}, want: Range{Count: 20}},
 		"first -1":            {args: Arguments{First: new(-1)}, argument: "first"},
 		"last -1":             {args: Arguments{Last: new(-1)}, argument: "last"},
@@ -88,7 +90,8 @@ func TestCursorsAreStable(t *testing.T) {
 			}
 		})
 	}
-	if got, want := sample().String(), "AgXSCfn-16Cj4arOGKvN74DS2rqdZwMy9UyGAhcH3EyGAeyM30yGAfGl3kyGAe_y2UyGAedz2EyGAeXA5yvAgA"; got != want {
+	const want = "AgXSCfn-16Cj4arOGKvN74DS2rqdZwMy9UyGAhcH3EyGAeyM30yGAfGl3kyGAe_y2UyGAedz2EyGAeXA5yvAgA"
+	if got := sample().String(); got != want {
 		t.Errorf("the cursor's text form has changed to %s", got)
 	}
 }
@@ -149,7 +152,10 @@ func FuzzCover(f *testing.F) {
 		held := func(n, s int) int { return min(hi, (n+1)*s) - max(lo, n*s) }
 		for other := 1; other <= size; other++ {
 			if h := held(a/other, other); h > held(n, s) || other < s && h == held(n, s) {
-				t.Fatalf("page %d of %d rows holds %d of [%d, %d), and page %d of %d holds %d", n, s, held(n, s), lo, hi, a/other, other, h)
+				t.Fatalf(
+					"page %d of %d rows holds %d of [%d, %d), and page %d of %d holds %d",
+					n, s, held(n, s), lo, hi, a/other, other, h,
+				)
 			}
 		}
 	})

@@ -20,22 +20,42 @@ func TestEviction(t *testing.T) {
 		want   []string // values, the least recently used first
 		bytes  int
 	}{
-		"nothing changes":                 {func(*Cache[string, string]) {}, []string{"A", "B", "C"}, 60},
-		"the least recently used leaves":  {func(c *Cache[string, string]) { c.Put("d", "D", 50) }, []string{"B", "C", "D"}, 100},
-		"as many leave as must":           {func(c *Cache[string, string]) { c.Put("d", "D", 60) }, []string{"C", "D"}, 90},
-		"a look-up is a use":              {func(c *Cache[string, string]) { c.Get("a"); c.Put("d", "D", 50) }, []string{"C", "A", "D"}, 90},
-		"entries are bounded":             {func(c *Cache[string, string]) { c.Put("d", "D", 1); c.Put("e", "E", 1) }, []string{"B", "C", "D", "E"}, 52},
-		"a key is replaced":               {func(c *Cache[string, string]) { c.Put("a", "A2", 15) }, []string{"B", "C", "A2"}, 65},
-		"one that is too large":           {func(c *Cache[string, string]) { c.Put("d", "D", 101) }, []string{"A", "B", "C"}, 60},
-		"one that has become too large":   {func(c *Cache[string, string]) { c.Put("a", "A2", 101) }, []string{"B", "C"}, 50},
-		"an entry grows":                  {func(c *Cache[string, string]) { c.Grow("c", "C", 40) }, []string{"A", "B", "C"}, 100},
-		"growth evicts others":            {func(c *Cache[string, string]) { c.Grow("c", "C", 45) }, []string{"B", "C"}, 95},
-		"growth beyond the whole cache":   {func(c *Cache[string, string]) { c.Grow("c", "C", 71) }, []string{}, 0},
-		"an entry becomes smaller":        {func(c *Cache[string, string]) { c.Grow("c", "C", -5) }, []string{"A", "B", "C"}, 55},
-		"growth of a value that has left": {func(c *Cache[string, string]) { c.Grow("c", "C2", 5); c.Grow("x", "X", 5) }, []string{"A", "B", "C"}, 60},
-		"shrinking":                       {func(c *Cache[string, string]) { freed(c, 11, 30) }, []string{"C"}, 30},
-		"shrinking by nothing":            {func(c *Cache[string, string]) { freed(c, 0, 0) }, []string{"A", "B", "C"}, 60},
-		"shrinking by more than all":      {func(c *Cache[string, string]) { freed(c, 1000, 60) }, []string{}, 0},
+		"nothing changes": {func(*Cache[string, string]) {}, []string{"A", "B", "C"}, 60},
+		"the least recently used leaves": {
+			func(c *Cache[string, string]) { c.Put("d", "D", 50) }, []string{"B", "C", "D"}, 100,
+		},
+		"as many leave as must": {func(c *Cache[string, string]) { c.Put("d", "D", 60) }, []string{"C", "D"}, 90},
+		"a look-up is a use": {
+			func(c *Cache[string, string]) { c.Get("a"); c.Put("d", "D", 50) }, []string{"C", "A", "D"}, 90,
+		},
+		"entries are bounded": {
+			func(c *Cache[string, string]) { c.Put("d", "D", 1); c.Put("e", "E", 1) },
+			[]string{"B", "C", "D", "E"},
+			52,
+		},
+		"a key is replaced": {
+			func(c *Cache[string, string]) { c.Put("a", "A2", 15) }, []string{"B", "C", "A2"}, 65,
+		},
+		"one that is too large": {
+			func(c *Cache[string, string]) { c.Put("d", "D", 101) }, []string{"A", "B", "C"}, 60,
+		},
+		"one that has become too large": {func(c *Cache[string, string]) { c.Put("a", "A2", 101) }, []string{"B", "C"}, 50},
+		"an entry grows": {
+			func(c *Cache[string, string]) { c.Grow("c", "C", 40) }, []string{"A", "B", "C"}, 100,
+		},
+		"growth evicts others":          {func(c *Cache[string, string]) { c.Grow("c", "C", 45) }, []string{"B", "C"}, 95},
+		"growth beyond the whole cache": {func(c *Cache[string, string]) { c.Grow("c", "C", 71) }, []string{}, 0},
+		"an entry becomes smaller": {
+			func(c *Cache[string, string]) { c.Grow("c", "C", -5) }, []string{"A", "B", "C"}, 55,
+		},
+		"growth of a value that has left": {
+			func(c *Cache[string, string]) { c.Grow("c", "C2", 5); c.Grow("x", "X", 5) },
+			[]string{"A", "B", "C"},
+			60,
+		},
+		"shrinking":                  {func(c *Cache[string, string]) { freed(c, 11, 30) }, []string{"C"}, 30},
+		"shrinking by nothing":       {func(c *Cache[string, string]) { freed(c, 0, 0) }, []string{"A", "B", "C"}, 60},
+		"shrinking by more than all": {func(c *Cache[string, string]) { freed(c, 1000, 60) }, []string{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, sum := counted(4, 100)

@@ -76,8 +76,8 @@ type Writer struct {
 	conn    net.Conn // of a stream over HTTP/2, else nil
 	written int      // bytes of the present chunk
 
-	// deadlines is held while a deadline is set. Over HTTP/2 that waits for the goroutine that serves the connection, which
-	// may have thousands of other streams to serve. It is locked before mu.
+	// deadlines is held while a deadline is set. Over HTTP/2 that waits for the goroutine that serves the connection,
+	// which may have thousands of other streams to serve. It is locked before mu.
 	deadlines sync.Mutex
 
 	mu       sync.Mutex // of the rest: nothing waits with it, so that one stuck client does not hold up who judges all

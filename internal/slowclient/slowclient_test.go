@@ -161,8 +161,8 @@ func write(size int, ended chan<- end) http.HandlerFunc {
 	}
 }
 
-// Streams of HTTP/2 have the same time, whether their client gives no window or does not read from its connection. There
-// it may be twice as long: if the client has read a part of a frame, net/http gives the rest as much time again
+// Streams of HTTP/2 have the same time, whether their client gives no window or does not read from its connection.
+// There it may be twice as long: if the client has read a part of a frame, net/http gives the rest as much time again
 // (WriteByteTimeout), and the stream's reset waits for the frame.
 func TestStreamsAreJudgedByProgress(t *testing.T) {
 	const size = 10 << 20

@@ -102,7 +102,9 @@ func TestTheStandingList(t *testing.T) {
 			t.Errorf("no order is %s", status)
 		}
 	}
-	t.Logf("%d tools; a call has %d bytes; a human one %d bytes, %d entries", len(tools), bytesTotal/len(all), size, entries)
+	t.Logf(
+		"%d tools; a call has %d bytes; a human one %d bytes, %d entries", len(tools), bytesTotal/len(all), size, entries,
+	)
 }
 
 // lives are what a call has, by its status.
@@ -110,7 +112,8 @@ var lives = map[string]func(r *row) bool{
 	"queued":  func(r *row) bool { return r.StartedAt == nil && r.AnsweredAt == nil && r.EndedAt == nil },
 	"ringing": func(r *row) bool { return r.StartedAt != nil && r.AnsweredAt == nil && r.EndedAt == nil },
 	"ongoing": func(r *row) bool {
-		return r.AnsweredAt != nil && r.EndedAt == nil && r.EndReason == nil && r.StructuredOutput == nil && r.RecordingURL == nil
+		return r.AnsweredAt != nil && r.EndedAt == nil && r.EndReason == nil && r.StructuredOutput == nil &&
+			r.RecordingURL == nil
 	},
 	"completed": func(r *row) bool {
 		return r.AnsweredAt != nil && r.EndedAt != nil && r.Result != nil && r.DialError == nil
@@ -139,7 +142,8 @@ func checkEntry(t *testing.T, e *entry, seen map[string]int) {
 	if isTool != (e.ToolName != nil) || isTool != (e.ToolArguments != nil) || isTool != (e.ToolIsError != nil) {
 		t.Errorf("half a tool: %+v", *e)
 	}
-	if e.Content == "" || !utf8.ValidString(e.Content) || strings.ContainsAny(e.Content, "<>|") || strings.Contains(e.Content, "  ") {
+	if e.Content == "" || !utf8.ValidString(e.Content) || strings.ContainsAny(e.Content, "<>|") ||
+		strings.Contains(e.Content, "  ") {
 		t.Errorf("bad text: %q", e.Content)
 	}
 	if !isTool {
@@ -203,7 +207,8 @@ func TestLife(t *testing.T) {
 					t.Fatalf("%s: entry %d changed", r.ID, n)
 				}
 			}
-			if rank[was.Status] == 3 && fmt.Sprint(r.size, r.EndedAt, r.Status) != fmt.Sprint(was.size, was.EndedAt, was.Status) {
+			if rank[was.Status] == 3 &&
+				fmt.Sprint(r.size, r.EndedAt, r.Status) != fmt.Sprint(was.size, was.EndedAt, was.Status) {
 				t.Fatalf("%s changed after its end", r.ID)
 			}
 		}

@@ -15,7 +15,9 @@ import (
 
 func TestPagesAreTheList(t *testing.T) {
 	u := fake.New(fake.Config{Seed: 3, Calls: 157, Now: still})
-	for _, statuses := range [][]string{nil, {"completed"}, {"errored", "scheduled"}, {"calling"}, {"initializing", "cancelled"}} {
+	for _, statuses := range [][]string{
+		nil, {"completed"}, {"errored", "scheduled"}, {"calling"}, {"initializing", "cancelled"},
+	} {
 		for _, size := range []int{1, 2, 3, 7, 20, 156, 157, 158, 1000} {
 			t.Run(fmt.Sprintf("%v by %d", statuses, size), func(t *testing.T) {
 				want := u.IDs(statuses...)
@@ -115,7 +117,8 @@ func TestSetRows(t *testing.T) {
 	u := fake.New(fake.Config{Seed: 6, Calls: 10, Now: still})
 	odd := []json.RawMessage{[]byte(`{"id":"a","status":{}}`), []byte(`{"id":7}`), []byte(` null `), []byte(`{"id": "z"}`)}
 	u.SetRows(odd...)
-	if got := ask(t, u, "page=0&page_size=9&statuses=errored").Body.String(); got != `{"calls":[{"id":"a","status":{}},{"id":7}, null ,{"id": "z"}]}` {
+	got := ask(t, u, "page=0&page_size=9&statuses=errored").Body.String()
+	if got != `{"calls":[{"id":"a","status":{}},{"id":7}, null ,{"id": "z"}]}` {
 		t.Errorf("not verbatim: %s", got)
 	}
 	if got := ask(t, u, "page=1&page_size=3").Body.String(); got != `{"calls":[{"id": "z"}]}` {

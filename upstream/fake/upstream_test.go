@@ -39,11 +39,20 @@ func TestRefusals(t *testing.T) {
 		{name: "no such status", target: "/call?page=0&page_size=3&statuses=done", status: 422},
 		{name: "status of an attempt", target: "/call?page=0&page_size=3&statuses=completed,ringing", status: 422},
 		{name: "empty statuses", target: "/call?page=0&page_size=3&statuses=", status: 200},
-		{name: "page 0 of pages from 1", change: func(b *fake.Behaviour) { b.FirstPage = 1 }, target: "/call?page=0&page_size=3", status: 422},
+		{
+			name: "page 0 of pages from 1", change: func(b *fake.Behaviour) { b.FirstPage = 1 },
+			target: "/call?page=0&page_size=3", status: 422,
+		},
 		{name: "key not asked for", auth: "Bearer sk_any", target: "/call?page=0&page_size=3", status: 200},
-		{name: "key", change: func(b *fake.Behaviour) { b.Key = "sk_1" }, auth: "Bearer sk_1", target: "/call?page=0&page_size=3", status: 200},
+		{
+			name: "key", change: func(b *fake.Behaviour) { b.Key = "sk_1" }, auth: "Bearer sk_1",
+			target: "/call?page=0&page_size=3", status: 200,
+		},
 		{name: "no key", change: func(b *fake.Behaviour) { b.Key = "sk_1" }, target: "/call?page=0&page_size=3", status: 401},
-		{name: "wrong key", change: func(b *fake.Behaviour) { b.Key = "sk_1" }, auth: "Bearer sk_2", target: "/call?page=0&page_size=3", status: 401},
+		{
+			name: "wrong key", change: func(b *fake.Behaviour) { b.Key = "sk_1" }, auth: "Bearer sk_2",
+			target: "/call?page=0&page_size=3", status: 401,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -83,8 +92,16 @@ func TestPageSwitches(t *testing.T) {
 		{name: "from 0", change: func(*fake.Behaviour) {}, page: 1, from: 4, rows: 4},
 		{name: "from 1", change: func(b *fake.Behaviour) { b.FirstPage = 1 }, page: 1, from: 0, rows: 4},
 		{name: "from 1, page 2", change: func(b *fake.Behaviour) { b.FirstPage = 1 }, page: 2, from: 4, rows: 4},
-		{name: "lenient", change: func(b *fake.Behaviour) { b.FirstPage, b.LenientPage = 1, true }, page: 0, from: 0, rows: 4},
-		{name: "lenient below", change: func(b *fake.Behaviour) { b.FirstPage, b.LenientPage = 1, true }, page: -3, from: 0, rows: 4},
+		{
+			name:   "lenient",
+			change: func(b *fake.Behaviour) { b.FirstPage, b.LenientPage = 1, true },
+			page:   0, from: 0, rows: 4,
+		},
+		{
+			name:   "lenient below",
+			change: func(b *fake.Behaviour) { b.FirstPage, b.LenientPage = 1, true },
+			page:   -3, from: 0, rows: 4,
+		},
 		{name: "lowered", change: func(b *fake.Behaviour) { b.MaxPageSize = 3 }, page: 2, from: 6, rows: 3},
 		{name: "not lowered", change: func(b *fake.Behaviour) { b.MaxPageSize = 4 }, page: 2, from: 8, rows: 4},
 		{name: "page ignored", change: func(b *fake.Behaviour) { b.IgnorePage = true }, page: 7, from: 0, rows: 4},

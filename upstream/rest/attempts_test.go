@@ -122,13 +122,22 @@ func TestRetries(t *testing.T) {
 			answer: always(500, nil), err: upstream.KindUnavailable,
 			waits: [][2]int64{{375, 500}, {750, 1000}},
 		},
-		"until it answers":       {answer: first(1, 503, nil), waits: [][2]int64{{375, 500}}},
-		"when upstream says":     {answer: first(1, 429, http.Header{"Retry-After-Ms": {"1200"}, "Retry-After": {"9"}}), waits: [][2]int64{{1200, 1200}}},
-		"not when that is long":  {answer: always(429, http.Header{"Retry-After": {"3"}}), err: upstream.KindRateLimited},
-		"although it is a 400":   {answer: first(1, 400, http.Header{"X-Should-Retry": {"true"}}), waits: [][2]int64{{375, 500}}},
-		"not if upstream says":   {answer: always(500, http.Header{"X-Should-Retry": {"false"}}), err: upstream.KindUnavailable},
-		"not past the deadline":  {answer: always(500, nil), deadline: 300 * time.Millisecond, err: upstream.KindUnavailable},
-		"as far as the deadline": {answer: always(500, nil), deadline: time.Second, err: upstream.KindUnavailable, waits: [][2]int64{{375, 500}}},
+		"until it answers": {answer: first(1, 503, nil), waits: [][2]int64{{375, 500}}},
+		"when upstream says": {
+			answer: first(1, 429, http.Header{"Retry-After-Ms": {"1200"}, "Retry-After": {"9"}}),
+			waits:  [][2]int64{{1200, 1200}},
+		},
+		"not when that is long": {answer: always(429, http.Header{"Retry-After": {"3"}}), err: upstream.KindRateLimited},
+		"although it is a 400": {
+			answer: first(1, 400, http.Header{"X-Should-Retry": {"true"}}), waits: [][2]int64{{375, 500}},
+		},
+		"not if upstream says": {
+			answer: always(500, http.Header{"X-Should-Retry": {"false"}}), err: upstream.KindUnavailable,
+		},
+		"not past the deadline": {answer: always(500, nil), deadline: 300 * time.Millisecond, err: upstream.KindUnavailable},
+		"as far as the deadline": {
+			answer: always(500, nil), deadline: time.Second, err: upstream.KindUnavailable, waits: [][2]int64{{375, 500}},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -479,7 +488,11 @@ func TestReplaysAreBounded(t *testing.T) {
 						return
 					}
 					const body = `{"calls": [{"id": "a"}]}`
-					_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+					_, _ = fmt.Fprintf(
+						conn,
+						"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+						len(body), body,
+					)
 				}
 			})
 		}

@@ -78,7 +78,9 @@ func TestListCalls(t *testing.T) {
 }
 
 func TestStatusesFormats(t *testing.T) {
-	statuses := upstream.NewOrderStatuses(upstream.OrderStatusErrored, upstream.OrderStatusScheduled, upstream.OrderStatusErrored)
+	statuses := upstream.NewOrderStatuses(
+		upstream.OrderStatusErrored, upstream.OrderStatusScheduled, upstream.OrderStatusErrored,
+	)
 	for format, query := range map[rest.StatusesFormat]string{
 		"":                    "page=0&page_size=50&statuses=scheduled%2Cerrored",
 		rest.StatusesComma:    "page=0&page_size=50&statuses=scheduled%2Cerrored",
@@ -89,7 +91,9 @@ func TestStatusesFormats(t *testing.T) {
 			f, base := newFake(t, 200)
 			f.Behave(func(b *fake.Behaviour) { b.StatusesFormat = string(format) })
 			c := rest.NewClient(rest.Options{BaseURL: base, StatusesFormat: format})
-			page, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{List: upstream.List{Statuses: statuses}, PageSize: 50})
+			page, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{
+				List: upstream.List{Statuses: statuses}, PageSize: 50,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,13 +116,15 @@ func TestFirstPage(t *testing.T) {
 		probes    int // requests before the one that was asked for
 		checks    int // requests after it, which show that the list ends there
 	}{
-		"set to 0":                       {upstream.FirstPageZero, 100, fake.Behaviour{}, 0, 0},
-		"set to 1":                       {upstream.FirstPageOne, 100, fake.Behaviour{FirstPage: 1}, 0, 0},
-		"found 0":                        {upstream.FirstPageAuto, 100, fake.Behaviour{}, 3, 0},
-		"found 1 by refusal":             {upstream.FirstPageAuto, 100, fake.Behaviour{FirstPage: 1}, 3, 0},
-		"found 1 by the same page twice": {upstream.FirstPageAuto, 100, fake.Behaviour{FirstPage: 1, LenientPage: true}, 4, 0},
-		"found 0 with one call":          {upstream.FirstPageAuto, 1, fake.Behaviour{}, 3, 2},
-		"found 1 with one call":          {upstream.FirstPageAuto, 1, fake.Behaviour{FirstPage: 1, LenientPage: true}, 4, 2},
+		"set to 0":           {upstream.FirstPageZero, 100, fake.Behaviour{}, 0, 0},
+		"set to 1":           {upstream.FirstPageOne, 100, fake.Behaviour{FirstPage: 1}, 0, 0},
+		"found 0":            {upstream.FirstPageAuto, 100, fake.Behaviour{}, 3, 0},
+		"found 1 by refusal": {upstream.FirstPageAuto, 100, fake.Behaviour{FirstPage: 1}, 3, 0},
+		"found 1 by the same page twice": {
+			upstream.FirstPageAuto, 100, fake.Behaviour{FirstPage: 1, LenientPage: true}, 4, 0,
+		},
+		"found 0 with one call": {upstream.FirstPageAuto, 1, fake.Behaviour{}, 3, 2},
+		"found 1 with one call": {upstream.FirstPageAuto, 1, fake.Behaviour{FirstPage: 1, LenientPage: true}, 4, 2},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -214,22 +220,38 @@ func TestErrors(t *testing.T) {
 		retry  time.Duration
 		again  int // requests after the first
 	}{
-		"400":            {fake.Answer{Status: 400}, upstream.KindInvalidResponse, 0, 0},
-		"401":            {fake.Answer{Status: 401}, upstream.KindUnauthenticated, 0, 0},
-		"403":            {fake.Answer{Status: 403}, upstream.KindForbidden, 0, 0},
-		"404":            {fake.Answer{Status: 404}, upstream.KindInvalidResponse, 0, 0},
-		"408":            {fake.Answer{Status: 408}, upstream.KindTimeout, 0, 2},
-		"409":            {fake.Answer{Status: 409}, upstream.KindUnavailable, 0, 2},
-		"422":            {fake.Answer{Status: 422}, upstream.KindInvalidResponse, 0, 0},
-		"429":            {fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, upstream.KindRateLimited, 7 * time.Second, 0},
-		"429 to the ms":  {fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"7"}, "Retry-After-Ms": {"1500"}}}, upstream.KindRateLimited, 1500 * time.Millisecond, 0},
-		"429, nonsense":  {fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"soon"}}}, upstream.KindRateLimited, 0, 2},
-		"500":            {fake.Answer{Status: 500}, upstream.KindUnavailable, 0, 2},
-		"503":            {fake.Answer{Status: 503, Header: http.Header{"Retry-After": {"3"}}}, upstream.KindUnavailable, 3 * time.Second, 0},
-		"redirect":       {fake.Answer{Status: 302, Header: http.Header{"Location": {"/elsewhere/call"}}}, upstream.KindInvalidResponse, 0, 0},
-		"truncated":      {fake.Answer{Truncate: true}, upstream.KindUnavailable, 0, 2},
-		"malformed":      {fake.Answer{Body: []byte(`{"calls": [{"id": "` + canary)}, upstream.KindInvalidResponse, 0, 0},
-		"HTML":           {fake.Answer{Header: http.Header{"Content-Type": {"text/html"}}, Body: []byte("<p>" + canary)}, upstream.KindInvalidResponse, 0, 0},
+		"400": {fake.Answer{Status: 400}, upstream.KindInvalidResponse, 0, 0},
+		"401": {fake.Answer{Status: 401}, upstream.KindUnauthenticated, 0, 0},
+		"403": {fake.Answer{Status: 403}, upstream.KindForbidden, 0, 0},
+		"404": {fake.Answer{Status: 404}, upstream.KindInvalidResponse, 0, 0},
+		"408": {fake.Answer{Status: 408}, upstream.KindTimeout, 0, 2},
+		"409": {fake.Answer{Status: 409}, upstream.KindUnavailable, 0, 2},
+		"422": {fake.Answer{Status: 422}, upstream.KindInvalidResponse, 0, 0},
+		"429": {
+			fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, upstream.KindRateLimited, 7 * time.Second, 0,
+		},
+		"429 to the ms": {
+			fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"7"}, "Retry-After-Ms": {"1500"}}},
+			upstream.KindRateLimited, 1500 * time.Millisecond, 0,
+		},
+		"429, nonsense": {
+			fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"soon"}}},
+			upstream.KindRateLimited, 0, 2,
+		},
+		"500": {fake.Answer{Status: 500}, upstream.KindUnavailable, 0, 2},
+		"503": {
+			fake.Answer{Status: 503, Header: http.Header{"Retry-After": {"3"}}}, upstream.KindUnavailable, 3 * time.Second, 0,
+		},
+		"redirect": {
+			fake.Answer{Status: 302, Header: http.Header{"Location": {"/elsewhere/call"}}},
+			upstream.KindInvalidResponse, 0, 0,
+		},
+		"truncated": {fake.Answer{Truncate: true}, upstream.KindUnavailable, 0, 2},
+		"malformed": {fake.Answer{Body: []byte(`{"calls": [{"id": "` + canary)}, upstream.KindInvalidResponse, 0, 0},
+		"HTML": {
+			fake.Answer{Header: http.Header{"Content-Type": {"text/html"}}, Body: []byte("<p>" + canary)},
+			upstream.KindInvalidResponse, 0, 0,
+		},
 		"too many bytes": {fake.Answer{Body: []byte(strings.Repeat(" ", 1000))}, upstream.KindInvalidResponse, 0, 0},
 		"large headers": {
 			fake.Answer{Header: http.Header{"X-Large": {strings.Repeat("x", 100<<10)}}}, upstream.KindUnavailable, 0, 2,
@@ -253,7 +275,8 @@ func TestErrors(t *testing.T) {
 			if e.Kind != test.kind || e.RetryAfter != test.retry {
 				t.Errorf("got %v, retry after %v", e.Kind, e.RetryAfter)
 			}
-			if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, canary) || strings.Contains(text, base.Host) {
+			if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, canary) ||
+				strings.Contains(text, base.Host) {
 				t.Errorf("the error tells too much: %s", text)
 			}
 			if n := len(f.Requests()); n != 1+test.again {
@@ -327,7 +350,8 @@ func TestNoConnection(t *testing.T) {
 	base := &url.URL{Scheme: "http", Host: "127.0.0.1:1"} // a port that the system assigns to no program
 	c := rest.NewClient(rest.Options{BaseURL: base})
 	_, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: 5})
-	if e, ok := errors.AsType[*upstream.Error](err); !ok || e.Kind != upstream.KindUnavailable || strings.Contains(err.Error(), base.Host) {
+	if e, ok := errors.AsType[*upstream.Error](err); !ok || e.Kind != upstream.KindUnavailable ||
+		strings.Contains(err.Error(), base.Host) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -424,7 +448,9 @@ func TestCredentialsDoNotPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	hidden := struct{ c upstream.Credential }{c} // methods are not called on unexported fields
-	text := fmt.Sprintf("%v %+v %#v %s %q %s %v %+v %#v", c, c, c, c, c, encoded, upstream.List{Credential: c}, hidden, &hidden)
+	text := fmt.Sprintf(
+		"%v %+v %#v %s %q %s %v %+v %#v", c, c, c, c, c, encoded, upstream.List{Credential: c}, hidden, &hidden,
+	)
 	if strings.Contains(text, canary) {
 		t.Errorf("printed: %s", text)
 	}

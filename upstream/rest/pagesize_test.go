@@ -26,7 +26,8 @@ func TestLoweredPageSizeIsNoticed(t *testing.T) {
 						t.Fatalf("%d calls: %v", calls, err)
 					}
 					before := len(f.Requests())
-					if _, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: 102}); err == nil || len(f.Requests()) != before {
+					if _, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: 102}); err == nil ||
+						len(f.Requests()) != before {
 						t.Errorf("asked again for what is known to be too large: %v", err)
 					}
 					page, err = c.ListCalls(t.Context(), upstream.ListCallsOptions{Page: number, PageSize: 50})

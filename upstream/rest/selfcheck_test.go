@@ -74,10 +74,17 @@ func TestStatusesCheck(t *testing.T) {
 func TestUnrecognizedValuesAreReported(t *testing.T) {
 	f, base := newFake(t, 0)
 	f.SetRows(
-		json.RawMessage(`{"id": "a", "result": "robot", "mood": "happy", "dial_error": 42, "transcript": [{"role": "narrator", "content": "x", "pitch": 1, "id": "secret"}]}`),
-		json.RawMessage(`{"id": "b", "result": "robot", "mood": "sad", "started_at": "a secret", "recording_url": {"secret": 1}}`),
+		json.RawMessage(
+			`{"id": "a", "result": "robot", "mood": "happy", "dial_error": 42, "transcript": `+
+				`[{"role": "narrator", "content": "x", "pitch": 1, "id": "secret"}]}`,
+		),
+		json.RawMessage(
+			`{"id": "b", "result": "robot", "mood": "sad", "started_at": "a secret", "recording_url": {"secret": 1}}`,
+		),
 		json.RawMessage(`{"id": "c", "result": "`+strings.Repeat("é", 100)+`"}`),
-		json.RawMessage(`{"id": "d", "result": "human", "status": "completed", "ended_by": null, "structured_output": {"anything": 1}}`),
+		json.RawMessage(
+			`{"id": "d", "result": "human", "status": "completed", "ended_by": null, "structured_output": {"anything": 1}}`,
+		),
 	)
 	var seen notes
 	c := rest.NewClient(rest.Options{BaseURL: base, Observer: &seen})

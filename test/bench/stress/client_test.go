@@ -24,8 +24,12 @@ func TestNormalReplies(t *testing.T) {
 		"one rejected":               {[]load.Reply{good, refused}, []load.Reply{good}, "OVERLOADED 1", true, true},
 		"one rejected with a status": {[]load.Reply{shed}, nil, "OVERLOADED 1", true, true},
 		"one without a response":     {[]load.Reply{none, good}, nil, "none or incorrect 1", true, true},
-		"cold ones":                  {[]load.Reply{good}, []load.Reply{refused, good, refused}, "cold: OVERLOADED 2", true, false},
-		"both":                       {[]load.Reply{none}, []load.Reply{refused}, "none or incorrect 1; cold: OVERLOADED 1", true, true},
+		"cold ones": {
+			[]load.Reply{good}, []load.Reply{refused, good, refused}, "cold: OVERLOADED 2", true, false,
+		},
+		"both": {
+			[]load.Reply{none}, []load.Reply{refused}, "none or incorrect 1; cold: OVERLOADED 1", true, true,
+		},
 	} {
 		n := newNormalReplies(test.hot, test.cold)
 		if got := n.errors(); got != test.errors {

@@ -111,7 +111,9 @@ func TestCursors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(response) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(response)
+	}))
 	defer server.Close()
 	s := &target{Target: &load.Target{Client: server.Client(), Gateway: &servers.Process{URL: server.URL + "/"}}}
 	at, err := s.cursors(t.Context(), "", func(position int) string { return lists.ID("", position) })

@@ -34,7 +34,8 @@ const (
 	loopPageSize   = 200 // calls per page of the plain loop, as many as the gateway requests
 	sampleInterval = 5 * time.Millisecond
 	narrowColumns  = "id,status,startedAt"
-	wholeCall      = `{ calls { nodes { id status phoneNumber startedAt answeredAt endedAt result dialError endReason endedBy
+
+	wholeCall = `{ calls { nodes { id status phoneNumber startedAt answeredAt endedAt result dialError endReason endedBy
 		recordingUrl structuredOutput transcript { role content toolName toolArguments toolIsError } extra } } }`
 )
 

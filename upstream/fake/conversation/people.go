@@ -50,7 +50,10 @@ var locales = [languages]locale{
 	french: {
 		code: "fr", share: 17,
 		first: [2][]string{
-			{"Éloïse", "Françoise", "Maëlle", "Aïcha", "Bérénice", "Margaux", "Noémie", "Solène", "Geneviève", "Yasmine", "Agnès"},
+			{
+				"Éloïse", "Françoise", "Maëlle", "Aïcha", "Bérénice", "Margaux", "Noémie", "Solène", "Geneviève", "Yasmine",
+				"Agnès",
+			},
 			{"Loïc", "Rémi", "Étienne", "François", "Mamadou", "Gaël", "Joël", "Sébastien", "Benoît", "Karim", "Cédric"},
 		},
 		last: []string{
@@ -60,7 +63,8 @@ var locales = [languages]locale{
 		title: [2]string{"Madame", "Monsieur"}, ending: [2]string{"e", ""},
 		agents: []string{"Camille", "Inès", "Louise", "Élise"},
 		streets: []string{
-			"rue des Tanneurs", "avenue de la Gare", "impasse du Lavoir", "rue de l'Église", "quai aux Fleurs", "chemin des Vergers",
+			"rue des Tanneurs", "avenue de la Gare", "impasse du Lavoir", "rue de l'Église", "quai aux Fleurs",
+			"chemin des Vergers",
 			"place du Marché-Neuf", "allée des Érables",
 		},
 	},
@@ -88,7 +92,8 @@ var locales = [languages]locale{
 			{"Jürgen", "Günther", "Matthias", "Björn", "Cem", "Thorben", "Lukas", "Götz", "Wolfgang", "Jörg"},
 		},
 		last: []string{
-			"Großkopf", "Müller-Lahnstein", "Weißenfels", "Öztürk", "Brömmelkamp", "Schäfer", "Rödelheim", "Krüger", "Löwenstein",
+			"Großkopf", "Müller-Lahnstein", "Weißenfels", "Öztürk", "Brömmelkamp", "Schäfer", "Rödelheim", "Krüger",
+			"Löwenstein",
 			"Haßlinger", "Petersen", "Zöllner", "Fröhlich", "von Ahlefeld",
 		},
 		title:  [2]string{"Frau", "Herr"},

@@ -61,10 +61,12 @@ var builtins = [builtinSlots]string{
 	// the time and the time two hours later as they are said and then as they are written, and all of it as written.
 	slotDay: "day1", slotDate: "date1", slotTime: "time1", slotUntil: "until1",
 	slotAt: "at1", slotTo: "to1", slotISO: "iso1",
-	slotDay + 1*appointmentSlots: "day2", slotDate + 1*appointmentSlots: "date2", slotTime + 1*appointmentSlots: "time2", slotUntil + 1*appointmentSlots: "until2",
-	slotAt + 1*appointmentSlots: "at2", slotTo + 1*appointmentSlots: "to2", slotISO + 1*appointmentSlots: "iso2",
-	slotDay + 2*appointmentSlots: "day3", slotDate + 2*appointmentSlots: "date3", slotTime + 2*appointmentSlots: "time3", slotUntil + 2*appointmentSlots: "until3",
-	slotAt + 2*appointmentSlots: "at3", slotTo + 2*appointmentSlots: "to3", slotISO + 2*appointmentSlots: "iso3",
+	slotDay + 1*appointmentSlots: "day2", slotDate + 1*appointmentSlots: "date2", slotTime + 1*appointmentSlots: "time2",
+	slotUntil + 1*appointmentSlots: "until2",
+	slotAt + 1*appointmentSlots:    "at2", slotTo + 1*appointmentSlots: "to2", slotISO + 1*appointmentSlots: "iso2",
+	slotDay + 2*appointmentSlots: "day3", slotDate + 2*appointmentSlots: "date3", slotTime + 2*appointmentSlots: "time3",
+	slotUntil + 2*appointmentSlots: "until3",
+	slotAt + 2*appointmentSlots:    "at3", slotTo + 2*appointmentSlots: "to3", slotISO + 2*appointmentSlots: "iso3",
 }
 
 // fill throws a value for every slot.
