@@ -27,7 +27,7 @@ type request struct {
 	notBefore time.Time               // older pages of upstream will not do
 	noCache   bool                    // because the client wants what upstream has now
 	deadline  time.Time               // for all of its upstream work
-	allowance *upstream.RequestBudget // for all of its upstream work
+	budget    *upstream.RequestBudget // for all of its upstream work
 	search    search                  // what of that is charged
 	reads     *pagination.Reads       // what was read for it
 	document  *document.Document      // what is executed
@@ -77,7 +77,7 @@ func (h *handler) execute(
 	result := h.run(ctx, op, x.buffer, operation.HasNull(op.Variables))
 	cost += int(req.search.cost.Load())
 	x.report.Operation.Cost = cost
-	x.report.read(req.reads, req.allowance.Used())
+	x.report.read(req.reads, req.budget.Used())
 	learn(h.sizes, req.reads)
 	if x.admission.Err() != nil {
 		return nil, overloaded()

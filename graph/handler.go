@@ -223,7 +223,7 @@ func (h *handler) decide(x *exchange) (*responsecache.Response, *rejection) {
 	req := &request{
 		id: requestID(x.w.Header()), client: client, deadline: now.Add(h.timeout), reads: &pagination.Reads{},
 		document: found, wantsCost: wantsCost, search: search{limiter: h.searches, client: client.ID},
-		allowance: upstream.NewRequestBudget(h.maxUpstreamRequests), noCache: noCache,
+		budget: upstream.NewRequestBudget(h.maxUpstreamRequests), noCache: noCache,
 	}
 	if noCache {
 		req.notBefore = h.noCache.NotBefore(client.Credential.Tenant(), now)

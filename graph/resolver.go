@@ -24,17 +24,17 @@ type Resolver struct {
 	arguments *encode.Arguments
 }
 
-// reader reads one of the client's lists, within an allowance.
+// reader reads one of the client's lists, within a budget.
 func (r *Resolver) reader(
 	ctx context.Context,
 	statuses upstream.OrderStatuses,
-	allowance *upstream.RequestBudget,
+	budget *upstream.RequestBudget,
 ) *pagination.Reader {
 	req := requestOf(ctx)
 	return r.pages.Reader(pagination.Request{
 		List:      upstream.List{Credential: req.client.Credential, Statuses: statuses},
 		NotBefore: req.notBefore, Refresh: req.noCache,
-		Deadline: req.deadline, Budget: allowance, Reads: req.reads,
+		Deadline: req.deadline, Budget: budget, Reads: req.reads,
 	})
 }
 
@@ -79,7 +79,7 @@ func (r *Resolver) window(
 		return nil, nil, err
 	}
 	req := requestOf(ctx)
-	reader := r.reader(ctx, set, req.search.allowance(req.allowance, rng, n))
+	reader := r.reader(ctx, set, req.search.budget(req.budget, rng, n))
 	w, err := reader.Window(ctx, rng, n)
 	return reader, w, err
 }
@@ -156,7 +156,7 @@ func newArguments() *encode.Arguments {
 
 // find looks calls up by id, see [Reader.LookUp].
 func (r *Resolver) find(ctx context.Context, ids ...string) (map[string]*upstream.Call, error) {
-	return r.reader(ctx, 0, requestOf(ctx).allowance).LookUp(ctx, r.known, ids, r.maxScan)
+	return r.reader(ctx, 0, requestOf(ctx).budget).LookUp(ctx, r.known, ids, r.maxScan)
 }
 
 // roots is what the generated executor asks for resolvers. It never asks for those of types that write themselves.

@@ -50,9 +50,9 @@ type search struct {
 	cost    atomic.Int64
 }
 
-// allowance is that of a field which reads a range: as much as the request has left, and what a search takes beyond the
+// budget is that of a field which reads a range: as much as the request has left, and what a search takes beyond the
 // free requests is charged.
-func (s *search) allowance(
+func (s *search) budget(
 	of *upstream.RequestBudget, rng relay.Range, n pagination.Selection,
 ) *upstream.RequestBudget {
 	cursors := 0

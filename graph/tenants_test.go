@@ -35,8 +35,8 @@ var (
 // TestTenants holds that nothing crosses from one tenant to another: no row, no error, no cached response. Three
 // tenants and a key that upstream refuses share a gateway whose memory is too small for them. They ask the same
 // questions at the same moments, also for one another's calls and with one another's cursors, and one of the three has
-// trouble with upstream. Each call that is shown must be the requester's own, down to what was said, and each error
-// must be one that upstream has given this requester cause for.
+// an upstream that fails. Each call that is shown must be the client's own, down to its transcript, and each error must
+// be one that this client's upstream has caused.
 //
 // A seed draws the same requests once more, but for their cursors, which come from answers, and for the order in which
 // those of one moment arrive. A long run:
@@ -195,7 +195,7 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 	client := rest.NewClient(rest.Options{
 		BaseURL: base, FirstPage: upstream.FirstPageAuto, RetryDelay: time.Millisecond,
 		MaxConcurrent: 6, MaxTenantConcurrent: 3, AnyKey: true,
-		Transport: requesterTransport{&http.Transport{MaxIdleConnsPerHost: 6}},
+		Transport: clientTransport{&http.Transport{MaxIdleConnsPerHost: 6}},
 	})
 	t.Cleanup(client.Close)
 	g.cache = pagecache.New(client, pagecache.Options{
@@ -217,7 +217,7 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 		t.Fatal(err)
 	}
 	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requester{}, r.Header.Get("Authorization"))))
+		handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), clientKey{}, r.Header.Get("Authorization"))))
 	}))
 	t.Cleanup(g.Close)
 	g.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = 8
@@ -229,25 +229,25 @@ func newSharedGateway(t *testing.T, random *rand.Rand, seen *tenantsSeen) *share
 
 func pick[T any](random *rand.Rand, from []T) T { return from[random.IntN(len(from))] }
 
-// requester is the key under which a context has the Authorization of whoever asks.
-type requester struct{}
+// clientKey is the key under which a context has the Authorization of whoever asks.
+type clientKey struct{}
 
-// requesterTransport sends upstream who asks, beside the key. What is refreshed in the background is asked by nobody.
-type requesterTransport struct{ *http.Transport }
+// clientTransport sends upstream who asks, beside the key. What is refreshed in the background is asked by nobody.
+type clientTransport struct{ *http.Transport }
 
-const requesterHeader = "X-Requester"
+const clientHeader = "X-Client"
 
-func (h requesterTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if who, ok := r.Context().Value(requester{}).(string); ok {
+func (h clientTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if who, ok := r.Context().Value(clientKey{}).(string); ok {
 		r = r.Clone(r.Context())
-		r.Header.Set(requesterHeader, who)
+		r.Header.Set(clientHeader, who)
 	}
 	return h.Transport.RoundTrip(r)
 }
 
-// serveUpstream serves each requester their own upstream, which records the key that came.
+// serveUpstream serves each client its own upstream, which records the key that came.
 func (g *sharedGateway) serveUpstream(w http.ResponseWriter, r *http.Request) {
-	who := cmp.Or(r.Header.Get(requesterHeader), r.Header.Get("Authorization"))
+	who := cmp.Or(r.Header.Get(clientHeader), r.Header.Get("Authorization"))
 	at := slices.IndexFunc(g.tenants, func(n *tenant) bool { return n.authorization == who })
 	if at < 0 {
 		g.t.Errorf("upstream was asked by %q", who)
@@ -474,8 +474,8 @@ func (g *sharedGateway) send(s tenantSending) {
 	}
 }
 
-// exchange sends a question and returns the answer's body. An answer to GET that the requester should have already,
-// because it has not been modified, is the one that whoever asked last was given.
+// exchange sends a request and returns the body of its response. Where the response to GET is 304, the body is that of
+// the last response to the same request.
 func (g *sharedGateway) exchange(ctx context.Context, s tenantSending) ([]byte, error) {
 	address, body := g.URL, s.text
 	if s.method == http.MethodGet {
@@ -555,7 +555,7 @@ func (a tenantAnswer) calls() (rows, found []*tenantCall) {
 	return rows, []*tenantCall{a.Data.Found}
 }
 
-// judge reports what of an answer is not the requester's own, and keeps its cursors.
+// judge reports what of an answer is not the client's own, and keeps its cursors.
 func (g *sharedGateway) judge(s tenantSending, a tenantAnswer) (problems []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -364,6 +364,30 @@ func TestAPlaceThatCallsBeyondThePageDecide(t *testing.T) {
 	}
 }
 
+// A place is not sure either while calls that other pages have shown could be the longer run together: two calls of the
+// cursor were re-sorted, and the three that kept their order are in two pages.
+func TestAPlaceThatCallsOfTwoOtherPagesDecide(t *testing.T) {
+	l := newMemoryList(5)
+	l.ids = []string{"a", "b", "call-4", "call-0", "c", "d", "call-3", "call-2", "call-1"}
+	page := func(number, size int) *upstream.Page {
+		page, err := l.ListCalls(t.Context(), upstream.ListCallsOptions{Page: number, PageSize: size})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page
+	}
+	c := &relay.Cursor{Position: 3, Element: relay.NewHash("call-1"), After: []relay.Hash{relay.NewHash("call-0")}}
+	for _, id := range []string{"call-2", "call-3", "call-4"} {
+		c.Before = append(c.Before, relay.NewHash(id))
+	}
+	s := l.reader().search(c, down, page(0, 5))
+	s.look(page(0, 8))
+	s.look(page(1, 7))
+	if s.sure() {
+		t.Errorf("it is sure of the place after %d rows of %v", s.best.before, l.ids)
+	}
+}
+
 // Where the responses of one window do not fit each other, it is read again.
 func TestAWindowThatRepeatsACallIsReadAgain(t *testing.T) {
 	l := newMemoryList(500)

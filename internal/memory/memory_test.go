@@ -11,19 +11,19 @@ import (
 // k is the unit of all sizes here.
 const k = 1 << 10
 
-// shelf is a cache of so many bytes.
-type shelf struct {
+// testCache is a cache of so many bytes.
+type testCache struct {
 	account *Account
 	bytes   int64
 	order   *[]string
 }
 
-func (s *shelf) fill(bytes int64) {
+func (s *testCache) fill(bytes int64) {
 	s.bytes += bytes
 	s.account.Add(bytes)
 }
 
-func (s *shelf) shrink(bytes int64) int64 {
+func (s *testCache) shrink(bytes int64) int64 {
 	freed := min(bytes, s.bytes)
 	s.bytes -= freed
 	s.account.Release(freed)
@@ -36,7 +36,7 @@ func (s *shelf) shrink(bytes int64) int64 {
 // stock is a budget of which 800 KiB may be counted, with two caches; large reservations leave 200 of them.
 type stock struct {
 	*Budget
-	responses, pages, requests *shelf
+	responses, pages, requests *testCache
 	order                      []string
 	log                        bytes.Buffer
 }
@@ -44,9 +44,9 @@ type stock struct {
 func newStock() *stock {
 	s := &stock{}
 	s.Budget = NewBudget(1024*k, 1000*k, slog.New(slog.NewTextHandler(&s.log, nil)))
-	s.responses = &shelf{account: s.Account("responses"), order: &s.order}
-	s.pages = &shelf{account: s.Account("pages"), order: &s.order}
-	s.requests = &shelf{account: s.Account("requests"), order: &s.order}
+	s.responses = &testCache{account: s.Account("responses"), order: &s.order}
+	s.pages = &testCache{account: s.Account("pages"), order: &s.order}
+	s.requests = &testCache{account: s.Account("requests"), order: &s.order}
 	s.Shrinks(ShrinkPages, s.pages.account, s.pages.shrink)
 	s.Shrinks(ShrinkResponses, s.responses.account, s.responses.shrink)
 	return s
