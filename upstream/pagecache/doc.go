@@ -28,8 +28,9 @@
 // started it, and takes no longer than its timeout and what it has sent by then. Errors reach every waiter and are not
 // cached. When the last waiter has gone the fetch is abandoned: it ends unless a request was sent upstream, and else
 // brings its page if that needs no further waiting (see [upstream.ListCallsOptions].Waiters). So clients that give up
-// too early fill the cache for the next. A request that joins an abandoned fetch may get its page, but not its error, since an
-// abandoned fetch retries nothing. A fetch in the background belongs to the cache. All fetches end with the cache.
+// too early fill the cache for the next. A request that joins an abandoned fetch may get its page, but not its error,
+// since an abandoned fetch retries nothing. A fetch in the background belongs to the cache. All fetches end with the
+// cache.
 //
 // The number of waiting requests is bounded, see waitlimit.go.
 //
