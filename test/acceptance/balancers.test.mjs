@@ -121,7 +121,7 @@ test("nginx keeps its connections, as deploy/nginx.conf sets it", { timeout: 2 *
   // nginx closes idle connections earlier than the gateway, whose help names its own timeout.
   const keeps = Number(settings.match(/keepalive_timeout (\d+)s/)[1]);
   const help = execFileSync(process.env.GATEWAY_BIN, ["--help"], { encoding: "utf8" });
-  const idle = Number(help.match(/--idle-timeout=(\d+)s/)[1]);
+  const idle = Number(help.match(/GATEWAY_IDLE_TIMEOUT\)\s+\(default\s+(\d+)s\)/)[1]);
   assert.ok(keeps >= 60 && idle > 600 && idle > keeps, `nginx ${keeps} s, the gateway ${idle} s`);
   assert.doesNotMatch(log.text, /prematurely closed|reset by peer/);
 });
