@@ -126,8 +126,9 @@ type match struct {
 
 // sure reports whether no other place can be the right one. The calls that keep their order among each other are the
 // evidence. The cursor knows known calls, and seen are those that any page has shown. Those that were not seen, or only
-// in other pages, could at most all stand in order elsewhere; those that were not seen could also make the rival longer.
-// If the cursor's call itself was not seen, they could do so together with those of the run on one side of the place.
+// in other pages, could at most all stand in order elsewhere. Those that were not seen could also make the rival
+// longer. If the cursor's call itself was not seen, they could do so together with those of the run on one side of the
+// place.
 func (m *match) sure(known int, seen uint8) bool {
 	unseen := known - bits.OnesCount8(seen)
 	better := unseen + bits.OnesCount8(seen&^m.seen) // calls in a run at another place, at most
