@@ -1,6 +1,7 @@
 package pagination
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -428,6 +429,153 @@ func TestASeamOfWhichOneCallIsLeft(t *testing.T) {
 		if !slices.Contains(w.ids(), id) {
 			t.Errorf("%s is not in %v", id, w.ids())
 		}
+	}
+}
+
+// The same where the calls have times. Of those that the seam knows only one is left, which was re-sorted, or two next
+// to one another: the window goes on from where the seam was, and not from there.
+func TestASeamOfWhichResortedCallsAreLeft(t *testing.T) {
+	const rows, first, known = 60, 10, 11 // the calls that the first page ends with
+	for i := range (known - 1) * rows * 2 {
+		left, to, calls := first+i%(known-1), i/(known-1)%rows, 1+i/(known-1)/rows
+		t.Run(fmt.Sprintf("%d calls from %d go to %d", calls, left, to), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(rows)
+				w.clock = "exact"
+				p := w.replica(first+known, time.Hour, 0, 0, false)
+				page := relay.Range{Count: first + known}
+				if _, err := w.reading(p, 0).window(t.Context(), page, Selection{Rows: true}); err != nil {
+					t.Fatal(err)
+				}
+				ids := w.ids(0)
+				stay := ids[left : left+calls]
+				for _, id := range ids[first : first+known] {
+					if !slices.Contains(stay, id) {
+						w.remove(slices.Index(w.ids(0), id), 1)
+					}
+				}
+				for range calls {
+					if to < first {
+						w.jump(first+calls-1, to)
+					} else {
+						w.jump(first, to)
+					}
+				}
+				w.now = w.now.Add(time.Minute)
+				win, err := w.reading(p, 0).window(t.Context(), relay.Range{Count: 100}, everything)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, id := range slices.Concat(ids[:first], ids[first+known:]) {
+					if !slices.Contains(win.ids(), id) {
+						t.Errorf("%s is not in %v", id, win.ids())
+					}
+				}
+			})
+		})
+	}
+}
+
+// The same with a client's cursor: the time shows where its call stood, or the place is said to be doubtful.
+func TestACursorOfWhichResortedCallsAreLeft(t *testing.T) {
+	const rows, at = 100, 50
+	for i := range 2 * relay.Neighbours * 2 * 2 {
+		first, calls := at-relay.Neighbours+i%(2*relay.Neighbours), 1+i/(2*relay.Neighbours)%2
+		back := i/(4*relay.Neighbours) == 1
+		for to := range rows - 2*relay.Neighbours {
+			w, p := timed(rows, "exact")
+			c := w.mark(t, p, at)
+			ids := w.ids(0)
+			stay := ids[first : first+calls]
+			for _, id := range ids[at-relay.Neighbours : at+relay.Neighbours+1] {
+				if !slices.Contains(stay, id) {
+					w.remove(slices.Index(w.ids(0), id), 1)
+				}
+			}
+			for range calls {
+				if to < at-relay.Neighbours {
+					w.jump(at-relay.Neighbours+calls-1, to)
+				} else {
+					w.jump(at-relay.Neighbours, to)
+				}
+			}
+			w.now = w.now.Add(time.Minute)
+			p.maxSize = 40
+			r := w.reading(p, 0)
+			rng := relay.Range{Count: 10, After: c}
+			if back {
+				rng = relay.Range{Count: 10, Before: c, Backward: true}
+			}
+			win, err := r.window(t.Context(), rng, everything)
+			if err != nil {
+				t.Errorf("%v to %d, back %t: %v", stay, to, back, err)
+				continue
+			}
+			want := slices.DeleteFunc(w.ids(0), func(id string) bool {
+				return slices.Contains(stay, id) || number(id) >= number(ids[at]) != back
+			})
+			got := slices.DeleteFunc(win.ids(), func(id string) bool { return slices.Contains(stay, id) })
+			if back {
+				want = want[len(want)-len(got):]
+			} else {
+				want = want[:len(got)]
+			}
+			if !slices.Equal(got, want) && (calls == 1 || !r.trace.doubtful) {
+				t.Errorf("%v to %d, back %t: got %v, want %v", stay, to, back, got, want)
+			}
+		}
+	}
+}
+
+// One of the calls that a cursor knows has kept its place, and its own was re-sorted to near it. The response that is
+// read for the rows around the place has both, and does not move the place. Where both are in one page, the cursor may
+// have expired.
+func TestAPlaceThatIsReadOnceMore(t *testing.T) {
+	const rows, at, near, own = 150, 20, 14, "call-129"
+	expired := 0
+	for i := range 2 * relay.Neighbours * near * 2 {
+		which, to, back := i%(2*relay.Neighbours), i/(2*relay.Neighbours)%near, i/(2*relay.Neighbours)/near == 1
+		for arrive := 0; arrive < 60; arrive += 3 {
+			w, p := timed(rows, "exact")
+			c := w.mark(t, p, at)
+			ids := w.ids(0)
+			neighbours := slices.Concat(ids[at-relay.Neighbours:at], ids[at+1:at+1+relay.Neighbours])
+			for i, id := range neighbours {
+				if i != which {
+					w.remove(slices.Index(w.ids(0), id), 1)
+				}
+			}
+			w.jump(slices.Index(w.ids(0), own), to)
+			w.insert(arrive)
+			w.now = w.now.Add(time.Minute)
+			p.maxSize = 34
+			r := w.reading(p, 0)
+			rng := relay.Range{Count: 10, After: c}
+			if back {
+				rng = relay.Range{Count: 10, Before: c, Backward: true}
+			}
+			win, err := r.window(t.Context(), rng, Selection{Rows: true})
+			if errors.Is(err, ErrCursorExpired) {
+				expired++
+				continue
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			want := slices.DeleteFunc(w.ids(0), func(id string) bool { return id == own || number(id) > number(own) != back })
+			got := slices.DeleteFunc(win.ids(), func(id string) bool { return id == own })
+			if back {
+				want = want[len(want)-len(got):]
+			} else {
+				want = want[:len(got)]
+			}
+			if !slices.Equal(got, want) && !r.trace.doubtful {
+				t.Errorf("%s stays, %s goes to %d, %d arrive, back %t: got %v, want %v",
+					neighbours[which], own, to, arrive, back, got, want)
+			}
+		}
+	}
+	if cases := 2 * relay.Neighbours * near * 2 * 60 / 3; expired > cases/2 {
+		t.Errorf("%d of %d cursors have expired", expired, cases)
 	}
 }
 

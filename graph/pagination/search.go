@@ -72,7 +72,7 @@ func (s *search) look(page *upstream.Page) {
 		}
 	}
 	s.saw(&found)
-	from := page
+	here, from := found, page
 	if whole := s.chain.match(s.cursor, s.towards); len(s.chain.later) > 0 && whole.run > found.run {
 		found, from = whole, nil // the known calls are in two pages
 	}
@@ -84,7 +84,7 @@ func (s *search) look(page *upstream.Page) {
 	}
 	s.looked = append(s.looked, page)
 	if s.timed && !s.sure() {
-		s.compare(page, &span, &found)
+		s.compare(page, &span, &here)
 	}
 }
 

@@ -108,8 +108,10 @@ type match struct {
 	seen uint8
 	// index is where in the span they are.
 	index [maxKnown]int
-	// run is how many of those stand in the order in which they stood when the cursor was made. The place is theirs.
+	// run is how many of those stand in the order in which they stood when the cursor was made, and set which they are.
+	// The place is theirs.
 	run int
+	set uint8
 	// rival is the longest run that has calls outside of it, but not together with it.
 	rival int
 	// thinner is how many of the run are on the side of the place that has fewer, if the cursor's call is not in it.
@@ -124,8 +126,9 @@ type match struct {
 
 // sure reports whether no other place can be the right one. The calls that keep their order among each other are the
 // evidence. The cursor knows known calls, and seen are those that any page has shown. Those that were not seen, or only
-// in other pages, could at most all stand in order elsewhere. Those that were not seen could also lengthen the rival.
-// If the cursor's call itself was not seen, they could do so together with those of the run on one side of the place.
+// in other pages, could at most all stand in order elsewhere. Those that were not seen could also make the rival
+// longer. If the cursor's call itself was not seen, they could do so together with those of the run on one side of the
+// place.
 func (m *match) sure(known int, seen uint8) bool {
 	unseen := known - bits.OnesCount8(seen)
 	better := unseen + bits.OnesCount8(seen&^m.seen) // calls in a run at another place, at most
@@ -198,7 +201,8 @@ func (s *span) match(c *relay.Cursor, towards direction) match {
 			}
 		}
 	}
-	found.run, found.before, found.after, found.open = best.length, best.before, best.after, best.open
+	found.run, found.set = best.length, best.set
+	found.before, found.after, found.open = best.before, best.after, best.open
 	found.thinner = s.thinner(best.set, own)
 	if own > 0 && best.set>>(own-1)&7 == 0b101 && found.index[own+1]-found.index[own-1] == 1 {
 		found.thinner = maxKnown // the call has left from between its neighbours
@@ -261,7 +265,7 @@ func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found m
 		found.index[k] = at
 		found.run++
 	}
-	found.place, found.still = place{span: *s, before: i, after: i + 1}, true
+	found.place, found.set, found.still = place{span: *s, before: i, after: i + 1}, found.seen, true
 	return found, found.run > 1 || len(calls) == 1
 }
 

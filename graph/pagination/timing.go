@@ -181,13 +181,19 @@ func (t *timing) room(span *span) int {
 }
 
 // decide takes a span that has the place of the cursor's time well inside it. The known calls should be here, as far as
-// the order by time holds; here says that it holds well enough.
+// the order by time holds; here says that it holds well enough. If those that have kept their order are elsewhere, they
+// may all have been re-sorted, while those that were not have left.
 func (s *search) decide(page *upstream.Page, span *span, found *match, t *timing, here bool) {
+	others := found.others()
+	byTime := timingOf(&others, s.cursor.Started, 1000*int64(s.cursor.Noise))
 	switch {
-	case here && (found.run > 0 || s.best.run > 1):
-		s.settled = true
-	case t.clear: // a single call elsewhere has left its place
-		s.best, s.page = match{place: place{span: *span, before: t.cut, after: t.cut}}, page
+	case (here || byTime.clear) && found.run >= s.best.run && s.fits(found):
+		s.best, s.page = *found, page
+		s.settled, s.unproven = true, !here
+	case here && s.best.run > 1:
+		s.settled, s.unproven = true, !s.fits(&s.best)
+	case byTime.clear: // a single call elsewhere has left its place
+		s.best, s.page = match{place: place{span: *span, before: byTime.cut, after: byTime.cut}}, page
 		s.settled, s.unproven = true, true
 	default: // they may be beyond the span; a filter may have let in any number of rows between
 		if found.run == 0 && s.best.run <= 1 {
@@ -202,6 +208,35 @@ func (s *search) decide(page *upstream.Page, span *span, found *match, t *timing
 		s.downNext = t.cut > len(span.rows)/2 // the nearer end first
 		s.within = relay.Rows{From: at - reach, To: at + reach}
 	}
+}
+
+// others are the rows of a match, the known calls without their times: each of these may have been re-sorted.
+func (m *match) others() span {
+	others := m.span
+	others.rows = slices.Clone(m.rows)
+	for k := range maxKnown {
+		if m.seen>>k&1 == 1 {
+			others.rows[m.index[k]].Started = 0
+		}
+	}
+	return others
+}
+
+// fits reports whether the place of a match is where the cursor's time belongs among the other rows. The rows between
+// the two may only be those whose order by time did not hold already when the cursor was made: any call that has been
+// re-sorted since disturbs the order by time of the span.
+func (s *search) fits(m *match) bool {
+	others, noise := m.others(), 1000*int64(s.cursor.Noise)
+	t := timingOf(&others, s.cursor.Started, noise)
+	if m.run == 0 || t.room(&others) == 0 {
+		return false
+	}
+	for _, row := range others.rows[min(t.cut, m.before):max(t.cut, m.before)] {
+		if row.Started != 0 && (row.Started < s.cursor.Started-noise || row.Started > s.cursor.Started+noise) {
+			return false
+		}
+	}
+	return true
 }
 
 // byTime reads a page where the cursor's time is to be expected.

@@ -39,6 +39,7 @@ package pagination
 import (
 	"context"
 	"errors"
+	"math/bits"
 	"time"
 
 	"revox-graphql/graph/relay"
@@ -106,7 +107,7 @@ func (r *Reader) lookFor(
 	}
 	cached := page.AskedAt.Before(started)
 	s := r.search(c, towards, page)
-	if cached && (!s.sure() || s.best.gone()) {
+	if cached && (!s.sure() || s.unproven || s.best.gone()) {
 		return nil, place{}, errTooOld
 	}
 	if err := s.run(ctx); err != nil {
@@ -166,7 +167,9 @@ func (r *Reader) complete(ctx context.Context, s *search, behind, ahead int) (pl
 	whole := r.spanOf(page)
 	found := whole.match(s.cursor, s.towards)
 	s.saw(&found)
-	same := found.run >= 2 || found.run > 0 && (found.run == s.best.run || whole.at(found.before) == at)
+	// A run of other calls may stand where these were re-sorted to.
+	common := bits.OnesCount8(found.set & s.best.set)
+	same := found.run > 0 && whole.at(found.before) == at || common > 0 && common >= min(2, s.best.run)
 	if same && found.open == neither && (p.gone() || !found.gone()) {
 		return found.place, nil
 	}
