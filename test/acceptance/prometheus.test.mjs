@@ -108,7 +108,12 @@ test("every query of the dashboard is evaluated, and shows what has happened", a
     for (const target of panel.targets ?? []) {
       const query = target.expr.replaceAll("$instance", ".*").replaceAll("$__rate_interval", "10s");
       const { result } = await ask("query", { query });
-      rows.push(`${panel.title}: ${result.map((series) => `${target.legendFormat.replace(/{{(\w+)}}/g, (_, label) => series.metric[label])} ${Number(series.value[1]).toPrecision(3)}`).join(", ") || "none"}`);
+      const legend = ({ metric }) => target.legendFormat.replace(/{{(\w+)}}/g, (_, label) => {
+        assert.ok(label in metric, `${panel.title} has no label ${label}: ${query}`);
+        return metric[label];
+      });
+      const shown = result.map((series) => `${legend(series)} ${Number(series.value[1]).toPrecision(3)}`);
+      rows.push(`${panel.title}: ${shown.join(", ") || "none"}`);
       if (!quiet.test(query)) {
         assert.ok(result.length > 0, `${panel.title} shows nothing: ${query}`);
         assert.ok(result.some((series) => Number.isFinite(Number(series.value[1]))), `${panel.title} shows no number: ${query}`);

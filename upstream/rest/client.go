@@ -109,7 +109,7 @@ func NewClient(opts Options) *Client {
 		opts:     opts,
 		conns:    conns,
 		large:    make(largeSlots, maxLarge),
-		reading:  opts.Memory.Account("upstream_answers"),
+		reading:  opts.Memory.Account("upstream_responses"),
 		checks:   newChecks(),
 		endpoint: *opts.BaseURL.JoinPath("call"),
 		http: &http.Client{
