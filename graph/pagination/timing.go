@@ -186,12 +186,12 @@ func (t *timing) room(span *span) int {
 func (s *search) decide(page *upstream.Page, span *span, found *match, t *timing, here bool) {
 	others := found.others()
 	byTime := timingOf(&others, s.cursor.Started, 1000*int64(s.cursor.Noise))
-	switch {
-	case (here || byTime.clear) && found.run >= s.best.run && s.fits(found):
+	switch against := s.against(found); {
+	case (here || byTime.clear) && found.run >= s.best.run && against <= found.run:
 		s.best, s.page = *found, page
-		s.settled, s.unproven = true, !here
+		s.settled, s.unproven = true, !here || against > 0
 	case here && s.best.run > 1:
-		s.settled, s.unproven = true, !s.fits(&s.best)
+		s.settled, s.unproven = true, s.against(&s.best) > 0
 	case byTime.clear: // a single call elsewhere has left its place
 		s.best, s.page = match{place: place{span: *span, before: byTime.cut, after: byTime.cut}}, page
 		s.settled, s.unproven = true, true
@@ -222,21 +222,23 @@ func (m *match) others() span {
 	return others
 }
 
-// fits reports whether the place of a match is where the cursor's time belongs among the other rows. The rows between
-// the two may only be those whose order by time did not hold already when the cursor was made: any call that has been
-// re-sorted since disturbs the order by time of the span.
-func (s *search) fits(m *match) bool {
+// against counts the rows that say that the run of a match has been re-sorted: those between its place and the place
+// where the cursor's time belongs among the other rows, apart from those whose order by time did not hold already when
+// the cursor was made. Either such a row has been re-sorted itself, or the run has. So the run is believed while there
+// are no more of them than calls in the run, and it is certain if there is none. Without a run, or without a place by
+// time, everything is against it.
+func (s *search) against(m *match) (rows int) {
 	others, noise := m.others(), 1000*int64(s.cursor.Noise)
 	t := timingOf(&others, s.cursor.Started, noise)
 	if m.run == 0 || t.room(&others) == 0 {
-		return false
+		return math.MaxInt
 	}
 	for _, row := range others.rows[min(t.cut, m.before):max(t.cut, m.before)] {
 		if row.Started != 0 && (row.Started < s.cursor.Started-noise || row.Started > s.cursor.Started+noise) {
-			return false
+			rows++
 		}
 	}
-	return true
+	return rows
 }
 
 // byTime reads a page where the cursor's time is to be expected.
