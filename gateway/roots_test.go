@@ -53,10 +53,10 @@ func TestRootsWithoutSystem(t *testing.T) {
 			if chains, err := root.Verify(x509.VerifyOptions{}); err != nil || len(chains) != 1 {
 				t.Errorf("ISRG Root X1 is not trusted: %v", err)
 			}
-			stranger := httptest.NewTLSServer(nil)
-			defer stranger.Close()
-			if _, err := stranger.Certificate().Verify(x509.VerifyOptions{}); err == nil {
-				t.Error("a stranger's certificate is trusted")
+			untrusted := httptest.NewTLSServer(nil)
+			defer untrusted.Close()
+			if _, err := untrusted.Certificate().Verify(x509.VerifyOptions{}); err == nil {
+				t.Error("the certificate of an unknown authority is trusted")
 			}
 			return
 		}
