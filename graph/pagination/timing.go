@@ -184,14 +184,14 @@ func (t *timing) room(span *span) int {
 // the order by time holds; here says that it holds well enough. If those that have kept their order are elsewhere, they
 // may all have been re-sorted, while those that were not have left.
 func (s *search) decide(page *upstream.Page, span *span, found *match, t *timing, here bool) {
-	others := found.others()
-	byTime := timingOf(&others, s.cursor.Started, 1000*int64(s.cursor.Noise))
-	switch against := s.against(found); {
+	against, byTime := s.against(found)
+	switch {
 	case (here || byTime.clear) && found.run >= s.best.run && against <= found.run:
 		s.best, s.page = *found, page
 		s.settled, s.unproven = true, !here || against > 0
 	case here && s.best.run > 1:
-		s.settled, s.unproven = true, s.against(&s.best) > 0
+		against, _ = s.against(&s.best)
+		s.settled, s.unproven = true, against > 0
 	case byTime.clear: // a single call elsewhere has left its place
 		s.best, s.page = match{place: place{span: *span, before: byTime.cut, after: byTime.cut}}, page
 		s.settled, s.unproven = true, true
@@ -226,19 +226,19 @@ func (m *match) others() span {
 // where the cursor's time belongs among the other rows, apart from those whose order by time did not hold already when
 // the cursor was made. Either such a row has been re-sorted itself, or the run has. So the run is believed while there
 // are no more of them than calls in the run, and it is certain if there is none. Without a run, or without a place by
-// time, everything is against it.
-func (s *search) against(m *match) (rows int) {
+// time, everything is against it. It also returns the timing of the other rows.
+func (s *search) against(m *match) (rows int, t timing) {
 	others, noise := m.others(), 1000*int64(s.cursor.Noise)
-	t := timingOf(&others, s.cursor.Started, noise)
+	t = timingOf(&others, s.cursor.Started, noise)
 	if m.run == 0 || t.room(&others) == 0 {
-		return math.MaxInt
+		return math.MaxInt, t
 	}
 	for _, row := range others.rows[min(t.cut, m.before):max(t.cut, m.before)] {
 		if row.Started != 0 && (row.Started < s.cursor.Started-noise || row.Started > s.cursor.Started+noise) {
 			rows++
 		}
 	}
-	return rows
+	return rows, t
 }
 
 // byTime reads a page where the cursor's time is to be expected.
