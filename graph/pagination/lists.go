@@ -32,15 +32,18 @@ var errPageIgnored = &upstream.Error{
 type Lists struct {
 	calls   upstream.Lister
 	process relay.Process
-	maxSize int                                    // rows of the largest page to ask for
-	bound   int                                    // rows a list may have shifted by since a cursor was made
-	cached  bool                                   // responses are cached for a while
-	sizes   *lru.Cache[upstream.ListKey, limited]  // of those lists of which upstream serves not all sizes of pages
-	totals  *lru.Cache[upstream.ListKey, int]      // the last known length, a hint
-	drifts  *lru.Cache[upstream.ListKey, float64]  // rows per second by which calls were last seen to move down, a hint
-	probed  *lru.Cache[upstream.Tenant, time.Time] // since when pages stand where their numbers say, see anchored
-	now     func() time.Time
-	log     *slog.Logger
+	maxSize int  // rows of the largest page to ask for
+	bound   int  // rows a list may have shifted by since a cursor was made
+	cached  bool // responses are cached for a while
+	// concurrency bounds the requests of a tenant that read ahead at once.
+	concurrency int
+	sizes       *lru.Cache[upstream.ListKey, limited]  // of those lists of which upstream serves not all sizes of pages
+	totals      *lru.Cache[upstream.ListKey, int]      // the last known length, a hint
+	drifts      *lru.Cache[upstream.ListKey, float64]  // rows per second by which calls were last seen to move down, a hint
+	probed      *lru.Cache[upstream.Tenant, time.Time] // since when pages stand where their numbers say, see anchored
+	paces       *lru.Cache[upstream.Tenant, *pace]     // how many requests read ahead at once
+	now         func() time.Time
+	log         *slog.Logger
 }
 
 // limited is the sizes of the pages that upstream serves of a list, as far as that is known.
@@ -68,7 +71,10 @@ type Options struct {
 	MaxShift int
 	// Cached says that the lister caches pages, so that it pays to read ahead.
 	Cached bool
-	Log    *slog.Logger
+	// Concurrency is how many pages may be read ahead at once for one tenant, where more than a page is read; below 2
+	// none is.
+	Concurrency int
+	Log         *slog.Logger
 }
 
 // New reads lists through calls.
@@ -77,8 +83,9 @@ func New(calls upstream.Lister, opts Options) *Lists {
 	totals, _ := lru.New[upstream.ListKey, int](maxLists)
 	drifts, _ := lru.New[upstream.ListKey, float64](maxLists)
 	probed, _ := lru.New[upstream.Tenant, time.Time](maxLists)
+	paces, _ := lru.New[upstream.Tenant, *pace](maxLists)
 	return &Lists{
-		calls: calls, process: relay.NewProcess(), maxSize: opts.PageSize, bound: opts.MaxShift, cached: opts.Cached,
+		paces: paces, concurrency: opts.Concurrency, calls: calls, process: relay.NewProcess(), maxSize: opts.PageSize, bound: opts.MaxShift, cached: opts.Cached,
 		sizes: sizes, totals: totals, drifts: drifts, probed: probed, now: time.Now, log: opts.Log,
 	}
 }
@@ -96,12 +103,16 @@ type Request struct {
 	Budget *upstream.RequestBudget
 	// Reads records what is read; nil records nothing.
 	Reads *Reads
+	// Walk is the walk that the request is part of, if its client reads a list to the end; else nil. What was read for
+	// one request is used for the next, so a response must not be cached.
+	Walk *Walk
 }
 
 // Reader reads a list for a client request.
 func (p *Lists) Reader(req Request) *Reader {
 	r := p.of(req.List, req.NotBefore)
 	r.deadline, r.budget, r.trace, r.refresh = req.Deadline, req.Budget, req.Reads, req.Refresh
+	r.walk = req.Walk
 	return r
 }
 
@@ -126,6 +137,7 @@ type Reader struct {
 	budget    *upstream.RequestBudget // nil: endless
 	refresh   bool                    // the client wants fresh pages
 	trace     *Reads                  // records what is read; may be nil
+	walk      *Walk                   // nil: the request is part of none
 }
 
 // largest is the size of the largest page to ask for.
