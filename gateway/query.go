@@ -22,6 +22,7 @@ import (
 	"revox-graphql/gateway/config"
 	"revox-graphql/gateway/export"
 	"revox-graphql/graph/generated"
+	"revox-graphql/graph/pagination"
 	"revox-graphql/internal/middleware"
 )
 
@@ -56,12 +57,18 @@ func (q *queryOptions) run(ctx context.Context, s *config.Settings, stdout, stde
 		}
 		defer stopDemo()
 	}
+	var walk *pagination.Walk
+	if q.All {
+		walk = pagination.NewWalk()
+		defer walk.Close()
+	}
 	terminal := newTerminal(stderr)
 	engine, err := newEngine(
 		s,
 		nil,
 		prometheus.NewRegistry(),
 		nil,
+		walk,
 		slog.New(slog.NewTextHandler(terminal, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	)
 	if err != nil {

@@ -29,7 +29,7 @@ func wired(t *testing.T, calls int, env ...string) (*fake.Upstream, *engine) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := newEngine(s, nil, newRegistry(), nil, quiet())
+	e, err := newEngine(s, nil, newRegistry(), nil, nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
