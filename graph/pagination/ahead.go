@@ -151,8 +151,8 @@ func (a *ahead) ask(number, size, request int) {
 			fresh := t.err == nil && !t.page.AskedAt.Before(began)
 			a.pace.done(request, now().Sub(began), fresh, t.page, t.err)
 		}
-		close(t.done)
 		a.came(t)
+		close(t.done)
 	})
 }
 
