@@ -110,12 +110,13 @@ func (a *ahead) follow(r *Reader, s *span) {
 	a.fill()
 }
 
-// edge is the position at which a span continues in a direction.
+// edge is the position at which a span continues in a direction: next to its last call there. Rows that cannot be read
+// prove nothing.
 func (s *span) edge(way direction) int {
-	if way == down {
-		return s.at(len(s.rows))
+	if way == up {
+		return s.at(max(0, s.seamAbove(len(s.rows)-1, 0)))
 	}
-	return s.at(0)
+	return s.at(s.seamBelow(0, 0) + 1)
 }
 
 // fill asks for further pages, as far as they are wanted and the pace allows. The caller holds the lock.
@@ -213,8 +214,8 @@ func (a *ahead) came(t *tile) {
 }
 
 // join returns the place in the next page that was read ahead at which the span goes on: after its row with index seam,
-// or before it. ok is false where no page proves one. Then missing is how many rows lead from the seam to where the
-// next page begins; 0 where there is none.
+// or before it. ok is false where no page proves one. Then missing is how many rows should lead from the seam to where
+// the next page begins; 0 where there is none.
 func (a *ahead) join(ctx context.Context, r *Reader, s *span, seam int) (p place, missing int, ok bool, err error) {
 	t := a.first()
 	if t == nil {
@@ -265,24 +266,19 @@ func (a *ahead) settle(t *tile, joined, good bool, s *span, seam int) (missing i
 		a.queue = a.queue[1:]
 		return 0
 	}
-	if good {
-		a.overlap = min(2*a.overlap, a.reader.largest()/4)
-	}
-	reaches := func(t *tile) int {
-		if a.way == down {
-			return t.begins() + a.overlap - s.at(seam)
-		}
-		return s.at(seam) - (t.ends() - a.overlap)
-	}
+	const few = 2 // one in so many of the rows of a page: by more, a list seldom moves meanwhile
+	missing = a.reader.largest() / few
 	switch {
 	case good && a.tried != t:
-		a.tried = t
-		missing = reaches(t)
+		a.tried, a.overlap = t, min(2*a.overlap, a.reader.largest()/4)
 	case !good && len(a.queue) > 1: // the next one may be of use
 		a.queue = a.queue[1:]
-		missing = reaches(a.queue[0])
-	}
-	if missing <= 0 || missing > a.reader.largest() {
+		begins := a.queue[0].begins() + a.overlap - s.at(seam)
+		if a.way == up {
+			begins = s.at(seam) - (a.queue[0].ends() - a.overlap)
+		}
+		missing = max(missing, begins)
+	default:
 		a.queue, a.dropped, missing = nil, true, 0
 	}
 	return missing

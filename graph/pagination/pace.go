@@ -10,8 +10,9 @@ import (
 
 // pace bounds how many requests of a tenant read ahead at once, all its scans together. It begins with two, and follows
 // upstream as TCP follows a network: one more after as many responses as there are in flight, while these come no
-// slower; half as many after a 429. What a client waits for is no part of it. How many requests a second upstream takes
-// is up to package attempt, which holds back all requests of the tenant together.
+// slower; half as many after a 429, and then only slowly as many as there were. What a client waits for is no part of
+// it. How many requests per second upstream takes is up to package attempt, which holds back all requests of the tenant
+// together.
 type pace struct {
 	most int // 1 is not to read ahead
 
@@ -21,6 +22,7 @@ type pace struct {
 	sent     int           // requests so far
 	lowered  int           // those that were sent when the limit was last lowered
 	good     int           // responses since the limit last changed
+	toomany  int           // the limit at which the last 429 came; 0 is none
 	expected time.Duration // that a response takes; 0 is unknown
 }
 
@@ -32,6 +34,8 @@ const (
 	slowerConstant = 10 * time.Millisecond
 	// forgetting is the part of a difference by which a slower response changes what is expected, one in so many.
 	forgetting = 16
+	// cautious is how many times as many responses it takes to raise the limit to where a 429 came.
+	cautious = 16
 )
 
 func newPace(most int) *pace { return &pace{most: max(1, most), limit: min(firstPace, max(1, most))} }
@@ -57,7 +61,7 @@ func (p *pace) done(request int, took time.Duration, fresh bool, page *upstream.
 	limited := failed && failure.Kind == upstream.KindRateLimited || err == nil && fresh && page.Limited
 	switch {
 	case limited && request > p.lowered: // those before it were sent at a pace that is no more
-		p.limit, p.lowered, p.good = max(1, p.limit/2), p.sent, 0
+		p.limit, p.toomany, p.lowered, p.good = max(1, p.limit/2), p.limit, p.sent, 0
 	case err != nil || !fresh || limited:
 	case p.expected == 0 || took < p.expected:
 		p.expected = took
@@ -74,7 +78,11 @@ func (p *pace) done(request int, took time.Duration, fresh bool, page *upstream.
 
 // raise counts a good response. The caller holds the lock.
 func (p *pace) raise() {
-	if p.good++; p.good >= p.limit && p.limit < p.most {
+	needed := p.limit
+	if p.toomany > 0 && p.limit+1 >= p.toomany {
+		needed *= cautious
+	}
+	if p.good++; p.good >= needed && p.limit < p.most {
 		p.limit, p.good = p.limit+1, 0
 	}
 }

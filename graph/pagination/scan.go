@@ -64,6 +64,9 @@ const (
 	StopError          // see Scan.Err: also at the request's deadline, and where its budget is spent
 )
 
+// kept is how many rows that were delivered are kept to prove a seam with: some may be unreadable.
+const kept = 4 * (relay.Neighbours + 1)
+
 // Scan begins a scan. It asks upstream for nothing yet.
 func (r *Reader) Scan(o ScanOptions) *Scan { return &Scan{Reader: r, opts: o} }
 
@@ -189,12 +192,12 @@ func (s *Scan) limited(rows int) bool {
 func (s *Scan) extend(ctx context.Context, rows int) error {
 	s.readAheadOf(ctx)
 	if s.opts.Up {
-		s.span = s.span.head(s.next + relay.Neighbours + 1)
+		s.span = s.span.head(s.next + kept)
 		added, err := s.readUp(ctx, s.read, &s.span, s.next, rows)
 		s.next += added
 		return err
 	}
-	s.next -= s.span.cut(s.next - relay.Neighbours - 1)
+	s.next -= s.span.cut(s.next - kept)
 	return s.readDown(ctx, s.read, &s.span, s.next-1, len(s.span.rows)+rows)
 }
 
