@@ -32,18 +32,18 @@ var errPageIgnored = &upstream.Error{
 type Lists struct {
 	calls   upstream.Lister
 	process relay.Process
-	maxSize int  // rows of the largest page to ask for
-	bound   int  // rows a list may have shifted by since a cursor was made
-	cached  bool // responses are cached for a while
-	// concurrency bounds the requests of a tenant that read ahead at once.
-	concurrency int
-	sizes       *lru.Cache[upstream.ListKey, limited]  // of those lists of which upstream serves not all sizes of pages
-	totals      *lru.Cache[upstream.ListKey, int]      // the last known length, a hint
-	drifts      *lru.Cache[upstream.ListKey, float64]  // rows per second by which calls were last seen to move down, a hint
-	probed      *lru.Cache[upstream.Tenant, time.Time] // since when pages stand where their numbers say, see anchored
-	paces       *lru.Cache[upstream.Tenant, *pace]     // how many requests read ahead at once
-	now         func() time.Time
-	log         *slog.Logger
+	maxSize int                                    // rows of the largest page to ask for
+	bound   int                                    // rows a list may have shifted by since a cursor was made
+	cached  bool                                   // responses are cached for a while
+	sizes   *lru.Cache[upstream.ListKey, limited]  // of those lists of which upstream serves not all sizes of pages
+	totals  *lru.Cache[upstream.ListKey, int]      // the last known length, a hint
+	drifts  *lru.Cache[upstream.ListKey, float64]  // rows per second by which calls were last seen to move down, a hint
+	probed  *lru.Cache[upstream.Tenant, time.Time] // since when pages stand where their numbers say, see anchored
+	paces   *lru.Cache[upstream.Tenant, *pace]     // how many requests read ahead at once
+	now     func() time.Time
+	log     *slog.Logger
+
+	concurrency int // bounds the requests of a tenant that read ahead at once
 }
 
 // limited is the sizes of the pages that upstream serves of a list, as far as that is known.
@@ -85,7 +85,8 @@ func New(calls upstream.Lister, opts Options) *Lists {
 	probed, _ := lru.New[upstream.Tenant, time.Time](maxLists)
 	paces, _ := lru.New[upstream.Tenant, *pace](maxLists)
 	return &Lists{
-		paces: paces, concurrency: opts.Concurrency, calls: calls, process: relay.NewProcess(), maxSize: opts.PageSize, bound: opts.MaxShift, cached: opts.Cached,
+		calls: calls, process: relay.NewProcess(), maxSize: opts.PageSize, bound: opts.MaxShift, cached: opts.Cached,
+		concurrency: opts.Concurrency, paces: paces,
 		sizes: sizes, totals: totals, drifts: drifts, probed: probed, now: time.Now, log: opts.Log,
 	}
 }

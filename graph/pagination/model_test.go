@@ -386,7 +386,9 @@ func (w *world) scan(
 			t.Fatal(err)
 		}
 		return
-	case w.habits.swap || w.habits.drop > 0, (r.trace.reordered || r.trace.doubtful) && mark != nil && lost(w, list, o.From, mark.made):
+	case w.habits.swap || w.habits.drop > 0:
+		return
+	case (r.trace.reordered || r.trace.doubtful) && mark != nil && lost(w, list, o.From, mark.made):
 		return
 	}
 	t.Logf("scanned up %v from %d, stopped by %d: %v", up, from, stopped, got)

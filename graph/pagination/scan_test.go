@@ -129,8 +129,8 @@ func TestNothingIsReadInVain(t *testing.T) {
 			if err != nil || !slices.Equal(w.ids(), d.ids[:test.count]) || !w.HasNext() {
 				t.Errorf("%v, %v", w.ids(), err)
 			}
-			if d.requests > test.requests || d.memoryList.rows > test.rows {
-				t.Errorf("%d rows of 5,000: %d requests for %d rows", test.count, d.requests, d.memoryList.rows)
+			if d.requests > test.requests || d.rows > test.rows {
+				t.Errorf("%d rows of 5,000: %d requests for %d rows", test.count, d.requests, d.rows)
 			}
 		})
 	}
@@ -169,8 +169,8 @@ func TestScanLimit(t *testing.T) {
 	}
 }
 
-// A seam that does not hold is found by a search, and the pages that were read ahead are of use again: rows leave above,
-// so that pages that were asked for later begin below the end of the one before.
+// A seam that does not hold is found by a search, and the pages that were read ahead are of use again: rows leave
+// above, so that pages that were asked for later begin below the end of the one before.
 func TestASeamThatDoesNotHold(t *testing.T) {
 	for _, up := range []bool{false, true} {
 		for leave := 1; leave <= 60; leave += 7 {

@@ -375,7 +375,7 @@ func (w *world) used(r *Reader) {
 		w.oldest = w.now
 	}
 	if !r.trace.oldest.IsZero() {
-		w.oldest = earlier(w.oldest, r.trace.oldest.Add(w.now.Sub(r.Lists.now())))
+		w.oldest = earlier(w.oldest, r.trace.oldest.Add(w.now.Sub(r.now())))
 	}
 }
 

@@ -12,8 +12,12 @@ func TestPagesThatContinueOneAnother(t *testing.T) {
 		sizes         Sizes
 		overlap, most int // pages
 	}{
-		{Sizes{12, 200}, 2, 110}, {Sizes{12, 200}, 4, 112}, {Sizes{12, 200}, 16, 118},
-		{Sizes{12, 1000}, 2, 21}, {Sizes{12, 1000}, 8, 21}, {Sizes{12, 50}, 4, 520},
+		{Sizes{12, 200}, 2, 110},
+		{Sizes{12, 200}, 4, 112},
+		{Sizes{12, 200}, 16, 118},
+		{Sizes{12, 1000}, 2, 21},
+		{Sizes{12, 1000}, 8, 21},
+		{Sizes{12, 50}, 4, 520},
 	} {
 		t.Run(fmt.Sprint(test), func(t *testing.T) {
 			pages := 0

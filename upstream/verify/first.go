@@ -19,8 +19,8 @@ import (
 // An empty list shows nothing, nor does a list of one page where upstream serves that page for every number. Then it
 // makes no difference to count from 0, and nothing is kept.
 
-// mostMoves is how many calls may arrive and leave meanwhile. Of more, some may have arrived and left unseen. Where more
-// do, the next try takes larger pages, of mostProbed rows at most.
+// mostMoves is how many calls may arrive and leave meanwhile. Of more, some may have arrived and left unseen, so the
+// next try takes larger pages, of mostProbed rows at most.
 func (p *probe) mostMoves() int { return max(upstream.ProbeRows, p.rows) - 1 }
 
 const mostProbed = 8 * upstream.ProbeRows
