@@ -515,7 +515,7 @@ func modelProperty(t *rapid.T) {
 		time.Sleep(10 * time.Millisecond) // until all responses have come
 	}()
 	newWalk := func() *Walk {
-		walks = append(walks, NewWalk())
+		walks = append(walks, NewWalk(rapid.Bool().Draw(t, "eager")))
 		return walks[len(walks)-1]
 	}
 	for _, k := range walkers {

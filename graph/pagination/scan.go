@@ -261,16 +261,18 @@ func (s *span) head(n int) span {
 // Walk is one client's walk through a list to its end: the scan is kept between two of the client's requests, and goes
 // on reading ahead meanwhile. A request that continues elsewhere begins another scan. It is safe for concurrent use.
 type Walk struct {
-	ctx  context.Context //nolint:containedctx // of what is read ahead, until Close
-	stop context.CancelFunc
+	eager bool
+	ctx   context.Context //nolint:containedctx // of what is read ahead, until Close
+	stop  context.CancelFunc
 
 	mu   sync.Mutex
 	scan *Scan // nil while a request uses it, or there is none
 }
 
-// NewWalk makes a walk, which must be closed.
-func NewWalk() *Walk {
-	w := &Walk{}
+// NewWalk makes a walk, which must be closed. An eager one reads ahead from the first page on: it is known that the
+// client goes on.
+func NewWalk(eager bool) *Walk {
+	w := &Walk{eager: eager}
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	return w
 }
@@ -351,7 +353,7 @@ func (r *Reader) walkOn(ctx context.Context, after *relay.Cursor, count, ahead i
 	r.trace.readSince(s.span.oldest)
 	w := &Window{span: s.span, from: s.next, to: min(s.next+count, len(s.span.rows))}
 	s.next = w.to
-	if !s.span.last {
+	if r.walk.eager && !s.span.last {
 		s.readAheadOf(ctx) // while the client works
 	}
 	r.walk.put(s)

@@ -315,7 +315,7 @@ func TestWalkIsKeptBetweenRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := far(3000)
 		p := d.lists(200, 4)
-		walk := NewWalk()
+		walk := NewWalk(true)
 		defer walk.Close()
 		var after *relay.Cursor
 		var ids []string
