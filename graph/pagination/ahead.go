@@ -5,10 +5,9 @@ package pagination
 // A stretch of the list that is longer than a page is covered by pages that each share some rows with the one before.
 // Page number and page size are both free, so such pages can be chosen in advance (relay.Below and relay.Above), and
 // several of them be asked for at once. What they mean for the walk is decided when they are joined, one after another
-// and in the order of the list: a page joins the span that was read so far only if it has the span's last call, in a
-// run with the calls before it that no other place could explain (span.match, as for every cursor). That is all a seam
-// needs. The calls of a list keep their order, so whatever one response shows above a call, and another one below it,
-// fits together, in whichever order upstream made the two.
+// and in the order of the list: a page joins the span that was read so far only if it has the span's last calls, next
+// to one another (Reader.proves). That is all a seam needs. The calls of a list keep their order, so whatever one
+// response shows above a call, and another one below it, fits together, in whichever order upstream made the two.
 //
 // Where the list moved between the two responses so that the page does not show that, it is put back, and today's
 // search (Reader.locate) goes on from the last call, with a response that is asked for now. Often it leads to where the
@@ -17,6 +16,7 @@ package pagination
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -228,8 +228,7 @@ func (a *ahead) join(ctx context.Context, r *Reader, s *span, seam int) (p place
 	}
 	good := t.err == nil && !t.page.AskedAt.Before(r.notBefore) && r.now().Sub(t.page.AskedAt) < aheadLasts
 	if good {
-		c := s.cursor(r.list, seam)
-		if p, ok = r.proves(t.page, &c, a.way); ok {
+		if p, ok = r.proves(t.page, s, seam, a.way); ok {
 			r.trace.readPage(t.opts, t.page)
 			if provesEnd(t.page) {
 				r.totals.Add(r.key, t.page.End())
@@ -284,17 +283,36 @@ func (a *ahead) settle(t *tile, joined, good bool, s *span, seam int) (missing i
 	return missing
 }
 
-// proves returns the place of a seam's cursor in a page that was read ahead. ok is false where the page does not prove
-// it beyond doubt.
-func (r *Reader) proves(page *upstream.Page, c *relay.Cursor, towards direction) (p place, ok bool) {
-	if towards == down && page.Offset() > c.Position { // it may be past the end of the list, see anchored
+// proves returns the place in a page that was read ahead at which a span goes on, after its call with index seam or
+// before it. ok is false where the page does not prove it beyond doubt: it must have the last calls of the span there,
+// as many as a cursor has on one side and its own, next to one another and in their order. A call that was re-sorted is
+// not next to the others. Where the page begins with fewer of them, at least two, these must stand where they stood: the
+// list has not moved.
+func (r *Reader) proves(page *upstream.Page, s *span, seam int, way direction) (p place, ok bool) {
+	call := s.rows[seam].Call
+	at := slices.IndexFunc(page.Rows, func(row upstream.Row) bool { return row.Call != nil && row.Call.ID == call.ID })
+	if at < 0 || way == down && page.Offset() > s.at(seam) { // there it may be past the end of the list, see anchored
 		return place{}, false
 	}
-	s := r.spanOf(page)
-	found := s.match(c, towards)
-	calls, _ := known(c)
-	if found.gone() || found.outOfOrder(c) || !found.sure(len(calls), found.seen) {
+	step, calls := -1, 0
+	if way == up {
+		step = 1
+	}
+	for i, j := seam, at; calls <= relay.Neighbours; i, j = i+step, j+step {
+		if i < 0 || i == len(s.rows) || j < 0 || j == len(page.Rows) {
+			break
+		}
+		mine, its := s.rows[i].Call, page.Rows[j].Call
+		if (mine == nil) != (its == nil) || mine != nil && mine.ID != its.ID {
+			return place{}, false
+		}
+		if mine != nil {
+			calls++
+		}
+	}
+	stands := page.Offset()+at == s.at(seam)
+	if calls <= relay.Neighbours && (calls < 2 || !stands) {
 		return place{}, false
 	}
-	return found.place, true
+	return place{span: r.spanOf(page), before: at, after: at + 1}, true
 }

@@ -193,12 +193,12 @@ func (s *Scan) extend(ctx context.Context, rows int) error {
 	s.readAheadOf(ctx)
 	if s.opts.Up {
 		s.span = s.span.head(s.next + kept)
-		added, err := s.readUp(ctx, s.read, &s.span, s.next, rows)
+		added, err := s.readUp(ctx, s.read, &s.span, s.next, rows, true)
 		s.next += added
 		return err
 	}
 	s.next -= s.span.cut(s.next - kept)
-	return s.readDown(ctx, s.read, &s.span, s.next-1, len(s.span.rows)+rows)
+	return s.readDown(ctx, s.read, &s.span, s.next-1, len(s.span.rows)+rows, true)
 }
 
 // readAheadOf has pages read ahead of the span.

@@ -40,6 +40,7 @@ import (
 	"context"
 	"errors"
 	"math/bits"
+	"slices"
 	"time"
 
 	"revox-graphql/graph/relay"
@@ -251,7 +252,7 @@ func (r *Reader) extendDown(ctx context.Context, s *span, from, n int) error {
 	defer read.close()
 	for len(s.rows) < wanted && !s.last {
 		read.follow(r, s)
-		if err := r.readDown(ctx, read, s, from, wanted); err != nil {
+		if err := r.readDown(ctx, read, s, from, wanted, false); err != nil {
 			return err
 		}
 	}
@@ -265,7 +266,7 @@ func (r *Reader) extendUp(ctx context.Context, s *span, to, n int) (added int, e
 	defer read.close()
 	for added < n && s.at(0) > 0 {
 		read.follow(r, s)
-		more, err := r.readUp(ctx, read, s, to+added, n-added)
+		more, err := r.readUp(ctx, read, s, to+added, n-added, false)
 		if err != nil {
 			return added, err
 		}
@@ -289,25 +290,36 @@ func (r *Reader) aheadOf(ctx context.Context, s *span, way direction, n int) *ah
 }
 
 // readDown appends the rows of one more response, unless the list ends with the span. The span should have wanted rows
-// in the end. See extendDown.
-func (r *Reader) readDown(ctx context.Context, read *ahead, s *span, from, wanted int) error {
+// in the end. See extendDown; with keep all its rows stay, also those beyond the seam.
+func (r *Reader) readDown(ctx context.Context, read *ahead, s *span, from, wanted int, keep bool) error {
 	for tries, had := 0, len(s.rows); len(s.rows) <= had && !s.last; tries++ {
-		seam := s.seamBelow(from, 0)
-		if seam < 0 || tries == maxTries {
+		edge := s.seamBelow(from, 0)
+		if edge < 0 || tries == maxTries {
 			return errListUnsteady
 		}
-		p, missing, ok, err := read.join(ctx, r, s, seam)
-		if err == nil && !ok {
-			seam = s.seamBelow(from, spare(tries))
-			rows := wanted - (seam + 1)
-			if missing > 0 {
-				rows = min(rows, missing)
-			}
-			c := s.cursor(r.list, seam)
-			p, err = provenSeam(r.locate(ctx, &c, down, 0, rows))
-		}
+		p, missing, ok, err := read.join(ctx, r, s, edge)
 		if err != nil {
 			return err
+		}
+		if ok {
+			s.append(edge, p)
+			continue
+		}
+		seam := s.seamBelow(from, spare(tries))
+		if keep {
+			seam = s.seamBelow(0, spare(tries))
+		}
+		rows := wanted - (seam + 1)
+		if missing > 0 {
+			rows = min(rows, missing)
+		}
+		c := s.cursor(r.list, seam)
+		if p, err = provenSeam(r.locate(ctx, &c, down, 0, rows)); err != nil {
+			return err
+		}
+		if keep && seam < edge {
+			p.after += passed(p.rows[p.after:], s.rows[seam+1:edge+1], entered(&c))
+			seam = edge
 		}
 		s.append(seam, p)
 	}
@@ -315,30 +327,58 @@ func (r *Reader) readDown(ctx context.Context, read *ahead, s *span, from, wante
 }
 
 // readUp puts the rows of one more response before the span, unless the list begins with it, and returns how many. See
-// extendUp.
-func (r *Reader) readUp(ctx context.Context, read *ahead, s *span, to, wanted int) (added int, err error) {
+// extendUp and readDown.
+func (r *Reader) readUp(ctx context.Context, read *ahead, s *span, to, wanted int, keep bool) (added int, err error) {
 	for tries := 0; added <= 0 && s.at(0) > 0; tries++ {
-		seam := s.seamAbove(to+added, 0)
-		if seam < 0 || tries == maxTries {
+		edge := s.seamAbove(to+added, 0)
+		if edge < 0 || tries == maxTries {
 			return added, errListUnsteady
 		}
-		p, missing, ok, err := read.join(ctx, r, s, seam)
-		if err == nil && !ok {
+		p, missing, ok, err := read.join(ctx, r, s, edge)
+		if err != nil {
+			return added, err
+		}
+		seam := edge
+		if !ok {
 			seam = s.seamAbove(to+added, spare(tries))
+			if keep {
+				seam = s.seamAbove(len(s.rows)-1, spare(tries))
+			}
 			rows := wanted - added + seam
 			if missing > 0 {
 				rows = min(rows, missing)
 			}
 			c := s.cursor(r.list, seam)
-			p, err = provenSeam(r.locate(ctx, &c, up, rows, 0))
-		}
-		if err != nil {
-			return added, err
+			if p, err = provenSeam(r.locate(ctx, &c, up, rows, 0)); err != nil {
+				return added, err
+			}
+			if keep && seam > edge {
+				above, own := slices.Clone(p.rows[:p.before]), slices.Clone(s.rows[edge:seam])
+				slices.Reverse(above)
+				slices.Reverse(own)
+				p.before -= passed(above, own, entered(&c))
+				seam = edge
+			}
 		}
 		s.prepend(seam, p)
 		added += p.before - seam
 	}
 	return added, nil
+}
+
+// passed returns how many of the rows that a response has beyond a seam have been passed, given the rows that were read
+// there before: down to the last of these that is still there, in their order, and with no more rows between two of them
+// than may have entered. One that stands elsewhere was re-sorted.
+func passed(rows, before []upstream.Row, entered int) (count int) {
+	for i := 0; i < len(rows) && i < count+1+entered; i++ {
+		at := slices.IndexFunc(before, func(row upstream.Row) bool {
+			return row.Call != nil && rows[i].Call != nil && row.Call.ID == rows[i].Call.ID
+		})
+		if at >= 0 {
+			count, before = i+1, before[at+1:]
+		}
+	}
+	return count
 }
 
 // spare is how many rows beyond a seam are read once more, for the sake of its neighbours. Where a page does not reach
