@@ -286,8 +286,8 @@ func (a *ahead) settle(t *tile, joined, good bool, s *span, seam int) (missing i
 // proves returns the place in a page that was read ahead at which a span goes on, after its call with index seam or
 // before it. ok is false where the page does not prove it beyond doubt: it must have the last calls of the span there,
 // as many as a cursor has on one side and its own, next to one another and in their order. A call that was re-sorted is
-// not next to the others. Where the page begins with fewer of them, at least two, these must stand where they stood: the
-// list has not moved.
+// not next to the others. Where the page begins with fewer of them, at least two, these must stand where they stood:
+// the list has not moved.
 func (r *Reader) proves(page *upstream.Page, s *span, seam int, way direction) (p place, ok bool) {
 	call := s.rows[seam].Call
 	at := slices.IndexFunc(page.Rows, func(row upstream.Row) bool { return row.Call != nil && row.Call.ID == call.ID })

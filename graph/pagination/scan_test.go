@@ -211,6 +211,40 @@ func TestASeamThatDoesNotHold(t *testing.T) {
 	}
 }
 
+// The call at which a scan goes on is re-sorted, by a few rows or far: the scan does not follow it.
+func TestTheCallAtASeamIsResorted(t *testing.T) {
+	for _, up := range []bool{false, true} {
+		for _, by := range []int{-150, -20, -4, -3, -2, -1, 1, 2, 3, 4, 20, 150} {
+			for call := -4; call <= 1; call++ { // the last ones before the seam, and the first behind it
+				synctest.Test(t, func(t *testing.T) {
+					d := far(1000)
+					s := d.lists(200, 4).of(upstream.List{}, time.Time{}).Scan(ScanOptions{Up: up})
+					s.Next(t.Context())
+					ids := s.Part().ids()
+					at := len(ids) + call
+					if up {
+						at = 1000 - len(ids) - 1 - call
+					}
+					moved := d.ids[at]
+					d.jump(at, min(at+by, 999))
+					rest := readAll(t, s)
+					if up {
+						ids = append(rest, ids...)
+					} else {
+						ids = append(ids, rest...)
+					}
+					others := func(ids []string) []string {
+						return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == moved })
+					}
+					if s.Err() != nil || !slices.Equal(others(ids), others(d.ids)) {
+						t.Errorf("up %v, the one at %d by %d: %d of 999 rows, %v", up, at, by, len(others(ids)), s.Err())
+					}
+				})
+			}
+		}
+	}
+}
+
 // Rows that cannot be read do not come twice, wherever they stand.
 func TestScanOverUnreadableRows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

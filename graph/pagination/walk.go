@@ -40,7 +40,6 @@ import (
 	"context"
 	"errors"
 	"math/bits"
-	"slices"
 	"time"
 
 	"revox-graphql/graph/relay"
@@ -318,10 +317,10 @@ func (r *Reader) readDown(ctx context.Context, read *ahead, s *span, from, wante
 			return err
 		}
 		if keep && seam < edge {
-			p.after += passed(p.rows[p.after:], s.rows[seam+1:edge+1], entered(&c))
-			seam = edge
+			s.appendNew(edge, p, s.rows[seam:edge+1])
+		} else {
+			s.append(seam, p)
 		}
-		s.append(seam, p)
 	}
 	return nil
 }
@@ -353,32 +352,14 @@ func (r *Reader) readUp(ctx context.Context, read *ahead, s *span, to, wanted in
 				return added, err
 			}
 			if keep && seam > edge {
-				above, own := slices.Clone(p.rows[:p.before]), slices.Clone(s.rows[edge:seam])
-				slices.Reverse(above)
-				slices.Reverse(own)
-				p.before -= passed(above, own, entered(&c))
-				seam = edge
+				added += s.prependNew(edge, p, s.rows[edge:seam+1])
+				continue
 			}
 		}
 		s.prepend(seam, p)
 		added += p.before - seam
 	}
 	return added, nil
-}
-
-// passed returns how many of the rows that a response has beyond a seam have been passed, given the rows that were read
-// there before: down to the last of these that is still there, in their order, and with no more rows between two of them
-// than may have entered. One that stands elsewhere was re-sorted.
-func passed(rows, before []upstream.Row, entered int) (count int) {
-	for i := 0; i < len(rows) && i < count+1+entered; i++ {
-		at := slices.IndexFunc(before, func(row upstream.Row) bool {
-			return row.Call != nil && rows[i].Call != nil && row.Call.ID == rows[i].Call.ID
-		})
-		if at >= 0 {
-			count, before = i+1, before[at+1:]
-		}
-	}
-	return count
 }
 
 // spare is how many rows beyond a seam are read once more, for the sake of its neighbours. Where a page does not reach
