@@ -287,6 +287,10 @@ func TestAScanThatIsClosed(t *testing.T) {
 		for range 3 {
 			s.Next(t.Context())
 		}
+		synctest.Wait()
+		if d.inFlight == 0 {
+			t.Error("nothing is read ahead")
+		}
 		s.Close()
 		if d.inFlight != 0 {
 			t.Errorf("%d requests go on", d.inFlight)
@@ -298,6 +302,22 @@ func TestAScanThatIsClosed(t *testing.T) {
 		cancel()
 		if s.Next(ctx) || s.Stopped() != StopError || !errors.Is(s.Err(), context.Canceled) {
 			t.Errorf("stopped by %d, %v", s.Stopped(), s.Err())
+		}
+	})
+}
+
+// A consumer that pauses is not shown what was read ahead before.
+func TestAScanThatPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := far(5000)
+		s := d.lists(200, 4).of(upstream.List{}, time.Time{}).Scan(ScanOptions{})
+		defer s.Close()
+		for range 4 {
+			s.Next(t.Context())
+			time.Sleep(aheadLasts)
+			if paused := time.Now(); s.Next(t.Context()) && s.Part().asked.Before(paused) {
+				t.Errorf("the rows are those of %v ago", paused.Sub(s.Part().asked))
+			}
 		}
 	})
 }
