@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"revox-graphql/upstream"
 )
@@ -64,7 +65,7 @@ func (r *Reader) scan(
 	s := r.Scan(ScanOptions{MaxRows: maxPages * r.largest()})
 	defer s.Close()
 	for len(missing) > 0 && s.Next(ctx) {
-		for _, row := range s.Part().Rows() {
+		for _, row := range slices.Concat(s.Part().Rows(), s.Beyond()) {
 			if row.Call != nil && missing[row.Call.ID] {
 				found[row.Call.ID] = row.Call
 				delete(missing, row.Call.ID)

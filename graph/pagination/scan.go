@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
 )
 
 // ScanOptions say which rows a scan reads.
@@ -141,21 +142,43 @@ func (s *Scan) from(p place) {
 	}
 }
 
-// undelivered are the rows that can be delivered. Those at the far end that cannot be read wait for the response that
-// joins there, which has them again: it joins at a call.
+// held is how many rows at the far end are held back while the scan goes on. The next response may show others there,
+// and a seam is proven by calls on both sides of it.
+const held = relay.Neighbours + 1
+
+// undelivered are the rows that can be delivered now. The last one is a call, at which the next response can join.
 func (s *Scan) undelivered() (from, to int) {
 	if from, to = s.next, len(s.span.rows); s.opts.Up {
 		from, to = 0, s.next
 	}
-	for ; !s.ends() && from < to; from++ {
-		if !s.opts.Up || s.span.rows[from].Call != nil {
-			break
-		}
+	if s.ends() || s.limited(to-from) {
+		return from, to
 	}
-	for !s.ends() && !s.opts.Up && from < to && s.span.rows[to-1].Call == nil {
+	if s.opts.Up {
+		from = min(to, held)
+	} else {
+		to = max(from, to-held)
+	}
+	for s.opts.Up && from < to && s.span.rows[from].Call == nil {
+		from++
+	}
+	for !s.opts.Up && from < to && s.span.rows[to-1].Call == nil {
 		to--
 	}
 	return from, to
+}
+
+// Beyond are the rows that were read and that the next part may begin with. A consumer that looks for something need
+// not wait for them; they count as delivered only with that part.
+func (s *Scan) Beyond() []upstream.Row {
+	rows := s.span.rows[min(s.next, len(s.span.rows)):]
+	if s.opts.Up {
+		rows = s.span.rows[:s.next]
+	}
+	if s.limited(len(rows)) && !s.opts.Up {
+		rows = rows[:s.opts.MaxRows-s.rows]
+	}
+	return rows
 }
 
 // ends reports whether the list has no rows beyond those that were read.
@@ -193,12 +216,12 @@ func (s *Scan) extend(ctx context.Context, rows int) error {
 	s.readAheadOf(ctx)
 	if s.opts.Up {
 		s.span = s.span.head(s.next + kept)
-		added, err := s.readUp(ctx, s.read, &s.span, s.next, rows, true)
+		added, err := s.readUp(ctx, s.read, &s.span, s.next, rows)
 		s.next += added
 		return err
 	}
 	s.next -= s.span.cut(s.next - kept)
-	return s.readDown(ctx, s.read, &s.span, s.next-1, len(s.span.rows)+rows, true)
+	return s.readDown(ctx, s.read, &s.span, s.next-1, len(s.span.rows)+rows)
 }
 
 // readAheadOf has pages read ahead of the span.
@@ -344,8 +367,8 @@ func (r *Reader) walkOn(ctx context.Context, after *relay.Cursor, count, ahead i
 			return nil, s.err
 		}
 	}
-	for len(s.span.rows)-s.next < ahead && !s.span.last {
-		if err := s.extend(ctx, max(ahead, s.largest()/2)); err != nil {
+	for len(s.span.rows)-s.next < ahead+relay.Neighbours && !s.span.last {
+		if err := s.extend(ctx, max(ahead+relay.Neighbours, s.largest()/2)); err != nil {
 			s.Close()
 			return nil, err
 		}

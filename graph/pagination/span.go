@@ -58,45 +58,6 @@ func (s *span) append(seam int, p place) {
 	s.joined(&p.span)
 }
 
-// appendNew is append, except for those rows of the place that are among rows: the span has them already.
-func (s *span) appendNew(seam int, p place, rows []upstream.Row) {
-	known := span{rows: rows}
-	for i := p.after; i < len(p.rows); i++ {
-		if known.indexOf(p.rows[i].Call) < 0 {
-			continue
-		}
-		if i > p.after {
-			part := p
-			part.rows, part.last = p.rows[:i], false
-			s.append(seam, part)
-			seam = len(s.rows) - 1
-		}
-		p.after = i + 1
-	}
-	s.append(seam, p)
-}
-
-// prependNew is prepend, except for those rows of the place that are among rows: the span has them already. It returns
-// by how many rows the span has grown.
-func (s *span) prependNew(seam int, p place, rows []upstream.Row) (added int) {
-	known, had := span{rows: rows}, len(s.rows)
-	for i := p.before - 1; i >= 0; i-- {
-		if known.indexOf(p.rows[i].Call) < 0 {
-			continue
-		}
-		if i+1 < p.before {
-			part := p
-			part.cut(i + 1)
-			part.before -= i + 1
-			s.prepend(seam, part)
-			seam = 0
-		}
-		p.before = i
-	}
-	s.prepend(seam, p)
-	return len(s.rows) - had
-}
-
 // prepend puts the rows of a place that come before it before the span's row with index seam, which both have.
 func (s *span) prepend(seam int, p place) {
 	parts := []part{{p.before, s.at(seam), s.began}}

@@ -251,7 +251,7 @@ func (r *Reader) extendDown(ctx context.Context, s *span, from, n int) error {
 	defer read.close()
 	for len(s.rows) < wanted && !s.last {
 		read.follow(r, s)
-		if err := r.readDown(ctx, read, s, from, wanted, false); err != nil {
+		if err := r.readDown(ctx, read, s, from, wanted); err != nil {
 			return err
 		}
 	}
@@ -265,7 +265,7 @@ func (r *Reader) extendUp(ctx context.Context, s *span, to, n int) (added int, e
 	defer read.close()
 	for added < n && s.at(0) > 0 {
 		read.follow(r, s)
-		more, err := r.readUp(ctx, read, s, to+added, n-added, false)
+		more, err := r.readUp(ctx, read, s, to+added, n-added)
 		if err != nil {
 			return added, err
 		}
@@ -289,8 +289,8 @@ func (r *Reader) aheadOf(ctx context.Context, s *span, way direction, n int) *ah
 }
 
 // readDown appends the rows of one more response, unless the list ends with the span. The span should have wanted rows
-// in the end. See extendDown; with keep all its rows stay, also those beyond the seam.
-func (r *Reader) readDown(ctx context.Context, read *ahead, s *span, from, wanted int, keep bool) error {
+// in the end. See extendDown.
+func (r *Reader) readDown(ctx context.Context, read *ahead, s *span, from, wanted int) error {
 	for tries, had := 0, len(s.rows); len(s.rows) <= had && !s.last; tries++ {
 		edge := s.seamBelow(from, 0)
 		if edge < 0 || tries == maxTries {
@@ -305,9 +305,6 @@ func (r *Reader) readDown(ctx context.Context, read *ahead, s *span, from, wante
 			continue
 		}
 		seam := s.seamBelow(from, spare(tries))
-		if keep {
-			seam = s.seamBelow(0, spare(tries))
-		}
 		rows := wanted - (seam + 1)
 		if missing > 0 {
 			rows = min(rows, missing)
@@ -316,18 +313,14 @@ func (r *Reader) readDown(ctx context.Context, read *ahead, s *span, from, wante
 		if p, err = provenSeam(r.locate(ctx, &c, down, 0, rows)); err != nil {
 			return err
 		}
-		if keep && seam < edge {
-			s.appendNew(edge, p, s.rows[seam:edge+1])
-		} else {
-			s.append(seam, p)
-		}
+		s.append(seam, p)
 	}
 	return nil
 }
 
 // readUp puts the rows of one more response before the span, unless the list begins with it, and returns how many. See
-// extendUp and readDown.
-func (r *Reader) readUp(ctx context.Context, read *ahead, s *span, to, wanted int, keep bool) (added int, err error) {
+// extendUp.
+func (r *Reader) readUp(ctx context.Context, read *ahead, s *span, to, wanted int) (added int, err error) {
 	for tries := 0; added <= 0 && s.at(0) > 0; tries++ {
 		edge := s.seamAbove(to+added, 0)
 		if edge < 0 || tries == maxTries {
@@ -340,9 +333,6 @@ func (r *Reader) readUp(ctx context.Context, read *ahead, s *span, to, wanted in
 		seam := edge
 		if !ok {
 			seam = s.seamAbove(to+added, spare(tries))
-			if keep {
-				seam = s.seamAbove(len(s.rows)-1, spare(tries))
-			}
 			rows := wanted - added + seam
 			if missing > 0 {
 				rows = min(rows, missing)
@@ -350,10 +340,6 @@ func (r *Reader) readUp(ctx context.Context, read *ahead, s *span, to, wanted in
 			c := s.cursor(r.list, seam)
 			if p, err = provenSeam(r.locate(ctx, &c, up, rows, 0)); err != nil {
 				return added, err
-			}
-			if keep && seam > edge {
-				added += s.prependNew(edge, p, s.rows[edge:seam+1])
-				continue
 			}
 		}
 		s.prepend(seam, p)
