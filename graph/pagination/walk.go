@@ -23,7 +23,8 @@ package pagination
 //   - If the call has left the list, the run of its neighbours marks the place. If all seven calls have left, the time
 //     does, where the order by time is clear enough (timing.go).
 //   - A window that does not fit one response is continued from its last row by the same question. Two responses are
-//     never joined because their page numbers suggest it: a row that both contain proves that they meet.
+//     never joined because their page numbers suggest it: a row that both contain proves that they meet. Where it takes
+//     several more responses, they are asked for in advance (ahead.go).
 //   - A page that upstream serves again past the end of the list has true rows at false positions. Positions are hints.
 //     Where a position decides something, Reader.anchored makes sure of it first.
 //
