@@ -7,6 +7,7 @@ import { after, before, describe } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { startGateway } from './gateway.mjs'
+import { startProgram } from './program.mjs'
 
 const root = fileURLToPath(new URL('../../examples/web', import.meta.url))
 const executablePath = process.env.CHROMIUM || '/usr/bin/chromium'
@@ -18,8 +19,8 @@ const patience = 20_000
  *
  * @param {string} name
  * @param {(tools: {serve: typeof servePage, visit: Function}) => void} define defines the tests. `serve` starts a gateway
- *   with the page in front of it, until the end of the suite. `visit` opens the page in a browser context of its own, and
- *   returns the requests that it sends to the gateway.
+ *   with the page in front of it, until the end of the suite. `visit` opens the page in a browser context of its own, whose
+ *   `clock` can be moved on, and returns the requests that the page sends to the gateway.
  */
 export function describePage(name, define) {
   describe(name, { timeout: 300_000 }, () => {
@@ -36,16 +37,17 @@ export function describePage(name, define) {
       for (const site of open) await site.stop()
     })
 
-    async function serve(settings = {}) {
-      const site = await servePage(settings)
+    async function serve(settings = {}, options = {}) {
+      const site = await servePage(settings, options)
       open.push(site)
       return site
     }
 
-    async function visit(site, path = '', options = {}) {
+    async function visit(site, path = '', { clock = false, ...options } = {}) {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', ...options })
       context.setDefaultTimeout(patience)
       const page = await context.newPage()
+      if (clock) await page.clock.install()
       const faults = []
       page.on('pageerror', (error) => faults.push(String(error)))
       const requests = listen(page)
@@ -60,6 +62,15 @@ export function describePage(name, define) {
 export const rows = (page) => page.getByRole('list', { name: 'Calls, newest first' }).getByRole('link')
 export const transcript = (page) => page.getByRole('list', { name: 'Transcript' })
 export const failure = (page, title) => page.getByRole('alert').filter({ hasText: title })
+
+/** Enters a token in the dialog that asks for it. */
+export async function enter(page, token) {
+  await page.getByRole('textbox', { name: 'Token' }).fill(token)
+  await page.getByRole('button', { name: 'Continue' }).click()
+}
+
+/** What a request of the page is for. */
+export const operation = ({ query }) => query.match(/^query (\w+)/)?.[1] ?? 'tryToken'
 export const transcriptRequests = (requests) => requests.filter(({ query }) => /\btranscript\b/.test(query))
 
 /** The IDs of the rows that are in the page now, in their order. */
@@ -105,18 +116,18 @@ export async function until(what, condition, time = patience) {
 }
 
 /**
- * Starts a gateway, and Vite to serve the built page in front of it.
+ * Starts a gateway, and Vite in front of it: with the built page, or with its development server.
  *
  * @param {Record<string, string>} settings environment variables of the gateway
+ * @param {{development?: boolean, token?: string}} options `token` is the GATEWAY_TOKEN of the server of the page
  */
-async function servePage(settings) {
+async function servePage(settings, { development = false, token = '' } = {}) {
   let gateway = await startGateway(settings)
   const address = gateway.url
-  process.env.GATEWAY_URL = address // is read by vite.config.ts
-  const { preview } = await import('../../examples/web/node_modules/vite/dist/node/index.js')
-  const server = await preview({ root, logLevel: 'silent', preview: { host: '127.0.0.1', port: 0 } })
+  const env = { ...process.env, GATEWAY_URL: gateway.graphql, GATEWAY_TOKEN: token }
+  const server = await startProgram('npm', [development ? 'start' : 'run', ...(development ? [] : ['preview']), '--', '--host', '127.0.0.1', '--port', '0'], { cwd: root, env })
   return {
-    url: server.resolvedUrls.local[0],
+    url: await server.printed(/http:\/\/127\.0\.0\.1:\d+\//),
     query: (text, variables) => gateway.query(text, variables),
     stopGateway: () => gateway.stop(),
     /** Starts it again at the address it had. */
@@ -124,7 +135,7 @@ async function servePage(settings) {
       gateway = await startGateway({ ...settings, GATEWAY_LISTEN: new URL(address).host })
     },
     async stop() {
-      await server.close()
+      await server.stop()
       await gateway.stop()
     },
   }
@@ -145,14 +156,25 @@ export async function walk(page, enough) {
   return ids
 }
 
-/** Keeps every request of a page to the gateway, with its response. */
+/** Keeps every request of a page to the gateway, with its response. `open` is the number of those without one. */
 function listen(page) {
-  const requests = []
-  page.on('response', (response) => {
-    const request = response.request()
+  const requests = Object.assign([], { open: 0 })
+  const entries = new Map()
+  page.on('request', (request) => {
     if (!new URL(request.url()).pathname.endsWith('/graphql')) return
     const entry = { ...request.postDataJSON(), response: null }
+    entries.set(request, entry)
     requests.push(entry)
+    requests.open++
+  })
+  const close = (request) => {
+    if (entries.has(request)) requests.open--
+  }
+  page.on('requestfinished', close)
+  page.on('requestfailed', close)
+  page.on('response', (response) => {
+    const entry = entries.get(response.request())
+    if (!entry) return
     response.text().then(
       (text) => (entry.response = text),
       () => {}, // the page was left
