@@ -1,7 +1,8 @@
 // The example page in a real browser, while the gateway or the network fails.
 import assert from 'node:assert/strict'
 import { before, it } from 'node:test'
-import { axe, describePage, enter, failure, operation, rows, screenshot } from './page.mjs'
+import { axe, screenshot } from './browser.mjs'
+import { describePage, enter, failure, operation, rows } from './page.mjs'
 
 describePage('The example page during failures', ({ serve, visit }) => {
   let site

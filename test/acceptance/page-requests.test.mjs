@@ -2,7 +2,8 @@
 // from the development server too, where React's StrictMode draws each component twice. The browser's clock is moved on.
 import assert from 'node:assert/strict'
 import { before, it } from 'node:test'
-import { describePage, enter, failure, operation, rows, until } from './page.mjs'
+import { until } from './browser.mjs'
+import { describePage, enter, failure, operation, rows } from './page.mjs'
 
 const minute = 60
 const listPoll = 4 // seconds, of useNewCalls.ts

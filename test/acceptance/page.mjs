@@ -1,18 +1,14 @@
 // The suites of the example page: a browser, a gateway with the built page in front of it, and what their tests share.
 import assert from 'node:assert/strict'
-import { access, mkdir, readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { chromium } from 'playwright-core'
+import { launch, patience, until } from './browser.mjs'
 import { startGateway } from './gateway.mjs'
 import { startProgram } from './program.mjs'
 
 const root = fileURLToPath(new URL('../../examples/web', import.meta.url))
-const executablePath = process.env.CHROMIUM || '/usr/bin/chromium'
-const screenshots = process.env.SCREENSHOTS
-const patience = 20_000
 
 /**
  * Defines a suite of tests of the example page, which must have been built.
@@ -20,7 +16,7 @@ const patience = 20_000
  * @param {string} name
  * @param {(tools: {serve: typeof servePage, visit: Function}) => void} define defines the tests. `serve` starts a gateway
  *   with the page in front of it, until the end of the suite. `visit` opens the page in a browser context of its own, whose
- *   `clock` can be moved on, and returns the requests that the page sends to the gateway.
+ *   `clock` can be moved on, and returns the requests that the page sends to the gateway. `respond` is a response to all.
  */
 export function describePage(name, define) {
   describe(name, { timeout: 300_000 }, () => {
@@ -28,9 +24,8 @@ export function describePage(name, define) {
     const open = []
 
     before(async () => {
-      await access(executablePath).catch(() => assert.fail(`There is no Chromium at ${executablePath}. Set CHROMIUM to its path.`))
       await access(join(root, 'dist/index.html')).catch(() => assert.fail('The page is not built. Run npm run build in examples/web.'))
-      browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] })
+      browser = await launch()
     })
     after(async () => {
       await browser?.close()
@@ -43,11 +38,15 @@ export function describePage(name, define) {
       return site
     }
 
-    async function visit(site, path = '', { clock = false, ...options } = {}) {
+    async function visit(site, path = '', { clock = false, respond, ...options } = {}) {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', ...options })
       context.setDefaultTimeout(patience)
       const page = await context.newPage()
       if (clock) await page.clock.install()
+      if (respond !== undefined) {
+        // Without a body, the response does not come.
+        await page.route('**/graphql', (route) => respond && route.fulfill({ contentType: 'application/graphql-response+json', json: respond }))
+      }
       const faults = []
       page.on('pageerror', (error) => faults.push(String(error)))
       const requests = listen(page)
@@ -89,30 +88,6 @@ export async function firstConversation(page) {
   }, 60_000)
   const id = await ended.first().getAttribute('data-call')
   return page.locator(`[data-call="${id}"]`)
-}
-
-export async function screenshot(page, name) {
-  if (!screenshots) return
-  await mkdir(screenshots, { recursive: true })
-  await page.screenshot({ path: join(screenshots, `${name}.png`) })
-}
-
-/** The violations that axe calls serious or worse. */
-export async function axe(page) {
-  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core'), 'utf8'))
-  const { violations } = await page.evaluate(() => window.axe.run())
-  return violations
-    .filter(({ impact }) => ['serious', 'critical'].includes(impact))
-    .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)
-}
-
-/** Waits until a condition holds. */
-export async function until(what, condition, time = patience) {
-  const deadline = Date.now() + time
-  while (!(await condition())) {
-    if (Date.now() > deadline) assert.fail(`${what} did not come within ${time} ms.`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
 }
 
 /**

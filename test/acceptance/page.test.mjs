@@ -1,7 +1,8 @@
 // The example page in a real browser, while the list does not change.
 import assert from 'node:assert/strict'
 import { before, it } from 'node:test'
-import { axe, describePage, firstConversation, rows, screenshot, shown, transcript, transcriptRequests, until } from './page.mjs'
+import { axe, screenshot, until, variants } from './browser.mjs'
+import { describePage, firstConversation, rows, shown, transcript, transcriptRequests } from './page.mjs'
 
 describePage('The example page in front of a quiet gateway', ({ serve, visit }) => {
   let site
@@ -57,11 +58,7 @@ describePage('The example page in front of a quiet gateway', ({ serve, visit }) 
     await context.close()
   })
 
-  for (const [name, options] of Object.entries({
-    light: {},
-    dark: { colorScheme: 'dark' },
-    phone: { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2 },
-  })) {
+  for (const [name, options] of Object.entries(variants)) {
     it(`has no serious accessibility violation: ${name}`, async () => {
       const { page, context } = await visit(site, '', options)
       await rows(page).first().waitFor()
