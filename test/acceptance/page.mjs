@@ -94,15 +94,18 @@ export async function firstConversation(page) {
  * Starts a gateway, and Vite in front of it: with the built page, or with its development server.
  *
  * @param {Record<string, string>} settings environment variables of the gateway
- * @param {{development?: boolean, token?: string}} options `token` is the GATEWAY_TOKEN of the server of the page
+ * @param {{development?: boolean, token?: string, folder?: string}} options `token` is the GATEWAY_TOKEN of Vite, and
+ *   `folder` another folder than that in the repository
  */
-async function servePage(settings, { development = false, token = '' } = {}) {
+async function servePage(settings, { development = false, token = '', folder = root } = {}) {
   let gateway = await startGateway(settings)
   const address = gateway.url
   const env = { ...process.env, GATEWAY_URL: gateway.graphql, GATEWAY_TOKEN: token }
-  const server = await startProgram('npm', [development ? 'start' : 'run', ...(development ? [] : ['preview']), '--', '--host', '127.0.0.1', '--port', '0'], { cwd: root, env })
+  const script = development ? ['start'] : ['run', 'preview']
+  const server = startProgram('npm', [...script, '--', '--host', '127.0.0.1', '--port', '0'], { cwd: folder, env })
   return {
     url: await server.printed(/http:\/\/127\.0\.0\.1:\d+\//),
+    printed: server.printed,
     query: (text, variables) => gateway.query(text, variables),
     stopGateway: () => gateway.stop(),
     /** Starts it again at the address it had. */

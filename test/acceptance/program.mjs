@@ -8,10 +8,10 @@ const patience = 60_000
 /**
  * Starts a program in a process group of its own, because npm starts further processes.
  *
- * @returns {Promise<{printed: (pattern: RegExp) => Promise<string>, stop: () => Promise<void>}>} `printed` waits for an
- *   output and returns the match
+ * @returns {{printed: (pattern: RegExp) => Promise<string>, stop: () => Promise<void>}} `printed` waits for an output and
+ *   returns the match
  */
-export async function startProgram(command, args, options) {
+export function startProgram(command, args, options) {
   const child = spawn(command, args, { ...options, env: { ...options.env, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const exited = once(child, 'exit')
   const kill = (signal) => process.kill(-child.pid, signal)
@@ -21,7 +21,6 @@ export async function startProgram(command, args, options) {
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk) => (output += chunk))
 
   return {
-    output: () => output,
     printed: (pattern) =>
       new Promise((resolve, reject) => {
         const timer = setTimeout(() => reject(new Error(`${command} ${args.join(' ')} has not printed ${pattern}:\n${output}`)), patience)
