@@ -19,7 +19,7 @@ import (
 
 func main() {
 	url := cmp.Or(os.Getenv("GATEWAY_URL"), "http://127.0.0.1:8080/graphql")
-	client := graphql.NewClient(url, withToken{os.Getenv("GATEWAY_TOKEN")})
+	client := graphql.NewClient(url, &http.Client{Transport: withToken{os.Getenv("GATEWAY_TOKEN")}})
 	statuses := make([]CallOrderStatus, 0, len(os.Args)-1)
 	for _, status := range os.Args[1:] {
 		statuses = append(statuses, CallOrderStatus(status))
@@ -36,14 +36,15 @@ func main() {
 	fmt.Println(n, "calls")
 }
 
-// withToken is an HTTP client that sends the gateway's token, if there is one.
+// withToken sends the gateway's token, if there is one.
 type withToken struct{ token string }
 
-func (c withToken) Do(r *http.Request) (*http.Response, error) {
-	if c.token != "" {
-		r.Header.Set("Authorization", "Bearer "+c.token)
+func (t withToken) RoundTrip(r *http.Request) (*http.Response, error) {
+	if t.token != "" {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+t.token)
 	}
-	return http.DefaultClient.Do(r)
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // explain returns what went wrong, in one sentence.
