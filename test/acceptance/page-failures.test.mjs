@@ -1,7 +1,7 @@
 // The example page in a real browser, while the gateway or the network fails.
 import assert from 'node:assert/strict'
 import { before, it } from 'node:test'
-import { axe, screenshot } from './browser.mjs'
+import { axe, screenshot, until } from './browser.mjs'
 import { describePage, enter, failure, operation, rows } from './page.mjs'
 
 describePage('The example page during failures', ({ serve, visit }) => {
@@ -66,6 +66,24 @@ describePage('The example page during failures', ({ serve, visit }) => {
     await enter(tab, 'right')
     await rows(tab).first().waitFor()
     await rows(page).first().waitFor()
+    await context.close()
+  })
+
+  it('never tries a token of another tab again that the gateway has rejected', async () => {
+    const { page, context, requests } = await visit(site)
+    await dialog(page).waitFor()
+    const tab = await context.newPage()
+    await tab.goto(site.url)
+    const offer = (token) => tab.evaluate((token) => new BroadcastChannel('revox-graphql.token').postMessage({ token }), token)
+    const sent = requests.length
+    for (const [i, token] of ['wrong', 'other'].entries()) {
+      await offer(token)
+      await until('the rejection', () => requests.length === sent + i + 1 && requests.at(-1).response !== null)
+    }
+    await offer('wrong')
+    await offer('right') // it comes after the others
+    await rows(page).first().waitFor()
+    assert.deepEqual(requests.slice(sent).map(operation), ['CallListQuery', 'CallListQuery', 'CallListQuery'])
     await context.close()
   })
 
