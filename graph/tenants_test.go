@@ -555,10 +555,23 @@ func (a tenantAnswer) calls() (rows, found []*tenantCall) {
 	return rows, []*tenantCall{a.Data.Found}
 }
 
-// judge reports what of an answer is not the client's own, and keeps its cursors.
+// judge reports what of a response is not the client's own, and keeps its cursors.
 func (g *sharedGateway) judge(s tenantSending, a tenantAnswer) (problems []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	problems = g.judgeErrors(s, a)
+	rows, found := a.calls()
+	for _, call := range slices.Concat(rows, found) {
+		if call != nil {
+			g.count(func(seen *tenantsSeen) { seen.calls++ })
+			problems = append(problems, s.compare(call)...)
+		}
+	}
+	return slices.Concat(problems, s.judgePage(a, len(rows)), s.judgeFound(a, found))
+}
+
+// judgeErrors reports errors without a cause, and causes without an error.
+func (g *sharedGateway) judgeErrors(s tenantSending, a tenantAnswer) (problems []string) {
 	for _, e := range a.Errors {
 		g.count(func(seen *tenantsSeen) { seen.errors[e.Extensions.Code]++ })
 		// Two are about the question, and the list that moves.
@@ -575,26 +588,31 @@ func (g *sharedGateway) judge(s tenantSending, a tenantAnswer) (problems []strin
 			problems = append(problems, "upstream has not failed it")
 		}
 	}
-	rows, found := a.calls()
-	for _, call := range slices.Concat(rows, found) {
-		if call != nil {
-			g.count(func(seen *tenantsSeen) { seen.calls++ })
-			problems = append(problems, s.compare(call)...)
+	return problems
+}
+
+// judgePage reports what is wrong with the number of rows, or of the calls of the list, and keeps the page's cursors.
+func (s tenantSending) judgePage(a tenantAnswer, rows int) (problems []string) {
+	if s.exactly > 0 && rows != s.exactly && len(a.Errors) == 0 {
+		problems = append(problems, fmt.Sprintf("%d rows", rows))
+	}
+	calls := a.Data.Calls
+	if calls == nil {
+		return problems
+	}
+	if n := calls.TotalCount; n != nil && s.statuses == nil && (*n < len(s.first) || *n > len(s.first)+mostArriving) {
+		problems = append(problems, fmt.Sprintf("its list has %d calls", len(s.first)))
+	}
+	for _, cursor := range []*string{calls.PageInfo.StartCursor, calls.PageInfo.EndCursor} {
+		if cursor != nil {
+			s.cursors = append(s.cursors, tenantCursor{cursor, s.statuses})
 		}
 	}
-	if s.exactly > 0 && len(rows) != s.exactly && len(a.Errors) == 0 {
-		problems = append(problems, fmt.Sprintf("%d rows", len(rows)))
-	}
-	if calls := a.Data.Calls; calls != nil {
-		if n := calls.TotalCount; n != nil && s.statuses == nil && (*n < len(s.first) || *n > len(s.first)+mostArriving) {
-			problems = append(problems, fmt.Sprintf("its list has %d calls", len(s.first)))
-		}
-		for _, cursor := range []*string{calls.PageInfo.StartCursor, calls.PageInfo.EndCursor} {
-			if cursor != nil {
-				s.cursors = append(s.cursors, tenantCursor{cursor, s.statuses})
-			}
-		}
-	}
+	return problems
+}
+
+// judgeFound reports what was looked up and is missing, or is another call.
+func (s tenantSending) judgeFound(a tenantAnswer, found []*tenantCall) (problems []string) {
 	for i, id := range s.ids {
 		switch {
 		case i >= len(found) || found[i] != nil && found[i].ID != id:
