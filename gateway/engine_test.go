@@ -3,8 +3,10 @@ package gateway
 import (
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -71,7 +73,7 @@ func TestAnOlderPageIsServedAfterOneAttempt(t *testing.T) {
 	defer close(release)
 	var attempts atomic.Int32
 	list.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(int, *http.Request) *fake.Answer {
+		b.Fault = func(int, *http.Request) *fake.Response {
 			attempts.Add(1)
 			<-release
 			return nil
@@ -94,7 +96,7 @@ func TestFailingUpstreamIsLogged(t *testing.T) {
 		"GATEWAY_CACHE_REVALIDATE", "0s", "GATEWAY_CACHE_STALE", "1h")
 	e.answers(t.Context(), "", smallQuery)
 	list.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: http.StatusServiceUnavailable} }
+		b.Fault = func(int, *http.Request) *fake.Response { return &fake.Response{Status: http.StatusServiceUnavailable} }
 	})
 	e.answers(t.Context(), "", smallQuery)
 	if !strings.Contains(log.String(), `msg="upstream is failing: serving stale pages" tenant=`) {
@@ -109,6 +111,44 @@ func TestFailingUpstreamIsLogged(t *testing.T) {
 		<-time.After(time.Millisecond)
 	}
 	t.Errorf("log:\n%s", log)
+}
+
+// An engine that is stopped leaves no connection to upstream open.
+func TestStoppingClosesConnections(t *testing.T) {
+	s, err := parse(map[string]string{"REVOX_API_KEY": "key", "GATEWAY_UPSTREAM_FIRST_PAGE": "0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open atomic.Int32
+	server := httptest.NewUnstartedServer(fake.New(fake.Config{Seed: 1, Calls: 30}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	if s.BaseURL, err = url.Parse(server.URL); err != nil {
+		t.Fatal(err)
+	}
+	e, err := newEngine(s, nil, newRegistry(), nil, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.answers(t.Context(), "", smallQuery); open.Load() == 0 {
+		t.Fatal("no connection is kept")
+	}
+	e.stop()
+	for range 10_000 {
+		if open.Load() == 0 {
+			return
+		}
+		<-time.After(time.Millisecond)
+	}
+	t.Errorf("%d connections are open", open.Load())
 }
 
 // Bodies that are being read have at most a quarter of what the largest of all requests in flight would take.

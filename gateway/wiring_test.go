@@ -107,7 +107,7 @@ func TestRequestsToUpstreamAreBounded(t *testing.T) {
 			}
 			release := make(chan struct{})
 			list.Behave(func(b *fake.Behaviour) {
-				b.Fault = func(int, *http.Request) *fake.Answer {
+				b.Fault = func(int, *http.Request) *fake.Response {
 					<-release
 					return nil
 				}
@@ -141,7 +141,7 @@ func TestUnprovenKeysWaitInTheirShare(t *testing.T) {
 	list, e := wired(t, 30, "GATEWAY_CREDENTIALS", "forward", "GATEWAY_MAX_CONCURRENT_REQUESTS", "32")
 	release := make(chan struct{})
 	list.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(int, *http.Request) *fake.Answer {
+		b.Fault = func(int, *http.Request) *fake.Response {
 			<-release
 			return nil
 		}

@@ -23,7 +23,7 @@ import (
 )
 
 // clockList is an upstream whose data show when they were read: a call arrives each second, so the length of the list
-// shows the second, and each call has the moment at which its answer was asked for as its endReason.
+// shows the second, and each call has the moment at which its response was asked for as its endReason.
 type clockList struct {
 	began   time.Time
 	latency func() time.Duration
@@ -75,7 +75,7 @@ func pass(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// oldest is when the oldest of the data in an answer was read, to a second: the data show it, not the gateway.
+// oldest is when the oldest of the data in a response was read, to a second: the data show it, not the gateway.
 func (l *clockList) oldest(data map[string]any) time.Time {
 	var at time.Time
 	note := func(t time.Time) {
@@ -108,7 +108,7 @@ func (l *clockList) oldest(data map[string]any) time.Time {
 	return at
 }
 
-// askAge asks a random question. Cursors are of answers before.
+// askAge asks a random question. Cursors are of responses before.
 func askAge(handler http.Handler, random *rand.Rand, cursors *[]string) (*httptest.ResponseRecorder, answer, error) {
 	selection := pick(random, []string{
 		`nodes { endReason } pageInfo { endCursor }`, `nodes { endReason } totalCount`, `totalCount`,
@@ -157,8 +157,8 @@ type ageTest struct {
 }
 
 // Random questions over ten minutes. While upstream is well no response shows data older than TTL + Revalidate, and
-// while it fails a response that does says how old they are; whatever is shown, Age is no less than its age, and no more
-// than a page of that age explains.
+// while it fails a response that does says how old they are; whatever is shown, Age is no less than its age, and no
+// more than a page of that age explains.
 func TestAge(t *testing.T) {
 	for name, test := range map[string]*ageTest{
 		"well":               {latency: 50 * time.Millisecond},
@@ -182,6 +182,7 @@ func TestAge(t *testing.T) {
 
 // run asks for ten minutes.
 func (test *ageTest) run(t *testing.T, seed uint64) {
+	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 7))
 	list := &clockList{began: time.Now(), latency: latencies(seed, test.latency)}
 	list.down = func(at time.Time) bool {
@@ -232,6 +233,7 @@ func (test *ageTest) run(t *testing.T, seed uint64) {
 func (test *ageTest) check(
 	t *testing.T, w *httptest.ResponseRecorder, a answer, began, at time.Time, took time.Duration,
 ) {
+	t.Helper()
 	age, err := strconv.Atoi(w.Header().Get("Age"))
 	if err != nil {
 		t.Fatalf("no Age: %v", w.Header())
@@ -260,7 +262,7 @@ func (test *ageTest) check(
 	}
 }
 
-// Every answer reports an age, also those that no page was read for, and those that the client has already.
+// Every response reports an age, also those that no page was read for, and those that the client has already.
 func TestEveryAnswerReportsItsAge(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Minute, graph: func(o *graph.Options) {
 		o.Authenticate = withTokens("token")

@@ -26,7 +26,7 @@ func TestModelOverHTTP(t *testing.T) {
 		size := rapid.SampledFrom([]int{20, 37, 200}).Draw(rt, "page size")
 		ttl := rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(rt, "ttl")
 		m.list.Behave(func(b *fake.Behaviour) {
-			b.Fault = func(int, *http.Request) *fake.Answer {
+			b.Fault = func(int, *http.Request) *fake.Response {
 				select {
 				case move := <-m.moves:
 					move()
