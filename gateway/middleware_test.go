@@ -318,7 +318,7 @@ func TestSlowBodiesTakeNoPlace(t *testing.T) {
 		t.Errorf("got %s", body)
 	}
 	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_requests_in_flight 0\n") ||
-		!strings.Contains(body, "\nrevox_graphql_requests_rejected_total 0\n") {
+		!strings.Contains(body, "\nrevox_graphql_requests_rejected_total{reason=\"in_flight\"} 0\n") {
 		t.Errorf("metrics: %s", regexp.MustCompile(`(?m)^revox_graphql_requests_.*$`).FindAllString(body, -1))
 	}
 }
@@ -399,7 +399,7 @@ func TestShedding(t *testing.T) {
 		t.Errorf("%d of 50 were rejected", refused.Load())
 	}
 	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_requests_in_flight 3\n") ||
-		!strings.Contains(body, "\nrevox_graphql_requests_rejected_total 50\n") {
+		!strings.Contains(body, "\nrevox_graphql_requests_rejected_total{reason=\"in_flight\"} 50\n") {
 		t.Errorf("metrics: %s", regexp.MustCompile(`(?m)^revox_graphql_requests_.*$`).FindAllString(body, -1))
 	}
 	close(goOn)

@@ -13,7 +13,7 @@ func Example() {
 	fmt.Println(err, first.Reserve(100, 64<<10, 0), control.InFlight())
 
 	_, err = control.Enter()
-	fmt.Println(err, control.Rejected())
+	fmt.Println(err, control.Rejected(admission.InFlight))
 
 	first.End()
 	_, err = control.Enter()

@@ -42,7 +42,7 @@ func (c *Controller) Enter() (Request, error) {
 	case c.slots <- struct{}{}:
 		return Request{control: c, inFlight: true}, nil
 	default:
-		return Request{}, c.reject()
+		return Request{}, c.reject(InFlight)
 	}
 }
 
@@ -92,7 +92,7 @@ func (r *Request) take(bytes int) bool {
 		if !r.exhausted {
 			r.exhausted = true
 			r.control.writing.shed()
-			_ = r.control.reject()
+			_ = r.control.reject(Memory)
 		}
 		return false
 	}

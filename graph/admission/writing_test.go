@@ -106,8 +106,8 @@ func TestRejectionsForMemoryCutOffStalledClients(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := request.Reserve(100, 1000, 0); !errors.Is(err, ErrOverloaded) || control.Rejected() != uint64(i)+1 {
-				t.Errorf("%v, %d were rejected", err, control.Rejected())
+			if err := request.Reserve(100, 1000, 0); !errors.Is(err, ErrOverloaded) || control.Rejected(Memory) != uint64(i)+1 {
+				t.Errorf("%v, %d were rejected", err, control.Rejected(Memory))
 			}
 			request.End()
 			synctest.Wait()
