@@ -192,9 +192,7 @@ func (h *handler) decide(x *exchange) (*responsecache.Response, *rejection) {
 	if rejected != nil {
 		return nil, rejected
 	}
-	if x.admission, err = h.admission.Enter(); err != nil {
-		return nil, overloaded()
-	}
+	x.admission = h.admission.Begin()
 	trusted := h.documents.Trusted()
 	key := responsecache.Key{
 		Tenant: client.Credential.Tenant(), Method: x.r.Method, Text: text, Trusted: trusted.Version(),
@@ -207,6 +205,9 @@ func (h *handler) decide(x *exchange) (*responsecache.Response, *rejection) {
 			x.writers = &cached.Writers
 			return cached, nil
 		}
+	}
+	if x.admission.Enter() != nil {
+		return nil, overloaded()
 	}
 	params, rejected := parseText(x.r.Method, text)
 	if rejected != nil {

@@ -5,10 +5,11 @@
 // slower with every one that is rejected. So no request waits in a queue, and connections stay open, since new ones
 // cost more than a rejection.
 //
-// A [Controller] has these bounds. A request takes a slot when its body has been read. If it took one before, a client
-// that sends a byte per second would hold the slot for as long as reading may take, and a thousand of them would keep
-// all others out. What a request takes while it is read is memory: bodies that are larger than a connection's own
-// buffers are counted together, as far as they have come ([Body]). A request gives its slot back before its response is
+// A [Controller] has these bounds. A request takes a slot when its body has been read ([Request.Enter]). If it took one
+// before, a client that sends a byte per second would hold the slot for as long as reading may take, and a thousand of
+// them would keep all others out. What a request takes while it is read is memory: bodies that are larger than a
+// connection's own buffers are counted together, as far as they have come ([Body]). A request whose response is cached
+// takes no slot: to reject it would cost as much as to respond. A request gives its slot back before its response is
 // written, see writing.go. In between it takes memory, which it reserves before it begins ([Request.Reserve]), by the
 // size that its response is expected to have ([Sizes]).
 //
