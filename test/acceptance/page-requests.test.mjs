@@ -7,6 +7,7 @@ import { describePage, enter, failure, operation, rows } from './page.mjs'
 
 const minute = 60
 const listPoll = 4 // seconds, of useNewCalls.ts
+const callPoll = 4 // seconds, of CallPanel.tsx
 const rowPoll = 5 // seconds, of useUnfinishedCalls.ts
 const retry = 5 // seconds, of ErrorMessage.tsx
 
@@ -27,24 +28,32 @@ for (const development of [true, false]) {
 
     it('polls what is visible, after the gateway was away', async (t) => {
       const { page, context, requests } = await enterPage()
+      await rows(page).filter({ hasText: 'In progress' }).first().click()
+      await page.getByRole('region', { name: 'Call' }).getByText('In progress').first().waitFor()
       await site.stopGateway()
       await page.reload()
-      await failure(page, 'No connection to the gateway').waitFor()
+      await failure(page, 'No connection to the gateway').first().waitFor()
       const failed = await countIn(minute, page, requests)
       t.diagnostic(`in a minute without the gateway: ${show(failed)}`)
-      assert.deepEqual(Object.keys(failed), ['CallListQuery'])
-      atMost(failed.CallListQuery, minute / retry)
-      assert.ok(failed.CallListQuery > 5, 'it tries again by itself')
+      assert.deepEqual(Object.keys(failed).sort(), ['CallListQuery', 'CallPanelQuery'])
+      for (const n of Object.values(failed)) {
+        atMost(n, minute / retry)
+        assert.ok(n > 5, 'each part of the page tries again by itself')
+      }
 
       await site.startGateway()
       const before = requests.length
       await page.clock.runFor(retry * 1000)
       await rows(page).first().waitFor()
-      assert.deepEqual(requests.slice(before).map(operation), ['CallListQuery'], 'one request recovers the list')
+      await until('the call', async () => (await failure(page, 'No connection to the gateway').count()) === 0)
+      const recovery = count(requests.slice(before))
+      assert.equal(recovery.CallListQuery, 1, 'one request recovers the list')
+      atMost(recovery.CallPanelQuery, 1) // the second is a poll
       const recovered = await countIn(minute, page, requests)
       t.diagnostic(`in the minute after: ${show(recovered)}`)
       assert.equal(recovered.CallListQuery, undefined)
       atMost(recovered.CallListPageQuery, minute / listPoll)
+      atMost(recovered.CallPanelQuery, minute / callPoll)
       atMost(recovered.useUnfinishedCallsQuery, minute / rowPoll)
       assert.ok(recovered.CallListPageQuery > 5, 'it polls')
       await context.close()
