@@ -127,7 +127,7 @@ export async function takeExample(name) {
 /** Runs a script of an example, and returns its output. */
 export async function runScript({ folder }, script, settings = {}) {
   const args = script === 'start' ? ['start'] : ['run', script]
-  const { stdout } = await run('npm', ['--silent', ...args], { cwd: folder, env: environment(settings), timeout: 60_000 })
+  const { stdout } = await run('npm', ['--silent', ...args], { cwd: folder, env: environment(settings), timeout: 120_000 })
   return stdout
 }
 

@@ -29,7 +29,7 @@ for (const development of [true, false]) {
     it('polls what is visible, after the gateway was away', async (t) => {
       const { page, context, requests } = await enterPage()
       await rows(page).filter({ hasText: 'In progress' }).first().click()
-      await page.getByRole('region', { name: 'Call' }).getByText('In progress').first().waitFor()
+      await page.getByRole('region', { name: 'Call' }).getByRole('heading').first().waitFor()
       await site.stopGateway()
       await page.reload()
       await failure(page, 'No connection to the gateway').first().waitFor()
