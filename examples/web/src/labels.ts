@@ -35,7 +35,7 @@ const callLabels: Record<string, string> = {
   NO_ANSWER: 'No answer',
   NO_INTERNATIONAL_PERMISSION: 'Country not allowed',
   PRECONDITION_FAILED: 'A condition was not met',
-  NON_CLASSIFIED_ERROR: 'Failed',
+  NON_CLASSIFIED_ERROR: 'Unknown reason',
   // CallEndedBy
   AGENT: 'The agent',
   USER: 'The person called',
