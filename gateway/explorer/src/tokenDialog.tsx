@@ -11,7 +11,7 @@ export function TokenDialog() {
 function Dialog({ rejected }: { rejected: boolean }) {
   const dialog = useRef<HTMLDialogElement>(null)
   const [trying, setTrying] = useState(false)
-  const [error, setError] = useState(rejected ? 'The gateway no longer accepts the token that you entered.' : '')
+  const [error, setError] = useState(rejected ? 'The gateway rejects the token that you entered.' : '')
 
   useEffect(() => dialog.current?.showModal(), [])
 
