@@ -43,7 +43,7 @@ func (p *program) send(t *testing.T, method, path, body string, header ...string
 	return do(t, req)
 }
 
-// refusal reads the one error of an answer in the form of GraphQL.
+// refusal reads the one error of a response in the form of GraphQL.
 func refusal(t *testing.T, resp *http.Response, body string) (message string, extensions map[string]any) {
 	t.Helper()
 	var answer struct {
@@ -60,7 +60,7 @@ func refusal(t *testing.T, resp *http.Response, body string) (message string, ex
 }
 
 // upstreamOf starts a fake upstream of a few calls, and makes the environment for it.
-func upstreamOf(t *testing.T, fault func(int, *http.Request) *fake.Answer, env ...string) map[string]string {
+func upstreamOf(t *testing.T, fault func(int, *http.Request) *fake.Response, env ...string) map[string]string {
 	t.Helper()
 	upstream := fake.New(fake.Config{Seed: 1, Calls: 30})
 	upstream.Behave(func(b *fake.Behaviour) { b.Fault = fault })
@@ -318,7 +318,7 @@ func TestSlowBodiesTakeNoPlace(t *testing.T) {
 		t.Errorf("got %s", body)
 	}
 	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_requests_in_flight 0\n") ||
-		!strings.Contains(body, "\nrevox_graphql_requests_rejected_total 0\n") {
+		!strings.Contains(body, "\nrevox_graphql_requests_rejected_total{reason=\"in_flight\"} 0\n") {
 		t.Errorf("metrics: %s", regexp.MustCompile(`(?m)^revox_graphql_requests_.*$`).FindAllString(body, -1))
 	}
 }
@@ -362,16 +362,19 @@ func TestSlowReadersTakeNoPlace(t *testing.T) {
 	}
 }
 
-// Requests beyond the limit are rejected, and do not disturb those in flight.
+// Requests beyond the limit are rejected, and do not disturb those in flight. Cached responses have no limit.
 func TestShedding(t *testing.T) {
 	const most = 3
 	arrived, goOn := make(chan struct{}, most), make(chan struct{})
-	env := upstreamOf(t, func(int, *http.Request) *fake.Answer {
-		arrived <- struct{}{}
-		<-goOn
+	env := upstreamOf(t, func(_ int, r *http.Request) *fake.Response {
+		if r.FormValue("statuses") != "" {
+			arrived <- struct{}{}
+			<-goOn
+		}
 		return nil
-	}, "GATEWAY_MAX_CONCURRENT_REQUESTS", fmt.Sprint(most), "GATEWAY_CACHE_TTL", "0")
+	}, "GATEWAY_MAX_CONCURRENT_REQUESTS", fmt.Sprint(most), "GATEWAY_CACHE_TTL", "1h")
 	p := start(t, env)
+	cached := p.query(t, smallQuery)
 	answers := make(chan string, most)
 	// Lists of their own: they would share a request for one list.
 	for _, status := range []string{"COMPLETED", "SCHEDULED", "ERRORED"} {
@@ -379,6 +382,10 @@ func TestShedding(t *testing.T) {
 	}
 	for range most {
 		<-arrived
+	}
+	// A cached response needs no slot.
+	if body := p.query(t, smallQuery); body != cached || !strings.Contains(body, `"nodes":[{`) {
+		t.Errorf("the cached response is %s", body)
 	}
 	// Many more change nothing, and other paths respond.
 	var refused atomic.Int64
@@ -399,7 +406,7 @@ func TestShedding(t *testing.T) {
 		t.Errorf("%d of 50 were rejected", refused.Load())
 	}
 	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_requests_in_flight 3\n") ||
-		!strings.Contains(body, "\nrevox_graphql_requests_rejected_total 50\n") {
+		!strings.Contains(body, "\nrevox_graphql_requests_rejected_total{reason=\"in_flight\"} 50\n") {
 		t.Errorf("metrics: %s", regexp.MustCompile(`(?m)^revox_graphql_requests_.*$`).FindAllString(body, -1))
 	}
 	close(goOn)
@@ -419,9 +426,9 @@ func TestShedding(t *testing.T) {
 // Not ready while upstream fails, and ready again by itself once upstream is, though no client asks.
 func TestReadyFollowsUpstream(t *testing.T) {
 	var down atomic.Bool
-	fault := func(int, *http.Request) *fake.Answer {
+	fault := func(int, *http.Request) *fake.Response {
 		if down.Load() {
-			return &fake.Answer{Status: http.StatusInternalServerError}
+			return &fake.Response{Status: http.StatusInternalServerError}
 		}
 		return nil
 	}
@@ -460,7 +467,7 @@ func TestReadyFollowsUpstream(t *testing.T) {
 
 // With forwarding, upstream failing for one credential says nothing about the gateway.
 func TestReadyWithForwarding(t *testing.T) {
-	fault := func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: http.StatusInternalServerError} }
+	fault := func(int, *http.Request) *fake.Response { return &fake.Response{Status: http.StatusInternalServerError} }
 	p := start(t, upstreamOf(t, fault, "REVOX_API_KEY", "", "GATEWAY_CREDENTIALS", "forward"))
 	for { // until the breaker is open, which needs a second
 		_, body := p.send(t, http.MethodPost, "graphql", `{"query": "{ calls { nodes { id } } }"}`, "Content-Type",

@@ -108,8 +108,8 @@ func pageHabits() (habits []habit) {
 }
 
 // afterRequests does something once, when so many requests have come.
-func afterRequests(list *fake.Upstream, n int, do func(list *fake.Upstream)) func(int, *http.Request) *fake.Answer {
-	return func(request int, _ *http.Request) *fake.Answer {
+func afterRequests(list *fake.Upstream, n int, do func(list *fake.Upstream)) func(int, *http.Request) *fake.Response {
+	return func(request int, _ *http.Request) *fake.Response {
 		if request == n {
 			do(list)
 		}
@@ -214,7 +214,7 @@ func movingHabits() (habits []habit) {
 					for _, id := range list.IDs() {
 						moved[id] = false
 					}
-					b.Fault = func(n int, r *http.Request) *fake.Answer {
+					b.Fault = func(n int, r *http.Request) *fake.Response {
 						page, _ := strconv.Atoi(r.URL.Query().Get("page"))
 						size, _ := strconv.Atoi(r.URL.Query().Get("page_size"))
 						from := (page+1)*size + ahead
@@ -336,7 +336,7 @@ func TestReorderedWalk(t *testing.T) {
 	var mu sync.Mutex
 	end := 0 // of the page that came before
 	list.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(_ int, r *http.Request) *fake.Answer {
+		b.Fault = func(_ int, r *http.Request) *fake.Response {
 			mu.Lock()
 			defer mu.Unlock()
 			if ids := list.IDs(); end > 100 && end <= len(ids) { // its last two calls
