@@ -26,13 +26,13 @@ const (
 
 const rootHelp = `A GraphQL gateway over the calls of Revox.
 
-REVOX_API_KEY, in the environment only, is the key that goes to Revox. Without it, and without --credentials=forward,
-the gateway serves made-up demo calls.`
+REVOX_API_KEY, in the environment only, is the key that goes to Revox; --api-key-file names a file that holds it. Without
+a key, and without --credentials=forward, the gateway serves made-up demo calls.`
 
 const queryHelp = `Answer a query, or write all calls to a file, without serving anything.
 
-The command executes queries as the gateway does, with the same settings and REVOX_API_KEY as the only key. Without a
-key it uses the made-up calls of the demo.
+The command executes queries as the gateway does, with the same settings and the gateway's own key. Without a key it
+uses the made-up calls of the demo.
 
 A column is a path such as structuredOutput.address.city. A key that contains a dot takes precedence:
 structuredOutput.a.b is the key "a.b", and where a call has no such key it is the key "b" of the object "a".

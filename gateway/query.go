@@ -46,7 +46,7 @@ func (q *queryOptions) run(ctx context.Context, s *config.Settings, stdout, stde
 		return &export.UsageError{Err: err}
 	}
 	s.CacheBytes, s.ResponseBytes = queryCacheBytes, 0
-	source := s.BaseURL.Redacted() + " " + s.APIKey.Fingerprint("export")
+	source := s.BaseURL.Redacted() + " " + s.Key.Current(slog.Default()).Fingerprint("export")
 	if s.Demo {
 		source = demoSource
 		_, _ = fmt.Fprintln(stderr, "revox-graphql: these are made-up demo calls: set REVOX_API_KEY to see your own")

@@ -143,7 +143,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		if keyRejected && !requestOf(ctx).client.OwnKey {
 			known.code, known.message = errcode.UpstreamUnauthenticated, rejectedKey
 			level = slog.LevelError
-			message = "upstream rejects the gateway's key: set REVOX_API_KEY to one that may list calls"
+			message = "upstream rejects the gateway's key: set REVOX_API_KEY, or REVOX_API_KEY_FILE, to a key that may list calls"
 		}
 		if e.Unsent { // what upstream sent was logged when it came
 			level, message = slog.LevelInfo, "upstream was not asked"

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"revox-graphql/gateway/auth"
-	"revox-graphql/upstream"
 )
 
 // APIKey is the environment variable that holds the key for Revox.
@@ -118,18 +117,17 @@ func Load(flags *pflag.FlagSet, getenv func(string) string, query bool) (*Settin
 	s.Forward = s.Credentials == "forward"
 	s.Host, _, _ = net.SplitHostPort(s.Listen)
 	key := getenv(APIKey)
-	s.Demo = key == "" && !s.Forward
+	s.Demo = key == "" && s.APIKeyFile == "" && !s.Forward
 	if key != "" {
-		key = strings.TrimSpace(key) // a file's last line break comes along easily
-		if err := auth.CheckToken(key); err != nil {
+		var err error
+		if s.Key, err = auth.NewKey(key); err != nil {
 			errs = append(errs, fmt.Errorf("%s %w", APIKey, err))
 		}
-		s.APIKey = upstream.NewCredential(key)
 	}
 	if len(errs) == 0 {
-		errs = s.check()
+		errs = s.check(key != "")
 	} else { // with values of their own
-		errs = append(errs, s.checkCredentials()...)
+		errs = append(errs, s.checkCredentials(key != "")...)
 	}
 	if s.BaseURL == nil {
 		s.BaseURL, _ = url.Parse(defaultBaseURL)
