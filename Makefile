@@ -61,11 +61,12 @@ run: build ## Build and start the gateway. Without REVOX_API_KEY it serves the d
 build: explorer ## Build bin/revox-graphql.
 	$(GO_BUILD) -o bin/revox-graphql .
 
-# The image is from scratch, so the build pulls nothing. For other machines: make image GOARCH=arm64.
+# The image is from scratch, so the build pulls nothing. For other machines: make image GOARCH=arm64. The format of OCI,
+# which Buildah and Podman write by default, has no health checks.
 image: explorer ## Build the container image $IMAGE.
 	GOOS=linux $(GO_BUILD) -o bin/image/revox-graphql .
 	@test -n '$(BUILDER)' || { echo 'make image needs docker, podman or buildah'; exit 1; }
-	$(BUILDER) build --target prebuilt --platform linux/$$(go env GOARCH) --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
+	BUILDAH_FORMAT=docker $(BUILDER) build --target prebuilt --platform linux/$$(go env GOARCH) --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
 
 # Without npm the binary serves a plain page in place of GraphiQL, and everything else works.
 ifneq ($(shell command -v npm),)

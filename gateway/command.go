@@ -26,8 +26,8 @@ const (
 
 const rootHelp = `A GraphQL gateway over the calls of Revox.
 
-REVOX_API_KEY, in the environment only, is the key that goes to Revox; --api-key-file names a file that holds it. Without
-a key, and without --credentials=forward, the gateway serves made-up demo calls.`
+REVOX_API_KEY, in the environment only, is the key that goes to Revox; --api-key-file names a file that holds it.
+Without a key, and without --credentials=forward, the gateway serves made-up demo calls.`
 
 const queryHelp = `Answer a query, or write all calls to a file, without serving anything.
 
@@ -50,6 +50,7 @@ const queryExamples = `  revox-graphql query -d '{ calls(first: 3) { nodes { id 
 type commandLine struct {
 	args    []string
 	getenv  func(string) string
+	stderr  io.Writer
 	check   bool // only the settings
 	version bool
 	query   queryOptions
@@ -81,7 +82,7 @@ type queryOptions struct {
 // newCommand returns the program's command with its subcommands. Cobra adds `completion`.
 func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 	root := &cobra.Command{
-		Use: programName, Long: rootHelp, RunE: func(c *cobra.Command, _ []string) error { return l.serve(c) },
+		Use: programName + " [COMMAND]", Long: rootHelp, RunE: func(c *cobra.Command, _ []string) error { return l.serve(c) },
 	}
 	serve := &cobra.Command{
 		Use: "serve", Short: "Serve GraphQL over HTTP. This is the default command.", Args: cobra.NoArgs, RunE: root.RunE,
@@ -94,7 +95,8 @@ func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 		Use: "version", Short: "Show the version.", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return l.showVersion(c) },
 	}
-	root.AddCommand(serve, query, version)
+	demo, health := l.demoCommand(), l.healthCommand()
+	root.AddCommand(serve, query, demo, health, version)
 	root.SetHelpCommand(l.helpCommand(root))
 	root.InitDefaultCompletionCmd()
 	completion, _, err := root.Find([]string{"completion"})
@@ -105,18 +107,12 @@ func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 		l.parsed = true
 		return c.Help()
 	}
-	flags := root.PersistentFlags()
-	config.Register(flags)
-	for flag, names := range config.Choices() {
-		complete := cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)
-		if err := root.RegisterFlagCompletionFunc(flag, complete); err != nil {
-			panic(err) // the flag exists, and has none yet
-		}
+	for _, c := range []*cobra.Command{root, serve, query} {
+		l.addSettings(c)
 	}
-	flags.BoolVar(&l.check, "check", false, "Check the settings and exit.")
-	flags.BoolVar(&l.version, "version", false, "Show the version.")
+	root.PersistentFlags().BoolVarP(&l.version, "version", "v", false, "Show the version.")
 	l.query.register(query.Flags())
-	for _, c := range []*cobra.Command{root, serve, query, version} {
+	for _, c := range []*cobra.Command{root, serve, query, demo, health, version} {
 		c.SilenceErrors, c.SilenceUsage = true, true
 		c.Flags().BoolP("help", "h", false, "Show this help.")
 		c.Flags().SortFlags, c.PersistentFlags().SortFlags = false, false
@@ -127,6 +123,26 @@ func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 	root.SetErr(io.Discard)
 	root.SetArgs(l.args)
 	return root
+}
+
+// addSettings gives a command the flags of its settings.
+func (l *commandLine) addSettings(c *cobra.Command) {
+	flags := c.Flags()
+	config.Register(flags, c.Name() == queryName)
+	for flag, names := range config.Choices() {
+		if flags.Lookup(flag) != nil {
+			offer(c, flag, names)
+		}
+	}
+	flags.BoolVar(&l.check, "check", false, "Check the settings and exit.")
+}
+
+// offer lets shells complete the value of a flag, which is one of these names.
+func offer(c *cobra.Command, flag string, names []string) {
+	complete := cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)
+	if err := c.RegisterFlagCompletionFunc(flag, complete); err != nil {
+		panic(err) // the flag exists, and has none yet
+	}
 }
 
 func (q *queryOptions) register(flags *pflag.FlagSet) {
@@ -245,6 +261,8 @@ func (l *commandLine) badFlags(c *cobra.Command) error {
 			flag, hasValue = c.Flags().ShorthandLookup(name[1:2]), hasValue || len(name) > 2
 		}
 		switch {
+		case flag == nil && config.IsSetting(strings.TrimLeft(name, "-")):
+			errs = append(errs, fmt.Errorf("%s does not go with %s", name, c.Name()))
 		case flag == nil && name != "-h" && name != "--help":
 			errs = append(errs, unknownFlag(name, names))
 		case flag == nil || flag.NoOptDefVal != "" || hasValue:
@@ -254,11 +272,6 @@ func (l *commandLine) badFlags(c *cobra.Command) error {
 			i++ // its value
 		}
 	}
-	c.Flags().Visit(func(f *pflag.Flag) {
-		if setting, query := config.QueryFlag(f.Name); setting && !query && c.Name() == queryName {
-			errs = append(errs, fmt.Errorf("--%s does not go with %s", f.Name, queryName))
-		}
-	})
 	return errors.Join(errs...)
 }
 
@@ -331,13 +344,12 @@ func writeHelp(c *cobra.Command, w io.Writer) {
 	}
 	own, settings := pflag.NewFlagSet("", pflag.ContinueOnError), pflag.NewFlagSet("", pflag.ContinueOnError)
 	own.SortFlags, settings.SortFlags = false, false
+	_ = c.InheritedFlags() // adds them to Flags
 	c.Flags().VisitAll(func(f *pflag.Flag) {
-		setting, query := config.QueryFlag(f.Name)
-		switch {
-		case !setting:
-			own.AddFlag(f)
-		case query || c.Name() != queryName:
+		if config.Registered(f) {
 			settings.AddFlag(f)
+		} else {
+			own.AddFlag(f)
 		}
 	})
 	var b strings.Builder

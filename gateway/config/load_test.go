@@ -16,7 +16,7 @@ import (
 // parse reads the settings of a command line that serves.
 func parse(env map[string]string, args ...string) (*Settings, error) {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	Register(flags)
+	Register(flags, false)
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}

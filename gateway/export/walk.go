@@ -55,6 +55,18 @@ func (e *UsageError) Error() string { return e.Err.Error() }
 // Unwrap returns the reason.
 func (e *UsageError) Unwrap() error { return e.Err }
 
+// TemporaryError is an error of [Options].Ask that a later request may not have.
+type TemporaryError struct {
+	Err error
+	// RetryAfter is how long to wait before a retry; 0 if that is unknown.
+	RetryAfter time.Duration
+}
+
+func (e *TemporaryError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *TemporaryError) Unwrap() error { return e.Err }
+
 // ErrIncomplete is the error of a walk to the end of the list that could not read every call.
 var ErrIncomplete = errors.New("not all calls could be read")
 
@@ -245,24 +257,32 @@ func (w *walk) report(problem *responseError) {
 func (w *walk) ask(ctx context.Context, request []byte) (*page, error) {
 	const atFirst, atMost = time.Second, 30 * time.Second
 	for waited, wait := time.Duration(0), atFirst; ; wait = min(2*wait, atMost) {
-		response, err := w.Ask(ctx, request)
-		if err != nil {
-			return nil, err
-		}
-		page, err := w.document.read(response)
-		problem, ok := errors.AsType[*responseError](err)
-		if !ok || !problem.temporary() {
+		page, err := w.askOnce(ctx, request)
+		temporary, ok := errors.AsType[*TemporaryError](err)
+		if !ok {
 			return page, err
 		}
-		pause := max(wait, problem.retryAfter())
+		pause := max(wait, temporary.RetryAfter)
 		if waited += pause; waited > w.MaxWait {
 			return nil, err
 		}
-		w.Notify(fmt.Sprintf("%v Retrying in %v.", err, pause))
+		w.Notify(fmt.Sprintf("%s. Retrying in %v.", strings.TrimSuffix(err.Error(), "."), pause))
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-time.After(pause):
 		}
 	}
+}
+
+func (w *walk) askOnce(ctx context.Context, request []byte) (*page, error) {
+	response, err := w.Ask(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	page, err := w.document.read(response)
+	if problem, ok := errors.AsType[*responseError](err); ok && problem.temporary() {
+		err = &TemporaryError{err, problem.retryAfter()}
+	}
+	return page, err
 }
