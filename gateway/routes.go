@@ -44,8 +44,11 @@ func routes(
 		credential: func() upstream.Credential { return s.Key.Current(log) }, forward: s.Forward,
 	}
 	mux, pages := http.NewServeMux(), guard(explorer.Handler())
-	mux.Handle(middleware.GraphQL, graphQL)
-	mux.Handle(middleware.GraphQL+"/{$}", graphQL) // redirecting would lose clients that do not follow a POST
+	endpoint := explorer.Browsers(graphQL)
+	mux.Handle(middleware.GraphQL, endpoint)
+	mux.Handle(middleware.GraphQL+"/{$}", endpoint) // redirecting would lose clients that do not follow a POST
+	mux.Handle("/graphiql", middleware.ReadOnly(guard(explorer.Redirect())))
+	mux.Handle("/graphiql/{$}", middleware.ReadOnly(guard(explorer.Redirect())))
 	mux.Handle("/schema.graphqls", guard(cors(middleware.ReadOnly(text(generated.SDL())))))
 	mux.Handle("/healthz", middleware.ReadOnly(probed(text("ok\n"))))
 	mux.Handle("/readyz", middleware.ReadOnly(probed(ready)))
