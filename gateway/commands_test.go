@@ -3,9 +3,18 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"revox-graphql/upstream/fake"
 )
@@ -112,5 +121,136 @@ func TestDemoCommand(t *testing.T) {
 	p.stop()
 	if err := <-p.stopped; err != nil {
 		t.Error(err)
+	}
+}
+
+// A query is sent to a gateway that runs already, with its token: one document, and a walk that ends in the same file
+// as one that is executed here. Settings of this process do not matter.
+func TestQueryOfAnotherGateway(t *testing.T) {
+	_, env := startREST(t, 230)
+	want, _, _ := command(t.Context(), env, "query", "--all", "--columns", "id,status")
+	env["GATEWAY_TOKENS"] = "secret"
+	p := start(t, env)
+	const document = "{ calls(first: 1) { nodes { __typename } } }"
+	const response = `{"data":{"calls":{"nodes":[{"__typename":"Call"}]}}}` + "\n"
+	path := filepath.Join(t.TempDir(), "calls")
+	for name, test := range map[string]struct {
+		token  string
+		args   []string
+		status int
+		out    string
+		says   string
+	}{
+		"a document":     {"secret", []string{"-d", document}, 0, response, ""},
+		"an error":       {"secret", []string{"-d", "{ nothing }"}, 1, "", "the response has errors"},
+		"no token":       {"", []string{"-d", document}, 1, "", "the response has errors"},
+		"a bad token":    {"not one", []string{"-d", document}, 2, "", "--token (GATEWAY_TOKEN) has white space in it"},
+		"a walk":         {"secret", []string{"--all", "--columns", "id,status"}, 0, want, ""},
+		"to a file":      {"secret", []string{"--all", "--columns", "id,status", "--out", path}, 0, "", ""},
+		"a wrong token":  {"wrong", []string{"--all"}, 1, "", "does not accept the token"},
+		"a setting":      {"secret", []string{"--all", "--cache-ttl=1s"}, 2, "", "--cache-ttl does not go with --url"},
+		"a check":        {"secret", []string{"--all", "--check"}, 2, "", "--check does not go with --url"},
+		"a large page":   {"secret", []string{"--all", "--page-size", "101"}, 2, "", "may be at most 100"},
+		"another server": {"secret", []string{"--all", "--url", p.url + "healthz"}, 1, "", "not with GraphQL"},
+		"nowhere":        {"secret", []string{"--all", "--url", "http://127.0.0.1:1"}, 1, "", "cannot be reached: dial tcp"},
+		"no address":     {"secret", []string{"--all", "--url", "127.0.0.1"}, 2, "", "--url must be the address"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := append([]string{"query", "--url", p.url + "graphql"}, test.args...)
+			if test.token != "" && name != "a document" {
+				args = append(args, "--token", test.token)
+			}
+			out, log, status := command(t.Context(), map[string]string{
+				"GATEWAY_CACHE_TTL": "long", "REVOX_API_KEY": "", "GATEWAY_TOKEN": test.token,
+			}, args...)
+			if status != test.status || test.out != "" && out != test.out || !strings.Contains(log, test.says) ||
+				test.status == 0 && log != "" {
+				t.Errorf("%d, %s, %s", status, out, log)
+			}
+		})
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != want {
+		t.Errorf("the file differs: %v, %s", err, text)
+	}
+	demo := start(t, nil)
+	_, log, status := command(t.Context(), nil, "query", "--url", demo.url, "--all", "--columns", "id", "--out", path)
+	if text, err := os.ReadFile(path); status != 2 || err != nil || string(text) != want ||
+		!strings.Contains(log, "that gateway serves made-up demo calls") {
+		t.Errorf("made-up calls of another gateway: %d, %s", status, log)
+	}
+	if _, log, status := command(t.Context(), nil, "query", "--token", "x", "--all"); status != 2 {
+		t.Errorf("a token without an address: %d, %s", status, log)
+	}
+}
+
+// A walk waits for another gateway that cannot be reached for a moment.
+func TestAnotherGatewayRestarts(t *testing.T) {
+	_, env := startREST(t, 30)
+	p := start(t, env)
+	var asked atomic.Int64
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch asked.Add(1) {
+		case 3:
+			panic(http.ErrAbortHandler)
+		case 4:
+			w.WriteHeader(http.StatusBadGateway)
+		default:
+			target, _ := url.Parse(p.url)
+			httputil.NewSingleHostReverseProxy(target).ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(proxy.Close)
+	out, log, status := command(t.Context(), nil, "query", "--url", proxy.URL, "--all", "--columns", "id",
+		"--page-size", "20")
+	if status != 0 || strings.Count(out, "\n") != 30 || strings.Count(log, "Retrying in ") != 2 {
+		t.Errorf("%d, %s, %s", status, out, log)
+	}
+}
+
+// The formats and bounds of a walk, as the command has them.
+func TestWalkOptions(t *testing.T) {
+	_, env := startREST(t, 230)
+	walk := func(args ...string) string {
+		t.Helper()
+		out, log, status := command(t.Context(), env, append([]string{"query", "--all"}, args...)...)
+		if status != 0 || log != "" {
+			t.Fatalf("%q: %d, %s", args, status, log)
+		}
+		return out
+	}
+	lines := strings.Split(walk("--format", "table"), "\n")
+	status := strings.Index(lines[0], "status")
+	if len(lines) != 232 || status != len("3a846fa9-9ef8-46f3-a124-8cd815c1c9ae")+2 ||
+		!strings.HasPrefix(lines[0], "id ") || !regexp.MustCompile(`^[0-9a-f-]{36}  [A-Z]`).MatchString(lines[230]) {
+		t.Errorf("the table has %d lines:\n%s\n%s", len(lines), lines[0], lines[230])
+	}
+	if table := walk("--format", "table", "--no-header", "--columns", "id"); strings.Count(table, "\n") != 230 {
+		t.Errorf("got %s", table)
+	}
+	if csv := walk("--format", "csv", "--bom", "--columns", "id"); !strings.HasPrefix(csv, "\ufeffid\n") {
+		t.Errorf("got %q", csv[:20])
+	}
+	all := strings.Split(walk("--columns", "id,startedAt"), "\n")
+	const since = "2026-03-14T11:00:00Z"
+	var want []string
+	for _, line := range all[:len(all)-1] {
+		var call struct{ StartedAt *time.Time }
+		if err := json.Unmarshal([]byte(line), &call); err != nil {
+			t.Fatal(err)
+		}
+		if call.StartedAt == nil || call.StartedAt.Format(time.RFC3339) >= since {
+			want = append(want, line)
+		}
+	}
+	got := walk("--columns", "id,startedAt", "--since", since, "--page-size", "20")
+	if len(want) < 20 || len(want) > 200 || got != strings.Join(want, "\n")+"\n" {
+		t.Errorf("%d calls, and not %d", strings.Count(got, "\n"), len(want))
+	}
+	if got := walk("--columns", "id", "--since", since); strings.Count(got, "\n") != len(want) ||
+		strings.Contains(got, "startedAt") {
+		t.Errorf("without the column: %s", got)
+	}
+	if got := walk("--columns", "id", "--since", "2026-03-14"); strings.Count(got, "\n") <= len(want) {
+		t.Errorf("a date: %s", got)
 	}
 }

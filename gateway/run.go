@@ -122,7 +122,9 @@ func (p *invocation) do(ctx context.Context, s *config.Settings, check bool, q *
 		p.warn(log)
 		return checkSettings(s, p.stdout, log)
 	case q != nil:
-		p.warn(log)
+		if q.URL == "" {
+			p.warn(log)
+		}
 		return q.run(ctx, s, p.stdout, p.stderr)
 	default:
 		return p.serve(ctx, s, log)
