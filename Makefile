@@ -17,6 +17,8 @@ GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X revox-graphql/ga
 IMAGE ?= revox-graphql:$(or $(VERSION),latest)
 # The first of these programs that works on this machine.
 BUILDER ?= $(firstword $(foreach builder,docker podman buildah,$(shell $(builder) info >/dev/null 2>&1 && echo $(builder))))
+# The shells for which `revox-graphql completion` writes scripts, beside bash itself.
+SHELLS := /usr/share/bash-completion/bash_completion /usr/bin/fish /usr/bin/zsh
 # apt-get as root, directly or by sudo
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
@@ -155,9 +157,10 @@ deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze ## Test the imag
 /usr/bin/systemd-analyze:
 	$(APT) update && $(APT) install -y --no-install-recommends systemd
 
-# The other programs are GraphQL clients, graphql-js, the graphql-http audits, Chromium, Prometheus, HAProxy and nginx.
+# The other programs are GraphQL clients, graphql-js, the graphql-http audits, Chromium, Prometheus, HAProxy, nginx and
+# shells.
 # For more random requests to compare with graphql-js: make acceptance DIFFERENTIAL=100000.
-acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx ## Test the built gateway with other programs.
+acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx $(SHELLS) ## Test the built gateway with other programs.
 	for folder in examples examples/web test/acceptance test/acceptance/graphql-17; do \
 		(cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
 	cd test/acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
@@ -171,6 +174,9 @@ acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/ng
 
 /usr/sbin/haproxy:
 	$(APT) update && $(APT) install -y --no-install-recommends haproxy
+
+$(SHELLS) &:
+	$(APT) update && $(APT) install -y --no-install-recommends bash-completion fish zsh
 
 screenshots: build $(CHROMIUM) ## Take screenshots of GraphiQL and the example page, also the one in the README.
 	for folder in examples/web test/acceptance; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done

@@ -105,7 +105,8 @@ func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 	}
 	demo, health := l.demoCommand(), l.healthCommand()
 	root.AddCommand(serve, query, demo, health, version)
-	root.SetHelpCommand(l.helpCommand(root))
+	help := l.helpCommand(root)
+	root.SetHelpCommand(help)
 	root.InitDefaultCompletionCmd()
 	completion, _, err := root.Find([]string{"completion"})
 	if err != nil {
@@ -123,9 +124,11 @@ func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 	offer(query, "format", formats())
 	for _, c := range []*cobra.Command{root, serve, query, demo, health, version} {
 		c.SilenceErrors, c.SilenceUsage = true, true
-		c.Flags().BoolP("help", "h", false, "Show this help.")
 		c.Flags().SortFlags, c.PersistentFlags().SortFlags = false, false
 		c.FParseErrWhitelist.UnknownFlags = true // badFlags finds them all, and not the first alone
+	}
+	for _, c := range append([]*cobra.Command{root, help}, root.Commands()...) {
+		c.Flags().BoolP("help", "h", false, "Show this help.")
 	}
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { writeHelp(c, stdout) })
 	root.SetOut(stdout)
@@ -168,7 +171,7 @@ func (q *queryOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&q.Token, "token", "", "With --url: the bearer `TOKEN` for that gateway. Other users of this machine "+
 		"can read a command line, but not the environment. ($"+tokenVariable+")")
 	flags.StringVar(&q.Format, "format", string(export.NDJSON),
-		"With --all: `FORMAT` of the lines, ndjson (one JSON object per line), csv, or table (for people: long texts are cut).")
+		"With --all: `FORMAT` of the lines, ndjson (one JSON object per line), csv, or table (for people: cuts long texts).")
 	flags.StringArrayVar(&q.Columns, "columns", nil,
 		"With --all: the `PATHS` to write, separated by commas, like id,startedAt,structuredOutput.nps,"+
 			"transcript.0.content. Default: all that the document selects.")

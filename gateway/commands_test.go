@@ -4,15 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -183,30 +181,6 @@ func TestQueryOfAnotherGateway(t *testing.T) {
 	}
 }
 
-// A walk waits for another gateway that cannot be reached for a moment.
-func TestAnotherGatewayRestarts(t *testing.T) {
-	_, env := startREST(t, 30)
-	p := start(t, env)
-	var asked atomic.Int64
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch asked.Add(1) {
-		case 3:
-			panic(http.ErrAbortHandler)
-		case 4:
-			w.WriteHeader(http.StatusBadGateway)
-		default:
-			target, _ := url.Parse(p.url)
-			httputil.NewSingleHostReverseProxy(target).ServeHTTP(w, r)
-		}
-	}))
-	t.Cleanup(proxy.Close)
-	out, log, status := command(t.Context(), nil, "query", "--url", proxy.URL, "--all", "--columns", "id",
-		"--page-size", "20")
-	if status != 0 || strings.Count(out, "\n") != 30 || strings.Count(log, "Retrying in ") != 2 {
-		t.Errorf("%d, %s, %s", status, out, log)
-	}
-}
-
 // The formats and bounds of a walk, as the command has them.
 func TestWalkOptions(t *testing.T) {
 	_, env := startREST(t, 230)
@@ -252,5 +226,59 @@ func TestWalkOptions(t *testing.T) {
 	}
 	if got := walk("--columns", "id", "--since", "2026-03-14"); strings.Count(got, "\n") <= len(want) {
 		t.Errorf("a date: %s", got)
+	}
+}
+
+// Every command has a help, by a flag and by a word, which says what the command does; and wrong use of it has the exit
+// status 2 and says nothing on standard output.
+func TestCommands(t *testing.T) {
+	names := []string{"help"} // Cobra adds it later
+	for _, c := range (&commandLine{}).newCommand(io.Discard).Commands() {
+		names = append(names, c.Name())
+	}
+	slices.Sort(names)
+	if want := []string{"completion", "demo", "health", "help", "query", "serve", "version"}; !slices.Equal(names, want) {
+		t.Errorf("the commands are %q", names)
+	}
+	overview, _, _ := command(t.Context(), nil, "help")
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			help, log, status := command(t.Context(), nil, name, "--help")
+			if status != 0 || log != "" || !strings.Contains(help, "Usage:\n  revox-graphql "+name) ||
+				!strings.Contains(help, "--help ") || !strings.Contains(help, "--version ") {
+				t.Errorf("%d, %s, %s", status, log, help)
+			}
+			if word, log, status := command(t.Context(), nil, "help", name); status != 0 || log != "" || word != help {
+				t.Errorf("by a word: %d, %s, %s", status, log, word)
+			}
+			if !regexp.MustCompile(`(?m)^  ` + name + ` +[A-Z]`).MatchString(overview) {
+				t.Errorf("it is missing in the overview: %s", overview)
+			}
+			for _, line := range strings.Split(help, "\n") {
+				if len([]rune(line)) > 120 {
+					t.Errorf("a long line: %s", line)
+				}
+			}
+			for _, wrong := range [][]string{{"--nope"}, {"-z"}, {"one", "two", "three"}, {"--help=perhaps"}} {
+				out, log, status := command(t.Context(), nil, append([]string{name}, wrong...)...)
+				if status != 2 || out != "" || log == "" {
+					t.Errorf("%q: %d, %s, %s", wrong, status, out, log)
+				}
+			}
+		})
+	}
+	text := documentation(t)
+	help, _, _ := command(t.Context(), nil, "demo", "--help")
+	_, faults, _ := strings.Cut(help, "The faults:\n")
+	faults, flags, _ := strings.Cut(faults, "Usage:")
+	for _, name := range regexp.MustCompile(`(?m)^  (\w+) `).FindAllStringSubmatch(faults, -1) {
+		if !strings.Contains(text, "`"+name[1]+"`") {
+			t.Errorf("the documentation lacks the fault %s", name[1])
+		}
+	}
+	for _, name := range regexp.MustCompile(`(?m)^ +--([a-z-]+)`).FindAllStringSubmatch(flags, -1) {
+		if !strings.Contains(text, "`--"+name[1]) {
+			t.Errorf("the documentation lacks --%s", name[1])
+		}
 	}
 }
