@@ -254,7 +254,7 @@ func TestCommands(t *testing.T) {
 			if !regexp.MustCompile(`(?m)^  ` + name + ` +[A-Z]`).MatchString(overview) {
 				t.Errorf("it is missing in the overview: %s", overview)
 			}
-			for _, line := range strings.Split(help, "\n") {
+			for line := range strings.SplitSeq(help, "\n") {
 				if len([]rune(line)) > 120 {
 					t.Errorf("a long line: %s", line)
 				}

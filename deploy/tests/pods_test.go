@@ -84,7 +84,8 @@ func TestPodsFitTheirMemory(t *testing.T) {
 	}
 }
 
-// The gateway accepts the environment of its pods, and the files of the key and the tokens are where the pods mount them.
+// The gateway accepts the environment of its pods, and the files of the key and the tokens are where the pods mount
+// them.
 func TestPodsHaveValidSettings(t *testing.T) {
 	c := apply(t)
 	container, volume := c.container(), c.deployment.Spec.Template.Spec.Volumes[0].Secret
