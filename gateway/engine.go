@@ -88,7 +88,7 @@ func newEngine(
 	// Bodies of a few kilobytes are not counted, so a quarter of the requests may have the largest body.
 	control := admission.New(s.MaxConcurrentRequests, max(1, s.MaxConcurrentRequests/4)*s.MaxRequestBytes,
 		writingBytes, budget)
-	telemetry.RegisterAdmission(registry, control.InFlight, control.Rejected)
+	telemetry.RegisterAdmission(registry, control)
 	graphQL, err := graph.NewHandler(graph.Options{
 		Calls:               cache,
 		Known:               cache,

@@ -318,7 +318,7 @@ func TestSlowBodiesTakeNoPlace(t *testing.T) {
 		t.Errorf("got %s", body)
 	}
 	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_requests_in_flight 0\n") ||
-		!strings.Contains(body, "\nrevox_graphql_requests_rejected_total 0\n") {
+		!strings.Contains(body, "\nrevox_graphql_requests_rejected_total{reason=\"in_flight\"} 0\n") {
 		t.Errorf("metrics: %s", regexp.MustCompile(`(?m)^revox_graphql_requests_.*$`).FindAllString(body, -1))
 	}
 }
@@ -362,16 +362,19 @@ func TestSlowReadersTakeNoPlace(t *testing.T) {
 	}
 }
 
-// Requests beyond the limit are rejected, and do not disturb those in flight.
+// Requests beyond the limit are rejected, and do not disturb those in flight. Cached responses have no limit.
 func TestShedding(t *testing.T) {
 	const most = 3
 	arrived, goOn := make(chan struct{}, most), make(chan struct{})
-	env := upstreamOf(t, func(int, *http.Request) *fake.Answer {
-		arrived <- struct{}{}
-		<-goOn
+	env := upstreamOf(t, func(_ int, r *http.Request) *fake.Answer {
+		if r.FormValue("statuses") != "" {
+			arrived <- struct{}{}
+			<-goOn
+		}
 		return nil
-	}, "GATEWAY_MAX_CONCURRENT_REQUESTS", fmt.Sprint(most), "GATEWAY_CACHE_TTL", "0")
+	}, "GATEWAY_MAX_CONCURRENT_REQUESTS", fmt.Sprint(most), "GATEWAY_CACHE_TTL", "1h")
 	p := start(t, env)
+	cached := p.query(t, smallQuery)
 	answers := make(chan string, most)
 	// Lists of their own: they would share a request for one list.
 	for _, status := range []string{"COMPLETED", "SCHEDULED", "ERRORED"} {
@@ -379,6 +382,10 @@ func TestShedding(t *testing.T) {
 	}
 	for range most {
 		<-arrived
+	}
+	// A cached response needs no slot.
+	if body := p.query(t, smallQuery); body != cached || !strings.Contains(body, `"nodes":[{`) {
+		t.Errorf("the cached response is %s", body)
 	}
 	// Many more change nothing, and other paths respond.
 	var refused atomic.Int64
@@ -399,7 +406,7 @@ func TestShedding(t *testing.T) {
 		t.Errorf("%d of 50 were rejected", refused.Load())
 	}
 	if _, body := p.get(t, "metrics"); !strings.Contains(body, "\nrevox_graphql_requests_in_flight 3\n") ||
-		!strings.Contains(body, "\nrevox_graphql_requests_rejected_total 50\n") {
+		!strings.Contains(body, "\nrevox_graphql_requests_rejected_total{reason=\"in_flight\"} 50\n") {
 		t.Errorf("metrics: %s", regexp.MustCompile(`(?m)^revox_graphql_requests_.*$`).FindAllString(body, -1))
 	}
 	close(goOn)

@@ -56,7 +56,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	if _, rejected := post(strings.NewReader(strings.Repeat(" ", size)), size); rejected != nil {
 		t.Errorf("bytes are still counted: %+v", rejected)
 	}
-	if control.Rejected() == 0 { // the slow one may have met the large one, too
+	if control.Rejected(admission.BodyBytes) == 0 { // the slow one may have met the large one, too
 		t.Error("no rejection is counted")
 	}
 }
@@ -72,7 +72,7 @@ func TestARefusalLeavesItsConnection(t *testing.T) {
 			if _, rejected := readText(w, r, 1<<20, control); rejected != nil {
 				t.Error(rejected.errors)
 			}
-			if _, err := control.Enter(); err == nil {
+			if admitted := control.Begin(); admitted.Enter() == nil {
 				t.Error("there is a slot")
 			}
 			x := &exchange{w: w, r: r, contentType: applicationJSON, report: &Report{}}
@@ -143,8 +143,8 @@ func TestResponsesAreCounted(t *testing.T) {
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
-					admitted, err := control.Enter()
-					if err != nil {
+					admitted := control.Begin()
+					if err := admitted.Enter(); err != nil {
 						t.Error(err)
 					}
 					x := &exchange{
@@ -165,8 +165,8 @@ func TestResponsesAreCounted(t *testing.T) {
 					t.Errorf("the report is %+v", report)
 				}
 				fast := slowtest.New(1e6, 1<<20)
-				admitted, err := control.Enter()
-				if err != nil {
+				admitted := control.Begin()
+				if err := admitted.Enter(); err != nil {
 					t.Fatal(err)
 				}
 				x := &exchange{

@@ -96,7 +96,8 @@ func TestDecompressedBodiesAreCounted(t *testing.T) {
 		t.Fatalf("it has %d bytes", len(body))
 	}
 	status, _, answer := g.post(t, body, http.Header{"Content-Encoding": {"gzip"}})
-	if code := decode(t, answer).code(t); status != 503 || code != "OVERLOADED" || control.Rejected() != 1 {
+	rejected := control.Rejected(admission.BodyBytes)
+	if code := decode(t, answer).code(t); status != 503 || code != "OVERLOADED" || rejected != 1 {
 		t.Errorf("%d %s", status, answer)
 	}
 	if status, _, answer := g.post(t, compressed(t, typename), http.Header{"Content-Encoding": {"gzip"}}); status != 200 {

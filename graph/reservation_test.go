@@ -219,8 +219,8 @@ func TestSharedBodiesAreCountedOnce(t *testing.T) {
 			done[i] = make(chan struct{})
 			go func() {
 				defer close(done[i])
-				admitted, err := control.Enter()
-				if err != nil {
+				admitted := control.Begin()
+				if err := admitted.Enter(); err != nil {
 					t.Error(err)
 				}
 				x := &exchange{

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"revox-graphql/graph/admission"
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream/pagecache"
 )
@@ -27,7 +28,7 @@ func described(t *testing.T) map[string]bool {
 	budget.Account("one")
 	RegisterMemory(registry, budget)
 	RegisterServing(registry, Serving{})
-	RegisterAdmission(registry, nil, nil)
+	RegisterAdmission(registry, admission.New(1, 1, 1, nil))
 	NewRequests(registry, RequestOptions{})
 	descriptions := make(chan *prometheus.Desc)
 	go func() {

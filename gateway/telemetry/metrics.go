@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"revox-graphql/graph/admission"
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream/pagecache"
 )
@@ -98,10 +99,14 @@ func RegisterServing(registry prometheus.Registerer, s Serving) {
 
 // RegisterAdmission registers the metrics of admission control: how many requests are in flight, and how many were
 // rejected because too many were.
-func RegisterAdmission(registry prometheus.Registerer, inFlight func() int, rejected func() uint64) {
+func RegisterAdmission(registry prometheus.Registerer, control *admission.Controller) {
 	m := newMetrics(registry)
-	m.readGauge("requests_in_flight", "GraphQL requests that have been read and have no response yet.", inFlight)
-	m.readCounter("requests_rejected_total", "GraphQL requests rejected because too many were in flight.", rejected)
+	m.readGauge("requests_in_flight", "GraphQL requests that have been read and have no response yet.", control.InFlight)
+	for _, reason := range admission.Reasons() {
+		m.readCounter("requests_rejected_total", "GraphQL requests rejected with OVERLOADED, by the bound: in_flight "+
+			"(GATEWAY_MAX_CONCURRENT_REQUESTS), body_bytes (of requests being read) or memory (GATEWAY_MEMORY_LIMIT).",
+			func() uint64 { return control.Rejected(reason) }, "reason", reason.String())
+	}
 }
 
 // RegisterCache registers the metrics of a page cache.

@@ -5,10 +5,11 @@
 // slower with every one that is rejected. So no request waits in a queue, and connections stay open, since new ones
 // cost more than a rejection.
 //
-// A [Controller] has these bounds. A request takes a slot when its body has been read. If it took one before, a client
-// that sends a byte per second would hold the slot for as long as reading may take, and a thousand of them would keep
-// all others out. What a request takes while it is read is memory: bodies that are larger than a connection's own
-// buffers are counted together, as far as they have come ([Body]). A request gives its slot back before its response is
+// A [Controller] has these bounds. A request takes a slot when its body has been read ([Request.Enter]). If it took one
+// before, a client that sends a byte per second would hold the slot for as long as reading may take, and a thousand of
+// them would keep all others out. What a request takes while it is read is memory: bodies that are larger than a
+// connection's own buffers are counted together, as far as they have come ([Body]). A request whose response is cached
+// takes no slot: to reject it would cost as much as to respond. A request gives its slot back before its response is
 // written, see writing.go. In between it takes memory, which it reserves before it begins ([Request.Reserve]), by the
 // size that its response is expected to have ([Sizes]).
 //
@@ -33,7 +34,7 @@ type Controller struct {
 	slots        chan struct{}
 	bodies       atomic.Int64 // bytes
 	maxBodyBytes int64
-	rejected     atomic.Uint64
+	rejected     [numReasons]atomic.Uint64
 	writing      writing
 
 	// The accounts in the memory of the process; nil counts nothing.
@@ -56,12 +57,29 @@ func New(requests, bodyBytes, responseBytes int, budget *memory.Budget) *Control
 // InFlight is how many requests have a slot: they have been read, and their responses are not yet being written.
 func (c *Controller) InFlight() int { return len(c.slots) }
 
-// Rejected is how many requests were rejected.
-func (c *Controller) Rejected() uint64 { return c.rejected.Load() }
+// Reason is the bound for which a request is rejected.
+type Reason int
+
+// The reasons.
+const (
+	InFlight  Reason = iota // all slots are taken
+	BodyBytes               // the bodies that are being read have too many bytes
+	Memory                  // there is no memory to reserve
+	numReasons
+)
+
+// Reasons are all reasons.
+func Reasons() []Reason { return []Reason{InFlight, BodyBytes, Memory} }
+
+// String is the reason as a label of a metric.
+func (r Reason) String() string { return [numReasons]string{"in_flight", "body_bytes", "memory"}[r] }
+
+// Rejected is how many requests were rejected for a reason.
+func (c *Controller) Rejected(reason Reason) uint64 { return c.rejected[reason].Load() }
 
 // reject counts a request that is rejected.
-func (c *Controller) reject() error {
-	c.rejected.Add(1)
+func (c *Controller) reject(reason Reason) error {
+	c.rejected[reason].Add(1)
 	return ErrOverloaded
 }
 
@@ -121,9 +139,13 @@ func (r *countedReader) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
 	b.size += int64(n)
 	c := b.control
-	if c.bodies.Add(int64(n)) > c.maxBodyBytes || !c.reading.Reserve(bodyFactor*int64(n)) {
-		b.unreserved, b.rejected = int64(n), true
-		return n, c.reject()
+	reason := BodyBytes
+	if c.bodies.Add(int64(n)) <= c.maxBodyBytes {
+		if c.reading.Reserve(bodyFactor * int64(n)) {
+			return n, err
+		}
+		reason = Memory
 	}
-	return n, err
+	b.unreserved, b.rejected = int64(n), true
+	return n, c.reject(reason)
 }

@@ -9,15 +9,12 @@ import (
 // A request takes a slot, reserves memory for its response, and gives both back.
 func Example() {
 	control := admission.New(1, 1<<20, 1<<20, nil) // one request at once
-	first, err := control.Enter()
-	fmt.Println(err, first.Reserve(100, 64<<10, 0), control.InFlight())
-
-	_, err = control.Enter()
-	fmt.Println(err, control.Rejected())
+	first, second := control.Begin(), control.Begin()
+	fmt.Println(first.Enter(), first.Reserve(100, 64<<10, 0), control.InFlight())
+	fmt.Println(second.Enter(), control.Rejected(admission.InFlight))
 
 	first.End()
-	_, err = control.Enter()
-	fmt.Println(err)
+	fmt.Println(second.Enter())
 	// Output:
 	// <nil> <nil> 1
 	// too much is in flight 1

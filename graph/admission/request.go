@@ -33,16 +33,21 @@ const (
 	minRoom = 64 << 10
 )
 
-// Enter begins a request, which takes a slot. The error is [ErrOverloaded] if there is none.
-func (c *Controller) Enter() (Request, error) {
-	if c == nil {
-		return Request{}, nil
+// Begin begins a request, which has no slot yet. A response that need not be made takes none: it is written at once,
+// however many requests are in flight.
+func (c *Controller) Begin() Request { return Request{control: c} }
+
+// Enter takes a slot. The error is [ErrOverloaded] if there is none.
+func (r *Request) Enter() error {
+	if !r.Bounded() {
+		return nil
 	}
 	select {
-	case c.slots <- struct{}{}:
-		return Request{control: c, inFlight: true}, nil
+	case r.control.slots <- struct{}{}:
+		r.inFlight = true
+		return nil
 	default:
-		return Request{}, c.reject()
+		return r.control.reject(InFlight)
 	}
 }
 
@@ -92,7 +97,7 @@ func (r *Request) take(bytes int) bool {
 		if !r.exhausted {
 			r.exhausted = true
 			r.control.writing.shed()
-			_ = r.control.reject()
+			_ = r.control.reject(Memory)
 		}
 		return false
 	}

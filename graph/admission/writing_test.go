@@ -102,12 +102,12 @@ func TestRejectionsForMemoryCutOffStalledClients(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		for i, want := range [][]int{{}, {1}, {1, 2}, {1, 2}} { // after 3, 6, 9 and 12 seconds
-			request, err := control.Enter()
-			if err != nil {
+			request := control.Begin()
+			if err := request.Enter(); err != nil {
 				t.Fatal(err)
 			}
-			if err := request.Reserve(100, 1000, 0); !errors.Is(err, ErrOverloaded) || control.Rejected() != uint64(i)+1 {
-				t.Errorf("%v, %d were rejected", err, control.Rejected())
+			if err := request.Reserve(100, 1000, 0); !errors.Is(err, ErrOverloaded) || control.Rejected(Memory) != uint64(i)+1 {
+				t.Errorf("%v, %d were rejected", err, control.Rejected(Memory))
 			}
 			request.End()
 			synctest.Wait()

@@ -72,7 +72,7 @@ func (o *options) runWorkload(ctx context.Context, l workload, long time.Duratio
 	failed := []error{wait(done, endTimeout)}
 	r.requests, r.atOnce = s.up.Requests.Load()-earlier, s.up.TakeMaxInFlight()
 	r.after = s.normal(ctx, brief)
-	failed = append(failed, s.settle(ctx, level))
+	failed = append(failed, s.settle(ctx, level), s.noteRejections(ctx))
 	for _, n := range []*normalReplies{r.during, r.after} {
 		failed = append(failed, n.failed(l.coldFails))
 	}

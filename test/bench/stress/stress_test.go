@@ -129,8 +129,11 @@ func TestCursors(t *testing.T) {
 }
 
 func TestReadTexts(t *testing.T) {
-	text := []byte("# HELP go_goroutines Number.\ngo_goroutines 31\ngo_goroutines_more 7\nprocess_open_fds 1.2e+01\n")
-	for name, want := range map[string]int{"go_goroutines": 31, "process_open_fds": 12, "go": 0} {
+	text := []byte("# HELP go_goroutines Number.\ngo_goroutines 31\ngo_goroutines_more 7\nprocess_open_fds 1.2e+01\n" +
+		"rejected_total{reason=\"memory\"} 5\n")
+	for name, want := range map[string]int{
+		"go_goroutines": 31, "process_open_fds": 12, "go": 0, `rejected_total{reason="memory"}`: 5,
+	} {
 		if got := metric(text, name); got != want {
 			t.Errorf("%s is %d, not %d", name, got, want)
 		}

@@ -74,26 +74,56 @@ func (s *target) takeNotes() []string {
 // resources are counts that must not leak.
 type resources struct{ goroutines, files int }
 
-// resources reads the gateway's own metrics. They are for one reader at a time, so it retries.
+// resources reads the gateway's own metrics. They are for one reader at a time, so that is repeated.
 func (s *target) resources(ctx context.Context) (resources, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	body, err := s.metrics(ctx)
+	if err != nil {
+		return resources{}, err
+	}
+	l := resources{metric(body, "go_goroutines"), metric(body, "process_open_fds")}
+	if l.goroutines == 0 {
+		err = errors.New("/metrics has no go_goroutines")
+	}
+	return l, err
+}
+
+// metrics reads the gateway's metrics until that succeeds or ctx is done.
+func (s *target) metrics(ctx context.Context) ([]byte, error) {
 	for {
 		body, err := load.Get(ctx, s.Client, s.Gateway.URL+"metrics")
-		if err == nil {
-			l := resources{metric(body, "go_goroutines"), metric(body, "process_open_fds")}
-			if l.goroutines == 0 {
-				err = errors.New("/metrics has no go_goroutines")
-			}
-			return l, err
-		}
-		if servers.Sleep(ctx, 100*time.Millisecond) != nil {
-			return resources{}, err
+		if err == nil || servers.Sleep(ctx, 100*time.Millisecond) != nil {
+			return body, err
 		}
 	}
 }
 
-// metric returns the value of a metric without labels; 0 if there is none.
+// noteRejections adds to the row how many requests the gateway has rejected because it was overloaded, by the bound.
+func (s *target) noteRejections(ctx context.Context) error {
+	body, err := s.metrics(ctx)
+	if err != nil {
+		return err
+	}
+	var found []string
+	for _, bound := range []struct{ name, series string }{
+		{"in flight", `requests_rejected_total{reason="in_flight"}`},
+		{"body bytes", `requests_rejected_total{reason="body_bytes"}`},
+		{"memory", `requests_rejected_total{reason="memory"}`},
+		{"waiters of pages", `page_cache_misses_total{result="rejected"}`},
+		{"waiters of the upstream", `upstream_rejected_total{reason="overloaded"}`},
+	} {
+		if n := metric(body, "revox_graphql_"+bound.series); n > 0 {
+			found = append(found, fmt.Sprintf("%s %d", bound.name, n))
+		}
+	}
+	if found != nil {
+		s.note("rejected for %s", strings.Join(found, ", "))
+	}
+	return nil
+}
+
+// metric returns the value of a series, its name with its labels; 0 if there is none.
 func metric(text []byte, name string) int {
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
 		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
