@@ -107,7 +107,8 @@ func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 	root.AddCommand(serve, query, demo, health, version)
 	help := l.helpCommand(root)
 	root.SetHelpCommand(help)
-	root.InitDefaultCompletionCmd()
+	root.SetOut(stdout)
+	root.InitDefaultCompletionCmd() // its commands write to what is set by now
 	completion, _, err := root.Find([]string{"completion"})
 	if err != nil {
 		panic(err)
@@ -131,7 +132,6 @@ func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 		c.Flags().BoolP("help", "h", false, "Show this help.")
 	}
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { writeHelp(c, stdout) })
-	root.SetOut(stdout)
 	root.SetErr(io.Discard)
 	root.SetArgs(l.args)
 	return root

@@ -43,7 +43,7 @@ func TestHealth(t *testing.T) {
 	check(0, "ok\n")
 	check(0, "ok\n", "--ready")
 	list.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: http.StatusInternalServerError} }
+		b.Fault = func(int, *http.Request) *fake.Response { return &fake.Response{Status: http.StatusInternalServerError} }
 	})
 	for ready := true; ready; { // until the circuit breaker opens
 		p.query(t, "{ calls(first: 1) { nodes { id } } }")

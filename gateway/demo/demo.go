@@ -44,7 +44,7 @@ type Server struct {
 }
 
 // Start serves the demo at an address until [Server.Close] is called. It does not end with ctx, since a gateway whose
-// upstream this is still has to answer the requests in flight.
+// upstream this is still responds to the requests in flight.
 func Start(ctx context.Context, address string, o *Options) (*Server, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {

@@ -141,8 +141,8 @@ func TestWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/call", http.NoBody)
 		began := time.Now()
-		if answer := slow(r, Times{Slow: time.Minute}); answer != nil || time.Since(began) != time.Minute {
-			t.Errorf("%v after %v", answer, time.Since(began))
+		if response := slow(r, Times{Slow: time.Minute}); response != nil || time.Since(began) != time.Minute {
+			t.Errorf("%v after %v", response, time.Since(began))
 		}
 		ctx, leave := context.WithTimeout(t.Context(), time.Hour)
 		defer leave()
@@ -168,8 +168,8 @@ func TestPrecedence(t *testing.T) {
 	inject := Injector(faults, Times{})
 	var statuses []int
 	for n := range 8 {
-		if answer := inject(n, httptest.NewRequest(http.MethodGet, "/favicon.ico", http.NoBody)); answer != nil {
-			t.Errorf("another path gets %d", answer.Status)
+		if response := inject(n, httptest.NewRequest(http.MethodGet, "/favicon.ico", http.NoBody)); response != nil {
+			t.Errorf("another path gets %d", response.Status)
 		}
 		statuses = append(statuses, inject(n, httptest.NewRequest(http.MethodGet, "/api/call", http.NoBody)).Status)
 	}

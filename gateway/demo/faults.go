@@ -31,9 +31,9 @@ type Times struct {
 // kind is one kind of fault.
 type kind struct {
 	name, help string
-	// answer returns the response, nil for that of the list. It may wait, and it may panic with [http.ErrAbortHandler]
+	// response returns what is sent, nil for that of the list. It may wait, and it may panic with [http.ErrAbortHandler]
 	// to close the connection.
-	answer func(r *http.Request, t Times) *fake.Answer
+	response func(r *http.Request, t Times) *fake.Response
 }
 
 // kinds has the faults in the order of the help.
@@ -48,15 +48,15 @@ func kinds() []kind {
 		status(http.StatusGatewayTimeout, "a proxy has waited in vain", nil),
 		{"slow", "the response comes after --slow", slow},
 		{"hang", "no response ever comes", hang},
-		{"close", "the connection is closed in place of a response", func(*http.Request, Times) *fake.Answer {
+		{"close", "the connection is closed in place of a response", func(*http.Request, Times) *fake.Response {
 			panic(http.ErrAbortHandler)
 		}},
 		{"reset", "the connection is reset (TCP RST) in place of a response", reset},
-		{"cut", "half of the response comes, then the connection is closed", func(*http.Request, Times) *fake.Answer {
-			return &fake.Answer{Truncate: true}
+		{"cut", "half of the response comes, then the connection is closed", func(*http.Request, Times) *fake.Response {
+			return &fake.Response{Truncate: true}
 		}},
-		{"garbage", "the response is no JSON", func(*http.Request, Times) *fake.Answer {
-			return &fake.Answer{Body: []byte(`{"calls": [{"id": "3a84`)}
+		{"garbage", "the response is no JSON", func(*http.Request, Times) *fake.Response {
+			return &fake.Response{Body: []byte(`{"calls": [{"id": "3a84`)}
 		}},
 	}
 }
@@ -66,12 +66,12 @@ func status(code int, help string, header func(Times) http.Header) kind {
 	text := http.StatusText(code)
 	body := fmt.Appendf(nil, `{"error":{"code":%q,"message":"%s, because the demo was asked for this fault."}}`,
 		strings.ToLower(strings.ReplaceAll(text, " ", "_")), text)
-	return kind{strconv.Itoa(code), help, func(_ *http.Request, t Times) *fake.Answer {
-		answer := &fake.Answer{Status: code, Body: body}
+	return kind{strconv.Itoa(code), help, func(_ *http.Request, t Times) *fake.Response {
+		response := &fake.Response{Status: code, Body: body}
 		if header != nil {
-			answer.Header = header(t)
+			response.Header = header(t)
 		}
-		return answer
+		return response
 	}}
 }
 
@@ -80,14 +80,14 @@ func retryAfter(t Times) http.Header {
 	return http.Header{"Retry-After": {strconv.Itoa(seconds)}}
 }
 
-func badGateway(*http.Request, Times) *fake.Answer {
-	return &fake.Answer{
+func badGateway(*http.Request, Times) *fake.Response {
+	return &fake.Response{
 		Status: http.StatusBadGateway, Header: http.Header{"Content-Type": {"text/html"}},
 		Body: []byte("<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"),
 	}
 }
 
-func slow(r *http.Request, t Times) *fake.Answer {
+func slow(r *http.Request, t Times) *fake.Response {
 	select {
 	case <-time.After(t.Slow):
 	case <-r.Context().Done():
@@ -95,7 +95,7 @@ func slow(r *http.Request, t Times) *fake.Answer {
 	return nil
 }
 
-func hang(r *http.Request, _ Times) *fake.Answer {
+func hang(r *http.Request, _ Times) *fake.Response {
 	<-r.Context().Done()
 	panic(http.ErrAbortHandler)
 }
@@ -108,7 +108,7 @@ func withConnection(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connection{}, c)
 }
 
-func reset(r *http.Request, _ Times) *fake.Answer {
+func reset(r *http.Request, _ Times) *fake.Response {
 	if c, ok := r.Context().Value(connection{}).(*net.TCPConn); ok {
 		_ = c.SetLinger(0) // closing it then sends RST
 	}
@@ -152,11 +152,11 @@ func Help() string {
 
 // Injector returns a function for [fake.Behaviour.Fault]. It counts the requests for calls. Where several faults are
 // due at one request, the one that comes least often takes precedence, or it would never come.
-func Injector(faults []Fault, t Times) func(n int, r *http.Request) *fake.Answer {
+func Injector(faults []Fault, t Times) func(n int, r *http.Request) *fake.Response {
 	faults = slices.Clone(faults)
 	slices.SortStableFunc(faults, func(a, b Fault) int { return b.Every - a.Every })
 	var requests atomic.Int64
-	return func(_ int, r *http.Request) *fake.Answer {
+	return func(_ int, r *http.Request) *fake.Response {
 		if !strings.HasSuffix(r.URL.Path, "/call") {
 			return nil
 		}
@@ -164,7 +164,7 @@ func Injector(faults []Fault, t Times) func(n int, r *http.Request) *fake.Answer
 		for _, f := range faults {
 			if n%int64(f.Every) == 0 {
 				note(r.Context(), f.name)
-				return f.answer(r, t)
+				return f.response(r, t)
 			}
 		}
 		return nil
