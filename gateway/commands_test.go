@@ -45,7 +45,7 @@ func TestHealth(t *testing.T) {
 	list.Behave(func(b *fake.Behaviour) {
 		b.Fault = func(int, *http.Request) *fake.Response { return &fake.Response{Status: http.StatusInternalServerError} }
 	})
-	for ready := true; ready; { // until the circuit breaker opens
+	for n, ready := 0, true; ready && n < 50; n++ { // until the circuit breaker opens
 		p.query(t, "{ calls(first: 1) { nodes { id } } }")
 		resp, _ := p.get(t, "readyz")
 		ready = resp.StatusCode == http.StatusOK
