@@ -25,6 +25,7 @@ import (
 	"revox-graphql/gateway/export"
 	"revox-graphql/gateway/remote"
 	"revox-graphql/graph/generated"
+	"revox-graphql/graph/pagination"
 	"revox-graphql/internal/middleware"
 	"revox-graphql/upstream"
 )
@@ -101,15 +102,24 @@ func (q *queryOptions) engine(ctx context.Context, s *config.Settings, log io.Wr
 			return nil, err
 		}
 	}
+	var walk *pagination.Walk // nil: a single request
+	if q.All {
+		walk = pagination.NewWalk(!q.Update) // an update mostly ends with the first page
+	}
 	engine, err := newEngine(
 		s,
 		nil,
 		prometheus.NewRegistry(),
 		nil,
+		walk,
 		slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	)
-	if err != nil {
+	stop := func() {
+		walk.Close()
 		stopDemo()
+	}
+	if err != nil {
+		stop()
 		return nil, err
 	}
 	from := &source{
@@ -117,7 +127,7 @@ func (q *queryOptions) engine(ctx context.Context, s *config.Settings, log io.Wr
 		name: s.BaseURL.Redacted() + " " + s.Key.Current(slog.Default()).Fingerprint("export"), pageSize: s.MaxPageSize,
 		close: func() {
 			engine.stop()
-			stopDemo()
+			stop()
 		},
 	}
 	if s.Demo {
@@ -164,6 +174,9 @@ func (q *queryOptions) walk(ctx context.Context, o *export.Options, terminal *te
 	o.Rows = export.RowOptions{Format: export.Format(q.Format), Columns: q.Columns, Header: q.Header, BOM: q.BOM}
 	o.Notify = func(line string) { _, _ = fmt.Fprintln(terminal, "revox-graphql:", line) }
 	info, err := os.Stat(q.Out)
+	if q.Update {
+		return q.bringUpToDate(ctx, o, info)
+	}
 	direct := q.Out == "" || err == nil && isOutput(info, stdout)
 	if q.Progress && terminal.shows && (!direct || !isTerminal(stdout)) {
 		o.Progress = terminal
@@ -186,6 +199,19 @@ func (q *queryOptions) walk(ctx context.Context, o *export.Options, terminal *te
 	default:
 		return export.WalkFile(ctx, o, q.Out)
 	}
+}
+
+// bringUpToDate updates a file; info is nil where there is none. It shows no progress: how many calls are new is not
+// known.
+func (q *queryOptions) bringUpToDate(ctx context.Context, o *export.Options, info os.FileInfo) error {
+	switch {
+	case info != nil && !info.Mode().IsRegular():
+		return &export.UsageError{Err: fmt.Errorf("--out %s is no file, and --update brings a file up to date", q.Out)}
+	case info != nil && o.Source == demoSource:
+		return &export.UsageError{Err: fmt.Errorf("--out %s exists, and made-up demo calls would be added: "+
+			"set REVOX_API_KEY to add your own", q.Out)}
+	}
+	return export.UpdateFile(ctx, o, q.Out, export.UpdateOptions{Changes: q.Changes, Grace: q.Grace})
 }
 
 // isOutput reports whether a file is standard output, as /dev/stdout is.

@@ -19,8 +19,9 @@ import (
 type Resolver struct {
 	pages     *pagination.Lists
 	known     upstream.Finder
-	maxCount  int // largest `first` or `last`
-	maxScan   int // pages that a look-up by id may read
+	maxCount  int              // largest `first` or `last`
+	maxScan   int              // pages that a look-up by id may read
+	walk      *pagination.Walk // that all requests are part of; nil: none
 	arguments *encode.Arguments
 }
 
@@ -34,7 +35,7 @@ func (r *Resolver) reader(
 	return r.pages.Reader(pagination.Request{
 		List:      upstream.List{Credential: req.client.Credential, Statuses: statuses},
 		NotBefore: req.notBefore, Refresh: req.noCache,
-		Deadline: req.deadline, Budget: budget, Reads: req.reads,
+		Deadline: req.deadline, Budget: budget, Reads: req.reads, Walk: r.walk,
 	})
 }
 
