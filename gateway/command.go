@@ -355,6 +355,21 @@ func (q *queryOptions) validate() error {
 			errs = append(errs, errors.New(text))
 		}
 	}
+	reject(q.File != "" && q.Document != "", "give the document either as a file or by --document")
+	reject(!q.All && q.File == "" && q.Document == "",
+		"give a document: a file, - for standard input, or --document; or read all calls with --all")
+	reject(q.File == "-" && q.Variables == "-", "the document and the variables cannot both be standard input")
+	reject(q.Token != "" && q.URL == "", "--token requires --url")
+	reject(q.All && q.Pretty, "--pretty does not go with --all")
+	reject(q.PageSize < 1, fmt.Sprintf("--page-size must be at least 1, and is %d", q.PageSize))
+	reject(q.MaxWait < 0, "--max-wait must not be negative")
+	q.validateExport(reject)
+	q.validateUpdate(reject)
+	return errors.Join(errs...)
+}
+
+// validateExport rejects what does not go with --all, or not together there.
+func (q *queryOptions) validateExport(reject func(bad bool, text string)) {
 	var columns []string
 	for _, list := range q.Columns {
 		names := export.SplitColumns(list)
@@ -367,31 +382,27 @@ func (q *queryOptions) validate() error {
 	}
 	exporting := q.Format != string(export.NDJSON) || len(q.Columns) > 0 || q.Out != "" || q.After != "" ||
 		q.Since != "" || q.BOM
-	reject(q.File != "" && q.Document != "", "give the document either as a file or by --document")
-	reject(!q.All && q.File == "" && q.Document == "",
-		"give a document: a file, - for standard input, or --document; or read all calls with --all")
-	reject(q.File == "-" && q.Variables == "-", "the document and the variables cannot both be standard input")
 	reject(!slices.Contains(formats(), q.Format),
 		fmt.Sprintf("--format must be one of %s, and is %q", strings.Join(formats(), ", "), q.Format))
 	reject(!q.All && exporting, "--format, --columns, --bom, --out, --after and --since require --all")
 	reject(q.BOM && q.Format != string(export.CSV), "--bom goes with --format=csv only")
 	reject(q.Out != "" && q.Format == string(export.Table), "--format=table goes to standard output, not to --out")
-	reject(q.Token != "" && q.URL == "", "--token requires --url")
 	if q.Since != "" {
 		var ok bool
 		q.since, ok = parseTime(q.Since)
 		reject(!ok, fmt.Sprintf("--since must be like 2026-11-25 or 2026-11-25T08:00:00Z, and is %q", q.Since))
 	}
-	reject(q.All && q.Pretty, "--pretty does not go with --all")
 	reject(q.Out != "" && q.After != "", "--after does not go with --out, which knows where to resume")
+}
+
+// validateUpdate rejects what does not go with --update.
+func (q *queryOptions) validateUpdate(reject func(bad bool, text string)) {
 	reject(q.Update && q.Out == "", "--update requires --all and --out FILE")
 	reject(q.Update && q.Format != string(export.NDJSON), "--update requires --format ndjson")
+	reject(q.Update && q.Since != "", "--since does not go with --update, which would leave out calls of the file")
 	reject(!q.Update && q.Changes != "", "--changes requires --update")
 	reject(q.Changes != "" && q.Changes == q.Out, "--changes and --out name the same file")
 	reject(q.Grace < 0, "--grace must not be negative")
-	reject(q.PageSize < 1, fmt.Sprintf("--page-size must be at least 1, and is %d", q.PageSize))
-	reject(q.MaxWait < 0, "--max-wait must not be negative")
-	return errors.Join(errs...)
 }
 
 // formats are the values of --format.
