@@ -57,6 +57,13 @@ func (d *distant) ListCalls(ctx context.Context, opts upstream.ListCallsOptions)
 	return page, err
 }
 
+// count is how many requests have been responded to.
+func (d *distant) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.requests
+}
+
 const distance100ms = 100 * time.Millisecond
 
 // far is a list of so many rows, 100 ms away.
@@ -229,7 +236,9 @@ func TestTheCallAtASeamIsResorted(t *testing.T) {
 					if by == 1 || by == -1 { // of two neighbours that change places, both have moved
 						moved = append(moved, d.ids[at+by])
 					}
+					d.mu.Lock()
 					d.jump(at, min(at+by, 999))
+					d.mu.Unlock()
 					rest := readAll(t, s)
 					if up {
 						ids = append(rest, ids...)
@@ -389,16 +398,16 @@ func TestWalkIsKeptBetweenRequests(t *testing.T) {
 		began := time.Now()
 		for step(100).HasNext() {
 		}
-		if !slices.Equal(ids, d.ids) || d.requests > 20 || time.Since(began) > 9*distance100ms {
-			t.Errorf("%d calls, %d requests, %v", len(ids), d.requests, time.Since(began))
+		if !slices.Equal(ids, d.ids) || d.count() > 20 || time.Since(began) > 9*distance100ms {
+			t.Errorf("%d calls, %d requests, %v", len(ids), d.count(), time.Since(began))
 		}
 		// A client that pauses is not shown what was read before.
 		after, ids = nil, nil
 		step(100)
 		time.Sleep(aheadLasts)
-		before := d.requests
+		before := d.count()
 		step(50)
-		if d.requests == before {
+		if d.count() == before {
 			t.Error("rows are older than they may be")
 		}
 		// A request that begins elsewhere is no part of the walk.
