@@ -106,6 +106,14 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 			"Not found among the newest calls; older ones were not searched. Walk `calls` to find it.",
 		)
 	}
+	if e, ok := errors.AsType[*pagination.CountLimitError](err); ok {
+		out.Extensions["scannedPages"] = e.Pages
+		return say(
+			errcode.ScanLimitReached,
+			"The list is too long to count the calls that pass the filter in one request. Filter by `startedAt`, or walk "+
+				"`calls` and count.",
+		)
+	}
 	if e, ok := errors.AsType[*upstream.RequestBudgetError](err); ok && e.RetryAfter > 0 {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "searches", e.Limit, e.Limit+1
 		out.Extensions["retryAfter"] = math.Ceil(e.RetryAfter.Seconds())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -33,6 +34,7 @@ type request struct {
 	document  *document.Document      // what is executed
 	wantsCost bool                    // the response reports the cost
 	errors    errorBounds             // which of its errors are reported
+	late      atomic.Bool             // a scan was ended by the deadline: another time it may find more
 }
 
 type requestKey struct{}
@@ -114,7 +116,9 @@ func (h *handler) execute(
 	if key.Encoding != "" && len(made.Body) >= minCompressed && x.admission.Spare(compressing(len(made.Body))) {
 		x.compress(made, key.Encoding)
 	}
-	h.responses.Put(key, made)
+	if !req.late.Load() {
+		h.responses.Put(key, made)
+	}
 	return made, nil
 }
 

@@ -47,7 +47,7 @@ type Options struct {
 	MaxCount int
 	// MaxShift is by how many rows a list may have shifted since a cursor was made, before the cursor expires.
 	MaxShift int
-	// MaxScan is how many pages a look-up by id may read.
+	// MaxScan is how many pages a look-up by id may read, and a scan for a filter.
 	MaxScan int
 	// Timeout bounds the upstream work of one GraphQL request, and MaxUpstreamRequests the requests to upstream that it
 	// may cause; 0 is as many as it takes.
@@ -112,8 +112,10 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 	p := presenter{opts.Log}
 	exec.SetErrorPresenter(p.presentSome)
 	exec.SetRecoverFunc(p.recovered)
+	maxUpstreamRequests := cmp.Or(opts.MaxUpstreamRequests, math.MaxInt)
 	documents, err := document.New(document.Options{
 		Schema: schema.Schema(), Limits: opts.Limits, DefaultCount: relay.DefaultCount, MaxCount: opts.MaxCount,
+		ScanPages:     min(opts.MaxScan, maxUpstreamRequests),
 		Introspection: opts.Introspection, PersistedBytes: opts.PersistedBytes, TrustedDocuments: opts.TrustedDocuments,
 		Memory: opts.Memory, Log: opts.Log,
 	})
@@ -124,7 +126,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		exec: exec, presenter: p, authenticate: opts.Authenticate, documents: documents, admission: opts.Admission,
 		searches: newSearchLimiter(&opts), noCache: admission.NewNoCacheLimiter[upstream.Tenant](opts.NoCacheInterval),
 		sizes: admission.NewSizes[upstream.ListKey](), timeout: opts.Timeout,
-		maxUpstreamRequests: cmp.Or(opts.MaxUpstreamRequests, math.MaxInt), maxRequestBytes: opts.MaxRequestBytes,
+		maxUpstreamRequests: maxUpstreamRequests, maxRequestBytes: opts.MaxRequestBytes,
 		maxResponseBytes: opts.MaxResponseBytes, maxCost: opts.Limits.Cost, demo: opts.Demo,
 	}
 	if opts.Cached && opts.ResponseCacheBytes > 0 {

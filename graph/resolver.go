@@ -9,6 +9,7 @@ import (
 
 	"revox-graphql/graph/document"
 	"revox-graphql/graph/encode"
+	"revox-graphql/graph/filter"
 	"revox-graphql/graph/generated"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
@@ -20,7 +21,7 @@ type Resolver struct {
 	pages     *pagination.Lists
 	known     upstream.Finder
 	maxCount  int // largest `first` or `last`
-	maxScan   int // pages that a look-up by id may read
+	maxScan   int // pages that a look-up by id or a scan may read
 	arguments *encode.Arguments
 }
 
@@ -46,9 +47,13 @@ func (r *Resolver) Calls(
 	last *int,
 	before *string,
 	statuses []upstream.OrderStatus,
+	filter *filter.CallFilter,
 ) (*encode.Connection, error) {
 	plan := r.plan(ctx)
 	args := relay.Arguments{First: first, After: after, Last: last, Before: before}
+	if filter != nil {
+		return r.filtered(ctx, plan, args, statuses, filter)
+	}
 	reader, window, err := r.window(ctx, args, statuses, plan.Selection())
 	if err != nil {
 		return nil, err
@@ -63,6 +68,57 @@ func (r *Resolver) Calls(
 	return c, nil
 }
 
+// filtered resolves `calls` with a filter.
+func (r *Resolver) filtered(
+	ctx context.Context,
+	plan *encode.Plan,
+	args relay.Arguments,
+	statuses []upstream.OrderStatus,
+	input *filter.CallFilter,
+) (*encode.Connection, error) {
+	set, rng, err := r.rangeOf(args, statuses)
+	if err != nil {
+		return nil, err
+	}
+	matching, err := filter.Compile("filter", input)
+	if err != nil {
+		return nil, err
+	}
+	req, n := requestOf(ctx), plan.Selection()
+	page := &pagination.Filtered{}
+	if n.Rows || n.Next || n.Previous || n.Scan {
+		budget := req.search.budget(req.budget, rng, n, r.maxScan)
+		page, err = r.reader(ctx, set, budget).Filtered(ctx, rng, n, matching, r.maxScan)
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, problem := range page.Problems() {
+		graphql.AddError(ctx, problem)
+	}
+	if page.StoppedBy == pagination.Deadline {
+		req.late.Store(true)
+	}
+	c := plan.Connection(ctx, page)
+	c.Scan = &page.Scan
+	if n.Total {
+		c.Total, c.TotalErr = r.reader(ctx, set, req.budget).CountMatching(ctx, matching, r.maxScan)
+	}
+	return c, nil
+}
+
+// rangeOf is the range of rows that the arguments ask for, and of which list.
+func (r *Resolver) rangeOf(
+	args relay.Arguments, statuses []upstream.OrderStatus,
+) (upstream.OrderStatuses, relay.Range, error) {
+	set, err := orderStatuses(statuses)
+	if err != nil {
+		return 0, relay.Range{}, err
+	}
+	rng, err := relay.NewRange(args, uint16(set), r.maxCount)
+	return set, rng, err
+}
+
 // window reads the window of a list that the arguments ask for.
 func (r *Resolver) window(
 	ctx context.Context,
@@ -70,16 +126,12 @@ func (r *Resolver) window(
 	statuses []upstream.OrderStatus,
 	n pagination.Selection,
 ) (*pagination.Reader, *pagination.Window, error) {
-	set, err := orderStatuses(statuses)
-	if err != nil {
-		return nil, nil, err
-	}
-	rng, err := relay.NewRange(args, uint16(set), r.maxCount)
+	set, rng, err := r.rangeOf(args, statuses)
 	if err != nil {
 		return nil, nil, err
 	}
 	req := requestOf(ctx)
-	reader := r.reader(ctx, set, req.search.budget(req.budget, rng, n))
+	reader := r.reader(ctx, set, req.search.budget(req.budget, rng, n, 0))
 	w, err := reader.Window(ctx, rng, n)
 	return reader, w, err
 }

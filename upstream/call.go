@@ -48,6 +48,13 @@ func (c *Call) Milliseconds(from, to Field) (ms int64, ok bool) {
 	return b.ms - a.ms, a.known && b.known
 }
 
+// Moment is one of the times of the call, in milliseconds since 1970; ok is false when it is unknown. It is
+// FieldStartedAt, FieldAnsweredAt or FieldEndedAt.
+func (c *Call) Moment(of Field) (ms int64, ok bool) {
+	m := c.moments[of-FieldStartedAt]
+	return m.ms, m.known
+}
+
 // moment is a time in milliseconds since 1970.
 type moment struct {
 	ms    int64

@@ -236,7 +236,7 @@ func (s *Settings) rows() []row {
 		{
 			flag: "max-scan-pages", variable: "GATEWAY_MAX_SCAN_PAGES", fallback: "20", query: true,
 			value: number(&s.MaxScanPages, 1, 10_000),
-			help:  "How many pages a lookup by id may read.",
+			help:  "How many pages a lookup by id may read, and a scan for a filter.",
 		},
 		{
 			flag: "max-request-bytes", variable: "GATEWAY_MAX_REQUEST_BYTES", fallback: "256KiB", query: true,

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"revox-graphql/graph/encode"
+	"revox-graphql/graph/filter"
 	"revox-graphql/upstream"
 	"strconv"
 	"sync/atomic"
@@ -54,7 +55,7 @@ type ComplexityRoot struct {
 		StartedAt            func(childComplexity int) int
 		Status               func(childComplexity int) int
 		StructuredOutput     func(childComplexity int, keys []string) int
-		Transcript           func(childComplexity int, roles []upstream.TranscriptRole, search *string, first *int, last *int) int
+		Transcript           func(childComplexity int, roles []upstream.TranscriptRole, search *string, context *int, first *int, last *int) int
 		TranscriptEntryCount func(childComplexity int) int
 	}
 
@@ -62,12 +63,20 @@ type ComplexityRoot struct {
 		Edges      func(childComplexity int) int
 		Nodes      func(childComplexity int) int
 		PageInfo   func(childComplexity int) int
+		Scan       func(childComplexity int) int
 		TotalCount func(childComplexity int) int
 	}
 
 	CallEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	CallScan struct {
+		Complete  func(childComplexity int) int
+		Examined  func(childComplexity int) int
+		ReachedAt func(childComplexity int) int
+		StoppedBy func(childComplexity int) int
 	}
 
 	PageInfo struct {
@@ -79,7 +88,7 @@ type ComplexityRoot struct {
 
 	Query struct {
 		Call  func(childComplexity int, id string) int
-		Calls func(childComplexity int, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus) int
+		Calls func(childComplexity int, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus, filter *filter.CallFilter) int
 		Node  func(childComplexity int, id string) int
 		Nodes func(childComplexity int, ids []string) int
 	}
@@ -112,19 +121,20 @@ type CallResolver interface {
 	EndReason(ctx context.Context, obj *encode.Call) (*string, error)
 	EndedBy(ctx context.Context, obj *encode.Call) (*upstream.CallEndedBy, error)
 	RecordingURL(ctx context.Context, obj *encode.Call) (*string, error)
-	StructuredOutput(ctx context.Context, obj *encode.Call, keys []string) (*string, error)
-	Transcript(ctx context.Context, obj *encode.Call, roles []upstream.TranscriptRole, search *string, first *int, last *int) ([]*TranscriptEntry, error)
+	StructuredOutput(ctx context.Context, obj *encode.Call, keys []string) (any, error)
+	Transcript(ctx context.Context, obj *encode.Call, roles []upstream.TranscriptRole, search *string, context *int, first *int, last *int) ([]*TranscriptEntry, error)
 	TranscriptEntryCount(ctx context.Context, obj *encode.Call) (*int, error)
-	Extra(ctx context.Context, obj *encode.Call) (*string, error)
+	Extra(ctx context.Context, obj *encode.Call) (any, error)
 }
 type CallConnectionResolver interface {
 	Edges(ctx context.Context, obj *encode.Connection) ([]*CallEdge, error)
 	Nodes(ctx context.Context, obj *encode.Connection) ([]*encode.Call, error)
 	PageInfo(ctx context.Context, obj *encode.Connection) (*PageInfo, error)
 	TotalCount(ctx context.Context, obj *encode.Connection) (*int, error)
+	Scan(ctx context.Context, obj *encode.Connection) (*CallScan, error)
 }
 type QueryResolver interface {
-	Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus) (*encode.Connection, error)
+	Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus, filter *filter.CallFilter) (*encode.Connection, error)
 	Call(ctx context.Context, id string) (*encode.Call, error)
 	Node(ctx context.Context, id string) (encode.Node, error)
 	Nodes(ctx context.Context, ids []string) ([]encode.Node, error)
@@ -253,7 +263,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Call.Transcript(childComplexity, args["roles"].([]upstream.TranscriptRole), args["search"].(*string), args["first"].(*int), args["last"].(*int)), true
+		return e.ComplexityRoot.Call.Transcript(childComplexity, args["roles"].([]upstream.TranscriptRole), args["search"].(*string), args["context"].(*int), args["first"].(*int), args["last"].(*int)), true
 	case "Call.transcriptEntryCount":
 		if e.ComplexityRoot.Call.TranscriptEntryCount == nil {
 			break
@@ -279,6 +289,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CallConnection.PageInfo(childComplexity), true
+	case "CallConnection.scan":
+		if e.ComplexityRoot.CallConnection.Scan == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallConnection.Scan(childComplexity), true
 	case "CallConnection.totalCount":
 		if e.ComplexityRoot.CallConnection.TotalCount == nil {
 			break
@@ -298,6 +314,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CallEdge.Node(childComplexity), true
+
+	case "CallScan.complete":
+		if e.ComplexityRoot.CallScan.Complete == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallScan.Complete(childComplexity), true
+	case "CallScan.examined":
+		if e.ComplexityRoot.CallScan.Examined == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallScan.Examined(childComplexity), true
+	case "CallScan.reachedAt":
+		if e.ComplexityRoot.CallScan.ReachedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallScan.ReachedAt(childComplexity), true
+	case "CallScan.stoppedBy":
+		if e.ComplexityRoot.CallScan.StoppedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallScan.StoppedBy(childComplexity), true
 
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
@@ -345,7 +386,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Calls(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["statuses"].([]upstream.OrderStatus)), true
+		return e.ComplexityRoot.Query.Calls(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["statuses"].([]upstream.OrderStatus), args["filter"].(*filter.CallFilter)), true
 
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
@@ -415,7 +456,15 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
-		return graphql.NewInputUnmarshalerIndex()
+		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("CallFilter", ec.unmarshalInputCallFilter),
+			graphql.NewInputUnmarshaler("NumberRange", ec.unmarshalInputNumberRange),
+			graphql.NewInputUnmarshaler("TextMatch", ec.unmarshalInputTextMatch),
+			graphql.NewInputUnmarshaler("TimeRange", ec.unmarshalInputTimeRange),
+			graphql.NewInputUnmarshaler("ToolMatch", ec.unmarshalInputToolMatch),
+			graphql.NewInputUnmarshaler("TranscriptMatch", ec.unmarshalInputTranscriptMatch),
+			graphql.NewInputUnmarshaler("ValueMatch", ec.unmarshalInputValueMatch),
+		)
 	}
 	first := true
 
@@ -523,6 +572,12 @@ type Query {
     A cursor is good only for the statuses it was made with, in any order.
     """
     statuses: [CallOrderStatus!]
+    """
+    Only calls that pass this filter. Revox cannot filter so, and the gateway reads the list for it: a page may hold
+    fewer calls than ` + "`" + `first` + "`" + ` or ` + "`" + `last` + "`" + `, or none, although more follow. ` + "`" + `scan` + "`" + ` says how far the gateway has read. Go on
+    from ` + "`" + `endCursor` + "`" + ` (or ` + "`" + `startCursor` + "`" + `) while ` + "`" + `hasNextPage` + "`" + ` (or ` + "`" + `hasPreviousPage` + "`" + `) is true. A cursor is good with any filter.
+    """
+    filter: CallFilter
   ): CallConnection
 
   """
@@ -565,8 +620,135 @@ type CallConnection {
   """
   How many calls the list holds for these ` + "`" + `statuses` + "`" + `, on all pages together. Revox does not tell, so the gateway counts
   with a few extra requests, and only when this field is selected. Null, with an error, when it could not be counted.
+  With a ` + "`" + `filter` + "`" + `, how many of them pass it: for that the whole list is read, and where it is too long for one request
+  this is null with the error ` + "`" + `SCAN_LIMIT_REACHED` + "`" + `.
   """
   totalCount: Int
+  "How far the list was read for this page. Null without a ` + "`" + `filter` + "`" + `."
+  scan: CallScan
+}
+
+"What the gateway has read of the list, to find the calls that pass a filter."
+type CallScan {
+  "How many calls were looked at, whether they passed the filter or not."
+  examined: Int!
+  "Why the gateway has stopped reading."
+  stoppedBy: ScanStop!
+  "True when no further call can pass the filter in this direction: ` + "`" + `stoppedBy` + "`" + ` is ` + "`" + `END_OF_LIST` + "`" + ` or ` + "`" + `TIME_RANGE` + "`" + `."
+  complete: Boolean!
+  "When the last call started that was looked at, of those that have started: how far back the list was read. Null when there is none."
+  reachedAt: DateTime
+}
+
+"Why the gateway has stopped reading the list for a filter."
+enum ScanStop {
+  "As many calls were found as were asked for."
+  PAGE_FULL
+  "The list has ended, or the range between ` + "`" + `after` + "`" + ` and ` + "`" + `before` + "`" + ` has."
+  END_OF_LIST
+  """
+  The calls that follow all started outside of the filter's ` + "`" + `startedAt` + "`" + `. This is so only in a list that is ordered by that
+  time, as far as it was read; in any other list the gateway reads on.
+  """
+  TIME_RANGE
+  "As many calls were read as one request may read. Go on from ` + "`" + `endCursor` + "`" + `, or ` + "`" + `startCursor` + "`" + ` with ` + "`" + `last` + "`" + `."
+  SCAN_LIMIT
+  "The time for one request was over. Go on from ` + "`" + `endCursor` + "`" + `, or ` + "`" + `startCursor` + "`" + ` with ` + "`" + `last` + "`" + `."
+  DEADLINE
+}
+
+"""
+Which calls are wanted. Every member that is given must hold; a list means “any of these”. A member that is absent or null
+is no condition. An empty list is an error, because no call would fit it. A filter may have 100 conditions in all.
+"""
+input CallFilter {
+  "When dialling began. A call that has not started never fits."
+  startedAt: TimeRange
+  "How long they were connected, in seconds. A call without a duration never fits."
+  durationSeconds: NumberRange
+  "The status of the call, which is not that of its order: see ` + "`" + `calls(statuses:)` + "`" + `."
+  status: [CallStatus!]
+  "Who, or what, picked up."
+  result: [CallResult!]
+  "Why the call could not be put through."
+  dialError: [DialError!]
+  "Who ended the call."
+  endedBy: [CallEndedBy!]
+  "Why the call ended, in Revox's own words, each in full."
+  endReason: [String!]
+  "The number that was called."
+  phoneNumber: TextMatch
+  "What was said."
+  transcript: TranscriptMatch
+  "A tool that the agent used."
+  tool: ToolMatch
+  "What the agent found out. All of these must hold."
+  structuredOutput: [ValueMatch!]
+  "One of these filters must hold, or several. ` + "`" + `anyOf` + "`" + ` and ` + "`" + `not` + "`" + ` may be nested three deep."
+  anyOf: [CallFilter!]
+  "This filter must not hold."
+  not: CallFilter
+}
+
+"A range of times. It is half open, so that neighbouring ranges meet: the first moment is part of it, the last one is not."
+input TimeRange {
+  "Not earlier than this."
+  from: DateTime
+  "Earlier than this."
+  before: DateTime
+}
+
+"A range of numbers. Both ends are part of it."
+input NumberRange {
+  "At least this."
+  min: Float
+  "At most this."
+  max: Float
+}
+
+"A condition on a text. Exactly one member must be given."
+input TextMatch {
+  "The text is this one."
+  is: String
+  "The text begins with this one."
+  startsWith: String
+  "The text contains this one."
+  contains: String
+}
+
+"A condition on what was said."
+input TranscriptMatch {
+  "Some entry contains this text, ignoring case, as ` + "`" + `transcript(search:)` + "`" + ` finds it."
+  contains: String!
+  "Only entries of these roles count. Every role when absent or null."
+  roles: [TranscriptRole!]
+}
+
+"A condition on the use of a tool: some transcript entry of the role ` + "`" + `TOOL` + "`" + ` fits both members. Without any member, some tool was used."
+input ToolMatch {
+  "The name of the tool."
+  name: String
+  "True for a use that failed, false for one that did not."
+  failed: Boolean
+}
+
+"""
+A condition on one value of ` + "`" + `structuredOutput` + "`" + `. Give ` + "`" + `path` + "`" + `, and exactly one of: ` + "`" + `is` + "`" + `; ` + "`" + `exists` + "`" + `; ` + "`" + `min` + "`" + `, ` + "`" + `max` + "`" + ` or both.
+"""
+input ValueMatch {
+  """
+  Where the value is: keys with dots in between, such as ` + "`" + `customer.city` + "`" + `. A number is the place in a list, from 0. A
+  backslash before a dot makes the dot part of a key.
+  """
+  path: String!
+  "The value is this one: any JSON. Numbers are equal by their value, objects whatever the order of their keys."
+  is: JSON
+  "The value is a number, and at least this."
+  min: Float
+  "The value is a number, and at most this."
+  max: Float
+  "True when there must be a value other than null, false when there must be none."
+  exists: Boolean
 }
 
 "One call of a page, with its place in the list."
@@ -583,9 +765,15 @@ type PageInfo {
   hasNextPage: Boolean!
   "True when the list has a call before the first one of this page."
   hasPreviousPage: Boolean!
-  "The cursor of the first call of this page, for ` + "`" + `before` + "`" + `. Null when the page is empty."
+  """
+  The cursor of the first call of this page, for ` + "`" + `before` + "`" + `. Null when the page is empty. With a ` + "`" + `filter` + "`" + ` and ` + "`" + `last` + "`" + `, where
+  the gateway has stopped reading, also when the page is empty.
+  """
   startCursor: String
-  "The cursor of the last call of this page, for ` + "`" + `after` + "`" + `. Null when the page is empty."
+  """
+  The cursor of the last call of this page, for ` + "`" + `after` + "`" + `. Null when the page is empty. With a ` + "`" + `filter` + "`" + `, where the gateway
+  has stopped reading, also when the page is empty.
+  """
   endCursor: String
 }
 
@@ -635,8 +823,13 @@ type Call implements Node {
   transcript(
     "Keep only what these roles said. Every role when absent or null."
     roles: [TranscriptRole!]
-    "Keep only entries whose ` + "`" + `content` + "`" + ` contains this text, ignoring case."
+    """
+    Keep only entries whose ` + "`" + `content` + "`" + ` contains this text, ignoring case: ` + "`" + `STRASSE` + "`" + ` finds ` + "`" + `Straße` + "`" + `. A letter with an
+    accent is found however it is encoded, and is another letter than the one without it.
+    """
     search: String
+    "With ` + "`" + `search` + "`" + `: keep also this many entries on either side of each that was found, 0 to 100. They count in ` + "`" + `first` + "`" + ` and ` + "`" + `last` + "`" + `."
+    context: Int
     "Keep at most this many entries from the start of what is left. Not together with ` + "`" + `last` + "`" + `."
     first: Int
     "Keep at most this many entries from the end of what is left, in their usual order. Not together with ` + "`" + `first` + "`" + `."
@@ -826,6 +1019,8 @@ func (ec *executionContext) childFields_CallConnection(ctx context.Context, fiel
 		return ec.fieldContext_CallConnection_pageInfo(ctx, field)
 	case "totalCount":
 		return ec.fieldContext_CallConnection_totalCount(ctx, field)
+	case "scan":
+		return ec.fieldContext_CallConnection_scan(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CallConnection", field.Name)
 }
@@ -838,6 +1033,20 @@ func (ec *executionContext) childFields_CallEdge(ctx context.Context, field grap
 		return ec.fieldContext_CallEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CallEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_CallScan(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "examined":
+		return ec.fieldContext_CallScan_examined(ctx, field)
+	case "stoppedBy":
+		return ec.fieldContext_CallScan_stoppedBy(ctx, field)
+	case "complete":
+		return ec.fieldContext_CallScan_complete(ctx, field)
+	case "reachedAt":
+		return ec.fieldContext_CallScan_reachedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CallScan", field.Name)
 }
 
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1021,22 +1230,30 @@ func (ec *executionContext) field_Call_transcript_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["search"] = arg1
-	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "context",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["first"] = arg2
-	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+	args["context"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["last"] = arg3
+	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
 	return args, nil
 }
 
@@ -1111,6 +1328,14 @@ func (ec *executionContext) field_Query_calls_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["statuses"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*filter.CallFilter, error) {
+			return ec.unmarshalOCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg5
 	return args, nil
 }
 
@@ -1528,8 +1753,8 @@ func (ec *executionContext) _Call_structuredOutput(ctx context.Context, field gr
 			return ec.Resolvers.Call().StructuredOutput(ctx, obj, fc.Args["keys"].([]string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOJSON2ᚖstring(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v any) graphql.Marshaler {
+			return ec.marshalOJSON2interface(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1569,7 +1794,7 @@ func (ec *executionContext) _Call_transcript(ctx context.Context, field graphql.
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Call().Transcript(ctx, obj, fc.Args["roles"].([]upstream.TranscriptRole), fc.Args["search"].(*string), fc.Args["first"].(*int), fc.Args["last"].(*int))
+			return ec.Resolvers.Call().Transcript(ctx, obj, fc.Args["roles"].([]upstream.TranscriptRole), fc.Args["search"].(*string), fc.Args["context"].(*int), fc.Args["first"].(*int), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*TranscriptEntry) graphql.Marshaler {
@@ -1638,8 +1863,8 @@ func (ec *executionContext) _Call_extra(ctx context.Context, field graphql.Colle
 			return ec.Resolvers.Call().Extra(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOJSON2ᚖstring(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v any) graphql.Marshaler {
+			return ec.marshalOJSON2interface(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1768,6 +1993,38 @@ func (ec *executionContext) fieldContext_CallConnection_totalCount(_ context.Con
 	return graphql.NewScalarFieldContext("CallConnection", field, true, true, "Int")
 }
 
+func (ec *executionContext) _CallConnection_scan(ctx context.Context, field graphql.CollectedField, obj *encode.Connection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallConnection_scan(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.CallConnection().Scan(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *CallScan) graphql.Marshaler {
+			return ec.marshalOCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋgeneratedᚐCallScan(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallConnection_scan(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CallConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CallScan(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _CallEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *CallEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1821,6 +2078,98 @@ func (ec *executionContext) fieldContext_CallEdge_node(_ context.Context, field 
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _CallScan_examined(ctx context.Context, field graphql.CollectedField, obj *CallScan) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallScan_examined(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Examined, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallScan_examined(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallScan", field, false, false, "Int")
+}
+
+func (ec *executionContext) _CallScan_stoppedBy(ctx context.Context, field graphql.CollectedField, obj *CallScan) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallScan_stoppedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StoppedBy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v ScanStop) graphql.Marshaler {
+			return ec.marshalNScanStop2revoxᚑgraphqlᚋgraphᚋgeneratedᚐScanStop(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallScan_stoppedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallScan", field, false, false, "ScanStop")
+}
+
+func (ec *executionContext) _CallScan_complete(ctx context.Context, field graphql.CollectedField, obj *CallScan) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallScan_complete(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Complete, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallScan_complete(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallScan", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _CallScan_reachedAt(ctx context.Context, field graphql.CollectedField, obj *CallScan) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallScan_reachedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ReachedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallScan_reachedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallScan", field, false, false, "DateTime")
 }
 
 func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
@@ -1925,7 +2274,7 @@ func (ec *executionContext) _Query_calls(ctx context.Context, field graphql.Coll
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Calls(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["statuses"].([]upstream.OrderStatus))
+			return ec.Resolvers.Query().Calls(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["statuses"].([]upstream.OrderStatus), fc.Args["filter"].(*filter.CallFilter))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *encode.Connection) graphql.Marshaler {
@@ -2271,8 +2620,8 @@ func (ec *executionContext) _TranscriptEntry_toolArguments(ctx context.Context, 
 			return obj.ToolArguments, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOJSON2ᚖstring(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v any) graphql.Marshaler {
+			return ec.marshalOJSON2interface(ctx, selections, v)
 		},
 		true,
 		false,
@@ -3378,6 +3727,454 @@ func (ec *executionContext) fieldContext___Type_isOneOf(_ context.Context, field
 
 // region    **************************** input.gotpl *****************************
 
+func (ec *executionContext) unmarshalInputCallFilter(ctx context.Context, obj any) (*filter.CallFilter, error) {
+	var it filter.CallFilter
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"startedAt", "durationSeconds", "status", "result", "dialError", "endedBy", "endReason", "phoneNumber", "transcript", "tool", "structuredOutput", "anyOf", "not"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "startedAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("startedAt"))
+			data, err := ec.unmarshalOTimeRange2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐTimeRange(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.StartedAt = data
+		case "durationSeconds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("durationSeconds"))
+			data, err := ec.unmarshalONumberRange2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐNumberRange(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.DurationSeconds = data
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := ec.unmarshalOCallStatus2ᚕrevoxᚑgraphqlᚋupstreamᚐCallStatusᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Status = data
+		case "result":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("result"))
+			data, err := ec.unmarshalOCallResult2ᚕrevoxᚑgraphqlᚋupstreamᚐCallResultᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Result = data
+		case "dialError":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dialError"))
+			data, err := ec.unmarshalODialError2ᚕrevoxᚑgraphqlᚋupstreamᚐDialErrorᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.DialError = data
+		case "endedBy":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("endedBy"))
+			data, err := ec.unmarshalOCallEndedBy2ᚕrevoxᚑgraphqlᚋupstreamᚐCallEndedByᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.EndedBy = data
+		case "endReason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("endReason"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.EndReason = data
+		case "phoneNumber":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("phoneNumber"))
+			data, err := ec.unmarshalOTextMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐTextMatch(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.PhoneNumber = data
+		case "transcript":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("transcript"))
+			data, err := ec.unmarshalOTranscriptMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐTranscriptMatch(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Transcript = data
+		case "tool":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tool"))
+			data, err := ec.unmarshalOToolMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐToolMatch(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Tool = data
+		case "structuredOutput":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("structuredOutput"))
+			data, err := ec.unmarshalOValueMatch2ᚕᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐValueMatchᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.StructuredOutput = data
+		case "anyOf":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("anyOf"))
+			data, err := ec.unmarshalOCallFilter2ᚕᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilterᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.AnyOf = data
+		case "not":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("not"))
+			data, err := ec.unmarshalOCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilter(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Not = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalCallFilter unmarshals raw into the CallFilter input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCallFilter(ctx context.Context, raw any) (*filter.CallFilter, error) {
+	var out *filter.CallFilter
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CallFilter", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputNumberRange(ctx context.Context, obj any) (*filter.NumberRange, error) {
+	var it filter.NumberRange
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"min", "max"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "min":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("min"))
+			data, err := ec.unmarshalOFloat2ᚖfloat64(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Min = data
+		case "max":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("max"))
+			data, err := ec.unmarshalOFloat2ᚖfloat64(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Max = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalNumberRange unmarshals raw into the NumberRange input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalNumberRange(ctx context.Context, raw any) (*filter.NumberRange, error) {
+	var out *filter.NumberRange
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "NumberRange", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputTextMatch(ctx context.Context, obj any) (*filter.TextMatch, error) {
+	var it filter.TextMatch
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"is", "startsWith", "contains"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "is":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("is"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Is = data
+		case "startsWith":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("startsWith"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.StartsWith = data
+		case "contains":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contains"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Contains = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalTextMatch unmarshals raw into the TextMatch input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalTextMatch(ctx context.Context, raw any) (*filter.TextMatch, error) {
+	var out *filter.TextMatch
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "TextMatch", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputTimeRange(ctx context.Context, obj any) (*filter.TimeRange, error) {
+	var it filter.TimeRange
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"from", "before"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "from":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
+			data, err := ec.unmarshalODateTime2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.From = data
+		case "before":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("before"))
+			data, err := ec.unmarshalODateTime2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Before = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalTimeRange unmarshals raw into the TimeRange input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalTimeRange(ctx context.Context, raw any) (*filter.TimeRange, error) {
+	var out *filter.TimeRange
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "TimeRange", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputToolMatch(ctx context.Context, obj any) (*filter.ToolMatch, error) {
+	var it filter.ToolMatch
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "failed"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Name = data
+		case "failed":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("failed"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Failed = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalToolMatch unmarshals raw into the ToolMatch input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalToolMatch(ctx context.Context, raw any) (*filter.ToolMatch, error) {
+	var out *filter.ToolMatch
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ToolMatch", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputTranscriptMatch(ctx context.Context, obj any) (*filter.TranscriptMatch, error) {
+	var it filter.TranscriptMatch
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"contains", "roles"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "contains":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contains"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Contains = data
+		case "roles":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("roles"))
+			data, err := ec.unmarshalOTranscriptRole2ᚕrevoxᚑgraphqlᚋupstreamᚐTranscriptRoleᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Roles = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalTranscriptMatch unmarshals raw into the TranscriptMatch input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalTranscriptMatch(ctx context.Context, raw any) (*filter.TranscriptMatch, error) {
+	var out *filter.TranscriptMatch
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "TranscriptMatch", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputValueMatch(ctx context.Context, obj any) (*filter.ValueMatch, error) {
+	var it filter.ValueMatch
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"path", "is", "min", "max", "exists"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "path":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("path"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Path = data
+		case "is":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("is"))
+			data, err := ec.unmarshalOJSON2interface(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Is = data
+		case "min":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("min"))
+			data, err := ec.unmarshalOFloat2ᚖfloat64(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Min = data
+		case "max":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("max"))
+			data, err := ec.unmarshalOFloat2ᚖfloat64(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Max = data
+		case "exists":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("exists"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Exists = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalValueMatch unmarshals raw into the ValueMatch input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalValueMatch(ctx context.Context, raw any) (*filter.ValueMatch, error) {
+	var out *filter.ValueMatch
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ValueMatch", raw, &out)
+	return out, err
+}
+
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
@@ -3569,6 +4366,12 @@ func (ec *executionContext) _CallConnection(ctx context.Context, sel ast.Selecti
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._CallConnection_totalCount(ctx, field, obj)
 				})
+		case "scan":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._CallConnection_scan(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -3605,6 +4408,54 @@ func (ec *executionContext) _CallEdge(ctx context.Context, sel ast.SelectionSet,
 		case "node":
 			out.Values[i] = ec._CallEdge_node(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var callScanImplementors = []string{"CallScan"}
+
+func (ec *executionContext) _CallScan(ctx context.Context, sel ast.SelectionSet, obj *CallScan) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, callScanImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CallScan")
+		case "examined":
+			out.Values[i] = ec._CallScan_examined(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "stoppedBy":
+			out.Values[i] = ec._CallScan_stoppedBy(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "complete":
+			out.Values[i] = ec._CallScan_complete(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reachedAt":
+			out.Values[i] = ec._CallScan_reachedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -4228,6 +5079,41 @@ func (ec *executionContext) marshalNCallEdge2ᚖrevoxᚑgraphqlᚋgraphᚋgenera
 	return ec._CallEdge(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy(ctx context.Context, v any) (upstream.CallEndedBy, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy(ctx context.Context, sel ast.SelectionSet, v upstream.CallEndedBy) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "CallEndedBy!")
+	}
+	return res
+}
+
+var (
+	unmarshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy = map[string]upstream.CallEndedBy{
+		"AGENT":        upstream.CallEndedByAgent,
+		"USER":         upstream.CallEndedByUser,
+		"SYSTEM":       upstream.CallEndedBySystem,
+		"UNRECOGNIZED": upstream.CallEndedByUnrecognized,
+	}
+	marshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy = map[upstream.CallEndedBy]string{
+		upstream.CallEndedByAgent:        "AGENT",
+		upstream.CallEndedByUser:         "USER",
+		upstream.CallEndedBySystem:       "SYSTEM",
+		upstream.CallEndedByUnrecognized: "UNRECOGNIZED",
+	}
+)
+
+func (ec *executionContext) unmarshalNCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilter(ctx context.Context, v any) (*filter.CallFilter, error) {
+	res, err := ec.unmarshalInputCallFilter(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNCallOrderStatus2revoxᚑgraphqlᚋupstreamᚐOrderStatus(ctx context.Context, v any) (upstream.OrderStatus, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := unmarshalNCallOrderStatus2revoxᚑgraphqlᚋupstreamᚐOrderStatus[tmp]
@@ -4264,6 +5150,40 @@ var (
 	}
 )
 
+func (ec *executionContext) unmarshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult(ctx context.Context, v any) (upstream.CallResult, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult(ctx context.Context, sel ast.SelectionSet, v upstream.CallResult) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "CallResult!")
+	}
+	return res
+}
+
+var (
+	unmarshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult = map[string]upstream.CallResult{
+		"IVR":                  upstream.CallResultIVR,
+		"VOICEMAIL":            upstream.CallResultVoicemail,
+		"HUMAN":                upstream.CallResultHuman,
+		"UNKNOWN":              upstream.CallResultUnknown,
+		"IOS_SCREENING_FILTER": upstream.CallResultIOSScreeningFilter,
+		"UNRECOGNIZED":         upstream.CallResultUnrecognized,
+	}
+	marshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult = map[upstream.CallResult]string{
+		upstream.CallResultIVR:                "IVR",
+		upstream.CallResultVoicemail:          "VOICEMAIL",
+		upstream.CallResultHuman:              "HUMAN",
+		upstream.CallResultUnknown:            "UNKNOWN",
+		upstream.CallResultIOSScreeningFilter: "IOS_SCREENING_FILTER",
+		upstream.CallResultUnrecognized:       "UNRECOGNIZED",
+	}
+)
+
 func (ec *executionContext) unmarshalNCallStatus2revoxᚑgraphqlᚋupstreamᚐCallStatus(ctx context.Context, v any) (upstream.CallStatus, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := unmarshalNCallStatus2revoxᚑgraphqlᚋupstreamᚐCallStatus[tmp]
@@ -4295,6 +5215,46 @@ var (
 		upstream.CallStatusCompleted:    "COMPLETED",
 		upstream.CallStatusError:        "ERROR",
 		upstream.CallStatusUnrecognized: "UNRECOGNIZED",
+	}
+)
+
+func (ec *executionContext) unmarshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError(ctx context.Context, v any) (upstream.DialError, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError(ctx context.Context, sel ast.SelectionSet, v upstream.DialError) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "DialError!")
+	}
+	return res
+}
+
+var (
+	unmarshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError = map[string]upstream.DialError{
+		"NUMBER_NON_ATTRIBUTED":       upstream.DialErrorNumberNonAttributed,
+		"TOO_MANY_CALLS":              upstream.DialErrorTooManyCalls,
+		"BUSY":                        upstream.DialErrorBusy,
+		"TEMPORARILY_UNAVAILABLE":     upstream.DialErrorTemporarilyUnavailable,
+		"NO_ANSWER":                   upstream.DialErrorNoAnswer,
+		"NO_INTERNATIONAL_PERMISSION": upstream.DialErrorNoInternationalPermission,
+		"PRECONDITION_FAILED":         upstream.DialErrorPreconditionFailed,
+		"NON_CLASSIFIED_ERROR":        upstream.DialErrorNonClassifiedError,
+		"UNRECOGNIZED":                upstream.DialErrorUnrecognized,
+	}
+	marshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError = map[upstream.DialError]string{
+		upstream.DialErrorNumberNonAttributed:       "NUMBER_NON_ATTRIBUTED",
+		upstream.DialErrorTooManyCalls:              "TOO_MANY_CALLS",
+		upstream.DialErrorBusy:                      "BUSY",
+		upstream.DialErrorTemporarilyUnavailable:    "TEMPORARILY_UNAVAILABLE",
+		upstream.DialErrorNoAnswer:                  "NO_ANSWER",
+		upstream.DialErrorNoInternationalPermission: "NO_INTERNATIONAL_PERMISSION",
+		upstream.DialErrorPreconditionFailed:        "PRECONDITION_FAILED",
+		upstream.DialErrorNonClassifiedError:        "NON_CLASSIFIED_ERROR",
+		upstream.DialErrorUnrecognized:              "UNRECOGNIZED",
 	}
 )
 
@@ -4373,6 +5333,16 @@ func (ec *executionContext) marshalNPageInfo2ᚖrevoxᚑgraphqlᚋgraphᚋgenera
 	return ec._PageInfo(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNScanStop2revoxᚑgraphqlᚋgraphᚋgeneratedᚐScanStop(ctx context.Context, v any) (ScanStop, error) {
+	var res ScanStop
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNScanStop2revoxᚑgraphqlᚋgraphᚋgeneratedᚐScanStop(ctx context.Context, sel ast.SelectionSet, v ScanStop) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -4424,6 +5394,11 @@ var (
 		upstream.TranscriptRoleUnrecognized: "UNRECOGNIZED",
 	}
 )
+
+func (ec *executionContext) unmarshalNValueMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐValueMatch(ctx context.Context, v any) (*filter.ValueMatch, error) {
+	res, err := ec.unmarshalInputValueMatch(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
 
 func (ec *executionContext) marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
 	return ec.___Directive(ctx, sel, &v)
@@ -4611,6 +5586,42 @@ func (ec *executionContext) marshalOCallConnection2ᚖrevoxᚑgraphqlᚋgraphᚋ
 	return graphql.WrapContextMarshaler(ctx, v)
 }
 
+func (ec *executionContext) unmarshalOCallEndedBy2ᚕrevoxᚑgraphqlᚋupstreamᚐCallEndedByᚄ(ctx context.Context, v any) ([]upstream.CallEndedBy, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]upstream.CallEndedBy, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOCallEndedBy2ᚕrevoxᚑgraphqlᚋupstreamᚐCallEndedByᚄ(ctx context.Context, sel ast.SelectionSet, v []upstream.CallEndedBy) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalOCallEndedBy2ᚖrevoxᚑgraphqlᚋupstreamᚐCallEndedBy(ctx context.Context, v any) (*upstream.CallEndedBy, error) {
 	if v == nil {
 		return nil, nil
@@ -4645,6 +5656,31 @@ var (
 	}
 )
 
+func (ec *executionContext) unmarshalOCallFilter2ᚕᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilterᚄ(ctx context.Context, v any) ([]*filter.CallFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*filter.CallFilter, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilter(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalOCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilter(ctx context.Context, v any) (*filter.CallFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputCallFilter(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalOCallOrderStatus2ᚕrevoxᚑgraphqlᚋupstreamᚐOrderStatusᚄ(ctx context.Context, v any) ([]upstream.OrderStatus, error) {
 	if v == nil {
 		return nil, nil
@@ -4670,6 +5706,42 @@ func (ec *executionContext) marshalOCallOrderStatus2ᚕrevoxᚑgraphqlᚋupstrea
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNCallOrderStatus2revoxᚑgraphqlᚋupstreamᚐOrderStatus(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOCallResult2ᚕrevoxᚑgraphqlᚋupstreamᚐCallResultᚄ(ctx context.Context, v any) ([]upstream.CallResult, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]upstream.CallResult, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOCallResult2ᚕrevoxᚑgraphqlᚋupstreamᚐCallResultᚄ(ctx context.Context, sel ast.SelectionSet, v []upstream.CallResult) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -4719,6 +5791,49 @@ var (
 	}
 )
 
+func (ec *executionContext) marshalOCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋgeneratedᚐCallScan(ctx context.Context, sel ast.SelectionSet, v *CallScan) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._CallScan(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOCallStatus2ᚕrevoxᚑgraphqlᚋupstreamᚐCallStatusᚄ(ctx context.Context, v any) ([]upstream.CallStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]upstream.CallStatus, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallStatus2revoxᚑgraphqlᚋupstreamᚐCallStatus(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOCallStatus2ᚕrevoxᚑgraphqlᚋupstreamᚐCallStatusᚄ(ctx context.Context, sel ast.SelectionSet, v []upstream.CallStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallStatus2revoxᚑgraphqlᚋupstreamᚐCallStatus(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalODateTime2ᚖstring(ctx context.Context, v any) (*string, error) {
 	if v == nil {
 		return nil, nil
@@ -4735,6 +5850,42 @@ func (ec *executionContext) marshalODateTime2ᚖstring(ctx context.Context, sel 
 	_ = ctx
 	res := graphql.MarshalString(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalODialError2ᚕrevoxᚑgraphqlᚋupstreamᚐDialErrorᚄ(ctx context.Context, v any) ([]upstream.DialError, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]upstream.DialError, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalODialError2ᚕrevoxᚑgraphqlᚋupstreamᚐDialErrorᚄ(ctx context.Context, sel ast.SelectionSet, v []upstream.DialError) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalODialError2ᚖrevoxᚑgraphqlᚋupstreamᚐDialError(ctx context.Context, v any) (*upstream.DialError, error) {
@@ -4816,21 +5967,21 @@ func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.Sele
 	return res
 }
 
-func (ec *executionContext) unmarshalOJSON2ᚖstring(ctx context.Context, v any) (*string, error) {
+func (ec *executionContext) unmarshalOJSON2interface(ctx context.Context, v any) (any, error) {
 	if v == nil {
 		return nil, nil
 	}
-	res, err := graphql.UnmarshalString(v)
-	return &res, graphql.ErrorOnPath(ctx, err)
+	res, err := graphql.UnmarshalAny(v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalOJSON2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
+func (ec *executionContext) marshalOJSON2interface(ctx context.Context, sel ast.SelectionSet, v any) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	_ = sel
 	_ = ctx
-	res := graphql.MarshalString(*v)
+	res := graphql.MarshalAny(v)
 	return res
 }
 
@@ -4839,6 +5990,14 @@ func (ec *executionContext) marshalONode2revoxᚑgraphqlᚋgraphᚋencodeᚐNode
 		return graphql.Null
 	}
 	return ec._Node(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalONumberRange2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐNumberRange(ctx context.Context, v any) (*filter.NumberRange, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputNumberRange(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
@@ -4894,6 +6053,30 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	return res
 }
 
+func (ec *executionContext) unmarshalOTextMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐTextMatch(ctx context.Context, v any) (*filter.TextMatch, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputTextMatch(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOTimeRange2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐTimeRange(ctx context.Context, v any) (*filter.TimeRange, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputTimeRange(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOToolMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐToolMatch(ctx context.Context, v any) (*filter.ToolMatch, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputToolMatch(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalOTranscriptEntry2ᚕᚖrevoxᚑgraphqlᚋgraphᚋgeneratedᚐTranscriptEntryᚄ(ctx context.Context, sel ast.SelectionSet, v []*TranscriptEntry) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -4911,6 +6094,14 @@ func (ec *executionContext) marshalOTranscriptEntry2ᚕᚖrevoxᚑgraphqlᚋgrap
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalOTranscriptMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐTranscriptMatch(ctx context.Context, v any) (*filter.TranscriptMatch, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputTranscriptMatch(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOTranscriptRole2ᚕrevoxᚑgraphqlᚋupstreamᚐTranscriptRoleᚄ(ctx context.Context, v any) ([]upstream.TranscriptRole, error) {
@@ -4947,6 +6138,23 @@ func (ec *executionContext) marshalOTranscriptRole2ᚕrevoxᚑgraphqlᚋupstream
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalOValueMatch2ᚕᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐValueMatchᚄ(ctx context.Context, v any) ([]*filter.ValueMatch, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*filter.ValueMatch, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNValueMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐValueMatch(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }
 
 func (ec *executionContext) marshalO__EnumValue2ᚕgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐEnumValueᚄ(ctx context.Context, sel ast.SelectionSet, v []introspection.EnumValue) graphql.Marshaler {

@@ -52,7 +52,7 @@ type ComplexityRoot struct {
 		StartedAt            func(childComplexity int) int
 		Status               func(childComplexity int) int
 		StructuredOutput     func(childComplexity int, keys []string) int
-		Transcript           func(childComplexity int, roles []TranscriptRole, search *string, first *int, last *int) int
+		Transcript           func(childComplexity int, roles []TranscriptRole, search *string, context *int, first *int, last *int) int
 		TranscriptEntryCount func(childComplexity int) int
 	}
 
@@ -60,12 +60,20 @@ type ComplexityRoot struct {
 		Edges      func(childComplexity int) int
 		Nodes      func(childComplexity int) int
 		PageInfo   func(childComplexity int) int
+		Scan       func(childComplexity int) int
 		TotalCount func(childComplexity int) int
 	}
 
 	CallEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	CallScan struct {
+		Complete  func(childComplexity int) int
+		Examined  func(childComplexity int) int
+		ReachedAt func(childComplexity int) int
+		StoppedBy func(childComplexity int) int
 	}
 
 	PageInfo struct {
@@ -77,7 +85,7 @@ type ComplexityRoot struct {
 
 	Query struct {
 		Call  func(childComplexity int, id string) int
-		Calls func(childComplexity int, first *int, after *string, last *int, before *string, statuses []CallOrderStatus) int
+		Calls func(childComplexity int, first *int, after *string, last *int, before *string, statuses []CallOrderStatus, filter *CallFilter) int
 		Node  func(childComplexity int, id string) int
 		Nodes func(childComplexity int, ids []string) int
 	}
@@ -98,10 +106,10 @@ type ComplexityRoot struct {
 
 type CallResolver interface {
 	StructuredOutput(ctx context.Context, obj *Call, keys []string) (json.RawMessage, error)
-	Transcript(ctx context.Context, obj *Call, roles []TranscriptRole, search *string, first *int, last *int) ([]*TranscriptEntry, error)
+	Transcript(ctx context.Context, obj *Call, roles []TranscriptRole, search *string, context *int, first *int, last *int) ([]*TranscriptEntry, error)
 }
 type QueryResolver interface {
-	Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []CallOrderStatus) (*CallConnection, error)
+	Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []CallOrderStatus, filter *CallFilter) (*CallConnection, error)
 	Call(ctx context.Context, id string) (*Call, error)
 	Node(ctx context.Context, id string) (Node, error)
 	Nodes(ctx context.Context, ids []string) ([]Node, error)
@@ -230,7 +238,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Call.Transcript(childComplexity, args["roles"].([]TranscriptRole), args["search"].(*string), args["first"].(*int), args["last"].(*int)), true
+		return e.ComplexityRoot.Call.Transcript(childComplexity, args["roles"].([]TranscriptRole), args["search"].(*string), args["context"].(*int), args["first"].(*int), args["last"].(*int)), true
 	case "Call.transcriptEntryCount":
 		if e.ComplexityRoot.Call.TranscriptEntryCount == nil {
 			break
@@ -256,6 +264,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CallConnection.PageInfo(childComplexity), true
+	case "CallConnection.scan":
+		if e.ComplexityRoot.CallConnection.Scan == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallConnection.Scan(childComplexity), true
 	case "CallConnection.totalCount":
 		if e.ComplexityRoot.CallConnection.TotalCount == nil {
 			break
@@ -275,6 +289,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CallEdge.Node(childComplexity), true
+
+	case "CallScan.complete":
+		if e.ComplexityRoot.CallScan.Complete == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallScan.Complete(childComplexity), true
+	case "CallScan.examined":
+		if e.ComplexityRoot.CallScan.Examined == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallScan.Examined(childComplexity), true
+	case "CallScan.reachedAt":
+		if e.ComplexityRoot.CallScan.ReachedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallScan.ReachedAt(childComplexity), true
+	case "CallScan.stoppedBy":
+		if e.ComplexityRoot.CallScan.StoppedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallScan.StoppedBy(childComplexity), true
 
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
@@ -322,7 +361,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Calls(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["statuses"].([]CallOrderStatus)), true
+		return e.ComplexityRoot.Query.Calls(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["statuses"].([]CallOrderStatus), args["filter"].(*CallFilter)), true
 
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
@@ -392,7 +431,15 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
-		return graphql.NewInputUnmarshalerIndex()
+		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("CallFilter", ec.unmarshalInputCallFilter),
+			graphql.NewInputUnmarshaler("NumberRange", ec.unmarshalInputNumberRange),
+			graphql.NewInputUnmarshaler("TextMatch", ec.unmarshalInputTextMatch),
+			graphql.NewInputUnmarshaler("TimeRange", ec.unmarshalInputTimeRange),
+			graphql.NewInputUnmarshaler("ToolMatch", ec.unmarshalInputToolMatch),
+			graphql.NewInputUnmarshaler("TranscriptMatch", ec.unmarshalInputTranscriptMatch),
+			graphql.NewInputUnmarshaler("ValueMatch", ec.unmarshalInputValueMatch),
+		)
 	}
 	first := true
 
@@ -500,6 +547,12 @@ type Query {
     A cursor is good only for the statuses it was made with, in any order.
     """
     statuses: [CallOrderStatus!]
+    """
+    Only calls that pass this filter. Revox cannot filter so, and the gateway reads the list for it: a page may hold
+    fewer calls than ` + "`" + `first` + "`" + ` or ` + "`" + `last` + "`" + `, or none, although more follow. ` + "`" + `scan` + "`" + ` says how far the gateway has read. Go on
+    from ` + "`" + `endCursor` + "`" + ` (or ` + "`" + `startCursor` + "`" + `) while ` + "`" + `hasNextPage` + "`" + ` (or ` + "`" + `hasPreviousPage` + "`" + `) is true. A cursor is good with any filter.
+    """
+    filter: CallFilter
   ): CallConnection
 
   """
@@ -542,8 +595,135 @@ type CallConnection {
   """
   How many calls the list holds for these ` + "`" + `statuses` + "`" + `, on all pages together. Revox does not tell, so the gateway counts
   with a few extra requests, and only when this field is selected. Null, with an error, when it could not be counted.
+  With a ` + "`" + `filter` + "`" + `, how many of them pass it: for that the whole list is read, and where it is too long for one request
+  this is null with the error ` + "`" + `SCAN_LIMIT_REACHED` + "`" + `.
   """
   totalCount: Int
+  "How far the list was read for this page. Null without a ` + "`" + `filter` + "`" + `."
+  scan: CallScan
+}
+
+"What the gateway has read of the list, to find the calls that pass a filter."
+type CallScan {
+  "How many calls were looked at, whether they passed the filter or not."
+  examined: Int!
+  "Why the gateway has stopped reading."
+  stoppedBy: ScanStop!
+  "True when no further call can pass the filter in this direction: ` + "`" + `stoppedBy` + "`" + ` is ` + "`" + `END_OF_LIST` + "`" + ` or ` + "`" + `TIME_RANGE` + "`" + `."
+  complete: Boolean!
+  "When the last call started that was looked at, of those that have started: how far back the list was read. Null when there is none."
+  reachedAt: DateTime
+}
+
+"Why the gateway has stopped reading the list for a filter."
+enum ScanStop {
+  "As many calls were found as were asked for."
+  PAGE_FULL
+  "The list has ended, or the range between ` + "`" + `after` + "`" + ` and ` + "`" + `before` + "`" + ` has."
+  END_OF_LIST
+  """
+  The calls that follow all started outside of the filter's ` + "`" + `startedAt` + "`" + `. This is so only in a list that is ordered by that
+  time, as far as it was read; in any other list the gateway reads on.
+  """
+  TIME_RANGE
+  "As many calls were read as one request may read. Go on from ` + "`" + `endCursor` + "`" + `, or ` + "`" + `startCursor` + "`" + ` with ` + "`" + `last` + "`" + `."
+  SCAN_LIMIT
+  "The time for one request was over. Go on from ` + "`" + `endCursor` + "`" + `, or ` + "`" + `startCursor` + "`" + ` with ` + "`" + `last` + "`" + `."
+  DEADLINE
+}
+
+"""
+Which calls are wanted. Every member that is given must hold; a list means “any of these”. A member that is absent or null
+is no condition. An empty list is an error, because no call would fit it. A filter may have 100 conditions in all.
+"""
+input CallFilter {
+  "When dialling began. A call that has not started never fits."
+  startedAt: TimeRange
+  "How long they were connected, in seconds. A call without a duration never fits."
+  durationSeconds: NumberRange
+  "The status of the call, which is not that of its order: see ` + "`" + `calls(statuses:)` + "`" + `."
+  status: [CallStatus!]
+  "Who, or what, picked up."
+  result: [CallResult!]
+  "Why the call could not be put through."
+  dialError: [DialError!]
+  "Who ended the call."
+  endedBy: [CallEndedBy!]
+  "Why the call ended, in Revox's own words, each in full."
+  endReason: [String!]
+  "The number that was called."
+  phoneNumber: TextMatch
+  "What was said."
+  transcript: TranscriptMatch
+  "A tool that the agent used."
+  tool: ToolMatch
+  "What the agent found out. All of these must hold."
+  structuredOutput: [ValueMatch!]
+  "One of these filters must hold, or several. ` + "`" + `anyOf` + "`" + ` and ` + "`" + `not` + "`" + ` may be nested three deep."
+  anyOf: [CallFilter!]
+  "This filter must not hold."
+  not: CallFilter
+}
+
+"A range of times. It is half open, so that neighbouring ranges meet: the first moment is part of it, the last one is not."
+input TimeRange {
+  "Not earlier than this."
+  from: DateTime
+  "Earlier than this."
+  before: DateTime
+}
+
+"A range of numbers. Both ends are part of it."
+input NumberRange {
+  "At least this."
+  min: Float
+  "At most this."
+  max: Float
+}
+
+"A condition on a text. Exactly one member must be given."
+input TextMatch {
+  "The text is this one."
+  is: String
+  "The text begins with this one."
+  startsWith: String
+  "The text contains this one."
+  contains: String
+}
+
+"A condition on what was said."
+input TranscriptMatch {
+  "Some entry contains this text, ignoring case, as ` + "`" + `transcript(search:)` + "`" + ` finds it."
+  contains: String!
+  "Only entries of these roles count. Every role when absent or null."
+  roles: [TranscriptRole!]
+}
+
+"A condition on the use of a tool: some transcript entry of the role ` + "`" + `TOOL` + "`" + ` fits both members. Without any member, some tool was used."
+input ToolMatch {
+  "The name of the tool."
+  name: String
+  "True for a use that failed, false for one that did not."
+  failed: Boolean
+}
+
+"""
+A condition on one value of ` + "`" + `structuredOutput` + "`" + `. Give ` + "`" + `path` + "`" + `, and exactly one of: ` + "`" + `is` + "`" + `; ` + "`" + `exists` + "`" + `; ` + "`" + `min` + "`" + `, ` + "`" + `max` + "`" + ` or both.
+"""
+input ValueMatch {
+  """
+  Where the value is: keys with dots in between, such as ` + "`" + `customer.city` + "`" + `. A number is the place in a list, from 0. A
+  backslash before a dot makes the dot part of a key.
+  """
+  path: String!
+  "The value is this one: any JSON. Numbers are equal by their value, objects whatever the order of their keys."
+  is: JSON
+  "The value is a number, and at least this."
+  min: Float
+  "The value is a number, and at most this."
+  max: Float
+  "True when there must be a value other than null, false when there must be none."
+  exists: Boolean
 }
 
 "One call of a page, with its place in the list."
@@ -560,9 +740,15 @@ type PageInfo {
   hasNextPage: Boolean!
   "True when the list has a call before the first one of this page."
   hasPreviousPage: Boolean!
-  "The cursor of the first call of this page, for ` + "`" + `before` + "`" + `. Null when the page is empty."
+  """
+  The cursor of the first call of this page, for ` + "`" + `before` + "`" + `. Null when the page is empty. With a ` + "`" + `filter` + "`" + ` and ` + "`" + `last` + "`" + `, where
+  the gateway has stopped reading, also when the page is empty.
+  """
   startCursor: String
-  "The cursor of the last call of this page, for ` + "`" + `after` + "`" + `. Null when the page is empty."
+  """
+  The cursor of the last call of this page, for ` + "`" + `after` + "`" + `. Null when the page is empty. With a ` + "`" + `filter` + "`" + `, where the gateway
+  has stopped reading, also when the page is empty.
+  """
   endCursor: String
 }
 
@@ -612,8 +798,13 @@ type Call implements Node {
   transcript(
     "Keep only what these roles said. Every role when absent or null."
     roles: [TranscriptRole!]
-    "Keep only entries whose ` + "`" + `content` + "`" + ` contains this text, ignoring case."
+    """
+    Keep only entries whose ` + "`" + `content` + "`" + ` contains this text, ignoring case: ` + "`" + `STRASSE` + "`" + ` finds ` + "`" + `Straße` + "`" + `. A letter with an
+    accent is found however it is encoded, and is another letter than the one without it.
+    """
     search: String
+    "With ` + "`" + `search` + "`" + `: keep also this many entries on either side of each that was found, 0 to 100. They count in ` + "`" + `first` + "`" + ` and ` + "`" + `last` + "`" + `."
+    context: Int
     "Keep at most this many entries from the start of what is left. Not together with ` + "`" + `last` + "`" + `."
     first: Int
     "Keep at most this many entries from the end of what is left, in their usual order. Not together with ` + "`" + `first` + "`" + `."
@@ -803,6 +994,8 @@ func (ec *executionContext) childFields_CallConnection(ctx context.Context, fiel
 		return ec.fieldContext_CallConnection_pageInfo(ctx, field)
 	case "totalCount":
 		return ec.fieldContext_CallConnection_totalCount(ctx, field)
+	case "scan":
+		return ec.fieldContext_CallConnection_scan(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CallConnection", field.Name)
 }
@@ -815,6 +1008,20 @@ func (ec *executionContext) childFields_CallEdge(ctx context.Context, field grap
 		return ec.fieldContext_CallEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CallEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_CallScan(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "examined":
+		return ec.fieldContext_CallScan_examined(ctx, field)
+	case "stoppedBy":
+		return ec.fieldContext_CallScan_stoppedBy(ctx, field)
+	case "complete":
+		return ec.fieldContext_CallScan_complete(ctx, field)
+	case "reachedAt":
+		return ec.fieldContext_CallScan_reachedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CallScan", field.Name)
 }
 
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -998,22 +1205,30 @@ func (ec *executionContext) field_Call_transcript_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["search"] = arg1
-	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "context",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["first"] = arg2
-	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+	args["context"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["last"] = arg3
+	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
 	return args, nil
 }
 
@@ -1088,6 +1303,14 @@ func (ec *executionContext) field_Query_calls_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["statuses"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*CallFilter, error) {
+			return ec.unmarshalOCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg5
 	return args, nil
 }
 
@@ -1546,7 +1769,7 @@ func (ec *executionContext) _Call_transcript(ctx context.Context, field graphql.
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Call().Transcript(ctx, obj, fc.Args["roles"].([]TranscriptRole), fc.Args["search"].(*string), fc.Args["first"].(*int), fc.Args["last"].(*int))
+			return ec.Resolvers.Call().Transcript(ctx, obj, fc.Args["roles"].([]TranscriptRole), fc.Args["search"].(*string), fc.Args["context"].(*int), fc.Args["first"].(*int), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*TranscriptEntry) graphql.Marshaler {
@@ -1745,6 +1968,38 @@ func (ec *executionContext) fieldContext_CallConnection_totalCount(_ context.Con
 	return graphql.NewScalarFieldContext("CallConnection", field, true, false, "Int")
 }
 
+func (ec *executionContext) _CallConnection_scan(ctx context.Context, field graphql.CollectedField, obj *CallConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallConnection_scan(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Scan, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *CallScan) graphql.Marshaler {
+			return ec.marshalOCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallScan(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallConnection_scan(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CallConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CallScan(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _CallEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *CallEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1798,6 +2053,98 @@ func (ec *executionContext) fieldContext_CallEdge_node(_ context.Context, field 
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _CallScan_examined(ctx context.Context, field graphql.CollectedField, obj *CallScan) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallScan_examined(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Examined, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallScan_examined(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallScan", field, false, false, "Int")
+}
+
+func (ec *executionContext) _CallScan_stoppedBy(ctx context.Context, field graphql.CollectedField, obj *CallScan) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallScan_stoppedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StoppedBy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v ScanStop) graphql.Marshaler {
+			return ec.marshalNScanStop2revoxᚑgraphqlᚋgraphᚋoracleᚐScanStop(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallScan_stoppedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallScan", field, false, false, "ScanStop")
+}
+
+func (ec *executionContext) _CallScan_complete(ctx context.Context, field graphql.CollectedField, obj *CallScan) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallScan_complete(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Complete, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallScan_complete(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallScan", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _CallScan_reachedAt(ctx context.Context, field graphql.CollectedField, obj *CallScan) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallScan_reachedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ReachedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallScan_reachedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallScan", field, false, false, "DateTime")
 }
 
 func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
@@ -1902,7 +2249,7 @@ func (ec *executionContext) _Query_calls(ctx context.Context, field graphql.Coll
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Calls(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["statuses"].([]CallOrderStatus))
+			return ec.Resolvers.Query().Calls(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["statuses"].([]CallOrderStatus), fc.Args["filter"].(*CallFilter))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *CallConnection) graphql.Marshaler {
@@ -3355,6 +3702,454 @@ func (ec *executionContext) fieldContext___Type_isOneOf(_ context.Context, field
 
 // region    **************************** input.gotpl *****************************
 
+func (ec *executionContext) unmarshalInputCallFilter(ctx context.Context, obj any) (*CallFilter, error) {
+	var it CallFilter
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"startedAt", "durationSeconds", "status", "result", "dialError", "endedBy", "endReason", "phoneNumber", "transcript", "tool", "structuredOutput", "anyOf", "not"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "startedAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("startedAt"))
+			data, err := ec.unmarshalOTimeRange2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐTimeRange(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.StartedAt = data
+		case "durationSeconds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("durationSeconds"))
+			data, err := ec.unmarshalONumberRange2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐNumberRange(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.DurationSeconds = data
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := ec.unmarshalOCallStatus2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStatusᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Status = data
+		case "result":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("result"))
+			data, err := ec.unmarshalOCallResult2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallResultᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Result = data
+		case "dialError":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dialError"))
+			data, err := ec.unmarshalODialError2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐDialErrorᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.DialError = data
+		case "endedBy":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("endedBy"))
+			data, err := ec.unmarshalOCallEndedBy2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallEndedByᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.EndedBy = data
+		case "endReason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("endReason"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.EndReason = data
+		case "phoneNumber":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("phoneNumber"))
+			data, err := ec.unmarshalOTextMatch2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐTextMatch(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.PhoneNumber = data
+		case "transcript":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("transcript"))
+			data, err := ec.unmarshalOTranscriptMatch2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐTranscriptMatch(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Transcript = data
+		case "tool":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tool"))
+			data, err := ec.unmarshalOToolMatch2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐToolMatch(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Tool = data
+		case "structuredOutput":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("structuredOutput"))
+			data, err := ec.unmarshalOValueMatch2ᚕᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐValueMatchᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.StructuredOutput = data
+		case "anyOf":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("anyOf"))
+			data, err := ec.unmarshalOCallFilter2ᚕᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallFilterᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.AnyOf = data
+		case "not":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("not"))
+			data, err := ec.unmarshalOCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallFilter(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Not = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalCallFilter unmarshals raw into the CallFilter input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCallFilter(ctx context.Context, raw any) (*CallFilter, error) {
+	var out *CallFilter
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CallFilter", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputNumberRange(ctx context.Context, obj any) (*NumberRange, error) {
+	var it NumberRange
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"min", "max"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "min":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("min"))
+			data, err := ec.unmarshalOFloat2ᚖfloat64(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Min = data
+		case "max":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("max"))
+			data, err := ec.unmarshalOFloat2ᚖfloat64(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Max = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalNumberRange unmarshals raw into the NumberRange input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalNumberRange(ctx context.Context, raw any) (*NumberRange, error) {
+	var out *NumberRange
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "NumberRange", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputTextMatch(ctx context.Context, obj any) (*TextMatch, error) {
+	var it TextMatch
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"is", "startsWith", "contains"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "is":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("is"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Is = data
+		case "startsWith":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("startsWith"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.StartsWith = data
+		case "contains":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contains"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Contains = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalTextMatch unmarshals raw into the TextMatch input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalTextMatch(ctx context.Context, raw any) (*TextMatch, error) {
+	var out *TextMatch
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "TextMatch", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputTimeRange(ctx context.Context, obj any) (*TimeRange, error) {
+	var it TimeRange
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"from", "before"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "from":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
+			data, err := ec.unmarshalODateTime2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.From = data
+		case "before":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("before"))
+			data, err := ec.unmarshalODateTime2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Before = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalTimeRange unmarshals raw into the TimeRange input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalTimeRange(ctx context.Context, raw any) (*TimeRange, error) {
+	var out *TimeRange
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "TimeRange", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputToolMatch(ctx context.Context, obj any) (*ToolMatch, error) {
+	var it ToolMatch
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "failed"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Name = data
+		case "failed":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("failed"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Failed = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalToolMatch unmarshals raw into the ToolMatch input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalToolMatch(ctx context.Context, raw any) (*ToolMatch, error) {
+	var out *ToolMatch
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ToolMatch", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputTranscriptMatch(ctx context.Context, obj any) (*TranscriptMatch, error) {
+	var it TranscriptMatch
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"contains", "roles"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "contains":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contains"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Contains = data
+		case "roles":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("roles"))
+			data, err := ec.unmarshalOTranscriptRole2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐTranscriptRoleᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Roles = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalTranscriptMatch unmarshals raw into the TranscriptMatch input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalTranscriptMatch(ctx context.Context, raw any) (*TranscriptMatch, error) {
+	var out *TranscriptMatch
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "TranscriptMatch", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputValueMatch(ctx context.Context, obj any) (*ValueMatch, error) {
+	var it ValueMatch
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"path", "is", "min", "max", "exists"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "path":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("path"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Path = data
+		case "is":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("is"))
+			data, err := ec.unmarshalOJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Is = data
+		case "min":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("min"))
+			data, err := ec.unmarshalOFloat2ᚖfloat64(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Min = data
+		case "max":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("max"))
+			data, err := ec.unmarshalOFloat2ᚖfloat64(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Max = data
+		case "exists":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("exists"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Exists = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalValueMatch unmarshals raw into the ValueMatch input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalValueMatch(ctx context.Context, raw any) (*ValueMatch, error) {
+	var out *ValueMatch
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ValueMatch", raw, &out)
+	return out, err
+}
+
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
@@ -3530,6 +4325,11 @@ func (ec *executionContext) _CallConnection(ctx context.Context, sel ast.Selecti
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._CallConnection_totalCount(ctx, field, obj)
 				})
+		case "scan":
+			out.Values[i] = ec._CallConnection_scan(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -3566,6 +4366,54 @@ func (ec *executionContext) _CallEdge(ctx context.Context, sel ast.SelectionSet,
 		case "node":
 			out.Values[i] = ec._CallEdge_node(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var callScanImplementors = []string{"CallScan"}
+
+func (ec *executionContext) _CallScan(ctx context.Context, sel ast.SelectionSet, obj *CallScan) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, callScanImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CallScan")
+		case "examined":
+			out.Values[i] = ec._CallScan_examined(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "stoppedBy":
+			out.Values[i] = ec._CallScan_stoppedBy(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "complete":
+			out.Values[i] = ec._CallScan_complete(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reachedAt":
+			out.Values[i] = ec._CallScan_reachedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -4189,6 +5037,21 @@ func (ec *executionContext) marshalNCallEdge2ᚖrevoxᚑgraphqlᚋgraphᚋoracle
 	return ec._CallEdge(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNCallEndedBy2revoxᚑgraphqlᚋgraphᚋoracleᚐCallEndedBy(ctx context.Context, v any) (CallEndedBy, error) {
+	var res CallEndedBy
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCallEndedBy2revoxᚑgraphqlᚋgraphᚋoracleᚐCallEndedBy(ctx context.Context, sel ast.SelectionSet, v CallEndedBy) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallFilter(ctx context.Context, v any) (*CallFilter, error) {
+	res, err := ec.unmarshalInputCallFilter(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNCallOrderStatus2revoxᚑgraphqlᚋgraphᚋoracleᚐCallOrderStatus(ctx context.Context, v any) (CallOrderStatus, error) {
 	var res CallOrderStatus
 	err := res.UnmarshalGQL(v)
@@ -4199,6 +5062,16 @@ func (ec *executionContext) marshalNCallOrderStatus2revoxᚑgraphqlᚋgraphᚋor
 	return v
 }
 
+func (ec *executionContext) unmarshalNCallResult2revoxᚑgraphqlᚋgraphᚋoracleᚐCallResult(ctx context.Context, v any) (CallResult, error) {
+	var res CallResult
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCallResult2revoxᚑgraphqlᚋgraphᚋoracleᚐCallResult(ctx context.Context, sel ast.SelectionSet, v CallResult) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNCallStatus2revoxᚑgraphqlᚋgraphᚋoracleᚐCallStatus(ctx context.Context, v any) (CallStatus, error) {
 	var res CallStatus
 	err := res.UnmarshalGQL(v)
@@ -4206,6 +5079,16 @@ func (ec *executionContext) unmarshalNCallStatus2revoxᚑgraphqlᚋgraphᚋoracl
 }
 
 func (ec *executionContext) marshalNCallStatus2revoxᚑgraphqlᚋgraphᚋoracleᚐCallStatus(ctx context.Context, sel ast.SelectionSet, v CallStatus) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNDialError2revoxᚑgraphqlᚋgraphᚋoracleᚐDialError(ctx context.Context, v any) (DialError, error) {
+	var res DialError
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDialError2revoxᚑgraphqlᚋgraphᚋoracleᚐDialError(ctx context.Context, sel ast.SelectionSet, v DialError) graphql.Marshaler {
 	return v
 }
 
@@ -4284,6 +5167,16 @@ func (ec *executionContext) marshalNPageInfo2ᚖrevoxᚑgraphqlᚋgraphᚋoracle
 	return ec._PageInfo(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNScanStop2revoxᚑgraphqlᚋgraphᚋoracleᚐScanStop(ctx context.Context, v any) (ScanStop, error) {
+	var res ScanStop
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNScanStop2revoxᚑgraphqlᚋgraphᚋoracleᚐScanStop(ctx context.Context, sel ast.SelectionSet, v ScanStop) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -4314,6 +5207,11 @@ func (ec *executionContext) unmarshalNTranscriptRole2revoxᚑgraphqlᚋgraphᚋo
 
 func (ec *executionContext) marshalNTranscriptRole2revoxᚑgraphqlᚋgraphᚋoracleᚐTranscriptRole(ctx context.Context, sel ast.SelectionSet, v TranscriptRole) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalNValueMatch2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐValueMatch(ctx context.Context, v any) (*ValueMatch, error) {
+	res, err := ec.unmarshalInputValueMatch(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
@@ -4502,6 +5400,42 @@ func (ec *executionContext) marshalOCallConnection2ᚖrevoxᚑgraphqlᚋgraphᚋ
 	return ec._CallConnection(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOCallEndedBy2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallEndedByᚄ(ctx context.Context, v any) ([]CallEndedBy, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]CallEndedBy, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallEndedBy2revoxᚑgraphqlᚋgraphᚋoracleᚐCallEndedBy(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOCallEndedBy2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallEndedByᚄ(ctx context.Context, sel ast.SelectionSet, v []CallEndedBy) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallEndedBy2revoxᚑgraphqlᚋgraphᚋoracleᚐCallEndedBy(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalOCallEndedBy2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallEndedBy(ctx context.Context, v any) (*CallEndedBy, error) {
 	if v == nil {
 		return nil, nil
@@ -4516,6 +5450,31 @@ func (ec *executionContext) marshalOCallEndedBy2ᚖrevoxᚑgraphqlᚋgraphᚋora
 		return graphql.Null
 	}
 	return v
+}
+
+func (ec *executionContext) unmarshalOCallFilter2ᚕᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallFilterᚄ(ctx context.Context, v any) ([]*CallFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*CallFilter, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallFilter(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalOCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallFilter(ctx context.Context, v any) (*CallFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputCallFilter(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOCallOrderStatus2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallOrderStatusᚄ(ctx context.Context, v any) ([]CallOrderStatus, error) {
@@ -4554,6 +5513,42 @@ func (ec *executionContext) marshalOCallOrderStatus2ᚕrevoxᚑgraphqlᚋgraph�
 	return ret
 }
 
+func (ec *executionContext) unmarshalOCallResult2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallResultᚄ(ctx context.Context, v any) ([]CallResult, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]CallResult, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallResult2revoxᚑgraphqlᚋgraphᚋoracleᚐCallResult(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOCallResult2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallResultᚄ(ctx context.Context, sel ast.SelectionSet, v []CallResult) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallResult2revoxᚑgraphqlᚋgraphᚋoracleᚐCallResult(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalOCallResult2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallResult(ctx context.Context, v any) (*CallResult, error) {
 	if v == nil {
 		return nil, nil
@@ -4568,6 +5563,49 @@ func (ec *executionContext) marshalOCallResult2ᚖrevoxᚑgraphqlᚋgraphᚋorac
 		return graphql.Null
 	}
 	return v
+}
+
+func (ec *executionContext) marshalOCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallScan(ctx context.Context, sel ast.SelectionSet, v *CallScan) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._CallScan(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOCallStatus2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStatusᚄ(ctx context.Context, v any) ([]CallStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]CallStatus, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallStatus2revoxᚑgraphqlᚋgraphᚋoracleᚐCallStatus(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOCallStatus2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStatusᚄ(ctx context.Context, sel ast.SelectionSet, v []CallStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallStatus2revoxᚑgraphqlᚋgraphᚋoracleᚐCallStatus(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalODateTime2ᚖstring(ctx context.Context, v any) (*string, error) {
@@ -4586,6 +5624,42 @@ func (ec *executionContext) marshalODateTime2ᚖstring(ctx context.Context, sel 
 	_ = ctx
 	res := graphql.MarshalString(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalODialError2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐDialErrorᚄ(ctx context.Context, v any) ([]DialError, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]DialError, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNDialError2revoxᚑgraphqlᚋgraphᚋoracleᚐDialError(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalODialError2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐDialErrorᚄ(ctx context.Context, sel ast.SelectionSet, v []DialError) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDialError2revoxᚑgraphqlᚋgraphᚋoracleᚐDialError(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalODialError2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐDialError(ctx context.Context, v any) (*DialError, error) {
@@ -4664,6 +5738,14 @@ func (ec *executionContext) marshalONode2revoxᚑgraphqlᚋgraphᚋoracleᚐNode
 	return ec._Node(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalONumberRange2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐNumberRange(ctx context.Context, v any) (*NumberRange, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputNumberRange(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalOString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
 	if v == nil {
 		return nil, nil
@@ -4717,6 +5799,30 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	return res
 }
 
+func (ec *executionContext) unmarshalOTextMatch2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐTextMatch(ctx context.Context, v any) (*TextMatch, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputTextMatch(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOTimeRange2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐTimeRange(ctx context.Context, v any) (*TimeRange, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputTimeRange(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOToolMatch2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐToolMatch(ctx context.Context, v any) (*ToolMatch, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputToolMatch(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalOTranscriptEntry2ᚕᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐTranscriptEntryᚄ(ctx context.Context, sel ast.SelectionSet, v []*TranscriptEntry) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -4734,6 +5840,14 @@ func (ec *executionContext) marshalOTranscriptEntry2ᚕᚖrevoxᚑgraphqlᚋgrap
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalOTranscriptMatch2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐTranscriptMatch(ctx context.Context, v any) (*TranscriptMatch, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputTranscriptMatch(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOTranscriptRole2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐTranscriptRoleᚄ(ctx context.Context, v any) ([]TranscriptRole, error) {
@@ -4770,6 +5884,23 @@ func (ec *executionContext) marshalOTranscriptRole2ᚕrevoxᚑgraphqlᚋgraphᚋ
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalOValueMatch2ᚕᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐValueMatchᚄ(ctx context.Context, v any) ([]*ValueMatch, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*ValueMatch, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNValueMatch2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐValueMatch(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }
 
 func (ec *executionContext) marshalO__EnumValue2ᚕgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐEnumValueᚄ(ctx context.Context, sel ast.SelectionSet, v []introspection.EnumValue) graphql.Marshaler {
