@@ -17,6 +17,7 @@ import (
 
 	"revox-graphql/graph/document"
 	"revox-graphql/graph/encode"
+	"revox-graphql/graph/filter"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
 	"revox-graphql/internal/errcode"
@@ -59,7 +60,8 @@ var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
 
 // presenter turns every error into what the client sees.
 type presenter struct {
-	log *slog.Logger
+	log     *slog.Logger
+	maxScan int // pages that a scan may read
 }
 
 // presentSome implements [graphql.ErrorPresenterFunc]: it presents errors up to the bounds, and none beyond.
@@ -106,8 +108,8 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 			"Not found among the newest calls; older ones were not searched. Walk `calls` to find it.",
 		)
 	}
-	if e, ok := errors.AsType[*pagination.CountLimitError](err); ok {
-		out.Extensions["scannedPages"] = e.Pages
+	if errors.Is(err, filter.ErrScanLimit) {
+		out.Extensions["scannedPages"] = p.maxScan
 		return say(
 			errcode.ScanLimitReached,
 			"The list is too long to count the calls that pass the filter in one request. Filter by `startedAt`, or walk "+

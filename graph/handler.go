@@ -109,7 +109,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		arguments: newArguments(),
 	}}, newSchema())
 	exec := executor.New(schema)
-	p := presenter{opts.Log}
+	p := presenter{opts.Log, opts.MaxScan}
 	exec.SetErrorPresenter(p.presentSome)
 	exec.SetRecoverFunc(p.recovered)
 	maxUpstreamRequests := cmp.Or(opts.MaxUpstreamRequests, math.MaxInt)

@@ -47,12 +47,12 @@ func (r *Resolver) Calls(
 	last *int,
 	before *string,
 	statuses []upstream.OrderStatus,
-	filter *filter.CallFilter,
+	given *filter.CallFilter,
 ) (*encode.Connection, error) {
 	plan := r.plan(ctx)
 	args := relay.Arguments{First: first, After: after, Last: last, Before: before}
-	if filter != nil {
-		return r.filtered(ctx, plan, args, statuses, filter)
+	if given != nil {
+		return r.filtered(ctx, plan, args, statuses, given)
 	}
 	reader, window, err := r.window(ctx, args, statuses, plan.Selection())
 	if err != nil {
@@ -85,10 +85,11 @@ func (r *Resolver) filtered(
 		return nil, err
 	}
 	req, n := requestOf(ctx), plan.Selection()
-	page := &pagination.Filtered{}
+	opts := filter.Options{MaxPages: r.maxScan, Deadline: req.deadline}
+	page := &filter.Page{}
 	if n.Rows || n.Next || n.Previous || n.Scan {
 		budget := req.search.budget(req.budget, rng, n, r.maxScan)
-		page, err = r.reader(ctx, set, budget).Filtered(ctx, rng, n, matching, r.maxScan)
+		page, err = matching.Read(ctx, r.reader(ctx, set, budget), rng, n, opts)
 		if err != nil {
 			return nil, err
 		}
@@ -96,13 +97,13 @@ func (r *Resolver) filtered(
 	for _, problem := range page.Problems() {
 		graphql.AddError(ctx, problem)
 	}
-	if page.StoppedBy == pagination.Deadline {
+	if page.StoppedBy == filter.StopDeadline {
 		req.late.Store(true)
 	}
 	c := plan.Connection(ctx, page)
-	c.Scan = &page.Scan
+	c.Scan = &page.Report
 	if n.Total {
-		c.Total, c.TotalErr = r.reader(ctx, set, req.budget).CountMatching(ctx, matching, r.maxScan)
+		c.Total, c.TotalErr = matching.Count(ctx, r.reader(ctx, set, req.budget), opts)
 	}
 	return c, nil
 }

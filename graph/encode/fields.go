@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"revox-graphql/graph/filter"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
@@ -59,15 +60,15 @@ var connectionObject = object[value[*Connection]]{
 	},
 }
 
-var scanObject = object[value[*pagination.Scan]]{
+var scanObject = object[value[*filter.Report]]{
 	name: "CallScan",
-	fields: map[string]field[value[*pagination.Scan]]{
-		"examined": ofScan(func(b []byte, s *pagination.Scan) []byte { return appendInt(b, s.Examined) }),
-		"stoppedBy": ofScan(func(b []byte, s *pagination.Scan) []byte {
+	fields: map[string]field[value[*filter.Report]]{
+		"examined": ofScan(func(b []byte, s *filter.Report) []byte { return appendInt(b, s.Examined) }),
+		"stoppedBy": ofScan(func(b []byte, s *filter.Report) []byte {
 			return append(b, scanStops[s.StoppedBy]...)
 		}),
-		"complete": ofScan(func(b []byte, s *pagination.Scan) []byte { return strconv.AppendBool(b, s.Complete()) }),
-		"reachedAt": ofScan(func(b []byte, s *pagination.Scan) []byte {
+		"complete": ofScan(func(b []byte, s *filter.Report) []byte { return strconv.AppendBool(b, s.Complete()) }),
+		"reachedAt": ofScan(func(b []byte, s *filter.Report) []byte {
 			if s.ReachedAt == nil {
 				return append(b, null...)
 			}
@@ -77,14 +78,14 @@ var scanObject = object[value[*pagination.Scan]]{
 }
 
 // ofScan is always for a field of a scan.
-func ofScan(v func(b []byte, s *pagination.Scan) []byte) field[value[*pagination.Scan]] {
-	return always[value[*pagination.Scan]](func(b []byte, _ *run, s *pagination.Scan) []byte { return v(b, s) })
+func ofScan(v func(b []byte, s *filter.Report) []byte) field[value[*filter.Report]] {
+	return always[value[*filter.Report]](func(b []byte, _ *run, s *filter.Report) []byte { return v(b, s) })
 }
 
 // scanStops are the names of the reasons why a scan ends, as JSON.
-var scanStops = map[pagination.Stop]string{
-	pagination.PageFull: `"PAGE_FULL"`, pagination.EndOfList: `"END_OF_LIST"`, pagination.TimeRange: `"TIME_RANGE"`,
-	pagination.ScanLimit: `"SCAN_LIMIT"`, pagination.Deadline: `"DEADLINE"`,
+var scanStops = map[filter.Stop]string{
+	filter.StopPageFull: `"PAGE_FULL"`, filter.StopEndOfList: `"END_OF_LIST"`, filter.StopTimeRange: `"TIME_RANGE"`,
+	filter.StopScanLimit: `"SCAN_LIMIT"`, filter.StopDeadline: `"DEADLINE"`,
 }
 
 var edgeObject = object[value[edge]]{

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"io"
 
-	"revox-graphql/graph/pagination"
+	"revox-graphql/graph/filter"
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
 )
 
-// Page is the part of a list that a connection has: a [*pagination.Window], or a [*pagination.Filtered].
+// Page is the part of a list that a connection has: a [*pagination.Window], or a [*filter.Page].
 type Page interface {
 	// Rows are those of the page. A row that could not be read is no edge.
 	Rows() []upstream.Row
@@ -30,7 +30,7 @@ type Connection struct {
 	Total    int
 	TotalErr error
 	// Scan is what was read for a filter; nil without one.
-	Scan *pagination.Scan
+	Scan *filter.Report
 
 	page Page
 	plan *Plan

@@ -1,8 +1,9 @@
-// Package filter decides which calls pass a filter of the client.
+// Package filter finds the calls that pass a filter of the client.
 //
-// [Compile] checks the input and makes a [Filter] of it, once for each request. [Filter.Match] looks at the index of a
-// call in its page: enumerations, numbers and times are compared as they are, and the text of a transcript is only
-// read if the filter asks for it. Cheap conditions come first.
+// [Compile] checks the input (input.go) and makes a [Filter] of it, once for each request. [Filter.Match] looks at the
+// index of a call in its page: enumerations, numbers and times are compared as they are, and the text of a transcript
+// is only read if the filter asks for it. Cheap conditions come first. [Filter.Read] reads a page of a list, and
+// [Filter.Count] counts: scan.go says how.
 package filter
 
 import (
@@ -16,17 +17,15 @@ import (
 
 // Filter is a compiled filter. It must not be used concurrently.
 type Filter struct {
-	root   conditions
+	root conditions
+	// times are those at which a call that passes can have started. Unless they are always, a call of which that is not
+	// known does not pass.
 	times  interval
 	folder *textmatch.Folder
 }
 
 // Match reports whether a call passes.
 func (f *Filter) Match(call *upstream.Call) bool { return f.root.hold(f.folder, call) }
-
-// Times are the milliseconds [from, before) since 1970 at which a call that passes can have started. If the filter asks
-// for no time they are math.MinInt64 and math.MaxInt64, and then a call that passes need not have started.
-func (f *Filter) Times() (from, before int64) { return f.times.from, f.times.before }
 
 // interval is the milliseconds [from, before) since 1970.
 type interval struct{ from, before int64 }

@@ -277,8 +277,8 @@ func TestTimes(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		if from, before := f.Times(); (interval{from, before}) != always {
-			got = day(from) + "-" + day(before)
+		if f.times != always {
+			got = day(f.times.from) + "-" + day(f.times.before)
 		}
 		if got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)

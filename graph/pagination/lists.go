@@ -128,6 +128,9 @@ type Reader struct {
 	trace     *Reads                  // records what is read; may be nil
 }
 
+// PageRows is how many rows the largest page has.
+func (r *Reader) PageRows() int { return r.largest() }
+
 // largest is the size of the largest page to ask for.
 func (r *Reader) largest() int { return r.sizes.Most }
 

@@ -16,7 +16,7 @@ type Selection struct {
 	Next     bool // `hasNextPage`
 	Previous bool // `hasPreviousPage`
 	Total    bool // `totalCount`, see [Reader.Count]
-	Scan     bool // `scan`, see [Reader.Filtered]
+	Scan     bool // `scan`, see package filter
 }
 
 // Window reads what the range asks for, as far as it is needed. Its errors are [ErrCursorExpired],
@@ -230,12 +230,21 @@ func (r *Reader) finish(ctx context.Context, before *relay.Cursor, behind int) (
 // Problems are the errors of the rows that could not be read, which are no edges: each is an [*UnreadableRowError].
 func (w *Window) Problems() []error {
 	var errs []error
-	for i, row := range w.Rows() {
-		if row.Call == nil {
-			errs = append(errs, &UnreadableRowError{w.Position(i), row.Problem})
+	for i := range w.Rows() {
+		if err := w.Problem(i); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	return errs
+}
+
+// Problem is the error of the i-th of the window's rows, nil if it could be read.
+func (w *Window) Problem(i int) error {
+	row := w.Rows()[i]
+	if row.Call != nil {
+		return nil
+	}
+	return &UnreadableRowError{w.Position(i), row.Problem}
 }
 
 // StartCursor is the cursor of the first of the window's rows that is an edge, nil without edges.

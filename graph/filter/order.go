@@ -1,4 +1,4 @@
-package pagination
+package filter
 
 import (
 	"math"
@@ -13,8 +13,8 @@ import (
 // rows are all beyond it by a multiple of that. Where some row is far out of order, or the list is ordered by something
 // else, that is never the case, and the scan goes on to the end.
 type order struct {
-	down         bool
-	from, before int64 // the range of times
+	down  bool
+	times interval
 
 	known    int               // rows that have a time
 	farthest int64             // the time that is farthest in the direction of the scan
@@ -59,16 +59,16 @@ func (o *order) holds() bool {
 
 // passed reports whether all rows that follow are beyond the range of times, by the order of those that were read.
 func (o *order) passed() bool {
-	end := o.before // the first time beyond, up the list
+	end := o.times.before // the first time beyond, up the list
 	if o.down {
-		end = o.from
+		end = o.times.from
 	}
 	if end == math.MinInt64 || end == math.MaxInt64 || !o.holds() {
 		return false
 	}
 	latest, margin := slices.Min(o.latest[:]), noiseFactor*o.noise
 	if o.down {
-		return latest-margin > -end // times before `from`
+		return latest-margin > -end // times before from
 	}
 	return latest-margin >= end
 }
