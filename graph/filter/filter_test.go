@@ -13,6 +13,13 @@ import (
 )
 
 // read reads calls as upstream sends them.
+// fataler is a test, of rapid too.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 func read(t testing.TB, rows ...string) []*upstream.Call {
 	t.Helper()
 	page, _, err := upstream.ParsePage(t.Context(), []byte(`{"calls": [`+strings.Join(rows, ",")+`]}`), len(rows))
@@ -46,7 +53,7 @@ const one = `{
 }`
 
 // input reads an input as a client writes it, by the names of the schema.
-func input(t testing.TB, text string) *CallFilter {
+func input(t fataler, text string) *CallFilter {
 	t.Helper()
 	enums := strings.NewReplacer( // the generated code makes numbers of these names
 		`"UNRECOGNIZED"`, "1", `"COMPLETED"`, fmt.Sprint(upstream.CallStatusCompleted),
