@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -365,4 +366,65 @@ func TestModel(t *testing.T) {
 		}
 	}
 	rapid.Check(t, modelProperty)
+}
+
+// A range of times is found at any depth by few requests, down the list and up, and all of it is.
+func TestJumpToATime(t *testing.T) {
+	const calls, page = 20_000, 200
+	most := 2*bits.Len(calls/page-1) + 4
+	for _, clock := range []string{"exact", "jittered", "gaps"} {
+		for _, back := range []bool{false, true} {
+			for _, day := range []int{0, 1, 3, 7, 12, 13} {
+				t.Run(fmt.Sprintf("%s, up %v, day %d", clock, back, day), func(t *testing.T) {
+					w := &world{t: t, clock: clock, steady: map[int]int{}, calls: map[int]upstream.Row{}}
+					for n := range calls {
+						w.ids = append(w.ids, calls-1-n)
+					}
+					lists := pagination.New(w, pagination.Options{
+						PageSize: page, MaxShift: 1000, Log: slog.New(slog.DiscardHandler),
+					})
+					from := firstStart + int64(day)*24*60*minute
+					before := from + 24*60*minute
+					text := fmt.Sprintf(`{"startedAt": {"from": %q, "before": %q}}`, rfc3339(from), rfc3339(before))
+					f, err := Compile("filter", input(t, text))
+					if err != nil {
+						t.Fatal(err)
+					}
+					reader := lists.Reader(pagination.Request{})
+					if back { // the end of the list is searched for by others
+						if _, err := reader.Window(t.Context(), relay.Range{Count: 1, Backward: true},
+							pagination.Selection{Rows: true}); err != nil {
+							t.Fatal(err)
+						}
+					}
+					w.asked = 0
+					first, err := f.Read(t.Context(), reader, relay.Range{Count: 1, Backward: back}, pagination.Selection{},
+						Options{MaxPages: 20})
+					if err != nil || len(first.Rows()) != 1 {
+						t.Fatalf("%v, %d calls", err, len(first.Rows()))
+					}
+					t.Logf("%d requests to the first call, %d rows examined", w.asked, first.Examined)
+					if w.asked > most {
+						t.Errorf("%d requests to the first call", w.asked)
+					}
+					w.asked = 0
+					all, err := f.Read(t.Context(), lists.Reader(pagination.Request{}), relay.Range{Count: calls, Backward: back},
+						pagination.Selection{}, Options{MaxPages: 20})
+					if err != nil {
+						t.Fatal(err)
+					}
+					want := 0
+					for n := range calls {
+						if a := w.of(n); a.started >= from && a.started < before {
+							want++
+						}
+					}
+					t.Logf("%d requests to all %d calls", w.asked, want)
+					if len(all.Rows()) != want || !all.Complete() {
+						t.Errorf("%d of %d calls, stopped by %d after %d", len(all.Rows()), want, all.StoppedBy, all.Examined)
+					}
+				})
+			}
+		}
+	}
 }

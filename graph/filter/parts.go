@@ -19,6 +19,9 @@ type part struct {
 type parts interface {
 	// next reads the next part, which has at least one row. It is nil where there is no other, and then end says why.
 	next(ctx context.Context) (read *part, end ending, err error)
+	// resume goes on from a window that was read elsewhere, and returns what next would if the window was the next; nil if
+	// that has no row.
+	resume(w *pagination.Window) (*part, error)
 }
 
 // ending is how a range ends: with StopEndOfList, or with StopScanLimit where it goes on. more says that the list has a
@@ -71,6 +74,18 @@ func (r *windows) next(ctx context.Context) (*part, ending, error) {
 		return nil, r.end, err
 	}
 	return read, ending{}, nil
+}
+
+func (r *windows) resume(w *pagination.Window) (*part, error) {
+	if r.end.stop != 0 {
+		return nil, nil
+	}
+	if !r.rng.Backward && !w.HasNext() || r.rng.Backward && !w.HasPrevious() {
+		r.end = ending{StopEndOfList, false}
+	}
+	read, err := r.trim(w)
+	r.most -= read.to - read.from
+	return read, err
 }
 
 // trim leaves rows at the far end of a window to the next one if they cannot be read, for a cursor is that of a call.

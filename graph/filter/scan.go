@@ -60,6 +60,7 @@ var ErrScanLimit = errors.New("the list goes on after the pages in which matches
 // scan looks for rows that pass a filter.
 type scan struct {
 	Report
+	reader  *pagination.Reader
 	filter  *Filter
 	opts    Options
 	rng     relay.Range
@@ -77,6 +78,7 @@ type scan struct {
 	ahead    bool          // the list has a row after them, likewise
 	problems []error
 	order    order
+	jumped   bool  // the place where the range of times begins was looked for
 	late     error // that of the request which came too late
 }
 
@@ -90,10 +92,10 @@ func newScan(
 	reader *pagination.Reader, rng relay.Range, n pagination.Selection, filter *Filter, opts Options,
 ) *scan {
 	return &scan{
-		filter: filter, opts: opts, rng: rng, most: -1, visit: func(match) {},
+		reader: reader, filter: filter, opts: opts, rng: rng, most: -1, visit: func(match) {},
 		parts: &windows{reader: reader, rng: rng, selection: n, most: opts.MaxPages * reader.PageRows()},
 		seen:  map[uint64]struct{}{}, seed: maphash.MakeSeed(),
-		order: order{down: !rng.Backward, times: filter.times},
+		order: newOrder(!rng.Backward, filter.times),
 	}
 }
 
@@ -110,7 +112,11 @@ func (s *scan) run(ctx context.Context) error {
 		case err == nil && read == nil:
 			s.StoppedBy, s.ahead = end.stop, end.more
 		case err == nil:
-			s.take(read)
+			if s.take(read); s.StoppedBy == 0 && !s.jumped && s.order.ahead() {
+				if err = s.jump(ctx); err != nil {
+					err = s.cutShort(err)
+				}
+			}
 		}
 		if err != nil {
 			return err

@@ -165,6 +165,29 @@ func (r *Reader) probe(ctx context.Context, row int) (*upstream.Page, error) {
 	return r.read(ctx, row, upstream.ProbeRows, rows, rows, rows)
 }
 
+// Sample returns the rows of a page as small as can be that holds the row at a position; none where the list has no
+// such row.
+func (r *Reader) Sample(ctx context.Context, position int) ([]upstream.Row, error) {
+	page, err := r.probe(ctx, position)
+	if err != nil || page.End() <= position {
+		return nil, err
+	}
+	return page.Rows, nil
+}
+
+// At returns the rows of a page that begins about at a position of the list, or with up ends about there.
+func (r *Reader) At(ctx context.Context, position int, up bool) (*Window, error) {
+	lo, hi := position, position+r.largest()
+	if up {
+		lo, hi = max(0, position+1-r.largest()), position+1
+	}
+	page, err := r.get(ctx, position, lo, hi)
+	if err != nil {
+		return nil, err
+	}
+	return &Window{span: r.spanOf(page), to: len(page.Rows), list: r.list}, nil
+}
+
 // around is get with the neighbours of the rows, as far as they cost little: cursors of the rows need them. Where
 // upstream has to be asked, it asks for some more rows above and below.
 func (r *Reader) around(ctx context.Context, anchor, lo, hi, above, below int) (*upstream.Page, error) {
