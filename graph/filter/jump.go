@@ -9,8 +9,8 @@ package filter
 // about 1.5·log2(P)+3 requests at the most, and three or four where calls came evenly.
 //
 // The place is then read in a whole page, whose first rows must still be before the range: the list may have moved. The
-// rows that were skipped are not known to be in order. But wherever a probe, or that page, contradicts the order, the
-// scan reads on from where it was, and no range of times ends it any more.
+// rows that were skipped are not known to be in order. But where a probe, or that page, contradicts the order, the scan
+// reads on from where it was, and no range of times ends it any more.
 
 import (
 	"context"
@@ -34,7 +34,6 @@ func (s *scan) jump(ctx context.Context) error {
 		return err
 	}
 	if !j.leadsUp(w) {
-		s.order.broken = true
 		return nil
 	}
 	read, err := s.parts.resume(w)
@@ -136,11 +135,10 @@ func (j *jump) probe(ctx context.Context, distance int) (shown bool, err error) 
 	return shown, nil
 }
 
-// leadsUp reports whether a window begins with rows that are before the range, and is in order.
+// leadsUp reports whether a window begins with rows that are before the range. Rows that are out of order do not count,
+// and are noted.
 func (j *jump) leadsUp(w *pagination.Window) bool {
-	rows := w.Rows()
-	order := newOrder(j.order.down, always)
-	first := true
+	rows, seen, margin := w.Rows(), newOrder(j.order.down, always), j.order.margin()
 	for k := range rows {
 		row := rows[k]
 		if j.way < 0 {
@@ -149,12 +147,13 @@ func (j *jump) leadsUp(w *pagination.Window) bool {
 		if row.Started == 0 {
 			continue
 		}
-		at := j.order.along(row.Started) + j.order.margin()
-		if first && at >= j.order.begin || at < j.order.farthest {
-			return false
+		if seen.see(row.Started); seen.known == 1 && (seen.farthest+margin >= j.order.begin || seen.farthest < j.order.farthest) {
+			return false // the list has moved
 		}
-		first = false
-		order.see(row.Started)
 	}
-	return !first && order.noise <= j.order.margin()
+	if seen.noise > margin {
+		j.order.broken = true
+		return false
+	}
+	return seen.known > 0
 }

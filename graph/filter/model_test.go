@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,6 +79,17 @@ func (w *world) of(n int) attributes {
 		a.started += int64(mix(n, 7) % 8 * minute)
 	case "shuffled":
 		a.started = firstStart + int64(mix(n, 8)%500)*minute
+	case "in order at the head":
+		if n < 5000 {
+			a.started = firstStart + int64(mix(n, 8)%5000)*minute
+		}
+	case "the tail turns": // and the head is dense
+		switch a.started = firstStart + int64(10*n)*minute; {
+		case n >= 5800:
+			a.started = firstStart + int64(58_000+n-5800)*minute
+		case n < 3000:
+			a.started = firstStart + int64(25*(3000-n))*minute
+		}
 	case "gaps":
 		if mix(n, 9)%3 == 0 {
 			a.started = 0
@@ -425,6 +437,64 @@ func TestJumpToATime(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// A jump goes nowhere where the rows that it reads contradict the order, or the list has moved meanwhile: nothing is
+// missed.
+func TestJumpsAreChecked(t *testing.T) {
+	const calls = 6000
+	for name, test := range map[string]struct {
+		clock string
+		from  int            // minutes
+		move  func(w *world) // while one of the requests is under way
+	}{
+		"the oldest calls are in another order": {
+			clock: "the tail turns", from: 52_500, move: func(*world) {},
+		},
+		"only the newest calls are in order": {clock: "in order at the head", move: func(*world) {}},
+		"the newest calls leave": {clock: "exact", move: func(w *world) {
+			w.ids = w.ids[3000:]
+		}},
+		"many calls arrive": {clock: "exact", move: func(w *world) { w.insert(3000) }},
+	} {
+		for at := 3; at < 6; at++ {
+			t.Run(fmt.Sprint(name, at), func(t *testing.T) {
+				w := &world{t: t, clock: test.clock, steady: map[int]int{}, calls: map[int]upstream.Row{}, next: calls}
+				for n := range calls {
+					w.ids = append(w.ids, calls-1-n)
+				}
+				w.move = func() {
+					if w.asked == at {
+						test.move(w)
+					}
+				}
+				lists := pagination.New(w, pagination.Options{PageSize: 200, MaxShift: 5000, Log: slog.New(slog.DiscardHandler)})
+				from := firstStart + int64(cmp.Or(test.from, 1440))*minute
+				before := from + 500*minute
+				text := fmt.Sprintf(`{"startedAt": {"from": %q, "before": %q}}`, rfc3339(from), rfc3339(before))
+				f, err := Compile("filter", input(t, text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := f.Read(t.Context(), lists.Reader(pagination.Request{}), relay.Range{Count: calls},
+					pagination.Selection{}, Options{MaxPages: 100})
+				if err != nil {
+					t.Fatal(err)
+				}
+				shown := map[string]bool{}
+				for _, row := range got.Rows() {
+					shown[row.Call.ID] = true
+				}
+				for _, n := range w.ids {
+					a := w.of(n)
+					if a.started >= from && a.started < before && !shown[strconv.Itoa(n)] {
+						t.Fatalf("call %d was not shown, stopped by %d after %d", n, got.StoppedBy, got.Examined)
+					}
+				}
+				t.Logf("%d requests, %d rows, stopped by %d", w.asked, got.Examined, got.StoppedBy)
+			})
 		}
 	}
 }

@@ -16,9 +16,9 @@ import (
 type order struct {
 	down       bool
 	begin, end int64 // the times along the way that are in the range: [begin, end)
-	broken     bool  // the list was seen to be out of order elsewhere
 
-	known             int // rows that have a time
+	broken            bool // rows elsewhere were seen to be out of order
+	known             int  // rows that have a time
 	nearest, farthest int64
 	noise             int64             // by how much a row came too late, at most
 	latest            [beyondRows]int64 // the times of the last rows
