@@ -20,6 +20,7 @@ import (
 	"revox-graphql/graph/filter"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
+	"revox-graphql/graph/stats"
 	"revox-graphql/internal/errcode"
 	"revox-graphql/upstream"
 )
@@ -107,6 +108,11 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 			errcode.ScanLimitReached,
 			"Not found among the newest calls; older ones were not searched. Walk `calls` to find it.",
 		)
+	}
+	if _, ok := errors.AsType[*stats.TooManyGroupsError](err); ok {
+		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "groups", stats.MaxGroups, stats.MaxGroups+1
+		return say(errcode.QueryTooComplex,
+			"The calls fall in more than %d groups. Count fewer calls, in longer steps, or by fewer fields.", stats.MaxGroups)
 	}
 	if errors.Is(err, filter.ErrScanLimit) {
 		out.Extensions["scannedPages"] = p.maxScan

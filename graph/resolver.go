@@ -13,6 +13,7 @@ import (
 	"revox-graphql/graph/generated"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
+	"revox-graphql/graph/stats"
 	"revox-graphql/upstream"
 )
 
@@ -106,6 +107,46 @@ func (r *Resolver) filtered(
 		c.Total, c.TotalErr = matching.Count(ctx, r.reader(ctx, set, req.budget), opts)
 	}
 	return c, nil
+}
+
+// CallStats resolves `callStats`.
+func (r *Resolver) CallStats(
+	ctx context.Context,
+	statuses []upstream.OrderStatus,
+	given *filter.CallFilter,
+	groupBy []stats.Key,
+	every *stats.Step,
+	timeZone *string,
+) (*stats.Stats, error) {
+	set, err := orderStatuses(statuses)
+	if err != nil {
+		return nil, err
+	}
+	if given == nil {
+		given = &filter.CallFilter{}
+	}
+	matching, err := filter.Compile("filter", given)
+	if err != nil {
+		return nil, err
+	}
+	tally, err := stats.Compile(groupBy, every, timeZone)
+	if err != nil {
+		return nil, err
+	}
+	req := requestOf(ctx)
+	opts := filter.Options{MaxPages: r.maxScan, Deadline: req.deadline}
+	report, problems, err := matching.Each(ctx, r.reader(ctx, set, req.budget), opts, tally.Add)
+	if err != nil {
+		return nil, err
+	}
+	for _, problem := range problems {
+		graphql.AddError(ctx, problem)
+	}
+	if report.StoppedBy == filter.StopDeadline {
+		req.late.Store(true)
+	}
+	groups, err := tally.Groups()
+	return &stats.Stats{Count: tally.Count, Groups: groups, Scan: &report}, err
 }
 
 // rangeOf is the range of rows that the arguments ask for, and of which list.

@@ -13,7 +13,7 @@ import (
 // The cost of a request is about the number of calls that it reads and writes. A call costs 1, and each transcript of
 // it 10 more, since a transcript weighs about ten times the rest of its call. `calls` costs that for each call of its
 // page, and 20 for `totalCount`; with a filter also 1 for each page of Revox's that it may read, and as much again for
-// `totalCount`; `nodes` for each of its ids, and 20 for the scan; `call` and `node` once, and 20 for
+// `totalCount`; `callStats` for those pages, and 100; `nodes` for each of its ids, and 20 for the scan; `call` and `node` once, and 20 for
 // the scan. Each ten elements of another list in an argument cost 1, for each call where the argument is of a field of
 // calls: they are coerced, and compared there. Introspection costs 1 for two values that it returns, about. What
 // @include and @skip leave out is counted all the same, so that a document's cost depends on counts alone. What a
@@ -24,7 +24,8 @@ const (
 	// ScanCost is what a look-up by id costs, and CountCost what a `totalCount` does.
 	ScanCost     = 20
 	CountCost    = 20
-	freeElements = 10 // cost as much as a call
+	statsCost    = 100 // a thousand groups, each smaller than a call
+	freeElements = 10  // cost as much as a call
 )
 
 // costPlan is what an operation costs as far as its document tells. What is left to a request are the counts.
@@ -126,6 +127,10 @@ var rootCosts = map[string]func(c *checker, p *costPlan, field mergedField, frag
 		part.call(field, fragments)
 		p.fixed += ScanCost
 		p.parts = append(p.parts, part)
+	},
+	"callStats": func(c *checker, p *costPlan, field mergedField, _ fragments) {
+		p.fixed += c.opts.ScanPages + statsCost
+		p.lists = append(p.lists, field.lists()...)
 	},
 	"call": lookUpCost, "node": lookUpCost,
 	"__schema": introspectionCost, "__type": introspectionCost,

@@ -69,10 +69,11 @@ var scanObject = object[value[*filter.Report]]{
 		}),
 		"complete": ofScan(func(b []byte, s *filter.Report) []byte { return strconv.AppendBool(b, s.Complete()) }),
 		"reachedAt": ofScan(func(b []byte, s *filter.Report) []byte {
-			if s.ReachedAt == nil {
+			at := s.ReachedAt()
+			if at == nil {
 				return append(b, null...)
 			}
-			return append(b, s.ReachedAt.JSON(upstream.FieldStartedAt)...)
+			return append(append(append(b, '"'), *at...), '"')
 		}),
 	},
 }

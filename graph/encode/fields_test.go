@@ -31,11 +31,13 @@ func TestEveryFieldIsWritten(t *testing.T) {
 			t.Errorf("%s writes %v, and has %v", name, fields, want)
 		}
 	}
+	generated := []string{"CallStats", "CallStatsGroup", "DurationStats"} // which gqlgen writes
 	for _, def := range schema.Types {
 		known := []string{
 			"Query", connectionObject.name, edgeObject.name, pageInfoObject.name, scanObject.name, callObject.name, entries.name,
 		}
-		if def.Kind == "OBJECT" && !strings.HasPrefix(def.Name, "__") && !slices.Contains(known, def.Name) {
+		if def.Kind == "OBJECT" && !strings.HasPrefix(def.Name, "__") && !slices.Contains(known, def.Name) &&
+			!slices.Contains(generated, def.Name) {
 			t.Errorf("%s does not write itself", def.Name)
 		}
 	}

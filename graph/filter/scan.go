@@ -40,7 +40,18 @@ const (
 type Report struct {
 	Examined  int // rows
 	StoppedBy Stop
-	ReachedAt *upstream.Call // the last of them of which it is known when it started; nil if there is none
+
+	last *upstream.Call // of those of which it is known when they started; nil if there is none
+}
+
+// ReachedAt is when the last of the calls started that were looked at and have started, as RFC 3339 text; nil if there
+// is none.
+func (r *Report) ReachedAt() *string {
+	if r.last == nil {
+		return nil
+	}
+	at := upstream.Unquote(r.last.JSON(upstream.FieldStartedAt))
+	return &at
 }
 
 // Complete reports whether a longer scan would find nothing else.
@@ -184,7 +195,7 @@ func (s *scan) examine(w *pagination.Window, i int) {
 		return
 	}
 	if row.Started != 0 {
-		s.ReachedAt = row.Call
+		s.last = row.Call
 		s.order.see(row.Started)
 	}
 	if s.began == nil {
@@ -299,6 +310,29 @@ func (f *Filter) Count(ctx context.Context, reader *pagination.Reader, opts Opti
 		return 0, ErrScanLimit
 	}
 	return s.matches, nil
+}
+
+// Each calls visit for the calls of the list that pass the filter, as far as one scan reads, and returns the errors of
+// the rows that could not be read. An error of visit ends the scan.
+func (f *Filter) Each(
+	ctx context.Context, reader *pagination.Reader, opts Options, visit func(*upstream.Call) error,
+) (Report, []error, error) {
+	s := newScan(reader, relay.Range{}, pagination.Selection{}, f, opts)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	s.visit = func(m match) {
+		if ctx.Err() != nil {
+			return
+		}
+		if err := visit(m.window.Rows()[m.index].Call); err != nil {
+			stop(err)
+		}
+	}
+	err := s.run(ctx)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	return s.Report, s.problems, err
 }
 
 // Rows are the rows of the page, all of which could be read.

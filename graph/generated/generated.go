@@ -10,6 +10,7 @@ import (
 	"math"
 	"revox-graphql/graph/encode"
 	"revox-graphql/graph/filter"
+	"revox-graphql/graph/stats"
 	"revox-graphql/upstream"
 	"strconv"
 	"sync/atomic"
@@ -79,6 +80,32 @@ type ComplexityRoot struct {
 		StoppedBy func(childComplexity int) int
 	}
 
+	CallStats struct {
+		Count  func(childComplexity int) int
+		Groups func(childComplexity int) int
+		Scan   func(childComplexity int) int
+	}
+
+	CallStatsGroup struct {
+		Answered        func(childComplexity int) int
+		Count           func(childComplexity int) int
+		DialError       func(childComplexity int) int
+		DurationSeconds func(childComplexity int) int
+		EndReason       func(childComplexity int) int
+		EndedBy         func(childComplexity int) int
+		From            func(childComplexity int) int
+		Result          func(childComplexity int) int
+		Status          func(childComplexity int) int
+	}
+
+	DurationStats struct {
+		Average func(childComplexity int) int
+		Max     func(childComplexity int) int
+		P50     func(childComplexity int) int
+		P90     func(childComplexity int) int
+		Total   func(childComplexity int) int
+	}
+
 	PageInfo struct {
 		EndCursor       func(childComplexity int) int
 		HasNextPage     func(childComplexity int) int
@@ -87,10 +114,11 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		Call  func(childComplexity int, id string) int
-		Calls func(childComplexity int, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus, filter *filter.CallFilter) int
-		Node  func(childComplexity int, id string) int
-		Nodes func(childComplexity int, ids []string) int
+		Call      func(childComplexity int, id string) int
+		CallStats func(childComplexity int, statuses []upstream.OrderStatus, filter *filter.CallFilter, groupBy []stats.Key, every *stats.Step, timeZone *string) int
+		Calls     func(childComplexity int, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus, filter *filter.CallFilter) int
+		Node      func(childComplexity int, id string) int
+		Nodes     func(childComplexity int, ids []string) int
 	}
 
 	TranscriptEntry struct {
@@ -131,10 +159,10 @@ type CallConnectionResolver interface {
 	Nodes(ctx context.Context, obj *encode.Connection) ([]*encode.Call, error)
 	PageInfo(ctx context.Context, obj *encode.Connection) (*PageInfo, error)
 	TotalCount(ctx context.Context, obj *encode.Connection) (*int, error)
-	Scan(ctx context.Context, obj *encode.Connection) (*CallScan, error)
 }
 type QueryResolver interface {
 	Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus, filter *filter.CallFilter) (*encode.Connection, error)
+	CallStats(ctx context.Context, statuses []upstream.OrderStatus, filter *filter.CallFilter, groupBy []stats.Key, every *stats.Step, timeZone *string) (*stats.Stats, error)
 	Call(ctx context.Context, id string) (*encode.Call, error)
 	Node(ctx context.Context, id string) (encode.Node, error)
 	Nodes(ctx context.Context, ids []string) ([]encode.Node, error)
@@ -340,6 +368,111 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CallScan.StoppedBy(childComplexity), true
 
+	case "CallStats.count":
+		if e.ComplexityRoot.CallStats.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStats.Count(childComplexity), true
+	case "CallStats.groups":
+		if e.ComplexityRoot.CallStats.Groups == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStats.Groups(childComplexity), true
+	case "CallStats.scan":
+		if e.ComplexityRoot.CallStats.Scan == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStats.Scan(childComplexity), true
+
+	case "CallStatsGroup.answered":
+		if e.ComplexityRoot.CallStatsGroup.Answered == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.Answered(childComplexity), true
+	case "CallStatsGroup.count":
+		if e.ComplexityRoot.CallStatsGroup.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.Count(childComplexity), true
+	case "CallStatsGroup.dialError":
+		if e.ComplexityRoot.CallStatsGroup.DialError == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.DialError(childComplexity), true
+	case "CallStatsGroup.durationSeconds":
+		if e.ComplexityRoot.CallStatsGroup.DurationSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.DurationSeconds(childComplexity), true
+	case "CallStatsGroup.endReason":
+		if e.ComplexityRoot.CallStatsGroup.EndReason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.EndReason(childComplexity), true
+	case "CallStatsGroup.endedBy":
+		if e.ComplexityRoot.CallStatsGroup.EndedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.EndedBy(childComplexity), true
+	case "CallStatsGroup.from":
+		if e.ComplexityRoot.CallStatsGroup.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.From(childComplexity), true
+	case "CallStatsGroup.result":
+		if e.ComplexityRoot.CallStatsGroup.Result == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.Result(childComplexity), true
+	case "CallStatsGroup.status":
+		if e.ComplexityRoot.CallStatsGroup.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.Status(childComplexity), true
+
+	case "DurationStats.average":
+		if e.ComplexityRoot.DurationStats.Average == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.Average(childComplexity), true
+	case "DurationStats.max":
+		if e.ComplexityRoot.DurationStats.Max == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.Max(childComplexity), true
+	case "DurationStats.p50":
+		if e.ComplexityRoot.DurationStats.P50 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.P50(childComplexity), true
+	case "DurationStats.p90":
+		if e.ComplexityRoot.DurationStats.P90 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.P90(childComplexity), true
+	case "DurationStats.total":
+		if e.ComplexityRoot.DurationStats.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.Total(childComplexity), true
+
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
 			break
@@ -376,6 +509,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Call(childComplexity, args["id"].(string)), true
+	case "Query.callStats":
+		if e.ComplexityRoot.Query.CallStats == nil {
+			break
+		}
+
+		args, err := ec.field_Query_callStats_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CallStats(childComplexity, args["statuses"].([]upstream.OrderStatus), args["filter"].(*filter.CallFilter), args["groupBy"].([]stats.Key), args["every"].(*stats.Step), args["timeZone"].(*string)), true
 	case "Query.calls":
 		if e.ComplexityRoot.Query.Calls == nil {
 			break
@@ -581,6 +725,24 @@ type Query {
   ): CallConnection
 
   """
+  Counts calls, in groups: how many, how many were answered, and how long they lasted. Revox does not count, so the gateway
+  reads the list for it, as far as one request may: see ` + "`" + `scan` + "`" + `, and mind ` + "`" + `complete` + "`" + `. Give ` + "`" + `filter` + "`" + ` a range of ` + "`" + `startedAt` + "`" + `
+  where the list is long.
+  """
+  callStats(
+    "Only calls whose *order* has one of these statuses, as in ` + "`" + `calls` + "`" + `."
+    statuses: [CallOrderStatus!]
+    "Only calls that pass this filter."
+    filter: CallFilter
+    "Calls with the same values of these fields are one group. Without it, and without ` + "`" + `every` + "`" + `, all calls are one."
+    groupBy: [CallStatsKey!]
+    "Calls that started in the same step of time are one group. Calls that have not started are a group without a time."
+    every: TimeStep
+    "Whose days and hours the steps are: the name of an IANA time zone, such as ` + "`" + `Europe/Paris` + "`" + `, with its summer time. UTC when absent or null."
+    timeZone: String
+  ): CallStats
+
+  """
   One call by its id. Revox has no look-up by id, so the gateway looks among the pages it holds and then scans the
   newest calls. Null when the list holds no such call; null with the error ` + "`" + `SCAN_LIMIT_REACHED` + "`" + ` when the scan gave up
   before the end of the list.
@@ -638,6 +800,78 @@ type CallScan {
   complete: Boolean!
   "When the last call started that was looked at, of those that have started: how far back the list was read. Null when there is none."
   reachedAt: DateTime
+}
+
+"What was counted of a list."
+type CallStats {
+  "How many calls were counted, in all groups together."
+  count: Int!
+  "The groups that have a call, in the order of time, and of the fields. At most 1,000: beyond that is the error ` + "`" + `QUERY_TOO_COMPLEX` + "`" + `."
+  groups: [CallStatsGroup!]!
+  "How far the list was read. Unless ` + "`" + `complete` + "`" + ` is true, older calls were not counted."
+  scan: CallScan!
+}
+
+"Calls that have something in common. A field that was not asked for in ` + "`" + `groupBy` + "`" + ` is null."
+type CallStatsGroup {
+  "When the step of time began. Null without ` + "`" + `every` + "`" + `, and for calls that have not started."
+  from: DateTime
+  "The status of these calls."
+  status: CallStatus
+  "Who, or what, picked up."
+  result: CallResult
+  "Why these calls could not be put through."
+  dialError: DialError
+  "Who ended these calls."
+  endedBy: CallEndedBy
+  "Why these calls ended."
+  endReason: String
+  "How many calls the group has."
+  count: Int!
+  "How many of them were answered, by somebody or a machine: those with an ` + "`" + `answeredAt` + "`" + `."
+  answered: Int!
+  "How long they lasted. Calls without a ` + "`" + `durationSeconds` + "`" + ` do not count."
+  durationSeconds: DurationStats!
+}
+
+"How long calls lasted, in seconds. Where no call has a duration, ` + "`" + `total` + "`" + ` is 0 and the others are null."
+type DurationStats {
+  "All of them together."
+  total: Float!
+  "The average."
+  average: Float
+  "Half of the calls lasted at most as long, give or take 1 %."
+  p50: Float
+  "Nine of ten calls lasted at most as long, give or take 1 %."
+  p90: Float
+  "The longest."
+  max: Float
+}
+
+"A field by which ` + "`" + `callStats` + "`" + ` groups calls."
+enum CallStatsKey {
+  "By ` + "`" + `status` + "`" + `."
+  STATUS
+  "By ` + "`" + `result` + "`" + `."
+  RESULT
+  "By ` + "`" + `dialError` + "`" + `."
+  DIAL_ERROR
+  "By ` + "`" + `endedBy` + "`" + `."
+  ENDED_BY
+  "By ` + "`" + `endReason` + "`" + `."
+  END_REASON
+}
+
+"A step of time. Steps begin by the clocks of the time zone."
+enum TimeStep {
+  "From one full hour to the next. An hour that comes twice, when the clocks are put back, is two steps."
+  HOUR
+  "From midnight to midnight: 23 or 25 hours when the clocks change."
+  DAY
+  "From Monday to Monday."
+  WEEK
+  "A month of the calendar."
+  MONTH
 }
 
 "Why the gateway has stopped reading the list for a filter."
@@ -1049,6 +1283,58 @@ func (ec *executionContext) childFields_CallScan(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type CallScan", field.Name)
 }
 
+func (ec *executionContext) childFields_CallStats(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "count":
+		return ec.fieldContext_CallStats_count(ctx, field)
+	case "groups":
+		return ec.fieldContext_CallStats_groups(ctx, field)
+	case "scan":
+		return ec.fieldContext_CallStats_scan(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CallStats", field.Name)
+}
+
+func (ec *executionContext) childFields_CallStatsGroup(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "from":
+		return ec.fieldContext_CallStatsGroup_from(ctx, field)
+	case "status":
+		return ec.fieldContext_CallStatsGroup_status(ctx, field)
+	case "result":
+		return ec.fieldContext_CallStatsGroup_result(ctx, field)
+	case "dialError":
+		return ec.fieldContext_CallStatsGroup_dialError(ctx, field)
+	case "endedBy":
+		return ec.fieldContext_CallStatsGroup_endedBy(ctx, field)
+	case "endReason":
+		return ec.fieldContext_CallStatsGroup_endReason(ctx, field)
+	case "count":
+		return ec.fieldContext_CallStatsGroup_count(ctx, field)
+	case "answered":
+		return ec.fieldContext_CallStatsGroup_answered(ctx, field)
+	case "durationSeconds":
+		return ec.fieldContext_CallStatsGroup_durationSeconds(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CallStatsGroup", field.Name)
+}
+
+func (ec *executionContext) childFields_DurationStats(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "total":
+		return ec.fieldContext_DurationStats_total(ctx, field)
+	case "average":
+		return ec.fieldContext_DurationStats_average(ctx, field)
+	case "p50":
+		return ec.fieldContext_DurationStats_p50(ctx, field)
+	case "p90":
+		return ec.fieldContext_DurationStats_p90(ctx, field)
+	case "max":
+		return ec.fieldContext_DurationStats_max(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DurationStats", field.Name)
+}
+
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "hasNextPage":
@@ -1268,6 +1554,52 @@ func (ec *executionContext) field_Query___type_args(ctx context.Context, rawArgs
 		return nil, err
 	}
 	args["name"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_callStats_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "statuses",
+		func(ctx context.Context, v any) ([]upstream.OrderStatus, error) {
+			return ec.unmarshalOCallOrderStatus2ᚕrevoxᚑgraphqlᚋupstreamᚐOrderStatusᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["statuses"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*filter.CallFilter, error) {
+			return ec.unmarshalOCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "groupBy",
+		func(ctx context.Context, v any) ([]stats.Key, error) {
+			return ec.unmarshalOCallStatsKey2ᚕrevoxᚑgraphqlᚋgraphᚋstatsᚐKeyᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["groupBy"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "every",
+		func(ctx context.Context, v any) (*stats.Step, error) {
+			return ec.unmarshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStep(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["every"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "timeZone",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["timeZone"] = arg4
 	return args, nil
 }
 
@@ -2002,11 +2334,11 @@ func (ec *executionContext) _CallConnection_scan(ctx context.Context, field grap
 			return ec.fieldContext_CallConnection_scan(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return ec.Resolvers.CallConnection().Scan(ctx, obj)
+			return obj.Scan, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *CallScan) graphql.Marshaler {
-			return ec.marshalOCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋgeneratedᚐCallScan(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *filter.Report) graphql.Marshaler {
+			return ec.marshalOCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐReport(ctx, selections, v)
 		},
 		true,
 		false,
@@ -2016,8 +2348,8 @@ func (ec *executionContext) fieldContext_CallConnection_scan(_ context.Context, 
 	fc = &graphql.FieldContext{
 		Object:     "CallConnection",
 		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
+		IsMethod:   false,
+		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_CallScan(ctx, field)
 		},
@@ -2080,7 +2412,7 @@ func (ec *executionContext) fieldContext_CallEdge_node(_ context.Context, field 
 	return fc, nil
 }
 
-func (ec *executionContext) _CallScan_examined(ctx context.Context, field graphql.CollectedField, obj *CallScan) (ret graphql.Marshaler) {
+func (ec *executionContext) _CallScan_examined(ctx context.Context, field graphql.CollectedField, obj *filter.Report) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2103,7 +2435,7 @@ func (ec *executionContext) fieldContext_CallScan_examined(_ context.Context, fi
 	return graphql.NewScalarFieldContext("CallScan", field, false, false, "Int")
 }
 
-func (ec *executionContext) _CallScan_stoppedBy(ctx context.Context, field graphql.CollectedField, obj *CallScan) (ret graphql.Marshaler) {
+func (ec *executionContext) _CallScan_stoppedBy(ctx context.Context, field graphql.CollectedField, obj *filter.Report) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2115,8 +2447,8 @@ func (ec *executionContext) _CallScan_stoppedBy(ctx context.Context, field graph
 			return obj.StoppedBy, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ScanStop) graphql.Marshaler {
-			return ec.marshalNScanStop2revoxᚑgraphqlᚋgraphᚋgeneratedᚐScanStop(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v filter.Stop) graphql.Marshaler {
+			return ec.marshalNScanStop2revoxᚑgraphqlᚋgraphᚋfilterᚐStop(ctx, selections, v)
 		},
 		true,
 		true,
@@ -2126,7 +2458,7 @@ func (ec *executionContext) fieldContext_CallScan_stoppedBy(_ context.Context, f
 	return graphql.NewScalarFieldContext("CallScan", field, false, false, "ScanStop")
 }
 
-func (ec *executionContext) _CallScan_complete(ctx context.Context, field graphql.CollectedField, obj *CallScan) (ret graphql.Marshaler) {
+func (ec *executionContext) _CallScan_complete(ctx context.Context, field graphql.CollectedField, obj *filter.Report) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2135,7 +2467,7 @@ func (ec *executionContext) _CallScan_complete(ctx context.Context, field graphq
 			return ec.fieldContext_CallScan_complete(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Complete, nil
+			return obj.Complete(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
@@ -2146,10 +2478,10 @@ func (ec *executionContext) _CallScan_complete(ctx context.Context, field graphq
 	)
 }
 func (ec *executionContext) fieldContext_CallScan_complete(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("CallScan", field, false, false, "Boolean")
+	return graphql.NewScalarFieldContext("CallScan", field, true, false, "Boolean")
 }
 
-func (ec *executionContext) _CallScan_reachedAt(ctx context.Context, field graphql.CollectedField, obj *CallScan) (ret graphql.Marshaler) {
+func (ec *executionContext) _CallScan_reachedAt(ctx context.Context, field graphql.CollectedField, obj *filter.Report) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2158,7 +2490,7 @@ func (ec *executionContext) _CallScan_reachedAt(ctx context.Context, field graph
 			return ec.fieldContext_CallScan_reachedAt(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ReachedAt, nil
+			return obj.ReachedAt(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -2169,7 +2501,425 @@ func (ec *executionContext) _CallScan_reachedAt(ctx context.Context, field graph
 	)
 }
 func (ec *executionContext) fieldContext_CallScan_reachedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("CallScan", field, false, false, "DateTime")
+	return graphql.NewScalarFieldContext("CallScan", field, true, false, "DateTime")
+}
+
+func (ec *executionContext) _CallStats_count(ctx context.Context, field graphql.CollectedField, obj *stats.Stats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStats_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStats_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStats", field, false, false, "Int")
+}
+
+func (ec *executionContext) _CallStats_groups(ctx context.Context, field graphql.CollectedField, obj *stats.Stats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStats_groups(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Groups, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*stats.Group) graphql.Marshaler {
+			return ec.marshalNCallStatsGroup2ᚕᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐGroupᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStats_groups(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CallStats",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CallStatsGroup(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CallStats_scan(ctx context.Context, field graphql.CollectedField, obj *stats.Stats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStats_scan(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Scan, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *filter.Report) graphql.Marshaler {
+			return ec.marshalNCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐReport(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStats_scan(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CallStats",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CallScan(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CallStatsGroup_from(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_from(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.From, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_from(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _CallStatsGroup_status(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_status(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *upstream.CallStatus) graphql.Marshaler {
+			return ec.marshalOCallStatus2ᚖrevoxᚑgraphqlᚋupstreamᚐCallStatus(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "CallStatus")
+}
+
+func (ec *executionContext) _CallStatsGroup_result(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_result(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Result, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *upstream.CallResult) graphql.Marshaler {
+			return ec.marshalOCallResult2ᚖrevoxᚑgraphqlᚋupstreamᚐCallResult(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_result(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "CallResult")
+}
+
+func (ec *executionContext) _CallStatsGroup_dialError(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_dialError(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DialError, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *upstream.DialError) graphql.Marshaler {
+			return ec.marshalODialError2ᚖrevoxᚑgraphqlᚋupstreamᚐDialError(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_dialError(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "DialError")
+}
+
+func (ec *executionContext) _CallStatsGroup_endedBy(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_endedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndedBy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *upstream.CallEndedBy) graphql.Marshaler {
+			return ec.marshalOCallEndedBy2ᚖrevoxᚑgraphqlᚋupstreamᚐCallEndedBy(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_endedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "CallEndedBy")
+}
+
+func (ec *executionContext) _CallStatsGroup_endReason(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_endReason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndReason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_endReason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "String")
+}
+
+func (ec *executionContext) _CallStatsGroup_count(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "Int")
+}
+
+func (ec *executionContext) _CallStatsGroup_answered(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_answered(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Answered, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_answered(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "Int")
+}
+
+func (ec *executionContext) _CallStatsGroup_durationSeconds(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_durationSeconds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DurationSeconds, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *stats.Durations) graphql.Marshaler {
+			return ec.marshalNDurationStats2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐDurations(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_durationSeconds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CallStatsGroup",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DurationStats(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DurationStats_total(ctx context.Context, field graphql.CollectedField, obj *stats.Durations) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_total(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Total, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_total(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
+}
+
+func (ec *executionContext) _DurationStats_average(ctx context.Context, field graphql.CollectedField, obj *stats.Durations) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_average(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Average, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_average(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
+}
+
+func (ec *executionContext) _DurationStats_p50(ctx context.Context, field graphql.CollectedField, obj *stats.Durations) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_p50(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.P50, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_p50(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
+}
+
+func (ec *executionContext) _DurationStats_p90(ctx context.Context, field graphql.CollectedField, obj *stats.Durations) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_p90(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.P90, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_p90(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
+}
+
+func (ec *executionContext) _DurationStats_max(ctx context.Context, field graphql.CollectedField, obj *stats.Durations) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_max(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Max, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_max(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
 }
 
 func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
@@ -2302,6 +3052,50 @@ func (ec *executionContext) fieldContext_Query_calls(ctx context.Context, field 
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_calls_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_callStats(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_callStats(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CallStats(ctx, fc.Args["statuses"].([]upstream.OrderStatus), fc.Args["filter"].(*filter.CallFilter), fc.Args["groupBy"].([]stats.Key), fc.Args["every"].(*stats.Step), fc.Args["timeZone"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *stats.Stats) graphql.Marshaler {
+			return ec.marshalOCallStats2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStats(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_callStats(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CallStats(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_callStats_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -4367,11 +5161,10 @@ func (ec *executionContext) _CallConnection(ctx context.Context, sel ast.Selecti
 					return ec._CallConnection_totalCount(ctx, field, obj)
 				})
 		case "scan":
-			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
-				true, false,
-				func(ctx context.Context) graphql.Marshaler {
-					return ec._CallConnection_scan(ctx, field, obj)
-				})
+			out.Values[i] = ec._CallConnection_scan(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -4429,7 +5222,7 @@ func (ec *executionContext) _CallEdge(ctx context.Context, sel ast.SelectionSet,
 
 var callScanImplementors = []string{"CallScan"}
 
-func (ec *executionContext) _CallScan(ctx context.Context, sel ast.SelectionSet, obj *CallScan) graphql.Marshaler {
+func (ec *executionContext) _CallScan(ctx context.Context, sel ast.SelectionSet, obj *filter.Report) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, callScanImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -4455,6 +5248,175 @@ func (ec *executionContext) _CallScan(ctx context.Context, sel ast.SelectionSet,
 			}
 		case "reachedAt":
 			out.Values[i] = ec._CallScan_reachedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var callStatsImplementors = []string{"CallStats"}
+
+func (ec *executionContext) _CallStats(ctx context.Context, sel ast.SelectionSet, obj *stats.Stats) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, callStatsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CallStats")
+		case "count":
+			out.Values[i] = ec._CallStats_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "groups":
+			out.Values[i] = ec._CallStats_groups(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "scan":
+			out.Values[i] = ec._CallStats_scan(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var callStatsGroupImplementors = []string{"CallStatsGroup"}
+
+func (ec *executionContext) _CallStatsGroup(ctx context.Context, sel ast.SelectionSet, obj *stats.Group) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, callStatsGroupImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CallStatsGroup")
+		case "from":
+			out.Values[i] = ec._CallStatsGroup_from(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "status":
+			out.Values[i] = ec._CallStatsGroup_status(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "result":
+			out.Values[i] = ec._CallStatsGroup_result(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "dialError":
+			out.Values[i] = ec._CallStatsGroup_dialError(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "endedBy":
+			out.Values[i] = ec._CallStatsGroup_endedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "endReason":
+			out.Values[i] = ec._CallStatsGroup_endReason(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "count":
+			out.Values[i] = ec._CallStatsGroup_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "answered":
+			out.Values[i] = ec._CallStatsGroup_answered(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "durationSeconds":
+			out.Values[i] = ec._CallStatsGroup_durationSeconds(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var durationStatsImplementors = []string{"DurationStats"}
+
+func (ec *executionContext) _DurationStats(ctx context.Context, sel ast.SelectionSet, obj *stats.Durations) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, durationStatsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DurationStats")
+		case "total":
+			out.Values[i] = ec._DurationStats_total(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "average":
+			out.Values[i] = ec._DurationStats_average(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "p50":
+			out.Values[i] = ec._DurationStats_p50(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "p90":
+			out.Values[i] = ec._DurationStats_p90(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "max":
+			out.Values[i] = ec._DurationStats_max(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -4547,6 +5509,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_calls(ctx, field)
+				})
+		case "callStats":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_callStats(ctx, field)
 				})
 		case "call":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -5184,6 +6152,70 @@ var (
 	}
 )
 
+func (ec *executionContext) marshalNCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐReport(ctx context.Context, sel ast.SelectionSet, v *filter.Report) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CallScan!")
+		return graphql.Null
+	}
+	return ec._CallScan(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNCallStatsGroup2ᚕᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐGroupᚄ(ctx context.Context, sel ast.SelectionSet, v []*stats.Group) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallStatsGroup2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐGroup(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNCallStatsGroup2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐGroup(ctx context.Context, sel ast.SelectionSet, v *stats.Group) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CallStatsGroup!")
+		return graphql.Null
+	}
+	return ec._CallStatsGroup(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey(ctx context.Context, v any) (stats.Key, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey(ctx context.Context, sel ast.SelectionSet, v stats.Key) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "CallStatsKey!")
+	}
+	return res
+}
+
+var (
+	unmarshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey = map[string]stats.Key{
+		"STATUS":     stats.KeyStatus,
+		"RESULT":     stats.KeyResult,
+		"DIAL_ERROR": stats.KeyDialError,
+		"ENDED_BY":   stats.KeyEndedBy,
+		"END_REASON": stats.KeyEndReason,
+	}
+	marshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey = map[stats.Key]string{
+		stats.KeyStatus:    "STATUS",
+		stats.KeyResult:    "RESULT",
+		stats.KeyDialError: "DIAL_ERROR",
+		stats.KeyEndedBy:   "ENDED_BY",
+		stats.KeyEndReason: "END_REASON",
+	}
+)
+
 func (ec *executionContext) unmarshalNCallStatus2revoxᚑgraphqlᚋupstreamᚐCallStatus(ctx context.Context, v any) (upstream.CallStatus, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := unmarshalNCallStatus2revoxᚑgraphqlᚋupstreamᚐCallStatus[tmp]
@@ -5257,6 +6289,28 @@ var (
 		upstream.DialErrorUnrecognized:              "UNRECOGNIZED",
 	}
 )
+
+func (ec *executionContext) marshalNDurationStats2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐDurations(ctx context.Context, sel ast.SelectionSet, v *stats.Durations) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DurationStats!")
+		return graphql.Null
+	}
+	return ec._DurationStats(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNFloat2float64(ctx context.Context, v any) (float64, error) {
+	res, err := graphql.UnmarshalFloatContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFloat2float64(ctx context.Context, sel ast.SelectionSet, v float64) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalFloatContext(v)
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "Float!")
+	}
+	return graphql.WrapContextMarshaler(ctx, res)
+}
 
 func (ec *executionContext) unmarshalNID2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalID(v)
@@ -5333,15 +6387,37 @@ func (ec *executionContext) marshalNPageInfo2ᚖrevoxᚑgraphqlᚋgraphᚋgenera
 	return ec._PageInfo(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNScanStop2revoxᚑgraphqlᚋgraphᚋgeneratedᚐScanStop(ctx context.Context, v any) (ScanStop, error) {
-	var res ScanStop
-	err := res.UnmarshalGQL(v)
+func (ec *executionContext) unmarshalNScanStop2revoxᚑgraphqlᚋgraphᚋfilterᚐStop(ctx context.Context, v any) (filter.Stop, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNScanStop2revoxᚑgraphqlᚋgraphᚋfilterᚐStop[tmp]
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNScanStop2revoxᚑgraphqlᚋgraphᚋgeneratedᚐScanStop(ctx context.Context, sel ast.SelectionSet, v ScanStop) graphql.Marshaler {
-	return v
+func (ec *executionContext) marshalNScanStop2revoxᚑgraphqlᚋgraphᚋfilterᚐStop(ctx context.Context, sel ast.SelectionSet, v filter.Stop) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNScanStop2revoxᚑgraphqlᚋgraphᚋfilterᚐStop[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "ScanStop!")
+	}
+	return res
 }
+
+var (
+	unmarshalNScanStop2revoxᚑgraphqlᚋgraphᚋfilterᚐStop = map[string]filter.Stop{
+		"PAGE_FULL":   filter.StopPageFull,
+		"END_OF_LIST": filter.StopEndOfList,
+		"TIME_RANGE":  filter.StopTimeRange,
+		"SCAN_LIMIT":  filter.StopScanLimit,
+		"DEADLINE":    filter.StopDeadline,
+	}
+	marshalNScanStop2revoxᚑgraphqlᚋgraphᚋfilterᚐStop = map[filter.Stop]string{
+		filter.StopPageFull:  "PAGE_FULL",
+		filter.StopEndOfList: "END_OF_LIST",
+		filter.StopTimeRange: "TIME_RANGE",
+		filter.StopScanLimit: "SCAN_LIMIT",
+		filter.StopDeadline:  "DEADLINE",
+	}
+)
 
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
@@ -5791,11 +6867,54 @@ var (
 	}
 )
 
-func (ec *executionContext) marshalOCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋgeneratedᚐCallScan(ctx context.Context, sel ast.SelectionSet, v *CallScan) graphql.Marshaler {
+func (ec *executionContext) marshalOCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐReport(ctx context.Context, sel ast.SelectionSet, v *filter.Report) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._CallScan(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOCallStats2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStats(ctx context.Context, sel ast.SelectionSet, v *stats.Stats) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._CallStats(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOCallStatsKey2ᚕrevoxᚑgraphqlᚋgraphᚋstatsᚐKeyᚄ(ctx context.Context, v any) ([]stats.Key, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]stats.Key, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOCallStatsKey2ᚕrevoxᚑgraphqlᚋgraphᚋstatsᚐKeyᚄ(ctx context.Context, sel ast.SelectionSet, v []stats.Key) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalOCallStatus2ᚕrevoxᚑgraphqlᚋupstreamᚐCallStatusᚄ(ctx context.Context, v any) ([]upstream.CallStatus, error) {
@@ -5833,6 +6952,44 @@ func (ec *executionContext) marshalOCallStatus2ᚕrevoxᚑgraphqlᚋupstreamᚐC
 
 	return ret
 }
+
+func (ec *executionContext) unmarshalOCallStatus2ᚖrevoxᚑgraphqlᚋupstreamᚐCallStatus(ctx context.Context, v any) (*upstream.CallStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalOCallStatus2ᚖrevoxᚑgraphqlᚋupstreamᚐCallStatus[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOCallStatus2ᚖrevoxᚑgraphqlᚋupstreamᚐCallStatus(ctx context.Context, sel ast.SelectionSet, v *upstream.CallStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(marshalOCallStatus2ᚖrevoxᚑgraphqlᚋupstreamᚐCallStatus[*v])
+	return res
+}
+
+var (
+	unmarshalOCallStatus2ᚖrevoxᚑgraphqlᚋupstreamᚐCallStatus = map[string]upstream.CallStatus{
+		"QUEUED":       upstream.CallStatusQueued,
+		"RINGING":      upstream.CallStatusRinging,
+		"ONGOING":      upstream.CallStatusOngoing,
+		"COMPLETED":    upstream.CallStatusCompleted,
+		"ERROR":        upstream.CallStatusError,
+		"UNRECOGNIZED": upstream.CallStatusUnrecognized,
+	}
+	marshalOCallStatus2ᚖrevoxᚑgraphqlᚋupstreamᚐCallStatus = map[upstream.CallStatus]string{
+		upstream.CallStatusQueued:       "QUEUED",
+		upstream.CallStatusRinging:      "RINGING",
+		upstream.CallStatusOngoing:      "ONGOING",
+		upstream.CallStatusCompleted:    "COMPLETED",
+		upstream.CallStatusError:        "ERROR",
+		upstream.CallStatusUnrecognized: "UNRECOGNIZED",
+	}
+)
 
 func (ec *executionContext) unmarshalODateTime2ᚖstring(ctx context.Context, v any) (*string, error) {
 	if v == nil {
@@ -6068,6 +7225,40 @@ func (ec *executionContext) unmarshalOTimeRange2ᚖrevoxᚑgraphqlᚋgraphᚋfil
 	res, err := ec.unmarshalInputTimeRange(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
+
+func (ec *executionContext) unmarshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStep(ctx context.Context, v any) (*stats.Step, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStep[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStep(ctx context.Context, sel ast.SelectionSet, v *stats.Step) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(marshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStep[*v])
+	return res
+}
+
+var (
+	unmarshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStep = map[string]stats.Step{
+		"HOUR":  stats.StepHour,
+		"DAY":   stats.StepDay,
+		"WEEK":  stats.StepWeek,
+		"MONTH": stats.StepMonth,
+	}
+	marshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStep = map[stats.Step]string{
+		stats.StepHour:  "HOUR",
+		stats.StepDay:   "DAY",
+		stats.StepWeek:  "WEEK",
+		stats.StepMonth: "MONTH",
+	}
+)
 
 func (ec *executionContext) unmarshalOToolMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐToolMatch(ctx context.Context, v any) (*filter.ToolMatch, error) {
 	if v == nil {

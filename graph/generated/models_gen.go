@@ -3,12 +3,8 @@
 package generated
 
 import (
-	"bytes"
-	"fmt"
-	"io"
 	"revox-graphql/graph/encode"
 	"revox-graphql/upstream"
-	"strconv"
 )
 
 // One call of a page, with its place in the list.
@@ -17,18 +13,6 @@ type CallEdge struct {
 	Cursor string `json:"cursor"`
 	// The call at this place of the list.
 	Node *encode.Call `json:"node"`
-}
-
-// What the gateway has read of the list, to find the calls that pass a filter.
-type CallScan struct {
-	// How many calls were looked at, whether they passed the filter or not.
-	Examined int `json:"examined"`
-	// Why the gateway has stopped reading.
-	StoppedBy ScanStop `json:"stoppedBy"`
-	// True when no further call can pass the filter in this direction: `stoppedBy` is `END_OF_LIST` or `TIME_RANGE`.
-	Complete bool `json:"complete"`
-	// When the last call started that was looked at, of those that have started: how far back the list was read. Null when there is none.
-	ReachedAt *string `json:"reachedAt,omitempty"`
 }
 
 // Where a page lies in the list. Both flags are exact, whichever way you walk.
@@ -64,72 +48,4 @@ type TranscriptEntry struct {
 	ToolArguments any `json:"toolArguments,omitempty"`
 	// True when the tool failed. Null when no tool was used.
 	ToolIsError *bool `json:"toolIsError,omitempty"`
-}
-
-// Why the gateway has stopped reading the list for a filter.
-type ScanStop string
-
-const (
-	// As many calls were found as were asked for.
-	ScanStopPageFull ScanStop = "PAGE_FULL"
-	// The list has ended, or the range between `after` and `before` has.
-	ScanStopEndOfList ScanStop = "END_OF_LIST"
-	// The calls that follow all started outside of the filter's `startedAt`. This is so only in a list that is ordered by that
-	// time, as far as it was read; in any other list the gateway reads on.
-	ScanStopTimeRange ScanStop = "TIME_RANGE"
-	// As many calls were read as one request may read. Go on from `endCursor`, or `startCursor` with `last`.
-	ScanStopScanLimit ScanStop = "SCAN_LIMIT"
-	// The time for one request was over. Go on from `endCursor`, or `startCursor` with `last`.
-	ScanStopDeadline ScanStop = "DEADLINE"
-)
-
-var AllScanStop = []ScanStop{
-	ScanStopPageFull,
-	ScanStopEndOfList,
-	ScanStopTimeRange,
-	ScanStopScanLimit,
-	ScanStopDeadline,
-}
-
-func (e ScanStop) IsValid() bool {
-	switch e {
-	case ScanStopPageFull, ScanStopEndOfList, ScanStopTimeRange, ScanStopScanLimit, ScanStopDeadline:
-		return true
-	}
-	return false
-}
-
-func (e ScanStop) String() string {
-	return string(e)
-}
-
-func (e *ScanStop) UnmarshalGQL(v any) error {
-	str, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("enums must be strings")
-	}
-
-	*e = ScanStop(str)
-	if !e.IsValid() {
-		return fmt.Errorf("%s is not a valid ScanStop", str)
-	}
-	return nil
-}
-
-func (e ScanStop) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
-}
-
-func (e *ScanStop) UnmarshalJSON(b []byte) error {
-	s, err := strconv.Unquote(string(b))
-	if err != nil {
-		return err
-	}
-	return e.UnmarshalGQL(s)
-}
-
-func (e ScanStop) MarshalJSON() ([]byte, error) {
-	var buf bytes.Buffer
-	e.MarshalGQL(&buf)
-	return buf.Bytes(), nil
 }

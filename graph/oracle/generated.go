@@ -76,6 +76,32 @@ type ComplexityRoot struct {
 		StoppedBy func(childComplexity int) int
 	}
 
+	CallStats struct {
+		Count  func(childComplexity int) int
+		Groups func(childComplexity int) int
+		Scan   func(childComplexity int) int
+	}
+
+	CallStatsGroup struct {
+		Answered        func(childComplexity int) int
+		Count           func(childComplexity int) int
+		DialError       func(childComplexity int) int
+		DurationSeconds func(childComplexity int) int
+		EndReason       func(childComplexity int) int
+		EndedBy         func(childComplexity int) int
+		From            func(childComplexity int) int
+		Result          func(childComplexity int) int
+		Status          func(childComplexity int) int
+	}
+
+	DurationStats struct {
+		Average func(childComplexity int) int
+		Max     func(childComplexity int) int
+		P50     func(childComplexity int) int
+		P90     func(childComplexity int) int
+		Total   func(childComplexity int) int
+	}
+
 	PageInfo struct {
 		EndCursor       func(childComplexity int) int
 		HasNextPage     func(childComplexity int) int
@@ -84,10 +110,11 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		Call  func(childComplexity int, id string) int
-		Calls func(childComplexity int, first *int, after *string, last *int, before *string, statuses []CallOrderStatus, filter *CallFilter) int
-		Node  func(childComplexity int, id string) int
-		Nodes func(childComplexity int, ids []string) int
+		Call      func(childComplexity int, id string) int
+		CallStats func(childComplexity int, statuses []CallOrderStatus, filter *CallFilter, groupBy []CallStatsKey, every *TimeStep, timeZone *string) int
+		Calls     func(childComplexity int, first *int, after *string, last *int, before *string, statuses []CallOrderStatus, filter *CallFilter) int
+		Node      func(childComplexity int, id string) int
+		Nodes     func(childComplexity int, ids []string) int
 	}
 
 	TranscriptEntry struct {
@@ -110,6 +137,7 @@ type CallResolver interface {
 }
 type QueryResolver interface {
 	Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []CallOrderStatus, filter *CallFilter) (*CallConnection, error)
+	CallStats(ctx context.Context, statuses []CallOrderStatus, filter *CallFilter, groupBy []CallStatsKey, every *TimeStep, timeZone *string) (*CallStats, error)
 	Call(ctx context.Context, id string) (*Call, error)
 	Node(ctx context.Context, id string) (Node, error)
 	Nodes(ctx context.Context, ids []string) ([]Node, error)
@@ -315,6 +343,111 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CallScan.StoppedBy(childComplexity), true
 
+	case "CallStats.count":
+		if e.ComplexityRoot.CallStats.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStats.Count(childComplexity), true
+	case "CallStats.groups":
+		if e.ComplexityRoot.CallStats.Groups == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStats.Groups(childComplexity), true
+	case "CallStats.scan":
+		if e.ComplexityRoot.CallStats.Scan == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStats.Scan(childComplexity), true
+
+	case "CallStatsGroup.answered":
+		if e.ComplexityRoot.CallStatsGroup.Answered == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.Answered(childComplexity), true
+	case "CallStatsGroup.count":
+		if e.ComplexityRoot.CallStatsGroup.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.Count(childComplexity), true
+	case "CallStatsGroup.dialError":
+		if e.ComplexityRoot.CallStatsGroup.DialError == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.DialError(childComplexity), true
+	case "CallStatsGroup.durationSeconds":
+		if e.ComplexityRoot.CallStatsGroup.DurationSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.DurationSeconds(childComplexity), true
+	case "CallStatsGroup.endReason":
+		if e.ComplexityRoot.CallStatsGroup.EndReason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.EndReason(childComplexity), true
+	case "CallStatsGroup.endedBy":
+		if e.ComplexityRoot.CallStatsGroup.EndedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.EndedBy(childComplexity), true
+	case "CallStatsGroup.from":
+		if e.ComplexityRoot.CallStatsGroup.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.From(childComplexity), true
+	case "CallStatsGroup.result":
+		if e.ComplexityRoot.CallStatsGroup.Result == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.Result(childComplexity), true
+	case "CallStatsGroup.status":
+		if e.ComplexityRoot.CallStatsGroup.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.Status(childComplexity), true
+
+	case "DurationStats.average":
+		if e.ComplexityRoot.DurationStats.Average == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.Average(childComplexity), true
+	case "DurationStats.max":
+		if e.ComplexityRoot.DurationStats.Max == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.Max(childComplexity), true
+	case "DurationStats.p50":
+		if e.ComplexityRoot.DurationStats.P50 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.P50(childComplexity), true
+	case "DurationStats.p90":
+		if e.ComplexityRoot.DurationStats.P90 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.P90(childComplexity), true
+	case "DurationStats.total":
+		if e.ComplexityRoot.DurationStats.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.Total(childComplexity), true
+
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
 			break
@@ -351,6 +484,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Call(childComplexity, args["id"].(string)), true
+	case "Query.callStats":
+		if e.ComplexityRoot.Query.CallStats == nil {
+			break
+		}
+
+		args, err := ec.field_Query_callStats_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CallStats(childComplexity, args["statuses"].([]CallOrderStatus), args["filter"].(*CallFilter), args["groupBy"].([]CallStatsKey), args["every"].(*TimeStep), args["timeZone"].(*string)), true
 	case "Query.calls":
 		if e.ComplexityRoot.Query.Calls == nil {
 			break
@@ -556,6 +700,24 @@ type Query {
   ): CallConnection
 
   """
+  Counts calls, in groups: how many, how many were answered, and how long they lasted. Revox does not count, so the gateway
+  reads the list for it, as far as one request may: see ` + "`" + `scan` + "`" + `, and mind ` + "`" + `complete` + "`" + `. Give ` + "`" + `filter` + "`" + ` a range of ` + "`" + `startedAt` + "`" + `
+  where the list is long.
+  """
+  callStats(
+    "Only calls whose *order* has one of these statuses, as in ` + "`" + `calls` + "`" + `."
+    statuses: [CallOrderStatus!]
+    "Only calls that pass this filter."
+    filter: CallFilter
+    "Calls with the same values of these fields are one group. Without it, and without ` + "`" + `every` + "`" + `, all calls are one."
+    groupBy: [CallStatsKey!]
+    "Calls that started in the same step of time are one group. Calls that have not started are a group without a time."
+    every: TimeStep
+    "Whose days and hours the steps are: the name of an IANA time zone, such as ` + "`" + `Europe/Paris` + "`" + `, with its summer time. UTC when absent or null."
+    timeZone: String
+  ): CallStats
+
+  """
   One call by its id. Revox has no look-up by id, so the gateway looks among the pages it holds and then scans the
   newest calls. Null when the list holds no such call; null with the error ` + "`" + `SCAN_LIMIT_REACHED` + "`" + ` when the scan gave up
   before the end of the list.
@@ -613,6 +775,78 @@ type CallScan {
   complete: Boolean!
   "When the last call started that was looked at, of those that have started: how far back the list was read. Null when there is none."
   reachedAt: DateTime
+}
+
+"What was counted of a list."
+type CallStats {
+  "How many calls were counted, in all groups together."
+  count: Int!
+  "The groups that have a call, in the order of time, and of the fields. At most 1,000: beyond that is the error ` + "`" + `QUERY_TOO_COMPLEX` + "`" + `."
+  groups: [CallStatsGroup!]!
+  "How far the list was read. Unless ` + "`" + `complete` + "`" + ` is true, older calls were not counted."
+  scan: CallScan!
+}
+
+"Calls that have something in common. A field that was not asked for in ` + "`" + `groupBy` + "`" + ` is null."
+type CallStatsGroup {
+  "When the step of time began. Null without ` + "`" + `every` + "`" + `, and for calls that have not started."
+  from: DateTime
+  "The status of these calls."
+  status: CallStatus
+  "Who, or what, picked up."
+  result: CallResult
+  "Why these calls could not be put through."
+  dialError: DialError
+  "Who ended these calls."
+  endedBy: CallEndedBy
+  "Why these calls ended."
+  endReason: String
+  "How many calls the group has."
+  count: Int!
+  "How many of them were answered, by somebody or a machine: those with an ` + "`" + `answeredAt` + "`" + `."
+  answered: Int!
+  "How long they lasted. Calls without a ` + "`" + `durationSeconds` + "`" + ` do not count."
+  durationSeconds: DurationStats!
+}
+
+"How long calls lasted, in seconds. Where no call has a duration, ` + "`" + `total` + "`" + ` is 0 and the others are null."
+type DurationStats {
+  "All of them together."
+  total: Float!
+  "The average."
+  average: Float
+  "Half of the calls lasted at most as long, give or take 1 %."
+  p50: Float
+  "Nine of ten calls lasted at most as long, give or take 1 %."
+  p90: Float
+  "The longest."
+  max: Float
+}
+
+"A field by which ` + "`" + `callStats` + "`" + ` groups calls."
+enum CallStatsKey {
+  "By ` + "`" + `status` + "`" + `."
+  STATUS
+  "By ` + "`" + `result` + "`" + `."
+  RESULT
+  "By ` + "`" + `dialError` + "`" + `."
+  DIAL_ERROR
+  "By ` + "`" + `endedBy` + "`" + `."
+  ENDED_BY
+  "By ` + "`" + `endReason` + "`" + `."
+  END_REASON
+}
+
+"A step of time. Steps begin by the clocks of the time zone."
+enum TimeStep {
+  "From one full hour to the next. An hour that comes twice, when the clocks are put back, is two steps."
+  HOUR
+  "From midnight to midnight: 23 or 25 hours when the clocks change."
+  DAY
+  "From Monday to Monday."
+  WEEK
+  "A month of the calendar."
+  MONTH
 }
 
 "Why the gateway has stopped reading the list for a filter."
@@ -1024,6 +1258,58 @@ func (ec *executionContext) childFields_CallScan(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type CallScan", field.Name)
 }
 
+func (ec *executionContext) childFields_CallStats(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "count":
+		return ec.fieldContext_CallStats_count(ctx, field)
+	case "groups":
+		return ec.fieldContext_CallStats_groups(ctx, field)
+	case "scan":
+		return ec.fieldContext_CallStats_scan(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CallStats", field.Name)
+}
+
+func (ec *executionContext) childFields_CallStatsGroup(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "from":
+		return ec.fieldContext_CallStatsGroup_from(ctx, field)
+	case "status":
+		return ec.fieldContext_CallStatsGroup_status(ctx, field)
+	case "result":
+		return ec.fieldContext_CallStatsGroup_result(ctx, field)
+	case "dialError":
+		return ec.fieldContext_CallStatsGroup_dialError(ctx, field)
+	case "endedBy":
+		return ec.fieldContext_CallStatsGroup_endedBy(ctx, field)
+	case "endReason":
+		return ec.fieldContext_CallStatsGroup_endReason(ctx, field)
+	case "count":
+		return ec.fieldContext_CallStatsGroup_count(ctx, field)
+	case "answered":
+		return ec.fieldContext_CallStatsGroup_answered(ctx, field)
+	case "durationSeconds":
+		return ec.fieldContext_CallStatsGroup_durationSeconds(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CallStatsGroup", field.Name)
+}
+
+func (ec *executionContext) childFields_DurationStats(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "total":
+		return ec.fieldContext_DurationStats_total(ctx, field)
+	case "average":
+		return ec.fieldContext_DurationStats_average(ctx, field)
+	case "p50":
+		return ec.fieldContext_DurationStats_p50(ctx, field)
+	case "p90":
+		return ec.fieldContext_DurationStats_p90(ctx, field)
+	case "max":
+		return ec.fieldContext_DurationStats_max(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DurationStats", field.Name)
+}
+
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "hasNextPage":
@@ -1243,6 +1529,52 @@ func (ec *executionContext) field_Query___type_args(ctx context.Context, rawArgs
 		return nil, err
 	}
 	args["name"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_callStats_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "statuses",
+		func(ctx context.Context, v any) ([]CallOrderStatus, error) {
+			return ec.unmarshalOCallOrderStatus2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallOrderStatusᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["statuses"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*CallFilter, error) {
+			return ec.unmarshalOCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "groupBy",
+		func(ctx context.Context, v any) ([]CallStatsKey, error) {
+			return ec.unmarshalOCallStatsKey2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStatsKeyᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["groupBy"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "every",
+		func(ctx context.Context, v any) (*TimeStep, error) {
+			return ec.unmarshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐTimeStep(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["every"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "timeZone",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["timeZone"] = arg4
 	return args, nil
 }
 
@@ -2147,6 +2479,424 @@ func (ec *executionContext) fieldContext_CallScan_reachedAt(_ context.Context, f
 	return graphql.NewScalarFieldContext("CallScan", field, false, false, "DateTime")
 }
 
+func (ec *executionContext) _CallStats_count(ctx context.Context, field graphql.CollectedField, obj *CallStats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStats_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStats_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStats", field, false, false, "Int")
+}
+
+func (ec *executionContext) _CallStats_groups(ctx context.Context, field graphql.CollectedField, obj *CallStats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStats_groups(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Groups, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*CallStatsGroup) graphql.Marshaler {
+			return ec.marshalNCallStatsGroup2ᚕᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStatsGroupᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStats_groups(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CallStats",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CallStatsGroup(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CallStats_scan(ctx context.Context, field graphql.CollectedField, obj *CallStats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStats_scan(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Scan, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *CallScan) graphql.Marshaler {
+			return ec.marshalNCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallScan(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStats_scan(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CallStats",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CallScan(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CallStatsGroup_from(ctx context.Context, field graphql.CollectedField, obj *CallStatsGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_from(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.From, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_from(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _CallStatsGroup_status(ctx context.Context, field graphql.CollectedField, obj *CallStatsGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_status(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *CallStatus) graphql.Marshaler {
+			return ec.marshalOCallStatus2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStatus(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "CallStatus")
+}
+
+func (ec *executionContext) _CallStatsGroup_result(ctx context.Context, field graphql.CollectedField, obj *CallStatsGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_result(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Result, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *CallResult) graphql.Marshaler {
+			return ec.marshalOCallResult2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallResult(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_result(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "CallResult")
+}
+
+func (ec *executionContext) _CallStatsGroup_dialError(ctx context.Context, field graphql.CollectedField, obj *CallStatsGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_dialError(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DialError, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DialError) graphql.Marshaler {
+			return ec.marshalODialError2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐDialError(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_dialError(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "DialError")
+}
+
+func (ec *executionContext) _CallStatsGroup_endedBy(ctx context.Context, field graphql.CollectedField, obj *CallStatsGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_endedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndedBy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *CallEndedBy) graphql.Marshaler {
+			return ec.marshalOCallEndedBy2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallEndedBy(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_endedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "CallEndedBy")
+}
+
+func (ec *executionContext) _CallStatsGroup_endReason(ctx context.Context, field graphql.CollectedField, obj *CallStatsGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_endReason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndReason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_endReason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "String")
+}
+
+func (ec *executionContext) _CallStatsGroup_count(ctx context.Context, field graphql.CollectedField, obj *CallStatsGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "Int")
+}
+
+func (ec *executionContext) _CallStatsGroup_answered(ctx context.Context, field graphql.CollectedField, obj *CallStatsGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_answered(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Answered, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_answered(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "Int")
+}
+
+func (ec *executionContext) _CallStatsGroup_durationSeconds(ctx context.Context, field graphql.CollectedField, obj *CallStatsGroup) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_durationSeconds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DurationSeconds, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DurationStats) graphql.Marshaler {
+			return ec.marshalNDurationStats2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐDurationStats(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_durationSeconds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CallStatsGroup",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DurationStats(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DurationStats_total(ctx context.Context, field graphql.CollectedField, obj *DurationStats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_total(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Total, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_total(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
+}
+
+func (ec *executionContext) _DurationStats_average(ctx context.Context, field graphql.CollectedField, obj *DurationStats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_average(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Average, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_average(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
+}
+
+func (ec *executionContext) _DurationStats_p50(ctx context.Context, field graphql.CollectedField, obj *DurationStats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_p50(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.P50, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_p50(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
+}
+
+func (ec *executionContext) _DurationStats_p90(ctx context.Context, field graphql.CollectedField, obj *DurationStats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_p90(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.P90, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_p90(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
+}
+
+func (ec *executionContext) _DurationStats_max(ctx context.Context, field graphql.CollectedField, obj *DurationStats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_max(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Max, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_max(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
+}
+
 func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2277,6 +3027,50 @@ func (ec *executionContext) fieldContext_Query_calls(ctx context.Context, field 
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_calls_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_callStats(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_callStats(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CallStats(ctx, fc.Args["statuses"].([]CallOrderStatus), fc.Args["filter"].(*CallFilter), fc.Args["groupBy"].([]CallStatsKey), fc.Args["every"].(*TimeStep), fc.Args["timeZone"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *CallStats) graphql.Marshaler {
+			return ec.marshalOCallStats2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStats(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_callStats(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CallStats(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_callStats_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -4433,6 +5227,175 @@ func (ec *executionContext) _CallScan(ctx context.Context, sel ast.SelectionSet,
 	return out
 }
 
+var callStatsImplementors = []string{"CallStats"}
+
+func (ec *executionContext) _CallStats(ctx context.Context, sel ast.SelectionSet, obj *CallStats) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, callStatsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CallStats")
+		case "count":
+			out.Values[i] = ec._CallStats_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "groups":
+			out.Values[i] = ec._CallStats_groups(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "scan":
+			out.Values[i] = ec._CallStats_scan(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var callStatsGroupImplementors = []string{"CallStatsGroup"}
+
+func (ec *executionContext) _CallStatsGroup(ctx context.Context, sel ast.SelectionSet, obj *CallStatsGroup) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, callStatsGroupImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CallStatsGroup")
+		case "from":
+			out.Values[i] = ec._CallStatsGroup_from(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "status":
+			out.Values[i] = ec._CallStatsGroup_status(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "result":
+			out.Values[i] = ec._CallStatsGroup_result(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "dialError":
+			out.Values[i] = ec._CallStatsGroup_dialError(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "endedBy":
+			out.Values[i] = ec._CallStatsGroup_endedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "endReason":
+			out.Values[i] = ec._CallStatsGroup_endReason(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "count":
+			out.Values[i] = ec._CallStatsGroup_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "answered":
+			out.Values[i] = ec._CallStatsGroup_answered(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "durationSeconds":
+			out.Values[i] = ec._CallStatsGroup_durationSeconds(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var durationStatsImplementors = []string{"DurationStats"}
+
+func (ec *executionContext) _DurationStats(ctx context.Context, sel ast.SelectionSet, obj *DurationStats) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, durationStatsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DurationStats")
+		case "total":
+			out.Values[i] = ec._DurationStats_total(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "average":
+			out.Values[i] = ec._DurationStats_average(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "p50":
+			out.Values[i] = ec._DurationStats_p50(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "p90":
+			out.Values[i] = ec._DurationStats_p90(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "max":
+			out.Values[i] = ec._DurationStats_max(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var pageInfoImplementors = []string{"PageInfo"}
 
 func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *PageInfo) graphql.Marshaler {
@@ -4505,6 +5468,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_calls(ctx, field)
+				})
+		case "callStats":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_callStats(ctx, field)
 				})
 		case "call":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -5072,6 +6041,48 @@ func (ec *executionContext) marshalNCallResult2revoxᚑgraphqlᚋgraphᚋoracle�
 	return v
 }
 
+func (ec *executionContext) marshalNCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallScan(ctx context.Context, sel ast.SelectionSet, v *CallScan) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CallScan!")
+		return graphql.Null
+	}
+	return ec._CallScan(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNCallStatsGroup2ᚕᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStatsGroupᚄ(ctx context.Context, sel ast.SelectionSet, v []*CallStatsGroup) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallStatsGroup2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStatsGroup(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNCallStatsGroup2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStatsGroup(ctx context.Context, sel ast.SelectionSet, v *CallStatsGroup) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CallStatsGroup!")
+		return graphql.Null
+	}
+	return ec._CallStatsGroup(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋoracleᚐCallStatsKey(ctx context.Context, v any) (CallStatsKey, error) {
+	var res CallStatsKey
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋoracleᚐCallStatsKey(ctx context.Context, sel ast.SelectionSet, v CallStatsKey) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNCallStatus2revoxᚑgraphqlᚋgraphᚋoracleᚐCallStatus(ctx context.Context, v any) (CallStatus, error) {
 	var res CallStatus
 	err := res.UnmarshalGQL(v)
@@ -5090,6 +6101,28 @@ func (ec *executionContext) unmarshalNDialError2revoxᚑgraphqlᚋgraphᚋoracle
 
 func (ec *executionContext) marshalNDialError2revoxᚑgraphqlᚋgraphᚋoracleᚐDialError(ctx context.Context, sel ast.SelectionSet, v DialError) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) marshalNDurationStats2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐDurationStats(ctx context.Context, sel ast.SelectionSet, v *DurationStats) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DurationStats!")
+		return graphql.Null
+	}
+	return ec._DurationStats(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNFloat2float64(ctx context.Context, v any) (float64, error) {
+	res, err := graphql.UnmarshalFloatContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFloat2float64(ctx context.Context, sel ast.SelectionSet, v float64) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalFloatContext(v)
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "Float!")
+	}
+	return graphql.WrapContextMarshaler(ctx, res)
 }
 
 func (ec *executionContext) unmarshalNID2string(ctx context.Context, v any) (string, error) {
@@ -5572,6 +6605,49 @@ func (ec *executionContext) marshalOCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋoracle
 	return ec._CallScan(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalOCallStats2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStats(ctx context.Context, sel ast.SelectionSet, v *CallStats) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._CallStats(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOCallStatsKey2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStatsKeyᚄ(ctx context.Context, v any) ([]CallStatsKey, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]CallStatsKey, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋoracleᚐCallStatsKey(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOCallStatsKey2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStatsKeyᚄ(ctx context.Context, sel ast.SelectionSet, v []CallStatsKey) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋoracleᚐCallStatsKey(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalOCallStatus2ᚕrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStatusᚄ(ctx context.Context, v any) ([]CallStatus, error) {
 	if v == nil {
 		return nil, nil
@@ -5606,6 +6682,22 @@ func (ec *executionContext) marshalOCallStatus2ᚕrevoxᚑgraphqlᚋgraphᚋorac
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalOCallStatus2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStatus(ctx context.Context, v any) (*CallStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(CallStatus)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOCallStatus2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐCallStatus(ctx context.Context, sel ast.SelectionSet, v *CallStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) unmarshalODateTime2ᚖstring(ctx context.Context, v any) (*string, error) {
@@ -5813,6 +6905,22 @@ func (ec *executionContext) unmarshalOTimeRange2ᚖrevoxᚑgraphqlᚋgraphᚋora
 	}
 	res, err := ec.unmarshalInputTimeRange(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐTimeStep(ctx context.Context, v any) (*TimeStep, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(TimeStep)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐTimeStep(ctx context.Context, sel ast.SelectionSet, v *TimeStep) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) unmarshalOToolMatch2ᚖrevoxᚑgraphqlᚋgraphᚋoracleᚐToolMatch(ctx context.Context, v any) (*ToolMatch, error) {

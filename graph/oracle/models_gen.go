@@ -115,6 +115,52 @@ type CallScan struct {
 	ReachedAt *string `json:"reachedAt,omitempty"`
 }
 
+// What was counted of a list.
+type CallStats struct {
+	// How many calls were counted, in all groups together.
+	Count int `json:"count"`
+	// The groups that have a call, in the order of time, and of the fields. At most 1,000: beyond that is the error `QUERY_TOO_COMPLEX`.
+	Groups []*CallStatsGroup `json:"groups"`
+	// How far the list was read. Unless `complete` is true, older calls were not counted.
+	Scan *CallScan `json:"scan"`
+}
+
+// Calls that have something in common. A field that was not asked for in `groupBy` is null.
+type CallStatsGroup struct {
+	// When the step of time began. Null without `every`, and for calls that have not started.
+	From *string `json:"from,omitempty"`
+	// The status of these calls.
+	Status *CallStatus `json:"status,omitempty"`
+	// Who, or what, picked up.
+	Result *CallResult `json:"result,omitempty"`
+	// Why these calls could not be put through.
+	DialError *DialError `json:"dialError,omitempty"`
+	// Who ended these calls.
+	EndedBy *CallEndedBy `json:"endedBy,omitempty"`
+	// Why these calls ended.
+	EndReason *string `json:"endReason,omitempty"`
+	// How many calls the group has.
+	Count int `json:"count"`
+	// How many of them were answered, by somebody or a machine: those with an `answeredAt`.
+	Answered int `json:"answered"`
+	// How long they lasted. Calls without a `durationSeconds` do not count.
+	DurationSeconds *DurationStats `json:"durationSeconds"`
+}
+
+// How long calls lasted, in seconds. Where no call has a duration, `total` is 0 and the others are null.
+type DurationStats struct {
+	// All of them together.
+	Total float64 `json:"total"`
+	// The average.
+	Average *float64 `json:"average,omitempty"`
+	// Half of the calls lasted at most as long, give or take 1 %.
+	P50 *float64 `json:"p50,omitempty"`
+	// Nine of ten calls lasted at most as long, give or take 1 %.
+	P90 *float64 `json:"p90,omitempty"`
+	// The longest.
+	Max *float64 `json:"max,omitempty"`
+}
+
 // A range of numbers. Both ends are part of it.
 type NumberRange struct {
 	// At least this.
@@ -415,6 +461,73 @@ func (e CallResult) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// A field by which `callStats` groups calls.
+type CallStatsKey string
+
+const (
+	// By `status`.
+	CallStatsKeyStatus CallStatsKey = "STATUS"
+	// By `result`.
+	CallStatsKeyResult CallStatsKey = "RESULT"
+	// By `dialError`.
+	CallStatsKeyDialError CallStatsKey = "DIAL_ERROR"
+	// By `endedBy`.
+	CallStatsKeyEndedBy CallStatsKey = "ENDED_BY"
+	// By `endReason`.
+	CallStatsKeyEndReason CallStatsKey = "END_REASON"
+)
+
+var AllCallStatsKey = []CallStatsKey{
+	CallStatsKeyStatus,
+	CallStatsKeyResult,
+	CallStatsKeyDialError,
+	CallStatsKeyEndedBy,
+	CallStatsKeyEndReason,
+}
+
+func (e CallStatsKey) IsValid() bool {
+	switch e {
+	case CallStatsKeyStatus, CallStatsKeyResult, CallStatsKeyDialError, CallStatsKeyEndedBy, CallStatsKeyEndReason:
+		return true
+	}
+	return false
+}
+
+func (e CallStatsKey) String() string {
+	return string(e)
+}
+
+func (e *CallStatsKey) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CallStatsKey(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CallStatsKey", str)
+	}
+	return nil
+}
+
+func (e CallStatsKey) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CallStatsKey) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CallStatsKey) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // How far one attempt has come. The filter `calls(statuses:)` is about the order that led to the attempt and has
 // an enum of its own, `CallOrderStatus`.
 type CallStatus string
@@ -628,6 +741,70 @@ func (e *ScanStop) UnmarshalJSON(b []byte) error {
 }
 
 func (e ScanStop) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// A step of time. Steps begin by the clocks of the time zone.
+type TimeStep string
+
+const (
+	// From one full hour to the next. An hour that comes twice, when the clocks are put back, is two steps.
+	TimeStepHour TimeStep = "HOUR"
+	// From midnight to midnight: 23 or 25 hours when the clocks change.
+	TimeStepDay TimeStep = "DAY"
+	// From Monday to Monday.
+	TimeStepWeek TimeStep = "WEEK"
+	// A month of the calendar.
+	TimeStepMonth TimeStep = "MONTH"
+)
+
+var AllTimeStep = []TimeStep{
+	TimeStepHour,
+	TimeStepDay,
+	TimeStepWeek,
+	TimeStepMonth,
+}
+
+func (e TimeStep) IsValid() bool {
+	switch e {
+	case TimeStepHour, TimeStepDay, TimeStepWeek, TimeStepMonth:
+		return true
+	}
+	return false
+}
+
+func (e TimeStep) String() string {
+	return string(e)
+}
+
+func (e *TimeStep) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TimeStep(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TimeStep", str)
+	}
+	return nil
+}
+
+func (e TimeStep) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TimeStep) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TimeStep) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

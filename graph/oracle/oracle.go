@@ -63,6 +63,13 @@ func (r queryResolver) Calls(
 	return r.Source.Calls(ctx, first, after, last, before, statuses)
 }
 
+// CallStats is not compared.
+func (queryResolver) CallStats(
+	context.Context, []CallOrderStatus, *CallFilter, []CallStatsKey, *TimeStep, *string,
+) (*CallStats, error) {
+	return nil, errors.New("not compared")
+}
+
 // Call resolves `call`.
 func (r queryResolver) Call(ctx context.Context, id string) (*Call, error) {
 	calls, err := r.Find(ctx, []string{id})
