@@ -109,18 +109,8 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 			"Not found among the newest calls; older ones were not searched. Walk `calls` to find it.",
 		)
 	}
-	if _, ok := errors.AsType[*stats.TooManyGroupsError](err); ok {
-		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "groups", stats.MaxGroups, stats.MaxGroups+1
-		return say(errcode.QueryTooComplex,
-			"The calls fall in more than %d groups. Count fewer calls, in longer steps, or by fewer fields.", stats.MaxGroups)
-	}
-	if errors.Is(err, filter.ErrScanLimit) {
-		out.Extensions["scannedPages"] = p.maxScan
-		return say(
-			errcode.ScanLimitReached,
-			"The list is too long to count the calls that pass the filter in one request. Filter by `startedAt`, or walk "+
-				"`calls` and count.",
-		)
+	if p.counted(err, out, say) {
+		return out
 	}
 	if e, ok := errors.AsType[*upstream.RequestBudgetError](err); ok && e.RetryAfter > 0 {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "searches", e.Limit, e.Limit+1
@@ -178,6 +168,26 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		errcode.InternalServerError,
 		"Something went wrong in the gateway. Its operator finds more in the log, by `requestId`.",
 	)
+}
+
+// counted words the errors of counting.
+func (p presenter) counted(
+	err error, out *gqlerror.Error, say func(code, format string, args ...any) *gqlerror.Error,
+) bool {
+	if _, ok := errors.AsType[*stats.TooManyGroupsError](err); ok {
+		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "groups", stats.MaxGroups, stats.MaxGroups+1
+		say(errcode.QueryTooComplex,
+			"The calls fall in more than %d groups. Count fewer calls, in longer steps, or by fewer fields.", stats.MaxGroups)
+		return true
+	}
+	if errors.Is(err, filter.ErrScanLimit) {
+		out.Extensions["scannedPages"] = p.maxScan
+		say(errcode.ScanLimitReached,
+			"The list is too long to count the calls that pass the filter in one request. Filter by `startedAt`, or walk "+
+				"`calls` and count.")
+		return true
+	}
+	return false
 }
 
 // locations are where in the document an error belongs: where it says, or at the field that it is of.

@@ -298,8 +298,11 @@ func day(ms int64) string { return time.UnixMilli(ms).UTC().Format("02") }
 // Numbers are equal by their value, and nothing that is well-formed takes long.
 func TestDecimals(t *testing.T) {
 	for _, same := range [][]string{
-		{"0", "-0", "0.0", "0e10", "0.000e-5"}, {"1", "1.0", "1e0", "10e-1", "0.1e1", "1E+0", "100e-2"},
-		{"-12.5", "-125e-1", "-1.25e1"}, {"1200", "12e2", "1.2e3"}, {"1e999999", "10e999998"},
+		{"0", "-0", "0.0", "0e10", "0.000e-5"},
+		{"1", "1.0", "1e0", "10e-1", "0.1e1", "1E+0", "100e-2"},
+		{"-12.5", "-125e-1", "-1.25e1"},
+		{"1200", "12e2", "1.2e3"},
+		{"1e999999", "10e999998"},
 	} {
 		for _, number := range same {
 			if decimalOf(number) != decimalOf(same[0]) {
@@ -307,8 +310,10 @@ func TestDecimals(t *testing.T) {
 			}
 		}
 	}
-	different := []string{"0", "1", "-1", "10", "0.1", "1e99999999999999999999", "2e99999999999999999999", "9007199254740993",
-		"9007199254740992"}
+	different := []string{
+		"0", "1", "-1", "10", "0.1", "1e99999999999999999999", "2e99999999999999999999", "9007199254740993",
+		"9007199254740992",
+	}
 	for i, a := range different {
 		for _, b := range different[:i] {
 			if decimalOf(a) == decimalOf(b) {

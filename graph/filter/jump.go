@@ -102,8 +102,8 @@ func (j *jump) guess(page int) int {
 // maxJump is farther than any list is long.
 const maxJump = 1 << 30
 
-// probe looks at some rows, and reports whether they show where the range is. Rows that are out of order do not, and are
-// noted.
+// probe looks at some rows, and reports whether they show where the range is. Rows that are out of order do not, and
+// are noted.
 func (j *jump) probe(ctx context.Context, distance int) (shown bool, err error) {
 	rows, err := j.reader.Sample(ctx, j.position(distance))
 	if err != nil {
@@ -147,7 +147,8 @@ func (j *jump) leadsUp(w *pagination.Window) bool {
 		if row.Started == 0 {
 			continue
 		}
-		if seen.see(row.Started); seen.known == 1 && (seen.farthest+margin >= j.order.begin || seen.farthest < j.order.farthest) {
+		seen.see(row.Started)
+		if at := seen.farthest; seen.known == 1 && (at+margin >= j.order.begin || at < j.order.farthest) {
 			return false // the list has moved
 		}
 	}

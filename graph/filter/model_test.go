@@ -105,7 +105,8 @@ func (w *world) row(n int) upstream.Row {
 	}
 	a := w.of(n)
 	call := map[string]any{
-		"id": strconv.Itoa(n), "status": "completed", "phone_number": a.phone, "structured_output": map[string]any{"nps": a.nps},
+		"id": strconv.Itoa(n), "status": "completed", "phone_number": a.phone,
+		"structured_output": map[string]any{"nps": a.nps},
 		"transcript": []any{
 			map[string]any{"role": "user", "content": a.said},
 			map[string]any{"role": "tool", "content": "", "tool_name": "book", "tool_is_error": a.failures},

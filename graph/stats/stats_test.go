@@ -212,8 +212,12 @@ func TestGroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, call := range calls(t, []map[string]any{
-		{"status": "queued"}, {"status": "queued"},
-		{"status": "error", "dial_error": "busy", "end_reason": `say "no"`, "ended_by": "system", "started_at": "2026-03-14T01:00:00Z"},
+		{"status": "queued"},
+		{"status": "queued"},
+		{
+			"status": "error", "dial_error": "busy", "end_reason": `say "no"`, "ended_by": "system",
+			"started_at": "2026-03-14T01:00:00Z",
+		},
 	}) {
 		if err := byDay.Add(call); err != nil {
 			t.Fatal(err)
