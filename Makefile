@@ -93,7 +93,7 @@ go-stages: lint
 check: lint ## Run the quick checks: lint, and the unit tests without the slow ones.
 	$(GO_TEST) ./... -skip '$(call names,$(SLOW))'
 
-GENERATED := graph/generated/*.go graph/oracle/*.go docs/configuration.md
+GENERATED := graph/generated/*.go graph/oracle/*.go docs/configuration.md docs/errors.md
 
 # Generated files must equal what their generators make, and go.mod must list exactly the used modules.
 generated: ## Check that generated files and go.mod are up to date.

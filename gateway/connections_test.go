@@ -37,13 +37,13 @@ func TestConnectionsAreBounded(t *testing.T) {
 			list := fake.New(fake.Config{Seed: 1, Calls: 30})
 			arrived, goOn := make(chan struct{}), make(chan struct{})
 			list.Behave(func(b *fake.Behaviour) {
-				b.Fault = func(n int, _ *http.Request) *fake.Answer {
+				b.Fault = func(n int, _ *http.Request) *fake.Response {
 					if n > 1 {
 						return nil
 					}
 					close(arrived)
 					<-goOn
-					return &fake.Answer{Status: http.StatusInternalServerError} // so it is asked again
+					return &fake.Response{Status: http.StatusInternalServerError} // so it is asked again
 				}
 			})
 			rest := httptest.NewUnstartedServer(list)

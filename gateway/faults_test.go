@@ -56,7 +56,7 @@ type fault struct {
 }
 
 // answerer answers the n-th request; nil is the real answer.
-type answerer = func(n int, r *http.Request) *fake.Answer
+type answerer = func(n int, r *http.Request) *fake.Response
 
 // quick returns the settings for a fault that lasts as long as an attempt: the timeout allows three.
 func quick() map[string]string {
@@ -66,35 +66,35 @@ func quick() map[string]string {
 // faults are all of them.
 func faults(t *testing.T) []fault {
 	t.Helper()
-	always := func(a fake.Answer) answerer {
-		return func(int, *http.Request) *fake.Answer { return &a }
+	always := func(a fake.Response) answerer {
+		return func(int, *http.Request) *fake.Response { return &a }
 	}
 	// first is the first page of a list that has no other.
-	first := func(a fake.Answer) answerer {
-		return func(_ int, r *http.Request) *fake.Answer {
+	first := func(a fake.Response) answerer {
+		return func(_ int, r *http.Request) *fake.Response {
 			if r.URL.Query().Get("page") != "0" {
-				return &fake.Answer{Body: []byte(`{"calls": []}`)}
+				return &fake.Response{Body: []byte(`{"calls": []}`)}
 			}
 			return &a
 		}
 	}
-	once := func(a fake.Answer) answerer {
-		return func(n int, _ *http.Request) *fake.Answer {
+	once := func(a fake.Response) answerer {
+		return func(n int, _ *http.Request) *fake.Response {
 			if n > 1 {
 				return nil
 			}
 			return &a
 		}
 	}
-	status := func(status int, header ...string) fake.Answer {
-		a := fake.Answer{Status: status, Header: http.Header{}, Body: []byte(`{"error": "` + hidden + `"}`)}
+	status := func(status int, header ...string) fake.Response {
+		a := fake.Response{Status: status, Header: http.Header{}, Body: []byte(`{"error": "` + hidden + `"}`)}
 		for i := 0; i < len(header); i += 2 {
 			a.Header.Set(header[i], header[i+1])
 		}
 		return a
 	}
-	body := func(format string, args ...any) fake.Answer {
-		return fake.Answer{Body: fmt.Appendf(nil, format, args...)}
+	body := func(format string, args ...any) fake.Response {
+		return fake.Response{Body: fmt.Appendf(nil, format, args...)}
 	}
 	var visits atomic.Int64
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { visits.Add(1) }))
@@ -111,7 +111,7 @@ func faults(t *testing.T) []fault {
 		{name: "connection refused", down: true, code: unavailable},
 		{
 			// An idle connection that ends under a request has the request sent once more, over a new one.
-			name: "reset before an answer", toxics: []string{`{"type": "reset_peer", "attributes": {"timeout": 0}}`},
+			name: "reset before a response", toxics: []string{`{"type": "reset_peer", "attributes": {"timeout": 0}}`},
 			code: unavailable, asked: 3, warm: 4,
 		},
 		{
@@ -177,15 +177,15 @@ func faults(t *testing.T) []fault {
 		{name: "truncated JSON", answer: always(body(`{"calls": [{"id": "%s", %s`, odd, call)), code: invalid, asked: 1},
 		// Every page is too large: it is halved down to a single call.
 		{
-			name: "64 MB", answer: always(fake.Answer{Body: huge}), code: invalid, asked: halvings, warm: 1,
+			name: "64 MB", answer: always(fake.Response{Body: huge}), code: invalid, asked: halvings, warm: 1,
 			spare: halvings - 1,
 		},
 		{
-			name: "64 MB, unannounced", answer: always(fake.Answer{Body: huge, Header: unannounced}), code: invalid,
+			name: "64 MB, unannounced", answer: always(fake.Response{Body: huge, Header: unannounced}), code: invalid,
 			asked: halvings, warm: 1, spare: halvings - 1,
 		},
 		{
-			name: "gzip bomb", answer: always(fake.Answer{Body: zipped(t, huge[:17<<20]), Header: bomb}), code: invalid,
+			name: "gzip bomb", answer: always(fake.Response{Body: zipped(t, huge[:17<<20]), Header: bomb}), code: invalid,
 			asked: halvings, warm: 1, spare: halvings - 1,
 		},
 		{name: "HTML with 200", answer: always(body("<html>%s</html>", hidden)), code: invalid, asked: 1},
@@ -206,7 +206,7 @@ func faults(t *testing.T) []fault {
 		{name: "`calls` not a list", answer: always(body(`{"calls": {"id": "%s", %s}}`, odd, call)), code: invalid, asked: 1},
 		{
 			name: "wrong content type", id: odd, asked: certain,
-			answer: first(fake.Answer{
+			answer: first(fake.Response{
 				Header: http.Header{"Content-Type": {"text/html"}},
 				Body:   fmt.Appendf(nil, `{"calls": [{"id": "%s", %s}]}`, odd, call),
 			}),
@@ -238,7 +238,7 @@ func zipped(t *testing.T, body []byte) []byte {
 	return b.Bytes()
 }
 
-// reply is an answer of the gateway.
+// reply is a response of the gateway.
 type reply struct {
 	Data *struct {
 		Calls *struct{ Nodes []struct{ ID string } }
@@ -304,8 +304,8 @@ func (p *program) ask(t *testing.T, key string) reply {
 	if err := resp.Header.Write(&head); err != nil {
 		t.Fatal(err)
 	}
-	keepsSecrets(t, "an answer's head", head.String())
-	keepsSecrets(t, "an answer", body)
+	keepsSecrets(t, "a response's head", head.String())
+	keepsSecrets(t, "a response", body)
 	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/json; charset=utf-8" {
 		t.Fatalf("status %d, %s: %s", resp.StatusCode, resp.Header.Get("Content-Type"), body)
 	}
@@ -329,7 +329,8 @@ func (p *program) ask(t *testing.T, key string) reply {
 	return r
 }
 
-// askUntil asks until the answer will do. What it waits for has no time of its own; the ticks only spare the processor.
+// askUntil asks until the response will do. What it waits for has no time of its own; the ticks only spare the
+// processor.
 func (p *program) askUntil(t *testing.T, enough func(reply) bool) reply {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -374,7 +375,7 @@ func keepsSecrets(t *testing.T, what, text string) {
 // The whole way is real: client, program, a proxy that spoils the connection, and the fake upstream. Nothing that is
 // responded, counted or logged leaks the key, the upstream's address or the content of its faulty bodies.
 //
-// With -v it prints what came of each; with a page in memory, of the first answer and of the first that was another.
+// With -v it prints what came of each; with a page in memory, of the first response and of the first that was another.
 func TestFaults(t *testing.T) {
 	all := faults(t)
 	table := make([]string, 2*len(all))
@@ -484,7 +485,7 @@ func (s *stage) spoil(t *testing.T) {
 	t.Helper()
 	s.fake.Insert(1)
 	s.fake.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(n int, r *http.Request) *fake.Answer {
+		b.Fault = func(n int, r *http.Request) *fake.Response {
 			select {
 			case <-s.held:
 			case <-r.Context().Done():
@@ -505,7 +506,7 @@ func (s *stage) spoil(t *testing.T) {
 	}
 }
 
-// expect fails if an answer is not what the fault is to end in.
+// expect fails if a response is not what the fault is to end in.
 func (s *stage) expect(t *testing.T, got reply) {
 	t.Helper()
 	if s.fault.code == "" {
@@ -528,13 +529,13 @@ func (s *stage) end(t *testing.T, cache string, got any, ms string, asked int) (
 }
 
 // crowd starts a program that forwards keys, before an upstream that has another fault for each: the n-th key, counted
-// from 0, meets the n-th fault, once it has had so many good answers.
+// from 0, meets the n-th fault, once it has had so many good responses.
 func crowd(t *testing.T, all []fault, good int) (p *program, rest *httptest.Server) {
 	t.Helper()
 	upstream := fake.New(fake.Config{Seed: 1, Calls: 100})
 	asked := make([]atomic.Int64, len(all))
 	upstream.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(_ int, r *http.Request) *fake.Answer {
+		b.Fault = func(_ int, r *http.Request) *fake.Response {
 			i := slices.IndexFunc(all, func(f fault) bool { return r.Header.Get("Authorization") == "Bearer "+f.key() })
 			if n := int(asked[i].Add(1)) - good; n > 0 {
 				return all[i].answer(n, r)
@@ -580,7 +581,7 @@ func TestTheKeyStaysSecret(t *testing.T) {
 // The program is stopped while every fault has been met by a page that is refreshed in the background, and some of
 // these refreshes still go on: one would wait for ever.
 func TestNothingLeaks(t *testing.T) {
-	all := append(answered(faults(t)), fault{name: "stall", answer: func(_ int, r *http.Request) *fake.Answer {
+	all := append(answered(faults(t)), fault{name: "stall", answer: func(_ int, r *http.Request) *fake.Response {
 		<-r.Context().Done()
 		return nil
 	}})
@@ -588,7 +589,7 @@ func TestNothingLeaks(t *testing.T) {
 	for i, f := range all {
 		met.Add(1)
 		done := sync.OnceFunc(met.Done)
-		all[i].answer = func(n int, r *http.Request) *fake.Answer {
+		all[i].answer = func(n int, r *http.Request) *fake.Response {
 			done()
 			return f.answer(n, r)
 		}
@@ -622,7 +623,7 @@ func TestUnrecognizedValues(t *testing.T) {
 	p := start(t, map[string]string{
 		"REVOX_API_KEY": canary, "REVOX_BASE_URL": rest.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0", "GATEWAY_CACHE_TTL": "0",
 	})
-	for range 3 { // each reads the call anew
+	for range 3 { // each reads the call again
 		body := p.query(t, `{ calls { nodes { id status result extra } } }`)
 		const want = `{"data":{"calls":{"nodes":[{"id":"a","status":"COMPLETED","result":"UNRECOGNIZED",` +
 			`"extra":{"result":"robot","mood":"happy"}}]}}}`

@@ -39,7 +39,7 @@ func (p *program) raw(t *testing.T, request string) string {
 func TestClientsThatLeaveAreNoErrors(t *testing.T) {
 	arrived, goOn := make(chan struct{}, 10), make(chan struct{})
 	defer close(goOn)
-	p := start(t, upstreamOf(t, func(int, *http.Request) *fake.Answer {
+	p := start(t, upstreamOf(t, func(int, *http.Request) *fake.Response {
 		arrived <- struct{}{}
 		<-goOn
 		return nil

@@ -16,7 +16,7 @@ import (
 )
 
 // Whatever a client sends, no response is 5xx, and nothing makes the gateway fail inside. Where it is about
-// GraphQL, the answer is GraphQL over HTTP: JSON with data or errors, each of these with a code.
+// GraphQL, the response is GraphQL over HTTP: JSON with data or errors, each of these with a code.
 func FuzzHandler(f *testing.F) {
 	upstream := httptest.NewServer(fake.New(fake.Config{Seed: 1, Calls: 30}))
 	f.Cleanup(upstream.Close)
@@ -105,7 +105,7 @@ func gzipped(text string) string {
 	return b.String()
 }
 
-// checkAnswer checks that an answer is GraphQL over HTTP.
+// checkAnswer checks that a response is GraphQL over HTTP.
 func checkAnswer(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
 	t.Helper()
 	text := w.Body.String()

@@ -43,7 +43,7 @@ func (p *program) send(t *testing.T, method, path, body string, header ...string
 	return do(t, req)
 }
 
-// refusal reads the one error of an answer in the form of GraphQL.
+// refusal reads the one error of a response in the form of GraphQL.
 func refusal(t *testing.T, resp *http.Response, body string) (message string, extensions map[string]any) {
 	t.Helper()
 	var answer struct {
@@ -60,7 +60,7 @@ func refusal(t *testing.T, resp *http.Response, body string) (message string, ex
 }
 
 // upstreamOf starts a fake upstream of a few calls, and makes the environment for it.
-func upstreamOf(t *testing.T, fault func(int, *http.Request) *fake.Answer, env ...string) map[string]string {
+func upstreamOf(t *testing.T, fault func(int, *http.Request) *fake.Response, env ...string) map[string]string {
 	t.Helper()
 	upstream := fake.New(fake.Config{Seed: 1, Calls: 30})
 	upstream.Behave(func(b *fake.Behaviour) { b.Fault = fault })
@@ -366,7 +366,7 @@ func TestSlowReadersTakeNoPlace(t *testing.T) {
 func TestShedding(t *testing.T) {
 	const most = 3
 	arrived, goOn := make(chan struct{}, most), make(chan struct{})
-	env := upstreamOf(t, func(_ int, r *http.Request) *fake.Answer {
+	env := upstreamOf(t, func(_ int, r *http.Request) *fake.Response {
 		if r.FormValue("statuses") != "" {
 			arrived <- struct{}{}
 			<-goOn
@@ -426,9 +426,9 @@ func TestShedding(t *testing.T) {
 // Not ready while upstream fails, and ready again by itself once upstream is, though no client asks.
 func TestReadyFollowsUpstream(t *testing.T) {
 	var down atomic.Bool
-	fault := func(int, *http.Request) *fake.Answer {
+	fault := func(int, *http.Request) *fake.Response {
 		if down.Load() {
-			return &fake.Answer{Status: http.StatusInternalServerError}
+			return &fake.Response{Status: http.StatusInternalServerError}
 		}
 		return nil
 	}
@@ -467,7 +467,7 @@ func TestReadyFollowsUpstream(t *testing.T) {
 
 // With forwarding, upstream failing for one credential says nothing about the gateway.
 func TestReadyWithForwarding(t *testing.T) {
-	fault := func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: http.StatusInternalServerError} }
+	fault := func(int, *http.Request) *fake.Response { return &fake.Response{Status: http.StatusInternalServerError} }
 	p := start(t, upstreamOf(t, fault, "REVOX_API_KEY", "", "GATEWAY_CREDENTIALS", "forward"))
 	for { // until the breaker is open, which needs a second
 		_, body := p.send(t, http.MethodPost, "graphql", `{"query": "{ calls { nodes { id } } }"}`, "Content-Type",

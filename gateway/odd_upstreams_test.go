@@ -107,8 +107,8 @@ func pageHabits() (habits []habit) {
 }
 
 // afterRequests does something once, when so many requests have come.
-func afterRequests(list *fake.Upstream, n int, do func(list *fake.Upstream)) func(int, *http.Request) *fake.Answer {
-	return func(request int, _ *http.Request) *fake.Answer {
+func afterRequests(list *fake.Upstream, n int, do func(list *fake.Upstream)) func(int, *http.Request) *fake.Response {
+	return func(request int, _ *http.Request) *fake.Response {
 		if request == n {
 			do(list)
 		}
@@ -213,7 +213,7 @@ func movingHabits() (habits []habit) {
 					for _, id := range list.IDs() {
 						moved[id] = false
 					}
-					b.Fault = func(n int, r *http.Request) *fake.Answer {
+					b.Fault = func(n int, r *http.Request) *fake.Response {
 						page, _ := strconv.Atoi(r.URL.Query().Get("page"))
 						size, _ := strconv.Atoi(r.URL.Query().Get("page_size"))
 						from := (page+1)*size + ahead
@@ -333,7 +333,7 @@ func TestReorderedWalk(t *testing.T) {
 	list, env := startREST(t, 1000)
 	env["GATEWAY_CACHE_TTL"] = "0"
 	list.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(int, *http.Request) *fake.Answer {
+		b.Fault = func(int, *http.Request) *fake.Response {
 			ids := list.IDs()
 			for place := 100; place < 1000; place += 100 { // the two calls that follow each page
 				list.Move(ids[place+1], place)

@@ -207,7 +207,7 @@ type killer struct {
 	process atomic.Pointer[os.Process]
 }
 
-func (k *killer) fault(int, *http.Request) *fake.Answer {
+func (k *killer) fault(int, *http.Request) *fake.Response {
 	if process := k.process.Load(); process != nil && k.count.Add(1) == k.request.Load() {
 		time.AfterFunc(time.Duration(k.after.Load()), func() { _ = process.Kill() })
 	}

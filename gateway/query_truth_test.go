@@ -42,7 +42,7 @@ func TestExitStatuses(t *testing.T) {
 		{"query --nope", 2},
 		{"query", 2},
 		{"query -d {calls(first:1){nodes{id}}}", 0},
-		{"query -d {calls(first:1000){nodes{id}}}", 1}, // an answer, with an error
+		{"query -d {calls(first:1000){nodes{id}}}", 1}, // a response, with an error
 		{"query --all --columns=id", 0},
 		{"--version", 0},
 		{"--help", 0},
@@ -175,11 +175,11 @@ func TestOddTexts(t *testing.T) {
 func interruptQuery(t *testing.T, list *fake.Upstream, env map[string]string, path string) {
 	t.Helper()
 	list.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(n int, _ *http.Request) *fake.Answer {
+		b.Fault = func(n int, _ *http.Request) *fake.Response {
 			if n < 7 {
 				return nil
 			}
-			return &fake.Answer{Status: http.StatusForbidden, Body: []byte("no")}
+			return &fake.Response{Status: http.StatusForbidden, Body: []byte("no")}
 		}
 	})
 	_, log, status := runQuery(t, env, "--all", "--page-size=20", "--upstream-page-size=20", "--out", path)

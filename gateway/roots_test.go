@@ -73,7 +73,7 @@ func TestRootsOfTheOperator(t *testing.T) {
 		})
 		answer := p.query(t, `{ calls(first: 1) { nodes { id } } }`)
 		if vouched := os.Getenv("SSL_CERT_FILE") != "/nowhere"; vouched == strings.Contains(answer, "UPSTREAM_UNAVAILABLE") {
-			t.Errorf("vouched for: %v, and the answer is %s", vouched, answer)
+			t.Errorf("vouched for: %v, and the response is %s", vouched, answer)
 		}
 		return
 	}

@@ -182,7 +182,7 @@ func TestDrain(t *testing.T) {
 	upstream := fake.New(fake.Config{Seed: 1, Calls: 30})
 	arrived, goOn := make(chan struct{}), make(chan struct{})
 	upstream.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(int, *http.Request) *fake.Answer {
+		b.Fault = func(int, *http.Request) *fake.Response {
 			close(arrived)
 			<-goOn
 			return nil
@@ -328,7 +328,7 @@ func TestLimitsAreSettings(t *testing.T) {
 func TestREADMEExample(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```graphql\n(.*?)```.*?```json\n(.*?)```").FindStringSubmatch(readme(t))
 	if blocks == nil {
-		t.Fatal("the README has no query with an answer")
+		t.Fatal("the README has no query with a response")
 	}
 	p := start(t, nil)
 	compact := func(text string) string {

@@ -126,7 +126,7 @@ func TestSignalsWhileARequestIsUnderWay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			arrived, goOn := make(chan struct{}, 10), make(chan struct{})
-			c := startChild(t, upstreamOf(t, func(int, *http.Request) *fake.Answer {
+			c := startChild(t, upstreamOf(t, func(int, *http.Request) *fake.Response {
 				arrived <- struct{}{}
 				<-goOn
 				return nil
@@ -181,7 +181,7 @@ func TestNohup(t *testing.T) {
 func TestSignalsAndQueries(t *testing.T) {
 	arrived, goOn := make(chan struct{}, 10), make(chan struct{})
 	defer close(goOn)
-	env := upstreamOf(t, func(int, *http.Request) *fake.Answer {
+	env := upstreamOf(t, func(int, *http.Request) *fake.Response {
 		arrived <- struct{}{}
 		<-goOn
 		return nil

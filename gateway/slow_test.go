@@ -88,7 +88,7 @@ func startSimulated(t *testing.T, settings ...string) *simulated {
 const introspection = "{__schema{types{name description fields{name description args{name description}} " +
 	"enumValues{name description} inputFields{name description}}}}"
 
-// ask sends a request, and returns the header of the answer and what comes after it.
+// ask sends a request, and returns the header of the response and what comes after it.
 func (p *simulated) ask(t *testing.T, path string) io.Reader {
 	t.Helper()
 	_, err := fmt.Fprintf(p.client, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", strings.ReplaceAll(path, " ", "%20"))

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// windowless is a connection over HTTP/2 that gives its streams no window, so no byte of an answer's body can be sent.
+// windowless is a connection over HTTP/2 that gives its streams no window, so no byte of a response's body can be sent.
 type windowless struct {
 	conn   net.Conn
 	framer *http2.Framer
@@ -84,7 +84,8 @@ func (w *windowless) ask(t *testing.T, path string) (stream uint32) {
 	return stream
 }
 
-// Streams whose answers cannot be sent are bounded, for a connection and for all. Those are cut off whose clients have
+// Streams whose responses cannot be sent are bounded, for a connection and for all. Those are cut off whose clients
+// have
 // read nothing for longest, and others get responses as before.
 func TestStreamsWithoutWindow(t *testing.T) {
 	const most = 40 // twice as many as may be inside

@@ -16,7 +16,7 @@ func TestWaitingLeavesRoomForMemory(t *testing.T) {
 	const most, waiting = 8, 3 // of the 6 that may wait as many wait for one page as are left for others
 	const inMemory = `{ calls(first: 5) { nodes { id } } }`
 	release := make(chan struct{})
-	env := upstreamOf(t, func(_ int, r *http.Request) *fake.Answer {
+	env := upstreamOf(t, func(_ int, r *http.Request) *fake.Response {
 		if r.URL.Query().Get("statuses") != "" {
 			<-release
 		}
@@ -59,12 +59,12 @@ func TestWaitingLeavesRoomForMemory(t *testing.T) {
 func TestMadeUpKeysHaveAShare(t *testing.T) {
 	const made = 5
 	release := make(chan struct{})
-	env := upstreamOf(t, func(_ int, r *http.Request) *fake.Answer {
+	env := upstreamOf(t, func(_ int, r *http.Request) *fake.Response {
 		if r.Header.Get("Authorization") == "Bearer good" {
 			return nil
 		}
 		<-release
-		return &fake.Answer{Status: http.StatusUnauthorized}
+		return &fake.Response{Status: http.StatusUnauthorized}
 	}, "GATEWAY_CREDENTIALS", "forward", "GATEWAY_UPSTREAM_CONCURRENCY", "8", "GATEWAY_UPSTREAM_QUEUE", "8")
 	delete(env, "REVOX_API_KEY")
 	p := start(t, env)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,12 +12,21 @@ import (
 	"testing"
 	"time"
 
+	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
 )
 
 // wired is an engine with an upstream of so many calls, and settings by their variables in pairs.
 func wired(t *testing.T, calls int, env ...string) (*fake.Upstream, *engine) {
+	t.Helper()
+	return wiredTo(t, nil, quiet(), calls, env...)
+}
+
+// wiredTo is wired with a memory budget and a log.
+func wiredTo(
+	t *testing.T, budget *memory.Budget, log *slog.Logger, calls int, env ...string,
+) (*fake.Upstream, *engine) {
 	t.Helper()
 	list := fake.New(fake.Config{Seed: 1, Calls: calls})
 	server := httptest.NewServer(list)
@@ -29,7 +39,7 @@ func wired(t *testing.T, calls int, env ...string) (*fake.Upstream, *engine) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := newEngine(s, nil, newRegistry(), nil, quiet())
+	e, err := newEngine(s, nil, newRegistry(), budget, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,12 +47,15 @@ func wired(t *testing.T, calls int, env ...string) (*fake.Upstream, *engine) {
 	return list, e
 }
 
-// answers is the engine's response to a query with a key, which counts only with forwarding.
-func (e *engine) answers(ctx context.Context, key, query string) string {
+// answers is the engine's response to a query with a key, which counts only with forwarding. The header is in pairs.
+func (e *engine) answers(ctx context.Context, key, query string, header ...string) string {
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/graphql", strings.NewReader(`{"query": "`+query+`"}`))
 	r.Header.Set("Content-Type", "application/json")
 	if key != "" {
 		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
 	e.graphQL.ServeHTTP(w, r)
@@ -94,7 +107,7 @@ func TestRequestsToUpstreamAreBounded(t *testing.T) {
 			}
 			release := make(chan struct{})
 			list.Behave(func(b *fake.Behaviour) {
-				b.Fault = func(int, *http.Request) *fake.Answer {
+				b.Fault = func(int, *http.Request) *fake.Response {
 					<-release
 					return nil
 				}
@@ -128,7 +141,7 @@ func TestUnprovenKeysWaitInTheirShare(t *testing.T) {
 	list, e := wired(t, 30, "GATEWAY_CREDENTIALS", "forward", "GATEWAY_MAX_CONCURRENT_REQUESTS", "32")
 	release := make(chan struct{})
 	list.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(int, *http.Request) *fake.Answer {
+		b.Fault = func(int, *http.Request) *fake.Response {
 			<-release
 			return nil
 		}

@@ -77,7 +77,7 @@ func TestARefusalLeavesItsConnection(t *testing.T) {
 			}
 			x := &exchange{w: w, r: r, contentType: applicationJSON, report: &Report{}}
 			x.reject(overloaded())
-			time.Sleep(2 * bodyPatience) // while its answer is written
+			time.Sleep(2 * bodyPatience) // while its response is written
 			ended <- r.Context().Err()
 		})}
 		listener := &oneConn{conn: there, closed: make(chan struct{})}

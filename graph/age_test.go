@@ -23,7 +23,7 @@ import (
 )
 
 // clockList is an upstream whose data show when they were read: a call arrives each second, so the length of the list
-// shows the second, and each call has the moment at which its answer was asked for as its endReason.
+// shows the second, and each call has the moment at which its response was asked for as its endReason.
 type clockList struct {
 	began   time.Time
 	latency func() time.Duration
@@ -75,7 +75,7 @@ func pass(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// oldest is when the oldest of the data in an answer was read, to a second: the data show it, not the gateway.
+// oldest is when the oldest of the data in a response was read, to a second: the data show it, not the gateway.
 func (l *clockList) oldest(data map[string]any) time.Time {
 	var at time.Time
 	note := func(t time.Time) {
@@ -108,7 +108,7 @@ func (l *clockList) oldest(data map[string]any) time.Time {
 	return at
 }
 
-// askAge asks a random question. Cursors are of answers before.
+// askAge asks a random question. Cursors are of responses before.
 func askAge(handler http.Handler, random *rand.Rand, cursors *[]string) (*httptest.ResponseRecorder, answer, error) {
 	selection := pick(random, []string{
 		`nodes { endReason } pageInfo { endCursor }`, `nodes { endReason } totalCount`, `totalCount`,
@@ -143,110 +143,126 @@ func askAge(handler http.Handler, random *rand.Rand, cursors *[]string) (*httpte
 	return w, a, err
 }
 
-// Random questions over ten minutes. While upstream is well no answer shows data older than TTL + Revalidate, and while
-// it fails an answer that does says how old they are; whatever is shown, Age is no less than its age, and no more than
-// a page of that age explains.
+// The settings of TestAge.
+const ageTTL, ageRevalidate, ageStale = 15 * time.Second, 15 * time.Second, 2 * time.Minute
+
+// ageTest is an upstream, and what was seen of the responses.
+type ageTest struct {
+	latency time.Duration    // at most
+	down    [2]time.Duration // upstream fails from then to then
+	seen    struct {
+		oldest         time.Duration // the Age of a response that is not marked as stale
+		marked, cached int           // responses that are marked as stale, and that cost nothing
+	}
+}
+
+// Random questions over ten minutes. While upstream is well no response shows data older than TTL + Revalidate, and
+// while it fails a response that does says how old they are; whatever is shown, Age is no less than its age, and no
+// more than a page of that age explains.
 func TestAge(t *testing.T) {
-	const ttl, revalidate, stale = 15 * time.Second, 15 * time.Second, 2 * time.Minute
-	tests := map[string]struct {
-		latency time.Duration // at most
-		down    [2]time.Duration
-	}{
+	for name, test := range map[string]*ageTest{
 		"well":               {latency: 50 * time.Millisecond},
 		"slow":               {latency: 1500 * time.Millisecond}, // a page may take several requests, and 10 s in all
-		"fails for a while":  {50 * time.Millisecond, [2]time.Duration{3 * time.Minute, 6 * time.Minute}},
-		"fails for a moment": {50 * time.Millisecond, [2]time.Duration{2 * time.Minute, 140 * time.Second}},
-	}
-	for name, test := range tests {
+		"fails for a while":  {latency: 50 * time.Millisecond, down: [2]time.Duration{3 * time.Minute, 6 * time.Minute}},
+		"fails for a moment": {latency: 50 * time.Millisecond, down: [2]time.Duration{2 * time.Minute, 140 * time.Second}},
+	} {
 		t.Run(name, func(t *testing.T) {
-			var oldest time.Duration
-			marked, cached := 0, 0
 			for seed := range uint64(20) {
-				synctest.Test(t, func(t *testing.T) {
-					random := rand.New(rand.NewPCG(seed, 7))
-					list := &clockList{
-						began:   time.Now(),
-						latency: latencies(seed, test.latency),
-					}
-					list.down = func(at time.Time) bool {
-						since := at.Sub(list.began)
-						return since >= test.down[0] && since < test.down[1]
-					}
-					client := rest.NewClient(rest.Options{
-						BaseURL: &url.URL{Scheme: "http", Host: "upstream.test"}, Transport: list,
-					})
-					defer client.Close()
-					cache := pagecache.New(client, pagecache.Options{
-						TTL: ttl, Revalidate: revalidate, Stale: stale, MaxBytes: 64 << 20,
-						Patience: 10 * time.Second, Timeout: 30 * time.Second,
-					})
-					defer cache.Close()
-					handler, err := graph.NewHandler(graph.Options{
-						Calls: cache, Known: cache, Cached: true, ResponseCacheBytes: 1 << 20,
-						PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
-						Limits: limits, Log: slog.New(slog.DiscardHandler),
-					})
-					if err != nil {
-						t.Fatal(err)
-					}
-					var cursors []string
-					for time.Since(list.began) < 10*time.Minute {
-						gap := pick(random, []int64{1, 1, 5, 40, 80}) // seconds at most
-						if err := pass(t.Context(), time.Duration(random.Int64N(gap*1e9))); err != nil {
-							t.Fatal(err)
-						}
-						start := time.Now()
-						requests := cache.Stats().Hits
-						w, a, err := askAge(handler, random, &cursors)
-						took := time.Since(start)
-						if err != nil {
-							t.Fatal(err)
-						}
-						age, err := strconv.Atoi(w.Header().Get("Age"))
-						if err != nil {
-							t.Fatalf("no Age: %v", w.Header())
-						}
-						said := time.Duration(age) * time.Second
-						at := list.oldest(a.Data)
-						if at.IsZero() {
-							continue
-						}
-						shown := time.Since(at)
-						if took == 0 && cache.Stats().Hits > requests {
-							cached++
-						}
-						seconds, isMarked := a.Extensions["stale"].(float64)
-						since := time.Since(list.began)
-						isDown := since >= test.down[0] && since < test.down[1]+ttl+revalidate+10*time.Second
-						switch {
-						case shown >= said+time.Second+time.Second: // the data show their age to a second
-							t.Errorf("seed %d, at %v: Age %v for data %v old", seed, since, said, shown)
-						case !isMarked && shown > ttl+revalidate+took, !isMarked && said > ttl+revalidate+took:
-							t.Errorf("seed %d, at %v: data %v old (Age %v), unmarked, after %v",
-								seed, since, shown, said, took)
-						case isMarked && !isDown:
-							t.Errorf("seed %d, at %v: stale while upstream is well", seed, since)
-						case isMarked && (said > ttl+stale+took || seconds > float64(age)):
-							t.Errorf("seed %d, at %v: %v s stale, and Age %v", seed, since, seconds, said)
-						}
-						if isMarked {
-							marked++
-						} else {
-							oldest = max(oldest, said)
-						}
-					}
-				})
+				synctest.Test(t, func(t *testing.T) { test.run(t, seed) })
 			}
-			t.Logf("the oldest unmarked answer was %v old; %d were marked as stale, %d cost nothing",
-				oldest, marked, cached)
-			if oldest < ttl || test.down[1] > 0 && marked == 0 || cached == 0 {
+			seen := test.seen
+			t.Logf("the oldest unmarked response was %v old; %d were marked as stale, %d cost nothing",
+				seen.oldest, seen.marked, seen.cached)
+			if seen.oldest < ageTTL || test.down[1] > 0 && seen.marked == 0 || seen.cached == 0 {
 				t.Error("nothing was tested")
 			}
 		})
 	}
 }
 
-// Every answer reports an age, also those that no page was read for, and those that the client has already.
+// run asks for ten minutes.
+func (test *ageTest) run(t *testing.T, seed uint64) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(seed, 7))
+	list := &clockList{began: time.Now(), latency: latencies(seed, test.latency)}
+	list.down = func(at time.Time) bool {
+		since := at.Sub(list.began)
+		return since >= test.down[0] && since < test.down[1]
+	}
+	client := rest.NewClient(rest.Options{
+		BaseURL: &url.URL{Scheme: "http", Host: "upstream.test"}, Transport: list,
+	})
+	defer client.Close()
+	cache := pagecache.New(client, pagecache.Options{
+		TTL: ageTTL, Revalidate: ageRevalidate, Stale: ageStale, MaxBytes: 64 << 20,
+		Patience: 10 * time.Second, Timeout: 30 * time.Second,
+	})
+	defer cache.Close()
+	handler, err := graph.NewHandler(graph.Options{
+		Calls: cache, Known: cache, Cached: true, ResponseCacheBytes: 1 << 20,
+		PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
+		Limits: limits, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cursors []string
+	for time.Since(list.began) < 10*time.Minute {
+		gap := pick(random, []int64{1, 1, 5, 40, 80}) // seconds at most
+		if err := pass(t.Context(), time.Duration(random.Int64N(gap*1e9))); err != nil {
+			t.Fatal(err)
+		}
+		start, hits := time.Now(), cache.Stats().Hits
+		w, a, err := askAge(handler, random, &cursors)
+		took := time.Since(start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := list.oldest(a.Data)
+		if !at.IsZero() && took == 0 && cache.Stats().Hits > hits {
+			test.seen.cached++
+		}
+		test.check(t, w, a, list.began, at, took)
+		if t.Failed() {
+			t.Fatalf("seed %d, %v after the start", seed, time.Since(list.began))
+		}
+	}
+}
+
+// check compares a response's Age with the age of its data, which were read at a time; zero where it has none.
+func (test *ageTest) check(
+	t *testing.T, w *httptest.ResponseRecorder, a answer, began, at time.Time, took time.Duration,
+) {
+	t.Helper()
+	age, err := strconv.Atoi(w.Header().Get("Age"))
+	if err != nil {
+		t.Fatalf("no Age: %v", w.Header())
+	}
+	if at.IsZero() {
+		return
+	}
+	said, shown, since := time.Duration(age)*time.Second, time.Since(at), time.Since(began)
+	if shown >= said+time.Second+time.Second { // the data show their age to a second
+		t.Errorf("Age %v for data %v old", said, shown)
+	}
+	seconds, marked := a.Extensions["stale"].(float64)
+	if !marked {
+		test.seen.oldest = max(test.seen.oldest, said)
+		if max(shown, said) > ageTTL+ageRevalidate+took {
+			t.Errorf("data %v old (Age %v), unmarked, after %v", shown, said, took)
+		}
+		return
+	}
+	test.seen.marked++
+	if since < test.down[0] || since >= test.down[1]+ageTTL+ageRevalidate+10*time.Second {
+		t.Error("stale while upstream is well")
+	}
+	if said > ageTTL+ageStale+took || seconds > float64(age) {
+		t.Errorf("%v s stale, and Age %v", seconds, said)
+	}
+}
+
+// Every response reports an age, also those that no page was read for, and those that the client has already.
 func TestEveryAnswerReportsItsAge(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Minute, graph: func(o *graph.Options) {
 		o.Authenticate = withTokens("token")

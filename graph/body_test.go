@@ -105,7 +105,7 @@ func TestDecompressedBodiesAreCounted(t *testing.T) {
 	}
 }
 
-// A repeated answer is that of the text, however it was compressed.
+// A repeated response is that of the text, however it was compressed.
 func TestCompressedRequestsShareResponses(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 30, ttl: 1 << 40})
 	reports := reporting(g)

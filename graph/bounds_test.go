@@ -30,7 +30,7 @@ func (g *gateway) asked(t testing.TB, body string) answer {
 	return decode(t, got)
 }
 
-// A name is written as often as what it names, so a long one makes a large answer of a short request. Wherever it
+// A name is written as often as what it names, so a long one makes a large response of a short request. Wherever it
 // stands, it is refused before anything is read.
 func TestLongNames(t *testing.T) {
 	long := strings.Repeat("x", 120_000)
@@ -93,7 +93,7 @@ func TestWritingEndsAtTheLimit(t *testing.T) {
 	}
 }
 
-// An answer has a bounded number of errors, and the last says how many there were besides.
+// A response has a bounded number of errors, and the last says how many there were besides.
 func TestErrorsOfOneAnswerAreBounded(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 100, ttl: time.Hour})
 	const limit = 500
@@ -177,7 +177,7 @@ func TestLongLists(t *testing.T) {
 			}
 		})
 	}
-	// `nodes` cannot be null without taking the whole answer with it, so it has a null for each id.
+	// `nodes` cannot be null without taking the whole response with it, so it has a null for each id.
 	t.Run("beside other fields", func(t *testing.T) {
 		for _, length := range []int{101, 250, 251, 1000} {
 			a := g.query(t, "query ($list: [ID!]!) { calls(first: 1) { nodes { id } } nodes(ids: $list) { id } }",

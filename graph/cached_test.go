@@ -61,7 +61,7 @@ func TestResponsesAreCached(t *testing.T) {
 	if n := executed.n.Load(); n != 1 {
 		t.Errorf("executed %d times", n)
 	}
-	// The same question in another media type is the same answer; in another encoding it is made again.
+	// The same question in another media type is the same response; in another encoding it is made again.
 	_, header, got := g.post(t, newest, http.Header{"Accept": {"application/graphql-response+json"}})
 	if !bytes.Equal(got, want) || !strings.HasPrefix(header.Get("Content-Type"), "application/graphql-response+json") ||
 		executed.n.Load() != 1 {
@@ -120,7 +120,7 @@ func aliases(field string, n int) []string {
 	return all
 }
 
-// An answer is never older than the pages in memory: whoever refreshes them refreshes it, and it goes when they go.
+// A response is never older than the pages in memory: whoever refreshes them refreshes it, and it goes when they go.
 func TestCachedResponsesFollowTheirPages(t *testing.T) {
 	ids := func(g *gateway, header http.Header) string {
 		_, _, body := g.post(t, newest, header)
@@ -292,7 +292,7 @@ func (n *noted) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 	return page, err
 }
 
-// What is cached of answers does not keep the pages that they were made from, whose memory has a bound of its own.
+// What is cached of responses does not keep the pages that they were made from, whose memory has a bound of its own.
 func TestCachedResponsesHoldNoPages(t *testing.T) {
 	const bound = 1 << 20
 	given := &noted{pages: map[weak.Pointer[upstream.Page]]int{}}

@@ -50,7 +50,7 @@ const openData = `{"data":`
 
 // execute runs the operation of a request, and returns its response.
 func (h *handler) execute(
-	req *request, x *exchange, params *graphql.RawParams, key responsecache.Key,
+	ctx context.Context, req *request, x *exchange, params *graphql.RawParams, key responsecache.Key,
 ) (*responsecache.Response, *rejection) {
 	operation, op, errs := h.prepare(req.document, params)
 	if errs != nil {
@@ -75,7 +75,7 @@ func (h *handler) execute(
 			return x.admission.Grow(written, most, encode.SpareRoom)
 		}
 	}
-	ctx := encode.WithLimit(withRequest(x.r.Context(), req), limit)
+	ctx = encode.WithLimit(withRequest(ctx, req), limit)
 	result := h.run(ctx, op, x.buffer, operation.HasNull(op.Variables))
 	cost += int(req.search.cost.Load())
 	x.report.Operation.Cost = cost

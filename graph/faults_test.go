@@ -19,12 +19,12 @@ func (g *gateway) fails(status int) {
 	g.fake.Behave(func(b *fake.Behaviour) {
 		b.Fault = nil
 		if status != 0 {
-			b.Fault = func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: status} }
+			b.Fault = func(int, *http.Request) *fake.Response { return &fake.Response{Status: status} }
 		}
 	})
 }
 
-// until asks again until the answer is as wanted, or the test has no more time.
+// until asks again until the response is as wanted, or the test has no more time.
 func (g *gateway) until(t *testing.T, query string, wanted func(answer) bool) answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -34,7 +34,7 @@ func (g *gateway) until(t *testing.T, query string, wanted func(answer) bool) an
 			return a
 		}
 	}
-	t.Fatal("no such answer")
+	t.Fatal("no such response")
 	return answer{}
 }
 
@@ -110,7 +110,7 @@ func TestOverload(t *testing.T) {
 		o.MaxConcurrent, o.MaxWaiting = 1, -1
 	}})
 	g.fake.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(int, *http.Request) *fake.Answer {
+		b.Fault = func(int, *http.Request) *fake.Response {
 			if first.Swap(false) {
 				close(asked)
 				<-answer
@@ -132,7 +132,7 @@ func TestOverload(t *testing.T) {
 	<-done
 }
 
-// Where answers are too large, smaller pages are asked for, and nothing is lost.
+// Where responses are too large, smaller pages are asked for, and nothing is lost.
 func TestLargeAnswers(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 199, client: func(o *rest.Options) { o.MaxResponseBytes = 100_000 }})
 	if got := g.walk(t, 100, false); !slices.Equal(got, g.fake.IDs()) {

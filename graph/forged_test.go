@@ -36,7 +36,7 @@ func forge(cursor string, dice *rand.Rand) string {
 	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint32(b, sum))
 }
 
-// Whatever a cursor says, the answer is a page of the list or an error that says what is wrong with the cursor, after
+// Whatever a cursor says, the response is a page of the list or an error that says what is wrong with the cursor, after
 // few requests to upstream.
 func TestForgedCursors(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 3000})

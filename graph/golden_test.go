@@ -22,14 +22,14 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestQueries runs every query of testdata/queries on a gateway of its own with nothing cached, over a standing list of
-// 2,000 calls, and compares the answer and the upstream requests that it cost with the golden file beside it. To add a
-// case, drop in a query and run `go test ./graph -run TestQueries -update`; then read what came out.
+// 2,000 calls, and compares the response and the upstream requests that it cost with the golden file beside it. To add
+// a case, drop in a query and run `go test ./graph -run TestQueries -update`; then read what came out.
 //
 // A query may begin with settings in comments:
 //
 //	# variables: {"after": "{{cursor 19}}"}   the cursor of the row at position 19 of the list, from 0; in a list of
 //	#                                         orders with a status: {{cursor 19 "errored"}}; {{id 3}} is a call's id
-//	# rows: odd.json                          the list is this answer of upstream, not the generated one
+//	# rows: odd.json                          the list is this response of upstream, not the generated one
 //	# max scan pages: 2                       how many pages a scan may read
 func TestQueries(t *testing.T) {
 	files, err := filepath.Glob("testdata/queries/*.graphql")
@@ -145,7 +145,7 @@ func (g *gateway) requests() []string {
 
 var cursorText = regexp.MustCompile(`"[A-Za-z0-9_-]{20,}"`)
 
-// golden renders an answer for the golden file: indented, with its cursors in words, because they hold the time.
+// golden renders a response for the golden file: indented, with its cursors in words, because they hold the time.
 // Root fields are resolved side by side, so their requests and their errors are sorted.
 func golden(t *testing.T, answer []byte, requests []string) []byte {
 	t.Helper()

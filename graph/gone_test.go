@@ -57,7 +57,7 @@ func TestClientsThatGo(t *testing.T) {
 			arrived := make(chan struct{}, 10)
 			g.fake.Behave(func(b *fake.Behaviour) {
 				b.Latency = time.Hour // ends when the gateway gives up
-				b.Fault = func(int, *http.Request) *fake.Answer { arrived <- struct{}{}; return nil }
+				b.Fault = func(int, *http.Request) *fake.Response { arrived <- struct{}{}; return nil }
 			})
 			conn, err := net.Dial("tcp", g.Listener.Addr().String())
 			if err != nil {

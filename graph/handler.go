@@ -10,6 +10,7 @@ package graph
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"log/slog"
 	"math"
@@ -131,6 +132,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 	}
 	if opts.Cached && opts.ResponseCacheBytes > 0 {
 		h.responses = responsecache.New(opts.Known, opts.ResponseCacheBytes, opts.Memory)
+		h.executions = responsecache.NewExecutions()
 	}
 	return h, nil
 }
@@ -142,6 +144,7 @@ type handler struct {
 	authenticate func(*http.Request) (Client, error) // nil: every client is let in
 	documents    *document.Store
 	responses    *responsecache.Cache // nil: none are cached
+	executions   *responsecache.Executions
 	admission    *admission.Controller
 	searches     *searchLimiter
 	noCache      *admission.NoCacheLimiter[upstream.Tenant]
@@ -200,23 +203,70 @@ func (h *handler) decide(x *exchange) (*responsecache.Response, *rejection) {
 		Tenant: client.Credential.Tenant(), Method: x.r.Method, Text: text, Trusted: trusted.Version(),
 		Encoding: negotiate.Encoding(x.r.Header.Values("Accept-Encoding"), encodingBrotli, encodingGzip),
 	}
-	noCache, wantsCost := wantsNoCache(x.r.Header), x.r.Header.Get(costHeader) == "true"
-	if !noCache && !wantsCost {
+	asks := asked{
+		client: client, trusted: trusted, noCache: wantsNoCache(x.r.Header),
+		wantsCost: x.r.Header.Get(costHeader) == "true",
+	}
+	shareable := h.responses != nil && !asks.noCache && !asks.wantsCost
+	if shareable {
 		if cached := h.responses.Get(key); cached != nil {
-			x.report.Cached, x.report.Operation = true, cached.Operation
-			x.writers = &cached.Writers
+			x.shared(cached)
 			return cached, nil
 		}
 	}
 	if x.admission.Enter() != nil {
 		return nil, overloaded()
 	}
-	params, rejected := parseText(x.r.Method, text)
+	if shareable {
+		return h.executeOnce(x, key, asks)
+	}
+	return h.executeText(x.r.Context(), x, key, asks)
+}
+
+// asked is what a request says beside its text.
+type asked struct {
+	client             Client
+	trusted            *document.Manifest
+	noCache, wantsCost bool
+}
+
+// executeOnce executes a request, or waits for the response where the same request is being executed.
+func (h *handler) executeOnce(
+	x *exchange, key responsecache.Key, asks asked,
+) (response *responsecache.Response, rejected *rejection) {
+	execution, first := h.executions.Join(x.r.Context(), key)
+	if !first {
+		if response = execution.Wait(x.r.Context()); response != nil {
+			x.shared(response)
+			return response, nil
+		}
+		if x.r.Context().Err() != nil {
+			return nil, rejectedClientClosed
+		}
+		return h.executeText(x.r.Context(), x, key, asks)
+	}
+	defer func() { // after a panic, too
+		made := response
+		if made != nil && !x.plain() {
+			made = nil
+		}
+		if execution.End(made, x.held()) {
+			x.keep(made)
+		}
+	}()
+	return h.executeText(execution.Context(), x, key, asks)
+}
+
+// executeText executes the request that a text has.
+func (h *handler) executeText(
+	ctx context.Context, x *exchange, key responsecache.Key, asks asked,
+) (*responsecache.Response, *rejection) {
+	params, rejected := parseText(x.r.Method, key.Text)
 	if rejected != nil {
 		return nil, rejected
 	}
 	found, err := h.documents.Find(
-		document.Request{Query: params.Query, ID: params.documentID, Extensions: params.Extensions}, trusted)
+		document.Request{Query: params.Query, ID: params.documentID, Extensions: params.Extensions}, asks.trusted)
 	if err != nil {
 		return nil, rejectDocument(err)
 	}
@@ -224,14 +274,14 @@ func (h *handler) decide(x *exchange) (*responsecache.Response, *rejection) {
 	params.Headers = x.r.Header
 	now := time.Now()
 	req := &request{
-		id: requestID(x.w.Header()), client: client, deadline: now.Add(h.timeout), reads: &pagination.Reads{},
-		document: found, wantsCost: wantsCost, search: search{limiter: h.searches, client: client.ID},
-		budget: upstream.NewRequestBudget(h.maxUpstreamRequests), noCache: noCache,
+		id: requestID(x.w.Header()), client: asks.client, deadline: now.Add(h.timeout), reads: &pagination.Reads{},
+		document: found, wantsCost: asks.wantsCost, search: search{limiter: h.searches, client: asks.client.ID},
+		budget: upstream.NewRequestBudget(h.maxUpstreamRequests), noCache: asks.noCache,
 	}
-	if noCache {
-		req.notBefore = h.noCache.NotBefore(client.Credential.Tenant(), now)
+	if asks.noCache {
+		req.notBefore = h.noCache.NotBefore(asks.client.Credential.Tenant(), now)
 	}
-	return h.execute(req, x, &params.RawParams, key)
+	return h.execute(ctx, req, x, &params.RawParams, key)
 }
 
 // costHeader asks for the cost of a query in the response's extensions, by the value `true`.

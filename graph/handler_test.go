@@ -128,7 +128,7 @@ func connect(t testing.TB, address string, opts gatewayOptions) *gateway {
 	return g
 }
 
-// answer is a GraphQL answer as a client reads it.
+// answer is a GraphQL response as a client reads it.
 type answer struct {
 	Data   map[string]any `json:"data"`
 	Errors []struct {
@@ -149,7 +149,7 @@ func (a answer) code(t testing.TB) string {
 	return code
 }
 
-// post sends a request body and returns the answer's status, header and body.
+// post sends a request body and returns the response's status, header and body.
 func (g *gateway) post(t testing.TB, body string, header http.Header) (int, http.Header, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL, strings.NewReader(body))

@@ -98,7 +98,7 @@ func TestRequests(t *testing.T) {
 				t.Errorf("got %s", body)
 			}
 			if strings.Contains(string(body), `"data"`) {
-				t.Errorf("an answer that was not executed has data: %s", body)
+				t.Errorf("a response that was not executed has data: %s", body)
 			}
 			// With the newer media type, what was not executed is no success.
 			status, _, _ = g.post(t, test.body, http.Header{
@@ -194,33 +194,33 @@ func TestAccept(t *testing.T) {
 // Every kind of upstream failure has its code, takes no other root field with it, and reveals nothing of upstream.
 func TestUpstreamFailures(t *testing.T) {
 	tests := map[string]struct {
-		answer     fake.Answer
+		answer     fake.Response
 		code       string
 		retryAfter any
 	}{
-		"401": {fake.Answer{Status: 401}, "UPSTREAM_UNAUTHENTICATED", nil},
-		"403": {fake.Answer{Status: 403}, "UPSTREAM_UNAUTHENTICATED", nil},
-		"404": {fake.Answer{Status: 404}, "UPSTREAM_INVALID_RESPONSE", nil},
-		"408": {fake.Answer{Status: 408}, "UPSTREAM_TIMEOUT", nil},
+		"401": {fake.Response{Status: 401}, "UPSTREAM_UNAUTHENTICATED", nil},
+		"403": {fake.Response{Status: 403}, "UPSTREAM_UNAUTHENTICATED", nil},
+		"404": {fake.Response{Status: 404}, "UPSTREAM_INVALID_RESPONSE", nil},
+		"408": {fake.Response{Status: 408}, "UPSTREAM_TIMEOUT", nil},
 		"429": {
-			fake.Answer{Status: 429, Header: http.Header{"Retry-After-Ms": {"1500"}}},
+			fake.Response{Status: 429, Header: http.Header{"Retry-After-Ms": {"1500"}}},
 			"UPSTREAM_RATE_LIMITED", 2.0,
 		},
-		"500": {fake.Answer{Status: 500, Body: []byte("secret stack")}, "UPSTREAM_UNAVAILABLE", nil},
-		"503": {fake.Answer{Status: 503, Header: http.Header{"Retry-After": {"3"}}}, "UPSTREAM_UNAVAILABLE", 3.0},
+		"500": {fake.Response{Status: 500, Body: []byte("secret stack")}, "UPSTREAM_UNAVAILABLE", nil},
+		"503": {fake.Response{Status: 503, Header: http.Header{"Retry-After": {"3"}}}, "UPSTREAM_UNAVAILABLE", 3.0},
 		"redirect": {
-			fake.Answer{Status: 307, Header: http.Header{"Location": {"http://secret.example/"}}},
+			fake.Response{Status: 307, Header: http.Header{"Location": {"http://secret.example/"}}},
 			"UPSTREAM_INVALID_RESPONSE", nil,
 		},
-		"truncated": {fake.Answer{Truncate: true}, "UPSTREAM_UNAVAILABLE", nil},
-		"malformed": {fake.Answer{Body: []byte(`{"calls": [secret`)}, "UPSTREAM_INVALID_RESPONSE", nil},
-		"no list":   {fake.Answer{Body: []byte(`{"secret": 1}`)}, "UPSTREAM_INVALID_RESPONSE", nil},
+		"truncated": {fake.Response{Truncate: true}, "UPSTREAM_UNAVAILABLE", nil},
+		"malformed": {fake.Response{Body: []byte(`{"calls": [secret`)}, "UPSTREAM_INVALID_RESPONSE", nil},
+		"no list":   {fake.Response{Body: []byte(`{"secret": 1}`)}, "UPSTREAM_INVALID_RESPONSE", nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Minute})
 			g.fake.Behave(func(b *fake.Behaviour) {
-				b.Fault = func(int, *http.Request) *fake.Answer { return &test.answer }
+				b.Fault = func(int, *http.Request) *fake.Response { return &test.answer }
 			})
 			status, _, body := g.post(t, `{"query": "{ __typename calls { nodes { id } } }"}`, nil)
 			a := decode(t, body)
@@ -279,7 +279,7 @@ func TestRefusedKeys(t *testing.T) {
 				}
 			}})
 			g.fake.Behave(func(b *fake.Behaviour) {
-				b.Fault = func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: test.status} }
+				b.Fault = func(int, *http.Request) *fake.Response { return &fake.Response{Status: test.status} }
 			})
 			token := http.Header{"Authorization": {"Bearer token"}}
 			status, header, body := g.post(t, `{"query": "{ calls { nodes { id } } }"}`, token)
@@ -307,9 +307,9 @@ func TestTimeout(t *testing.T) {
 func TestTotalCountFailsAlone(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 300, ttl: time.Minute})
 	g.fake.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(n int, _ *http.Request) *fake.Answer {
+		b.Fault = func(n int, _ *http.Request) *fake.Response {
 			if n > 1 {
-				return &fake.Answer{Status: 500}
+				return &fake.Response{Status: 500}
 			}
 			return nil
 		}
@@ -324,7 +324,7 @@ func TestTotalCountFailsAlone(t *testing.T) {
 func TestNodesFailWithNulls(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 10})
 	g.fake.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: 500} }
+		b.Fault = func(int, *http.Request) *fake.Response { return &fake.Response{Status: 500} }
 	})
 	a := g.query(t, `{ __typename nodes(ids: ["a", "b"]) { id } }`, nil)
 	if nodes := at(t, a.Data, "nodes").([]any); a.code(t) != "UPSTREAM_UNAVAILABLE" || len(nodes) != 2 ||
@@ -473,7 +473,7 @@ func TestColdQuestionsAreAskedOnce(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 100, ttl: time.Minute})
 	arrived := make(chan struct{})
 	g.fake.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(int, *http.Request) *fake.Answer { <-arrived; return nil }
+		b.Fault = func(int, *http.Request) *fake.Response { <-arrived; return nil }
 	})
 	var group sync.WaitGroup
 	for range 50 {

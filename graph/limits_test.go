@@ -360,7 +360,7 @@ func TestDocumentsWithCommentsAreServed(t *testing.T) {
 	}
 }
 
-// FuzzRequest sends anything as a body or a query string. Whatever it is, the answer is GraphQL's: JSON with data or
+// FuzzRequest sends anything as a body or a query string. Whatever it is, the response is GraphQL's: JSON with data or
 // errors, every error with a code, under a status that is known.
 func FuzzRequest(f *testing.F) {
 	for _, query := range []string{

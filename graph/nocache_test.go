@@ -121,7 +121,7 @@ func TestNoCacheIsHonoured(t *testing.T) {
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		if !slices.Equal(g.refresh, []bool{false, true, true}) { // the last answer was cached
+		if !slices.Equal(g.refresh, []bool{false, true, true}) { // the last response was cached
 			t.Errorf("refreshes: %v", g.refresh)
 		}
 		time.Sleep(time.Second)

@@ -99,9 +99,9 @@ func TestAnEmptyPageInTheMiddle(t *testing.T) {
 	for _, ttl := range []time.Duration{0, time.Minute} {
 		g := newGateway(t, gatewayOptions{calls: 1234, ttl: ttl})
 		g.fake.Behave(func(b *fake.Behaviour) {
-			b.Fault = func(n int, _ *http.Request) *fake.Answer {
+			b.Fault = func(n int, _ *http.Request) *fake.Response {
 				if n > 1 && n%5 == 0 {
-					return &fake.Answer{Body: []byte(`{"calls": []}`)}
+					return &fake.Response{Body: []byte(`{"calls": []}`)}
 				}
 				return nil
 			}
@@ -137,7 +137,7 @@ func TestRepeatedIDs(t *testing.T) {
 	}
 }
 
-// A call that is larger than all that is read of an answer is reported, and walks go past it, both ways.
+// A call that is larger than all that is read of a response is reported, and walks go past it, both ways.
 func TestWalksPassACallThatIsTooLarge(t *testing.T) {
 	const largest = 64 << 10
 	rows := make([]json.RawMessage, 150)

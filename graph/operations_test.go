@@ -97,7 +97,7 @@ func literals(r *rival) map[string][]string {
 	}
 }
 
-// scope is the fields of one object in the answer, by their names there: two that share a name must be the same.
+// scope is the fields of one object in the response, by their names there: two that share a name must be the same.
 type scope map[string]*scopeField
 
 type scopeField struct {

@@ -33,7 +33,7 @@ import (
 
 // The oracle is gqlgen's generated execution of the same schema, over plain structs that encoding/json has read. Both
 // sides walk the list with the same code, which other tests are for. What is held against one another, byte for byte,
-// is how answers of upstream are read and how answers to clients are written.
+// is how responses of upstream are read and how responses to clients are written.
 
 var operations = flag.Int("operations", 20_000, "how many random operations TestOracle compares")
 
@@ -53,7 +53,7 @@ func newRival(tb testing.TB, rows []json.RawMessage) *rival {
 	cache := pagecache.New(failing{rest.NewClient(rest.Options{
 		BaseURL: &url.URL{Scheme: "http", Host: "upstream.test", Path: "/api"}, Transport: inProcess{api},
 	})}, pagecache.Options{TTL: time.Hour, MaxBytes: 64 << 20})
-	// Every window comes from one answer, whatever was asked before: cursors hold the answer's time and neighbours.
+	// Every window comes from one response, whatever was asked before: cursors hold the response's time and neighbours.
 	for _, statuses := range operationStatuses {
 		_, _ = cache.ListCalls(tb.Context(), upstream.ListCallsOptions{
 			List: upstream.List{Statuses: upstream.NewOrderStatuses(statuses...)}, PageSize: 200,
@@ -260,7 +260,7 @@ func (r *rival) compare(tb testing.TB, request string) (executed bool) {
 	return gotData != nil
 }
 
-// takeApart is the answer's data as it is, and its errors in an order that does not depend on which came first.
+// takeApart is the response's data as it is, and its errors in an order that does not depend on which came first.
 func takeApart(tb testing.TB, answer []byte) (errors [][]byte, data []byte) {
 	tb.Helper()
 	var parts struct {

@@ -56,7 +56,7 @@ func (g *gateway) ask(t testing.TB, method string, members map[string]any, heade
 	return status, decode(t, got)
 }
 
-// codeOf is the code of an answer, or "" if it has the two calls.
+// codeOf is the code of a response, or "" if it has the two calls.
 func codeOf(t testing.TB, a answer) string {
 	t.Helper()
 	if len(a.Errors) > 0 {

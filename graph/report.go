@@ -23,7 +23,8 @@ type Report struct {
 	Unsent bool
 	// Limit names the limit that the request exceeded; "" if none.
 	Limit string
-	// Executed says that the operation was run, Cached that a response of the cache was sent instead.
+	// Executed says that the operation was run; Cached says that a response was sent that was made for another request:
+	// one of the cache, or that of an identical request which was in flight.
 	Executed, Cached bool
 	// Stale is how old the oldest stale page was that the response was made from; 0 if none was.
 	Stale time.Duration

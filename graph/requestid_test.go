@@ -22,7 +22,7 @@ func (b broken) ListCalls(context.Context, upstream.ListCallsOptions) (*upstream
 	return nil, errors.New("a bug")
 }
 
-// An internal error has the id that the answer has, and the log too.
+// An internal error has the id that the response has, and the log too.
 func TestInternalErrorsHaveTheRequestID(t *testing.T) {
 	for _, panics := range []bool{false, true} {
 		g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.Calls = broken{panics} }})

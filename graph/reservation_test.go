@@ -147,7 +147,7 @@ func TestRequestsAreReserved(t *testing.T) {
 	}
 }
 
-// While an answer is written as much is counted as its buffers have.
+// While a response is written as much is counted as its buffers have.
 func TestWhatIsWrittenIsCounted(t *testing.T) {
 	budget := budgetOf(1 << 30)
 	h := budgeted(t, budget, 20, 100_000, 64<<20)
@@ -174,7 +174,7 @@ func TestWhatIsWrittenIsCounted(t *testing.T) {
 	}
 }
 
-// An answer beyond its limit is reported as that, whatever memory there is.
+// A response beyond its limit is reported as that, whatever memory there is.
 func TestTheLimitOfAnAnswerComesFirst(t *testing.T) {
 	for _, limit := range []int{1 << 10, 100_000, 1_000_000} {
 		h := budgeted(t, budgetOf(8<<20), 20, 100_000, limit)
@@ -185,7 +185,7 @@ func TestTheLimitOfAnAnswerComesFirst(t *testing.T) {
 	}
 }
 
-// Where there is no memory for a compressor an answer is sent as it is.
+// Where there is no memory for a compressor a response is sent as it is.
 func TestCompressingTakesMemory(t *testing.T) {
 	for budget, encoding := range map[int64]string{16 << 20: encodingBrotli, 2 << 20: ""} {
 		counted := budgetOf(budget)

@@ -38,6 +38,7 @@ type exchange struct {
 
 	buffer, compressed *bytes.Buffer // of the response, from the pool; nil without one
 	head, tail         []byte        // of the response, around its body
+	kept               int           // bytes of the response's buffers that others use
 	writers            *atomic.Int32 // of the body; nil where no others write it
 }
 
@@ -55,6 +56,21 @@ func (x *exchange) discard() {
 		}
 	}
 	x.buffer, x.compressed, x.head, x.tail, x.writers = nil, nil, nil, nil, nil
+}
+
+// shared says that the response is one that was made for another request.
+func (x *exchange) shared(response *responsecache.Response) {
+	x.report.Cached, x.report.Operation = true, response.Operation
+	x.writers, x.kept = &response.Writers, response.Held
+}
+
+// plain reports whether the response is its body alone, without errors or extensions.
+func (x *exchange) plain() bool { return x.head == nil && x.tail == nil }
+
+// keep leaves the buffers to all that write the response.
+func (x *exchange) keep(response *responsecache.Response) {
+	x.writers, x.kept = &response.Writers, response.Held
+	x.buffer, x.compressed = nil, nil
 }
 
 // reject writes the errors of a rejection.
@@ -118,7 +134,7 @@ func (x *exchange) send(status int, body []byte, age time.Duration) {
 
 // held is how many bytes the exchange holds for its response.
 func (x *exchange) held() int {
-	held := cap(x.head) + cap(x.tail)
+	held := cap(x.head) + cap(x.tail) + x.kept
 	if x.buffer != nil {
 		held += x.buffer.Cap()
 	}

@@ -38,8 +38,8 @@ var (
 // an upstream that fails. Each call that is shown must be the client's own, down to its transcript, and each error must
 // be one that this client's upstream has caused.
 //
-// A seed draws the same requests once more, but for their cursors, which come from answers, and for the order in which
-// those of one moment arrive. A long run:
+// A seed draws the same requests once more, but for their cursors, which come from responses, and for the order in
+// which those of one moment arrive. A long run:
 //
 //	go test ./graph -run TestTenants -tenants.operations 100000
 func TestTenants(t *testing.T) {
@@ -85,7 +85,7 @@ type tenant struct {
 
 	mu      sync.Mutex
 	rows    map[string]tenantRow // of all calls that were ever in the list
-	cursors []tenantCursor       // from answers to this tenant
+	cursors []tenantCursor       // from responses to this tenant
 }
 
 // tenantRow is what is compared of a call as upstream sends it.
@@ -140,8 +140,8 @@ func (n *tenant) learn(t *testing.T, calls int) {
 	}
 }
 
-// move lets calls arrive, and as many leave from a position in the list. An answer is judged before or after, so that a
-// call that it shows is known.
+// move lets calls arrive, and as many leave from a position in the list. A response is judged before or after, so that
+// a call that it shows is known.
 func (n *tenant) move(t *testing.T, calls, from int) {
 	t.Helper()
 	n.mu.Lock()
@@ -301,19 +301,19 @@ func (g *sharedGateway) moment() {
 	g.alone--
 }
 
-// tenantFaults are what upstream does, and the code that reports it. Where there is no answer the connection is cut.
+// tenantFaults are what upstream does, and the code that reports it. Where there is no response the connection is cut.
 var tenantFaults = []struct {
 	code   string
-	answer *fake.Answer
+	answer *fake.Response
 }{
-	{"UPSTREAM_UNAVAILABLE", &fake.Answer{Status: 500}},
-	{"UPSTREAM_UNAVAILABLE", &fake.Answer{Truncate: true}},
+	{"UPSTREAM_UNAVAILABLE", &fake.Response{Status: 500}},
+	{"UPSTREAM_UNAVAILABLE", &fake.Response{Truncate: true}},
 	{"UPSTREAM_UNAVAILABLE", nil},
-	{"UNAUTHENTICATED", &fake.Answer{Status: 401}},
-	{"FORBIDDEN", &fake.Answer{Status: 403}},
+	{"UNAUTHENTICATED", &fake.Response{Status: 401}},
+	{"FORBIDDEN", &fake.Response{Status: 403}},
 	// The first of these is worth another try.
-	{"UPSTREAM_RATE_LIMITED", &fake.Answer{Status: 429, Header: http.Header{"Retry-After-Ms": {"2"}}}},
-	{"UPSTREAM_RATE_LIMITED", &fake.Answer{Status: 429, Header: http.Header{"Retry-After-Ms": {"40"}}}},
+	{"UPSTREAM_RATE_LIMITED", &fake.Response{Status: 429, Header: http.Header{"Retry-After-Ms": {"2"}}}},
+	{"UPSTREAM_RATE_LIMITED", &fake.Response{Status: 429, Header: http.Header{"Retry-After-Ms": {"40"}}}},
 }
 
 // trouble lets the unlucky one's next few questions to upstream fail, and take some milliseconds from now on.
@@ -326,7 +326,7 @@ func (g *sharedGateway) trouble() {
 	latency := time.Duration(g.random.IntN(3)) * time.Millisecond
 	g.unlucky.fake.Behave(func(b *fake.Behaviour) {
 		b.Latency = latency
-		b.Fault = func(int, *http.Request) *fake.Answer {
+		b.Fault = func(int, *http.Request) *fake.Response {
 			if left.Add(-1) < 0 {
 				return nil
 			}
@@ -342,8 +342,8 @@ func (g *sharedGateway) trouble() {
 type tenantQuestion struct {
 	method, text string
 	statuses     []string // the filter
-	ids          []string // of the calls that are looked up, in the answer's order
-	exactly      int      // so many rows are in the answer, whoever asks; 0 is any number
+	ids          []string // of the calls that are looked up, in the response's order
+	exactly      int      // so many rows are in the response, whoever asks; 0 is any number
 }
 
 // What is asked: one of the queries, with fragments for a page and for a call where it has them.
@@ -514,7 +514,7 @@ func (g *sharedGateway) count(change func(*tenantsSeen)) {
 	change(g.seen)
 }
 
-// tenantAnswer is an answer to any of the questions.
+// tenantAnswer is a response to any of the questions.
 type tenantAnswer struct {
 	Data struct {
 		Calls *struct {
@@ -555,10 +555,23 @@ func (a tenantAnswer) calls() (rows, found []*tenantCall) {
 	return rows, []*tenantCall{a.Data.Found}
 }
 
-// judge reports what of an answer is not the client's own, and keeps its cursors.
+// judge reports what of a response is not the client's own, and keeps its cursors.
 func (g *sharedGateway) judge(s tenantSending, a tenantAnswer) (problems []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	problems = g.judgeErrors(s, a)
+	rows, found := a.calls()
+	for _, call := range slices.Concat(rows, found) {
+		if call != nil {
+			g.count(func(seen *tenantsSeen) { seen.calls++ })
+			problems = append(problems, s.compare(call)...)
+		}
+	}
+	return slices.Concat(problems, s.judgePage(a, len(rows)), s.judgeFound(a, found))
+}
+
+// judgeErrors reports errors without a cause, and causes without an error.
+func (g *sharedGateway) judgeErrors(s tenantSending, a tenantAnswer) (problems []string) {
 	for _, e := range a.Errors {
 		g.count(func(seen *tenantsSeen) { seen.errors[e.Extensions.Code]++ })
 		// Two are about the question, and the list that moves.
@@ -575,26 +588,31 @@ func (g *sharedGateway) judge(s tenantSending, a tenantAnswer) (problems []strin
 			problems = append(problems, "upstream has not failed it")
 		}
 	}
-	rows, found := a.calls()
-	for _, call := range slices.Concat(rows, found) {
-		if call != nil {
-			g.count(func(seen *tenantsSeen) { seen.calls++ })
-			problems = append(problems, s.compare(call)...)
+	return problems
+}
+
+// judgePage reports what is wrong with the number of rows, or of the calls of the list, and keeps the page's cursors.
+func (s tenantSending) judgePage(a tenantAnswer, rows int) (problems []string) {
+	if s.exactly > 0 && rows != s.exactly && len(a.Errors) == 0 {
+		problems = append(problems, fmt.Sprintf("%d rows", rows))
+	}
+	calls := a.Data.Calls
+	if calls == nil {
+		return problems
+	}
+	if n := calls.TotalCount; n != nil && s.statuses == nil && (*n < len(s.first) || *n > len(s.first)+mostArriving) {
+		problems = append(problems, fmt.Sprintf("its list has %d calls", len(s.first)))
+	}
+	for _, cursor := range []*string{calls.PageInfo.StartCursor, calls.PageInfo.EndCursor} {
+		if cursor != nil {
+			s.cursors = append(s.cursors, tenantCursor{cursor, s.statuses})
 		}
 	}
-	if s.exactly > 0 && len(rows) != s.exactly && len(a.Errors) == 0 {
-		problems = append(problems, fmt.Sprintf("%d rows", len(rows)))
-	}
-	if calls := a.Data.Calls; calls != nil {
-		if n := calls.TotalCount; n != nil && s.statuses == nil && (*n < len(s.first) || *n > len(s.first)+mostArriving) {
-			problems = append(problems, fmt.Sprintf("its list has %d calls", len(s.first)))
-		}
-		for _, cursor := range []*string{calls.PageInfo.StartCursor, calls.PageInfo.EndCursor} {
-			if cursor != nil {
-				s.cursors = append(s.cursors, tenantCursor{cursor, s.statuses})
-			}
-		}
-	}
+	return problems
+}
+
+// judgeFound reports what was looked up and is missing, or is another call.
+func (s tenantSending) judgeFound(a tenantAnswer, found []*tenantCall) (problems []string) {
 	for i, id := range s.ids {
 		switch {
 		case i >= len(found) || found[i] != nil && found[i].ID != id:

@@ -11,8 +11,8 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// fakeAnswer is a response with so many calls as the fake writes them.
-func fakeAnswer(tb testing.TB, calls string) []byte {
+// fakeResponse is a response with so many calls as the fake writes them.
+func fakeResponse(tb testing.TB, calls string) []byte {
 	tb.Helper()
 	server := fake.New(fake.Config{
 		Seed: 1, Calls: 1000,
@@ -29,7 +29,7 @@ func fakeAnswer(tb testing.TB, calls string) []byte {
 
 // BenchmarkParsePage reads a response of 100 calls.
 func BenchmarkParsePage(b *testing.B) {
-	body := fakeAnswer(b, "100")
+	body := fakeResponse(b, "100")
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	var page *Page
@@ -44,7 +44,7 @@ func BenchmarkParsePage(b *testing.B) {
 
 // BenchmarkEncodingJSON reads the same response into structs with the standard library, for comparison.
 func BenchmarkEncodingJSON(b *testing.B) {
-	body := fakeAnswer(b, "100")
+	body := fakeResponse(b, "100")
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -79,7 +79,7 @@ func BenchmarkEncodingJSON(b *testing.B) {
 
 // A page takes hardly more memory than its response has bytes.
 func TestPageMemory(t *testing.T) {
-	body := fakeAnswer(t, "100")
+	body := fakeResponse(t, "100")
 	const n = 50
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -98,7 +98,7 @@ func TestPageMemory(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	heap := float64(after.HeapAlloc - before.HeapAlloc)
 	if ratio := heap / float64(n*len(body)); ratio > 1.3 {
-		t.Errorf("the heap takes %.2f times the answers' bytes", ratio)
+		t.Errorf("the heap takes %.2f times the responses' bytes", ratio)
 	}
 	if ratio := heap / float64(counted); ratio < 0.9 || ratio > 1.1 {
 		t.Errorf("the heap takes %.2f times what Page.Bytes says", ratio)

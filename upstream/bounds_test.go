@@ -90,7 +90,7 @@ func TestAnswersAreBounded(t *testing.T) {
 			}
 			// The text, and an index that grows by doubling.
 			if took := after.TotalAlloc - before.TotalAlloc; took > uint64(4*len(body))+64<<20 {
-				t.Errorf("an answer of %d bytes took %d", len(body), took)
+				t.Errorf("a response of %d bytes took %d", len(body), took)
 			}
 			if err != nil {
 				return

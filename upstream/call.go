@@ -12,30 +12,67 @@ type Call struct {
 
 	page       *Page
 	values     [numFields]span
-	moments    [3]moment
+	moments    [3]moment // by the Field of a time
 	transcript transcript
 }
 
-// Field names a field of a call whose value is kept as JSON text.
+// Field names a field of a call whose value is kept as JSON text: its index in the table.
 type Field uint8
 
-// The fields of a call that are JSON text. Texts are as upstream sent them where that is the shortest way to write
-// them; times are RFC 3339 in UTC, with milliseconds where upstream sent a fraction of a second. FieldExtra is an
-// object of everything upstream sent that has no place elsewhere in Call, under upstream's names and in its order. What
-// is unknown in transcript entries comes last there, as a list under "transcript": for each such entry its index and
-// the unknown fields.
+// The fields that the code names.
 const (
-	FieldID Field = iota
-	FieldStartedAt
+	FieldStartedAt Field = iota // the times come first, see [Call.Milliseconds]
 	FieldAnsweredAt
 	FieldEndedAt
+	FieldID
+	FieldStructuredOutput
 	FieldPhoneNumber
 	FieldEndReason
-	FieldRecordingURL
-	FieldStructuredOutput
-	FieldExtra
-	numFields
 )
+
+// callFields are the documented fields that are kept as JSON text, under upstream's names. Texts are as upstream sent
+// them where that is the shortest way to write them; times are RFC 3339 in UTC, with milliseconds where upstream sent a
+// fraction of a second. The others that are documented are enumerations and the transcript: see [pageReader.readField].
+var callFields = [...]struct {
+	name string
+	kind fieldKind
+}{
+	FieldStartedAt:        {"started_at", timeField},
+	FieldAnsweredAt:       {"answered_at", timeField},
+	FieldEndedAt:          {"ended_at", timeField},
+	FieldID:               {"id", idField},
+	FieldStructuredOutput: {"structured_output", jsonField},
+	FieldPhoneNumber:      {"phone_number", textField},
+	FieldEndReason:        {"end_reason", textField},
+	{"recording_url", textField},
+}
+
+// fieldKind says how a field is read.
+type fieldKind uint8
+
+const (
+	idField   fieldKind = iota
+	textField           // String in GraphQL: a text, or a number as one
+	timeField           // DateTime
+	jsonField           // JSON: any value
+)
+
+const (
+	// FieldExtra is an object of everything upstream sent that has no place elsewhere in Call, under upstream's names
+	// and in its order. What is unknown in transcript entries comes last there, as a list under "transcript": for each
+	// such entry its index and the unknown fields.
+	FieldExtra = Field(len(callFields))
+	numFields  = FieldExtra + 1
+)
+
+// FieldNames are upstream's names of the documented fields that are kept as JSON text, by their Field.
+func FieldNames() []string {
+	names := make([]string, len(callFields))
+	for i, field := range callFields {
+		names[i] = field.name
+	}
+	return names
+}
 
 // JSON is the field's value, ready to be written: "null" where upstream sent null, nothing, or something else than
 // documented, which FieldExtra then holds.
@@ -44,14 +81,14 @@ func (c *Call) JSON(field Field) string { return c.page.json(c.values[field]) }
 // Milliseconds is the time from one moment of the call to a later one; ok is false when either is unknown. Both are
 // FieldStartedAt, FieldAnsweredAt or FieldEndedAt.
 func (c *Call) Milliseconds(from, to Field) (ms int64, ok bool) {
-	a, b := c.moments[from-FieldStartedAt], c.moments[to-FieldStartedAt]
+	a, b := c.moments[from], c.moments[to]
 	return b.ms - a.ms, a.known && b.known
 }
 
 // Moment is one of the times of the call, in milliseconds since 1970; ok is false when it is unknown. It is
 // FieldStartedAt, FieldAnsweredAt or FieldEndedAt.
 func (c *Call) Moment(of Field) (ms int64, ok bool) {
-	m := c.moments[of-FieldStartedAt]
+	m := c.moments[of]
 	return m.ms, m.known
 }
 

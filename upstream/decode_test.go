@@ -49,6 +49,9 @@ func readOne(t *testing.T, row string) *Call {
 	return rows[0].Call
 }
 
+// text is a field by upstream's name, as JSON.
+func text(c *Call, name string) string { return c.JSON(Field(slices.Index(FieldNames(), name))) }
+
 func TestDocumentedExample(t *testing.T) {
 	body, err := os.ReadFile("testdata/documented.json")
 	if err != nil {
@@ -291,12 +294,15 @@ func TestValuesOfAnotherType(t *testing.T) {
 	c := readOne(t, `{"id": "a", "phone_number": 33612345678, "end_reason": -1.50e3, "recording_url": null, "transcript": [
 		{"role": "tool", "content": 5, "tool_name": 7, "tool_is_error": "true"}, {"role": "tool", "tool_is_error": "false"},
 		{"role": "tool", "tool_is_error": 1}, {"role": "tool", "tool_is_error": 0}]}`)
-	for field, want := range map[Field]string{
-		FieldPhoneNumber: `"33612345678"`, FieldEndReason: `"-1.50e3"`, FieldRecordingURL: "null", FieldExtra: "null",
+	for name, want := range map[string]string{
+		"phone_number": `"33612345678"`, "end_reason": `"-1.50e3"`, "recording_url": "null",
 	} {
-		if got := c.JSON(field); got != want {
-			t.Errorf("field %d: got %s, want %s", field, got, want)
+		if got := text(c, name); got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
+	}
+	if extra := c.JSON(FieldExtra); extra != "null" {
+		t.Errorf("extra %s", extra)
 	}
 	if e := c.Entry(0); e.Content() != `"5"` || e.ToolName() != `"7"` {
 		t.Errorf("got %s, %s", e.Content(), e.ToolName())
@@ -308,7 +314,7 @@ func TestValuesOfAnotherType(t *testing.T) {
 	}
 	// None of it leaks into the next row's values.
 	rows := readRows(t, `{"calls": [{"id": "a", "phone_number": 1}, {"id": "b", "phone_number": {}}]}`)
-	if got := rows[1].Call.JSON(FieldPhoneNumber); got != "null" {
+	if got := text(rows[1].Call, "phone_number"); got != "null" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -316,7 +322,7 @@ func TestValuesOfAnotherType(t *testing.T) {
 // A byte order mark says nothing, and is neither kept nor an error.
 func TestByteOrderMark(t *testing.T) {
 	rows := readRows(t, "\uFEFF{\"calls\": [{\"id\": \"a\", \"end_reason\": \"x\"}]}")
-	if len(rows) != 1 || rows[0].Call.ID != "a" || rows[0].Call.JSON(FieldEndReason) != `"x"` {
+	if len(rows) != 1 || rows[0].Call.ID != "a" || text(rows[0].Call, "end_reason") != `"x"` {
 		t.Errorf("got %+v", rows)
 	}
 	if _, _, err := ParsePage(t.Context(), []byte("\uFEFF\uFEFF{\"calls\": []}"), 1000); err == nil {
@@ -333,7 +339,7 @@ func TestTexts(t *testing.T) {
 		`"\b\f\u001f\u007f"`:                        "\"\\u0008\\u000C\\u001F\u007f\"",
 		`"a\ud83d"`:                                 "\"a\uFFFD\"",
 	} {
-		if got := readOne(t, `{"id": "a", "end_reason": `+sent+`}`).JSON(FieldEndReason); got != want {
+		if got := text(readOne(t, `{"id": "a", "end_reason": `+sent+`}`), "end_reason"); got != want {
 			t.Errorf("%s: got %s, want %s", sent, got, want)
 		}
 	}
@@ -422,7 +428,7 @@ func TestRowsTellWhenTheirCallsStarted(t *testing.T) {
 
 func TestInvalidUTF8IsReplaced(t *testing.T) {
 	c := readOne(t, "{\"id\": \"a\", \"phone_number\": \"x\xffy\"}")
-	if got := c.JSON(FieldPhoneNumber); got != "\"x\uFFFDy\"" {
+	if got := text(c, "phone_number"); got != "\"x\uFFFDy\"" {
 		t.Errorf("got %s", got)
 	}
 }

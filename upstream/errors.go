@@ -62,7 +62,7 @@ const (
 	CauseTLS         Cause = "tls"         // no agreement on TLS, or none in time
 	CauseCertificate Cause = "certificate" // its certificate is of another name, expired, or of an unknown authority
 	CauseProxy       Cause = "proxy"       // the proxy in between refuses or cannot be reached
-	CauseAnswer      Cause = "answer"      // connected, and no response in time
+	CauseResponse    Cause = "response"    // connected, and no response in time
 	CauseBody        Cause = "body"        // a response that did not end in time
 	CauseReset       Cause = "reset"       // the connection was reset
 	CauseClosed      Cause = "closed"      // the connection ended without a response, or in the middle of one

@@ -62,10 +62,9 @@ func (r *pageReader) readField(name []byte) {
 		r.readTranscript(name)
 		return
 	}
-	value, ok := r.value(), false
+	value, known := r.value(), enumeration
+	var ok bool
 	switch string(name) {
-	case `"id"`:
-		c.values[FieldID], ok = r.id(value), true // a row without an id is not a call at all
 	case `"status"`:
 		c.Status, ok = enum[CallStatus](callStatuses, value)
 		c.Status = max(c.Status, CallStatusUnrecognized)
@@ -75,24 +74,34 @@ func (r *pageReader) readField(name []byte) {
 		c.DialError, ok = enum[DialError](dialErrors, value)
 	case `"ended_by"`:
 		c.EndedBy, ok = enum[CallEndedBy](callEndedBys, value)
-	case `"phone_number"`:
-		ok = r.setText(&c.values[FieldPhoneNumber], value)
-	case `"end_reason"`:
-		ok = r.setText(&c.values[FieldEndReason], value)
-	case `"recording_url"`:
-		ok = r.setText(&c.values[FieldRecordingURL], value)
-	case `"started_at"`:
-		ok = r.setTime(FieldStartedAt, value)
-	case `"answered_at"`:
-		ok = r.setTime(FieldAnsweredAt, value)
-	case `"ended_at"`:
-		ok = r.setTime(FieldEndedAt, value)
-	case `"structured_output"`:
-		c.values[FieldStructuredOutput], ok = r.raw(value), true
+	default:
+		known, ok = r.readJSON(name, value)
 	}
 	if !ok {
-		r.keep(name, value)
+		r.keep(name, value, known)
 	}
+}
+
+// readJSON reads a field of the table.
+func (r *pageReader) readJSON(name, value []byte) (known documented, ok bool) {
+	for i := range callFields {
+		if string(name[1:len(name)-1]) != callFields[i].name {
+			continue
+		}
+		to := &r.row.values[i]
+		switch callFields[i].kind {
+		case idField:
+			*to, ok = r.id(value), true // a row without an id is not a call at all
+		case textField:
+			ok = r.setText(to, value)
+		case timeField:
+			ok = r.setTime(Field(i), value)
+		case jsonField:
+			*to, ok = r.raw(value), true
+		}
+		return someField, ok
+	}
+	return undocumented, false
 }
 
 func (r *pageReader) readTranscript(name []byte) {
@@ -115,7 +124,7 @@ func (r *pageReader) readTranscript(name []byte) {
 	default:
 		t.sent = false
 		if value := r.value(); value[0] != 'n' {
-			r.keep(name, value)
+			r.keep(name, value, someField)
 		}
 	}
 	t.to = uint32(len(r.entries))
@@ -143,9 +152,10 @@ func (r *pageReader) readTurn(e *entry) {
 			r.row.problem = "an entry of its transcript has too many fields"
 			return
 		}
-		name, value, ok := r.name(), r.value(), false
+		name, value, known, ok := r.name(), r.value(), someField, false
 		switch string(name) {
 		case `"role"`:
+			known = enumeration
 			e.role, ok = enum[TranscriptRole](transcriptRoles, value)
 			e.role = max(e.role, TranscriptRoleUnrecognized)
 		case `"content"`:
@@ -158,11 +168,13 @@ func (r *pageReader) readTurn(e *entry) {
 			used.arguments, ok = r.raw(value), true
 		case `"tool_is_error"`:
 			ok = r.setBool(&used.failed, value)
+		default:
+			known = undocumented
 		}
 		if ok {
 			continue
 		}
-		r.noteUnrecognized(entryFields, "transcript.", name, value)
+		r.noteUnrecognized(known, "transcript.", name, value)
 		if !odd {
 			r.odd = append(r.odd, "[,"[min(len(r.odd), 1)])
 			r.odd = append(r.odd, `{"index":`...)
@@ -184,8 +196,8 @@ func (r *pageReader) readTurn(e *entry) {
 }
 
 // keep remembers a field for [FieldExtra]; the last of a name counts.
-func (r *pageReader) keep(name, value []byte) {
-	r.noteUnrecognized(callFields, "", name, value)
+func (r *pageReader) keep(name, value []byte, known documented) {
+	r.noteUnrecognized(known, "", name, value)
 	if i := r.place(name); i >= 0 {
 		r.unknown[i].value = value
 		return
@@ -271,7 +283,7 @@ func (r *pageReader) setBool(to *span, value []byte) bool {
 
 // setTime takes a time, and null or the documentation's `{}` as null.
 func (r *pageReader) setTime(field Field, value []byte) bool {
-	to, at := &r.row.values[field], &r.row.moments[field-FieldStartedAt]
+	to, at := &r.row.values[field], &r.row.moments[field]
 	*to, *at = span{}, moment{}
 	var t readTime
 	var ok bool

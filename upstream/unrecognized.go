@@ -20,16 +20,13 @@ const (
 	maxUnrecognizedBytes = 64
 )
 
-// The documented fields of a call and of a transcript entry, those that are enumerations marked so.
-var (
-	callFields = map[string]bool{
-		"id": false, "status": true, "phone_number": false, "started_at": false, "answered_at": false, "ended_at": false,
-		"result": true, "dial_error": true, "recording_url": false, "end_reason": false, "ended_by": true,
-		"structured_output": false, "transcript": false,
-	}
-	entryFields = map[string]bool{
-		"role": true, "content": false, "tool_name": false, "tool_arguments": false, "tool_is_error": false,
-	}
+// documented says what the documentation has under a name.
+type documented uint8
+
+const (
+	undocumented documented = iota
+	someField
+	enumeration
 )
 
 // kinds of JSON values by their first byte; what is missing is a number.
@@ -38,15 +35,14 @@ var kinds = map[byte]string{
 }
 
 // noteUnrecognized notes an unrecognized field or value of an object, once.
-func (r *pageReader) noteUnrecognized(fields map[string]bool, prefix string, name, value []byte) {
+func (r *pageReader) noteUnrecognized(known documented, prefix string, name, value []byte) {
 	if len(r.unrecognized) == maxUnrecognized {
 		return
 	}
-	field := string(unquote(name))
-	found := UnrecognizedValue{Field: prefix + short(field)}
-	if enumeration, known := fields[field]; known && enumeration && value[0] == '"' {
+	found := UnrecognizedValue{Field: prefix + short(string(unquote(name)))}
+	if known == enumeration && value[0] == '"' {
 		found.Value = short(string(unquote(value)))
-	} else if known {
+	} else if known != undocumented {
 		if found.Value = kinds[value[0]]; found.Value == "" {
 			found.Value = "a number"
 		}

@@ -1,32 +1,12 @@
 package config
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 )
 
-// Documentation is the Markdown file with the table of settings, seen from this folder.
-const Documentation = "../../docs/configuration.md"
-
-// The documentation's table stands between these two lines.
-const (
-	tableBegins = "<!-- settings -->"
-	tableEnds   = "<!-- /settings -->"
-)
-
-// Document replaces the table of settings in a Markdown file.
-func Document(markdown []byte) ([]byte, error) {
-	before, rest, begins := bytes.Cut(markdown, []byte(tableBegins))
-	_, after, ends := bytes.Cut(rest, []byte(tableEnds))
-	if !begins || !ends {
-		return nil, fmt.Errorf("the file has no lines %s and %s", tableBegins, tableEnds)
-	}
-	return fmt.Appendf(nil, "%s%s\n\n%s\n%s%s", before, tableBegins, table(), tableEnds, after), nil
-}
-
-// table is the settings as a Markdown table.
-func table() string {
+// Table is the settings as a Markdown table.
+func Table() string {
 	var b strings.Builder
 	b.WriteString("| variable | flag | default | accepts | meaning |\n| --- | --- | --- | --- | --- |\n")
 	fmt.Fprintf(&b, "| `%s` | none | none | a key | The key that goes to Revox. Without it, and without forwarding, the "+

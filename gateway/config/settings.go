@@ -5,7 +5,7 @@
 // add a field to [Settings] and a row to the table below it, then run `go generate ./gateway/config`.
 package config
 
-//go:generate go run ./document
+//go:generate go run revox-graphql/docs/tables
 
 import (
 	"math"

@@ -3,6 +3,7 @@ package document
 import (
 	"encoding/json"
 	"math"
+	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -100,16 +101,19 @@ func (p *CostPart) Statuses(variables map[string]any) []string {
 func (c *checker) newCostPlan(operation *ast.OperationDefinition, fragments fragments) *costPlan {
 	p := &costPlan{opts: c.opts}
 	for _, field := range fragments.merge(operation.SelectionSet) {
-		if add := rootCosts[field.name]; add != nil {
+		if add := rootCosts[resultOf(field.first.Definition)]; add != nil {
 			add(c, p, field, fragments)
 		}
 	}
 	return p
 }
 
-// rootCosts add what each root field costs. A test compares them with the schema.
+// resultOf is the type of what a field returns, without the outer "!".
+func resultOf(field *ast.FieldDefinition) string { return strings.TrimSuffix(field.Type.String(), "!") }
+
+// rootCosts add what a root field costs, by the type of what it returns. A test compares them with the schema.
 var rootCosts = map[string]func(c *checker, p *costPlan, field mergedField, fragments fragments){
-	"calls": func(c *checker, p *costPlan, field mergedField, fragments fragments) {
+	"CallConnection": func(c *checker, p *costPlan, field mergedField, fragments fragments) {
 		part := CostPart{
 			opts: c.opts, first: field.argument("first"), last: field.argument("last"),
 			statuses: field.argument("statuses"),
@@ -122,18 +126,18 @@ var rootCosts = map[string]func(c *checker, p *costPlan, field mergedField, frag
 		p.parts = append(p.parts, part)
 		p.lists = append(p.lists, field.lists()...)
 	},
-	"nodes": func(c *checker, p *costPlan, field mergedField, fragments fragments) {
+	"[Node]": func(c *checker, p *costPlan, field mergedField, fragments fragments) {
 		part := CostPart{opts: c.opts, ids: field.argument("ids")}
 		part.call(field, fragments)
 		p.fixed += ScanCost
 		p.parts = append(p.parts, part)
 	},
-	"callStats": func(c *checker, p *costPlan, field mergedField, _ fragments) {
+	"CallStats": func(c *checker, p *costPlan, field mergedField, _ fragments) {
 		p.fixed += c.opts.ScanPages + statsCost
 		p.lists = append(p.lists, field.lists()...)
 	},
-	"call": lookUpCost, "node": lookUpCost,
-	"__schema": introspectionCost, "__type": introspectionCost,
+	"Call": lookUpCost, "Node": lookUpCost,
+	"__Schema": introspectionCost, "__Type": introspectionCost,
 }
 
 func lookUpCost(_ *checker, p *costPlan, field mergedField, fragments fragments) {

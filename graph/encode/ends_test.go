@@ -15,7 +15,8 @@ import (
 	"revox-graphql/upstream"
 )
 
-// leaving is a context that ends once it has been looked at so many times: the client goes while its answer is written.
+// leaving is a context that ends once it has been looked at so many times: the client goes while its response is
+// written.
 type leaving struct {
 	context.Context //nolint:containedctx // that is what it is
 	looks           int

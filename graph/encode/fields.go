@@ -10,7 +10,8 @@ import (
 	"revox-graphql/upstream"
 )
 
-// The tables of what each field of each type writes; transcript.go has that of TranscriptEntry.
+// The tables of what each field of each type writes; transcript.go has that of TranscriptEntry. Most fields of Call
+// come from the table in upstream/call.go.
 
 var connectionObject = object[value[*Connection]]{
 	name: "CallConnection",
@@ -128,15 +129,10 @@ var pageInfoObject = object[value[*Connection]]{
 var callObject = object[value[*upstream.Call]]{
 	name:       "Call",
 	interfaces: []string{"Node"},
-	fields: map[string]field[value[*upstream.Call]]{
-		"id": text(upstream.FieldID),
+	fields: withTexts(map[string]field[value[*upstream.Call]]{
 		"status": ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
 			return append(b, callStatuses[c.Status]...)
 		}),
-		"phoneNumber":     text(upstream.FieldPhoneNumber),
-		"startedAt":       text(upstream.FieldStartedAt),
-		"answeredAt":      text(upstream.FieldAnsweredAt),
-		"endedAt":         text(upstream.FieldEndedAt),
 		"durationSeconds": seconds(upstream.FieldAnsweredAt, upstream.FieldEndedAt),
 		"ringingSeconds":  seconds(upstream.FieldStartedAt, upstream.FieldAnsweredAt),
 		"result": ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
@@ -145,11 +141,9 @@ var callObject = object[value[*upstream.Call]]{
 		"dialError": ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
 			return append(b, dialErrors[c.DialError]...)
 		}),
-		"endReason": text(upstream.FieldEndReason),
 		"endedBy": ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
 			return append(b, callEndedBys[c.EndedBy]...)
 		}),
-		"recordingUrl": text(upstream.FieldRecordingURL),
 		"structuredOutput": func(c *compiler, s selection) (string, value[*upstream.Call]) {
 			if len(s.Arguments) == 0 {
 				return text(upstream.FieldStructuredOutput)(c, s)
@@ -187,7 +181,22 @@ var callObject = object[value[*upstream.Call]]{
 			return append(b, null...)
 		}),
 		"extra": text(upstream.FieldExtra),
-	},
+	}),
+}
+
+// withTexts adds the fields of a call that lie ready as JSON under upstream's names, of which GraphQL's follow:
+// phone_number is phoneNumber. A field that is already there stays.
+func withTexts(fields map[string]field[value[*upstream.Call]]) map[string]field[value[*upstream.Call]] {
+	for i, name := range upstream.FieldNames() {
+		words := strings.Split(name, "_")
+		for w, word := range words[1:] {
+			words[1+w] = strings.ToUpper(word[:1]) + word[1:]
+		}
+		if name = strings.Join(words, ""); fields[name] == nil {
+			fields[name] = text(upstream.Field(i))
+		}
+	}
+	return fields
 }
 
 // always is a field that is written the same way however it was selected.

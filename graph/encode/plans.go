@@ -33,7 +33,7 @@ type Arguments struct {
 func Compile(op *graphql.OperationContext, root graphql.CollectedField, arguments *Arguments) *Plan {
 	c := &compiler{op: op}
 	p := &Plan{arguments: arguments}
-	if root.Name == "calls" {
+	if root.Definition.Type.Name() == connectionObject.name {
 		p.connection = compileObject(c, selection{CollectedField: root}, connectionObject)
 	} else {
 		p.call = compileObject(c, selection{CollectedField: root}, callObject)

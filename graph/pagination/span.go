@@ -333,7 +333,8 @@ func (s *span) placeOf(set uint8, index *[maxKnown]int, own int, towards directi
 	return last, last, open
 }
 
-// cursor marks the row with index i, which must be readable.
+// cursor marks the row with index i, which must be readable. Its neighbours are the calls next to it: those beyond a row
+// that cannot be read are not, because calls that stand farther apart than they did were re-sorted, see [span.inOrder].
 func (s *span) cursor(list upstream.List, i int) relay.Cursor {
 	c := relay.Cursor{
 		List: uint16(list.Statuses), Position: s.at(i), Since: s.asked, Process: s.process,
@@ -344,17 +345,13 @@ func (s *span) cursor(list upstream.List, i int) relay.Cursor {
 	started := s.rows[i].Started
 	// The cursor has the time only if it fits between those of the neighbours: else the call was sorted by another time.
 	newer, older := s.at(i) == 0, s.last && i == len(s.rows)-1
-	for j := i - 1; j >= 0 && len(c.Before) < relay.Neighbours; j-- {
-		if row := s.rows[j]; row.Call != nil {
-			c.Before = append(c.Before, relay.NewHash(row.Call.ID))
-			newer = newer || row.Started >= started
-		}
+	for j := i - 1; j >= 0 && s.rows[j].Call != nil && len(c.Before) < relay.Neighbours; j-- {
+		c.Before = append(c.Before, relay.NewHash(s.rows[j].Call.ID))
+		newer = newer || s.rows[j].Started >= started
 	}
-	for j := i + 1; j < len(s.rows) && len(c.After) < relay.Neighbours; j++ {
-		if row := s.rows[j]; row.Call != nil {
-			c.After = append(c.After, relay.NewHash(row.Call.ID))
-			older = older || row.Started > 0 && row.Started <= started
-		}
+	for j := i + 1; j < len(s.rows) && s.rows[j].Call != nil && len(c.After) < relay.Neighbours; j++ {
+		c.After = append(c.After, relay.NewHash(s.rows[j].Call.ID))
+		older = older || s.rows[j].Started > 0 && s.rows[j].Started <= started
 	}
 	if newer && older {
 		c.Started, c.Noise = started, uint32(min((noiseOf(s.rows)+999)/1000, math.MaxUint32))

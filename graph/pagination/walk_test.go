@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -285,6 +286,46 @@ func TestUnreadableRowsInAWindow(t *testing.T) {
 				t.Fatalf("page size %d, first %d: %v", size, rng.Count, err)
 			}
 			checkWindow(t, l, w, 0, rng.Count, true, false)
+		}
+	}
+}
+
+// A cursor beside rows that cannot be read finds its place as any other does: nothing has moved there.
+func TestCursorsBesideUnreadableRows(t *testing.T) {
+	for _, arrived := range []int{0, 3} {
+		l := newMemoryList(100)
+		for i := 40; i < 46; i++ {
+			l.ids[i] = ""
+		}
+		w, err := l.reader().window(t.Context(), relay.Range{Count: 60}, everything)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range arrived {
+			l.insert("new-" + strconv.Itoa(i))
+		}
+		for i := 35; i < 50; i++ {
+			if w.Rows()[i].Call == nil {
+				continue
+			}
+			cursor := w.Cursor(i)
+			for _, rng := range []relay.Range{{After: &cursor, Count: 10}, {Before: &cursor, Count: 10, Backward: true}} {
+				reads := &Reads{}
+				r := newLists(l, 200, 1000).Reader(Request{Reads: reads})
+				l.requests = 0
+				got, err := r.Window(t.Context(), rng, everything)
+				if err != nil {
+					t.Fatal(err)
+				}
+				from := i + 1 + arrived
+				if rng.Backward {
+					from = i - 10 + arrived
+				}
+				if want := l.ids[from : from+10]; !slices.Equal(got.ids(), want) || reads.Reordered() || l.requests > 3 {
+					t.Errorf("row %d, backward %v: %q, want %q, in %d requests; reordered: %v",
+						i, rng.Backward, got.ids(), want, l.requests, reads.Reordered())
+				}
+			}
 		}
 	}
 }

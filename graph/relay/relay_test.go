@@ -2,8 +2,12 @@ package relay
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
+	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +122,90 @@ func TestParseCursorRefuses(t *testing.T) {
 				t.Errorf("%q: %+v, %v", text, c, err)
 			}
 		})
+	}
+}
+
+// forged is a text with the checksum of a cursor.
+func forged(body []byte) string {
+	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint32(body, crc32.ChecksumIEEE(body)))
+}
+
+// A checksum does not make a cursor: anybody can compute it.
+func TestForgedCursorsAreRefused(t *testing.T) {
+	text := sample().String()
+	whole, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := whole[:len(whole)-4]
+	if got := forged(slices.Clone(body)); got != text {
+		t.Fatalf("%s is forged as %s", text, got)
+	}
+	for n := range body {
+		if c, err := ParseCursor(forged(slices.Clone(body[:n]))); !errors.Is(err, ErrInvalidCursor) {
+			t.Errorf("the first %d bytes: %+v, %v", n, c, err)
+		}
+	}
+	uvarints := func(values ...uint64) []byte {
+		b := []byte{cursorVersion}
+		for _, v := range values {
+			b = binary.AppendUvarint(b, v)
+		}
+		return b
+	}
+	// Process, Started, the numbers of neighbours, Element
+	end := append(binary.AppendVarint([]byte{0, 0, 0}, 0), 0, 0, 0, 0, 0, 0, 0)
+	endless := slices.Repeat([]byte{0xff}, 11)
+	for name, test := range map[string]struct {
+		body []byte
+		ok   bool
+	}{
+		"the largest":         {append(uvarints(1<<16-1, MaxPosition, math.MaxInt64), end...), true},
+		"another list":        {append(uvarints(1<<16, 0, 0), end...), false},
+		"too far":             {append(uvarints(0, MaxPosition+1, 0), end...), false},
+		"after 2262":          {append(uvarints(0, 0, math.MaxInt64+1), end...), false},
+		"bytes behind it":     {append(append(uvarints(0, 0, 0), end...), 0), false},
+		"version 0":           {append(append([]byte{0}, uvarints(0, 0, 0)[1:]...), end...), false},
+		"a number of 11 byte": {append(append([]byte{cursorVersion}, endless...), end...), false},
+	} {
+		if c, err := ParseCursor(forged(test.body)); (err == nil) != test.ok {
+			t.Errorf("%s: %+v, %v", name, c, err)
+		}
+	}
+}
+
+// What a cursor can hold is read as it was written.
+func TestExtremeCursors(t *testing.T) {
+	for name, c := range map[string]Cursor{
+		"the last position":   {Position: MaxPosition, Since: time.Unix(0, 0)},
+		"the year 9999":       {Started: maxStarted, Noise: math.MaxUint32, Since: time.Unix(0, 0)},
+		"long before 1970":    {Started: -maxStarted, Since: time.Unix(0, 0)},
+		"the last list":       {List: math.MaxUint16, Since: time.Unix(0, 0)},
+		"the last process":    {Process: 1<<24 - 1, Since: time.Unix(0, 0)},
+		"the largest hashes":  {Element: 1<<48 - 1, Before: []Hash{1<<48 - 1}, After: []Hash{1}, Since: time.Unix(0, 0)},
+		"the most neighbours": {Before: ids("abc"), After: ids("def"), Since: time.Unix(0, 0)},
+	} {
+		if got, err := ParseCursor(c.String()); err != nil || !reflect.DeepEqual(got, c) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	if before := (Cursor{Since: time.Unix(-1, 0)}).String(); before != (Cursor{Since: time.Unix(0, 0)}).String() {
+		t.Errorf("a response before 1970: %s", before)
+	}
+}
+
+// Tags of processes are 24 bits, as a cursor holds them, and never 0, which is unknown.
+func TestNewProcess(t *testing.T) {
+	seen := map[Process]bool{}
+	for range 1000 {
+		p := NewProcess()
+		if p == 0 || p >= 1<<24 {
+			t.Fatalf("tag %d", p)
+		}
+		seen[p] = true
+	}
+	if len(seen) < 990 {
+		t.Errorf("only %d of 1,000 tags differ", len(seen))
 	}
 }
 

@@ -36,6 +36,8 @@ type Response struct {
 	Encoding  string // "" for none
 	Tag       string // the entity tag, for GET
 	Reads     *pagination.Reads
+	// Held is how many bytes of memory are held for the body, if more than it has.
+	Held int
 	// Writers is how many write the body at present.
 	Writers atomic.Int32
 }

@@ -97,7 +97,7 @@ func read(body io.Reader, rate int) (n int) {
 	}
 }
 
-// A client has its answer however long that takes, if it goes on reading.
+// A client has its response however long that takes, if it goes on reading.
 func TestClientsAreJudgedByProgress(t *testing.T) {
 	const size = 10 << 20
 	for name, test := range map[string]struct {
@@ -142,14 +142,14 @@ func TestClientsAreJudgedByProgress(t *testing.T) {
 	}
 }
 
-// end is what an answer came to.
+// end is what a response came to.
 type end struct {
 	err  error
 	slow bool
 	at   time.Time
 }
 
-// write is a handler that writes an answer, and tells what it came to.
+// write is a handler that writes a response, and tells what it came to.
 func write(size int, ended chan<- end) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		to, client := slowclient.Wrap(w)

@@ -152,12 +152,6 @@ describe('The README and docs/', { timeout: 300_000 }, () => {
       }
     }
   })
-
-  it('explain each error code', async () => {
-    for (const [, code] of (await read('internal/errcode/errcode.go')).matchAll(/= "([A-Z_]+)"/g)) {
-      assert.ok(text['docs/errors.md'].includes(`\`${code}\``), `docs/errors.md does not have ${code}`)
-    }
-  })
 })
 
 /** The anchors of the headings of a page, as GitHub makes them. */

@@ -17,13 +17,13 @@ import (
 type Behaviour struct {
 	FirstPage   int  // 0 or 1: the number of the first page
 	LenientPage bool // with FirstPage 1: page 0 and below serve the first page instead of a 422
-	// PageZero, when not 0, is the status that page 0 is answered with when FirstPage is 1, with an error as the body.
-	// It goes before LenientPage. It does not change what a page below 0 is answered with.
+	// PageZero, when not 0, is the status of the response to page 0 when FirstPage is 1, with an error as the body.
+	// It goes before LenientPage. It does not change the response to a page below 0.
 	PageZero      int
 	LeastPageSize int  // above 0: a smaller page_size is silently raised to it, for the rows and for the offset
 	MaxPageSize   int  // above 0: a larger page_size is silently lowered to it, likewise; goes before LeastPageSize
 	IgnorePage    bool // every page number serves the first page
-	// PastEnd is what a page past the end is answered with: "" an empty list; "400", "404", "422" or "500" that status,
+	// PastEnd is the response to a page past the end: "" an empty list; "400", "404", "422" or "500" that status,
 	// with an error as the body; "204" that status, without a body; "null" the value null instead of a list; "last" the
 	// last page; "first" the first page. The first page is never past the end, not even when the list is empty.
 	PastEnd string
@@ -57,7 +57,7 @@ type Behaviour struct {
 	// call of the first list is number 1. So it is the same calls in every response. No row of SetRows is left out.
 	Drop int
 	// Short, when not nil, says how many of its rows the n-th response has; the first ones stay. It is called for every
-	// answer that is a list, with the number of rows after Drop.
+	// response that is a list, with the number of rows after Drop.
 	Short func(n int, rows int) int
 	// MaxPageBytes, above 0, ends a response before the row with which its rows would have more bytes than this. It
 	// does not count commas. The first row always comes.
@@ -71,7 +71,7 @@ type Behaviour struct {
 	Latency        time.Duration // passes before every response; ends early when the client goes away
 	// Fault, when not nil, is called for every request and may give the response instead of the list; nil: the real
 	// response.
-	Fault func(n int, r *http.Request) *Answer
+	Fault func(n int, r *http.Request) *Response
 }
 
 // The values of the switches that are names.
@@ -80,8 +80,8 @@ var (
 	pastEnds  = []string{"", "400", "404", "422", "500", "204", "null", "last", "first"}
 )
 
-// Answer is what a Fault answers.
-type Answer struct {
+// Response is what upstream sends instead of its own response.
+type Response struct {
 	Status   int         // 0: 200
 	Header   http.Header // set on the response, also over what the fake would set
 	Body     []byte      // nil: the body of the real response

@@ -25,8 +25,8 @@ func (v *view) len() int { return len(v.calls) + len(v.rows) }
 // call returns the call at this place.
 func (v *view) call(place int) call { return v.calls[len(v.calls)-1-place] }
 
-// answerPage puts the page that is requested into s.page, or what the switches want instead of it.
-func (u *Upstream) answerPage(s *scratch, b *Behaviour, q query, n int) (status, rows int) {
+// respondPage puts the page that is requested into s.page, or what the switches want instead of it.
+func (u *Upstream) respondPage(s *scratch, b *Behaviour, q query, n int) (status, rows int) {
 	v := u.look(b)
 	if b.Lag != nil {
 		v.calls = behind(v.calls, v.list, b.Lag(n))

@@ -44,7 +44,7 @@ func serve(t *testing.T, u *fake.Upstream) func(query string) answer {
 	}
 }
 
-// places returns where the rows of an answer stand in the list; an id that is not in it has place -1.
+// places returns where the rows of a response stand in the list; an id that is not in it has place -1.
 func (a answer) places(t *testing.T, list []string) []int {
 	t.Helper()
 	var body struct {
@@ -243,7 +243,7 @@ func TestPastEndOfAFilter(t *testing.T) {
 				get := serve(t, u)
 				query := "page_size=4&statuses=errored&page="
 				if swap {
-					get(query + "0") // the next answer is number 2
+					get(query + "0") // the next response is number 2
 				}
 				got := get(query + strconv.Itoa(tt.page))
 				if got.status != tt.status {
@@ -397,7 +397,7 @@ func TestPageHabits(t *testing.T) {
 		},
 
 		{
-			name: "behind for one answer", change: func(b *fake.Behaviour) {
+			name: "behind for one response", change: func(b *fake.Behaviour) {
 				b.Lag = func(n int) int { return []int{0, 0, 3, 0}[n] }
 			},
 			query: "page=1&page_size=4", rows: [][]int{span(4, 8), span(7, 11), span(4, 8)},

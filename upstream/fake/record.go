@@ -50,7 +50,7 @@ func (c *record) arrive(r Request) ticket {
 	return ticket{epoch: c.epoch, n: c.n}
 }
 
-func (c *record) answered(t ticket, status, rows int) {
+func (c *record) responded(t ticket, status, rows int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if t.epoch != c.epoch || t.n <= c.n-maxRecord {

@@ -61,7 +61,7 @@ func New(cfg Config) *Upstream {
 	return u
 }
 
-// ServeHTTP answers `GET <any prefix>/call`. Other paths are a 404, other methods a 405.
+// ServeHTTP serves `GET <any prefix>/call`. Other paths are a 404, other methods a 405.
 //
 // The request is recorded first; then Fault is asked, then Latency passes, and only then is the list looked at.
 func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -71,7 +71,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Page: q.page, PageSize: q.pageSize, Statuses: q.names,
 		RawQuery: r.URL.RawQuery, Authorization: r.Header.Get("Authorization"),
 	})
-	var fault *Answer
+	var fault *Response
 	if b.Fault != nil {
 		fault = b.Fault(ticket.n, r)
 	}
@@ -81,7 +81,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	s := u.scratch.Get().(*scratch) // the pool holds nothing else
 	defer u.scratch.Put(s)
-	status, rows := u.answer(s, b, r, q, ticket.n)
+	status, rows := u.respond(s, b, r, q, ticket.n)
 	body, header, truncate := s.page, http.Header(nil), false
 	if fault != nil {
 		header, truncate = fault.Header, fault.Truncate
@@ -93,7 +93,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	// Recorded before it is written: a client that has read the response finds it in the record.
-	u.record.answered(ticket, status, rows)
+	u.record.responded(ticket, status, rows)
 
 	if status == http.StatusNoContent {
 		body = nil
@@ -117,8 +117,8 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// answer puts the body of the real response to request n into s.page.
-func (u *Upstream) answer(s *scratch, b *Behaviour, r *http.Request, q query, n int) (status, rows int) {
+// respond puts the body of the real response to request n into s.page.
+func (u *Upstream) respond(s *scratch, b *Behaviour, r *http.Request, q query, n int) (status, rows int) {
 	switch {
 	case !strings.HasSuffix(r.URL.Path, "/call"):
 		return s.refuse(http.StatusNotFound, "There is nothing here.")
@@ -129,7 +129,7 @@ func (u *Upstream) answer(s *scratch, b *Behaviour, r *http.Request, q query, n 
 	case q.refusal != "":
 		return s.refuse(q.status, q.refusal)
 	}
-	return u.answerPage(s, b, q, n)
+	return u.respondPage(s, b, q, n)
 }
 
 // refuse puts an error into s.page.

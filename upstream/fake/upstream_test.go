@@ -218,14 +218,14 @@ func fetch(t *testing.T, server *httptest.Server) (*http.Response, []byte, error
 func TestFaults(t *testing.T) {
 	u := fake.New(fake.Config{Seed: 1, Calls: 30, Now: still})
 	var asked []int
-	faults := []*fake.Answer{
+	faults := []*fake.Response{
 		{Status: 429, Header: http.Header{"retry-after": {"3"}}, Body: []byte("slow down")},
 		{Header: http.Header{"X-Odd": {"yes"}}},
 		{Truncate: true},
 		nil,
 	}
 	u.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(n int, _ *http.Request) *fake.Answer {
+		b.Fault = func(n int, _ *http.Request) *fake.Response {
 			if asked = append(asked, n); n == 2 {
 				u.Insert(1) // no lock is held
 			}
@@ -285,7 +285,7 @@ func TestLatency(t *testing.T) {
 	})
 }
 
-// TestConcurrency has everything happen at once, for the race detector; and each answer must be one snapshot.
+// TestConcurrency has everything happen at once, for the race detector; and each response must be one snapshot.
 func TestConcurrency(t *testing.T) {
 	u := fake.New(fake.Config{Seed: 1, Calls: 200})
 	var group sync.WaitGroup
@@ -294,7 +294,7 @@ func TestConcurrency(t *testing.T) {
 			for range 6 {
 				got := ids(page(t, u, 0, 1_000, ""))
 				if sorted := slices.Sorted(slices.Values(got)); len(slices.Compact(sorted)) != len(got) {
-					t.Error("a call twice in one answer")
+					t.Error("a call twice in one response")
 				}
 				page(t, u, 1, 20, "&statuses=completed,errored")
 			}

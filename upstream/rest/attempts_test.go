@@ -439,7 +439,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 func TestRequestBudget(t *testing.T) {
 	f, base := newFake(t, 100)
 	f.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: 500} }
+		b.Fault = func(int, *http.Request) *fake.Response { return &fake.Response{Status: 500} }
 	})
 	c := rest.NewClient(rest.Options{BaseURL: base, RetryDelay: time.Millisecond})
 	defer c.Close()

@@ -26,7 +26,7 @@ import (
 // failure is how upstream, or the way there, fails.
 type failure struct {
 	transport func(t *testing.T) (*url.URL, http.RoundTripper) // nil: the fake responds
-	answer    fake.Answer
+	answer    fake.Response
 	kind      upstream.Kind
 	cause     upstream.Cause
 	reason    string // part of it
@@ -194,7 +194,7 @@ func failures() map[string]failure {
 			kind: unavailable, cause: upstream.CauseProxy, reason: "the proxy responds with HTTP 407",
 		},
 		"the same without TLS": {
-			answer: fake.Answer{Status: http.StatusProxyAuthRequired},
+			answer: fake.Response{Status: http.StatusProxyAuthRequired},
 			kind:   unavailable, cause: upstream.CauseProxy, reason: "password",
 		},
 		"a proxy that is not there": {
@@ -214,7 +214,7 @@ func failures() map[string]failure {
 			},
 			kind: unavailable, cause: upstream.CauseReset, reason: "connection reset by peer",
 		},
-		"closed without an answer": {
+		"closed without a response": {
 			transport: func(t *testing.T) (*url.URL, http.RoundTripper) {
 				t.Helper()
 				return listen(t, func(c *net.TCPConn) { readRequest(c) }), nil
@@ -222,7 +222,7 @@ func failures() map[string]failure {
 			kind: unavailable, cause: upstream.CauseClosed, reason: "the connection was closed",
 		},
 		"cut short": {
-			answer: fake.Answer{Truncate: true},
+			answer: fake.Response{Truncate: true},
 			kind:   unavailable, cause: upstream.CauseClosed, reason: "the response was cut short",
 		},
 		"not HTTP": {
@@ -236,22 +236,22 @@ func failures() map[string]failure {
 			kind: unavailable, cause: upstream.CauseProtocol,
 		},
 		"Cloudflare's challenge": {
-			answer: fake.Answer{Status: 403, Header: http.Header{"Cf-Mitigated": {"challenge"}}},
+			answer: fake.Response{Status: 403, Header: http.Header{"Cf-Mitigated": {"challenge"}}},
 			kind:   unavailable, cause: upstream.CauseChallenge, reason: "firewall",
 		},
 		"a 403 for browsers": {
-			answer: fake.Answer{Status: 403, Header: html, Body: []byte("<p>secret")},
+			answer: fake.Response{Status: 403, Header: html, Body: []byte("<p>secret")},
 			kind:   unavailable, cause: upstream.CauseChallenge,
 		},
 		"a 403 with a time": {
-			answer: fake.Answer{Status: 403, Header: http.Header{"Retry-After": {"7"}}},
+			answer: fake.Response{Status: 403, Header: http.Header{"Retry-After": {"7"}}},
 			kind:   upstream.KindRateLimited,
 		},
 		"a 403 for browsers with a time": {
-			answer: fake.Answer{Status: 403, Header: http.Header{"Retry-After": {"7"}, "Content-Type": {"text/html"}}},
+			answer: fake.Response{Status: 403, Header: http.Header{"Retry-After": {"7"}, "Content-Type": {"text/html"}}},
 			kind:   upstream.KindRateLimited,
 		},
-		"a 403": {answer: fake.Answer{Status: 403, Body: []byte(`{"error": "secret"}`)}, kind: upstream.KindForbidden},
+		"a 403": {answer: fake.Response{Status: 403, Body: []byte(`{"error": "secret"}`)}, kind: upstream.KindForbidden},
 	}
 }
 
@@ -268,7 +268,7 @@ func TestCauses(t *testing.T) {
 				var f *fake.Upstream
 				f, base = newFake(t, 10)
 				f.Behave(func(b *fake.Behaviour) {
-					b.Fault = func(int, *http.Request) *fake.Answer { return &test.answer }
+					b.Fault = func(int, *http.Request) *fake.Response { return &test.answer }
 				})
 			}
 			c := rest.NewClient(rest.Options{
@@ -317,9 +317,9 @@ func TestWhatTookTheTime(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}, upstream.CauseConnect},
-		"TLS":       {"https", piped(func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }), upstream.CauseTLS},
-		"no answer": {"http", piped(func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }), upstream.CauseAnswer},
-		"no end of an answer": {"http", piped(func(conn net.Conn) {
+		"TLS":         {"https", piped(func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }), upstream.CauseTLS},
+		"no response": {"http", piped(func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }), upstream.CauseResponse},
+		"no end of a response": {"http", piped(func(conn net.Conn) {
 			readRequest(conn)
 			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
 			_, _ = io.Copy(io.Discard, conn)
@@ -354,7 +354,7 @@ func TestChallengesAreNotRepeated(t *testing.T) {
 		f, base := newFake(t, 10)
 		header := http.Header{"Cf-Mitigated": {"challenge"}, "X-Should-Retry": {advice}}
 		f.Behave(func(b *fake.Behaviour) {
-			b.Fault = func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: 403, Header: header} }
+			b.Fault = func(int, *http.Request) *fake.Response { return &fake.Response{Status: 403, Header: header} }
 		})
 		c := rest.NewClient(rest.Options{BaseURL: base, RetryDelay: time.Millisecond})
 		if _, err := c.ListCalls(t.Context(), as("")); err == nil || len(f.Requests()) != want {

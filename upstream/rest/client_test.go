@@ -151,7 +151,7 @@ func TestFirstPage(t *testing.T) {
 func TestFirstPageIsNotFooledByNewCalls(t *testing.T) {
 	f, base := newFake(t, 100)
 	f.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(n int, _ *http.Request) *fake.Answer {
+		b.Fault = func(n int, _ *http.Request) *fake.Response {
 			if n == 2 {
 				f.Insert(2) // pushes the two rows of page 0 onto page 1
 			}
@@ -195,9 +195,9 @@ func TestFirstPageWhereTheNumberIsIgnored(t *testing.T) {
 func TestFirstPageFailureIsNotRemembered(t *testing.T) {
 	f, base := newFake(t, 100)
 	f.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(n int, _ *http.Request) *fake.Answer {
+		b.Fault = func(n int, _ *http.Request) *fake.Response {
 			if n <= 2 {
-				return &fake.Answer{Status: 422}
+				return &fake.Response{Status: 422}
 			}
 			return nil
 		}
@@ -215,54 +215,54 @@ func TestFirstPageFailureIsNotRemembered(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	tests := map[string]struct {
-		answer fake.Answer
+		answer fake.Response
 		kind   upstream.Kind
 		retry  time.Duration
 		again  int // requests after the first
 	}{
-		"400": {fake.Answer{Status: 400}, upstream.KindInvalidResponse, 0, 0},
-		"401": {fake.Answer{Status: 401}, upstream.KindUnauthenticated, 0, 0},
-		"403": {fake.Answer{Status: 403}, upstream.KindForbidden, 0, 0},
-		"404": {fake.Answer{Status: 404}, upstream.KindInvalidResponse, 0, 0},
-		"408": {fake.Answer{Status: 408}, upstream.KindTimeout, 0, 2},
-		"409": {fake.Answer{Status: 409}, upstream.KindUnavailable, 0, 2},
-		"422": {fake.Answer{Status: 422}, upstream.KindInvalidResponse, 0, 0},
+		"400": {fake.Response{Status: 400}, upstream.KindInvalidResponse, 0, 0},
+		"401": {fake.Response{Status: 401}, upstream.KindUnauthenticated, 0, 0},
+		"403": {fake.Response{Status: 403}, upstream.KindForbidden, 0, 0},
+		"404": {fake.Response{Status: 404}, upstream.KindInvalidResponse, 0, 0},
+		"408": {fake.Response{Status: 408}, upstream.KindTimeout, 0, 2},
+		"409": {fake.Response{Status: 409}, upstream.KindUnavailable, 0, 2},
+		"422": {fake.Response{Status: 422}, upstream.KindInvalidResponse, 0, 0},
 		"429": {
-			fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, upstream.KindRateLimited, 7 * time.Second, 0,
+			fake.Response{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, upstream.KindRateLimited, 7 * time.Second, 0,
 		},
 		"429 to the ms": {
-			fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"7"}, "Retry-After-Ms": {"1500"}}},
+			fake.Response{Status: 429, Header: http.Header{"Retry-After": {"7"}, "Retry-After-Ms": {"1500"}}},
 			upstream.KindRateLimited, 1500 * time.Millisecond, 0,
 		},
 		"429, nonsense": {
-			fake.Answer{Status: 429, Header: http.Header{"Retry-After": {"soon"}}},
+			fake.Response{Status: 429, Header: http.Header{"Retry-After": {"soon"}}},
 			upstream.KindRateLimited, 0, 2,
 		},
-		"500": {fake.Answer{Status: 500}, upstream.KindUnavailable, 0, 2},
+		"500": {fake.Response{Status: 500}, upstream.KindUnavailable, 0, 2},
 		"503": {
-			fake.Answer{Status: 503, Header: http.Header{"Retry-After": {"3"}}}, upstream.KindUnavailable, 3 * time.Second, 0,
+			fake.Response{Status: 503, Header: http.Header{"Retry-After": {"3"}}}, upstream.KindUnavailable, 3 * time.Second, 0,
 		},
 		"redirect": {
-			fake.Answer{Status: 302, Header: http.Header{"Location": {"/elsewhere/call"}}},
+			fake.Response{Status: 302, Header: http.Header{"Location": {"/elsewhere/call"}}},
 			upstream.KindInvalidResponse, 0, 0,
 		},
-		"truncated": {fake.Answer{Truncate: true}, upstream.KindUnavailable, 0, 2},
-		"malformed": {fake.Answer{Body: []byte(`{"calls": [{"id": "` + canary)}, upstream.KindInvalidResponse, 0, 0},
+		"truncated": {fake.Response{Truncate: true}, upstream.KindUnavailable, 0, 2},
+		"malformed": {fake.Response{Body: []byte(`{"calls": [{"id": "` + canary)}, upstream.KindInvalidResponse, 0, 0},
 		"HTML": {
-			fake.Answer{Header: http.Header{"Content-Type": {"text/html"}}, Body: []byte("<p>" + canary)},
+			fake.Response{Header: http.Header{"Content-Type": {"text/html"}}, Body: []byte("<p>" + canary)},
 			upstream.KindInvalidResponse, 0, 0,
 		},
-		"too many bytes": {fake.Answer{Body: []byte(strings.Repeat(" ", 1000))}, upstream.KindInvalidResponse, 0, 0},
+		"too many bytes": {fake.Response{Body: []byte(strings.Repeat(" ", 1000))}, upstream.KindInvalidResponse, 0, 0},
 		"large headers": {
-			fake.Answer{Header: http.Header{"X-Large": {strings.Repeat("x", 100<<10)}}}, upstream.KindUnavailable, 0, 2,
+			fake.Response{Header: http.Header{"X-Large": {strings.Repeat("x", 100<<10)}}}, upstream.KindUnavailable, 0, 2,
 		},
-		"error with a body": {fake.Answer{Status: 500, Body: []byte(canary)}, upstream.KindUnavailable, 0, 2},
+		"error with a body": {fake.Response{Status: 500, Body: []byte(canary)}, upstream.KindUnavailable, 0, 2},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			f, base := newFake(t, 100)
 			f.Behave(func(b *fake.Behaviour) {
-				b.Fault = func(int, *http.Request) *fake.Answer { return &test.answer }
+				b.Fault = func(int, *http.Request) *fake.Response { return &test.answer }
 			})
 			c := rest.NewClient(rest.Options{BaseURL: base, MaxResponseBytes: 999, RetryDelay: time.Millisecond})
 			_, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{
@@ -304,8 +304,8 @@ func TestMoreRowsThanAskedFor(t *testing.T) {
 			}
 			f, base := newFake(t, 0)
 			f.Behave(func(b *fake.Behaviour) {
-				b.Fault = func(int, *http.Request) *fake.Answer {
-					return &fake.Answer{Body: []byte(`{"calls": [` + strings.Join(rows, ",") + `]}`)}
+				b.Fault = func(int, *http.Request) *fake.Response {
+					return &fake.Response{Body: []byte(`{"calls": [` + strings.Join(rows, ",") + `]}`)}
 				}
 			})
 			c := rest.NewClient(rest.Options{BaseURL: base})
@@ -337,7 +337,7 @@ func TestMoreRowsThanAskedFor(t *testing.T) {
 func TestNoContentIsAnEmptyPage(t *testing.T) {
 	f, base := newFake(t, 100)
 	f.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(int, *http.Request) *fake.Answer { return &fake.Answer{Status: 204, Body: []byte{}} }
+		b.Fault = func(int, *http.Request) *fake.Response { return &fake.Response{Status: 204, Body: []byte{}} }
 	})
 	c := rest.NewClient(rest.Options{BaseURL: base})
 	page, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: 1})

@@ -51,5 +51,5 @@ func (c *connections) leave(used *http.Transport) {
 func silent(err error, took time.Duration) bool {
 	e, ok := errors.AsType[*upstream.Error](err)
 	return ok && e.Kind == upstream.KindTimeout && e.Status == 0 && took >= suspectAfter &&
-		(e.Cause == upstream.CauseAnswer || e.Cause == upstream.CauseBody)
+		(e.Cause == upstream.CauseResponse || e.Cause == upstream.CauseBody)
 }

@@ -99,7 +99,7 @@ func TestPageSizeChecks(t *testing.T) {
 func TestAGrowingListIsNotCut(t *testing.T) {
 	f, base := newFake(t, 30)
 	f.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(n int, _ *http.Request) *fake.Answer {
+		b.Fault = func(n int, _ *http.Request) *fake.Response {
 			if n == 2 {
 				f.Insert(1)
 			}

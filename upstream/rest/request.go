@@ -116,7 +116,7 @@ func (r request) watch(ctx context.Context) (context.Context, *progress, context
 	connections, came := 0, new(progress)
 	hooks := came.hooks()
 	hooks.GotConn = func(httptrace.GotConnInfo) {
-		came.reach(upstream.CauseAnswer)
+		came.reach(upstream.CauseResponse)
 		connections++
 		if connections == 1 {
 			return

@@ -255,7 +255,7 @@ func TestConnectionsAreLeftWithCare(t *testing.T) {
 		var asked sync.WaitGroup
 		asked.Go(func() {
 			if err := ask(40, 10*time.Second); err == nil {
-				t.Error("an answer that does not come")
+				t.Error("a response that does not come")
 			}
 		})
 		asked.Go(func() {

@@ -90,7 +90,7 @@ func (o *options) failAndRecover(ctx context.Context, rest *servers.Upstream) (*
 }
 
 // arrived implements the fake's Fault. It causes no fault: it only records the time of a request.
-func (w *timeline) arrived(int, *http.Request) *fake.Answer {
+func (w *timeline) arrived(int, *http.Request) *fake.Response {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.requests = append(w.requests, time.Now())

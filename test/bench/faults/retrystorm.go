@@ -92,9 +92,9 @@ func runRetryStorm(
 		return nil, fmt.Errorf("pages for all requests of -retrystorm: %w", err)
 	}
 	s.Upstream.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(n int, _ *http.Request) *fake.Answer {
+		b.Fault = func(n int, _ *http.Request) *fake.Response {
 			if fails(n) {
-				return &fake.Answer{Status: http.StatusInternalServerError, Body: []byte(`{"error":{}}`)}
+				return &fake.Response{Status: http.StatusInternalServerError, Body: []byte(`{"error":{}}`)}
 			}
 			return nil
 		}

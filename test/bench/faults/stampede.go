@@ -85,7 +85,7 @@ func allWait(ctx context.Context, s *load.Target) (*stampede, error) {
 func leaderLeaves(ctx context.Context, s *load.Target) (*stampede, error) {
 	arrived := make(chan struct{}, 1)
 	s.Upstream.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(int, *http.Request) *fake.Answer {
+		b.Fault = func(int, *http.Request) *fake.Response {
 			select {
 			case arrived <- struct{}{}:
 			default:

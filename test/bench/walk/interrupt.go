@@ -57,7 +57,7 @@ func (w *walker) runKilled(ctx context.Context, path string, kill bool) (killed 
 	later := time.Duration(w.dice.Int64N(int64(10 * time.Millisecond)))
 	w.rest.ResetRequests()
 	w.rest.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(n int, _ *http.Request) *fake.Answer {
+		b.Fault = func(n int, _ *http.Request) *fake.Response {
 			if kill && n == last {
 				time.AfterFunc(later, cancel)
 			}

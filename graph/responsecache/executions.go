@@ -1,0 +1,107 @@
+package responsecache
+
+import (
+	"context"
+	"sync"
+)
+
+// Executions lets identical requests that are in flight at the same time share one execution: while a response is not
+// cached yet, any number of clients may ask for it. Without that, fifty clients that ask for the same large response
+// execute it fifty times, and hold it fifty times. It is safe for concurrent use.
+//
+// An execution ends early only when all of its clients have left. Only a response without errors is shared: an error
+// may be due to the first client's own deadline or limits, so each of the others executes its request itself then.
+type Executions struct {
+	mu      sync.Mutex
+	running map[Key]*Execution
+}
+
+// NewExecutions makes an empty set.
+func NewExecutions() *Executions { return &Executions{running: map[Key]*Execution{}} }
+
+// Execution is an execution in flight.
+type Execution struct {
+	all    *Executions
+	key    Key
+	ctx    context.Context //nolint:containedctx // of this one execution
+	cancel context.CancelFunc
+	stop   func() bool // stops watching the first client
+
+	// Under the lock of all.
+	clients int           // that have not left
+	done    chan struct{} // closed when the response is there; nil if nobody has joined
+
+	response *Response // nil if it is not shared
+}
+
+// Join returns the execution in flight of the same request. If there is none, first is true, and the caller executes
+// the request with the execution's context and ends it with [Execution.End]; otherwise it calls [Execution.Wait]. The
+// context ends when all clients have left, which their own contexts report.
+func (e *Executions) Join(ctx context.Context, key Key) (x *Execution, first bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if x = e.running[key]; x != nil {
+		x.clients++
+		if x.done == nil {
+			x.done = make(chan struct{})
+		}
+		return x, false
+	}
+	x = &Execution{all: e, key: key, clients: 1}
+	x.ctx, x.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	x.stop = context.AfterFunc(ctx, x.leave)
+	e.running[key] = x
+	return x, true
+}
+
+// leave is called when a client has left. When none is left, the execution ends, and the next client begins another.
+func (x *Execution) leave() {
+	x.all.mu.Lock()
+	defer x.all.mu.Unlock()
+	if x.clients--; x.clients == 0 {
+		x.cancel()
+		x.remove()
+	}
+}
+
+// remove removes the execution from those in flight, where another may be by now.
+func (x *Execution) remove() {
+	if x.all.running[x.key] == x {
+		delete(x.all.running, x.key)
+	}
+}
+
+// Context is the context of the execution, with the values of the first client's.
+func (x *Execution) Context() context.Context { return x.ctx }
+
+// Wait waits for the response of an execution that the caller has joined. It returns nil if the caller must execute its
+// request itself, or if ctx ends first: then the client has left.
+func (x *Execution) Wait(ctx context.Context) *Response {
+	select {
+	case <-x.done:
+		return x.response
+	case <-ctx.Done():
+		x.leave()
+		return nil
+	}
+}
+
+// End ends the execution. The response, which holds so many bytes of memory, is given to those that have joined; nil is
+// none. It reports whether any have: then the response must not be changed any more.
+func (x *Execution) End(response *Response, held int) (shared bool) {
+	x.stop()
+	x.all.mu.Lock()
+	x.remove()
+	done := x.done
+	x.all.mu.Unlock()
+	defer x.cancel()
+	if done == nil {
+		return false
+	}
+	if response != nil {
+		response.Held = held
+		x.response = response
+	}
+	close(done)
+	return response != nil
+}
