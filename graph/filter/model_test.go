@@ -386,10 +386,11 @@ func TestJumpToATime(t *testing.T) {
 	const calls, page = 20_000, 200
 	most := 2*bits.Len(calls/page-1) + 4
 	for _, clock := range []string{"exact", "jittered", "gaps"} {
+		rows := map[int]upstream.Row{}
 		for _, back := range []bool{false, true} {
 			for _, day := range []int{0, 1, 3, 7, 12, 13} {
 				t.Run(fmt.Sprintf("%s, up %v, day %d", clock, back, day), func(t *testing.T) {
-					w := &world{t: t, clock: clock, steady: map[int]int{}, calls: map[int]upstream.Row{}}
+					w := &world{t: t, clock: clock, steady: map[int]int{}, calls: rows}
 					for n := range calls {
 						w.ids = append(w.ids, calls-1-n)
 					}
@@ -460,9 +461,10 @@ func TestJumpsAreChecked(t *testing.T) {
 		}},
 		"many calls arrive": {clock: "exact", move: func(w *world) { w.insert(3000) }},
 	} {
+		rows := map[int]upstream.Row{}
 		for at := 3; at < 6; at++ {
 			t.Run(fmt.Sprint(name, at), func(t *testing.T) {
-				w := &world{t: t, clock: test.clock, steady: map[int]int{}, calls: map[int]upstream.Row{}, next: calls}
+				w := &world{t: t, clock: test.clock, steady: map[int]int{}, calls: rows, next: calls}
 				for n := range calls {
 					w.ids = append(w.ids, calls-1-n)
 				}
