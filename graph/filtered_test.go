@@ -186,3 +186,28 @@ func TestHostileFilters(t *testing.T) {
 		t.Errorf("%d filters, %d of them refused", len(filters), refused)
 	}
 }
+
+// A range of times is found at any depth with few requests, whichever pages are cached.
+func TestJumpsOverCachedPages(t *testing.T) {
+	g := newGateway(t, gatewayOptions{calls: 20_000, ttl: time.Hour})
+	for _, days := range []int{3, 9, 12, 6, 9, 1, 15, 7} {
+		from := noon.AddDate(0, 0, -days)
+		times := map[string]any{"from": from.Format(time.RFC3339), "before": from.AddDate(0, 0, 1).Format(time.RFC3339)}
+		filter := map[string]any{"startedAt": times}
+		g.fake.ResetRequests()
+		a := g.query(t, `query ($filter: CallFilter) { calls(first: 1, filter: $filter) { nodes { id } } }`,
+			map[string]any{"filter": filter})
+		if n := len(g.fake.Requests()); len(at(t, a.Data, "calls", "nodes").([]any)) != 1 || n > 18 {
+			t.Errorf("%d days ago: %d upstream requests, %+v", days, n, a)
+		}
+		a = g.query(t, `query ($filter: CallFilter) {
+			callStats(filter: $filter) { count scan { examined stoppedBy } }
+			calls(first: 0, filter: $filter) { totalCount }
+		}`, map[string]any{"filter": filter})
+		if at(t, a.Data, "callStats", "scan", "stoppedBy") != "TIME_RANGE" ||
+			at(t, a.Data, "callStats", "count").(float64) < 100 ||
+			at(t, a.Data, "callStats", "count") != at(t, a.Data, "calls", "totalCount") {
+			t.Errorf("%d days ago: %+v", days, a)
+		}
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"context"
 
 	"revox-graphql/graph/pagination"
+	"revox-graphql/upstream"
 )
 
 // jump looks for the place where the range begins, and goes there. Without such a place it does nothing.
@@ -105,14 +106,25 @@ const maxJump = 1 << 30
 // probe looks at some rows, and reports whether they show where the range is. Rows that are out of order do not, and
 // are noted.
 func (j *jump) probe(ctx context.Context, distance int) (shown bool, err error) {
-	rows, err := j.reader.Sample(ctx, j.position(distance))
-	if err != nil {
-		return false, err
+	const tries = 3 // none of a few calls may have started
+	for try := range tries {
+		rows, err := j.reader.Sample(ctx, j.position(distance+2*try*upstream.ProbeRows))
+		if err != nil {
+			return false, err
+		}
+		if len(rows) == 0 {
+			j.far, j.farKnown = distance, false
+			return j.way > 0, nil // up the list there is always a row
+		}
+		if shown = j.judge(distance, rows); shown || j.order.broken {
+			break
+		}
 	}
-	if len(rows) == 0 {
-		j.far, j.farKnown = distance, false
-		return j.way > 0, nil // up the list there is always a row
-	}
+	return shown, nil
+}
+
+// judge takes rows at a distance into account, and reports whether they show where the range is.
+func (j *jump) judge(distance int, rows []upstream.Row) (shown bool) {
 	margin, beforeRange, last := j.order.margin(), true, int64(0)
 	for _, row := range rows {
 		if row.Started == 0 {
@@ -121,7 +133,7 @@ func (j *jump) probe(ctx context.Context, distance int) (shown bool, err error) 
 		at := j.order.along(row.Started)
 		if at+margin < j.nearTime || j.farKnown && at-margin > j.farTime {
 			j.order.broken = true
-			return false, nil
+			return false
 		}
 		shown, last, beforeRange = true, at, beforeRange && at+margin < j.order.begin
 	}
@@ -132,7 +144,7 @@ func (j *jump) probe(ctx context.Context, distance int) (shown bool, err error) 
 	default:
 		j.far, j.farTime, j.farKnown = distance, last, true
 	}
-	return shown, nil
+	return shown
 }
 
 // leadsUp reports whether a window begins with rows that are before the range. Rows that are out of order do not count,

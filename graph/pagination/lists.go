@@ -165,14 +165,15 @@ func (r *Reader) probe(ctx context.Context, row int) (*upstream.Page, error) {
 	return r.read(ctx, row, upstream.ProbeRows, rows, rows, rows)
 }
 
-// Sample returns the rows of a page as small as can be that holds the row at a position; none where the list has no
+// Sample returns the row at a position and some next to it, from a page as small as can be; none where the list has no
 // such row.
 func (r *Reader) Sample(ctx context.Context, position int) ([]upstream.Row, error) {
 	page, err := r.probe(ctx, position)
 	if err != nil || page.End() <= position {
 		return nil, err
 	}
-	return page.Rows, nil
+	i := position - page.Offset() // a cached page may be larger
+	return page.Rows[max(0, i-upstream.ProbeRows+1):min(i+upstream.ProbeRows, len(page.Rows))], nil
 }
 
 // At returns the rows of a page that begins about at a position of the list, or with up ends about there.
