@@ -157,7 +157,7 @@ deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze ## Test the imag
 # The other programs are GraphQL clients, graphql-js, the graphql-http audits, Chromium, Prometheus, HAProxy and nginx.
 # For more random requests to compare with graphql-js: make acceptance DIFFERENTIAL=100000.
 acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx ## Test the built gateway with other programs.
-	for folder in examples examples/web test/acceptance test/acceptance/graphql-17; do \
+	for folder in examples/web test/acceptance test/acceptance/graphql-17; do \
 		(cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
 	cd test/acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
 
@@ -174,7 +174,7 @@ acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/ng
 screenshots: build $(CHROMIUM) ## Take screenshots of GraphiQL and the example page, also the one in the README.
 	for folder in examples/web test/acceptance; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
 	cd test/acceptance && SCREENSHOTS=$(CURDIR)/bin/screenshots GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) \
-		npm test -- explorer.test.mjs explorer-share.test.mjs page.test.mjs page-failures.test.mjs
+		npm test -- explorer.test.mjs explorer-share.test.mjs explorer-states.test.mjs page.test.mjs page-failures.test.mjs page-states.test.mjs
 	cp bin/screenshots/page-light.png docs/page.png
 
 bench: build /usr/bin/wrk ## Compare with net/http and gqlgen, on a quiet machine; run the Go benchmarks.
@@ -209,4 +209,4 @@ $(GREMLINS):
 
 clean: ## Remove everything that is built or downloaded.
 	rm -rf bin gateway/explorer/dist/assets gateway/explorer/dist/*.html* gateway/explorer/node_modules \
-		test/acceptance/node_modules test/acceptance/graphql-17/node_modules examples/node_modules examples/web/node_modules
+		test/acceptance/node_modules test/acceptance/graphql-17/node_modules examples/*/node_modules

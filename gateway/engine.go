@@ -94,6 +94,7 @@ func newEngine(
 		Known:               cache,
 		Cached:              s.CacheTTL > 0,
 		ResponseCacheBytes:  s.ResponseBytes,
+		MaxWaiters:          s.MaxConcurrentRequests,
 		PageSize:            s.UpstreamPageSize,
 		MaxCount:            s.MaxPageSize,
 		MaxShift:            s.MaxShift,

@@ -41,6 +41,9 @@ type Options struct {
 	Cached bool
 	// PageSize is the most rows that one upstream request asks for; at least 20, see [relay.Cover].
 	PageSize int
+	// MaxWaiters is how many requests may wait for the responses of identical requests that are being executed; 0 is any
+	// number.
+	MaxWaiters int
 	// ResponseCacheBytes bounds the memory for cached responses, in bytes; 0 caches none, and so does Cached being
 	// false.
 	ResponseCacheBytes int
@@ -132,7 +135,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 	}
 	if opts.Cached && opts.ResponseCacheBytes > 0 {
 		h.responses = responsecache.New(opts.Known, opts.ResponseCacheBytes, opts.Memory)
-		h.executions = responsecache.NewExecutions()
+		h.executions = responsecache.NewExecutions(cmp.Or(opts.MaxWaiters, math.MaxInt))
 	}
 	return h, nil
 }
@@ -214,9 +217,6 @@ func (h *handler) decide(x *exchange) (*responsecache.Response, *rejection) {
 			return cached, nil
 		}
 	}
-	if x.admission.Enter() != nil {
-		return nil, overloaded()
-	}
 	if shareable {
 		return h.executeOnce(x, key, asks)
 	}
@@ -234,7 +234,12 @@ type asked struct {
 func (h *handler) executeOnce(
 	x *exchange, key responsecache.Key, asks asked,
 ) (response *responsecache.Response, rejected *rejection) {
-	execution, first := h.executions.Join(x.r.Context(), key)
+	execution, first, err := h.executions.Join(x.r.Context(), key)
+	if err != nil {
+		_ = h.admission.Reject(admission.Waiting)
+		return nil, overloaded()
+	}
+	key = execution.Key()
 	if !first {
 		if response = execution.Wait(x.r.Context()); response != nil {
 			x.shared(response)
@@ -257,10 +262,13 @@ func (h *handler) executeOnce(
 	return h.executeText(execution.Context(), x, key, asks)
 }
 
-// executeText executes the request that a text has.
+// executeText executes the request that a text has, if there is a slot.
 func (h *handler) executeText(
 	ctx context.Context, x *exchange, key responsecache.Key, asks asked,
 ) (*responsecache.Response, *rejection) {
+	if x.admission.Enter() != nil {
+		return nil, overloaded()
+	}
 	params, rejected := parseText(x.r.Method, key.Text)
 	if rejected != nil {
 		return nil, rejected

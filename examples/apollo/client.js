@@ -1,4 +1,4 @@
-import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache } from '@apollo/client'
+import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache, ServerError, ServerParseError } from '@apollo/client'
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries'
 import { relayStylePagination } from '@apollo/client/utilities'
 import { generatePersistedQueryIdsFromManifest } from '@apollo/persisted-query-lists'
@@ -11,9 +11,9 @@ export const trustedQueries = (manifest) =>
   new PersistedQueryLink(generatePersistedQueryIdsFromManifest({ loadManifest: async () => manifest }))
 
 /** An Apollo Client whose list of calls grows with each page. Lists of other `statuses` are other lists. */
-export function newClient(url, ...links) {
+export function newClient(url, { headers } = {}, ...links) {
   return new ApolloClient({
-    link: ApolloLink.from([...links, new HttpLink({ uri: url })]),
+    link: ApolloLink.from([...links, new HttpLink({ uri: url, headers })]),
     cache: new InMemoryCache({
       typePolicies: { Query: { fields: { calls: relayStylePagination(['statuses']) } } },
     }),
@@ -22,20 +22,23 @@ export function newClient(url, ...links) {
 
 /** What to tell a user about a failure. Codes are for programs, and stay; messages are for people, and may change. */
 export function explain(error) {
+  if (ServerError.is(error) || ServerParseError.is(error)) return 'There is no GraphQL at this address: it must be the whole one, with /graphql.'
   if (!CombinedGraphQLErrors.is(error)) return 'The gateway cannot be reached.'
   const { code, retryAfter } = error.errors[0].extensions
   switch (code) {
     case 'INVALID_CURSOR':
     case 'CURSOR_EXPIRED':
-      return 'The list has moved on. Start again at the top.'
+      return 'The list has changed too much. Start again at its top.'
     case 'UNAUTHENTICATED':
-      return 'Please log in.'
+      return 'The gateway requires a token that it knows.'
+    case 'UPSTREAM_UNAUTHENTICATED':
+      return "Revox rejects the gateway's key, which its operator must replace."
     case 'OVERLOADED':
     case 'UPSTREAM_RATE_LIMITED':
     case 'UPSTREAM_UNAVAILABLE':
-      return `Too much is going on. Try again in ${retryAfter ?? 5} seconds.`
+      return `There are too many requests, or Revox fails. Try again in ${retryAfter ?? 5} seconds.`
     default:
-      return `This did not work (${code}).`
+      return `${error.errors[0].message} (${code})`
   }
 }
 

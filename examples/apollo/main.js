@@ -1,9 +1,9 @@
-import { gatewayURL } from '../gateway.js'
 import { automaticQueries, explain, newClient } from './client.js'
+import { headers, url } from './gateway.js'
 import { openList } from './list.js'
 
 try {
-  const list = await openList(newClient(gatewayURL, automaticQueries()), { first: 5 })
+  const list = await openList(newClient(url, { headers }, automaticQueries()), { first: 5 })
   await list.more()
   console.table(list.calls(), ['phoneNumber', 'status'])
 } catch (error) {

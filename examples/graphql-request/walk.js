@@ -18,8 +18,8 @@ const CALLS = gql`
 `
 
 /** Walks all calls, page by page, newest first. */
-export async function* pagesOfCalls(url, { first = 100, statuses } = {}) {
-  const client = new GraphQLClient(url)
+export async function* pagesOfCalls(url, { first = 100, statuses, headers } = {}) {
+  const client = new GraphQLClient(url, { headers })
   for (let after = null; ; ) {
     const { calls } = await client.request(CALLS, { first, after, statuses })
     yield calls.nodes

@@ -1,9 +1,10 @@
 import { Window } from 'happy-dom'
 
 /**
- * Opens the page of calls in a DOM without a browser, and waits for the first of them.
+ * Opens the page of calls in a DOM without a browser, and waits for the first of them. It throws if the page fails.
  *
- * @param {{count: number, statuses?: string[]}} options the size of a page, and which calls
+ * @param {{count: number, statuses?: string[], headers?: Record<string, string>}} options the size of a page, which calls,
+ *   and headers for the gateway
  */
 export async function newPage(url, options) {
   const window = new Window()
@@ -13,10 +14,12 @@ export async function newPage(url, options) {
   letProcessEnd()
   const { mount } = await import('./build/mount.js')
   const { body } = window.document
-  const root = mount(body, url, options)
+  let fail
+  const failed = new Promise((_, reject) => (fail = reject))
+  const root = mount(body, url, options, fail)
 
   const items = () => [...body.querySelectorAll('li')]
-  const changed = (condition) => until(window, body, condition)
+  const changed = (condition) => Promise.race([failed, until(window, body, condition)])
   await changed(() => items().length > 0)
   return {
     ids: () => items().map((item) => item.dataset.id),

@@ -1,7 +1,12 @@
-import { gatewayURL } from '../gateway.js'
 import { newClient } from './client.js'
+import { explain, headers, url } from './gateway.js'
 import { openList } from './list.js'
 
-const list = await openList(newClient(gatewayURL), { first: 5 })
-await list.more()
-console.table(list.calls(), ['phoneNumber', 'status'])
+try {
+  const list = await openList(newClient(url, headers), { first: 5 })
+  await list.more()
+  console.table(list.calls(), ['phoneNumber', 'status'])
+} catch (error) {
+  console.error(explain(error))
+  process.exitCode = 1
+}

@@ -1,10 +1,10 @@
-// Runs relay-compiler: checks every query in src/ against the gateway's schema, and writes its types to src/__generated__.
+// Runs relay-compiler, which checks every query in src/ against the gateway's schema, and writes the types of the queries
+// to src/__generated__.
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import relayCompiler from 'relay-compiler'
+import './schema.js'
 
-process.chdir(import.meta.dirname)
 mkdirSync('src/__generated__', { recursive: true })
-// The compiler does not find a schema whose name ends in .graphqls.
-copyFileSync('../../schema.graphqls', 'schema.graphql')
-process.exitCode = spawnSync(relayCompiler, ['--noWatchman', 'relay.config.json'], { stdio: 'inherit' }).status ?? 1
+const args = ['--noWatchman', '--output', 'quiet-with-errors', 'relay.config.json']
+process.exitCode = spawnSync(relayCompiler, args, { stdio: 'inherit' }).status ?? 1

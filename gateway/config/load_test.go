@@ -105,7 +105,7 @@ func TestWrongSettings(t *testing.T) {
 		{"GATEWAY_TOKENS=a,,b", "--tokens (GATEWAY_TOKENS)", "number 2 of them is empty"},
 		{"GATEWAY_TOKENS=é", "--tokens (GATEWAY_TOKENS)", "U+00E9"},
 		{"GATEWAY_TOKENS_FILE=no/such/file", "--tokens-file (GATEWAY_TOKENS_FILE)", "no such file"},
-		{"GATEWAY_TOKENS_FILE=document", "--tokens-file (GATEWAY_TOKENS_FILE)", "not a file"},
+		{"GATEWAY_TOKENS_FILE=.", "--tokens-file (GATEWAY_TOKENS_FILE)", "not a file"},
 		{"GATEWAY_TOKENS_FILE=load.go", "--tokens-file (GATEWAY_TOKENS_FILE)", "no token in line 1"},
 		{"GATEWAY_CORS_ORIGINS=*", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},
 		{"GATEWAY_CORS_ORIGINS=https://*.example", "--cors-origins (GATEWAY_CORS_ORIGINS)", "exact origins"},

@@ -104,7 +104,8 @@ func RegisterAdmission(registry prometheus.Registerer, control *admission.Contro
 	m.readGauge("requests_in_flight", "GraphQL requests that have been read and have no response yet.", control.InFlight)
 	for _, reason := range admission.Reasons() {
 		m.readCounter("requests_rejected_total", "GraphQL requests rejected with OVERLOADED, by the bound: in_flight "+
-			"(GATEWAY_MAX_CONCURRENT_REQUESTS), body_bytes (of requests being read) or memory (GATEWAY_MEMORY_LIMIT).",
+			"(GATEWAY_MAX_CONCURRENT_REQUESTS), body_bytes (of requests being read), memory "+
+			"(GATEWAY_MEMORY_LIMIT) or waiting (for the responses of identical requests).",
 			func() uint64 { return control.Rejected(reason) }, "reason", reason.String())
 	}
 }

@@ -65,21 +65,26 @@ const (
 	InFlight  Reason = iota // all slots are taken
 	BodyBytes               // the bodies that are being read have too many bytes
 	Memory                  // there is no memory to reserve
+	Waiting                 // too many wait for the responses of identical requests
 	numReasons
 )
 
 // Reasons are all reasons.
-func Reasons() []Reason { return []Reason{InFlight, BodyBytes, Memory} }
+func Reasons() []Reason { return []Reason{InFlight, BodyBytes, Memory, Waiting} }
 
 // String is the reason as a label of a metric.
-func (r Reason) String() string { return [numReasons]string{"in_flight", "body_bytes", "memory"}[r] }
+func (r Reason) String() string {
+	return [numReasons]string{"in_flight", "body_bytes", "memory", "waiting"}[r]
+}
 
 // Rejected is how many requests were rejected for a reason.
 func (c *Controller) Rejected(reason Reason) uint64 { return c.rejected[reason].Load() }
 
-// reject counts a request that is rejected.
-func (c *Controller) reject(reason Reason) error {
-	c.rejected[reason].Add(1)
+// Reject counts a request that is rejected, and returns [ErrOverloaded].
+func (c *Controller) Reject(reason Reason) error {
+	if c != nil {
+		c.rejected[reason].Add(1)
+	}
 	return ErrOverloaded
 }
 
@@ -147,5 +152,5 @@ func (r *countedReader) Read(p []byte) (int, error) {
 		reason = Memory
 	}
 	b.unreserved, b.rejected = int64(n), true
-	return n, c.reject(reason)
+	return n, c.Reject(reason)
 }

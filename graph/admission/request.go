@@ -47,7 +47,7 @@ func (r *Request) Enter() error {
 		r.inFlight = true
 		return nil
 	default:
-		return r.control.reject(InFlight)
+		return r.control.Reject(InFlight)
 	}
 }
 
@@ -97,7 +97,7 @@ func (r *Request) take(bytes int) bool {
 		if !r.exhausted {
 			r.exhausted = true
 			r.control.writing.shed()
-			_ = r.control.reject(Memory)
+			_ = r.control.Reject(Memory)
 		}
 		return false
 	}

@@ -333,8 +333,8 @@ func (s *span) placeOf(set uint8, index *[maxKnown]int, own int, towards directi
 	return last, last, open
 }
 
-// cursor marks the row with index i, which must be readable. Its neighbours are the calls next to it: those beyond a row
-// that cannot be read are not, because calls that stand farther apart than they did were re-sorted, see [span.inOrder].
+// cursor marks the row with index i, which must be readable. Its neighbours are the calls next to it, and none beyond a
+// row that cannot be read: calls that stand farther apart than they did were re-sorted, see [span.inOrder].
 func (s *span) cursor(list upstream.List, i int) relay.Cursor {
 	c := relay.Cursor{
 		List: uint16(list.Statuses), Position: s.at(i), Since: s.asked, Process: s.process,

@@ -2,6 +2,7 @@ package responsecache
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -9,15 +10,26 @@ import (
 // cached yet, any number of clients may ask for it. Without that, fifty clients that ask for the same large response
 // execute it fifty times, and hold it fifty times. It is safe for concurrent use.
 //
+// Those that wait take no slot and hold no response, so that they keep no other request out. Their number is bounded,
+// and each execution leaves as many places to the others as are free: upstream may hang.
+//
 // An execution ends early only when all of its clients have left. Only a response without errors is shared: an error
 // may be due to the first client's own deadline or limits, so each of the others executes its request itself then.
 type Executions struct {
+	maxWaiters int
+
 	mu      sync.Mutex
 	running map[Key]*Execution
+	waiters int
 }
 
-// NewExecutions makes an empty set.
-func NewExecutions() *Executions { return &Executions{running: map[Key]*Execution{}} }
+// NewExecutions makes an empty set, for so many waiters at most.
+func NewExecutions(maxWaiters int) *Executions {
+	return &Executions{maxWaiters: maxWaiters, running: map[Key]*Execution{}}
+}
+
+// ErrTooManyWait is the error of a request that may not wait for an execution, because too many do.
+var ErrTooManyWait = errors.New("too many requests wait for responses")
 
 // Execution is an execution in flight.
 type Execution struct {
@@ -29,6 +41,7 @@ type Execution struct {
 
 	// Under the lock of all.
 	clients int           // that have not left
+	waiters int           // of them, those that wait
 	done    chan struct{} // closed when the response is there; nil if nobody has joined
 
 	response *Response // nil if it is not shared
@@ -36,22 +49,27 @@ type Execution struct {
 
 // Join returns the execution in flight of the same request. If there is none, first is true, and the caller executes
 // the request with the execution's context and ends it with [Execution.End]; otherwise it calls [Execution.Wait]. The
-// context ends when all clients have left, which their own contexts report.
-func (e *Executions) Join(ctx context.Context, key Key) (x *Execution, first bool) {
+// context ends when all clients have left, which their own contexts report. The error is [ErrTooManyWait].
+func (e *Executions) Join(ctx context.Context, key Key) (x *Execution, first bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if x = e.running[key]; x != nil {
+		if x.waiters >= e.maxWaiters-e.waiters {
+			return nil, false, ErrTooManyWait
+		}
+		e.waiters++
+		x.waiters++
 		x.clients++
 		if x.done == nil {
 			x.done = make(chan struct{})
 		}
-		return x, false
+		return x, false, nil
 	}
 	x = &Execution{all: e, key: key, clients: 1}
 	x.ctx, x.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	x.stop = context.AfterFunc(ctx, x.leave)
 	e.running[key] = x
-	return x, true
+	return x, true, nil
 }
 
 // leave is called when a client has left. When none is left, the execution ends, and the next client begins another.
@@ -71,12 +89,16 @@ func (x *Execution) remove() {
 	}
 }
 
+// Key is the key of the request. Those that wait use it in place of their own, so that they need not keep their texts.
+func (x *Execution) Key() Key { return x.key }
+
 // Context is the context of the execution, with the values of the first client's.
 func (x *Execution) Context() context.Context { return x.ctx }
 
 // Wait waits for the response of an execution that the caller has joined. It returns nil if the caller must execute its
 // request itself, or if ctx ends first: then the client has left.
 func (x *Execution) Wait(ctx context.Context) *Response {
+	defer x.waited()
 	select {
 	case <-x.done:
 		return x.response
@@ -84,6 +106,14 @@ func (x *Execution) Wait(ctx context.Context) *Response {
 		x.leave()
 		return nil
 	}
+}
+
+// waited is called when a waiter waits no more.
+func (x *Execution) waited() {
+	x.all.mu.Lock()
+	defer x.all.mu.Unlock()
+	x.waiters--
+	x.all.waiters--
 }
 
 // End ends the execution. The response, which holds so many bytes of memory, is given to those that have joined; nil is

@@ -2,23 +2,29 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
-import { automaticQueries, explain, newClient, trustedQueries } from '../../examples/apollo/client.js'
-import { CALLS, openList } from '../../examples/apollo/list.js'
-import { example, itRuns, itWalks, movingList, recordFetch, runScript, reportVersions } from './clients.mjs'
+import { itRuns, itWalks, movingList, recordFetch, reportVersions, runScript, takeExample } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 const first = 10
 
-describe('Apollo Client', { timeout: 120_000 }, () => {
-  let gateway
-  before(async () => (gateway = await startGateway(movingList)))
-  after(() => gateway?.stop())
+describe('Apollo Client', { timeout: 300_000 }, () => {
+  let gateway, example, automaticQueries, explain, newClient, trustedQueries, CALLS, openList
+  before(async () => {
+    example = await takeExample('apollo')
+    ;({ automaticQueries, explain, newClient, trustedQueries } = await example.load('client.js'))
+    ;({ CALLS, openList } = await example.load('list.js'))
+    gateway = await startGateway(movingList)
+  })
+  after(async () => {
+    await gateway?.stop()
+    await example?.remove()
+  })
 
-  itWalks('relayStylePagination and fetchMore', ['@apollo/client'], () => gateway, (variables) => openList(newClient(gateway.graphql), variables))
+  itWalks('relayStylePagination and fetchMore', ['@apollo/client'], () => example, () => gateway, (variables) => openList(newClient(gateway.graphql), variables))
 
   it('sends a hash by GET, then the query once, and only hashes from then on', async (t) => {
     const wire = recordFetch(t)
-    const open = () => openList(newClient(gateway.graphql, automaticQueries()), { first })
+    const open = () => openList(newClient(gateway.graphql, {}, automaticQueries()), { first })
     const list = await open()
     assert.deepEqual(wire.exchanges.map(({ method }) => method), ['GET', 'POST'])
     const [miss, registered] = wire.exchanges
@@ -36,15 +42,15 @@ describe('Apollo Client', { timeout: 120_000 }, () => {
   })
 
   it('runs the operations of its manifest, and nothing else, with that as trusted documents', async (t) => {
-    await reportVersions(t, '@apollo/generate-persisted-query-manifest')
-    await runScript('apollo:manifest')
-    const path = example('apollo/manifest.json')
+    await reportVersions(t, example, '@apollo/generate-persisted-query-manifest')
+    await runScript(example, 'manifest')
+    const path = example.path('manifest.json')
     const trusting = await startGateway({ GATEWAY_TRUSTED_DOCUMENTS: path })
     t.after(trusting.stop)
     const wire = recordFetch(t)
 
     const manifest = JSON.parse(await readFile(path, 'utf8'))
-    const list = await openList(newClient(trusting.graphql, trustedQueries(manifest)), { first })
+    const list = await openList(newClient(trusting.graphql, {}, trustedQueries(manifest)), { first })
     await list.more()
     assert.equal(list.calls().length, 2 * first)
     assert.ok(wire.exchanges.every(({ body }) => !('query' in JSON.parse(body))), 'no text is sent')
@@ -57,15 +63,15 @@ describe('Apollo Client', { timeout: 120_000 }, () => {
 
     const locked = await startGateway({ GATEWAY_TOKENS: 'a-token-of-the-acceptance-tests' })
     t.after(locked.stop)
-    assert.equal(await failure(locked.graphql), 'Please log in.')
-    assert.match(await failure(gateway.graphql, { after: 'no cursor' }), /Start again at the top/)
+    assert.equal(await failure(locked.graphql), 'The gateway requires a token that it knows.')
+    assert.match(await failure(gateway.graphql, { after: 'no cursor' }), /Start again at its top/)
     assert.match(await failure(gateway.graphql, { first: 1001 }), /BAD_USER_INPUT/)
     const stopped = await startGateway()
     await stopped.stop()
     assert.match(await failure(stopped.graphql), /cannot be reached/)
   })
 
-  itRuns('apollo', /│ 9 +│ '\+\d+'/)
+  itRuns(() => example, /│ 9 +│ '\+\d+'/)
 })
 
 const code = (expected) => (error) => {

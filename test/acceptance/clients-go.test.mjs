@@ -3,21 +3,32 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { example, statuses } from './clients.mjs'
+import { itRuns, statuses, takeExample } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
-const go = (args, env) => promisify(execFile)('go', args, { cwd: example('go'), env: { ...process.env, ...env }, timeout: 300_000 })
+const repository = fileURLToPath(new URL('../../examples/go', import.meta.url))
+const run = (cwd) => (args, env) => promisify(execFile)('go', args, { cwd, env: { ...process.env, ...env }, timeout: 300_000 })
 
 describe('genqlient', { timeout: 300_000 }, () => {
-  let gateway
-  before(async () => (gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: '0', GATEWAY_CACHE_TTL: '0' })))
-  after(() => gateway?.stop())
+  let gateway, example, go
+  before(async () => {
+    example = await takeExample('go')
+    go = run(example.folder)
+    gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: '0', GATEWAY_CACHE_TTL: '0' })
+  })
+  after(async () => {
+    await gateway?.stop()
+    await example?.remove()
+  })
 
   it('generates the committed code', async (t) => {
-    const committed = await readFile(example('go/generated.go'), 'utf8')
-    await go(['generate', '.'])
-    assert.equal(await readFile(example('go/generated.go'), 'utf8'), committed, 'run go generate in examples/go and commit what it made')
+    const generated = join(repository, 'generated.go')
+    const committed = await readFile(generated, 'utf8')
+    await run(repository)(['generate', '.'])
+    assert.equal(await readFile(generated, 'utf8'), committed, 'run go generate in examples/go and commit what it made')
     t.diagnostic((await go(['list', '-m', 'github.com/Khan/genqlient'])).stdout.trim())
   })
 
@@ -39,8 +50,10 @@ describe('genqlient', { timeout: 300_000 }, () => {
 
   it('prints an error of the gateway', async () => {
     await assert.rejects(go(['run', '.', 'NONSENSE'], { GATEWAY_URL: gateway.graphql }), ({ stderr }) => {
-      assert.match(stderr, /NONSENSE/)
+      assert.match(stderr, /NONSENSE.*\((BAD_USER_INPUT|GRAPHQL_VALIDATION_FAILED)\)$/m)
       return true
     })
   })
+
+  itRuns(() => example, /^\d{5} calls$/m, ['go', 'run', '.'])
 })

@@ -1,26 +1,34 @@
 // Clients without a cache: plain fetch, and graphql-request.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { newestCalls } from '../../examples/fetch/newest.js'
-import { pagesOfCalls } from '../../examples/graphql-request/walk.js'
-import { itRuns, movingList, statuses, reportVersions, watchList } from './clients.mjs'
+import { itRuns, movingList, reportVersions, statuses, takeExample, watchList } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 const first = 10
 
-describe('Clients without a cache', { timeout: 120_000 }, () => {
-  let gateway
-  before(async () => (gateway = await startGateway(movingList)))
-  after(() => gateway?.stop())
+describe('Clients without a cache', { timeout: 300_000 }, () => {
+  let gateway, plain, library, request, pagesOfCalls
+  before(async () => {
+    plain = await takeExample('fetch')
+    library = await takeExample('graphql-request')
+    ;({ request } = await plain.load('gateway.js'))
+    ;({ pagesOfCalls } = await library.load('walk.js'))
+    gateway = await startGateway(movingList)
+  })
+  after(async () => {
+    await gateway?.stop()
+    for (const example of [plain, library]) await example?.remove()
+  })
 
   it('fetch returns the newest calls, or an error with its code', async () => {
-    const calls = await newestCalls(gateway.graphql, first)
-    assert.equal(new Set(calls.map(({ id }) => id)).size, first)
-    await assert.rejects(newestCalls(gateway.graphql, -1), /^Error: BAD_USER_INPUT: /)
+    const newest = (first) => request('query ($first: Int) { calls(first: $first) { nodes { id } } }', { first }, gateway.graphql)
+    const { calls } = await newest(first)
+    assert.equal(new Set(calls.nodes.map(({ id }) => id)).size, first)
+    await assert.rejects(newest(-1), /\(BAD_USER_INPUT\)$/)
   })
 
   it('graphql-request walks to the end while calls arrive: no duplicates, no losses', async (t) => {
-    await reportVersions(t, 'graphql-request')
+    await reportVersions(t, library, 'graphql-request')
     const list = await watchList(gateway)
     const ids = []
     for await (const page of pagesOfCalls(gateway.graphql, { first, statuses })) {
@@ -37,6 +45,6 @@ describe('Clients without a cache', { timeout: 120_000 }, () => {
     })
   })
 
-  itRuns('fetch', /'\+\d+'/)
-  itRuns('graphql-request', /^\d+ calls, \d+ minutes of talk$/m)
+  itRuns(() => plain, /'\+\d+'/)
+  itRuns(() => library, /^\d+ calls, \d+ minutes of talk$/m)
 })

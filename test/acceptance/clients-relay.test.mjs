@@ -7,27 +7,30 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import { example, itRuns, movingList, recordFetch, runScript, statuses, reportVersions, watchList } from './clients.mjs'
+import { itRuns, movingList, recordFetch, reportVersions, runScript, statuses, takeExample, watchList } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
-const require = createRequire(example('relay/'))
-const relayCompiler = require('relay-compiler')
 const pageSize = 10
 
-describe('Relay', { timeout: 120_000 }, () => {
-  let gateway, newPage, newEnvironment
+describe('Relay', { timeout: 300_000 }, () => {
+  let gateway, example, require, newPage, newEnvironment
   before(async () => {
     gateway = await startGateway(movingList)
-    await runScript('relay:build')
-    ;({ newPage } = await import('../../examples/relay/page.js'))
-    ;({ newEnvironment } = await import('../../examples/relay/build/environment.js'))
+    example = await takeExample('relay')
+    require = createRequire(example.path('package.json'))
+    await runScript(example, 'build', { GATEWAY_URL: gateway.graphql })
+    ;({ newPage } = await example.load('page.js'))
+    ;({ newEnvironment } = require('./build/environment.js'))
   })
-  after(() => gateway?.stop())
+  after(async () => {
+    await gateway?.stop()
+    await example?.remove()
+  })
 
   const artifact = (name) => require(`./build/__generated__/${name}.graphql`)
 
   it('compiles the pagination fragment to a connection on Query', async (t) => {
-    await reportVersions(t, 'relay-compiler', 'react-relay', 'react')
+    await reportVersions(t, example, 'relay-compiler', 'react-relay', 'react')
     const { metadata } = artifact('CallList_query')
     const forward = { count: 'count', cursor: 'cursor' }
     assert.deepEqual(metadata.connection, [{ ...forward, direction: 'forward', path: ['calls'] }])
@@ -97,21 +100,21 @@ describe('Relay', { timeout: 120_000 }, () => {
     })
   })
 
-  itRuns('relay', /^\+\d+ [A-Z]+/m)
-})
+  itRuns(() => example, /^\+\d+ [A-Z]+/m)
 
-/** Lets a test work in a copy of the example: the compiler writes beside what it reads. */
-async function inCopy(work) {
-  const folder = await mkdtemp(join(tmpdir(), 'revox-graphql-relay-'))
-  try {
-    await cp(example('relay'), folder, { recursive: true })
-    await work(folder)
-  } finally {
-    await rm(folder, { recursive: true })
+  /** Lets a test work in a copy of the example: the compiler writes beside what it reads. */
+  async function inCopy(work) {
+    const folder = await mkdtemp(join(tmpdir(), 'revox-graphql-relay-'))
+    try {
+      await cp(example.folder, folder, { recursive: true, filter: (from) => !from.endsWith('node_modules') })
+      await work(folder)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   }
-}
 
-/** Runs the compiler; rejects, with what it printed, unless it succeeds. */
-async function compile(folder, config) {
-  await promisify(execFile)(relayCompiler, ['--noWatchman', config], { cwd: folder, timeout: 60_000 })
-}
+  /** Runs the compiler; rejects, with what it printed, unless it succeeds. */
+  async function compile(folder, config) {
+    await promisify(execFile)(require('relay-compiler'), ['--noWatchman', config], { cwd: folder, timeout: 60_000 })
+  }
+})

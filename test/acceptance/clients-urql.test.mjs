@@ -1,19 +1,25 @@
 // urql with its normalized cache: it lists streams in `Accept` with every query, and has a list of its own to merge.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { newClient } from '../../examples/urql/client.js'
-import { openList } from '../../examples/urql/list.js'
-import { itRuns, itWalks, movingList, recordFetch } from './clients.mjs'
+import { itRuns, itWalks, movingList, recordFetch, takeExample } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 const first = 10
 
-describe('urql and graphcache', { timeout: 120_000 }, () => {
-  let gateway
-  before(async () => (gateway = await startGateway(movingList)))
-  after(() => gateway?.stop())
+describe('urql and graphcache', { timeout: 300_000 }, () => {
+  let gateway, example, newClient, openList
+  before(async () => {
+    example = await takeExample('urql')
+    ;({ newClient } = await example.load('client.js'))
+    ;({ openList } = await example.load('list.js'))
+    gateway = await startGateway(movingList)
+  })
+  after(async () => {
+    await gateway?.stop()
+    await example?.remove()
+  })
 
-  itWalks('relayPagination', ['@urql/core', '@urql/exchange-graphcache'], () => gateway, (variables) => openList(newClient(gateway.graphql), variables))
+  itWalks('relayPagination', ['@urql/core', '@urql/exchange-graphcache'], () => example, () => gateway, (variables) => openList(newClient(gateway.graphql), variables))
 
   it('receives JSON, although its Accept lists streams', async (t) => {
     const wire = recordFetch(t)
@@ -32,5 +38,5 @@ describe('urql and graphcache', { timeout: 120_000 }, () => {
     })
   })
 
-  itRuns('urql', /│ 9 +│ '\+\d+'/)
+  itRuns(() => example, /│ 9 +│ '\+\d+'/)
 })

@@ -1,17 +1,19 @@
-// Helpers of the client tests: a list that moves while a client walks it, and a record of HTTP requests.
+// Helpers of the client tests: examples copied out of the repository, a list that moves while a client walks it, and a
+// record of HTTP requests.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { cp, mkdtemp, readFile, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startGateway } from './gateway.mjs'
 
+const run = promisify(execFile)
 const patience = 15_000
-
-/** The path of a file below examples/. */
-export const example = (path) => fileURLToPath(new URL(`../../examples/${path}`, import.meta.url))
 
 /** Settings with many new calls and without a cache, so that the list has moved at every page. */
 export const movingList = {
@@ -104,17 +106,40 @@ export function recordFetch(t) {
   }
 }
 
-/** Runs a script of examples/package.json, and returns its output. */
-export async function runScript(name, gateway) {
-  const env = { ...process.env, NO_COLOR: '1', ...(gateway && { GATEWAY_URL: gateway.graphql }) }
-  const { stdout } = await promisify(execFile)('npm', ['run', '--silent', name], { cwd: example(''), env, timeout: 60_000 })
+/** The folder of an example in the repository. */
+const source = (name) => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url))
+
+/**
+ * Copies the folder of an example, alone, into an empty one, and installs its dependencies: so a user takes it.
+ *
+ * @returns {Promise<{folder: string, path: (file: string) => string, load: (file: string) => Promise<object>, remove: () => Promise<void>}>}
+ *   `load` imports a module of the example
+ */
+export async function takeExample(name) {
+  const folder = await mkdtemp(join(await realpath(tmpdir()), `revox-graphql-${name}-`))
+  const made = /\/(node_modules|build|dist|__generated__|gql|schema\.graphql|manifest\.json)$/ // by earlier runs
+  await cp(source(name), folder, { recursive: true, filter: (from) => !made.test(from) })
+  const path = (file) => join(folder, file)
+  if (existsSync(path('package.json'))) await run('npm', ['install'], { cwd: folder, timeout: 300_000 })
+  return { folder, path, load: (file) => import(path(file)), remove: () => rm(folder, { recursive: true }) }
+}
+
+/** Runs a script of an example, and returns its output. */
+export async function runScript({ folder }, script, settings = {}) {
+  const args = script === 'start' ? ['start'] : ['run', script]
+  const { stdout } = await run('npm', ['--silent', ...args], { cwd: folder, env: environment(settings), timeout: 120_000 })
   return stdout
 }
 
+function environment(settings) {
+  const { GATEWAY_URL, GATEWAY_TOKEN, ...others } = process.env
+  return { ...others, NO_COLOR: '1', ...settings }
+}
+
 /** Defines a test: a list that a client with a cache shows grows to its end while calls arrive. */
-export function itWalks(by, packages, gateway, openList) {
+export function itWalks(by, packages, example, gateway, openList) {
   it(`walks to the end by ${by} while calls arrive: no duplicates, no losses`, async (t) => {
-    await reportVersions(t, ...packages)
+    await reportVersions(t, example(), ...packages)
     const list = await watchList(gateway())
     const wire = recordFetch(t)
     const shown = await openList({ first: 10, statuses })
@@ -128,19 +153,40 @@ export function itWalks(by, packages, gateway, openList) {
   })
 }
 
-/** Defines a test: a program of the examples runs against a list without new calls, and prints such a line. */
-export function itRuns(name, line) {
-  it(`runs as a program: npm run ${name}`, async (t) => {
-    const gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: '0' })
-    t.after(gateway.stop)
-    assert.match(await runScript(name, gateway), line)
+/** Defines tests: an example, alone in a folder, runs with and without tokens, prints such a line, and explains failures. */
+export function itRuns(example, line, [command, ...args] = ['npm', 'start']) {
+  const execute = (settings) => run(command, args, { cwd: example().folder, env: environment(settings), timeout: 120_000, maxBuffer: 1 << 26 })
+  const settings = { GATEWAY_DEMO_CALLS_PER_MINUTE: '0' }
+
+  it(`runs by ${[command, ...args].join(' ')}, with and without tokens`, async (t) => {
+    const open = await startGateway(settings)
+    t.after(open.stop)
+    assert.match((await execute({ GATEWAY_URL: open.graphql })).stdout, line)
+    const locked = await startGateway({ ...settings, GATEWAY_TOKENS: 'a-token-of-the-acceptance-tests' })
+    t.after(locked.stop)
+    assert.match((await execute({ GATEWAY_URL: locked.graphql, GATEWAY_TOKEN: 'a-token-of-the-acceptance-tests' })).stdout, line)
+
+    const unknown = new URL('unknown/graphql', open.url).href
+    for (const [failure, settings, sentence] of [
+      ['no token', { GATEWAY_URL: locked.graphql }, /token/],
+      ['a wrong token', { GATEWAY_URL: locked.graphql, GATEWAY_TOKEN: 'wrong' }, /token/i],
+      ['no gateway', { GATEWAY_URL: 'http://127.0.0.1:9/graphql' }, /no gateway|cannot be reached/], // the port is discard's
+      ['another address', { GATEWAY_URL: unknown }, /whole/],
+    ]) {
+      const { code, stderr } = await execute(settings).then(() => assert.fail(`no failure: ${failure}`), (error) => error)
+      assert.notEqual(code, 0)
+      const lines = stderr.trim().split('\n').filter((line) => line !== 'exit status 1') // of go run
+      assert.equal(lines.length, 1, `${failure}: ${stderr}`)
+      assert.match(lines[0], sentence, failure)
+      assert.match(lines[0], /^[A-Z].*\.( \([A-Z_]+\))?$/, failure)
+    }
   })
 }
 
-/** Reports the installed versions of packages with the result of the test. */
-export async function reportVersions(t, ...packages) {
+/** Reports the installed versions of an example's packages with the result of the test. */
+export async function reportVersions(t, example, ...packages) {
   for (const name of packages) {
-    const { version } = JSON.parse(await readFile(example(`node_modules/${name}/package.json`), 'utf8'))
+    const { version } = JSON.parse(await readFile(example.path(`node_modules/${name}/package.json`), 'utf8'))
     t.diagnostic(`${name} ${version}`)
   }
 }

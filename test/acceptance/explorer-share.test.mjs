@@ -1,22 +1,18 @@
 // GraphiQL apart from queries that work: links, errors, phones and accessibility.
 import assert from 'node:assert/strict'
-import { mkdir, readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { chromium } from 'playwright-core'
+import { promisify } from 'node:util'
+import { axeOfGraphiQL, launch, screenshot, variants } from './browser.mjs'
 import { startGateway } from './gateway.mjs'
-
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const screenshots = process.env.SCREENSHOTS
 
 describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
   let browser, gateway
   const closing = []
   before(async () => {
-    browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] })
+    browser = await launch()
     gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: '0' })
   })
   after(async () => {
@@ -27,7 +23,7 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
 
   /** Opens GraphiQL as a first-time visitor. */
   async function visit(address, options = {}) {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, bypassCSP: options.audited, permissions: ['clipboard-read', 'clipboard-write'], ...options })
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, permissions: ['clipboard-read', 'clipboard-write'], ...options })
     context.setDefaultTimeout(20_000)
     const page = await context.newPage()
     await page.goto(address)
@@ -43,12 +39,6 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
     await page.keyboard.press('Control+A')
     await page.keyboard.press('Control+V')
   }
-  async function picture(page, name) {
-    if (!screenshots) return
-    await mkdir(screenshots, { recursive: true })
-    await page.screenshot({ path: join(screenshots, `explorer-${name}.png`) })
-  }
-
   const query = 'query Linked($n: Int!) {\n  calls(first: $n) {\n    nodes {\n      id\n    }\n  }\n}'
   const variables = '{ "n": 3 }'
 
@@ -101,20 +91,75 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
     await other.context().close()
   })
 
-  it('explains a missing token, until there is one', async () => {
-    const locked = await startGateway({ GATEWAY_TOKENS: 'letmein' })
+  it('copies a query as cURL and as a script with fetch, which run, without the token', async () => {
+    const locked = await startGateway({ GATEWAY_TOKENS: 'letmein', GATEWAY_DEMO_CALLS_PER_MINUTE: '0' })
     closing.push(() => locked.stop())
-    const page = await visit(locked.url)
-    await run(page)
-    const alert = page.getByRole('alert').filter({ hasText: 'requires a token' })
-    await alert.waitFor()
+    const quotes = 'query Quotes($n: Int!) {\n  # \\ \'single\' "double" `back` ${template}\n  calls(first: $n) {\n    nodes {\n      id\n    }\n  }\n}'
+    const page = await visit(`${locked.url}#query=${encodeURIComponent(quotes)}&variables=${encodeURIComponent('{ "n": 2 } // two')}`)
+    await page.getByRole('textbox', { name: 'Token' }).fill('letmein')
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
     await page.getByRole('button', { name: 'Headers', exact: true }).click()
-    await page.locator('.graphiql-editor:not(.hidden) .view-lines').filter({ hasText: '"Authorization": "Bearer your-token"' }).waitFor()
-    await picture(page, 'token')
-    await pasteHeaders(page, '{"Authorization": "Bearer letmein"}')
-    await run(page)
+    await pasteHeaders(page, '{"X-Request-Id": "it\'s mine"}')
+
+    const copy = async (name) => {
+      await page.getByRole('button', { name: /^(Copy as|Copied as)/ }).click()
+      await page.getByRole('menuitem', { name: `Copy as ${name}` }).click()
+      await page.getByRole('button', { name: `Copied as ${name}` }).waitFor()
+      return page.evaluate(() => navigator.clipboard.readText())
+    }
+    const env = { ...process.env, GATEWAY_TOKEN: 'letmein' }
+    for (const [name, command, option] of [['cURL', 'sh', '-c'], ['fetch', process.execPath, '--input-type=module']]) {
+      const text = await copy(name)
+      assert.doesNotMatch(text, /letmein/)
+      assert.match(text, /it.*s mine/)
+      const args = option === '-c' ? [option, text] : [option, '--eval', text]
+      const { stdout } = await promisify(execFile)(command, args, { env, timeout: 30_000 })
+      const { data } = JSON.parse(stdout)
+      assert.equal(data.calls.nodes.length, 2, name)
+    }
+    await page.context().close()
+  })
+
+  it('runs the query by Ctrl-Enter before a click into the editor', async () => {
+    const page = await visit(gateway.url)
+    assert.equal(await page.evaluate(() => document.activeElement === document.body), true)
+    let runs = 0
+    page.on('request', (request) => (runs += request.url().endsWith('/graphql') && request.postDataJSON().operationName === 'NewestCalls'))
+    await page.keyboard.press('Control+Enter')
     await shows(page, '"nodes"')
-    await alert.waitFor({ state: 'hidden' })
+    assert.equal(runs, 1)
+    await page.locator('.graphiql-query-editor .monaco-editor').click()
+    const answered = page.waitForResponse('**/graphql')
+    await page.keyboard.press('Control+Enter')
+    await answered
+    assert.equal(runs, 2, 'and once with the focus in the editor')
+    await page.context().close()
+  })
+
+  it('shows status, time, size, cost and age of the response in each tab', async () => {
+    const page = await visit(gateway.url)
+    const bar = page.locator('.status-bar')
+    const answered = page.waitForResponse((response) => response.url().endsWith('/graphql') && response.request().postDataJSON().operationName === 'NewestCalls')
+    await run(page)
+    const response = await answered
+    const { extensions, ...rest } = await response.json()
+    assert.equal(response.request().headers()['x-query-cost'], 'true')
+    const size = Buffer.byteLength(JSON.stringify({ ...rest, extensions }))
+    await bar.getByText('Status').waitFor()
+    const text = (await bar.innerText()).replaceAll('\n', ' ')
+    const [, status, time, kilobytes, cost, age] = text.match(/^Status (\d+) Time ([\d,]+) ms Size ([\d.]+) kB Cost ([\d,]+) Age (\d+) s$/) ?? assert.fail(text)
+    assert.equal(status, '200')
+    assert.ok(Number(time.replaceAll(',', '')) < 20_000)
+    assert.equal(kilobytes, (size / 1000).toFixed(1))
+    assert.equal(cost, String(extensions.cost.requested))
+    assert.equal(age, response.headers().age)
+    assert.doesNotMatch(await page.locator('.graphiql-response').innerText(), /"cost"/)
+
+    await page.getByRole('tab', { name: 'Transcripts' }).click()
+    await bar.getByText('Status').waitFor({ state: 'detached' })
+    await page.getByRole('tab', { name: 'NewestCalls' }).click()
+    await bar.getByText('Status').waitFor()
     await page.context().close()
   })
 
@@ -130,7 +175,25 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
     await run(page)
     await page.getByRole('alert').filter({ hasText: /limits the number of requests\. Run the query again in [67] s/ }).waitFor()
     assert.equal(await page.getByText('Demo data').count(), 0, 'it is no demo')
-    await picture(page, 'limited')
+    await screenshot(page, 'explorer-limited')
+    await page.context().close()
+  })
+
+  it("says that Revox rejects the gateway's key, and that the token is right", async () => {
+    const upstream = createServer((_, response) => response.writeHead(401).end()).listen(0, '127.0.0.1')
+    await once(upstream, 'listening')
+    const rejected = await startGateway({ REVOX_API_KEY: 'key', REVOX_BASE_URL: `http://127.0.0.1:${upstream.address().port}`, GATEWAY_TOKENS: 'letmein' })
+    closing.push(async () => {
+      await rejected.stop()
+      upstream.close()
+    })
+    const page = await visit(rejected.url)
+    await page.getByRole('textbox', { name: 'Token' }).fill('letmein')
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await run(page)
+    await page.getByRole('alert').filter({ hasText: "Revox rejects the gateway's own key. The operator of the gateway must replace REVOX_API_KEY; your token is not the cause." }).waitFor()
+    assert.equal(await page.getByRole('dialog').count(), 0)
     await page.context().close()
   })
 
@@ -143,25 +206,14 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
     await page.context().close()
   })
 
-  for (const [name, options] of Object.entries({
-    light: { colorScheme: 'light' },
-    dark: { colorScheme: 'dark' },
-    phone: { viewport: { width: 375, height: 740 }, hasTouch: true },
-  })) {
-    it(`has no serious accessibility violation of its own: ${name}`, async (t) => {
-      const page = await visit(gateway.url, { ...options, audited: true, bypassCSP: true })
+  for (const [name, options] of Object.entries(variants)) {
+    it(`has no serious accessibility violation of its own: ${name}`, async () => {
+      const page = await visit(gateway.url, { ...options, bypassCSP: true })
       await run(page)
       await shows(page, '"nodes"')
-      await picture(page, `audited-${name}`)
-      await page.evaluate(axe)
-      // GraphiQL's: a tab's close button is inside of the tab, and the colors of code are its editor's theme.
-      const { violations } = await page.evaluate(() =>
-        window.axe.run({ exclude: ['.monaco-editor'] }, { resultTypes: ['violations'], rules: { 'nested-interactive': { enabled: false } } }),
-      )
-      const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))
-      t.diagnostic(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(' | ')}`).join('\n') || 'none')
+      await screenshot(page, `explorer-audited-${name}`)
+      assert.deepEqual(await axeOfGraphiQL(page), [])
       if (name === 'phone') assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing is cut off at the side')
-      assert.deepEqual(serious.map(({ id }) => id), [])
       await page.context().close()
     })
   }

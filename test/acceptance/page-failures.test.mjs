@@ -1,55 +1,126 @@
 // The example page in a real browser, while the gateway or the network fails.
 import assert from 'node:assert/strict'
 import { before, it } from 'node:test'
-import { axe, describePage, failure, rows, screenshot } from './page.mjs'
+import { axe, screenshot, until } from './browser.mjs'
+import { describePage, enter, failure, operation, rows } from './page.mjs'
 
 describePage('The example page during failures', ({ serve, visit }) => {
   let site
   before(async () => {
     site = await serve({ GATEWAY_TOKENS: 'right' })
   })
-  const present = async (page, token) => {
-    await page.getByLabel('Token').fill(token)
-    await page.getByRole('button', { name: 'Show calls' }).click()
+  const dialog = (page) => page.getByRole('dialog', { name: 'This gateway requires a token' })
+  /** Opens the page and enters the token. */
+  async function enterPage(options) {
+    const visited = await visit(site, '', options)
+    await enter(visited.page, 'right')
+    await rows(visited.page).first().waitFor()
+    return visited
   }
 
-  it('requests a token, and again after a wrong one', async () => {
-    const { page, context, faults } = await visit(site)
-    await failure(page, 'Who are you?').waitFor()
+  it('asks for a token, tries it, and shows the list', async () => {
+    const { page, context, faults, requests } = await visit(site)
+    await dialog(page).waitFor()
     await screenshot(page, 'page-token')
-    const rejected = page.waitForResponse(/graphql/)
-    await present(page, 'wrong')
-    await rejected
-    await failure(page, 'Who are you?').waitFor()
-    await present(page, 'right')
+    await enter(page, 'wrong')
+    await dialog(page).getByText('The gateway rejects this token.').waitFor()
+    await screenshot(page, 'page-token-wrong')
+    assert.deepEqual(await axe(page), [])
+    await enter(page, 'right')
     await rows(page).first().waitFor()
-    assert.equal(await page.getByRole('alert').count(), 0)
+    assert.equal(await dialog(page).count(), 0)
+    assert.deepEqual(requests.map(operation), ['CallListQuery', 'tryToken', 'tryToken', 'CallListQuery'])
     assert.deepEqual(faults, [])
     await context.close()
   })
 
-  it('says that the gateway cannot be reached, and continues by itself when it is back', async () => {
-    const { page, context } = await visit(site)
-    await present(page, 'right')
+  it('asks once: not after a reload, in another part of the page or in another tab', async () => {
+    const { page, context } = await enterPage()
+    const id = await rows(page).first().getAttribute('data-call')
+    await page.goto(`${site.url}?call=${id}`)
+    await page.getByRole('region', { name: 'Call' }).getByRole('heading').first().waitFor()
+    const tab = await context.newPage()
+    await tab.goto(site.url)
+    await rows(tab).first().waitFor()
+    assert.equal(await tab.evaluate(() => sessionStorage.getItem('revox-graphql.token')), 'right')
+    assert.equal(await tab.evaluate(() => JSON.stringify(localStorage)), '{}', 'nothing outlives the session')
+    await context.close()
+  })
+
+  it('asks in one dialog for all parts of the page, and resumes each of them', async () => {
+    const { page, context } = await visit(site, '?call=unknown')
+    await dialog(page).waitFor()
+    assert.equal(await dialog(page).count(), 1)
+    await page.keyboard.press('Escape')
+    await enter(page, 'right')
     await rows(page).first().waitFor()
+    await page.getByText('There is no such call').or(failure(page, 'Too far back')).waitFor()
+    await context.close()
+  })
+
+  it('gets a token that is entered in another tab meanwhile', async () => {
+    const { page, context } = await visit(site)
+    await dialog(page).waitFor()
+    const tab = await context.newPage()
+    await tab.goto(site.url)
+    await enter(tab, 'right')
+    await rows(tab).first().waitFor()
+    await rows(page).first().waitFor()
+    await context.close()
+  })
+
+  it('never tries a token of another tab again that the gateway has rejected', async () => {
+    const { page, context, requests } = await visit(site)
+    await dialog(page).waitFor()
+    const tab = await context.newPage()
+    await tab.goto(site.url)
+    const offer = (token) => tab.evaluate((token) => new BroadcastChannel('revox-graphql.token').postMessage({ token }), token)
+    const sent = requests.length
+    for (const [i, token] of ['wrong', 'other'].entries()) {
+      await offer(token)
+      await until('the rejection', () => requests.length === sent + i + 1 && requests.at(-1).response !== null)
+    }
+    await offer('wrong')
+    await offer('right') // it comes after the others
+    await rows(page).first().waitFor()
+    assert.deepEqual(requests.slice(sent).map(operation), ['CallListQuery', 'CallListQuery', 'CallListQuery'])
+    await context.close()
+  })
+
+  it("says that Revox rejects the gateway's key, which is not the token's fault", async () => {
+    const { page, context, requests } = await enterPage()
+    await reject(page, { code: 'UPSTREAM_UNAUTHENTICATED' })
+    await page.reload()
+    const message = failure(page, 'Revox rejects the key of the gateway')
+    await message.getByText('The operator of the gateway must replace its key (REVOX_API_KEY). Your token is not the cause.').waitFor()
+    await screenshot(page, 'page-key')
+    assert.deepEqual(await axe(page), [])
+    assert.equal(await dialog(page).count(), 0)
+    const before = requests.length
+    await message.getByRole('button', { name: 'Try again' }).click()
+    await message.getByRole('button', { name: 'Try again' }).waitFor()
+    assert.equal(requests.length, before + 1)
+    await context.close()
+  })
+
+  it('says that the gateway cannot be reached, and continues by itself when it is back', async () => {
+    const { page, context } = await enterPage()
     await site.stopGateway()
-    await failure(page, 'No answer').waitFor()
+    await failure(page, 'No connection to the gateway').waitFor()
     assert.ok(await rows(page).first().isVisible(), 'loaded calls stay visible')
     await screenshot(page, 'page-failure')
     assert.deepEqual(await axe(page), [])
-    const reader = await visit(site)
-    await failure(reader.page, 'No answer').waitFor()
+    const other = await visit(site)
+    await failure(other.page, 'No connection to the gateway').waitFor()
     await site.startGateway()
-    await failure(page, 'No answer').waitFor({ state: 'detached' })
-    await failure(reader.page, 'Who are you?').waitFor()
+    await failure(page, 'No connection to the gateway').waitFor({ state: 'detached' })
+    await dialog(other.page).waitFor()
     await context.close()
-    await reader.context.close()
+    await other.context.close()
   })
 
   it('says that it is offline, and continues at once when it is online', async () => {
-    const { page, context, requests } = await visit(site)
-    await present(page, 'right')
-    await rows(page).first().waitFor()
+    const { page, context, requests } = await enterPage()
     await context.setOffline(true)
     await failure(page, 'You are offline').waitFor()
     const before = requests.length
@@ -60,32 +131,31 @@ describePage('The example page during failures', ({ serve, visit }) => {
   })
 
   it('waits as long as retryAfter says when Revox is too busy', async () => {
-    const { page, context, requests } = await visit(site)
-    await reject(page, { code: 'UPSTREAM_RATE_LIMITED', retryAfter: 2 }, 1)
+    const { page, context, requests } = await enterPage({ clock: true })
+    await reject(page, { code: 'UPSTREAM_RATE_LIMITED', retryAfter: 40 }, 1)
     await page.reload()
-    await failure(page, 'Very busy just now').waitFor()
+    await failure(page, 'Too many requests').waitFor()
     const before = requests.length
-    const since = Date.now()
-    await failure(page, 'Who are you?').waitFor()
-    assert.ok(Date.now() - since > 1_000, 'it waited')
-    assert.equal(requests.length, before + 1, 'and sent one request')
+    await page.clock.runFor(20_000)
+    assert.equal(requests.length, before, 'it waits')
+    await page.clock.runFor(21_000)
+    await rows(page).first().waitFor()
+    assert.equal(requests.length, before + 1, 'and sends one request')
     await context.close()
   })
 
   it('reloads the list when its cursor has expired', async () => {
-    const { page, context } = await visit(site)
-    await present(page, 'right')
-    await rows(page).first().waitFor()
+    const { page, context } = await enterPage()
     await reject(page, { code: 'CURSOR_EXPIRED' }, 1)
-    await failure(page, 'The list has moved on').waitFor()
-    await page.getByRole('button', { name: 'Load anew' }).click()
+    await failure(page, 'The list has changed').waitFor()
+    await page.getByRole('button', { name: 'Load again' }).click()
     await page.getByRole('alert').waitFor({ state: 'detached' })
     assert.ok(await rows(page).first().isVisible())
     await context.close()
   })
 })
 
-/** Lets the next requests fail with an error of the gateway. */
+/** Lets the next requests, or all, fail with an error of the gateway. */
 async function reject(page, extensions, times) {
   const body = JSON.stringify({ data: { calls: null }, errors: [{ message: 'Rejected by the test.', path: ['calls'], extensions }] })
   await page.route('**/graphql', (route) => route.fulfill({ contentType: 'application/graphql-response+json', body }), { times })

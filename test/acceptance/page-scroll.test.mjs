@@ -1,7 +1,8 @@
 // The example page in a real browser, scrolled while calls arrive.
 import assert from 'node:assert/strict'
 import { after, before, it } from 'node:test'
-import { assemble, describePage, firstConversation, rows, shown, transcript, transcriptRequests, until, walk } from './page.mjs'
+import { until } from './browser.mjs'
+import { assemble, describePage, firstConversation, rows, shown, transcript, transcriptRequests, walk } from './page.mjs'
 
 describePage('The example page, scrolled through 1,000 calls while 10 per second arrive', ({ serve, visit }) => {
   let site, page, requests, faults, context

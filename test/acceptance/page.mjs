@@ -1,25 +1,22 @@
 // The suites of the example page: a browser, a gateway with the built page in front of it, and what their tests share.
 import assert from 'node:assert/strict'
-import { access, mkdir, readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { chromium } from 'playwright-core'
+import { launch, patience, until } from './browser.mjs'
 import { startGateway } from './gateway.mjs'
+import { startProgram } from './program.mjs'
 
 const root = fileURLToPath(new URL('../../examples/web', import.meta.url))
-const executablePath = process.env.CHROMIUM || '/usr/bin/chromium'
-const screenshots = process.env.SCREENSHOTS
-const patience = 20_000
 
 /**
  * Defines a suite of tests of the example page, which must have been built.
  *
  * @param {string} name
  * @param {(tools: {serve: typeof servePage, visit: Function}) => void} define defines the tests. `serve` starts a gateway
- *   with the page in front of it, until the end of the suite. `visit` opens the page in a browser context of its own, and
- *   returns the requests that it sends to the gateway.
+ *   with the page in front of it, until the end of the suite. `visit` opens the page in a browser context of its own, whose
+ *   `clock` can be moved on, and returns the requests that the page sends to the gateway. `respond` is a response to all.
  */
 export function describePage(name, define) {
   describe(name, { timeout: 300_000 }, () => {
@@ -27,25 +24,29 @@ export function describePage(name, define) {
     const open = []
 
     before(async () => {
-      await access(executablePath).catch(() => assert.fail(`There is no Chromium at ${executablePath}. Set CHROMIUM to its path.`))
       await access(join(root, 'dist/index.html')).catch(() => assert.fail('The page is not built. Run npm run build in examples/web.'))
-      browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] })
+      browser = await launch()
     })
     after(async () => {
       await browser?.close()
       for (const site of open) await site.stop()
     })
 
-    async function serve(settings = {}) {
-      const site = await servePage(settings)
+    async function serve(settings = {}, options = {}) {
+      const site = await servePage(settings, options)
       open.push(site)
       return site
     }
 
-    async function visit(site, path = '', options = {}) {
+    async function visit(site, path = '', { clock = false, respond, ...options } = {}) {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', ...options })
       context.setDefaultTimeout(patience)
       const page = await context.newPage()
+      if (clock) await page.clock.install()
+      if (respond !== undefined) {
+        // Without a body, the response does not come.
+        await page.route('**/graphql', (route) => respond && route.fulfill({ contentType: 'application/graphql-response+json', json: respond }))
+      }
       const faults = []
       page.on('pageerror', (error) => faults.push(String(error)))
       const requests = listen(page)
@@ -60,6 +61,15 @@ export function describePage(name, define) {
 export const rows = (page) => page.getByRole('list', { name: 'Calls, newest first' }).getByRole('link')
 export const transcript = (page) => page.getByRole('list', { name: 'Transcript' })
 export const failure = (page, title) => page.getByRole('alert').filter({ hasText: title })
+
+/** Enters a token in the dialog that asks for it. */
+export async function enter(page, token) {
+  await page.getByRole('textbox', { name: 'Token' }).fill(token)
+  await page.getByRole('button', { name: 'Continue' }).click()
+}
+
+/** What a request of the page is for. */
+export const operation = ({ query }) => query.match(/^query (\w+)/)?.[1] ?? 'tryToken'
 export const transcriptRequests = (requests) => requests.filter(({ query }) => /\btranscript\b/.test(query))
 
 /** The IDs of the rows that are in the page now, in their order. */
@@ -80,43 +90,22 @@ export async function firstConversation(page) {
   return page.locator(`[data-call="${id}"]`)
 }
 
-export async function screenshot(page, name) {
-  if (!screenshots) return
-  await mkdir(screenshots, { recursive: true })
-  await page.screenshot({ path: join(screenshots, `${name}.png`) })
-}
-
-/** The violations that axe calls serious or worse. */
-export async function axe(page) {
-  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core'), 'utf8'))
-  const { violations } = await page.evaluate(() => window.axe.run())
-  return violations
-    .filter(({ impact }) => ['serious', 'critical'].includes(impact))
-    .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)
-}
-
-/** Waits until a condition holds. */
-export async function until(what, condition, time = patience) {
-  const deadline = Date.now() + time
-  while (!(await condition())) {
-    if (Date.now() > deadline) assert.fail(`${what} did not come within ${time} ms.`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}
-
 /**
- * Starts a gateway, and Vite to serve the built page in front of it.
+ * Starts a gateway, and Vite in front of it: with the built page, or with its development server.
  *
  * @param {Record<string, string>} settings environment variables of the gateway
+ * @param {{development?: boolean, token?: string, folder?: string}} options `token` is the GATEWAY_TOKEN of Vite, and
+ *   `folder` another folder than that in the repository
  */
-async function servePage(settings) {
+async function servePage(settings, { development = false, token = '', folder = root } = {}) {
   let gateway = await startGateway(settings)
   const address = gateway.url
-  process.env.GATEWAY_URL = address // is read by vite.config.ts
-  const { preview } = await import('../../examples/web/node_modules/vite/dist/node/index.js')
-  const server = await preview({ root, logLevel: 'silent', preview: { host: '127.0.0.1', port: 0 } })
+  const env = { ...process.env, GATEWAY_URL: gateway.graphql, GATEWAY_TOKEN: token }
+  const script = development ? ['start'] : ['run', 'preview']
+  const server = startProgram('npm', [...script, '--', '--host', '127.0.0.1', '--port', '0'], { cwd: folder, env })
   return {
-    url: server.resolvedUrls.local[0],
+    url: await server.printed(/http:\/\/127\.0\.0\.1:\d+\//),
+    printed: server.printed,
     query: (text, variables) => gateway.query(text, variables),
     stopGateway: () => gateway.stop(),
     /** Starts it again at the address it had. */
@@ -124,7 +113,7 @@ async function servePage(settings) {
       gateway = await startGateway({ ...settings, GATEWAY_LISTEN: new URL(address).host })
     },
     async stop() {
-      await server.close()
+      await server.stop()
       await gateway.stop()
     },
   }
@@ -145,14 +134,25 @@ export async function walk(page, enough) {
   return ids
 }
 
-/** Keeps every request of a page to the gateway, with its response. */
+/** Keeps every request of a page to the gateway, with its response. `open` is the number of those without one. */
 function listen(page) {
-  const requests = []
-  page.on('response', (response) => {
-    const request = response.request()
+  const requests = Object.assign([], { open: 0 })
+  const entries = new Map()
+  page.on('request', (request) => {
     if (!new URL(request.url()).pathname.endsWith('/graphql')) return
     const entry = { ...request.postDataJSON(), response: null }
+    entries.set(request, entry)
     requests.push(entry)
+    requests.open++
+  })
+  const close = (request) => {
+    if (entries.has(request)) requests.open--
+  }
+  page.on('requestfinished', close)
+  page.on('requestfailed', close)
+  page.on('response', (response) => {
+    const entry = entries.get(response.request())
+    if (!entry) return
     response.text().then(
       (text) => (entry.response = text),
       () => {}, // the page was left

@@ -1,7 +1,8 @@
 // The example page in a real browser, while the list does not change.
 import assert from 'node:assert/strict'
 import { before, it } from 'node:test'
-import { axe, describePage, firstConversation, rows, screenshot, shown, transcript, transcriptRequests, until } from './page.mjs'
+import { axe, screenshot, until, variants } from './browser.mjs'
+import { describePage, firstConversation, rows, shown, transcript, transcriptRequests } from './page.mjs'
 
 describePage('The example page in front of a quiet gateway', ({ serve, visit }) => {
   let site
@@ -11,14 +12,14 @@ describePage('The example page in front of a quiet gateway', ({ serve, visit }) 
 
   it('filters by the status of the order, which is in the address', async () => {
     const { page, context } = await visit(site)
-    await page.getByRole('button', { name: 'Called off' }).click()
+    await page.getByRole('button', { name: 'Cancelled' }).click()
     await page.waitForURL(/order=CANCELLED/)
     const wanted = await site.query('{ calls(statuses: [CANCELLED], first: 5) { nodes { id } } }')
     const all = await site.query('{ calls(first: 5) { nodes { id } } }')
     const five = async () => (await shown(page)).slice(0, 5)
     const are = (data) => async () => (await five()).join() === data.calls.nodes.map((call) => call.id).join()
     await until('the calls of cancelled orders', are(wanted))
-    assert.equal(await page.getByRole('button', { name: 'Called off' }).getAttribute('aria-pressed'), 'true')
+    assert.equal(await page.getByRole('button', { name: 'Cancelled' }).getAttribute('aria-pressed'), 'true')
     await page.reload()
     await until('the same after a reload', are(wanted))
     await page.goBack()
@@ -57,11 +58,7 @@ describePage('The example page in front of a quiet gateway', ({ serve, visit }) 
     await context.close()
   })
 
-  for (const [name, options] of Object.entries({
-    light: {},
-    dark: { colorScheme: 'dark' },
-    phone: { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2 },
-  })) {
+  for (const [name, options] of Object.entries(variants)) {
     it(`has no serious accessibility violation: ${name}`, async () => {
       const { page, context } = await visit(site, '', options)
       await rows(page).first().waitFor()

@@ -1,4 +1,4 @@
-import { ask } from './ask.js'
+import { request, type Options } from './request.js'
 import { graphql } from './gql/gql.js'
 import type { NewestCallsQuery } from './gql/graphql.js'
 
@@ -18,8 +18,8 @@ const NEWEST_CALLS = graphql(`
 
 export type Call = NonNullable<NewestCallsQuery['calls']>['nodes'][number]
 
-export async function newestCalls(url: string, first: number, options = {}): Promise<Call[]> {
-  const { calls } = await ask(url, NEWEST_CALLS, { first }, options)
+export async function newestCalls(url: string, first: number, options: Options = {}): Promise<Call[]> {
+  const { calls } = await request(url, NEWEST_CALLS, { first }, options)
   return calls?.nodes ?? []
 }
 

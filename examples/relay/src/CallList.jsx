@@ -1,8 +1,10 @@
+import { useState } from 'react'
 import { graphql, usePaginationFragment } from 'react-relay'
 import { CallDetail } from './CallDetail'
 
 /** All calls loaded so far. `@connection` appends each further page to them. */
 export function CallList({ query, pageSize }) {
+  const [error, setError] = useState(null)
   const { data, hasNext, isLoadingNext, loadNext } = usePaginationFragment(
     graphql`
       fragment CallList_query on Query
@@ -26,6 +28,7 @@ export function CallList({ query, pageSize }) {
     `,
     query,
   )
+  if (error) throw error // to the error boundary of your page
   return (
     <>
       <ul>
@@ -36,7 +39,7 @@ export function CallList({ query, pageSize }) {
         ))}
       </ul>
       {hasNext && (
-        <button className="more" disabled={isLoadingNext} onClick={() => loadNext(pageSize)}>
+        <button className="more" disabled={isLoadingNext} onClick={() => loadNext(pageSize, { onComplete: setError })}>
           More
         </button>
       )}

@@ -2,15 +2,17 @@ import { useRef } from 'react'
 import { CallPanel } from './CallPanel'
 import { Calls } from './CallList'
 import { OrderFilter } from './OrderFilter'
-import { go, usePlace } from './address'
+import { StaleNotice } from './StaleNotice'
+import { TokenDialog } from './TokenDialog'
+import { navigate, useAddress } from './address'
 
 export function App() {
-  const { call, statuses } = usePlace()
+  const { call, statuses } = useAddress()
   const list = useRef<HTMLElement>(null)
 
   function close() {
-    go({ call: null })
-    // The keyboard goes on where it was: at the row of the call that was open.
+    navigate({ call: null })
+    // The keyboard continues at the row of the call that was open.
     list.current?.querySelector<HTMLElement>(`[data-call="${CSS.escape(call ?? '')}"]`)?.focus()
   }
 
@@ -19,18 +21,20 @@ export function App() {
       <main className="list-pane" ref={list}>
         <header className="masthead">
           <h1>Calls</h1>
-          <OrderFilter chosen={statuses} choose={(statuses) => go({ statuses })} />
+          <OrderFilter chosen={statuses} choose={(statuses) => navigate({ statuses })} />
         </header>
-        {/* Another filter is another list, with its own place and its own errors. */}
+        <StaleNotice />
+        {/* Another filter is another list, with its own position and its own errors. */}
         <Calls key={statuses.join()} statuses={statuses} />
       </main>
       {call ? (
         <CallPanel key={call} id={call} close={close} />
       ) : (
         <div className="nothing-open">
-          <p>Choose a call to read what was said.</p>
+          <p>Choose a call to read its transcript.</p>
         </div>
       )}
+      <TokenDialog />
     </div>
   )
 }

@@ -1,50 +1,53 @@
-// The list: a Relay connection that grows at both ends. `loadNext` walks down by `after: endCursor` as the reader scrolls,
-// and `loadPrevious` walks up by `before: startCursor` every few seconds, to what has arrived since. The gateway's cursors
-// hold on to calls, not to offsets, so neither end shows a call twice or leaves one out.
+// The list: a Relay connection that grows at both ends. `loadNext` pages downwards by `after: endCursor` as the user scrolls,
+// and `loadPrevious` pages upwards by `before: startCursor` every few seconds, to the calls that have arrived since. The
+// gateway's cursors mark calls, and not offsets, so neither end shows a call twice or leaves one out.
 import { useMemo } from 'react'
-import { graphql, useLazyLoadQuery, usePaginationFragment } from 'react-relay'
+import { fetchQuery, graphql, useLazyLoadQuery, usePaginationFragment, useRelayEnvironment } from 'react-relay'
 import type { CallList_query$key } from './__generated__/CallList_query.graphql'
 import type { CallListPageQuery } from './__generated__/CallListPageQuery.graphql'
 import type { CallListQuery } from './__generated__/CallListQuery.graphql'
+import { ErrorMessage } from './ErrorMessage'
 import { Section } from './Section'
-import { Trouble } from './Trouble'
 import { VirtualList } from './VirtualList'
 import { useNewCalls } from './useNewCalls'
 import { useNextCalls } from './useNextCalls'
 import { useUnfinishedCalls } from './useUnfinishedCalls'
-import type { OrderStatus } from './words'
+import type { OrderStatus } from './labels'
 
 const pageSize = 50
 
+const firstPage = graphql`
+  query CallListQuery($first: Int!, $statuses: [CallOrderStatus!]) {
+    ...CallList_query @arguments(first: $first, statuses: $statuses)
+  }
+`
+
 export function Calls({ statuses }: { statuses: OrderStatus[] }) {
+  const environment = useRelayEnvironment()
+  const variables = { first: pageSize, statuses }
   return (
-    <Section loading={<Skeleton />}>
-      {(attempt, again) => <FirstPage statuses={statuses} attempt={attempt} startAnew={again} />}
+    <Section
+      placeholder={<Skeleton />}
+      fetch={() => fetchQuery<CallListQuery>(environment, firstPage, variables).toPromise()}
+    >
+      {(fetchKey, reload) => <FirstPage variables={variables} fetchKey={fetchKey} reload={reload} />}
     </Section>
   )
 }
 
 interface FirstPageProps {
-  statuses: OrderStatus[]
-  attempt: number
-  startAnew: () => void
+  variables: CallListQuery['variables']
+  fetchKey: number
+  reload: () => void
 }
 
-function FirstPage({ statuses, attempt, startAnew }: FirstPageProps) {
-  const query = useLazyLoadQuery<CallListQuery>(
-    graphql`
-      query CallListQuery($first: Int!, $statuses: [CallOrderStatus!]) {
-        ...CallList_query @arguments(first: $first, statuses: $statuses)
-      }
-    `,
-    { first: pageSize, statuses },
-    // A list that was shown a moment ago, under another filter and back, is still right: its cursors lead on from there.
-    { fetchKey: attempt, fetchPolicy: attempt === 0 ? 'store-or-network' : 'network-only' },
-  )
-  return <CallList query={query} startAnew={startAnew} />
+function FirstPage({ variables, fetchKey, reload }: FirstPageProps) {
+  // A list that was shown before, under another filter, is still right: its cursors lead on from there.
+  const query = useLazyLoadQuery<CallListQuery>(firstPage, variables, { fetchKey, fetchPolicy: 'store-or-network' })
+  return <CallList query={query} reload={reload} />
 }
 
-function CallList({ query, startAnew }: { query: CallList_query$key; startAnew: () => void }) {
+function CallList({ query, reload }: { query: CallList_query$key; reload: () => void }) {
   const list = usePaginationFragment<CallListPageQuery, CallList_query$key>(
     graphql`
       fragment CallList_query on Query
@@ -72,29 +75,29 @@ function CallList({ query, startAnew }: { query: CallList_query$key; startAnew: 
   )
   const edges = list.data.calls?.edges
   const calls = useMemo(() => edges?.map((edge) => edge.node) ?? [], [edges])
-  const above = useNewCalls(list, calls.length === 0, startAnew)
-  const below = useNextCalls(list, pageSize, startAnew)
+  const above = useNewCalls(list, calls.length === 0, reload)
+  const below = useNextCalls(list, pageSize, reload)
   const watch = useUnfinishedCalls(calls)
 
   return (
     <>
-      {calls.length === 0 && <p className="note">No call is here yet. New ones show up by themselves.</p>}
+      {calls.length === 0 && <p className="note">There are no calls. New ones appear by themselves.</p>}
       <VirtualList
         calls={calls}
         complete={!list.hasNext}
-        onShow={(from, to) => {
-          watch(from, to)
-          below.shown(to, calls.length)
+        onShow={(first, last) => {
+          watch(first, last)
+          below.show(last, calls.length)
         }}
       >
-        {below.trouble ? (
-          <Trouble error={below.trouble} retry={below.retry} trying={list.isLoadingNext} />
+        {below.error ? (
+          <ErrorMessage error={below.error} retry={below.retry} trying={list.isLoadingNext} />
         ) : (
-          calls.length > 0 && <p className="note">{list.hasNext ? 'Loading more …' : 'These are all.'}</p>
+          calls.length > 0 && <p className="note">{list.hasNext ? 'Loading more …' : 'These are all calls.'}</p>
         )}
       </VirtualList>
       {/* Below the list, so that no row moves. */}
-      {above.trouble && <Trouble error={above.trouble} retry={above.retry} trying={list.isLoadingPrevious} />}
+      {above.error && <ErrorMessage error={above.error} retry={above.retry} trying={list.isLoadingPrevious} />}
     </>
   )
 }

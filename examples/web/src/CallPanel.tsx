@@ -1,16 +1,40 @@
-// One call with all that was said. Its query is the only one that asks for a transcript, and runs when the call is opened.
-import { useEffect, useEffectEvent, useRef } from 'react'
-import { graphql, useLazyLoadQuery } from 'react-relay'
+// One call with its transcript. No other query asks for a transcript, and this one runs when the call is opened.
+import { useEffect, useRef, useState } from 'react'
+import { fetchQuery, graphql, useLazyLoadQuery, useRelayEnvironment } from 'react-relay'
 import { Conversation } from './Conversation'
-import { Findings } from './Findings'
+import { ErrorMessage } from './ErrorMessage'
 import { Section } from './Section'
 import { StatusBadge } from './StatusBadge'
+import { StructuredOutput } from './StructuredOutput'
 import type { CallPanelQuery } from './__generated__/CallPanelQuery.graphql'
-import { callWord, duration, moment, plain } from './words'
+import { usePolling } from './usePolling'
+import { formatDuration, formatTime, isOver, labelOf, readable } from './labels'
 
-const pollEvery = 4_000
+const pause = 4_000 // between two requests for a call that is not over
+
+const callQuery = graphql`
+  query CallPanelQuery($id: ID!) {
+    call(id: $id) {
+      ...CallRow_call
+      status
+      phoneNumber
+      startedAt
+      durationSeconds
+      ringingSeconds
+      result
+      dialError
+      endReason
+      endedBy
+      structuredOutput
+      transcript {
+        ...Conversation_entries
+      }
+    }
+  }
+`
 
 export function CallPanel({ id, close }: { id: string; close: () => void }) {
+  const environment = useRelayEnvironment()
   const panel = useRef<HTMLElement>(null)
   useEffect(() => panel.current?.focus(), [])
 
@@ -27,50 +51,34 @@ export function CallPanel({ id, close }: { id: string; close: () => void }) {
           <path d="M5 5l10 10M15 5L5 15" />
         </svg>
       </button>
-      <Section loading={<p className="note" role="status">Fetching what was said …</p>}>
-        {(attempt, again) => <Call id={id} attempt={attempt} again={again} />}
+      <Section
+        placeholder={<p className="note" role="status">Loading the call …</p>}
+        fetch={() => fetchQuery<CallPanelQuery>(environment, callQuery, { id }).toPromise()}
+      >
+        {(fetchKey) => <Call id={id} fetchKey={fetchKey} />}
       </Section>
     </section>
   )
 }
 
-function Call({ id, attempt, again }: { id: string; attempt: number; again: () => void }) {
-  const { call } = useLazyLoadQuery<CallPanelQuery>(
-    graphql`
-      query CallPanelQuery($id: ID!) {
-        call(id: $id) {
-          ...CallRow_call
-          status
-          phoneNumber
-          startedAt
-          durationSeconds
-          ringingSeconds
-          result
-          dialError
-          endReason
-          endedBy
-          structuredOutput
-          transcript {
-            ...Conversation_entries
-          }
-        }
-      }
-    `,
-    { id },
-    // What a call that is over once said, it says for good.
-    { fetchKey: attempt, fetchPolicy: attempt === 0 ? 'store-or-network' : 'network-only' },
-  )
-  const goesOn = call != null && !['COMPLETED', 'ERROR'].includes(call.status)
-  usePolling(goesOn, again)
+function Call({ id, fetchKey }: { id: string; fetchKey: number }) {
+  // The transcript of a call that is over does not change any more.
+  const { call } = useLazyLoadQuery<CallPanelQuery>(callQuery, { id }, { fetchKey, fetchPolicy: 'store-or-network' })
+  const inProgress = call != null && !isOver(call.status)
+  const environment = useRelayEnvironment()
+  const [error, setError] = useState<Error | null>(null)
+  const refresh = () =>
+    fetchQuery<CallPanelQuery>(environment, callQuery, { id }).toPromise().then(() => setError(null), setError)
+  usePolling(refresh, pause, inProgress && !error)
 
   if (!call) return <p className="note">There is no such call, or it is no longer in the list.</p>
   const outcome = call.dialError ?? call.result
   const facts = [
-    ['Dialled', call.startedAt && moment(call.startedAt)],
+    ['Dialled', call.startedAt && formatTime(call.startedAt)],
     ['Rang', call.ringingSeconds != null && `${Math.round(call.ringingSeconds)} s`],
-    ['Talked', call.durationSeconds != null && duration(call.durationSeconds)],
-    ['Ended by', call.endedBy && callWord(call.endedBy)],
-    ['Why it ended', call.endReason && plain(call.endReason)],
+    ['Duration', call.durationSeconds != null && formatDuration(call.durationSeconds)],
+    ['Ended by', call.endedBy && labelOf(call.endedBy)],
+    ['Why it ended', call.endReason && readable(call.endReason)],
   ].filter((fact): fact is [string, string] => Boolean(fact[1]))
 
   return (
@@ -79,7 +87,7 @@ function Call({ id, attempt, again }: { id: string; attempt: number; again: () =
         <h2>{call.phoneNumber ?? 'Unknown number'}</h2>
         <p>
           <StatusBadge status={call.status} />
-          {outcome && callWord(outcome)}
+          {outcome && labelOf(outcome)}
         </p>
         <dl className="facts">
           {facts.map(([name, value]) => (
@@ -90,20 +98,9 @@ function Call({ id, attempt, again }: { id: string; attempt: number; again: () =
           ))}
         </dl>
       </header>
-      <Findings findings={call.structuredOutput} />
-      <Conversation entries={call.transcript} goesOn={goesOn} />
+      {error && <ErrorMessage error={error} retry={refresh} />}
+      <StructuredOutput output={call.structuredOutput} />
+      <Conversation entries={call.transcript} inProgress={inProgress} />
     </>
   )
-}
-
-/** Calls a function every few seconds, as long as that makes sense. */
-function usePolling(on: boolean, task: () => void) {
-  const run = useEffectEvent(() => {
-    if (!document.hidden) task()
-  })
-  useEffect(() => {
-    if (!on) return
-    const timer = setInterval(run, pollEvery)
-    return () => clearInterval(timer)
-  }, [on])
 }

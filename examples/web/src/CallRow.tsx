@@ -1,7 +1,7 @@
 import { graphql, useFragment } from 'react-relay'
 import type { CallRow_call$key } from './__generated__/CallRow_call.graphql'
 import { StatusBadge } from './StatusBadge'
-import { callWord, duration, moment } from './words'
+import { formatDuration, formatTime, labelOf } from './labels'
 
 /** What a row shows of a call. The transcript, nine tenths of a call's bytes, is not among it. */
 export function CallRow({ call }: { call: CallRow_call$key }) {
@@ -23,15 +23,15 @@ export function CallRow({ call }: { call: CallRow_call$key }) {
     <>
       <span className="number">{phoneNumber ?? 'Unknown number'}</span>
       <time className="when" dateTime={startedAt ?? undefined}>
-        {startedAt ? moment(startedAt) : 'not yet dialled'}
+        {startedAt ? formatTime(startedAt) : 'Not dialled yet'}
       </time>
       <span className="how">
         <StatusBadge status={status} />
-        {outcome && <span className="outcome">{callWord(outcome)}</span>}
+        {outcome && <span className="outcome">{labelOf(outcome)}</span>}
       </span>
       {durationSeconds != null && (
         <span className="length">
-          {duration(durationSeconds)}
+          {formatDuration(durationSeconds)}
           <span className="unseen"> minutes</span>
         </span>
       )}

@@ -1,17 +1,17 @@
 import { graphql, useFragment } from 'react-relay'
 import type { Conversation_entries$data, Conversation_entries$key } from './__generated__/Conversation_entries.graphql'
-import { plain } from './words'
+import { readable } from './labels'
 
 type Entry = Conversation_entries$data[number]
 
 interface Props {
   entries: Conversation_entries$key | null | undefined
-  goesOn: boolean
+  inProgress: boolean
 }
 
-/** What was said, as a chat: the agent on one side, the person on the other, tools folded away in between. */
-export function Conversation({ entries, goesOn }: Props) {
-  const said = useFragment(
+/** The transcript as a chat: the agent on one side, the person on the other, and the use of tools collapsed in between. */
+export function Conversation({ entries, inProgress }: Props) {
+  const turns = useFragment(
     graphql`
       fragment Conversation_entries on TranscriptEntry @relay(plural: true) {
         index
@@ -24,17 +24,17 @@ export function Conversation({ entries, goesOn }: Props) {
     `,
     entries ?? null,
   )
-  if (!said || said.length === 0) {
-    return <p className="note">{goesOn ? 'Nothing has been said yet.' : 'Nothing was said.'}</p>
+  if (!turns || turns.length === 0) {
+    return <p className="note">{inProgress ? 'Nothing has been said yet.' : 'Nothing was said.'}</p>
   }
   return (
     <ol className="conversation" aria-label="Transcript">
-      {said.map((entry) => (
+      {turns.map((entry) => (
         <li key={entry.index} data-role={entry.role}>
           {entry.role === 'TOOL' ? <Tool entry={entry} /> : <Turn entry={entry} />}
         </li>
       ))}
-      {goesOn && <li className="note">The call goes on …</li>}
+      {inProgress && <li className="note">The call is in progress …</li>}
     </ol>
   )
 }
@@ -44,7 +44,7 @@ const speakers: Record<string, string> = { ASSISTANT: 'Agent', USER: 'Person' }
 function Turn({ entry }: { entry: Entry }) {
   return (
     <>
-      <span className="speaker">{speakers[entry.role] ?? 'Somebody'}</span>
+      <span className="speaker">{speakers[entry.role] ?? 'Other'}</span>
       <p className="bubble">{entry.content}</p>
     </>
   )
@@ -54,7 +54,7 @@ function Tool({ entry }: { entry: Entry }) {
   return (
     <details className="tool">
       <summary>
-        {plain(entry.toolName ?? 'a tool')}
+        {readable(entry.toolName ?? 'a tool')}
         {entry.toolIsError && <span className="failed">failed</span>}
       </summary>
       {entry.toolArguments != null && <pre tabIndex={0}>{asText(entry.toolArguments)}</pre>}

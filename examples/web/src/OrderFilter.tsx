@@ -1,4 +1,4 @@
-import { orderStatuses, orderWord, type OrderStatus } from './words'
+import { orderStatuses, orderLabel, type OrderStatus } from './labels'
 
 interface Props {
   chosen: OrderStatus[]
@@ -22,7 +22,7 @@ export function OrderFilter({ chosen, choose }: Props) {
         </button>
         {orderStatuses.map((status) => (
           <button key={status} className="chip" aria-pressed={chosen.includes(status)} onClick={() => toggle(status)}>
-            {orderWord(status)}
+            {orderLabel(status)}
           </button>
         ))}
       </div>

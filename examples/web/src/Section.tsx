@@ -1,25 +1,45 @@
-// A part of the page that fetches: something to look at while it loads, and a kind word with a way on when it fails.
-import { Component, Suspense, useState, useTransition, type ReactNode } from 'react'
-import { Trouble } from './Trouble'
+// A part of the page that fetches: a placeholder while it loads, and a message with a button when it fails.
+//
+// Only events fetch what the store already has: drawing reads the store, and fetches what is not there. React draws a
+// component as often as it likes, in StrictMode twice. With `network-only` each time would be a request.
+import { Component, Suspense, useRef, useState, type ReactNode } from 'react'
+import { ErrorMessage } from './ErrorMessage'
 
 interface Props {
-  /** What stands there while it loads for the first time. */
-  loading: ReactNode
-  /** Draws the content from a number to fetch by, which grows with each call of `again`. */
-  children: (attempt: number, again: () => void) => ReactNode
+  /** Shown while the content loads for the first time. */
+  placeholder: ReactNode
+  /** Fetches the data of the content into Relay's store. */
+  fetch: () => Promise<unknown>
+  /** Draws the content from the store. The key changes when the content is to be drawn from its beginning. */
+  children: (fetchKey: number, reload: () => void) => ReactNode
 }
 
-export function Section({ loading, children }: Props) {
-  const [attempt, setAttempt] = useState(0)
-  // In a transition, what is there stays until the new content has come, be it a list or an error.
-  const [trying, startTransition] = useTransition()
-  const again = () => startTransition(() => setAttempt((attempt) => attempt + 1))
+export function Section({ placeholder, fetch, children }: Props) {
+  const [fetchKey, setFetchKey] = useState(0)
+  const [failure, setFailure] = useState<Error | null>(null)
+  const [loading, setLoading] = useState(false)
+  const started = useRef(false)
 
+  /** Loads the data again. What is shown stays until the response has arrived. */
+  async function reload() {
+    if (started.current) return
+    started.current = true
+    setLoading(true)
+    const error = await fetch().then(() => null, (error: Error) => error)
+    started.current = false
+    setLoading(false)
+    setFailure(error)
+    if (!error) setFetchKey((key) => key + 1)
+  }
+
+  const message = (error: Error) => <ErrorMessage error={error} retry={reload} trying={loading} />
   return (
-    <Suspense fallback={loading}>
-      <Boundary key={attempt} fallback={(error) => <Trouble error={error} retry={again} trying={trying} />}>
-        {children(attempt, again)}
-      </Boundary>
+    <Suspense fallback={placeholder}>
+      {failure ? message(failure) : (
+        <Boundary key={fetchKey} fallback={message}>
+          {children(fetchKey, reload)}
+        </Boundary>
+      )}
     </Suspense>
   )
 }

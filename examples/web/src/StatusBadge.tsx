@@ -1,10 +1,10 @@
-import { callWord } from './words'
+import { labelOf } from './labels'
 
 /** The call's own status, as a word; its colour only repeats that. */
 export function StatusBadge({ status }: { status: string }) {
   return (
     <span className="badge" data-status={status}>
-      {callWord(status)}
+      {labelOf(status)}
     </span>
   )
 }

@@ -1,10 +1,10 @@
-// A list of which only the rows in view are in the page, so that it may be thousands of rows long. Calls that come in above
-// do not move what the reader looks at: they wait there, and a button tells how many they are.
+// A list with only its visible rows in the page, so that it may be thousands of rows long. Calls that arrive above do not
+// move the visible rows, and a button counts them.
 import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual'
 import { useEffect, useEffectEvent, useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode, type RefObject } from 'react'
 import { CallRow } from './CallRow'
 import type { CallRow_call$key } from './__generated__/CallRow_call.graphql'
-import { go, href, usePlace } from './address'
+import { href, navigate, useAddress } from './address'
 
 export const rowHeight = 68
 
@@ -12,14 +12,14 @@ interface Props {
   calls: readonly (CallRow_call$key & { readonly id: string })[]
   /** Whether there is nothing to load after the last call. */
   complete: boolean
-  /** Is told which rows are in view, whenever that changes. */
+  /** Is told which rows are visible, whenever that changes. */
   onShow: (first: number, last: number) => void
-  /** What stands below the last row. */
+  /** Shown below the last row. */
   children: ReactNode
 }
 
 export function VirtualList({ calls, complete, onShow, children }: Props) {
-  const open = usePlace().call
+  const open = useAddress().call
   const scroller = useRef<HTMLDivElement>(null)
   const { current, move, take } = useCurrentRow(calls, scroller)
   const virtualizer = useVirtualizer({
@@ -28,9 +28,9 @@ export function VirtualList({ calls, complete, onShow, children }: Props) {
     getItemKey: (row) => calls[row]!.id,
     estimateSize: () => rowHeight,
     overscan: 6,
-    // Rows keep their places as seen from the end: what is put before them does not push them away.
+    // Rows keep their distance from the end, so rows that are added above do not move them.
     anchorTo: 'end',
-    // The row that has the focus stays in the page wherever the reader scrolls, or the keyboard would lose its place.
+    // The row that has the focus stays in the page wherever the user scrolls, or the keyboard would lose its position.
     rangeExtractor: (range) => {
       const rows = defaultRangeExtractor(range)
       return current < 0 || rows.includes(current) ? rows : [...rows, current].sort((a, b) => a - b)
@@ -39,7 +39,7 @@ export function VirtualList({ calls, complete, onShow, children }: Props) {
   const first = virtualizer.range?.startIndex ?? 0
   const last = virtualizer.range?.endIndex ?? 0
   const unseen = useUnseen(calls, first)
-  const stop = current < 0 ? first : current // the one row that the Tab key leads to
+  const stop = current < 0 ? first : current // the row that the Tab key moves to
 
   const show = useEffectEvent(onShow)
   useEffect(() => show(first, last), [first, last, calls.length])
@@ -81,7 +81,7 @@ export function VirtualList({ calls, complete, onShow, children }: Props) {
                 onClick={(event) => {
                   if (event.metaKey || event.ctrlKey || event.shiftKey) return // a new tab or window
                   event.preventDefault()
-                  go({ call: calls[row]!.id })
+                  navigate({ call: calls[row]!.id })
                 }}
               >
                 <CallRow call={calls[row]!} />
@@ -95,7 +95,7 @@ export function VirtualList({ calls, complete, onShow, children }: Props) {
   )
 }
 
-/** The row that has or had the focus, -1 when none; the arrow keys move it. It is held by its id, since rows come in above. */
+/** The row that has or had the focus, -1 if none; the arrow keys move it. It is known by its id, because rows are added above. */
 function useCurrentRow(calls: Props['calls'], scroller: RefObject<HTMLElement | null>) {
   const [id, setId] = useState<string | null>(null)
   const wanted = useRef(false)
@@ -115,7 +115,7 @@ function useCurrentRow(calls: Props['calls'], scroller: RefObject<HTMLElement | 
   return { current, take, move }
 }
 
-/** How many calls have come in above and have not been in view yet. */
+/** The number of calls that have arrived above and have not been visible yet. */
 function useUnseen(calls: Props['calls'], first: number): number {
   const [highest, setHighest] = useState(calls[0]?.id)
   const place = Math.max(0, calls.findIndex((call) => call.id === highest))

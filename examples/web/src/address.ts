@@ -1,28 +1,28 @@
-// What is open and how the list is filtered is in the address: it survives a reload, and can be sent to a colleague.
+// The open call and the filter are in the address of the page: they survive a reload, and a link has them.
 import { useMemo, useSyncExternalStore } from 'react'
-import { orderStatuses, type OrderStatus } from './words'
+import { orderStatuses, type OrderStatus } from './labels'
 
-export interface Place {
+export interface Address {
   /** The id of the open call. */
   call: string | null
   /** Only calls whose order has one of these statuses; all when empty. */
   statuses: OrderStatus[]
 }
 
-/** Where the reader is. */
-export function usePlace(): Place {
+/** The open call and the filter. */
+export function useAddress(): Address {
   const search = useSyncExternalStore(subscribe, () => location.search)
   return useMemo(() => read(search), [search])
 }
 
-/** Goes to another place; the browser's Back button leads back from there. */
-export function go(change: Partial<Place>) {
+/** Opens another call or list; the browser's Back button returns from there. */
+export function navigate(change: Partial<Address>) {
   history.pushState(null, '', href(change))
   dispatchEvent(new PopStateEvent('popstate'))
 }
 
-/** The address of a place that differs from this one by a change. */
-export function href(change: Partial<Place>): string {
+/** The address after a change. */
+export function href(change: Partial<Address>): string {
   const { call, statuses } = { ...read(location.search), ...change }
   const parameters = new URLSearchParams()
   if (statuses.length > 0) parameters.set('order', statuses.join(' '))
@@ -30,7 +30,7 @@ export function href(change: Partial<Place>): string {
   return parameters.size > 0 ? `?${parameters}` : location.pathname
 }
 
-function read(search: string): Place {
+function read(search: string): Address {
   const parameters = new URLSearchParams(search)
   const wanted = parameters.get('order')?.split(' ') ?? []
   return {

@@ -3,40 +3,40 @@ import type { LoadMoreFn } from 'react-relay'
 import type { CallListPageQuery } from './__generated__/CallListPageQuery.graphql'
 import { isExpired } from './gateway'
 
-const pollEvery = 4_000
-const most = 100 // calls that one question may return
+const pause = 4_000
+const most = 100 // calls of one response
 
 interface Head {
   loadPrevious: LoadMoreFn<CallListPageQuery>
   hasPrevious: boolean
 }
 
-/** Asks again and again what has arrived above the list. After a failure it waits until `retry` is called. */
-export function useNewCalls({ loadPrevious, hasPrevious }: Head, empty: boolean, startAnew: () => void) {
-  const [rounds, setRounds] = useState(0)
-  const [trouble, setTrouble] = useState<Error | null>(null)
+/** Polls for calls that have arrived above the list. After a failure, it waits until `retry` is called. */
+export function useNewCalls({ loadPrevious, hasPrevious }: Head, empty: boolean, reload: () => void) {
+  const [polls, setPolls] = useState(0)
+  const [error, setError] = useState<Error | null>(null)
 
-  function look() {
-    const done = () => setRounds((rounds) => rounds + 1)
+  function poll() {
+    const done = () => setPolls((polls) => polls + 1)
     if (document.hidden) return done()
-    // A list without calls has no cursor to walk up from.
-    if (empty) return done(), startAnew()
+    // A list without calls has no cursor to page upwards from.
+    if (empty) return done(), reload()
     loadPrevious(most, {
       onComplete(error) {
-        setTrouble(error)
+        setError(error)
         done()
       },
     })
   }
 
-  const lookLater = useEffectEvent(look)
+  const pollLater = useEffectEvent(poll)
   useEffect(() => {
-    if (trouble) return
-    // More has arrived than one answer holds: the rest is fetched at once.
-    const timer = setTimeout(lookLater, hasPrevious ? 100 : pollEvery)
+    if (error) return
+    // More calls have arrived than one response holds: the rest is fetched at once.
+    const timer = setTimeout(pollLater, hasPrevious ? 100 : pause)
     return () => clearTimeout(timer)
-  }, [rounds, trouble, hasPrevious])
+  }, [polls, error, hasPrevious])
 
-  const retry = () => (isExpired(trouble) ? startAnew() : look())
-  return { trouble, retry }
+  const retry = () => (isExpired(error) ? reload() : poll())
+  return { error, retry }
 }

@@ -11,17 +11,17 @@ interface Tail {
   isLoadingNext: boolean
 }
 
-/** Fetches the next page shortly before the reader gets there. After a failure it waits until `retry` is called. */
-export function useNextCalls({ loadNext, hasNext, isLoadingNext }: Tail, pageSize: number, startAnew: () => void) {
-  const [trouble, setTrouble] = useState<Error | null>(null)
+/** Fetches the next page shortly before the user reaches it. After a failure, it waits until `retry` is called. */
+export function useNextCalls({ loadNext, hasNext, isLoadingNext }: Tail, pageSize: number, reload: () => void) {
+  const [error, setError] = useState<Error | null>(null)
 
-  const load = () => loadNext(pageSize, { onComplete: setTrouble })
+  const load = () => loadNext(pageSize, { onComplete: setError })
 
-  /** Takes note that the reader sees this row, counted from 0, of so many. */
-  function shown(row: number, rows: number) {
-    if (row >= rows - ahead && hasNext && !isLoadingNext && !trouble) load()
+  /** Is told that this row, counted from 0, is visible, and how many rows there are. */
+  function show(row: number, rows: number) {
+    if (row >= rows - ahead && hasNext && !isLoadingNext && !error) load()
   }
 
-  const retry = () => (isExpired(trouble) ? startAnew() : load())
-  return { trouble, retry, shown }
+  const retry = () => (isExpired(error) ? reload() : load())
+  return { error, retry, show }
 }

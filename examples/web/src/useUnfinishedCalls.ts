@@ -1,9 +1,10 @@
-import { useEffect, useEffectEvent, useRef } from 'react'
+import { useRef } from 'react'
 import { fetchQuery, graphql, useRelayEnvironment } from 'react-relay'
 import type { useUnfinishedCallsQuery } from './__generated__/useUnfinishedCallsQuery.graphql'
+import { isOver } from './labels'
+import { usePolling } from './usePolling'
 
-const pollEvery = 5_000
-const over = ['COMPLETED', 'ERROR']
+const pause = 5_000
 
 interface Call {
   id: string
@@ -11,18 +12,18 @@ interface Call {
 }
 
 /**
- * Keeps the calls that the reader sees, and that are not over, up to date. Relay knows by their ids which rows that
- * concerns, so there is nothing to do with the answer. The function that it returns takes the first and last row seen.
+ * Keeps the visible calls that are not over up to date. Relay knows by their ids which rows to draw again, so nothing is
+ * done with the response. The returned function takes the first and last visible row.
  */
 export function useUnfinishedCalls(calls: readonly Call[]) {
   const environment = useRelayEnvironment()
-  const seen = useRef([0, 0])
+  const visible = useRef([0, 0])
 
-  const refresh = useEffectEvent(() => {
-    const [from = 0, to = 0] = seen.current
-    const ids = calls.slice(from, to + 1).filter((call) => !over.includes(call.status)).map((call) => call.id)
-    if (ids.length === 0 || document.hidden) return
-    return fetchQuery<useUnfinishedCallsQuery>(
+  usePolling(() => {
+    const [first = 0, last = 0] = visible.current
+    const ids = calls.slice(first, last + 1).filter((call) => !isOver(call.status)).map((call) => call.id)
+    if (ids.length === 0) return
+    const response = fetchQuery<useUnfinishedCallsQuery>(
       environment,
       graphql`
         query useUnfinishedCallsQuery($ids: [ID!]!) {
@@ -32,15 +33,11 @@ export function useUnfinishedCalls(calls: readonly Call[]) {
         }
       `,
       { ids },
-    ).subscribe({ error: () => {} }) // Whether the gateway can be reached is seen by what fetches the list.
-  })
+    ).toPromise()
+    return response.catch(() => {}) // useNewCalls reports that the gateway cannot be reached.
+  }, pause)
 
-  useEffect(() => {
-    const timer = setInterval(refresh, pollEvery)
-    return () => clearInterval(timer)
-  }, [])
-
-  return (from: number, to: number) => {
-    seen.current = [from, to]
+  return (first: number, last: number) => {
+    visible.current = [first, last]
   }
 }

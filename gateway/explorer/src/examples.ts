@@ -126,7 +126,8 @@ query Outcomes {
  * character is refused by the browser.
  */
 export const headers = `{
-  // Your token, if the gateway wants one. It
+  // Headers of your requests. The page adds the
+  // token that it asks for. What you write here
   // is never stored, nor put into a link.
-  // "Authorization": "Bearer your-token"
+  // "X-Request-Id": "my-request"
 }`

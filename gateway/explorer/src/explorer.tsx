@@ -1,58 +1,46 @@
-import { useEffect, useMemo, useState } from 'react'
+import { useEffect, useState } from 'react'
 import { HISTORY_PLUGIN } from '@graphiql/plugin-history'
 import { useGraphiQL, useGraphiQLActions } from '@graphiql/react'
 import { createGraphiQLFetcher } from '@graphiql/toolkit'
 import { GraphiQL } from 'graphiql'
 import { builder } from './builder'
+import { CopyMenu } from './copyAs'
 import { examples, headers } from './examples'
+import { demo, endpoint, problem, send } from './gateway'
 import { readLink, ShareButton } from './share'
+import { StatusBar } from './statusBar'
 import { storageWithoutHeaders } from './storage'
-import { problemIn, unreachable } from './problem'
+import { TokenDialog } from './tokenDialog'
 
 // Created once: for GraphiQL, a new list is a change that closes the open pane.
 const plugins = [HISTORY_PLUGIN, builder]
 
+const fetcher = createGraphiQLFetcher({
+  url: endpoint,
+  headers: { accept: 'application/graphql-response+json, application/json;q=0.9' },
+  // The gateway has no @defer; without this, every request would accept multipart/mixed.
+  enableIncrementalDelivery: false,
+  fetch: send,
+})
+
 export function Explorer() {
-  const [demo, setDemo] = useState(false)
-  const [problem, setProblem] = useState<string>()
+  const isDemo = demo.use()
+  const advice = problem.use()
   const [ready, setReady] = useState(false)
   const [link] = useState(() => readLink(location.hash))
-
-  const fetcher = useMemo(
-    () =>
-      createGraphiQLFetcher({
-        // Relative, so that the page also works behind a proxy that serves it under a prefix.
-        url: new URL('./graphql', document.baseURI).href,
-        headers: { accept: 'application/graphql-response+json, application/json;q=0.9' },
-        // The gateway has no @defer; without this, every request would accept multipart/mixed.
-        enableIncrementalDelivery: false,
-        async fetch(input, init) {
-          try {
-            const response = await fetch(input, init)
-            setDemo(response.headers.get('X-Revox-Upstream') === 'demo')
-            setProblem(await problemIn(response))
-            return response
-          } catch (error) {
-            setProblem(unreachable)
-            throw error
-          }
-        },
-      }),
-    [],
-  )
 
   return (
     <>
       {/* Always present: screen readers announce text that appears in a status, not a status that appears. */}
       <div role="status" className="demo">
-        {demo && (
+        {isDemo && (
           <p>
             <strong>Demo data:</strong> made-up calls that keep arriving. Set <code>REVOX_API_KEY</code> to see your own.
           </p>
         )}
       </div>
       <div role="alert" className="problem">
-        {problem && <p>{problem}</p>}
+        {advice && <p>{advice}</p>}
       </div>
       {/* Before the editors are ready, a click on a tab would leave them with the text of another tab. */}
       <div className="explorer" inert={!ready}>
@@ -78,14 +66,20 @@ export function Explorer() {
                 {prettify}
                 {merge}
                 {copy}
+                <CopyMenu />
                 <ShareButton />
               </>
             )}
           </GraphiQL.Toolbar>
+          <GraphiQL.Footer>
+            <StatusBar />
+          </GraphiQL.Footer>
           <OnReady call={setReady} />
+          <RunByKeyboard />
           <FollowSystemTheme />
         </GraphiQL>
       </div>
+      <TokenDialog />
     </>
   )
 }
@@ -96,6 +90,23 @@ function OnReady({ call }: { call: (ready: boolean) => void }) {
     Boolean(state.queryEditor && state.variableEditor && state.headerEditor && state.responseEditor),
   )
   useEffect(() => call(ready), [call, ready])
+  return null
+}
+
+/** Lets Ctrl-Enter run the query wherever the focus is. The editors have a shortcut of their own. */
+function RunByKeyboard() {
+  const { run } = useGraphiQLActions()
+  useEffect(() => {
+    function press(event: KeyboardEvent) {
+      if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || event.defaultPrevented) return
+      const target = event.target as Element
+      if (target.closest('.monaco-editor, dialog, [role=dialog], [inert]')) return
+      event.preventDefault() // A button that has the focus would be pressed too.
+      run()
+    }
+    document.addEventListener('keydown', press)
+    return () => document.removeEventListener('keydown', press)
+  }, [run])
   return null
 }
 

@@ -1,13 +1,18 @@
+/** A response of the gateway, as far as the page reads it. */
+export type GraphQLResponse = {
+  errors?: { extensions?: { code?: string; retryAfter?: number } }[]
+  extensions?: { cost?: { requested: number; limit: number }; stale?: number }
+}
+
 /** The advice to show with a response; undefined if the response needs none. */
-export async function problemIn(response: Response): Promise<string | undefined> {
-  const error = await firstError(response)
-  const { code, retryAfter } = error?.extensions ?? {}
+export function problemOf(response?: GraphQLResponse): string | undefined {
+  const { code, retryAfter } = response?.errors?.[0]?.extensions ?? {}
   const when = retryAfter ? `in ${retryAfter} s` : 'in a moment'
   switch (code) {
-    case 'UNAUTHENTICATED':
-      return 'This gateway requires a token. Enter it in Headers, below the query, as the comment there shows.'
+    case 'UNAUTHENTICATED': // The page asks for a token unless the user has written this header.
+      return 'The gateway rejects the Authorization header in Headers, below the query. Without the header, the page asks for a token.'
     case 'UPSTREAM_UNAUTHENTICATED':
-      return "Revox rejects the gateway's own key. The operator of the gateway must replace the key; you cannot."
+      return "Revox rejects the gateway's own key. The operator of the gateway must replace REVOX_API_KEY; your token is not the cause."
     case 'FORBIDDEN':
       return 'Revox does not let this key list calls. Try another key.'
     case 'UPSTREAM_RATE_LIMITED':
@@ -25,14 +30,3 @@ export async function problemIn(response: Response): Promise<string | undefined>
 
 /** The advice to show without a response. */
 export const unreachable = 'The gateway cannot be reached. Is it still running?'
-
-type GraphQLError = { extensions?: { code?: string; retryAfter?: number } }
-
-async function firstError(response: Response): Promise<GraphQLError | undefined> {
-  try {
-    const { errors } = await response.clone().json()
-    return errors?.[0]
-  } catch {
-    return undefined // GraphiQL shows the response as it is
-  }
-}

@@ -14,7 +14,7 @@ form.addEventListener('submit', async (event) => {
   }
 })
 
-query.addEventListener('keydown', (event) => {
+document.addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) form.requestSubmit()
 })
 

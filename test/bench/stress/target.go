@@ -110,6 +110,7 @@ func (s *target) noteRejections(ctx context.Context) error {
 		{"in flight", `requests_rejected_total{reason="in_flight"}`},
 		{"body bytes", `requests_rejected_total{reason="body_bytes"}`},
 		{"memory", `requests_rejected_total{reason="memory"}`},
+		{"waiters of responses", `requests_rejected_total{reason="waiting"}`},
 		{"waiters of pages", `page_cache_misses_total{result="rejected"}`},
 		{"waiters of the upstream", `upstream_rejected_total{reason="overloaded"}`},
 	} {

@@ -1,0 +1,100 @@
+import { problemOf, unreachable, type GraphQLResponse } from './problem'
+import { shared } from './shared'
+import { currentToken, otherToken } from './token'
+
+/** Relative, so that the page also works behind a proxy that serves it under a prefix. */
+export const endpoint = new URL('./graphql', document.baseURI).href
+
+/** What the page shows of a response beside its body. */
+export type Exchange = {
+  status: number
+  milliseconds: number
+  bytes: number
+  /** Seconds since Revox was asked for the oldest data of the response. */
+  age?: string
+  cost?: { requested: number; limit: number }
+  /** The data is older than it should be, because Revox fails. */
+  stale: boolean
+}
+
+/** The latest response to a query of the user. */
+export const exchange = shared<Exchange | undefined>(undefined)
+
+/** The advice to show; undefined if none is needed. */
+export const problem = shared<string | undefined>(undefined)
+
+/** Whether the calls are demo data. */
+export const demo = shared(false)
+
+/**
+ * Sends a request of GraphiQL with the token. If the gateway rejects the token, the request waits until the user has
+ * entered another one, and is sent again. An Authorization header that the user has written is sent as it is.
+ */
+export async function send(_: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers)
+  const ownAuthorization = headers.has('authorization')
+  const wantsCost = headers.has('x-query-cost')
+  headers.set('x-query-cost', 'true')
+  for (;;) {
+    const token = currentToken()
+    if (token && !ownAuthorization) headers.set('authorization', `Bearer ${token}`)
+    const { response, text, body, milliseconds } = await receive({ ...init, headers })
+    if (codeOf(body) === 'UNAUTHENTICATED' && !ownAuthorization) {
+      await otherToken(token)
+      continue
+    }
+    demo.set(response.headers.get('X-Revox-Upstream') === 'demo')
+    problem.set(problemOf(body))
+    if (!isIntrospection(init.body)) {
+      exchange.set({
+        status: response.status,
+        milliseconds,
+        bytes: new Blob([text]).size,
+        age: response.headers.get('Age') ?? undefined,
+        cost: body?.extensions?.cost,
+        stale: body?.extensions?.stale !== undefined,
+      })
+    }
+    const { status, statusText } = response
+    return new Response(wantsCost ? text : withoutCost(text, body), { status, statusText, headers: response.headers })
+  }
+}
+
+/** Whether the gateway accepts a token. It asks for nothing that the gateway would have to fetch. */
+export async function accepts(token: string): Promise<boolean> {
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
+  const response = await fetch(endpoint, { method: 'POST', headers, body: '{"query": "{ __typename }"}' })
+  return codeOf(parse(await response.text())) !== 'UNAUTHENTICATED'
+}
+
+async function receive(init: RequestInit) {
+  const start = performance.now()
+  try {
+    const response = await fetch(endpoint, init)
+    const text = await response.text()
+    return { response, text, body: parse(text), milliseconds: Math.round(performance.now() - start) }
+  } catch (error) {
+    if (!init.signal?.aborted) problem.set(unreachable) // It is aborted if the user has stopped the query.
+    throw error
+  }
+}
+
+function parse(text: string): GraphQLResponse | undefined {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // GraphiQL shows the response as it is.
+  }
+}
+
+const codeOf = (body?: GraphQLResponse) => body?.errors?.[0]?.extensions?.code
+
+const isIntrospection = (body: unknown) => typeof body === 'string' && JSON.parse(body).operationName === 'IntrospectionQuery'
+
+/** The response as the gateway sends it to clients that do not ask for the cost. */
+function withoutCost(text: string, body?: GraphQLResponse): string {
+  if (!body?.extensions?.cost) return text
+  const { cost, ...extensions } = body.extensions
+  const { extensions: _, ...rest } = body
+  return JSON.stringify(Object.keys(extensions).length > 0 ? { ...rest, extensions } : rest)
+}

@@ -1,0 +1,55 @@
+import { useEffect, useRef, useState, type FormEvent } from 'react'
+import { accepts } from './gateway'
+import { keepToken, useTokenRequest } from './token'
+
+/** Asks for a token and tries it. Requests that the gateway has rejected wait meanwhile. */
+export function TokenDialog() {
+  const request = useTokenRequest()
+  return request && <Dialog rejected={request === 'rejected'} />
+}
+
+function Dialog({ rejected }: { rejected: boolean }) {
+  const dialog = useRef<HTMLDialogElement>(null)
+  const [trying, setTrying] = useState(false)
+  const [error, setError] = useState(rejected ? 'The gateway rejects the token that you entered.' : '')
+
+  useEffect(() => dialog.current?.showModal(), [])
+
+  async function submit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault()
+    const token = String(new FormData(event.currentTarget).get('token')).trim()
+    setTrying(true)
+    setError('')
+    try {
+      if (await accepts(token)) keepToken(token)
+      else setError('The gateway rejects this token.')
+    } catch {
+      setError('The gateway cannot be reached. Is it still running?')
+    }
+    setTrying(false)
+  }
+
+  return (
+    <dialog className="token" ref={dialog} aria-labelledby="token-title" onCancel={(event) => event.preventDefault()}>
+      <form onSubmit={submit}>
+        <h2 id="token-title">This gateway requires a token</h2>
+        <p>Its operator can give you one. The token is kept until you close this tab.</p>
+        <label htmlFor="token">Token</label>
+        <input
+          id="token"
+          name="token"
+          type="password"
+          autoComplete="off"
+          required
+          autoFocus
+          aria-invalid={error !== ''}
+          aria-describedby="token-error"
+        />
+        <p className="token-error" id="token-error" role="alert">
+          {error}
+        </p>
+        <button disabled={trying}>{trying ? 'Checking …' : 'Continue'}</button>
+      </form>
+    </dialog>
+  )
+}

@@ -1,0 +1,55 @@
+// Chromium, and what the tests of pages share: screenshots, a check of accessibility, and the variants of a screen.
+import assert from 'node:assert/strict'
+import { access, mkdir, readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { chromium } from 'playwright-core'
+
+export const executablePath = process.env.CHROMIUM || '/usr/bin/chromium'
+export const patience = 20_000
+
+/** Options of a browser context. */
+export const variants = {
+  light: { colorScheme: 'light' },
+  dark: { colorScheme: 'dark' },
+  phone: { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, hasTouch: true },
+}
+
+export async function launch() {
+  await access(executablePath).catch(() => assert.fail(`There is no Chromium at ${executablePath}. Set CHROMIUM to its path.`))
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] })
+}
+
+/** Writes a picture of the page into $SCREENSHOTS, if that is set. */
+export async function screenshot(page, name) {
+  const folder = process.env.SCREENSHOTS
+  if (!folder) return
+  await mkdir(folder, { recursive: true })
+  await page.screenshot({ path: join(folder, `${name}.png`) })
+}
+
+const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** The violations that axe calls serious or critical. A page with a policy needs a context with `bypassCSP`. */
+export async function axe(page, context = {}, options = {}) {
+  await page.evaluate(axeSource)
+  const { violations } = await page.evaluate(([context, options]) => window.axe.run(context, options), [
+    { include: ['html'], ...context },
+    { resultTypes: ['violations'], ...options },
+  ])
+  return violations
+    .filter(({ impact }) => ['serious', 'critical'].includes(impact))
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
+}
+
+/** Without GraphiQL's own violations: a tab has a button inside, and the editor's theme chooses the colors of code. */
+export const axeOfGraphiQL = (page) => axe(page, { exclude: ['.monaco-editor'] }, { rules: { 'nested-interactive': { enabled: false } } })
+
+/** Waits until a condition holds. */
+export async function until(what, condition, time = patience) {
+  const deadline = Date.now() + time
+  while (!(await condition())) {
+    if (Date.now() > deadline) assert.fail(`${what} did not come within ${time} ms.`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
