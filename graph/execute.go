@@ -25,16 +25,17 @@ import (
 type request struct {
 	id        string // as in the response's header; "" if it has none
 	client    Client
-	notBefore time.Time               // older pages of upstream will not do
-	noCache   bool                    // because the client wants what upstream has now
-	deadline  time.Time               // for all of its upstream work
-	budget    *upstream.RequestBudget // for all of its upstream work
-	search    search                  // what of that is charged
-	reads     *pagination.Reads       // what was read for it
-	document  *document.Document      // what is executed
-	wantsCost bool                    // the response reports the cost
-	errors    errorBounds             // which of its errors are reported
-	late      atomic.Bool             // a scan was ended by the deadline: another time it may find more
+	notBefore time.Time                         // older pages of upstream will not do
+	noCache   bool                              // because the client wants what upstream has now
+	deadline  time.Time                         // for all of its upstream work
+	budget    *upstream.RequestBudget           // for all of its upstream work
+	search    search                            // what of that is charged
+	reads     *pagination.Reads                 // what was read for it
+	document  *document.Document                // what is executed
+	wantsCost bool                              // the response reports the cost
+	errors    errorBounds                       // which of its errors are reported
+	scan      func() (retryAfter time.Duration) // counts a scan with noCache
+	late      atomic.Bool                       // a scan was ended by the deadline: another time it may find more
 }
 
 type requestKey struct{}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"revox-graphql/graph"
+	"revox-graphql/graph/admission"
 	"revox-graphql/graph/filter"
 	"revox-graphql/upstream/fake"
 )
@@ -209,5 +210,31 @@ func TestJumpsOverCachedPages(t *testing.T) {
 			at(t, a.Data, "callStats", "count") != at(t, a.Data, "calls", "totalCount") {
 			t.Errorf("%d days ago: %+v", days, a)
 		}
+	}
+}
+
+// Scans that read upstream again are bounded for each credential. Others are not.
+func TestScansWithNoCache(t *testing.T) {
+	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Hour})
+	const body = `{"query": "{ calls(first: 1, filter: {result: [HUMAN]}) { nodes { id } } callStats { count } }"}`
+	var refused answer
+	for range 10 * admission.NoCacheScans {
+		_, _, got := g.post(t, body, http.Header{"Cache-Control": {"no-cache"}})
+		if a := decode(t, got); len(a.Errors) > 0 {
+			refused = a
+			break
+		}
+	}
+	if len(refused.Errors) == 0 || refused.Errors[0].Extensions["code"] != "QUERY_TOO_COMPLEX" ||
+		refused.Errors[0].Extensions["retryAfter"] != 6.0 {
+		t.Errorf("got %+v", refused)
+	}
+	a := g.query(t, `{ calls(first: 2, filter: {result: [HUMAN]}) { nodes { id } } callStats { count } }`, nil)
+	if len(a.Errors) > 0 {
+		t.Errorf("got %+v", a)
+	}
+	_, _, got := g.post(t, `{"query": "{ calls(first: 1) { nodes { id } } }"}`, http.Header{"Cache-Control": {"no-cache"}})
+	if a := decode(t, got); len(a.Errors) > 0 {
+		t.Errorf("got %+v", a)
 	}
 }

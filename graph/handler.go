@@ -287,7 +287,9 @@ func (h *handler) executeText(
 		budget: upstream.NewRequestBudget(h.maxUpstreamRequests), noCache: asks.noCache,
 	}
 	if asks.noCache {
-		req.notBefore = h.noCache.NotBefore(asks.client.Credential.Tenant(), now)
+		tenant := asks.client.Credential.Tenant()
+		req.notBefore = h.noCache.NotBefore(tenant, now)
+		req.scan = func() time.Duration { return h.noCache.Scan(tenant, time.Now()) }
 	}
 	return h.execute(ctx, req, x, &params.RawParams, key)
 }

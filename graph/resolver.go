@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -89,6 +90,9 @@ func (r *Resolver) filtered(
 	opts := filter.Options{MaxPages: r.maxScan, Deadline: req.deadline}
 	page := &filter.Page{}
 	if n.Rows || n.Next || n.Previous || n.Scan {
+		if err := req.mayScan(); err != nil {
+			return nil, err
+		}
 		budget := req.search.budget(req.budget, rng, n, r.maxScan)
 		page, err = matching.Read(ctx, r.reader(ctx, set, budget), rng, n, opts)
 		if err != nil {
@@ -104,7 +108,9 @@ func (r *Resolver) filtered(
 	c := plan.Connection(ctx, page)
 	c.Scan = &page.Report
 	if n.Total {
-		c.Total, c.TotalErr = matching.Count(ctx, r.reader(ctx, set, req.budget), opts)
+		if c.TotalErr = req.mayScan(); c.TotalErr == nil {
+			c.Total, c.TotalErr = matching.Count(ctx, r.reader(ctx, set, req.budget), opts)
+		}
 	}
 	return c, nil
 }
@@ -134,6 +140,9 @@ func (r *Resolver) CallStats(
 		return nil, err
 	}
 	req := requestOf(ctx)
+	if err := req.mayScan(); err != nil {
+		return nil, err
+	}
 	opts := filter.Options{MaxPages: r.maxScan, Deadline: req.deadline}
 	report, problems, err := matching.Each(ctx, r.reader(ctx, set, req.budget), opts, tally.Add)
 	if err != nil {
@@ -148,6 +157,22 @@ func (r *Resolver) CallStats(
 	groups, err := tally.Groups()
 	return &stats.Stats{Count: tally.Count, Groups: groups, Scan: &report}, err
 }
+
+// mayScan is a [*noCacheScansError] if the client has had too many scans read upstream again.
+func (r *request) mayScan() error {
+	if r.scan == nil {
+		return nil
+	}
+	if retryAfter := r.scan(); retryAfter > 0 {
+		return &noCacheScansError{retryAfter}
+	}
+	return nil
+}
+
+// noCacheScansError is the error of more than [admission.NoCacheScans].
+type noCacheScansError struct{ retryAfter time.Duration }
+
+func (e *noCacheScansError) Error() string { return "too many scans with Cache-Control: no-cache" }
 
 // rangeOf is the range of rows that the arguments ask for, and of which list.
 func (r *Resolver) rangeOf(

@@ -14,11 +14,11 @@ import (
 // The cost of a request is about the number of calls that it reads and writes. A call costs 1, and each transcript of
 // it 10 more, since a transcript weighs about ten times the rest of its call. `calls` costs that for each call of its
 // page, and 20 for `totalCount`; with a filter also 1 for each page of Revox's that it may read, and as much again for
-// `totalCount`. `callStats` costs 1 for each of those pages, and 100. `nodes` costs that for each of its ids, and 20 for
-// the scan; `call` and `node` once, and 20 for the scan. Each ten elements of another list in an argument cost 1, for
-// each call where the argument is of a field of calls: they are coerced, and compared there. Introspection costs 1 for
-// two values that it returns, about. What @include and @skip leave out is counted all the same, so that a document's
-// cost depends on counts alone. What a search costs is not known before, see searches.go.
+// `totalCount`. `callStats` costs 1 for each of those pages, and 100. `nodes` costs that for each of its ids, and 20
+// for the scan; `call` and `node` once, and 20 for the scan. Each ten elements of another list in an argument cost 1,
+// for each call where the argument is of a field of calls: they are coerced, and compared there. Introspection costs 1
+// for two values that it returns, about. What @include and @skip leave out is counted all the same, so that a
+// document's cost depends on counts alone. What a search costs is not known before, see searches.go.
 const (
 	callCost       = 1
 	transcriptCost = 10

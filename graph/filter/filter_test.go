@@ -158,8 +158,10 @@ func TestMatch(t *testing.T) {
 		`{"not": {"result": ["HUMAN"]}}`:                                            false,
 		`{"not": {"result": ["HUMAN"], "dialError": ["BUSY"]}}`:                     true,
 		`{"not": {}}`: false,
-		`{"result": ["HUMAN"], "dialError": ["BUSY"]}`:                                            false, // every member must hold
-		`{"anyOf": [{"not": {"anyOf": [{"result": ["HUMAN"]}, {"dialError": ["BUSY"]}]}}]}`:       false,
+		`{"result": ["HUMAN"], "dialError": ["BUSY"]}`: false, // every member must hold
+
+		`{"anyOf": [{"not": {"anyOf": [{"result": ["HUMAN"]}, {"dialError": ["BUSY"]}]}}]}`: false,
+
 		`{"result": ["HUMAN"], "transcript": {"contains": "refund"}, "endReason": ["voicemail"]}`: false,
 	} {
 		f, err := Compile("filter", input(t, text))
@@ -177,12 +179,13 @@ func TestMatch(t *testing.T) {
 func TestMatchNothingKnown(t *testing.T) {
 	call := read(t, `{"id": "2", "status": "brand-new", "result": "brand-new"}`)[0]
 	for text, want := range map[string]bool{
-		`{}`:                                                true,
-		`{"status": ["UNRECOGNIZED"]}`:                      true,
-		`{"result": ["UNRECOGNIZED"]}`:                      true,
-		`{"endedBy": ["UNRECOGNIZED"]}`:                     false,
-		`{"durationSeconds": {"min": 0}}`:                   false,
-		`{"startedAt": {"before": "2999-01-01T00:00:00Z"}}`: false,
+		`{}`:                              true,
+		`{"status": ["UNRECOGNIZED"]}`:    true,
+		`{"result": ["UNRECOGNIZED"]}`:    true,
+		`{"endedBy": ["UNRECOGNIZED"]}`:   false,
+		`{"durationSeconds": {"min": 0}}`: false,
+
+		`{"startedAt": {"before": "2999-01-01T00:00:00Z"}}`:          false,
 		`{"not": {"startedAt": {"before": "2999-01-01T00:00:00Z"}}}`: true,
 		`{"phoneNumber": {"contains": "+"}}`:                         false,
 		`{"endReason": ["null"]}`:                                    false,

@@ -1,8 +1,8 @@
 // Package stats counts calls: by keys and by steps of time, with how long they lasted.
 //
 // [Compile] checks what a client asks for, [Tally.Add] counts a call, and [Tally.Groups] returns what was counted.
-// Sums, averages and maxima are exact. Percentiles come from a sketch (DDSketch), whose error is 1 % of the value at most
-// whatever the durations are, in a few kilobytes for each group; to keep all durations of a long list would take more.
+// Sums, averages and maxima are exact. Percentiles come from a sketch (DDSketch), whose error is 1 % of the value at
+// most, whatever the durations are, in a few kilobytes for each group. To keep all durations would take more.
 package stats
 
 import (
