@@ -73,6 +73,9 @@ type queryOptions struct {
 	Header    bool
 	Out       string
 	After     string
+	Update    bool
+	Changes   string
+	Grace     time.Duration
 	PageSize  int // calls
 	MaxWait   time.Duration
 	Progress  bool
@@ -148,6 +151,13 @@ func (q *queryOptions) register(flags *pflag.FlagSet) {
 		"With --all: write to `FILE`, which gets its name once it is complete. An unfinished file is resumed. - is "+
 			"standard output.")
 	flags.StringVar(&q.After, "after", "", "With --all: begin after this `CURSOR`.")
+	flags.BoolVar(&q.Update, "update", false,
+		"With --all and --out: bring FILE up to date, which an earlier run has written as NDJSON with id, status and "+
+			"endedAt. Only new calls are read, and those that were not final.")
+	flags.StringVar(&q.Changes, "changes", "",
+		"With --update: write a line for each call that was added or updated, with its `op`, to this `FILE`.")
+	flags.DurationVar(&q.Grace, "grace", time.Hour,
+		"With --update: how long ago a call must have ended to be final.")
 	flags.IntVar(&q.PageSize, "page-size", 100,
 		"With --all: `NUMBER` of calls per page, unless the document says; at most --max-page-size.")
 	flags.DurationVar(&q.MaxWait, "max-wait", 2*time.Minute,
@@ -313,6 +323,11 @@ func (q *queryOptions) validate() error {
 	reject(!q.All && exporting, "--format, --columns, --out and --after require --all")
 	reject(q.All && q.Pretty, "--pretty does not go with --all")
 	reject(q.Out != "" && q.After != "", "--after does not go with --out, which knows where to resume")
+	reject(q.Update && q.Out == "", "--update requires --all and --out FILE")
+	reject(q.Update && q.Format != string(export.NDJSON), "--update requires --format ndjson")
+	reject(!q.Update && q.Changes != "", "--changes requires --update")
+	reject(q.Changes != "" && q.Changes == q.Out, "--changes and --out name the same file")
+	reject(q.Grace < 0, "--grace must not be negative")
 	reject(q.PageSize < 1, fmt.Sprintf("--page-size must be at least 1, and is %d", q.PageSize))
 	reject(q.MaxWait < 0, "--max-wait must not be negative")
 	return errors.Join(errs...)

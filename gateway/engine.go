@@ -16,6 +16,7 @@ import (
 	"revox-graphql/graph"
 	"revox-graphql/graph/admission"
 	"revox-graphql/graph/document"
+	"revox-graphql/graph/pagination"
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/pagecache"
@@ -37,9 +38,20 @@ const refreshInterval = time.Second
 // that cached pages serve. The upstream client's slots and queue bound the fetches.
 func maxWaiters(s *config.Settings) int { return s.MaxConcurrentRequests - s.MaxConcurrentRequests/4 }
 
-// newEngine wires the engine, and registers its metrics.
+// scanConcurrency is how many pages may be read ahead at once for one credential: at most half of the requests that it
+// may have in flight, so that those which clients wait for find a slot.
+func scanConcurrency(s *config.Settings) int {
+	slots := s.UpstreamConcurrency
+	if s.Forward {
+		slots /= 2
+	}
+	return min(s.ScanConcurrency, max(1, slots/2))
+}
+
+// newEngine wires the engine, and registers its metrics. Where walk is not nil, one client reads a list to its end.
 func newEngine(
-	s *config.Settings, traces *telemetry.Traces, registry *prometheus.Registry, budget *memory.Budget, log *slog.Logger,
+	s *config.Settings, traces *telemetry.Traces, registry *prometheus.Registry, budget *memory.Budget,
+	walk *pagination.Walk, log *slog.Logger,
 ) (*engine, error) {
 	forward := s.Forward
 	telemetry.LogLibraries(log) // where net/http reports violations of HTTP by upstream
@@ -99,6 +111,8 @@ func newEngine(
 		MaxCount:            s.MaxPageSize,
 		MaxShift:            s.MaxShift,
 		MaxScan:             s.MaxScanPages,
+		ScanConcurrency:     scanConcurrency(s),
+		Walk:                walk,
 		Timeout:             s.UpstreamTimeout,
 		MaxUpstreamRequests: s.UpstreamMaxRequests,
 		NoCacheInterval:     refreshInterval,

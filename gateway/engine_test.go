@@ -134,7 +134,7 @@ func TestStoppingClosesConnections(t *testing.T) {
 	if s.BaseURL, err = url.Parse(server.URL); err != nil {
 		t.Fatal(err)
 	}
-	e, err := newEngine(s, nil, newRegistry(), nil, quiet())
+	e, err := newEngine(s, nil, newRegistry(), nil, nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"revox-graphql/upstream/fake"
@@ -331,13 +332,19 @@ func TestOddUpstreams(t *testing.T) {
 // A walk during which calls change places continues, and ends with an error that says so.
 func TestReorderedWalk(t *testing.T) {
 	list, env := startREST(t, 1000)
-	env["GATEWAY_CACHE_TTL"] = "0"
+	env["GATEWAY_CACHE_TTL"], env["GATEWAY_SCAN_CONCURRENCY"] = "0", "1"
+	var mu sync.Mutex
+	end := 0 // of the page that came before
 	list.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(int, *http.Request) *fake.Response {
-			ids := list.IDs()
-			for place := 100; place < 1000; place += 100 { // the two calls that follow each page
-				list.Move(ids[place+1], place)
+		b.Fault = func(_ int, r *http.Request) *fake.Response {
+			mu.Lock()
+			defer mu.Unlock()
+			if ids := list.IDs(); end > 100 && end <= len(ids) { // its last two calls
+				list.Move(ids[end-1], end-2)
 			}
+			page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+			size, _ := strconv.Atoi(r.URL.Query().Get("page_size"))
+			end = (page + 1) * size
 			return nil
 		}
 	})

@@ -22,6 +22,7 @@ import (
 	"revox-graphql/gateway/config"
 	"revox-graphql/gateway/export"
 	"revox-graphql/graph/generated"
+	"revox-graphql/graph/pagination"
 	"revox-graphql/internal/middleware"
 )
 
@@ -56,12 +57,18 @@ func (q *queryOptions) run(ctx context.Context, s *config.Settings, stdout, stde
 		}
 		defer stopDemo()
 	}
+	var walk *pagination.Walk
+	if q.All {
+		walk = pagination.NewWalk(!q.Update) // an update mostly ends with the first page
+		defer walk.Close()
+	}
 	terminal := newTerminal(stderr)
 	engine, err := newEngine(
 		s,
 		nil,
 		prometheus.NewRegistry(),
 		nil,
+		walk,
 		slog.New(slog.NewTextHandler(terminal, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	)
 	if err != nil {
@@ -88,6 +95,9 @@ func (q *queryOptions) walk(ctx context.Context, o *export.Options, terminal *te
 	o.Rows = export.RowOptions{Format: export.Format(q.Format), Columns: q.Columns, Header: q.Header}
 	o.Notify = func(line string) { _, _ = fmt.Fprintln(terminal, "revox-graphql:", line) }
 	info, err := os.Stat(q.Out)
+	if q.Update {
+		return q.bringUpToDate(ctx, o, info)
+	}
 	direct := q.Out == "" || err == nil && isOutput(info, stdout)
 	if q.Progress && terminal.shows && (!direct || !isTerminal(stdout)) {
 		o.Progress = terminal
@@ -110,6 +120,19 @@ func (q *queryOptions) walk(ctx context.Context, o *export.Options, terminal *te
 	default:
 		return export.WalkFile(ctx, o, q.Out)
 	}
+}
+
+// bringUpToDate updates a file; info is nil where there is none. It shows no progress: how many calls are new is not
+// known.
+func (q *queryOptions) bringUpToDate(ctx context.Context, o *export.Options, info os.FileInfo) error {
+	switch {
+	case info != nil && !info.Mode().IsRegular():
+		return &export.UsageError{Err: fmt.Errorf("--out %s is no file, and --update brings a file up to date", q.Out)}
+	case info != nil && o.Source == demoSource:
+		return &export.UsageError{Err: fmt.Errorf("--out %s exists, and made-up demo calls would be added: "+
+			"set REVOX_API_KEY to add your own", q.Out)}
+	}
+	return export.UpdateFile(ctx, o, q.Out, export.UpdateOptions{Changes: q.Changes, Grace: q.Grace})
 }
 
 // isOutput reports whether a file is standard output, as /dev/stdout is.

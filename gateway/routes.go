@@ -28,7 +28,7 @@ func routes(
 	budget *memory.Budget,
 	log *slog.Logger,
 ) (handler http.Handler, stop func(), err error) {
-	engine, err := newEngine(s, traces, registry, budget, log)
+	engine, err := newEngine(s, traces, registry, budget, nil, log)
 	if err != nil {
 		return nil, nil, err
 	}

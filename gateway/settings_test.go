@@ -59,9 +59,10 @@ type revox struct {
 	arrived chan struct{} // has room for one: a request waits
 	fails   atomic.Bool
 
-	mu    sync.Mutex
-	asked []url.Values
-	hold  chan struct{} // requests wait until it is closed; nil: they do not
+	mu     sync.Mutex
+	asked  []url.Values
+	hold   chan struct{} // requests wait until it is closed; nil: they do not
+	passes int           // so many of the next requests do not
 }
 
 func startRevox(t *testing.T) *revox {
@@ -74,6 +75,9 @@ func startRevox(t *testing.T) *revox {
 		r.mu.Lock()
 		r.asked = append(r.asked, request.URL.Query())
 		hold := r.hold
+		if r.passes--; r.passes >= 0 {
+			hold = nil
+		}
 		r.mu.Unlock()
 		if hold != nil {
 			select {
@@ -107,6 +111,13 @@ func (r *revox) holdRequests(t *testing.T) (release func()) {
 	release = sync.OnceFunc(func() { close(hold) })
 	t.Cleanup(release)
 	return release
+}
+
+// pass lets so many of the next requests pass although others wait.
+func (r *revox) pass(requests int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.passes = requests
 }
 
 // queries returns the values of a parameter in all requests.
@@ -449,6 +460,28 @@ var effects = map[string]effect{
 	"GATEWAY_MAX_SCAN_PAGES": {
 		first: "1", second: "20", want: [2]string{"SCAN_LIMIT_REACHED", "OK"},
 		observe: asks(`{ call(id: "nobody") { id } }`),
+	},
+	"GATEWAY_SCAN_CONCURRENCY": {
+		first: "1", second: "2", want: [2]string{"1", "2"},
+		observe: func(b *station) string {
+			p, release := b.start(), b.revox.holdRequests(b.t)
+			b.revox.pass(1) // the first page
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				p.query(b.t, `{ call(id: "nobody") { id } }`)
+			}()
+			most, err := strconv.Atoi(b.value)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			p.awaitSum(b.t, most, "upstream_requests_in_flight")
+			defer func() {
+				release()
+				<-done
+			}()
+			return p.metric(b.t, "upstream_requests_in_flight")
+		},
 	},
 	"GATEWAY_MAX_REQUEST_BYTES": {
 		first: "1KiB", second: "2KiB", want: [2]string{"QUERY_TOO_LARGE", "OK"},

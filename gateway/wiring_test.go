@@ -39,7 +39,7 @@ func wiredTo(
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := newEngine(s, nil, newRegistry(), budget, log)
+	e, err := newEngine(s, nil, newRegistry(), budget, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

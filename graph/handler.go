@@ -53,6 +53,11 @@ type Options struct {
 	MaxShift int
 	// MaxScan is how many pages a look-up by id may read, and a scan for a filter.
 	MaxScan int
+	// ScanConcurrency is how many pages may be read ahead at once for one credential; below 2 none is.
+	ScanConcurrency int
+	// Walk, unless it is nil, says that all requests are those of one client that reads a list to its end. What is read
+	// for one of them is kept for the next, and no response is cached.
+	Walk *pagination.Walk
 	// Timeout bounds the upstream work of one GraphQL request, and MaxUpstreamRequests the requests to upstream that it
 	// may cause; 0 is as many as it takes.
 	Timeout             time.Duration
@@ -99,7 +104,8 @@ type Client struct {
 // NewHandler serves GraphQL over HTTP, at whatever path it is mounted. An error is about the trusted documents.
 func NewHandler(opts Options) (http.Handler, error) {
 	return newHandler(opts, pagination.New(opts.Calls, pagination.Options{
-		PageSize: opts.PageSize, MaxShift: opts.MaxShift, Cached: opts.Cached, Log: opts.Log,
+		PageSize: opts.PageSize, MaxShift: opts.MaxShift, Cached: opts.Cached,
+		Concurrency: opts.ScanConcurrency, Log: opts.Log,
 	}))
 }
 
@@ -110,6 +116,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		known:     opts.Known,
 		maxCount:  opts.MaxCount,
 		maxScan:   opts.MaxScan,
+		walk:      opts.Walk,
 		arguments: newArguments(),
 	}}, newSchema())
 	exec := executor.New(schema)
@@ -133,7 +140,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		maxUpstreamRequests: maxUpstreamRequests, maxRequestBytes: opts.MaxRequestBytes,
 		maxResponseBytes: opts.MaxResponseBytes, maxCost: opts.Limits.Cost, demo: opts.Demo,
 	}
-	if opts.Cached && opts.ResponseCacheBytes > 0 {
+	if opts.Cached && opts.ResponseCacheBytes > 0 && opts.Walk == nil {
 		h.responses = responsecache.New(opts.Known, opts.ResponseCacheBytes, opts.Memory)
 		h.executions = responsecache.NewExecutions(cmp.Or(opts.MaxWaiters, math.MaxInt))
 	}

@@ -22,8 +22,9 @@ import (
 type Resolver struct {
 	pages     *pagination.Lists
 	known     upstream.Finder
-	maxCount  int // largest `first` or `last`
-	maxScan   int // pages that a look-up by id or a scan may read
+	maxCount  int              // largest `first` or `last`
+	maxScan   int              // pages that a look-up by id or a scan may read
+	walk      *pagination.Walk // that all requests are part of; nil: none
 	arguments *encode.Arguments
 }
 
@@ -37,7 +38,7 @@ func (r *Resolver) reader(
 	return r.pages.Reader(pagination.Request{
 		List:      upstream.List{Credential: req.client.Credential, Statuses: statuses},
 		NotBefore: req.notBefore, Refresh: req.noCache,
-		Deadline: req.deadline, Budget: budget, Reads: req.reads,
+		Deadline: req.deadline, Budget: budget, Reads: req.reads, Walk: r.walk,
 	})
 }
 

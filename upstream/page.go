@@ -19,6 +19,8 @@ type Page struct {
 	Bytes int
 	// Stale says that the page is older than a page in memory should be, and served because upstream is failing.
 	Stale bool
+	// Limited says that upstream rejected the request with 429 before it sent the page.
+	Limited bool
 
 	weight  [2]int // of a call and its transcript on average, in bytes
 	text    string // the response, and after it what is not written there as it should be

@@ -43,6 +43,7 @@ type Settings struct {
 	MaxPageSize            int // calls
 	MaxShift               int // calls
 	MaxScanPages           int
+	ScanConcurrency        int
 	MaxRequestBytes        int
 	MaxTokens              int
 	MaxDepth               int
@@ -237,6 +238,14 @@ func (s *Settings) rows() []row {
 			flag: "max-scan-pages", variable: "GATEWAY_MAX_SCAN_PAGES", fallback: "20", query: true,
 			value: number(&s.MaxScanPages, 1, 10_000),
 			help:  "How many pages a lookup by id may read, and a scan for a filter.",
+		},
+		{
+			flag: "scan-concurrency", variable: "GATEWAY_SCAN_CONCURRENCY", fallback: "4", query: true,
+			value: number(&s.ScanConcurrency, 1, 100),
+			help: "How many pages may be read ahead at once for one credential, where more than a page is read: exports, " +
+				"lookups by id, and windows larger than a page. 1 reads one page after the other.",
+			details: "Reading ahead begins with two, follows what Revox takes, and uses at most half of the requests that a " +
+				"credential may have in flight.",
 		},
 		{
 			flag: "max-request-bytes", variable: "GATEWAY_MAX_REQUEST_BYTES", fallback: "256KiB", query: true,

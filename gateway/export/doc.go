@@ -24,6 +24,8 @@
 // report reordered calls, and calls that come again (ids.go). The counts are part of the state. A walk with any of
 // these reads the list to its end, and returns an error.
 //
+// An update (update.go) brings a complete file up to date. It has no state, and replaces the file as a whole.
+//
 // document.go prepares a document for a walk, compose.go composes one from the names of columns, and variables.go
 // checks its variables. walk.go requests page after page, rows.go turns calls into lines, columns.go finds values in
 // calls, and file.go keeps the lines and the state.

@@ -104,7 +104,7 @@ func newScan(
 ) *scan {
 	return &scan{
 		reader: reader, filter: filter, opts: opts, rng: rng, most: -1, visit: func(match) {},
-		parts: &windows{reader: reader, rng: rng, selection: n, most: opts.MaxPages * reader.PageRows()},
+		parts: partsOf(reader, rng, n, opts.MaxPages*reader.PageRows()),
 		seen:  map[uint64]struct{}{}, seed: maphash.MakeSeed(),
 		order: newOrder(!rng.Backward, filter.times),
 	}
@@ -250,6 +250,7 @@ func (f *Filter) Read(
 		return readNone(ctx, reader, rng, n)
 	}
 	s := newScan(reader, rng, n, f, opts)
+	defer s.parts.close()
 	p := &Page{backward: rng.Backward}
 	s.most, s.visit = rng.Count, func(m match) { p.matches = append(p.matches, m) }
 	if err := s.run(ctx); err != nil {
@@ -301,6 +302,7 @@ func readNone(
 // Count counts the rows of the list that pass the filter. Its error is [ErrScanLimit] if the list is too long for that.
 func (f *Filter) Count(ctx context.Context, reader *pagination.Reader, opts Options) (int, error) {
 	s := newScan(reader, relay.Range{}, pagination.Selection{}, f, opts)
+	defer s.parts.close()
 	switch err := s.run(ctx); {
 	case err != nil:
 		return 0, err
@@ -318,6 +320,7 @@ func (f *Filter) Each(
 	ctx context.Context, reader *pagination.Reader, opts Options, visit func(*upstream.Call) error,
 ) (Report, []error, error) {
 	s := newScan(reader, relay.Range{}, pagination.Selection{}, f, opts)
+	defer s.parts.close()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	s.visit = func(m match) {

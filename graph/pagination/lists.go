@@ -1,9 +1,10 @@
 // Package pagination reads windows of upstream lists that change while a client pages through them.
 //
 // [New] makes the [Lists] of a process, and [Lists.Reader] reads one list for one client request: [Reader.Window] reads
-// the rows after or before a cursor, [Reader.Count] counts the list, and [Reader.LookUp] finds calls by their ids. The
-// essay at the top of walk.go explains how a cursor is followed to its call, and what makes a window exact. [Reads]
-// records what was read, so that a response can be kept for as long as the same pages would be read again.
+// the rows after or before a cursor, [Reader.Scan] reads the list part by part for as long as its consumer wants,
+// [Reader.Count] counts it, and [Reader.LookUp] finds calls by their ids. The essay at the top of walk.go explains how a
+// cursor is followed to its call, and what makes a window exact; the one in ahead.go how several pages are read at once.
+// [Reads] records what was read, so that a response can be kept for as long as the same pages would be read again.
 package pagination
 
 import (
@@ -39,8 +40,11 @@ type Lists struct {
 	totals  *lru.Cache[upstream.ListKey, int]      // the last known length, a hint
 	drifts  *lru.Cache[upstream.ListKey, float64]  // rows per second by which calls were last seen to move down, a hint
 	probed  *lru.Cache[upstream.Tenant, time.Time] // since when pages stand where their numbers say, see anchored
+	paces   *lru.Cache[upstream.Tenant, *pace]     // how many requests read ahead at once
 	now     func() time.Time
 	log     *slog.Logger
+
+	concurrency int // bounds the requests of a tenant that read ahead at once
 }
 
 // limited is the sizes of the pages that upstream serves of a list, as far as that is known.
@@ -68,7 +72,10 @@ type Options struct {
 	MaxShift int
 	// Cached says that the lister caches pages, so that it pays to read ahead.
 	Cached bool
-	Log    *slog.Logger
+	// Concurrency is how many pages may be read ahead at once for one tenant, where more than a page is read; below 2
+	// none is.
+	Concurrency int
+	Log         *slog.Logger
 }
 
 // New reads lists through calls.
@@ -77,8 +84,10 @@ func New(calls upstream.Lister, opts Options) *Lists {
 	totals, _ := lru.New[upstream.ListKey, int](maxLists)
 	drifts, _ := lru.New[upstream.ListKey, float64](maxLists)
 	probed, _ := lru.New[upstream.Tenant, time.Time](maxLists)
+	paces, _ := lru.New[upstream.Tenant, *pace](maxLists)
 	return &Lists{
 		calls: calls, process: relay.NewProcess(), maxSize: opts.PageSize, bound: opts.MaxShift, cached: opts.Cached,
+		concurrency: opts.Concurrency, paces: paces,
 		sizes: sizes, totals: totals, drifts: drifts, probed: probed, now: time.Now, log: opts.Log,
 	}
 }
@@ -96,12 +105,16 @@ type Request struct {
 	Budget *upstream.RequestBudget
 	// Reads records what is read; nil records nothing.
 	Reads *Reads
+	// Walk is the walk that the request is part of, if its client reads a list to the end; else nil. What was read for
+	// one request is used for the next, so a response must not be cached.
+	Walk *Walk
 }
 
 // Reader reads a list for a client request.
 func (p *Lists) Reader(req Request) *Reader {
 	r := p.of(req.List, req.NotBefore)
 	r.deadline, r.budget, r.trace, r.refresh = req.Deadline, req.Budget, req.Reads, req.Refresh
+	r.walk = req.Walk
 	return r
 }
 
@@ -126,6 +139,7 @@ type Reader struct {
 	budget    *upstream.RequestBudget // nil: endless
 	refresh   bool                    // the client wants fresh pages
 	trace     *Reads                  // records what is read; may be nil
+	walk      *Walk                   // nil: the request is part of none
 }
 
 // PageRows is how many rows the largest page has.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
-	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
 )
 
@@ -62,30 +62,20 @@ func (r *Reader) LookUp(
 func (r *Reader) scan(
 	ctx context.Context, missing map[string]bool, found map[string]*upstream.Call, maxPages int,
 ) error {
-	var after *relay.Cursor
-	for rows, most := 0, maxPages*r.largest(); len(missing) > 0; {
-		if rows >= most {
-			return &ScanLimitError{maxPages}
-		}
-		p, err := provenSeam(r.start(ctx, after, r.largest()))
-		if err != nil {
-			return err
-		}
-		for i, row := range p.rows[p.after:] {
-			if row.Call != nil && missing[row.Call.ID] && (rows+i < most || p.last) {
+	s := r.Scan(ScanOptions{MaxRows: maxPages * r.largest()})
+	defer s.Close()
+	for len(missing) > 0 && s.Next(ctx) {
+		for _, row := range slices.Concat(s.Part().Rows(), s.Beyond()) {
+			if row.Call != nil && missing[row.Call.ID] {
 				found[row.Call.ID] = row.Call
 				delete(missing, row.Call.ID)
 			}
 		}
-		seam := p.seamBelow(p.after, 1) // a neighbour behind it comes with the next page
-		if p.last {
-			break
-		} else if seam < p.after {
-			return errListUnsteady
-		}
-		rows += seam + 1 - p.after
-		c := p.cursor(r.list, seam)
-		after = &c
 	}
-	return nil
+	switch {
+	case s.Stopped() == StopLimit:
+		return &ScanLimitError{maxPages}
+	default:
+		return s.Err()
+	}
 }

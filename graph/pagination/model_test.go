@@ -56,7 +56,16 @@ type walker struct {
 	seen   map[string]time.Time // when it was shown
 	began  time.Time
 	ended  bool
-	failed int // requests
+	failed int     // requests
+	walks  []*Walk // of the replicas: what they keep between two requests; nil: nothing
+}
+
+// walk is what a replica keeps for the walker; nil is nothing.
+func (k *walker) walk(replica int) *Walk {
+	if k.walks == nil {
+		return nil
+	}
+	return k.walks[replica]
 }
 
 // bookmark is a cursor that a client may still have.
@@ -92,6 +101,14 @@ func (w *world) excused(moving bool) bool {
 // step asks for the walker's next page and checks it.
 func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *Lists, moving bool) *bookmark {
 	t.Helper()
+	return k.stepWalking(ctx, t, w, p, nil, moving)
+}
+
+// stepWalking is step, where the replica may keep what it reads for the next one.
+func (k *walker) stepWalking(
+	ctx context.Context, t rapid.TB, w *world, p *Lists, walk *Walk, moving bool,
+) *bookmark {
+	t.Helper()
 	rng := relay.Range{Count: k.count, Backward: k.back}
 	if k.cursor != "" {
 		if k.back {
@@ -101,7 +118,9 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *Lists, movin
 		}
 	}
 	r := w.reading(p, k.list)
+	r.walk = walk
 	win, err := r.window(ctx, rng, everything)
+	w.used(r)
 	if c := cmp.Or(rng.After, rng.Before); c != nil && w.contested(k.list, c, k.made) {
 		t.Log("no more of the cursor's calls have kept their places than stand in order elsewhere")
 		k.ended = true
@@ -147,7 +166,6 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *Lists, movin
 		t.Fatal("an empty page, and more to come")
 	}
 	ahead := w.now.Sub(p.now())
-	made := win.asked.Add(ahead)
 	var mark *bookmark
 	if win.from < win.to {
 		middle := (win.from + win.to) / 2
@@ -155,7 +173,7 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *Lists, movin
 		mark = &bookmark{k.list, text, win.rows[middle].Call.ID, win.oldest.Add(ahead)}
 	}
 	if more {
-		k.cursor, k.made = win.cursor(upstream.List{Statuses: k.list}, at).String(), made
+		k.cursor, k.made = win.cursor(upstream.List{Statuses: k.list}, at).String(), win.askedAround(at).Add(ahead)
 		return mark
 	}
 	k.ended = true
@@ -165,6 +183,25 @@ func (k *walker) step(ctx context.Context, t rapid.TB, w *world, p *Lists, movin
 		}
 	}
 	return mark
+}
+
+// askedAround is when the oldest of the responses was asked for that the cursor of a row comes from.
+func (s *span) askedAround(row int) time.Time {
+	asked := s.asked
+	from := 0
+	for i := 0; i <= len(s.later); i++ {
+		began, to := s.began, len(s.rows)
+		if i > 0 {
+			began, from = s.later[i-1].asked, s.later[i-1].from
+		}
+		if i < len(s.later) {
+			to = s.later[i].from
+		}
+		if from <= row+relay.Neighbours && to > row-relay.Neighbours {
+			asked = earlier(asked, began)
+		}
+	}
+	return asked
 }
 
 // checkMark checks that no response says that calls have changed places where none has.
@@ -222,7 +259,9 @@ func lost(w *world, list upstream.OrderStatuses, c *relay.Cursor, made time.Time
 // count asks for the length of a list and checks it.
 func (w *world) count(ctx context.Context, t rapid.TB, p *Lists, list upstream.OrderStatuses, moving bool) {
 	t.Helper()
-	total, err := w.reading(p, list).total(ctx)
+	r := w.reading(p, list)
+	total, err := r.total(ctx)
+	w.used(r)
 	switch {
 	case err != nil && !w.excused(moving):
 		t.Fatal(err)
@@ -240,6 +279,7 @@ func (w *world) between(
 	rng := relay.Range{Count: count, Backward: back, After: a, Before: b}
 	r := w.reading(p, after.list)
 	win, err := r.window(ctx, rng, everything)
+	w.used(r)
 	w.checkMark(t, r, after.list)
 	ids := w.ids(after.list)
 	from, to := slices.Index(ids, after.id), slices.Index(ids, before.id)
@@ -291,6 +331,119 @@ func (w *world) between(
 	}
 }
 
+// scan scans a list from a cursor or from an end, and checks that it reads each call that kept its place, once and in
+// the list's order. mark is nil for an end.
+func (w *world) scan(
+	ctx context.Context, t rapid.TB, p *Lists, list upstream.OrderStatuses, mark *bookmark, up bool, most int, moving bool,
+) {
+	t.Helper()
+	o := ScanOptions{Up: up, MaxRows: most}
+	if mark != nil {
+		o.From = parse(t, mark.text)
+	}
+	r := w.reading(p, list)
+	var got []string
+	var stopped Stop
+	err := r.steadily(ctx, func() error {
+		s := r.Scan(o)
+		defer s.Close()
+		for got = nil; s.Next(ctx); {
+			ids := s.Part().ids()
+			if len(ids) == 0 {
+				t.Fatal("a part without rows")
+			}
+			if up {
+				got = append(ids, got...)
+			} else {
+				got = append(got, ids...)
+			}
+		}
+		stopped = s.Stopped()
+		return s.Err()
+	})
+	w.used(r)
+	w.checkMark(t, r, list)
+	ids := w.ids(list)
+	from := len(ids)
+	if !up {
+		from = -1
+	}
+	if mark != nil {
+		since, ok := w.since[list][mark.id]
+		if !ok || since.After(mark.made) || w.contested(list, o.From, mark.made) {
+			return
+		}
+		from = slices.Index(ids, mark.id)
+	}
+	switch {
+	case errors.Is(err, ErrCursorExpired):
+		if !w.excused(moving) && !lost(w, list, o.From, mark.made) {
+			t.Fatalf("%v: expired, and is still there", mark.id)
+		}
+		return
+	case err != nil:
+		if !w.excused(moving) {
+			t.Fatal(err)
+		}
+		return
+	case w.habits.swap || w.habits.drop > 0:
+		return
+	case (r.trace.reordered || r.trace.doubtful) && mark != nil && lost(w, list, o.From, mark.made):
+		return
+	}
+	t.Logf("scanned up %v from %d, stopped by %d: %v", up, from, stopped, got)
+	steady := func(id string) bool {
+		since, ok := w.since[list][id]
+		return ok && !since.After(w.oldest)
+	}
+	var want []string
+	if up {
+		want = ids[:from]
+	} else {
+		want = ids[from+1:]
+	}
+	want = slices.DeleteFunc(slices.Clone(want), func(id string) bool { return !steady(id) })
+	shown := slices.DeleteFunc(slices.Clone(got), func(id string) bool { return !steady(id) })
+	if stopped == StopLimit {
+		if len(got) != most {
+			t.Fatalf("%d rows, and the limit is %d", len(got), most)
+		}
+		if n := min(len(shown), len(want)); up {
+			want = want[len(want)-n:]
+		} else {
+			want = want[:n]
+		}
+	}
+	if !slices.Equal(shown, want) {
+		t.Fatalf("a scan has read %v, and %v lies there", shown, want)
+	}
+}
+
+// lookUp looks for a call by its id.
+func (w *world) lookUp(ctx context.Context, t rapid.TB, p *Lists, id string, moving bool) {
+	t.Helper()
+	r := w.reading(p, 0)
+	found, err := r.LookUp(ctx, nothing{}, []string{id}, len(w.rows))
+	w.used(r)
+	if err != nil {
+		if !w.excused(moving) {
+			t.Fatal(err)
+		}
+		return
+	}
+	since, ok := w.since[0][id]
+	if ok && !since.After(w.oldest) && found[id] == nil && w.habits.drop == 0 && !w.habits.swap {
+		t.Fatalf("%s is in the list, and was not found", id)
+	}
+}
+
+// nothing is a cache without calls.
+type nothing struct{}
+
+func (nothing) FindCall(upstream.Tenant, string, time.Time) (*upstream.Call, *upstream.Page) {
+	return nil, nil
+}
+
 // drawHabits makes an upstream.
 func drawHabits(t *rapid.T) habits {
 	var h habits
@@ -326,6 +479,8 @@ func modelProperty(t *rapid.T) {
 	pageSize := rapid.IntRange(20, 70).Draw(t, "page size")
 	ttl := time.Duration(rapid.SampledFrom([]int{0, 5, 15, 3600}).Draw(t, "ttl")) * time.Second
 	stale := time.Duration(rapid.SampledFrom([]int{0, 60}).Draw(t, "stale")) * time.Second
+	w.ahead = rapid.IntRange(1, 4).Draw(t, "pages ahead")
+	w.flights.seed = uint64(rapid.IntRange(0, 1<<20).Draw(t, "order of responses"))
 	ahead := rapid.IntRange(-3, 3).Draw(t, "seconds by which the second replica's clock is ahead")
 	offsets := []time.Duration{0, time.Duration(ahead) * time.Second}
 	replicas := make([]*Lists, len(offsets))
@@ -351,9 +506,26 @@ func modelProperty(t *rapid.T) {
 			seen:  map[string]time.Time{},
 		})
 	}
+	var walks []*Walk // that were begun
+	defer func() {
+		w.move = nil
+		for _, walk := range walks {
+			walk.Close()
+		}
+		time.Sleep(10 * time.Millisecond) // until all responses have come
+	}()
+	newWalk := func() *Walk {
+		walks = append(walks, NewWalk(rapid.Bool().Draw(t, "eager")))
+		return walks[len(walks)-1]
+	}
+	for _, k := range walkers {
+		if rapid.Bool().Draw(t, "pages are kept between requests") {
+			k.walks = []*Walk{newWalk(), newWalk()}
+		}
+	}
 	marks := map[upstream.OrderStatuses][]*bookmark{}
 	for range rapid.IntRange(1, 60).Draw(t, "steps") {
-		step := rapid.IntRange(0, 12).Draw(t, "step")
+		step := rapid.IntRange(0, 14).Draw(t, "step")
 		if step <= 1 {
 			change(t, w)
 			continue
@@ -361,6 +533,11 @@ func modelProperty(t *rapid.T) {
 		i := rapid.IntRange(0, 1).Draw(t, "replica")
 		if step == 2 {
 			replicas[i] = w.replica(pageSize, ttl, stale, offsets[i], odd)
+			for _, k := range walkers {
+				if k.walks != nil {
+					k.walks[i] = newWalk()
+				}
+			}
 			continue
 		}
 		moves = 0
@@ -377,8 +554,14 @@ func modelProperty(t *rapid.T) {
 				before := rapid.SampledFrom(known).Draw(t, "before")
 				w.between(t.Context(), t, p, after, before, k.count, k.back, moving)
 			}
+		case step == 13:
+			mark := rapid.SampledFrom(append(slices.Clone(marks[k.list]), nil)).Draw(t, "from")
+			up := rapid.Bool().Draw(t, "up")
+			w.scan(t.Context(), t, p, k.list, mark, up, rapid.SampledFrom([]int{0, 0, 30, 100}).Draw(t, "most"), moving)
+		case step == 14 && w.next > 0:
+			w.lookUp(t.Context(), t, p, "call-"+strconv.Itoa(rapid.IntRange(0, w.next-1).Draw(t, "id")), moving)
 		case !k.ended:
-			if mark := k.step(t.Context(), t, w, p, moving); mark != nil {
+			if mark := k.stepWalking(t.Context(), t, w, p, k.walk(i), moving); mark != nil {
 				marks[k.list] = append(marks[k.list], mark)
 			}
 		}
@@ -391,7 +574,7 @@ func modelProperty(t *rapid.T) {
 			if tries > 10_000 {
 				t.Fatal("an endless walk")
 			}
-			k.step(t.Context(), t, w, replicas[0], false)
+			k.stepWalking(t.Context(), t, w, replicas[0], k.walk(0), false)
 		}
 	}
 }

@@ -85,12 +85,27 @@ func (d *Reads) readAt(page *upstream.Page) {
 	if page == nil {
 		return
 	}
-	if d.oldest.IsZero() || page.AskedAt.Before(d.oldest) {
-		d.oldest = page.AskedAt
-	}
+	d.since(page.AskedAt)
 	if page.Stale && (d.stale.IsZero() || page.AskedAt.Before(d.stale)) {
 		d.stale = page.AskedAt
 	}
+}
+
+// since records when a page was asked for. The caller holds the lock.
+func (d *Reads) since(asked time.Time) {
+	if d.oldest.IsZero() || asked.Before(d.oldest) {
+		d.oldest = asked
+	}
+}
+
+// readSince records when the oldest of the pages was asked for that an earlier request has read.
+func (d *Reads) readSince(asked time.Time) {
+	if d == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.since(asked)
 }
 
 // Age is how old the oldest page is that was read; 0 if none was.

@@ -20,15 +20,21 @@ type span struct {
 	last     bool      // the list ends with the last of rows
 	asked    time.Time // when the latest of its responses was asked for
 	oldest   time.Time // when the first of them was
+	began    time.Time // when the one was that rows[0] comes from
 	process  relay.Process
 }
 
-// part is where the rows of another response begin: the row with index from stands at position in that response.
-type part struct{ from, position int }
+// part is where the rows of another response begin: the row with index from stands at position in that response, which
+// was asked for then.
+type part struct {
+	from, position int
+	asked          time.Time
+}
 
 func spanOf(page *upstream.Page) span {
 	return span{
-		rows: page.Rows, position: page.Offset(), last: page.Last(), asked: page.AskedAt, oldest: page.AskedAt,
+		rows: page.Rows, position: page.Offset(), last: page.Last(),
+		asked: page.AskedAt, oldest: page.AskedAt, began: page.AskedAt,
 	}
 }
 
@@ -46,7 +52,7 @@ func (s *span) at(i int) int {
 
 // append puts the rows of a place that follow it after the span's row with index seam, which both have.
 func (s *span) append(seam int, p place) {
-	s.later = append(s.later, part{seam + 1, p.at(p.after)})
+	s.later = append(s.later, part{seam + 1, p.at(p.after), p.oldest})
 	s.rows = append(s.rows[:seam+1:seam+1], p.rows[p.after:]...)
 	s.last = p.last
 	s.joined(&p.span)
@@ -54,14 +60,14 @@ func (s *span) append(seam int, p place) {
 
 // prepend puts the rows of a place that come before it before the span's row with index seam, which both have.
 func (s *span) prepend(seam int, p place) {
-	parts := []part{{p.before, s.at(seam)}}
+	parts := []part{{p.before, s.at(seam), s.began}}
 	for _, old := range s.later {
 		if old.from > seam {
-			parts = append(parts, part{old.from - seam + p.before, old.position})
+			parts = append(parts, part{old.from - seam + p.before, old.position, old.asked})
 		}
 	}
 	s.rows = append(p.rows[:p.before:p.before], s.rows[seam:]...)
-	s.position, s.later = p.position, parts
+	s.position, s.later, s.began = p.position, parts, p.oldest
 	s.joined(&p.span)
 }
 

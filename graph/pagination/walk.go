@@ -23,7 +23,8 @@ package pagination
 //   - If the call has left the list, the run of its neighbours marks the place. If all seven calls have left, the time
 //     does, where the order by time is clear enough (timing.go).
 //   - A window that does not fit one response is continued from its last row by the same question. Two responses are
-//     never joined because their page numbers suggest it: a row that both contain proves that they meet.
+//     never joined because their page numbers suggest it: a row that both contain proves that they meet. Where it takes
+//     several more responses, they are asked for in advance (ahead.go).
 //   - A page that upstream serves again past the end of the list has true rows at false positions. Positions are hints.
 //     Where a position decides something, Reader.anchored makes sure of it first.
 //
@@ -246,20 +247,13 @@ func (r *Reader) readAhead(wanted int) int {
 // extendDown appends at least n rows, as far as the list has them. The rows up to the index from stay; one of the last
 // rows is the seam.
 func (r *Reader) extendDown(ctx context.Context, s *span, from, n int) error {
-	wanted, most := len(s.rows)+n, len(s.rows)
-	for tries := 0; len(s.rows) < wanted && !s.last; tries++ {
-		seam := s.seamBelow(from, spare(tries))
-		if seam < 0 || tries == maxTries {
-			return errListUnsteady
-		}
-		c := s.cursor(r.list, seam)
-		p, err := provenSeam(r.locate(ctx, &c, down, 0, wanted-(seam+1)))
-		if err != nil {
+	wanted := len(s.rows) + n
+	read := r.aheadOf(ctx, s, down, n)
+	defer read.close()
+	for len(s.rows) < wanted && !s.last {
+		read.follow(r, s)
+		if err := r.readDown(ctx, read, s, from, wanted); err != nil {
 			return err
-		}
-		s.append(seam, p)
-		if len(s.rows) > most {
-			tries, most = -1, len(s.rows)
 		}
 	}
 	return nil
@@ -268,22 +262,89 @@ func (r *Reader) extendDown(ctx context.Context, s *span, from, n int) error {
 // extendUp puts at least n rows before the span, as far as the list has them, and returns how many. The rows from the
 // index to on stay; one of the first rows is the seam.
 func (r *Reader) extendUp(ctx context.Context, s *span, to, n int) (added int, err error) {
-	most := 0
-	for tries := 0; added < n && s.at(0) > 0; tries++ {
-		seam := s.seamAbove(to+added, spare(tries))
-		if seam < 0 || tries == maxTries {
-			return added, errListUnsteady
-		}
-		c := s.cursor(r.list, seam)
-		p, err := provenSeam(r.locate(ctx, &c, up, n-added+seam, 0))
+	read := r.aheadOf(ctx, s, up, n)
+	defer read.close()
+	for added < n && s.at(0) > 0 {
+		read.follow(r, s)
+		more, err := r.readUp(ctx, read, s, to+added, n-added)
 		if err != nil {
 			return added, err
 		}
+		added += more
+	}
+	return added, nil
+}
+
+// aheadOf is nil unless the rows that are wanted beyond a span take more than one page.
+func (r *Reader) aheadOf(ctx context.Context, s *span, way direction, n int) *ahead {
+	if r.concurrency < firstPace || n <= r.largest()-relay.Neighbours-1 || way == down && s.last {
+		return nil
+	}
+	until := s.at(len(s.rows)) + n
+	if way == up {
+		until = max(0, s.at(0)-n)
+	}
+	read := r.readsAhead(ctx, way, until)
+	read.exact = true
+	return read
+}
+
+// readDown appends the rows of one more response, unless the list ends with the span. The span should have wanted rows
+// in the end. See extendDown.
+func (r *Reader) readDown(ctx context.Context, read *ahead, s *span, from, wanted int) error {
+	for tries, had := 0, len(s.rows); len(s.rows) <= had && !s.last; tries++ {
+		edge := s.seamBelow(from, 0)
+		if edge < 0 || tries == maxTries {
+			return errListUnsteady
+		}
+		p, missing, ok, err := read.join(ctx, r, s, edge)
+		if err != nil {
+			return err
+		}
+		if ok {
+			s.append(edge, p)
+			continue
+		}
+		seam := s.seamBelow(from, spare(tries))
+		rows := wanted - (seam + 1)
+		if missing > 0 {
+			rows = min(rows, missing)
+		}
+		c := s.cursor(r.list, seam)
+		if p, err = provenSeam(r.locate(ctx, &c, down, 0, rows)); err != nil {
+			return err
+		}
+		s.append(seam, p)
+	}
+	return nil
+}
+
+// readUp puts the rows of one more response before the span, unless the list begins with it, and returns how many. See
+// extendUp.
+func (r *Reader) readUp(ctx context.Context, read *ahead, s *span, to, wanted int) (added int, err error) {
+	for tries := 0; added <= 0 && s.at(0) > 0; tries++ {
+		edge := s.seamAbove(to+added, 0)
+		if edge < 0 || tries == maxTries {
+			return added, errListUnsteady
+		}
+		p, missing, ok, err := read.join(ctx, r, s, edge)
+		if err != nil {
+			return added, err
+		}
+		seam := edge
+		if !ok {
+			seam = s.seamAbove(to+added, spare(tries))
+			rows := wanted - added + seam
+			if missing > 0 {
+				rows = min(rows, missing)
+			}
+			c := s.cursor(r.list, seam)
+			if p, err = provenSeam(r.locate(ctx, &c, up, rows, 0)); err != nil {
+				return added, err
+			}
+		}
 		s.prepend(seam, p)
 		added += p.before - seam
-		if added > most {
-			tries, most = -1, added
-		}
 	}
 	return added, nil
 }

@@ -154,6 +154,9 @@ func (r *Reader) forward(ctx context.Context, after *relay.Cursor, count int, lo
 	if lookAhead {
 		ahead++
 	}
+	if r.walk != nil {
+		return r.walkOn(ctx, after, count, ahead)
+	}
 	p, err := r.start(ctx, after, ahead)
 	if err != nil {
 		return nil, err

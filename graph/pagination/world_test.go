@@ -2,10 +2,13 @@ package pagination
 
 import (
 	"context"
+	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing/synctest"
 	"time"
 
@@ -27,6 +30,8 @@ type world struct {
 
 	verified bool   // its responses are: it may be an odd upstream
 	move     func() // called while a request is under way
+	ahead    int    // pages that a replica may read ahead at once
+	flights  *flights
 	habits   habits
 	clock    string                                          // what the calls' start times are: "", "exact", "jittered"
 	served   int                                             // counts the responses
@@ -85,10 +90,11 @@ func (l *worldRow) in(list upstream.OrderStatuses) bool { return list == 0 || l.
 
 func newWorld(rows int) *world {
 	w := &world{
-		now:   time.UnixMilli(1773480413589),
-		since: map[upstream.OrderStatuses]map[string]time.Time{},
-		came:  map[upstream.OrderStatuses]map[string]time.Time{},
-		moved: map[string]time.Time{},
+		now:     time.UnixMilli(1773480413589),
+		since:   map[upstream.OrderStatuses]map[string]time.Time{},
+		came:    map[upstream.OrderStatuses]map[string]time.Time{},
+		moved:   map[string]time.Time{},
+		flights: &flights{},
 	}
 	for _, list := range modelLists {
 		w.since[list], w.came[list] = map[string]time.Time{}, map[string]time.Time{}
@@ -232,6 +238,8 @@ func (w *world) String() string {
 // ask is upstream: it serves a page as it numbers them. The list moves after the request was sent, and before it
 // is read.
 func (w *world) ask(list upstream.OrderStatuses, asked, size int) (*upstream.Page, error) {
+	w.flights.mu.Lock()
+	defer w.flights.mu.Unlock()
 	if w.down {
 		return nil, &upstream.Error{Kind: upstream.KindUnavailable}
 	}
@@ -302,7 +310,9 @@ func (n *endpoint) ListCalls(ctx context.Context, opts upstream.ListCallsOptions
 	ask := func(list upstream.OrderStatuses) verify.Fetcher {
 		return func(_ context.Context, number, size int) (*upstream.Page, error) {
 			asked := n.now()
+			n.w.travels(list, number, size)
 			page, err := n.w.ask(list, number, size)
+			n.w.travels(list, number, size)
 			if err != nil {
 				return nil, err
 			}
@@ -326,8 +336,47 @@ func (w *world) replica(pageSize int, ttl, stale, offset time.Duration, verified
 		TTL: ttl, Revalidate: stale, Stale: stale, MaxBytes: 1 << 30, Now: n.now,
 	})
 	p := newLists(ageing{cache, w, offset}, pageSize, modelBound)
-	p.now, p.cached = n.now, ttl > 0
+	p.now, p.cached, p.concurrency = n.now, ttl > 0, w.ahead
 	return p
+}
+
+// flights are the requests under way, where several are at once.
+type flights struct {
+	mu   sync.Mutex
+	seed uint64
+	sent map[[3]int]uint64 // requests for a page
+}
+
+// travels takes as long as a request takes to upstream, or its response from there, where several are under way: so
+// long that responses overtake one another, and in each run of a schedule as long. No two take equally long, so the
+// bubble wakes one goroutine at a time, and that may draw what else happens.
+func (w *world) travels(list upstream.OrderStatuses, number, size int) {
+	if w.ahead < firstPace {
+		return
+	}
+	f := w.flights
+	f.mu.Lock()
+	if f.sent == nil {
+		f.sent = map[[3]int]uint64{}
+	}
+	key := [3]int{int(list), number, size}
+	f.sent[key]++
+	h := fnv.New64a()
+	_, _ = fmt.Fprint(h, f.seed, key, f.sent[key])
+	f.mu.Unlock()
+	time.Sleep(time.Microsecond + time.Duration(h.Sum64()%uint64(time.Millisecond)))
+}
+
+// used notes the age of the oldest response that a request has used, where some came before it. Where pages are read
+// ahead, others have come meanwhile that it has not used.
+func (w *world) used(r *Reader) {
+	synctest.Wait()
+	if w.ahead >= firstPace {
+		w.oldest = w.now
+	}
+	if !r.trace.oldest.IsZero() {
+		w.oldest = earlier(w.oldest, r.trace.oldest.Add(w.now.Sub(r.now())))
+	}
 }
 
 const modelBound = 60
@@ -340,6 +389,10 @@ type ageing struct {
 }
 
 func (a ageing) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
+	if a.w.ahead >= firstPace {
+		a.w.travels(opts.Statuses, opts.Page, opts.PageSize)
+		return a.Lister.ListCalls(ctx, opts) // see world.used
+	}
 	page, err := a.Lister.ListCalls(ctx, opts)
 	synctest.Wait() // for what was asked in the background
 	if err == nil {

@@ -49,8 +49,11 @@ func (r request) page(ctx context.Context, number, size int) (*upstream.Page, er
 
 // fetch returns what upstream sends for the page that upstream itself numbers so, in as many attempts as it takes.
 func (r request) fetch(ctx context.Context, number, size int) (page *upstream.Page, err error) {
+	limited := false
 	err = r.tenant.attempts.Do(ctx, r.attempts, func(ctx context.Context) (err error) {
 		page, err = r.send(ctx, number, size)
+		failure, failed := errors.AsType[*upstream.Error](err)
+		limited = limited || failed && failure.Kind == upstream.KindRateLimited
 		if _, tooLarge := errors.AsType[*upstream.PageSizeError](err); err == nil || tooLarge {
 			r.tenants.prove(r.tenant)
 		}
@@ -59,6 +62,7 @@ func (r request) fetch(ctx context.Context, number, size int) (page *upstream.Pa
 	if err != nil {
 		return nil, err
 	}
+	page.Limited = limited
 	return page, nil
 }
 

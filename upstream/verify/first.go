@@ -19,8 +19,11 @@ import (
 // An empty list shows nothing, nor does a list of one page where upstream serves that page for every number. Then it
 // makes no difference to count from 0, and nothing is kept.
 
-// mostMoves is how many calls may arrive and leave meanwhile. Of more, some may have arrived and left unseen.
-const mostMoves = upstream.ProbeRows - 1
+// mostMoves is how many calls may arrive and leave meanwhile. Of more, some may have arrived and left unseen, so the
+// next try takes larger pages, of mostProbed rows at most.
+func (p *probe) mostMoves() int { return max(upstream.ProbeRows, p.rows) - 1 }
+
+const mostProbed = 8 * upstream.ProbeRows
 
 // errMoved: the list moves too much for the responses to show anything.
 var errMoved = &upstream.Error{
@@ -73,6 +76,8 @@ func (v *Verifier) probeFirst(ctx context.Context, whole Fetcher) (n upstream.Fi
 			rows = max(rows, size.Least)
 		case !errors.Is(err, errMoved):
 			return n, sure, err
+		default:
+			rows = max(rows, min(2*rows, mostProbed))
 		}
 	}
 	return 0, false, errMoved
@@ -267,7 +272,7 @@ func (p *probe) measure() bool {
 			arrived++ // and left, or it is after both
 		}
 	}
-	if arrived+left > mostMoves {
+	if arrived+left > p.mostMoves() {
 		return false
 	}
 	// A long list has all rows of each page, under whichever number.

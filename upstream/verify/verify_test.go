@@ -181,6 +181,23 @@ func TestTheFirstPageOfAMovingList(t *testing.T) {
 	}
 }
 
+// The number of the first page is found out in a list to which calls come with every request: 20 calls per second, and
+// an upstream that takes 350 ms to respond.
+func TestTheFirstPageOfABusyList(t *testing.T) {
+	for _, h := range []habits{{}, {first: 1}, {first: 1, zero: "404"}, {first: 1, zero: "empty"}} {
+		for calls := 1; calls <= 7; calls++ {
+			l := newModelList(h, 200)
+			l.move = func() { l.insert(calls) }
+			v := verify.New(upstream.FirstPageAuto, func() time.Time { return noon })
+			if page, err := v.Page(t.Context(), 0, l.ask, l.ask, 2, 20); err != nil {
+				t.Errorf("%+v, %d calls: %v", h, calls, err)
+			} else if page.Number != 2 || len(page.Rows) != 20 {
+				t.Errorf("%+v, %d calls: %+v", h, calls, page)
+			}
+		}
+	}
+}
+
 // Page 1 is empty where the list itself is, for a moment: that does not show that pages are counted from 0.
 func TestAListThatIsEmptyForAMoment(t *testing.T) {
 	l := newModelList(habits{first: 1}, 3)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,10 +23,18 @@ func (w *walker) interrupt(ctx context.Context, t *report.Table) error {
 		return nil
 	}
 	path := filepath.Join(w.dir, "killed")
-	began := time.Now()
-	kills := 0
+	began, listed := time.Now(), w.rest.IDs()
+	moving, stop := context.WithCancel(ctx)
+	defer stop()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		w.move(moving)
+	}()
+	kills, requests := 0, 0
 	for {
 		killed, err := w.runKilled(ctx, path, kills < w.kills)
+		requests += len(w.rest.Requests())
 		if err != nil {
 			return err
 		}
@@ -35,18 +44,40 @@ func (w *walker) interrupt(ctx context.Context, t *report.Table) error {
 		kills++
 	}
 	took := time.Since(began)
-	lines, twice, lost, err := w.verify(path)
+	stop()
+	<-stopped
+	lines, twice, lost, err := w.verify(path, listed)
 	if err != nil {
 		return err
 	}
-	t.Head("killed and restarted", "kills", "lines", "twice", "lost", "calls per second, with the starts")
+	t.Head("killed and restarted", "kills", "lines", "twice", "lost", "calls per second, with the starts",
+		"upstream requests")
 	t.Row("`query --all`, whole calls", strconv.Itoa(kills), humanize.Comma(int64(lines)),
 		strconv.Itoa(twice), strconv.Itoa(lost),
-		humanize.Comma(int64(float64(lines)/took.Seconds())))
-	if twice+lost > 0 || lines != fake.DefaultCalls {
+		humanize.Comma(int64(float64(lines)/took.Seconds())), strconv.Itoa(requests))
+	if twice+lost > 0 || lines != fake.DefaultCalls && w.comes+w.leave == 0 {
 		return fmt.Errorf("%d lines, %d twice, %d lost", lines, twice, lost)
 	}
 	return nil
+}
+
+// move lets calls arrive and leave, ten times per second, until ctx ends.
+func (w *walker) move(ctx context.Context) {
+	const perSecond = 10
+	ids := w.rest.IDs()
+	for tick := range time.Tick(time.Second / perSecond) {
+		if ctx.Err() != nil {
+			return
+		}
+		part := tick.UnixMilli() / (1000 / perSecond) % perSecond
+		share := func(calls int) int { return (calls*int(part+1))/perSecond - calls*int(part)/perSecond }
+		w.rest.Insert(share(w.comes))
+		for range share(w.leave) {
+			i := w.dice.IntN(len(ids))
+			w.rest.Remove(ids[i])
+			ids = slices.Delete(ids, i, i+1)
+		}
+	}
 }
 
 // runKilled runs the command once, and kills it shortly after one of its upstream requests.
@@ -75,8 +106,8 @@ func (w *walker) runKilled(ctx context.Context, path string, kill bool) (killed 
 	return false, nil
 }
 
-// verify compares a file with the list.
-func (w *walker) verify(path string) (lines, twice, lost int, err error) {
+// verify compares a file with the list: those of the calls that were listed at first, and still are.
+func (w *walker) verify(path string, listed []string) (lines, twice, lost int, err error) {
 	file, err := os.Open(path) //nolint:gosec // in a folder of this program
 	if err != nil {
 		return 0, 0, 0, err
@@ -93,7 +124,7 @@ func (w *walker) verify(path string) (lines, twice, lost int, err error) {
 		}
 	}
 	for _, id := range w.rest.IDs() {
-		if seen[id] == 0 {
+		if seen[id] == 0 && slices.Contains(listed, id) {
 			lost++
 		}
 	}

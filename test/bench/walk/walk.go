@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +46,9 @@ type options struct {
 	rounds  int
 	kills   int
 	latency time.Duration
+
+	concurrency  int // requests in flight: of the second loop over REST, and of `query --all`
+	comes, leave int // calls per second, while walks are killed
 }
 
 func parseOptions(args []string) (*options, error) {
@@ -54,12 +58,17 @@ func parseOptions(args []string) (*options, error) {
 	flags.IntVar(&o.rounds, "rounds", 5, "measurements of each way")
 	flags.IntVar(&o.kills, "kills", 20, "number of times that the last walk is killed")
 	flags.DurationVar(&o.latency, "latency", 0, "additional latency of every upstream response")
+	flags.IntVar(&o.concurrency, "concurrency", 4,
+		"requests in flight of the second loop over REST, and GATEWAY_SCAN_CONCURRENCY")
+	flags.IntVar(&o.comes, "arrive", 0, "calls that arrive per second while walks are killed")
+	flags.IntVar(&o.leave, "leave", 0, "calls that leave per second while walks are killed")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
-	if flags.NArg() > 0 || o.rounds < 1 || o.kills < 0 || o.latency < 0 {
-		return nil, errors.New("-rounds must be at least 1, -kills and -latency must not be negative; " +
-			"no arguments are allowed")
+	if flags.NArg() > 0 || o.rounds < 1 || o.concurrency < 1 ||
+		o.kills < 0 || o.latency < 0 || o.comes < 0 || o.leave < 0 {
+		return nil, errors.New("-rounds and -concurrency must be at least 1, -kills, -latency, -arrive and -leave must " +
+			"not be negative; no arguments are allowed")
 	}
 	return &o, servers.CheckGateway(o.gateway)
 }
@@ -109,7 +118,8 @@ func (w *walker) compare(ctx context.Context, t *report.Table) error {
 		name string
 		run  func(context.Context, string) (measurement, error)
 	}{
-		{fmt.Sprintf("a loop over REST, %d calls per page, unchanged rows", loopPageSize), w.loop},
+		{fmt.Sprintf("a loop over REST, %d calls per page, unchanged rows", loopPageSize), w.loop(1)},
+		{fmt.Sprintf("the same, %d pages at a time", w.concurrency), w.loop(w.concurrency)},
 		{"`query --all --columns " + narrowColumns + "`", w.query("--columns", narrowColumns)},
 		{"`query --all`, whole calls with transcripts", w.query("-d", wholeCall)},
 		{"the same as CSV", w.query("-d", wholeCall, "--format", "csv")},
@@ -128,7 +138,7 @@ func (w *walker) compare(ctx context.Context, t *report.Table) error {
 		}
 	}
 	t.Printf("%s calls, to a file. Medians of %d rounds.\n", humanize.Comma(fake.DefaultCalls), w.rounds)
-	t.Head("all calls", "calls per second", "upstream requests", "peak memory, MiB")
+	t.Head("all calls", "seconds", "calls per second", "upstream requests", "peak memory, MiB")
 	for i, way := range ways {
 		peak := "–"
 		if measured[i][0].peak > 0 {
@@ -136,7 +146,8 @@ func (w *walker) compare(ctx context.Context, t *report.Table) error {
 			peak = report.Decimals(0)(report.Median(peaks) / (1 << 20))
 		}
 		perSecond := figures(measured[i], func(one measurement) float64 { return fake.DefaultCalls / one.took.Seconds() })
-		t.Row(way.name, humanize.Comma(int64(report.Median(perSecond))),
+		t.Row(way.name, report.Decimals(2)(fake.DefaultCalls/report.Median(perSecond)),
+			humanize.Comma(int64(report.Median(perSecond))),
 			strconv.Itoa(measured[i][0].requests), peak)
 	}
 	return nil
@@ -150,37 +161,75 @@ func figures(exports []measurement, figure func(measurement) float64) []float64 
 	return figures
 }
 
-// loop is the program that one writes without the gateway, for a list that never changes.
-func (w *walker) loop(ctx context.Context, path string) (measurement, error) {
-	began := time.Now()
-	file, err := os.Create(path) //nolint:gosec // in a folder of this program
-	if err != nil {
-		return measurement{}, err
-	}
-	defer func() { _ = file.Close() }()
-	out, client := bufio.NewWriter(file), load.NewClient()
-	defer client.CloseIdleConnections()
-	for number := 0; ; number++ {
-		body, err := load.RESTPage(ctx, client, w.rest, number, loopPageSize)
+// loop returns the program that one writes without the gateway, for a list that never changes: it requests so many
+// pages at a time, and writes their rows in the list's order.
+func (w *walker) loop(concurrency int) func(context.Context, string) (measurement, error) {
+	return func(ctx context.Context, path string) (measurement, error) {
+		began := time.Now()
+		file, err := os.Create(path) //nolint:gosec // in a folder of this program
 		if err != nil {
 			return measurement{}, err
 		}
-		var page struct{ Calls []json.RawMessage }
-		if err := json.Unmarshal(body, &page); err != nil {
+		defer func() { _ = file.Close() }()
+		out, client := bufio.NewWriter(file), load.NewClient()
+		defer client.CloseIdleConnections()
+		pages := make(chan func() ([]byte, error), concurrency-1) // and one that is waited for
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		go w.request(ctx, client, pages)
+		for page := range pages {
+			rows, err := writePage(page, out)
+			if err != nil {
+				return measurement{}, err
+			}
+			if rows < loopPageSize {
+				break
+			}
+		}
+		if err := errors.Join(out.Flush(), file.Sync()); err != nil {
 			return measurement{}, err
 		}
-		for _, row := range page.Calls {
-			_, _ = out.Write(row) // Flush returns the error
-			_ = out.WriteByte('\n')
-		}
-		if len(page.Calls) < loopPageSize {
-			break
-		}
+		return measurement{took: time.Since(began)}, nil
 	}
-	if err := errors.Join(out.Flush(), file.Sync()); err != nil {
-		return measurement{}, err
+}
+
+// request requests page after page, as many at a time as the channel has room for, until ctx ends.
+func (w *walker) request(ctx context.Context, client *http.Client, pages chan<- func() ([]byte, error)) {
+	for number := 0; ; number++ {
+		var body []byte
+		var err error
+		done := make(chan struct{})
+		wait := func() ([]byte, error) {
+			<-done
+			return body, err
+		}
+		select {
+		case pages <- wait:
+		case <-ctx.Done():
+			return
+		}
+		go func() {
+			defer close(done)
+			body, err = load.RESTPage(ctx, client, w.rest, number, loopPageSize)
+		}()
 	}
-	return measurement{took: time.Since(began)}, nil
+}
+
+// writePage writes the rows of a page, and returns how many they are.
+func writePage(page func() ([]byte, error), out *bufio.Writer) (rows int, err error) {
+	body, err := page()
+	if err != nil {
+		return 0, err
+	}
+	var content struct{ Calls []json.RawMessage }
+	if err := json.Unmarshal(body, &content); err != nil {
+		return 0, err
+	}
+	for _, row := range content.Calls {
+		_, _ = out.Write(row) // Flush returns the error
+		_ = out.WriteByte('\n')
+	}
+	return len(content.Calls), nil
 }
 
 // query returns a function that runs the command with these flags.
@@ -217,7 +266,8 @@ func (w *walker) command(ctx context.Context, path string, flags ...string) (*ex
 	args := append([]string{"query", "--all", "--out", path}, flags...)
 	cmd := exec.CommandContext(ctx, w.gateway, args...) //nolint:gosec // the caller chooses what is measured
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), servers.IsSetting),
-		"REVOX_API_KEY="+servers.GatewayKey, "REVOX_BASE_URL="+w.rest.URL)
+		"REVOX_API_KEY="+servers.GatewayKey, "REVOX_BASE_URL="+w.rest.URL,
+		"GATEWAY_SCAN_CONCURRENCY="+strconv.Itoa(w.concurrency))
 	log := &bytes.Buffer{}
 	cmd.Stderr = log
 	return cmd, log

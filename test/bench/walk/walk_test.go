@@ -60,7 +60,7 @@ func TestVerify(t *testing.T) {
 			if err := os.WriteFile(path, []byte(strings.Join(test.rows, "\n")), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			lines, twice, lost, err := w.verify(path)
+			lines, twice, lost, err := w.verify(path, rest.IDs())
 			if (err != nil) != test.fails || lines != test.lines || twice != test.twice || lost != test.lost {
 				t.Errorf("%d lines, %d twice, %d lost, error %v", lines, twice, lost, err)
 			}

@@ -1,0 +1,352 @@
+package export
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// Updating a file
+//
+// A complete file has the calls as they were, newest first. An update reads the list from its newest call on, down to
+// where the file has the same calls in the same order, and all calls of the file that were not final have been passed.
+// What was read takes the place of the file's lines down to there; the lines below stay. A call is final once its
+// status is, and it has ended some time ago: until then Revox may still add to it.
+//
+// An update that is interrupted leaves the file as it was, and is short enough to begin again.
+
+// UpdateOptions are the options of an update.
+type UpdateOptions struct {
+	// Changes is the path of a file for what has changed: a line for each call that was added or updated, with the member
+	// "op"; empty writes none.
+	Changes string
+	// Grace is how long ago a call must have ended to be final.
+	Grace time.Duration
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// sameCalls is how many calls in a row must be those of the file, in its order, where an update ends. One would do in a
+// list that grows at its head only; a call that was sorted again can be next to another by chance.
+const sameCalls = 8
+
+// The errors of an update that does not fit the file.
+var (
+	errOtherCalls = errors.New("it has none of the calls that Revox lists, and may be another account's or another " +
+		"query's; remove it to export all calls")
+	errOtherColumns = errors.New("its lines have other columns: give the same, or remove it to export all calls")
+)
+
+// UpdateFile brings a file up to date that WalkFile has written. Without one, or with an unfinished one, it is
+// WalkFile. The lines must be NDJSON with a call's id, status and endedAt.
+func UpdateFile(ctx context.Context, o *Options, path string, u UpdateOptions) error {
+	to, err := target(path)
+	if err != nil {
+		return &UsageError{fmt.Errorf("%s cannot be written: %w", path, err)}
+	}
+	_, missing := os.Stat(to)
+	if _, err := os.Stat(to + ".state"); err == nil || errors.Is(missing, fs.ErrNotExist) {
+		return WalkFile(ctx, o, path)
+	}
+	w, err := newWalk(o)
+	if err != nil {
+		return err
+	}
+	before, err := openLines(to, w, &u)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = before.Close() }()
+	after, err := openFile(path, "", system{lock, (*os.File).Sync}, o.Notify)
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.update(ctx, before, after, &u), after.close())
+}
+
+// update writes the new lines, and gives them the file's name.
+func (w *walk) update(ctx context.Context, before *oldLines, after *file, u *UpdateOptions) error {
+	after.unused = true // until it has the file's name
+	if err := after.part.Truncate(0); err != nil {
+		return err
+	}
+	var changes changes
+	r := renewal{walk: w, before: before, to: after.part, changes: &changes}
+	rest, err := r.read(ctx)
+	if err != nil {
+		return fmt.Errorf("%s stays as it was: %w", after.path, err)
+	}
+	if err := w.at.flaws(); err != nil {
+		return fmt.Errorf("%s stays as it was: %w", after.path, err)
+	}
+	gone := 0
+	for i := range before.ends {
+		switch {
+		case before.seen[i]:
+		case i < rest:
+			gone++
+		default:
+			line, err := before.line(i)
+			if err != nil {
+				return err
+			}
+			if _, err := after.part.Write(line); err != nil {
+				return err
+			}
+		}
+	}
+	if err := after.toDisk(after.part); err != nil {
+		return err
+	}
+	if u.Changes != "" { // first: a run that is interrupted in between finds the same changes again
+		if err := after.replace(u.Changes, changes.text); err != nil {
+			return err
+		}
+	}
+	if err := after.check(); err != nil {
+		return err
+	}
+	if err := os.Rename(after.partPath(), after.path); err != nil {
+		return err
+	}
+	after.unused = false
+	if err := after.syncFolder(); err != nil {
+		return err
+	}
+	w.Notify(fmt.Sprintf("%d calls added, %d updated, %d no longer listed", changes.added, changes.updated, gone))
+	return nil
+}
+
+// renewal is how far an update has come.
+type renewal struct {
+	*walk
+	before  *oldLines
+	to      io.Writer
+	changes *changes
+	met     bool // a call of the file was read
+	rest    int  // the line after that of the last such call
+	same    int  // how many calls in a row are those of the file, in its order
+}
+
+// read reads the list until the file's lines follow, and writes a line for each call. It returns the index of the first
+// line that may follow.
+func (r *renewal) read(ctx context.Context) (rest int, err error) {
+	for {
+		request, err := r.document.at(r.at.Cursor, false)
+		if err != nil {
+			return 0, err
+		}
+		page, err := r.ask(ctx, request)
+		if err != nil {
+			return 0, err
+		}
+		r.at.Problems += len(page.problems)
+		r.at.Twice += r.ids.twice(page.calls)
+		if page.reordered {
+			r.at.Reordered++
+		}
+		if done, err := r.write(page.calls); done || err != nil {
+			return r.rest, err
+		}
+		switch {
+		case !page.more && !r.met && len(r.before.ends) > 0:
+			return 0, errOtherCalls
+		case !page.more:
+			return len(r.before.ends), nil
+		case page.endCursor == "" || page.endCursor == r.at.Cursor:
+			return 0, errors.New("the page has no cursor to continue from; try another --page-size")
+		}
+		r.at.Cursor = page.endCursor
+	}
+}
+
+// write writes the lines of calls, and reports whether the file's follow.
+func (r *renewal) write(calls []jsontext.Value) (done bool, err error) {
+	for i := range calls {
+		line, err := r.rows.lines(calls[i:i+1], false)
+		if err != nil {
+			return false, err
+		}
+		if r.before.names != nil && !slices.Equal(r.before.names, memberNames(line)) {
+			return false, &UsageError{errOtherColumns}
+		}
+		if _, err := r.to.Write(line); err != nil {
+			return false, err
+		}
+		at, known := r.before.find(member(line, r.before.id))
+		if err := r.changes.add(r.before, at, known, line); err != nil {
+			return false, err
+		}
+		switch {
+		case !known:
+			r.same = 0
+			continue
+		case r.met && at == r.rest:
+			r.same++
+		default:
+			r.same = 1
+		}
+		r.met, r.rest, r.before.seen[at] = true, at+1, true
+		if r.rest > r.before.open && (r.same >= sameCalls || r.rest == len(r.before.ends)) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// changes are the lines of the file of changes.
+type changes struct {
+	text           []byte
+	added, updated int
+}
+
+// add adds the line of a call, if it is not that of the file.
+func (c *changes) add(before *oldLines, i int, known bool, line []byte) error {
+	op := "add"
+	if known {
+		old, err := before.line(i)
+		if err != nil {
+			return err
+		}
+		if string(old) == string(line) {
+			return nil
+		}
+		op = "update"
+		c.updated++
+	} else {
+		c.added++
+	}
+	c.text = append(append(append(c.text, `{"op":"`...), op...), '"')
+	if rest := line[1:]; rest[0] != '}' {
+		c.text = append(c.text, ',')
+	}
+	c.text = append(c.text, line[1:]...)
+	return nil
+}
+
+// oldLines are the lines of a complete file.
+type oldLines struct {
+	*os.File
+	names []string // of the members of a line; nil without lines
+	id    string   // the name of a call's id
+	ends  []int64  // of the lines
+	seed  maphash.Seed
+	at    map[uint64]int // the lines by the hash of their id, as in [ids]
+	open  int            // the index of the last line whose call is not final; -1 where all are
+	seen  []bool         // the lines whose calls were read again
+}
+
+// openLines reads the lines of a file.
+func openLines(path string, w *walk, u *UpdateOptions) (*oldLines, error) {
+	names := [3]string{}
+	for i, field := range []string{"id", "status", "endedAt"} {
+		names[i] = w.rows.lineName(w.document.fields, field)
+		if names[i] == "" {
+			return nil, &UsageError{fmt.Errorf("--update needs `%s` in each line: it tells which calls may still change", field)}
+		}
+	}
+	file, err := os.Open(path) //nolint:gosec // the user names it
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if u.Now != nil {
+		now = u.Now()
+	}
+	l := &oldLines{File: file, id: names[0], seed: maphash.MakeSeed(), at: map[uint64]int{}, open: -1}
+	end := int64(0)
+	for reader := bufio.NewReaderSize(file, 1<<20); ; {
+		line, err := reader.ReadBytes('\n')
+		if errors.Is(err, io.EOF) && len(line) == 0 {
+			break
+		}
+		id := member(line, names[0])
+		if err != nil || len(id) == 0 {
+			return nil, errors.Join(&UsageError{fmt.Errorf("%s cannot be updated: its line %d has no `%s`", path,
+				len(l.ends)+1, names[0])}, file.Close())
+		}
+		if l.names == nil {
+			l.names = memberNames(line)
+		}
+		end += int64(len(line))
+		l.at[l.hash(id)] = len(l.ends)
+		if !isFinal(member(line, names[1]), member(line, names[2]), now.Add(-u.Grace)) {
+			l.open = len(l.ends)
+		}
+		l.ends = append(l.ends, end)
+	}
+	l.seen = make([]bool, len(l.ends))
+	return l, nil
+}
+
+// lineName is the name that a field of a call has in a line; empty where no line has it.
+func (r *rows) lineName(fields []*ast.Field, field string) string {
+	for _, f := range fields {
+		if f.Name == field && (len(r.Columns) == 0 || slices.Contains(r.Columns, f.Alias)) {
+			return f.Alias
+		}
+	}
+	return ""
+}
+
+// memberNames are the names of an object's members, in their order.
+func memberNames(object jsontext.Value) (names []string) {
+	d := jsontext.NewDecoder(bytes.NewReader(object), asItCame())
+	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {
+		return nil
+	}
+	for d.PeekKind() == '"' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return nil
+		}
+		names = append(names, name.String())
+		if d.SkipValue() != nil {
+			return nil
+		}
+	}
+	return names
+}
+
+// isFinal reports whether a call no longer changes: its status is final, and it has not ended after the given time.
+func isFinal(status, ended jsontext.Value, after time.Time) bool {
+	if s := string(status); s != `"COMPLETED"` && s != `"ERROR"` {
+		return false
+	}
+	var at *time.Time
+	if err := json.Unmarshal(ended, &at); err != nil {
+		return false
+	}
+	return at == nil || !at.After(after)
+}
+
+func (l *oldLines) hash(id jsontext.Value) uint64 { return maphash.Bytes(l.seed, id) }
+
+// find is the index of the line of a call.
+func (l *oldLines) find(id jsontext.Value) (i int, known bool) {
+	i, known = l.at[l.hash(id)]
+	return i, known
+}
+
+// line is the line with an index.
+func (l *oldLines) line(i int) ([]byte, error) {
+	from := int64(0)
+	if i > 0 {
+		from = l.ends[i-1]
+	}
+	line := make([]byte, l.ends[i]-from)
+	_, err := l.ReadAt(line, from)
+	return line, err
+}
