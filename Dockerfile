@@ -27,6 +27,7 @@ LABEL org.opencontainers.image.title="revox-graphql" \
 ENV GATEWAY_LISTEN=:8080
 EXPOSE 8080
 USER 65532:65532
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["/revox-graphql", "health", "--timeout", "4s"]
 ENTRYPOINT ["/revox-graphql"]
 
 FROM settings AS prebuilt

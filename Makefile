@@ -15,8 +15,14 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # Static, and without paths of the build machine. With an empty version, the binary reports the one that Go recorded.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X revox-graphql/gateway.version=$(VERSION)'
 IMAGE ?= revox-graphql:$(or $(VERSION),latest)
+RELEASE ?= bin/release
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+# The tool of the CycloneDX project for Go modules
+CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 # The first of these programs that works on this machine.
 BUILDER ?= $(firstword $(foreach builder,docker podman buildah,$(shell $(builder) info >/dev/null 2>&1 && echo $(builder))))
+# The shells for which `revox-graphql completion` writes scripts, beside bash itself.
+SHELLS := /usr/share/bash-completion/bash_completion /usr/bin/fish /usr/bin/zsh
 # apt-get as root, directly or by sudo
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
@@ -49,7 +55,7 @@ space := $(subst ,, )
 # A regular expression of whole names.
 names = ^($(subst $(space),|,$(strip $(1))))$$
 
-.PHONY: help run build image explorer test check generated lint packages unit race fuzz deploy acceptance screenshots \
+.PHONY: help run build image release explorer test check generated lint packages unit race fuzz deploy acceptance screenshots \
 	bench stress stress-short mutants clean go-stages
 
 help: ## List these commands.
@@ -61,11 +67,30 @@ run: build ## Build and start the gateway. Without REVOX_API_KEY it serves the d
 build: explorer ## Build bin/revox-graphql.
 	$(GO_BUILD) -o bin/revox-graphql .
 
-# The image is from scratch, so the build pulls nothing. For other machines: make image GOARCH=arm64.
+# The image is from scratch, so the build pulls nothing. For other machines: make image GOARCH=arm64. The format of OCI,
+# which Buildah and Podman write by default, has no health checks.
 image: explorer ## Build the container image $IMAGE.
 	GOOS=linux $(GO_BUILD) -o bin/image/revox-graphql .
 	@test -n '$(BUILDER)' || { echo 'make image needs docker, podman or buildah'; exit 1; }
-	$(BUILDER) build --target prebuilt --platform linux/$$(go env GOARCH) --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
+	BUILDAH_FORMAT=docker $(BUILDER) build --target prebuilt --platform linux/$$(go env GOARCH) --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
+
+# For fewer platforms: make release PLATFORMS=linux/amd64. The same commit and VERSION give the same binaries in any
+# folder, so the build records no state of the repository.
+release: explorer ## Build the binaries of a release with checksums and SBOMs in bin/release. Nothing is published.
+	@test -f $(EXPLORER) || { echo 'make release needs npm, or the binaries would lack GraphiQL'; exit 1; }
+	rm -rf $(RELEASE) && mkdir -p $(RELEASE)
+	@set -e; for platform in $(PLATFORMS); do \
+		export GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
+		binary=$(RELEASE)/revox-graphql_$(VERSION)_$${GOOS}_$$GOARCH; \
+		test $$GOOS != windows || binary=$$binary.exe; \
+		echo "building $$binary"; \
+		$(GO_BUILD) -buildvcs=false -o $$binary .; \
+		GOOS= GOARCH= go run $(CYCLONEDX) bin -json -std -noserial -notimestamp -version $(VERSION) \
+			-output $$binary.cdx.json $$binary; \
+	done
+	cd gateway/explorer && npm sbom --sbom-format=cyclonedx --omit=dev --package-lock-only \
+		> $(abspath $(RELEASE))/revox-graphql_$(VERSION)_graphiql.cdx.json
+	cd $(RELEASE) && sha256sum -- * > SHA256SUMS
 
 # Without npm the binary serves a plain page in place of GraphiQL, and everything else works.
 ifneq ($(shell command -v npm),)
@@ -154,9 +179,10 @@ deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze ## Test the imag
 /usr/bin/systemd-analyze:
 	$(APT) update && $(APT) install -y --no-install-recommends systemd
 
-# The other programs are GraphQL clients, graphql-js, the graphql-http audits, Chromium, Prometheus, HAProxy and nginx.
+# The other programs are GraphQL clients, graphql-js, the graphql-http audits, Chromium, Prometheus, HAProxy, nginx and
+# shells.
 # For more random requests to compare with graphql-js: make acceptance DIFFERENTIAL=100000.
-acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx ## Test the built gateway with other programs.
+acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx $(SHELLS) ## Test the built gateway with other programs.
 	for folder in examples/web test/acceptance test/acceptance/graphql-17; do \
 		(cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
 	cd test/acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
@@ -170,6 +196,9 @@ acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/ng
 
 /usr/sbin/haproxy:
 	$(APT) update && $(APT) install -y --no-install-recommends haproxy
+
+$(SHELLS) &:
+	$(APT) update && $(APT) install -y --no-install-recommends bash-completion fish zsh
 
 screenshots: build $(CHROMIUM) ## Take screenshots of GraphiQL and the example page, also the one in the README.
 	for folder in examples/web test/acceptance; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done

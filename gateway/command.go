@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,13 +27,13 @@ const (
 
 const rootHelp = `A GraphQL gateway over the calls of Revox.
 
-REVOX_API_KEY, in the environment only, is the key that goes to Revox. Without it, and without --credentials=forward,
-the gateway serves made-up demo calls.`
+REVOX_API_KEY, in the environment only, is the key that goes to Revox; --api-key-file names a file that holds it.
+Without a key, and without --credentials=forward, the gateway serves made-up demo calls.`
 
 const queryHelp = `Answer a query, or write all calls to a file, without serving anything.
 
-The command executes queries as the gateway does, with the same settings and REVOX_API_KEY as the only key. Without a
-key it uses the made-up calls of the demo.
+The command executes queries as the gateway does, with the same settings and the gateway's own key. Without a key it
+uses the made-up calls of the demo. With --url it asks a gateway that runs already, and has no settings of its own.
 
 A column is a path such as structuredOutput.address.city. A key that contains a dot takes precedence:
 structuredOutput.a.b is the key "a.b", and where a call has no such key it is the key "b" of the object "a".
@@ -44,12 +45,15 @@ which the command prints, or a list that it could not read to its end.`
 
 const queryExamples = `  revox-graphql query -d '{ calls(first: 3) { nodes { id status } } }'
   revox-graphql query --all --columns id,status,startedAt --format csv --out calls.csv
-  revox-graphql query --all calls.graphql --var 'statuses=["COMPLETED"]' | jq .id`
+  revox-graphql query --all --format table --since 2026-11-25
+  revox-graphql query --all calls.graphql --var 'statuses=["COMPLETED"]' | jq .id
+  GATEWAY_TOKEN=… revox-graphql query --url https://gateway.example/graphql --all --out calls.ndjson`
 
 // commandLine is the parser of one command line. What the commands do is up to the program.
 type commandLine struct {
 	args    []string
 	getenv  func(string) string
+	stderr  io.Writer
 	check   bool // only the settings
 	version bool
 	query   queryOptions
@@ -71,8 +75,13 @@ type queryOptions struct {
 	Format    string
 	Columns   []string
 	Header    bool
+	BOM       bool
 	Out       string
 	After     string
+	Since     string
+	since     time.Time // what Since says
+	URL       string    // of the gateway that is asked; "" to execute the query here
+	Token     string
 	Update    bool
 	Changes   string
 	Grace     time.Duration
@@ -84,7 +93,7 @@ type queryOptions struct {
 // newCommand returns the program's command with its subcommands. Cobra adds `completion`.
 func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 	root := &cobra.Command{
-		Use: programName, Long: rootHelp, RunE: func(c *cobra.Command, _ []string) error { return l.serve(c) },
+		Use: programName + " [COMMAND]", Long: rootHelp, RunE: func(c *cobra.Command, _ []string) error { return l.serve(c) },
 	}
 	serve := &cobra.Command{
 		Use: "serve", Short: "Serve GraphQL over HTTP. This is the default command.", Args: cobra.NoArgs, RunE: root.RunE,
@@ -97,9 +106,12 @@ func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 		Use: "version", Short: "Show the version.", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return l.showVersion(c) },
 	}
-	root.AddCommand(serve, query, version)
-	root.SetHelpCommand(l.helpCommand(root))
-	root.InitDefaultCompletionCmd()
+	demo, health := l.demoCommand(), l.healthCommand()
+	root.AddCommand(serve, query, demo, health, version)
+	help := l.helpCommand(root)
+	root.SetHelpCommand(help)
+	root.SetOut(stdout)
+	root.InitDefaultCompletionCmd() // its commands write to what is set by now
 	completion, _, err := root.Find([]string{"completion"})
 	if err != nil {
 		panic(err)
@@ -108,28 +120,44 @@ func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 		l.parsed = true
 		return c.Help()
 	}
-	flags := root.PersistentFlags()
-	config.Register(flags)
-	for flag, names := range config.Choices() {
-		complete := cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)
-		if err := root.RegisterFlagCompletionFunc(flag, complete); err != nil {
-			panic(err) // the flag exists, and has none yet
-		}
+	for _, c := range []*cobra.Command{root, serve, query} {
+		l.addSettings(c)
 	}
-	flags.BoolVar(&l.check, "check", false, "Check the settings and exit.")
-	flags.BoolVar(&l.version, "version", false, "Show the version.")
+	root.PersistentFlags().BoolVarP(&l.version, "version", "v", false, "Show the version.")
 	l.query.register(query.Flags())
-	for _, c := range []*cobra.Command{root, serve, query, version} {
+	offer(query, "format", formats())
+	for _, c := range []*cobra.Command{root, serve, query, demo, health, version} {
 		c.SilenceErrors, c.SilenceUsage = true, true
-		c.Flags().BoolP("help", "h", false, "Show this help.")
 		c.Flags().SortFlags, c.PersistentFlags().SortFlags = false, false
 		c.FParseErrWhitelist.UnknownFlags = true // badFlags finds them all, and not the first alone
 	}
+	for _, c := range append([]*cobra.Command{root, help}, root.Commands()...) {
+		c.Flags().BoolP("help", "h", false, "Show this help.")
+	}
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { writeHelp(c, stdout) })
-	root.SetOut(stdout)
 	root.SetErr(io.Discard)
 	root.SetArgs(l.args)
 	return root
+}
+
+// addSettings gives a command the flags of its settings.
+func (l *commandLine) addSettings(c *cobra.Command) {
+	flags := c.Flags()
+	config.Register(flags, c.Name() == queryName)
+	for flag, names := range config.Choices() {
+		if flags.Lookup(flag) != nil {
+			offer(c, flag, names)
+		}
+	}
+	flags.BoolVar(&l.check, "check", false, "Check the settings and exit.")
+}
+
+// offer lets shells complete the value of a flag, which is one of these names.
+func offer(c *cobra.Command, flag string, names []string) {
+	complete := cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)
+	if err := c.RegisterFlagCompletionFunc(flag, complete); err != nil {
+		panic(err) // the flag exists, and has none yet
+	}
 }
 
 func (q *queryOptions) register(flags *pflag.FlagSet) {
@@ -141,16 +169,25 @@ func (q *queryOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&q.Operation, "operation", "", "The `NAME` of the operation to execute, if the document has several.")
 	flags.BoolVar(&q.Pretty, "pretty", false, "Indent the response, as a terminal always shows it.")
 	flags.BoolVar(&q.All, "all", false, "Read the document's list of calls to its end, and write a line for each call.")
+	flags.StringVar(&q.URL, "url", "", "Ask the gateway whose GraphQL endpoint is at this `ADDRESS`, such as "+
+		"http://127.0.0.1:8080/graphql, in place of executing the query here.")
+	flags.StringVar(&q.Token, "token", "", "With --url: the bearer `TOKEN` for that gateway. Other users of this machine "+
+		"can read a command line, but not the environment. ($"+tokenVariable+")")
 	flags.StringVar(&q.Format, "format", string(export.NDJSON),
-		"With --all: `FORMAT` of the lines, ndjson (one JSON object per line) or csv.")
+		"With --all: `FORMAT` of the lines, ndjson (one JSON object per line), csv, or table (for people: cuts long texts).")
 	flags.StringArrayVar(&q.Columns, "columns", nil,
 		"With --all: the `PATHS` to write, separated by commas, like id,startedAt,structuredOutput.nps,"+
 			"transcript.0.content. Default: all that the document selects.")
-	toggle(flags, &q.Header, "header", "With --format=csv: begin with the names of the columns.")
+	toggle(flags, &q.Header, "header", "With --format=csv or table: begin with the names of the columns.")
+	flags.BoolVar(&q.BOM, "bom", false, "With --format=csv: begin with a byte order mark, without which Excel does not "+
+		"recognize UTF-8.")
 	flags.StringVar(&q.Out, "out", "",
 		"With --all: write to `FILE`, which gets its name once it is complete. An unfinished file is resumed. - is "+
 			"standard output.")
 	flags.StringVar(&q.After, "after", "", "With --all: begin after this `CURSOR`.")
+	flags.StringVar(&q.Since, "since", "", "With --all: leave out calls that started before `TIME`, such as 2026-11-25 "+
+		"(UTC) or 2026-11-25T08:00:00+01:00. Calls that have not started are written. The walk ends with the page on which "+
+		"the last 100 of the calls that have started did so before TIME.")
 	flags.BoolVar(&q.Update, "update", false,
 		"With --all and --out: bring FILE up to date, which an earlier run has written as NDJSON with id, status and "+
 			"endedAt. Only new calls are read, and those that were not final.")
@@ -205,12 +242,30 @@ func (l *commandLine) answer(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		l.query.File = args[0]
 	}
-	s, err := config.Load(c.Flags(), l.getenv, true)
+	s, err := l.querySettings(c)
 	if err = errors.Join(l.badFlags(c), err, emptyValues(c, args), l.query.validate()); err != nil {
 		return err
 	}
 	l.parsed = true
 	return l.do(c.Context(), s, l.check, &l.query)
+}
+
+// tokenVariable is the environment variable with the token for another gateway.
+const tokenVariable = "GATEWAY_TOKEN"
+
+// querySettings are those of a query that is executed here. Another gateway has its own.
+func (l *commandLine) querySettings(c *cobra.Command) (*config.Settings, error) {
+	if l.query.URL == "" {
+		return config.Load(c.Flags(), l.getenv, true)
+	}
+	var errs []error
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if config.Registered(f) || f.Name == "check" {
+			errs = append(errs, fmt.Errorf("--%s does not go with --url: that gateway has its own settings", f.Name))
+		}
+	})
+	l.query.Token = cmp.Or(l.query.Token, l.getenv(tokenVariable))
+	return &config.Settings{}, errors.Join(errs...)
 }
 
 // helpCommand is Cobra's, except that an unknown command is an error.
@@ -255,6 +310,8 @@ func (l *commandLine) badFlags(c *cobra.Command) error {
 			flag, hasValue = c.Flags().ShorthandLookup(name[1:2]), hasValue || len(name) > 2
 		}
 		switch {
+		case flag == nil && config.IsSetting(strings.TrimLeft(name, "-")):
+			errs = append(errs, fmt.Errorf("%s does not go with %s", name, c.Name()))
 		case flag == nil && name != "-h" && name != "--help":
 			errs = append(errs, unknownFlag(name, names))
 		case flag == nil || flag.NoOptDefVal != "" || hasValue:
@@ -264,11 +321,6 @@ func (l *commandLine) badFlags(c *cobra.Command) error {
 			i++ // its value
 		}
 	}
-	c.Flags().Visit(func(f *pflag.Flag) {
-		if setting, query := config.QueryFlag(f.Name); setting && !query && c.Name() == queryName {
-			errs = append(errs, fmt.Errorf("--%s does not go with %s", f.Name, queryName))
-		}
-	})
 	return errors.Join(errs...)
 }
 
@@ -303,6 +355,21 @@ func (q *queryOptions) validate() error {
 			errs = append(errs, errors.New(text))
 		}
 	}
+	reject(q.File != "" && q.Document != "", "give the document either as a file or by --document")
+	reject(!q.All && q.File == "" && q.Document == "",
+		"give a document: a file, - for standard input, or --document; or read all calls with --all")
+	reject(q.File == "-" && q.Variables == "-", "the document and the variables cannot both be standard input")
+	reject(q.Token != "" && q.URL == "", "--token requires --url")
+	reject(q.All && q.Pretty, "--pretty does not go with --all")
+	reject(q.PageSize < 1, fmt.Sprintf("--page-size must be at least 1, and is %d", q.PageSize))
+	reject(q.MaxWait < 0, "--max-wait must not be negative")
+	q.validateExport(reject)
+	q.validateUpdate(reject)
+	return errors.Join(errs...)
+}
+
+// validateExport rejects what does not go with --all, or not together there.
+func (q *queryOptions) validateExport(reject func(bad bool, text string)) {
 	var columns []string
 	for _, list := range q.Columns {
 		names := export.SplitColumns(list)
@@ -313,24 +380,44 @@ func (q *queryOptions) validate() error {
 	if q.Out == "-" {
 		q.Out = "" // standard output
 	}
-	exporting := q.Format != string(export.NDJSON) || len(q.Columns) > 0 || q.Out != "" || q.After != ""
-	reject(q.File != "" && q.Document != "", "give the document either as a file or by --document")
-	reject(!q.All && q.File == "" && q.Document == "",
-		"give a document: a file, - for standard input, or --document; or read all calls with --all")
-	reject(q.File == "-" && q.Variables == "-", "the document and the variables cannot both be standard input")
-	reject(!slices.Contains([]string{string(export.NDJSON), string(export.CSV)}, q.Format),
-		fmt.Sprintf("--format must be one of ndjson, csv, and is %q", q.Format))
-	reject(!q.All && exporting, "--format, --columns, --out and --after require --all")
-	reject(q.All && q.Pretty, "--pretty does not go with --all")
+	exporting := q.Format != string(export.NDJSON) || len(q.Columns) > 0 || q.Out != "" || q.After != "" ||
+		q.Since != "" || q.BOM
+	reject(!slices.Contains(formats(), q.Format),
+		fmt.Sprintf("--format must be one of %s, and is %q", strings.Join(formats(), ", "), q.Format))
+	reject(!q.All && exporting, "--format, --columns, --bom, --out, --after and --since require --all")
+	reject(q.BOM && q.Format != string(export.CSV), "--bom goes with --format=csv only")
+	reject(q.Out != "" && q.Format == string(export.Table), "--format=table goes to standard output, not to --out")
+	if q.Since != "" {
+		var ok bool
+		q.since, ok = parseTime(q.Since)
+		reject(!ok, fmt.Sprintf("--since must be like 2026-11-25 or 2026-11-25T08:00:00Z, and is %q", q.Since))
+	}
 	reject(q.Out != "" && q.After != "", "--after does not go with --out, which knows where to resume")
+}
+
+// validateUpdate rejects what does not go with --update.
+func (q *queryOptions) validateUpdate(reject func(bad bool, text string)) {
 	reject(q.Update && q.Out == "", "--update requires --all and --out FILE")
 	reject(q.Update && q.Format != string(export.NDJSON), "--update requires --format ndjson")
+	reject(q.Update && q.Since != "", "--since does not go with --update, which would leave out calls of the file")
 	reject(!q.Update && q.Changes != "", "--changes requires --update")
 	reject(q.Changes != "" && q.Changes == q.Out, "--changes and --out name the same file")
 	reject(q.Grace < 0, "--grace must not be negative")
-	reject(q.PageSize < 1, fmt.Sprintf("--page-size must be at least 1, and is %d", q.PageSize))
-	reject(q.MaxWait < 0, "--max-wait must not be negative")
-	return errors.Join(errs...)
+}
+
+// formats are the values of --format.
+func formats() []string {
+	return []string{string(export.NDJSON), string(export.CSV), string(export.Table)}
+}
+
+// parseTime reads a time, or a date, which begins at midnight UTC.
+func parseTime(text string) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // defaultWidth is the width of the help, in columns, where it is not on a terminal.
@@ -346,13 +433,12 @@ func writeHelp(c *cobra.Command, w io.Writer) {
 	}
 	own, settings := pflag.NewFlagSet("", pflag.ContinueOnError), pflag.NewFlagSet("", pflag.ContinueOnError)
 	own.SortFlags, settings.SortFlags = false, false
+	_ = c.InheritedFlags() // adds them to Flags
 	c.Flags().VisitAll(func(f *pflag.Flag) {
-		setting, query := config.QueryFlag(f.Name)
-		switch {
-		case !setting:
-			own.AddFlag(f)
-		case query || c.Name() != queryName:
+		if config.Registered(f) {
 			settings.AddFlag(f)
+		} else {
+			own.AddFlag(f)
 		}
 	})
 	var b strings.Builder

@@ -117,7 +117,7 @@ func newEngine(
 		MaxUpstreamRequests: s.UpstreamMaxRequests,
 		NoCacheInterval:     refreshInterval,
 		Authenticate: auth.New(auth.Options{
-			Credential: s.APIKey, Forward: forward, Tokens: s.Tokens, File: s.TokenList, Log: log,
+			Key: s.Key, Forward: forward, Tokens: s.Tokens, File: s.TokenList, Log: log,
 		}),
 		Introspection: s.Introspection,
 		Demo:          s.Demo,

@@ -145,6 +145,65 @@ func TestSlashAfterGraphQL(t *testing.T) {
 	}
 }
 
+// A browser that opens the endpoint, or the place where other servers have GraphiQL, is led to the page, also where a
+// proxy serves the gateway below a path. All other requests are as they were.
+func TestBrowsersAreLedToThePage(t *testing.T) {
+	p := start(t, nil)
+	const chrome = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+	const firefox = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	const agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+	for _, test := range []struct {
+		method, path, accept string
+		status               int
+		location             string
+	}{
+		{http.MethodGet, "graphql", chrome, 302, "./"},
+		{http.MethodGet, "graphql", firefox, 302, "./"},
+		{http.MethodGet, "graphql/", chrome, 302, "../"},
+		{http.MethodGet, "graphql", "text/html", 302, "./"},
+		{http.MethodGet, "graphiql", chrome, 302, "./"},
+		{http.MethodGet, "graphiql/", chrome, 302, "../"},
+		{http.MethodGet, "graphiql", "", 302, "./"},
+		{http.MethodHead, "graphiql", "", 302, "./"},
+		{http.MethodPost, "graphiql", chrome, 405, ""},
+		{http.MethodGet, "graphiql/x", chrome, 404, ""},
+		{http.MethodGet, "graphql?query={__typename}", chrome, 200, ""},
+		{http.MethodGet, "graphql/?query={__typename}", chrome, 200, ""},
+		{http.MethodGet, "graphql", "", 400, ""},
+		{http.MethodGet, "graphql", "*/*", 400, ""},
+		{http.MethodGet, "graphql", "application/json, text/html", 400, ""},
+		{http.MethodGet, "graphql", "text/html;q=0.5, application/graphql-response+json", 400, ""},
+		{http.MethodPost, "graphql", chrome, 415, ""},
+		{http.MethodPut, "graphql", chrome, 405, ""},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), test.method, p.url+test.path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{"Accept": {test.accept}, "User-Agent": {agent}, "Sec-Fetch-Site": {"none"}}
+		resp, err := http.DefaultTransport.RoundTrip(req) // a client would follow
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != test.status || resp.Header.Get("Location") != test.location {
+			t.Errorf("%s /%s %s: %d, %q, %s", test.method, test.path, test.accept, resp.StatusCode,
+				resp.Header.Get("Location"), body)
+		}
+		if resp.StatusCode == http.StatusFound && resp.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("/%s may be cached", test.path)
+		}
+	}
+	p.stop()
+	if err := <-p.stopped; err != nil {
+		t.Error(err)
+	}
+	if lines := strings.Count(p.log.String(), "msg=request "); lines != 8 {
+		t.Errorf("%d requests are logged, and only redirects must not be", lines)
+	}
+}
+
 // A client that opens a WebSocket gets an error that says what the gateway supports, also without a token. The gateway
 // ignores other upgrades.
 func TestUpgrades(t *testing.T) {

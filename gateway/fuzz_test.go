@@ -119,6 +119,8 @@ func checkAnswer(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
 			t.Errorf("%d has a body: %s", w.Code, text)
 		}
 		return
+	case w.Code == http.StatusFound && r.Method == http.MethodGet && r.URL.RawQuery == "": // a browser
+		return
 	case w.Header().Get("Content-Encoding") != "": // what it has inside is tested elsewhere
 		return
 	case w.Code == http.StatusInternalServerError || strings.Contains(text, "INTERNAL_SERVER_ERROR"):

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,11 +20,14 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"golang.org/x/term"
 
+	"revox-graphql/gateway/auth"
 	"revox-graphql/gateway/config"
 	"revox-graphql/gateway/export"
+	"revox-graphql/gateway/remote"
 	"revox-graphql/graph/generated"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/internal/middleware"
+	"revox-graphql/upstream"
 )
 
 // queryCacheBytes is the page cache of one query or one walk, which never reads a page again: a few pages of the
@@ -36,7 +40,17 @@ var errResponse = errors.New("the response has errors")
 // demoSource is the source of made-up calls.
 const demoSource = "demo"
 
-// run is the command: it executes requests with the engine that would serve, in this process and without a listener.
+// source is what executes the requests of a query.
+type source struct {
+	ask func(ctx context.Context, request []byte) ([]byte, error)
+	// name tells the list and its reader apart from others: [demoSource] for made-up calls.
+	name string
+	// pageSize is the largest page; 0 if that is unknown.
+	pageSize int
+	close    func()
+}
+
+// run is the command.
 func (q *queryOptions) run(ctx context.Context, s *config.Settings, stdout, stderr io.Writer) error {
 	schema, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphqls", Input: generated.SDL()})
 	if err != nil {
@@ -46,41 +60,30 @@ func (q *queryOptions) run(ctx context.Context, s *config.Settings, stdout, stde
 	if err != nil {
 		return &export.UsageError{Err: err}
 	}
-	s.CacheBytes, s.ResponseBytes = queryCacheBytes, 0
-	source := s.BaseURL.Redacted() + " " + s.APIKey.Fingerprint("export")
-	if s.Demo {
-		source = demoSource
-		_, _ = fmt.Fprintln(stderr, "revox-graphql: these are made-up demo calls: set REVOX_API_KEY to see your own")
-		stopDemo, err := startDemo(ctx, s, slog.Default())
-		if err != nil {
-			return err
-		}
-		defer stopDemo()
-	}
-	var walk *pagination.Walk
-	if q.All {
-		walk = pagination.NewWalk(!q.Update) // an update mostly ends with the first page
-		defer walk.Close()
-	}
 	terminal := newTerminal(stderr)
-	engine, err := newEngine(
-		s,
-		nil,
-		prometheus.NewRegistry(),
-		nil,
-		walk,
-		slog.New(slog.NewTextHandler(terminal, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	)
+	var from *source
+	if q.URL != "" {
+		from, err = q.remote(ctx)
+	} else {
+		from, err = q.engine(ctx, s, terminal)
+	}
 	if err != nil {
 		return err
 	}
-	defer engine.stop()
-	ask := inMemory(middleware.RequestID(engine.graphQL))
+	defer from.close()
+	switch {
+	case from.name != demoSource:
+	case q.URL != "":
+		_, _ = fmt.Fprintln(terminal, "revox-graphql: that gateway serves made-up demo calls")
+	default:
+		_, _ = fmt.Fprintln(terminal, "revox-graphql: these are made-up demo calls: set REVOX_API_KEY to see your own")
+	}
 	if !q.All {
-		err = execute(ctx, ask, request, q.Pretty || isTerminal(stdout), stdout)
+		err = execute(ctx, from.ask, request, q.Pretty || isTerminal(stdout), stdout)
 	} else {
 		err = q.walk(ctx, &export.Options{
-			Ask: ask, Schema: schema, Request: *request, Source: source, PageSize: min(q.PageSize, s.MaxPageSize),
+			Ask: from.ask, Schema: schema, Request: *request, Source: from.name,
+			PageSize: min(q.PageSize, cmp.Or(from.pageSize, q.PageSize)),
 		}, terminal, stdout)
 	}
 	if output, ok := stdout.(io.Closer); ok { // some file systems report a full disk only then
@@ -89,10 +92,86 @@ func (q *queryOptions) run(ctx context.Context, s *config.Settings, stdout, stde
 	return err
 }
 
+// engine returns the engine that would serve, in this process and without a listener.
+func (q *queryOptions) engine(ctx context.Context, s *config.Settings, log io.Writer) (*source, error) {
+	s.CacheBytes, s.ResponseBytes = queryCacheBytes, 0
+	stopDemo := func() {}
+	if s.Demo {
+		var err error
+		if stopDemo, err = startDemo(ctx, s, slog.Default()); err != nil {
+			return nil, err
+		}
+	}
+	var walk *pagination.Walk // nil: a single request
+	if q.All {
+		walk = pagination.NewWalk(!q.Update) // an update mostly ends with the first page
+	}
+	engine, err := newEngine(
+		s,
+		nil,
+		prometheus.NewRegistry(),
+		nil,
+		walk,
+		slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	)
+	stop := func() {
+		walk.Close()
+		stopDemo()
+	}
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	from := &source{
+		ask:  inMemory(middleware.RequestID(engine.graphQL)),
+		name: s.BaseURL.Redacted() + " " + s.Key.Current(slog.Default()).Fingerprint("export"), pageSize: s.MaxPageSize,
+		close: func() {
+			engine.stop()
+			stop()
+		},
+	}
+	if s.Demo {
+		from.name = demoSource
+	}
+	return from, nil
+}
+
+// remote returns a gateway that runs already. A walk asks it first whether its calls are made up.
+func (q *queryOptions) remote(ctx context.Context) (*source, error) {
+	if q.Token != "" {
+		if err := auth.CheckToken(q.Token); err != nil {
+			return nil, &export.UsageError{Err: fmt.Errorf("--token (%s) %w", tokenVariable, err)}
+		}
+	}
+	gateway, err := remote.New(q.URL, q.Token)
+	if err != nil {
+		return nil, &export.UsageError{Err: fmt.Errorf("--url %w", err)}
+	}
+	from := &source{
+		ask: gateway.Ask, name: gateway.String() + " " + upstream.NewCredential(q.Token).Fingerprint("export"),
+		close: func() {},
+	}
+	if q.All {
+		demo, err := gateway.Demo(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if demo {
+			from.name = demoSource
+		}
+	}
+	return from, nil
+}
+
+// tableColumns are the columns of a table where neither a document nor --columns names any: those that fit a screen.
+func tableColumns() []string {
+	return []string{"id", "status", "result", "startedAt", "durationSeconds", "phoneNumber"}
+}
+
 // walk writes all calls to standard output or to a file.
 func (q *queryOptions) walk(ctx context.Context, o *export.Options, terminal *terminal, stdout io.Writer) error {
-	o.MaxWait, o.After = q.MaxWait, q.After
-	o.Rows = export.RowOptions{Format: export.Format(q.Format), Columns: q.Columns, Header: q.Header}
+	o.MaxWait, o.After, o.Since = q.MaxWait, q.After, q.since
+	o.Rows = export.RowOptions{Format: export.Format(q.Format), Columns: q.Columns, Header: q.Header, BOM: q.BOM}
 	o.Notify = func(line string) { _, _ = fmt.Fprintln(terminal, "revox-graphql:", line) }
 	info, err := os.Stat(q.Out)
 	if q.Update {
@@ -110,7 +189,7 @@ func (q *queryOptions) walk(ctx context.Context, o *export.Options, terminal *te
 		return &export.UsageError{Err: fmt.Errorf("--out %s is a directory: name a file in it", q.Out)}
 	case err == nil && info.Mode().IsRegular() && info.Size() > 0 && o.Source == demoSource:
 		return &export.UsageError{Err: fmt.Errorf("--out %s exists, and made-up demo calls would replace it: "+
-			"set REVOX_API_KEY to write your own, or remove the file", q.Out)}
+			"write your own calls, or remove the file", q.Out)}
 	case err == nil && !info.Mode().IsRegular(): // a walk to a pipe or a device cannot be resumed
 		device, err := os.OpenFile(q.Out, os.O_WRONLY, 0)
 		if err != nil {
@@ -159,8 +238,15 @@ func (q *queryOptions) request(schema *ast.Schema, stdin io.Reader) (*export.Req
 		if !q.All || q.File != "" || q.Document != "" {
 			return nil, errors.New("the document is empty")
 		}
+		if q.Format == string(export.Table) && len(q.Columns) == 0 {
+			q.Columns = tableColumns()
+		}
+		var needed []string
+		if q.Since != "" {
+			needed = append(needed, "startedAt")
+		}
 		var err error
-		if r.Query, err = export.Compose(schema, q.Columns); err != nil {
+		if r.Query, err = export.Compose(schema, q.Columns, needed...); err != nil {
 			return nil, err
 		}
 	}

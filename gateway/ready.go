@@ -18,7 +18,7 @@ type readiness struct {
 	draining   *atomic.Bool
 	failing    func(upstream.Tenant) bool
 	client     upstream.Lister
-	credential upstream.Credential
+	credential func() upstream.Credential
 	forward    bool // then upstream fails for some credentials, which says nothing about this gateway
 }
 
@@ -30,7 +30,7 @@ func (ready *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case ready.draining.Load():
 		http.Error(w, "stopping", http.StatusServiceUnavailable)
-	case !ready.forward && ready.failing(ready.credential.Tenant()) && !ready.recovers(r.Context()):
+	case !ready.forward && ready.failing(ready.credential().Tenant()) && !ready.recovers(r.Context()):
 		http.Error(w, "upstream keeps failing", http.StatusServiceUnavailable)
 	default:
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -44,8 +44,9 @@ func (ready *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (ready *readiness) recovers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
 	defer cancel()
+	credential := ready.credential()
 	_, _ = ready.client.ListCalls(ctx, upstream.ListCallsOptions{
-		List: upstream.List{Credential: ready.credential}, PageSize: 1,
+		List: upstream.List{Credential: credential}, PageSize: 1,
 	})
-	return !ready.failing(ready.credential.Tenant())
+	return !ready.failing(credential.Tenant())
 }

@@ -16,6 +16,7 @@ import (
 	"revox-graphql/graph/generated"
 	"revox-graphql/internal/memory"
 	"revox-graphql/internal/middleware"
+	"revox-graphql/upstream"
 )
 
 // routes wires the engine, the middleware in front of it, and the explorer, and registers their metrics. stop ends
@@ -40,11 +41,14 @@ func routes(
 	graphQL := traces.Handler(requests.Wrap(guard(cors(middleware.CrossSite(s.CORSOrigins, engine.graphQL)))))
 	ready := &readiness{
 		draining: draining, failing: engine.client.BreakerOpen, client: engine.client,
-		credential: s.APIKey, forward: s.Forward,
+		credential: func() upstream.Credential { return s.Key.Current(log) }, forward: s.Forward,
 	}
 	mux, pages := http.NewServeMux(), guard(explorer.Handler())
-	mux.Handle(middleware.GraphQL, graphQL)
-	mux.Handle(middleware.GraphQL+"/{$}", graphQL) // redirecting would lose clients that do not follow a POST
+	endpoint := explorer.Browsers(graphQL)
+	mux.Handle(middleware.GraphQL, endpoint)
+	mux.Handle(middleware.GraphQL+"/{$}", endpoint) // redirecting would lose clients that do not follow a POST
+	mux.Handle("/graphiql", middleware.ReadOnly(guard(explorer.Redirect())))
+	mux.Handle("/graphiql/{$}", middleware.ReadOnly(guard(explorer.Redirect())))
 	mux.Handle("/schema.graphqls", guard(cors(middleware.ReadOnly(text(generated.SDL())))))
 	mux.Handle("/healthz", middleware.ReadOnly(probed(text("ok\n"))))
 	mux.Handle("/readyz", middleware.ReadOnly(probed(ready)))

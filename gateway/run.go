@@ -26,9 +26,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"revox-graphql/gateway/config"
+	"revox-graphql/gateway/demo"
 	"revox-graphql/gateway/export"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/internal/logqueue"
+	"revox-graphql/upstream/fake"
 )
 
 // version may be set by the linker: -ldflags "-X revox-graphql/gateway.version=v1.2.3". Else it is the version that Go
@@ -97,7 +99,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		getenv: func(name string) string { return variables[name] }, unknown: config.UnknownVariables(environ),
 		stdout: stdout, stderr: stderr,
 	}
-	line := &commandLine{args: args, getenv: p.getenv, do: p.do}
+	line := &commandLine{args: args, getenv: p.getenv, stderr: stderr, do: p.do}
 	err := line.newCommand(stdout).ExecuteContext(ctx)
 	if err != nil && !line.parsed {
 		return &export.UsageError{Err: err}
@@ -120,7 +122,9 @@ func (p *invocation) do(ctx context.Context, s *config.Settings, check bool, q *
 		p.warn(log)
 		return checkSettings(s, p.stdout, log)
 	case q != nil:
-		p.warn(log)
+		if q.URL == "" {
+			p.warn(log)
+		}
 		return q.run(ctx, s, p.stdout, p.stderr)
 	default:
 		return p.serve(ctx, s, log)
@@ -200,6 +204,18 @@ func (p *invocation) serve(ctx context.Context, s *config.Settings, written *slo
 	bounds.watch(server)
 	countConnections(server, budget)
 	return serve(ctx, server, bounds.listen(listener), &draining, s.DrainDelay, log)
+}
+
+// startDemo serves the demo on a loopback port, and makes it the upstream: requests reach it over HTTP, like Revox.
+func startDemo(ctx context.Context, s *config.Settings, log *slog.Logger) (stop func(), err error) {
+	server, err := demo.Start(ctx, "127.0.0.1:0", &demo.Options{
+		Calls: fake.DefaultCalls, ArrivingPerMinute: s.DemoCallsPerMinute, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.BaseURL = server.URL
+	return server.Close, nil
 }
 
 // checkSettings builds the parts, which reads the trusted documents, and starts none of them.

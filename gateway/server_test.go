@@ -52,14 +52,20 @@ var listening = regexp.MustCompile(`msg"?[=:]"?listening"?[ ,]"?url"?[=:]"?([^" 
 // start runs the program on a free port with an environment, and waits for the line with its address.
 func start(t *testing.T, env map[string]string) *program {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+	var args []string
+	if env["GATEWAY_LISTEN"] == "" {
+		args = []string{"--listen", "127.0.0.1:0"}
+	}
+	return startCommand(t.Context(), t, env, args...)
+}
+
+// startCommand runs a command that serves, and waits for the line with its address.
+func startCommand(ctx context.Context, t *testing.T, env map[string]string, args ...string) *program {
+	t.Helper()
+	ctx, cancel := context.WithCancel(ctx)
 	p := &program{stop: cancel, stopped: make(chan error, 1), log: &lockedBuffer{}}
 	reader, writer := io.Pipe()
 	go func() {
-		args := []string{"--listen", "127.0.0.1:0"}
-		if env["GATEWAY_LISTEN"] != "" {
-			args = nil
-		}
 		err := run(ctx, args, environ(env), io.Discard, io.MultiWriter(p.log, writer))
 		_ = writer.CloseWithError(io.EOF)
 		p.stopped <- err

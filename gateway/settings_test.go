@@ -285,6 +285,16 @@ var effects = map[string]effect{
 			return resp.Header.Get("X-Revox-Upstream")
 		},
 	},
+	"REVOX_API_KEY_FILE": {
+		first: "one", second: "two\n", want: [2]string{"Bearer one", "Bearer two"},
+		observe: func(b *station) string {
+			delete(b.env, "REVOX_API_KEY")
+			b.env["REVOX_API_KEY_FILE"] = write(b.t, b.value)
+			b.start().query(b.t, "{ calls(first: 1) { nodes { id } } }")
+			requests := b.revox.Requests()
+			return requests[len(requests)-1].Authorization
+		},
+	},
 	"REVOX_BASE_URL": {
 		first: "/api", second: "/other", want: [2]string{"/api/call", "/other/call"},
 		observe: func(b *station) string {
@@ -782,6 +792,7 @@ func TestReadinessOutlastsItsClient(t *testing.T) {
 	p := &patient{make(chan context.Context), make(chan struct{})}
 	ready := &readiness{
 		draining: new(atomic.Bool), failing: func(upstream.Tenant) bool { return true }, client: p,
+		credential: func() upstream.Credential { return upstream.Credential{} },
 	}
 	ctx, leave := context.WithCancel(t.Context())
 	done := make(chan struct{})

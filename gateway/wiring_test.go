@@ -203,8 +203,9 @@ func TestTheReadinessProbeGoesOn(t *testing.T) {
 	cancel()
 	open, probes := true, 0
 	ready := &readiness{
-		draining: new(atomic.Bool),
-		failing:  func(upstream.Tenant) bool { return open },
+		draining:   new(atomic.Bool),
+		failing:    func(upstream.Tenant) bool { return open },
+		credential: func() upstream.Credential { return upstream.Credential{} },
 		client: lister(func(ctx context.Context) error {
 			probes++
 			if _, bounded := ctx.Deadline(); !bounded {

@@ -28,7 +28,7 @@ import (
 
 // rejectedKey is the message where the key that upstream rejects is the gateway's own.
 const rejectedKey = "Revox rejects the gateway's own API key. Nothing is wrong with the request: " +
-	"the gateway's operator must mend that."
+	"the gateway's operator must set a key that may list calls."
 
 // upstreamErrors has the code and the message of each kind of upstream error. A key that is rejected is the client's
 // there.
@@ -150,7 +150,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		if keyRejected && !requestOf(ctx).client.OwnKey {
 			known.code, known.message = errcode.UpstreamUnauthenticated, rejectedKey
 			level = slog.LevelError
-			message = "upstream rejects the gateway's key: set REVOX_API_KEY to one that may list calls"
+			message = "upstream rejects the gateway's key: set REVOX_API_KEY or REVOX_API_KEY_FILE to one that may list calls"
 		}
 		if e.Unsent { // what upstream sent was logged when it came
 			level, message = slog.LevelInfo, "upstream was not asked"

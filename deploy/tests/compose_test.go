@@ -60,6 +60,15 @@ func TestComposeSettings(t *testing.T) {
 	}
 }
 
+// The health check of compose.yaml is a command that the gateway has.
+func TestComposeHealth(t *testing.T) {
+	check := compose(t).Services["gateway"].HealthCheck.Test
+	if out, err := gateway(t, []string{"GATEWAY_LISTEN=127.0.0.1:1"}, check[2:]...); err == nil ||
+		!strings.Contains(out, "http://127.0.0.1:1/healthz: ") {
+		t.Errorf("%s: %v: %s", check, err, out)
+	}
+}
+
 // What the services mount exists, and nothing is reached from other machines.
 func TestComposeServices(t *testing.T) {
 	for name, service := range compose(t).Services {

@@ -101,7 +101,14 @@ func TestImage(t *testing.T) {
 		t.Fatalf("it has the files %q", names)
 	}
 	t.Run("binary", func(t *testing.T) { checkBinary(t, filepath.Join(root, "revox-graphql")) })
-	t.Run("runs", func(t *testing.T) { checkServes(t, inside(t, root, config.Env, "--listen", "127.0.0.1:0")) })
+	if config.Healthcheck == nil || len(config.Healthcheck.Test) < 3 || config.Healthcheck.Test[1] != "/revox-graphql" {
+		t.Fatalf("its health check is %+v", config.Healthcheck)
+	}
+	t.Run("runs", func(t *testing.T) {
+		checkServes(t, inside(t, root, config.Env, "--listen", "127.0.0.1:0"), func(address string) *exec.Cmd {
+			return inside(t, root, []string{"GATEWAY_LISTEN=" + address}, config.Healthcheck.Test[2:]...)
+		})
+	})
 	// What an operator sees first: the demo starts at once, and a key needs tokens.
 	t.Run("key without tokens", func(t *testing.T) {
 		if out, err := inside(t, root, config.Env, "--check").CombinedOutput(); err != nil {
@@ -166,8 +173,8 @@ func inside(t *testing.T, root string, env []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// checkServes starts the demo, sends a few requests, and stops it.
-func checkServes(t *testing.T, cmd *exec.Cmd) {
+// checkServes starts the demo, sends a few requests, and stops it. Its health check passes meanwhile, and fails then.
+func checkServes(t *testing.T, cmd *exec.Cmd, health func(address string) *exec.Cmd) {
 	t.Helper()
 	output, err := cmd.StderrPipe()
 	if err != nil {
@@ -200,10 +207,18 @@ func checkServes(t *testing.T, cmd *exec.Cmd) {
 	if script == nil || len(get(t, url+script[1])) < 10_000 {
 		t.Errorf("it has no GraphiQL: %q", script)
 	}
+	address := strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/")
+	if out, err := health(address).CombinedOutput(); err != nil || string(out) != "ok\n" {
+		t.Errorf("the health check: %s, %v", out, err)
+	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	_, _ = io.Copy(&log, output)
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("it ended with %v\n%s", err, &log)
+	}
+	failing := health(address)
+	if out, _ := failing.CombinedOutput(); failing.ProcessState.ExitCode() != 1 {
+		t.Errorf("the health check of a process that has ended: %s", out)
 	}
 }
 

@@ -84,7 +84,8 @@ func TestPodsFitTheirMemory(t *testing.T) {
 	}
 }
 
-// The gateway accepts the environment of its pods, and the file of tokens is where the pods mount it.
+// The gateway accepts the environment of its pods, and the files of the key and the tokens are where the pods mount
+// them.
 func TestPodsHaveValidSettings(t *testing.T) {
 	c := apply(t)
 	container, volume := c.container(), c.deployment.Spec.Template.Spec.Volumes[0].Secret
@@ -93,21 +94,22 @@ func TestPodsHaveValidSettings(t *testing.T) {
 		t.Fatalf("the pods take their settings elsewhere: %+v, %+v", container.EnvFrom, volume)
 	}
 	settings := maps.Clone(c.settings.Data)
-	for _, env := range container.Env {
-		value, ok := c.secret.StringData[env.ValueFrom.SecretKeyRef.Key]
-		if !ok || env.ValueFrom.SecretKeyRef.Name != c.secret.Name {
-			t.Errorf("the example of a Secret has no %s", env.ValueFrom.SecretKeyRef.Key)
+	folder := t.TempDir()
+	for _, item := range volume.Items {
+		content, ok := c.secret.StringData[item.Key]
+		if !ok {
+			t.Errorf("the example of a Secret has no %s", item.Key)
 		}
-		settings[env.Name] = value
+		if err := os.WriteFile(filepath.Join(folder, item.Path), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if mounted := filepath.Join(container.VolumeMounts[0].MountPath,
-		volume.Items[0].Path); settings["GATEWAY_TOKENS_FILE"] != mounted {
-		t.Errorf("the tokens are at %s, and looked for at %s", mounted, settings["GATEWAY_TOKENS_FILE"])
-	}
-	settings["GATEWAY_TOKENS_FILE"] = filepath.Join(t.TempDir(), "tokens")
-	if err := os.WriteFile(settings["GATEWAY_TOKENS_FILE"], []byte(c.secret.StringData[volume.Items[0].Key]),
-		0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"REVOX_API_KEY_FILE", "GATEWAY_TOKENS_FILE"} {
+		file, ok := strings.CutPrefix(settings[name], container.VolumeMounts[0].MountPath+"/")
+		if !ok {
+			t.Errorf("%s is %s, outside of what is mounted", name, settings[name])
+		}
+		settings[name] = filepath.Join(folder, file)
 	}
 	settings["GATEWAY_LISTEN"] = ":8080" // the image's
 	check := func() (string, error) {

@@ -15,9 +15,9 @@ import (
 
 // Options say which clients are let in, and with which credential.
 type Options struct {
-	// Credential goes upstream for every client, unless Forward is set: then each client's own bearer token does.
-	Credential upstream.Credential
-	Forward    bool
+	// Key goes upstream for every client, unless Forward is set: then each client's own bearer token does.
+	Key     Key
+	Forward bool
 	// Tokens are the bearer tokens that clients may present, and so are those of File, unless that is nil. Without
 	// either every client is let in. Not with Forward.
 	Tokens []string
@@ -42,8 +42,9 @@ func New(opts Options) func(*http.Request) (graph.Client, error) {
 	case opts.Forward:
 		return forward
 	case len(opts.Tokens) == 0 && opts.File == nil:
-		anyone := graph.Client{Credential: opts.Credential}
-		return func(*http.Request) (graph.Client, error) { return anyone, nil }
+		return func(*http.Request) (graph.Client, error) {
+			return graph.Client{Credential: opts.Key.Current(opts.Log)}, nil
+		}
 	}
 	hashes := make([]tokenHash, len(opts.Tokens))
 	for i, token := range opts.Tokens {
@@ -59,7 +60,7 @@ func New(opts Options) func(*http.Request) (graph.Client, error) {
 		if !ok {
 			return graph.Client{}, errNoToken
 		}
-		return graph.Client{Credential: opts.Credential, ID: hash}, nil
+		return graph.Client{Credential: opts.Key.Current(opts.Log), ID: hash}, nil
 	}
 }
 

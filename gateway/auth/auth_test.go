@@ -24,10 +24,11 @@ func TestAuthenticate(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := upstream.NewCredential("sk_own")
-	anyone, tokens, forward := New(Options{Credential: own}),
-		New(Options{Credential: own, Tokens: []string{"one", "two"}, File: file, Log: slog.New(slog.DiscardHandler)}),
-		New(Options{Credential: own, Forward: true})
-	const token, key = "a token of this gateway", "your Revox API key"
+	key := Key{fixed: own}
+	anyone, tokens, forward := New(Options{Key: key}),
+		New(Options{Key: key, Tokens: []string{"one", "two"}, File: file, Log: slog.New(slog.DiscardHandler)}),
+		New(Options{Key: key, Forward: true})
+	const noToken, noKey = "a token of this gateway", "your Revox API key"
 	for name, test := range map[string]struct {
 		authenticate  func(*http.Request) (graph.Client, error)
 		authorization string
@@ -37,16 +38,16 @@ func TestAuthenticate(t *testing.T) {
 	}{
 		"anyone":                        {anyone, "", "", own, "Bearer x"},
 		"anyone with a token":           {anyone, "Bearer x", "", own, "Bearer y"},
-		"no token":                      {tokens, "", token, upstream.Credential{}, ""},
-		"an empty token":                {tokens, "Bearer", token, upstream.Credential{}, ""},
-		"another token":                 {tokens, "Bearer four", token, upstream.Credential{}, ""},
-		"a token that is longer":        {tokens, "Bearer onetwo", token, upstream.Credential{}, ""},
-		"another scheme":                {tokens, "Basic one", token, upstream.Credential{}, ""},
+		"no token":                      {tokens, "", noToken, upstream.Credential{}, ""},
+		"an empty token":                {tokens, "Bearer", noToken, upstream.Credential{}, ""},
+		"another token":                 {tokens, "Bearer four", noToken, upstream.Credential{}, ""},
+		"a token that is longer":        {tokens, "Bearer onetwo", noToken, upstream.Credential{}, ""},
+		"another scheme":                {tokens, "Basic one", noToken, upstream.Credential{}, ""},
 		"a token":                       {tokens, "Bearer one", "", own, "bearer  one"},
 		"another of the tokens":         {tokens, "bearer  two", "", own, ""},
 		"a token of the file":           {tokens, "Bearer three", "", own, ""},
-		"no key":                        {forward, "", key, upstream.Credential{}, ""},
-		"a key of another scheme":       {forward, "Basic sk_a", key, upstream.Credential{}, ""},
+		"no key":                        {forward, "", noKey, upstream.Credential{}, ""},
+		"a key of another scheme":       {forward, "Basic sk_a", noKey, upstream.Credential{}, ""},
 		"a key":                         {forward, "Bearer sk_a", "", upstream.NewCredential("sk_a"), "bearer sk_a"},
 		"the gateway's own as a client": {forward, "Bearer sk_own", "", own, ""},
 	} {

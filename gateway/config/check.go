@@ -9,9 +9,10 @@ import (
 	"revox-graphql/upstream"
 )
 
-// check returns what is wrong about settings together that each by itself are right.
-func (s *Settings) check() []error {
-	errs := s.checkCredentials()
+// check returns what is wrong about settings together that each by itself are right. inEnvironment says that the
+// environment has a key.
+func (s *Settings) check(inEnvironment bool) []error {
+	errs := s.checkCredentials(inEnvironment)
 	most := pagination.MostRequests(s.UpstreamPageSize, s.MaxShift, s.MaxPageSize)
 	if most > s.UpstreamMaxRequests {
 		errs = append(errs, Wrong("max-shift",
@@ -27,17 +28,25 @@ func (s *Settings) check() []error {
 	return errs
 }
 
-// checkCredentials returns what is wrong about who may read whose calls.
-func (s *Settings) checkCredentials() []error {
+// checkCredentials returns what is wrong about who may read whose calls, and opens the files of the key and the tokens.
+func (s *Settings) checkCredentials(inEnvironment bool) []error {
 	var errs []error
 	reject := func(bad bool, flag, format string, args ...any) {
 		if bad {
 			errs = append(errs, Wrong(flag, format, args...))
 		}
 	}
-	hasKey := s.APIKey != upstream.Credential{}
+	inFile := s.APIKeyFile != ""
+	hasKey := inEnvironment || inFile
 	reject(s.Demo && s.BaseURL != nil, "base-url", "requires a key: set REVOX_API_KEY, or --credentials=forward")
-	reject(s.Forward && hasKey, "credentials", "is forward, which does not use REVOX_API_KEY: unset one of them")
+	reject(s.Forward && inEnvironment, "credentials", "is forward, which does not use REVOX_API_KEY: unset one of them")
+	reject(s.Forward && inFile, "api-key-file", "goes with --credentials=server only")
+	reject(inEnvironment && inFile, "api-key-file", "does not go with REVOX_API_KEY: unset one of them")
+	if inFile && !inEnvironment && !s.Forward {
+		var err error
+		s.Key, err = auth.OpenKey(s.APIKeyFile)
+		reject(err != nil, "api-key-file", "cannot be used: %w", err)
+	}
 	reject(s.Forward && len(s.Tokens) > 0, "tokens", "go with --credentials=server only")
 	reject(s.Forward && s.TokensFile != "", "tokens-file", "goes with --credentials=server only")
 	if s.TokensFile != "" && !s.Forward {

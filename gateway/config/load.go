@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"revox-graphql/gateway/auth"
-	"revox-graphql/upstream"
 )
 
 // APIKey is the environment variable that holds the key for Revox.
@@ -56,9 +55,12 @@ func (n negation) Set(given string) error {
 	return nil
 }
 
-// Register declares a flag for each setting.
-func Register(flags *pflag.FlagSet) {
+// Register declares a flag for each setting that the command `query` has, or for each that serving has.
+func Register(flags *pflag.FlagSet, query bool) {
 	for _, r := range new(Settings).rows() {
+		if query && !r.query {
+			continue
+		}
 		t := &text{row: r}
 		flag := flags.VarPF(t, r.flag, "", r.usage())
 		flag.DefValue = r.fallback
@@ -92,14 +94,28 @@ func (r *row) usage() string {
 	return usage + " ($" + r.variable + ")"
 }
 
-// QueryFlag reports whether a flag is that of a setting, and whether the command `query` has it.
-func QueryFlag(name string) (setting, query bool) {
-	for _, r := range new(Settings).rows() {
-		if r.flag == name || "no-"+r.flag == name {
-			return true, r.query
-		}
+// Registered reports whether a flag is one that [Register] has declared.
+func Registered(flag *pflag.Flag) bool {
+	switch flag.Value.(type) {
+	case *text, negation:
+		return true
+	default:
+		return false
 	}
-	return false, false
+}
+
+// IsSetting reports whether a setting has a flag of this name.
+func IsSetting(flag string) bool {
+	return slices.ContainsFunc(new(Settings).rows(), func(r row) bool { return r.flag == flag || "no-"+r.flag == flag })
+}
+
+// Listen returns the address that GATEWAY_LISTEN or its default says.
+func Listen(getenv func(string) string) (string, error) {
+	s := &Settings{}
+	rows := s.rows()
+	listen := rows[slices.IndexFunc(rows, func(r row) bool { return r.flag == "listen" })]
+	errs := listen.load(pflag.NewFlagSet("", pflag.ContinueOnError), getenv, false)
+	return s.Listen, errors.Join(errs...)
 }
 
 // Load reads all settings from the flags and from the environment, for the command `query` or for serving. Its error is
@@ -118,18 +134,17 @@ func Load(flags *pflag.FlagSet, getenv func(string) string, query bool) (*Settin
 	s.Forward = s.Credentials == "forward"
 	s.Host, _, _ = net.SplitHostPort(s.Listen)
 	key := getenv(APIKey)
-	s.Demo = key == "" && !s.Forward
+	s.Demo = key == "" && s.APIKeyFile == "" && !s.Forward
 	if key != "" {
-		key = strings.TrimSpace(key) // a file's last line break comes along easily
-		if err := auth.CheckToken(key); err != nil {
+		var err error
+		if s.Key, err = auth.NewKey(key); err != nil {
 			errs = append(errs, fmt.Errorf("%s %w", APIKey, err))
 		}
-		s.APIKey = upstream.NewCredential(key)
 	}
 	if len(errs) == 0 {
-		errs = s.check()
+		errs = s.check(key != "")
 	} else { // with values of their own
-		errs = append(errs, s.checkCredentials()...)
+		errs = append(errs, s.checkCredentials(key != "")...)
 	}
 	if s.BaseURL == nil {
 		s.BaseURL, _ = url.Parse(defaultBaseURL)

@@ -16,7 +16,7 @@ import (
 // parse reads the settings of a command line that serves.
 func parse(env map[string]string, args ...string) (*Settings, error) {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	Register(flags)
+	Register(flags, false)
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
@@ -74,6 +74,10 @@ func TestWrongSettings(t *testing.T) {
 		{"REVOX_BASE_URL=https://x?y " + key, "--base-url (REVOX_BASE_URL)", defaultBaseURL},
 		{"GATEWAY_CREDENTIALS=mine", "--credentials (GATEWAY_CREDENTIALS)", "server, forward"},
 		{"GATEWAY_CREDENTIALS=forward " + key, "--credentials (GATEWAY_CREDENTIALS)", "REVOX_API_KEY"},
+		{"REVOX_API_KEY_FILE=key " + key, "--api-key-file (REVOX_API_KEY_FILE)", "unset one of them"},
+		{"REVOX_API_KEY_FILE=key GATEWAY_CREDENTIALS=forward", "--api-key-file (REVOX_API_KEY_FILE)", "server"},
+		{"REVOX_API_KEY_FILE=no/such/file", "--api-key-file (REVOX_API_KEY_FILE)", "no such file"},
+		{"REVOX_API_KEY_FILE=load.go", "--api-key-file (REVOX_API_KEY_FILE)", "holds a key that has white space"},
 		{"GATEWAY_CREDENTIALS=forward GATEWAY_TOKENS=a", "--tokens (GATEWAY_TOKENS)", "server"},
 		{"GATEWAY_ALLOW_ANONYMOUS=perhaps", "--allow-anonymous (GATEWAY_ALLOW_ANONYMOUS)", "perhaps"},
 		{"GATEWAY_UPSTREAM_PAGE_SIZE=19", "--upstream-page-size (GATEWAY_UPSTREAM_PAGE_SIZE)", "20 to 1000"},
@@ -254,7 +258,7 @@ func TestKeys(t *testing.T) {
 			if err != nil && !strings.HasPrefix(err.Error(), "REVOX_API_KEY ") {
 				t.Errorf("got %v", err)
 			}
-			if err == nil && s.APIKey != upstream.NewCredential(key) {
+			if err == nil && s.Key.Current(nil) != upstream.NewCredential(key) {
 				t.Error("another key")
 			}
 			s, err = parse(map[string]string{"REVOX_API_KEY": key, "GATEWAY_TOKENS": "other," + test.value})

@@ -14,12 +14,12 @@ import (
 
 	"revox-graphql/gateway/auth"
 	"revox-graphql/internal/middleware"
-	"revox-graphql/upstream"
 )
 
 // Settings are the values of all settings. A flag takes precedence over its environment variable, and that over the
 // default.
 type Settings struct {
+	APIKeyFile             string
 	Listen                 string // host:port
 	BaseURL                *url.URL
 	Credentials            string // server or forward
@@ -77,8 +77,9 @@ type Settings struct {
 
 // Derived are the values that follow from the settings.
 type Derived struct {
-	// APIKey is REVOX_API_KEY, which has no flag: other users of the machine can read a command line.
-	APIKey upstream.Credential
+	// Key is REVOX_API_KEY, which has no flag, because other users of the machine can read a command line; or the key in
+	// the file APIKeyFile.
+	Key auth.Key
 	// Demo is set where there is neither a key nor forwarding.
 	Demo bool
 	// Forward is set where each client's own key goes upstream.
@@ -115,6 +116,12 @@ const (
 // rows is the table, in the order in which the documentation lists the settings.
 func (s *Settings) rows() []row {
 	return []row{
+		{
+			flag: "api-key-file", variable: "REVOX_API_KEY_FILE", query: true, value: file(&s.APIKeyFile),
+			help: "File that holds the key, in place of `REVOX_API_KEY`. The gateway rereads it when it changes.",
+			details: "A change takes effect within a second. If the new content is invalid, the previous key stays in " +
+				"force, and the log says so.",
+		},
 		{
 			flag: "base-url", variable: "REVOX_BASE_URL", unset: defaultBaseURL, query: true, value: baseURL(&s.BaseURL),
 			help: "Address of the Revox API, without `/call`. Requires a key, or `--credentials=forward`.",

@@ -9,9 +9,9 @@ import (
 )
 
 // Compose writes the document that selects some columns of the calls, and nothing else; without columns, all fields of
-// a call that are not objects. It also selects the id, by which the walk detects a call that comes twice. The document
-// has a variable `statuses`, as `calls` does.
-func Compose(schema *ast.Schema, columns []string) (string, error) {
+// a call that are not objects. It also selects the id, by which the walk detects a call that comes twice, and the other
+// fields that the walk needs. The document has a variable `statuses`, as `calls` does.
+func Compose(schema *ast.Schema, columns []string, needed ...string) (string, error) {
 	call := schema.Types["Call"]
 	selections := leaves(schema, call)
 	if len(columns) > 0 {
@@ -32,8 +32,10 @@ func Compose(schema *ast.Schema, columns []string) (string, error) {
 			}
 			selections = append(selections, selection)
 		}
-		if !slices.Contains(order, "id") {
-			selections = append(selections, "id")
+		for _, name := range append([]string{"id"}, needed...) {
+			if !slices.Contains(order, name) {
+				selections = append(selections, name)
+			}
 		}
 	}
 	return "query ($statuses: [CallOrderStatus!]) { calls(statuses: $statuses) { nodes { " +

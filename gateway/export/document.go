@@ -41,6 +41,7 @@ type document struct {
 	node       string       // the name of the `node` of an edge; empty where rows are nodes
 	fields     []*ast.Field // the selected fields of a call, in their order
 	id         string       // the name of a call's `id` among them; empty if it is not selected
+	started    string       // likewise of `startedAt`
 	after      string       // the variable for the cursor
 	first      string       // the variable for the page size; empty if the document has a size
 }
@@ -119,7 +120,7 @@ func (d *document) findRows(connection ast.SelectionSet) error {
 		return fmt.Errorf("`calls` must select either `nodes { … }` or `edges { node { … } }` once, and does so %d times",
 			len(rows))
 	}
-	d.id = idName(d.fields)
+	d.id, d.started = nameOf("id", d.fields), nameOf("startedAt", d.fields)
 	return nil
 }
 
@@ -138,10 +139,10 @@ func flat(set ast.SelectionSet) (fields []*ast.Field) {
 	return fields
 }
 
-// idName is the name of a call's `id` in the response; empty where a selection does not have it.
-func idName(fields []*ast.Field) string {
+// nameOf is the name that a field has in the response; empty where a selection does not have the field.
+func nameOf(name string, fields []*ast.Field) string {
 	for _, field := range fields {
-		if field.Name == "id" {
+		if field.Name == name {
 			return field.Alias
 		}
 	}

@@ -91,6 +91,39 @@ func failure(code, more string) string {
 		`}}],"data":{"calls":null}}`
 }
 
+// A walk waits too where no response came, as long as the next one may: a gateway that restarts is such a case.
+func TestRequestsThatFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{calls: 4}
+		o := e.options(t)
+		failures := []error{
+			nil, &TemporaryError{Err: errors.New("lost")}, &TemporaryError{errors.New("busy"), 7 * time.Second},
+		}
+		o.Ask = func(ctx context.Context, request []byte) ([]byte, error) {
+			if len(failures) > 0 {
+				failure := failures[0]
+				failures = failures[1:]
+				if failure != nil {
+					return nil, failure
+				}
+			}
+			return e.ask(ctx, request)
+		}
+		began := time.Now()
+		var out bytes.Buffer
+		if err := Walk(t.Context(), o, &out); err != nil || strings.Count(out.String(), "\n") != 4 {
+			t.Errorf("%v: %s", err, &out)
+		}
+		if waited := time.Since(began); waited != 8*time.Second {
+			t.Errorf("waited %v", waited)
+		}
+		failures = []error{errors.New("no gateway")}
+		if err := Walk(t.Context(), o, &out); err == nil || time.Since(began) != 8*time.Second {
+			t.Errorf("another error: %v", err)
+		}
+	})
+}
+
 // A walk waits as long as it is told to, and not for ever; other errors end it at once.
 func TestTemporaryErrors(t *testing.T) {
 	for _, test := range []struct {

@@ -331,7 +331,11 @@ func (w *walk) digest() string {
 	request := w.document.request
 	request.Variables = maps.Clone(request.Variables)
 	delete(request.Variables, w.document.first)
-	text, _ := json.Marshal([]any{linesVersion, request, w.Rows, w.Source}, json.Deterministic(true)) // of texts only
+	decides := []any{linesVersion, request, w.Rows, w.Source}
+	if !w.Since.IsZero() {
+		decides = append(decides, w.Since.UTC())
+	}
+	text, _ := json.Marshal(decides, json.Deterministic(true)) // of texts and a time
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }

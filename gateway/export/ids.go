@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/csv"
 	"hash/maphash"
@@ -60,7 +61,11 @@ func (s *ids) learn(lines io.Reader, r *rows) {
 	switch {
 	case s.name == "" || column < 0 && len(r.Columns) > 0:
 	case r.Format == CSV:
-		records := csv.NewReader(lines)
+		buffered := bufio.NewReader(lines)
+		if mark, _ := buffered.Peek(len(byteOrderMark)); r.BOM && string(mark) == byteOrderMark {
+			_, _ = buffered.Discard(len(mark)) // of what is buffered
+		}
+		records := csv.NewReader(buffered)
 		records.ReuseRecord, records.FieldsPerRecord = true, len(r.paths)
 		for first := true; ; first = false {
 			record, err := records.Read()

@@ -18,10 +18,12 @@ import (
 // Format is the format of the lines.
 type Format string
 
-// NDJSON is one JSON object per line. CSV follows RFC 4180, except that lines end without a carriage return.
+// NDJSON is one JSON object per line. CSV follows RFC 4180, except that lines end without a carriage return. Table is
+// for people, and cuts long texts.
 const (
 	NDJSON Format = "ndjson"
 	CSV    Format = "csv"
+	Table  Format = "table"
 )
 
 // RowOptions decide the line of a call.
@@ -31,22 +33,27 @@ type RowOptions struct {
 	// separated by dots. A key that contains a dot takes precedence over a path of the same text; `\.` is a dot of a key.
 	// Without columns, the line has everything that the document selects.
 	Columns []string
-	// Header writes the names of the columns first, in CSV.
+	// Header writes the names of the columns first, in CSV and in a table.
 	Header bool
+	// BOM writes a byte order mark before everything else, by which Excel recognizes UTF-8.
+	BOM bool `json:",omitzero"`
 }
+
+const byteOrderMark = "\ufeff"
 
 // rows turns calls into lines.
 type rows struct {
 	RowOptions
 	paths  [][]string
 	filled []bool // the columns for which a call had a value
+	widths []int  // of the columns of a table, once they are known
 	buffer bytes.Buffer
 }
 
 // newRows checks the columns against what the document selects.
 func newRows(o RowOptions, fields []*ast.Field) (*rows, error) {
 	r := &rows{RowOptions: o}
-	if o.Format == CSV && len(o.Columns) == 0 {
+	if o.Format != NDJSON && o.Format != "" && len(o.Columns) == 0 {
 		r.Columns = names(fields)
 	}
 	for i, column := range r.Columns {
@@ -87,9 +94,15 @@ func (r *rows) value(column int, fields map[string]jsontext.Value) jsontext.Valu
 // lines returns the lines of some calls, valid until the next call of lines. The header precedes the first lines.
 func (r *rows) lines(calls []jsontext.Value, first bool) ([]byte, error) {
 	r.buffer.Reset()
+	if first && r.BOM {
+		r.buffer.WriteString(byteOrderMark)
+	}
 	write := r.ndjson
-	if r.Format == CSV {
+	switch r.Format {
+	case CSV:
 		write = r.csv
+	case Table:
+		write = r.table
 	}
 	err := write(calls, first && r.Header)
 	return r.buffer.Bytes(), err
@@ -163,15 +176,24 @@ func object(value jsontext.Value) (fields map[string]jsontext.Value, err error) 
 	return fields, err
 }
 
-// cell returns a value in CSV: texts as they are, null as an empty cell, and JSON for everything else.
+// cell returns a value in CSV.
 func cell(value jsontext.Value) (string, error) {
+	text, err := plainText(value)
+	if value.Kind() == '"' {
+		text = harmless(text)
+	}
+	return text, err
+}
+
+// plainText returns a value as text: texts as they are, null as an empty one, and JSON for everything else.
+func plainText(value jsontext.Value) (string, error) {
 	switch value.Kind() {
 	case 'n':
 		return "", nil
 	case '"':
 		var text string
 		err := json.Unmarshal(value, &text, asItCame())
-		return harmless(text), err
+		return text, err
 	default:
 		value = value.Clone()
 		err := value.Compact()

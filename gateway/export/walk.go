@@ -12,6 +12,7 @@ import (
 
 	"revox-graphql/internal/errcode"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -25,6 +26,10 @@ type Options struct {
 	// After is the cursor to begin after; without one, the walk begins at the request's own, or at the beginning of the
 	// list.
 	After string
+	// Since, unless it is zero, leaves out calls that started before it. The walk ends with the page on which the last 100
+	// of the calls that have started did so before Since: the order of a list is not quite that of the starts. Calls that
+	// have not started are written. The request must select `startedAt`.
+	Since time.Time
 	// PageSize is the number of calls per page, where the request has none.
 	PageSize int
 	Rows     RowOptions
@@ -54,6 +59,18 @@ func (e *UsageError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the reason.
 func (e *UsageError) Unwrap() error { return e.Err }
+
+// TemporaryError is an error of [Options].Ask that a later request may not have.
+type TemporaryError struct {
+	Err error
+	// RetryAfter is how long to wait before a retry; 0 if that is unknown.
+	RetryAfter time.Duration
+}
+
+func (e *TemporaryError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *TemporaryError) Unwrap() error { return e.Err }
 
 // ErrIncomplete is the error of a walk to the end of the list that could not read every call.
 var ErrIncomplete = errors.New("not all calls could be read")
@@ -138,6 +155,7 @@ type walk struct {
 	ids      *ids
 	at       position
 	header   bool // the output begins here
+	before   int  // the calls since the last one that started after Since, as far as they have started
 	reported int
 }
 
@@ -145,6 +163,9 @@ func newWalk(o *Options) (*walk, error) {
 	document, err := prepare(o.Schema, o.Request, o.PageSize)
 	if err != nil {
 		return nil, &UsageError{err}
+	}
+	if !o.Since.IsZero() && document.started == "" {
+		return nil, &UsageError{errors.New("--since requires a document that selects `startedAt` of the calls")}
 	}
 	rows, err := newRows(o.Rows, document.fields)
 	if err != nil {
@@ -188,7 +209,7 @@ func (w *walk) run(ctx context.Context, to sink) error {
 
 // page requests a page and writes it; first is set for the first page of this run.
 func (w *walk) page(ctx context.Context, to sink, first bool) error {
-	request, err := w.document.at(w.at.Cursor, first && w.Progress != nil)
+	request, err := w.document.at(w.at.Cursor, first && w.Progress != nil && w.Since.IsZero())
 	if err != nil {
 		return err
 	}
@@ -196,9 +217,10 @@ func (w *walk) page(ctx context.Context, to sink, first bool) error {
 	if err != nil {
 		return err
 	}
+	calls, past := w.recent(page.calls)
 	next := position{
-		Cursor: page.endCursor, Calls: w.at.Calls + len(page.calls), Problems: w.at.Problems + len(page.problems),
-		Reordered: w.at.Reordered, Twice: w.at.Twice + w.ids.twice(page.calls), Done: !page.more,
+		Cursor: page.endCursor, Calls: w.at.Calls + len(calls), Problems: w.at.Problems + len(page.problems),
+		Reordered: w.at.Reordered, Twice: w.at.Twice + w.ids.twice(calls), Done: past || !page.more,
 	}
 	if page.reordered {
 		next.Reordered++
@@ -208,7 +230,7 @@ func (w *walk) page(ctx context.Context, to sink, first bool) error {
 			"the page has no cursor to continue from: `first` is 0, or none of its calls could be read; try another --page-size",
 		)
 	}
-	lines, err := w.rows.lines(page.calls, w.header && first)
+	lines, err := w.rows.lines(calls, w.header && first)
 	if err != nil {
 		return err
 	}
@@ -223,10 +245,34 @@ func (w *walk) page(ctx context.Context, to sink, first bool) error {
 		if first {
 			w.Progress.Begin(w.at.Calls, page.total)
 		}
-		w.Progress.Add(len(page.calls))
+		w.Progress.Add(len(calls))
 	}
 	w.at = next
 	return nil
+}
+
+// enoughBefore is how many calls in a row that started before [Options].Since end a walk.
+const enoughBefore = 100
+
+// recent returns those of a page's calls that [Options].Since does not leave out, and reports whether the walk ends
+// with them.
+func (w *walk) recent(calls []jsontext.Value) (recent []jsontext.Value, past bool) {
+	if w.Since.IsZero() {
+		return calls, false
+	}
+	for _, call := range calls {
+		text, err := plainText(member(call, w.document.started))
+		at, unreadable := time.Parse(time.RFC3339, text)
+		switch started := err == nil && unreadable == nil; {
+		case started && at.Before(w.Since):
+			w.before++
+			continue
+		case started:
+			w.before = 0
+		}
+		recent = append(recent, call)
+	}
+	return recent, w.before >= enoughBefore
 }
 
 // maxReported is how many errors are reported; further ones are counted.
@@ -245,24 +291,32 @@ func (w *walk) report(problem *responseError) {
 func (w *walk) ask(ctx context.Context, request []byte) (*page, error) {
 	const atFirst, atMost = time.Second, 30 * time.Second
 	for waited, wait := time.Duration(0), atFirst; ; wait = min(2*wait, atMost) {
-		response, err := w.Ask(ctx, request)
-		if err != nil {
-			return nil, err
-		}
-		page, err := w.document.read(response)
-		problem, ok := errors.AsType[*responseError](err)
-		if !ok || !problem.temporary() {
+		page, err := w.askOnce(ctx, request)
+		temporary, ok := errors.AsType[*TemporaryError](err)
+		if !ok {
 			return page, err
 		}
-		pause := max(wait, problem.retryAfter())
+		pause := max(wait, temporary.RetryAfter)
 		if waited += pause; waited > w.MaxWait {
 			return nil, err
 		}
-		w.Notify(fmt.Sprintf("%v Retrying in %v.", err, pause))
+		w.Notify(fmt.Sprintf("%s. Retrying in %v.", strings.TrimSuffix(err.Error(), "."), pause))
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-time.After(pause):
 		}
 	}
+}
+
+func (w *walk) askOnce(ctx context.Context, request []byte) (*page, error) {
+	response, err := w.Ask(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	page, err := w.document.read(response)
+	if problem, ok := errors.AsType[*responseError](err); ok && problem.temporary() {
+		err = &TemporaryError{err, problem.retryAfter()}
+	}
+	return page, err
 }

@@ -2,9 +2,10 @@
 //
 // [New] makes the [Lists] of a process, and [Lists.Reader] reads one list for one client request: [Reader.Window] reads
 // the rows after or before a cursor, [Reader.Scan] reads the list part by part for as long as its consumer wants,
-// [Reader.Count] counts it, and [Reader.LookUp] finds calls by their ids. The essay at the top of walk.go explains how a
-// cursor is followed to its call, and what makes a window exact; the one in ahead.go how several pages are read at once.
-// [Reads] records what was read, so that a response can be kept for as long as the same pages would be read again.
+// [Reader.Count] counts it, and [Reader.LookUp] finds calls by their ids. The essay at the top of walk.go explains how
+// a cursor is followed to its call, and what makes a window exact; that of ahead.go, how several pages are read at
+// once. [Reads] records what was read, so that a response can be kept for as long as the same pages would be read
+// again.
 package pagination
 
 import (

@@ -300,8 +300,11 @@ func NewWalk(eager bool) *Walk {
 	return w
 }
 
-// Close ends what the walk has under way.
+// Close ends what the walk has under way. A nil Walk has nothing.
 func (w *Walk) Close() {
+	if w == nil {
+		return
+	}
 	w.stop()
 	w.mu.Lock()
 	defer w.mu.Unlock()

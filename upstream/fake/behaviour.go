@@ -80,6 +80,12 @@ var (
 	pastEnds  = []string{"", "400", "404", "422", "500", "204", "null", "last", "first"}
 )
 
+// Orders are the values of Order.
+func Orders() []string { return slices.Clone(orderings) }
+
+// PastEnds are the values of PastEnd.
+func PastEnds() []string { return slices.Clone(pastEnds) }
+
 // Response is what upstream sends instead of its own response.
 type Response struct {
 	Status   int         // 0: 200
