@@ -15,10 +15,13 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"revox-graphql/graph/admission"
 	"revox-graphql/graph/document"
 	"revox-graphql/graph/encode"
+	"revox-graphql/graph/filter"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
+	"revox-graphql/graph/stats"
 	"revox-graphql/internal/errcode"
 	"revox-graphql/upstream"
 )
@@ -59,7 +62,8 @@ var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
 
 // presenter turns every error into what the client sees.
 type presenter struct {
-	log *slog.Logger
+	log     *slog.Logger
+	maxScan int // pages that a scan may read
 }
 
 // presentSome implements [graphql.ErrorPresenterFunc]: it presents errors up to the bounds, and none beyond.
@@ -105,6 +109,9 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 			errcode.ScanLimitReached,
 			"Not found among the newest calls; older ones were not searched. Walk `calls` to find it.",
 		)
+	}
+	if presented := p.ofScan(err, out, say); presented != nil {
+		return presented
 	}
 	if e, ok := errors.AsType[*upstream.RequestBudgetError](err); ok && e.RetryAfter > 0 {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "searches", e.Limit, e.Limit+1
@@ -162,6 +169,32 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		errcode.InternalServerError,
 		"Something went wrong in the gateway. Its operator finds more in the log, by `requestId`.",
 	)
+}
+
+// ofScan words the errors of scans and of counting; nil for any other.
+func (p presenter) ofScan(
+	err error, out *gqlerror.Error, say func(code, format string, args ...any) *gqlerror.Error,
+) *gqlerror.Error {
+	if _, ok := errors.AsType[*stats.TooManyGroupsError](err); ok {
+		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "groups", stats.MaxGroups, stats.MaxGroups+1
+		return say(errcode.QueryTooComplex,
+			"The calls fall in more than %d groups. Count fewer calls, in longer steps, or by fewer fields.", stats.MaxGroups)
+	}
+	if e, ok := errors.AsType[*noCacheScansError](err); ok {
+		const limit = admission.NoCacheScans
+		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "scans with no-cache", limit, limit+1
+		out.Extensions["retryAfter"] = math.Ceil(e.retryAfter.Seconds())
+		return say(errcode.QueryTooComplex,
+			"With `Cache-Control: no-cache` the list may be read for a filter, or counted, %d times per minute. Try again "+
+				"later, or without it.", limit)
+	}
+	if errors.Is(err, filter.ErrScanLimit) {
+		out.Extensions["scannedPages"] = p.maxScan
+		return say(errcode.ScanLimitReached,
+			"The list is too long to count the calls that pass the filter in one request. Filter by `startedAt`, or walk "+
+				"`calls` and count.")
+	}
+	return nil
 }
 
 // locations are where in the document an error belongs: where it says, or at the field that it is of.

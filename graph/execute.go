@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -24,15 +25,17 @@ import (
 type request struct {
 	id        string // as in the response's header; "" if it has none
 	client    Client
-	notBefore time.Time               // older pages of upstream will not do
-	noCache   bool                    // because the client wants what upstream has now
-	deadline  time.Time               // for all of its upstream work
-	budget    *upstream.RequestBudget // for all of its upstream work
-	search    search                  // what of that is charged
-	reads     *pagination.Reads       // what was read for it
-	document  *document.Document      // what is executed
-	wantsCost bool                    // the response reports the cost
-	errors    errorBounds             // which of its errors are reported
+	notBefore time.Time                         // older pages of upstream will not do
+	noCache   bool                              // because the client wants what upstream has now
+	deadline  time.Time                         // for all of its upstream work
+	budget    *upstream.RequestBudget           // for all of its upstream work
+	search    search                            // what of that is charged
+	reads     *pagination.Reads                 // what was read for it
+	document  *document.Document                // what is executed
+	wantsCost bool                              // the response reports the cost
+	errors    errorBounds                       // which of its errors are reported
+	scan      func() (retryAfter time.Duration) // counts a scan with noCache
+	late      atomic.Bool                       // a scan was ended by the deadline: another time it may find more
 }
 
 type requestKey struct{}
@@ -114,7 +117,9 @@ func (h *handler) execute(
 	if key.Encoding != "" && len(made.Body) >= minCompressed && x.admission.Spare(compressing(len(made.Body))) {
 		x.compress(made, key.Encoding)
 	}
-	h.responses.Put(key, made)
+	if !req.late.Load() {
+		h.responses.Put(key, made)
+	}
 	return made, nil
 }
 

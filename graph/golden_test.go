@@ -14,6 +14,7 @@ import (
 	"text/template"
 	"time"
 
+	"revox-graphql/graph"
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
 )
@@ -29,6 +30,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 //	# variables: {"after": "{{cursor 19}}"}   the cursor of the row at position 19 of the list, from 0; in a list of
 //	#                                         orders with a status: {{cursor 19 "errored"}}; {{id 3}} is a call's id
 //	# rows: odd.json                          the list is this response of upstream, not the generated one
+//	# max scan pages: 2                       how many pages a scan may read
 func TestQueries(t *testing.T) {
 	files, err := filepath.Glob("testdata/queries/*.graphql")
 	if err != nil || len(files) == 0 {
@@ -36,8 +38,16 @@ func TestQueries(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".graphql"), func(t *testing.T) {
-			g := newGateway(t, gatewayOptions{calls: 2000, ttl: time.Minute})
 			query := readFile(t, file)
+			options := gatewayOptions{calls: 2000, ttl: time.Minute}
+			if pages := setting(query, "max scan pages"); pages != "" {
+				options.graph = func(o *graph.Options) {
+					if _, err := fmt.Sscan(pages, &o.MaxScan); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			g := newGateway(t, options)
 			if rows := setting(query, "rows"); rows != "" {
 				g.setRows(t, readFile(t, "testdata/rows/"+rows))
 			}

@@ -51,7 +51,7 @@ type Options struct {
 	MaxCount int
 	// MaxShift is by how many rows a list may have shifted since a cursor was made, before the cursor expires.
 	MaxShift int
-	// MaxScan is how many pages a look-up by id may read.
+	// MaxScan is how many pages a look-up by id may read, and a scan for a filter.
 	MaxScan int
 	// ScanConcurrency is how many pages may be read ahead at once for one credential; below 2 none is.
 	ScanConcurrency int
@@ -120,11 +120,13 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		arguments: newArguments(),
 	}}, newSchema())
 	exec := executor.New(schema)
-	p := presenter{opts.Log}
+	p := presenter{opts.Log, opts.MaxScan}
 	exec.SetErrorPresenter(p.presentSome)
 	exec.SetRecoverFunc(p.recovered)
+	maxUpstreamRequests := cmp.Or(opts.MaxUpstreamRequests, math.MaxInt)
 	documents, err := document.New(document.Options{
 		Schema: schema.Schema(), Limits: opts.Limits, DefaultCount: relay.DefaultCount, MaxCount: opts.MaxCount,
+		ScanPages:     min(opts.MaxScan, maxUpstreamRequests),
 		Introspection: opts.Introspection, PersistedBytes: opts.PersistedBytes, TrustedDocuments: opts.TrustedDocuments,
 		Memory: opts.Memory, Log: opts.Log,
 	})
@@ -135,7 +137,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		exec: exec, presenter: p, authenticate: opts.Authenticate, documents: documents, admission: opts.Admission,
 		searches: newSearchLimiter(&opts), noCache: admission.NewNoCacheLimiter[upstream.Tenant](opts.NoCacheInterval),
 		sizes: admission.NewSizes[upstream.ListKey](), timeout: opts.Timeout,
-		maxUpstreamRequests: cmp.Or(opts.MaxUpstreamRequests, math.MaxInt), maxRequestBytes: opts.MaxRequestBytes,
+		maxUpstreamRequests: maxUpstreamRequests, maxRequestBytes: opts.MaxRequestBytes,
 		maxResponseBytes: opts.MaxResponseBytes, maxCost: opts.Limits.Cost, demo: opts.Demo,
 	}
 	if opts.Cached && opts.ResponseCacheBytes > 0 && opts.Walk == nil {
@@ -292,7 +294,9 @@ func (h *handler) executeText(
 		budget: upstream.NewRequestBudget(h.maxUpstreamRequests), noCache: asks.noCache,
 	}
 	if asks.noCache {
-		req.notBefore = h.noCache.NotBefore(asks.client.Credential.Tenant(), now)
+		tenant := asks.client.Credential.Tenant()
+		req.notBefore = h.noCache.NotBefore(tenant, now)
+		req.scan = func() time.Duration { return h.noCache.Scan(tenant, time.Now()) }
 	}
 	return h.execute(ctx, req, x, &params.RawParams, key)
 }

@@ -247,6 +247,15 @@ func TestCosts(t *testing.T) {
 			map[string]any{"s": slices.Repeat([]string{"COMPLETED"}, 5000)},
 			30,
 		},
+		"a filter":      {"{ calls(first: 5, filter: {result: [HUMAN]}) { nodes { id } } }", nil, 25},
+		"no filter":     {"{ calls(first: 5, filter: null) { nodes { id } } }", nil, 5},
+		"a null filter": {"query ($f: CallFilter) { calls(first: 5, filter: $f) { nodes { id } } }", nil, 5},
+		"a filter that counts": {
+			"query ($f: CallFilter) { calls(first: 5, filter: $f) { totalCount } }",
+			map[string]any{"f": map[string]any{"result": "HUMAN"}},
+			65,
+		},
+		"stats":                  {"{ callStats(every: DAY) { count } }", nil, 120},
 		"a little introspection": {"{ __schema { queryType { name } } }", nil, 2},
 		"two root fields":        {"{ a: calls(first: 2) { nodes { id } } b: calls(first: 3) { nodes { id } } }", nil, 5},
 	}

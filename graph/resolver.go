@@ -3,15 +3,18 @@ package graph
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"revox-graphql/graph/document"
 	"revox-graphql/graph/encode"
+	"revox-graphql/graph/filter"
 	"revox-graphql/graph/generated"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/relay"
+	"revox-graphql/graph/stats"
 	"revox-graphql/upstream"
 )
 
@@ -20,7 +23,7 @@ type Resolver struct {
 	pages     *pagination.Lists
 	known     upstream.Finder
 	maxCount  int              // largest `first` or `last`
-	maxScan   int              // pages that a look-up by id may read
+	maxScan   int              // pages that a look-up by id or a scan may read
 	walk      *pagination.Walk // that all requests are part of; nil: none
 	arguments *encode.Arguments
 }
@@ -47,9 +50,13 @@ func (r *Resolver) Calls(
 	last *int,
 	before *string,
 	statuses []upstream.OrderStatus,
+	given *filter.CallFilter,
 ) (*encode.Connection, error) {
 	plan := r.plan(ctx)
 	args := relay.Arguments{First: first, After: after, Last: last, Before: before}
+	if given != nil {
+		return r.filtered(ctx, plan, args, statuses, given)
+	}
 	reader, window, err := r.window(ctx, args, statuses, plan.Selection())
 	if err != nil {
 		return nil, err
@@ -64,6 +71,122 @@ func (r *Resolver) Calls(
 	return c, nil
 }
 
+// filtered resolves `calls` with a filter.
+func (r *Resolver) filtered(
+	ctx context.Context,
+	plan *encode.Plan,
+	args relay.Arguments,
+	statuses []upstream.OrderStatus,
+	input *filter.CallFilter,
+) (*encode.Connection, error) {
+	set, rng, err := r.rangeOf(args, statuses)
+	if err != nil {
+		return nil, err
+	}
+	matching, err := filter.Compile("filter", input)
+	if err != nil {
+		return nil, err
+	}
+	req, n := requestOf(ctx), plan.Selection()
+	opts := filter.Options{MaxPages: r.maxScan, Deadline: req.deadline}
+	page := &filter.Page{}
+	if n.Rows || n.Next || n.Previous || n.Scan {
+		if err := req.mayScan(); err != nil {
+			return nil, err
+		}
+		budget := req.search.budget(req.budget, rng, n, r.maxScan)
+		page, err = matching.Read(ctx, r.reader(ctx, set, budget), rng, n, opts)
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, problem := range page.Problems() {
+		graphql.AddError(ctx, problem)
+	}
+	if page.StoppedBy == filter.StopDeadline {
+		req.late.Store(true)
+	}
+	c := plan.Connection(ctx, page)
+	c.Scan = &page.Report
+	if n.Total {
+		if c.TotalErr = req.mayScan(); c.TotalErr == nil {
+			c.Total, c.TotalErr = matching.Count(ctx, r.reader(ctx, set, req.budget), opts)
+		}
+	}
+	return c, nil
+}
+
+// CallStats resolves `callStats`.
+func (r *Resolver) CallStats(
+	ctx context.Context,
+	statuses []upstream.OrderStatus,
+	given *filter.CallFilter,
+	groupBy []stats.Key,
+	every *stats.Step,
+	timeZone *string,
+) (*stats.Stats, error) {
+	set, err := orderStatuses(statuses)
+	if err != nil {
+		return nil, err
+	}
+	if given == nil {
+		given = &filter.CallFilter{}
+	}
+	matching, err := filter.Compile("filter", given)
+	if err != nil {
+		return nil, err
+	}
+	tally, err := stats.Compile(groupBy, every, timeZone)
+	if err != nil {
+		return nil, err
+	}
+	req := requestOf(ctx)
+	if err := req.mayScan(); err != nil {
+		return nil, err
+	}
+	opts := filter.Options{MaxPages: r.maxScan, Deadline: req.deadline}
+	report, problems, err := matching.Each(ctx, r.reader(ctx, set, req.budget), opts, tally.Add)
+	if err != nil {
+		return nil, err
+	}
+	for _, problem := range problems {
+		graphql.AddError(ctx, problem)
+	}
+	if report.StoppedBy == filter.StopDeadline {
+		req.late.Store(true)
+	}
+	groups, err := tally.Groups()
+	return &stats.Stats{Count: tally.Count, Groups: groups, Scan: &report}, err
+}
+
+// mayScan is a [*noCacheScansError] if the client has had too many scans read upstream again.
+func (r *request) mayScan() error {
+	if r.scan == nil {
+		return nil
+	}
+	if retryAfter := r.scan(); retryAfter > 0 {
+		return &noCacheScansError{retryAfter}
+	}
+	return nil
+}
+
+// noCacheScansError is the error of more than [admission.NoCacheScans].
+type noCacheScansError struct{ retryAfter time.Duration }
+
+func (e *noCacheScansError) Error() string { return "too many scans with Cache-Control: no-cache" }
+
+// rangeOf is the range of rows that the arguments ask for, and of which list.
+func (r *Resolver) rangeOf(
+	args relay.Arguments, statuses []upstream.OrderStatus,
+) (upstream.OrderStatuses, relay.Range, error) {
+	set, err := orderStatuses(statuses)
+	if err != nil {
+		return 0, relay.Range{}, err
+	}
+	rng, err := relay.NewRange(args, uint16(set), r.maxCount)
+	return set, rng, err
+}
+
 // window reads the window of a list that the arguments ask for.
 func (r *Resolver) window(
 	ctx context.Context,
@@ -71,16 +194,12 @@ func (r *Resolver) window(
 	statuses []upstream.OrderStatus,
 	n pagination.Selection,
 ) (*pagination.Reader, *pagination.Window, error) {
-	set, err := orderStatuses(statuses)
-	if err != nil {
-		return nil, nil, err
-	}
-	rng, err := relay.NewRange(args, uint16(set), r.maxCount)
+	set, rng, err := r.rangeOf(args, statuses)
 	if err != nil {
 		return nil, nil, err
 	}
 	req := requestOf(ctx)
-	reader := r.reader(ctx, set, req.search.budget(req.budget, rng, n))
+	reader := r.reader(ctx, set, req.search.budget(req.budget, rng, n, 0))
 	w, err := reader.Window(ctx, rng, n)
 	return reader, w, err
 }

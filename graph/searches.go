@@ -50,10 +50,10 @@ type search struct {
 	cost    atomic.Int64
 }
 
-// budget is that of a field which reads a range: as much as the request has left, and what a search takes beyond the
-// free requests is charged.
+// budget is that of a field which reads a range, and for a filter so many pages: as much as the request has left, and
+// what a search takes beyond the free requests is charged.
 func (s *search) budget(
-	of *upstream.RequestBudget, rng relay.Range, n pagination.Selection,
+	of *upstream.RequestBudget, rng relay.Range, n pagination.Selection, pages int,
 ) *upstream.RequestBudget {
 	cursors := 0
 	for _, cursor := range []*relay.Cursor{rng.After, rng.Before} {
@@ -64,7 +64,7 @@ func (s *search) budget(
 	if cursors == 0 {
 		return of
 	}
-	free := freeRequests*cursors + rng.Count/freeRows
+	free := freeRequests*cursors + rng.Count/freeRows + 2*pages // which are paid for, and a seam may take another one
 	if n.Total {
 		free += document.CountCost // which is paid for
 	}

@@ -26,6 +26,8 @@ const (
 	FieldEndedAt
 	FieldID
 	FieldStructuredOutput
+	FieldPhoneNumber
+	FieldEndReason
 )
 
 // callFields are the documented fields that are kept as JSON text, under upstream's names. Texts are as upstream sent
@@ -40,8 +42,8 @@ var callFields = [...]struct {
 	FieldEndedAt:          {"ended_at", timeField},
 	FieldID:               {"id", idField},
 	FieldStructuredOutput: {"structured_output", jsonField},
-	{"phone_number", textField},
-	{"end_reason", textField},
+	FieldPhoneNumber:      {"phone_number", textField},
+	FieldEndReason:        {"end_reason", textField},
 	{"recording_url", textField},
 }
 
@@ -81,6 +83,13 @@ func (c *Call) JSON(field Field) string { return c.page.json(c.values[field]) }
 func (c *Call) Milliseconds(from, to Field) (ms int64, ok bool) {
 	a, b := c.moments[from], c.moments[to]
 	return b.ms - a.ms, a.known && b.known
+}
+
+// Moment is one of the times of the call, in milliseconds since 1970; ok is false when it is unknown. It is
+// FieldStartedAt, FieldAnsweredAt or FieldEndedAt.
+func (c *Call) Moment(of Field) (ms int64, ok bool) {
+	m := c.moments[of]
+	return m.ms, m.known
 }
 
 // moment is a time in milliseconds since 1970.

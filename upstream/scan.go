@@ -1,6 +1,9 @@
 package upstream
 
-import "bytes"
+import (
+	"bytes"
+	"strconv"
+)
 
 // scanner scans JSON that is known to be well-formed, so it only has to find where each value ends. Values are slices
 // of the text. The members of an object, or the elements of a list, are read so:
@@ -148,4 +151,53 @@ func KeepMembers(value string, names map[string]bool) string {
 		}
 	}
 	return string(append(kept, '}'))
+}
+
+// ValueAt is what lies at a path inside a JSON value, which must be well-formed: each step is the name of a member of
+// an object, or the index of an element of a list, from 0. ok is false where nothing is there. Of a repeated name the
+// last counts.
+func ValueAt(value string, path []string) (found string, ok bool) {
+	if len(path) == 0 {
+		return value, true
+	}
+	if value[0] != '{' && value[0] != '[' {
+		return "", false
+	}
+	s := scanner{text: []byte(value)}
+	for i, step := range path {
+		at, ok := s.step(step)
+		if !ok {
+			return "", false
+		}
+		if i == len(path)-1 {
+			return value[at.start:at.end], true
+		}
+		s.at = int(at.start)
+	}
+	return "", false
+}
+
+// step finds the value that is one step below the one that comes next.
+func (s *scanner) step(name string) (found span, ok bool) {
+	switch s.peek() {
+	case '{':
+		for s.enter(); s.more(); {
+			same := string(unquote(s.name())) == name
+			value := s.value()
+			if same {
+				found, ok = span{uint32(s.at - len(value)), uint32(s.at)}, true
+			}
+		}
+	case '[':
+		index, err := strconv.Atoi(name)
+		if err != nil || strconv.Itoa(index) != name {
+			return span{}, false
+		}
+		for s.enter(); s.more(); index-- {
+			if value := s.value(); index == 0 {
+				return span{uint32(s.at - len(value)), uint32(s.at)}, true
+			}
+		}
+	}
+	return found, ok
 }

@@ -244,13 +244,13 @@ func (s *Settings) rows() []row {
 		{
 			flag: "max-scan-pages", variable: "GATEWAY_MAX_SCAN_PAGES", fallback: "20", query: true,
 			value: number(&s.MaxScanPages, 1, 10_000),
-			help:  "How many pages a lookup by id may read.",
+			help:  "How many pages a lookup by id may read, and a scan for a filter.",
 		},
 		{
 			flag: "scan-concurrency", variable: "GATEWAY_SCAN_CONCURRENCY", fallback: "4", query: true,
 			value: number(&s.ScanConcurrency, 1, 100),
 			help: "How many pages may be read ahead at once for one credential, where more than a page is read: exports, " +
-				"lookups by id, and windows larger than a page. 1 reads one page after the other.",
+				"lookups by id, scans for a filter, and windows larger than a page. 1 reads one page after the other.",
 			details: "Reading ahead begins with two, follows what Revox takes, and uses at most half of the requests that a " +
 				"credential may have in flight.",
 		},

@@ -13,18 +13,20 @@ import (
 
 // The cost of a request is about the number of calls that it reads and writes. A call costs 1, and each transcript of
 // it 10 more, since a transcript weighs about ten times the rest of its call. `calls` costs that for each call of its
-// page, and 20 for `totalCount`; `nodes` for each of its ids, and 20 for the scan; `call` and `node` once, and 20 for
-// the scan. Each ten elements of another list in an argument cost 1, for each call where the argument is of a field of
-// calls: they are coerced, and compared there. Introspection costs 1 for two values that it returns, about. What
-// @include and @skip leave out is counted all the same, so that a document's cost depends on counts alone. What a
-// search costs is not known before, see searches.go.
+// page, and 20 for `totalCount`; with a filter also 1 for each page of Revox's that it may read, and as much again for
+// `totalCount`. `callStats` costs 1 for each of those pages, and 100. `nodes` costs that for each of its ids, and 20
+// for the scan; `call` and `node` once, and 20 for the scan. Each ten elements of another list in an argument cost 1,
+// for each call where the argument is of a field of calls: they are coerced, and compared there. Introspection costs 1
+// for two values that it returns, about. What @include and @skip leave out is counted all the same, so that a
+// document's cost depends on counts alone. What a search costs is not known before, see searches.go.
 const (
 	callCost       = 1
 	transcriptCost = 10
 	// ScanCost is what a look-up by id costs, and CountCost what a `totalCount` does.
 	ScanCost     = 20
 	CountCost    = 20
-	freeElements = 10 // cost as much as a call
+	statsCost    = 100 // a thousand groups, each smaller than a call
+	freeElements = 10  // cost as much as a call
 )
 
 // costPlan is what an operation costs as far as its document tells. What is left to a request are the counts.
@@ -32,7 +34,22 @@ type costPlan struct {
 	fixed int
 	lists []*ast.Value // in arguments, but those of parts
 	parts []CostPart
+	scans []scanPart
 	opts  *Options
+}
+
+// scanPart is what scans cost if the argument `filter` is not null.
+type scanPart struct {
+	filter *ast.Value
+	scans  int
+}
+
+func (s *scanPart) of(pages int, variables map[string]any) int {
+	null := s.filter.Kind == ast.NullValue || s.filter.Kind == ast.Variable && variables[s.filter.Raw] == nil
+	if null {
+		return 0
+	}
+	return s.scans * pages
 }
 
 // CostPart is what costs something for each call: `calls`, or `nodes` if there are ids.
@@ -101,7 +118,10 @@ var rootCosts = map[string]func(c *checker, p *costPlan, field mergedField, frag
 			opts: c.opts, first: field.argument("first"), last: field.argument("last"),
 			statuses: field.argument("statuses"),
 		}
-		p.connection(&part, field, fragments)
+		counts := p.connection(&part, field, fragments)
+		if filter := field.argument("filter"); filter != nil {
+			p.scans = append(p.scans, scanPart{filter, 1 + counts})
+		}
 		part.each = max(callCost, part.each)
 		p.parts = append(p.parts, part)
 		p.lists = append(p.lists, field.lists()...)
@@ -111,6 +131,10 @@ var rootCosts = map[string]func(c *checker, p *costPlan, field mergedField, frag
 		part.call(field, fragments)
 		p.fixed += ScanCost
 		p.parts = append(p.parts, part)
+	},
+	"CallStats": func(c *checker, p *costPlan, field mergedField, _ fragments) {
+		p.fixed += c.opts.ScanPages + statsCost
+		p.lists = append(p.lists, field.lists()...)
 	},
 	"Call": lookUpCost, "Node": lookUpCost,
 	"__Schema": introspectionCost, "__Type": introspectionCost,
@@ -127,8 +151,8 @@ func introspectionCost(c *checker, p *costPlan, field mergedField, fragments fra
 	p.fixed += int(math.Ceil(c.sizes.values(field, fragments) / valuesForOne))
 }
 
-// connection adds what each call of a connection costs.
-func (p *costPlan) connection(part *CostPart, connection mergedField, fragments fragments) {
+// connection adds what each call of a connection costs, and returns how often the calls are counted.
+func (p *costPlan) connection(part *CostPart, connection mergedField, fragments fragments) (counts int) {
 	for _, field := range fragments.merge(connection.selections...) {
 		switch field.name {
 		case "nodes":
@@ -141,8 +165,10 @@ func (p *costPlan) connection(part *CostPart, connection mergedField, fragments 
 			}
 		case "totalCount":
 			p.fixed += CountCost
+			counts = 1
 		}
 	}
+	return counts
 }
 
 // call adds what a call costs.
@@ -174,6 +200,9 @@ func (o *Operation) Cost(variables map[string]any) (cost int, err *gqlerror.Erro
 
 func (p *costPlan) of(variables map[string]any) int {
 	cost := p.fixed + costOfLists(p.lists, variables)
+	for i := range p.scans {
+		cost += p.scans[i].of(p.opts.ScanPages, variables)
+	}
 	for i := range p.parts {
 		part := &p.parts[i]
 		cost += (part.each + costOfLists(part.lists, variables)) * part.Count(variables)

@@ -27,6 +27,8 @@ type Options struct {
 	Limits Limits
 	// DefaultCount is how many calls a connection returns that is given no count, and MaxCount the most that it may.
 	DefaultCount, MaxCount int
+	// ScanPages is how many pages one scan for a filter may read: what it costs.
+	ScanPages int
 	// Introspection allows documents to ask for the schema. Without it errors suggest no names of the schema either.
 	Introspection bool
 	// PersistedBytes bounds the memory for automatic persisted queries, in bytes; 0 turns them off.

@@ -27,5 +27,5 @@ func Example() {
 
 	// Upstream is asked only for what is selected: here for rows and whether others follow, and not for the length.
 	fmt.Printf("%+v\n", plan.Selection())
-	// Output: {Rows:true Next:true Previous:false Total:false}
+	// Output: {Rows:true Next:true Previous:false Total:false Scan:false}
 }

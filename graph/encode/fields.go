@@ -4,7 +4,9 @@ import (
 	"strconv"
 	"strings"
 
+	"revox-graphql/graph/filter"
 	"revox-graphql/graph/pagination"
+	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
 )
 
@@ -19,7 +21,7 @@ var connectionObject = object[value[*Connection]]{
 			s.path = s.below(rowIndex)
 			p := compileObject(c, s, edgeObject)
 			return "", func(b []byte, r *run, v *Connection) []byte {
-				return appendRows(b, r, v.window, func(b []byte, row int, call *upstream.Call) []byte {
+				return appendRows(b, r, v.page, func(b []byte, row int, call *upstream.Call) []byte {
 					return p.write(b, r, edge{v, row, call})
 				})
 			}
@@ -29,7 +31,7 @@ var connectionObject = object[value[*Connection]]{
 			s.path = s.below(rowIndex)
 			p := compileObject(c, s, callObject)
 			return "", func(b []byte, r *run, v *Connection) []byte {
-				return appendRows(b, r, v.window, func(b []byte, _ int, call *upstream.Call) []byte {
+				return appendRows(b, r, v.page, func(b []byte, _ int, call *upstream.Call) []byte {
 					return p.write(b, r, call)
 				})
 			}
@@ -46,14 +48,54 @@ var connectionObject = object[value[*Connection]]{
 				return appendInt(b, v.Total)
 			}
 		},
+		"scan": func(c *compiler, s selection) (string, value[*Connection]) {
+			c.need.Scan = true
+			p := compileObject(c, s, scanObject)
+			return "", func(b []byte, r *run, v *Connection) []byte {
+				if v.Scan == nil {
+					return append(b, null...)
+				}
+				return p.write(b, r, v.Scan)
+			}
+		},
 	},
+}
+
+var scanObject = object[value[*filter.Report]]{
+	name: "CallScan",
+	fields: map[string]field[value[*filter.Report]]{
+		"examined": ofScan(func(b []byte, s *filter.Report) []byte { return appendInt(b, s.Examined) }),
+		"stoppedBy": ofScan(func(b []byte, s *filter.Report) []byte {
+			return append(b, scanStops[s.StoppedBy]...)
+		}),
+		"complete": ofScan(func(b []byte, s *filter.Report) []byte { return strconv.AppendBool(b, s.Complete()) }),
+		"reachedAt": ofScan(func(b []byte, s *filter.Report) []byte {
+			at := s.ReachedAt()
+			if at == nil {
+				return append(b, null...)
+			}
+			return append(append(append(b, '"'), *at...), '"')
+		}),
+	},
+}
+
+// ofScan is always for a field of a scan.
+func ofScan(v func(b []byte, s *filter.Report) []byte) field[value[*filter.Report]] {
+	return always[value[*filter.Report]](func(b []byte, _ *run, s *filter.Report) []byte { return v(b, s) })
+}
+
+// scanStops are the names of the reasons why a scan ends, as JSON.
+var scanStops = map[filter.Stop]string{
+	filter.StopPageFull: `"PAGE_FULL"`, filter.StopEndOfList: `"END_OF_LIST"`, filter.StopTimeRange: `"TIME_RANGE"`,
+	filter.StopScanLimit: `"SCAN_LIMIT"`, filter.StopDeadline: `"DEADLINE"`,
 }
 
 var edgeObject = object[value[edge]]{
 	name: "CallEdge",
 	fields: map[string]field[value[edge]]{
 		"cursor": always[value[edge]](func(b []byte, _ *run, e edge) []byte {
-			return e.connection.appendCursor(b, e.row)
+			cursor := e.connection.page.Cursor(e.row)
+			return appendCursor(b, &cursor)
 		}),
 		"node": func(c *compiler, s selection) (string, value[edge]) {
 			p := compileObject(c, s, callObject)
@@ -67,19 +109,19 @@ var pageInfoObject = object[value[*Connection]]{
 	fields: map[string]field[value[*Connection]]{
 		"hasNextPage": needing(
 			func(n *pagination.Selection) { n.Next = true },
-			func(b []byte, _ *run, v *Connection) []byte { return strconv.AppendBool(b, v.window.HasNext()) },
+			func(b []byte, _ *run, v *Connection) []byte { return strconv.AppendBool(b, v.page.HasNext()) },
 		),
 		"hasPreviousPage": needing(
 			func(n *pagination.Selection) { n.Previous = true },
-			func(b []byte, _ *run, v *Connection) []byte { return strconv.AppendBool(b, v.window.HasPrevious()) },
+			func(b []byte, _ *run, v *Connection) []byte { return strconv.AppendBool(b, v.page.HasPrevious()) },
 		),
 		"startCursor": needing(
 			func(n *pagination.Selection) { n.Rows = true },
-			func(b []byte, _ *run, v *Connection) []byte { return v.appendCursor(b, v.window.FirstEdge()) },
+			func(b []byte, _ *run, v *Connection) []byte { return appendCursor(b, v.page.StartCursor()) },
 		),
 		"endCursor": needing(
 			func(n *pagination.Selection) { n.Rows = true },
-			func(b []byte, _ *run, v *Connection) []byte { return v.appendCursor(b, v.window.LastEdge()) },
+			func(b []byte, _ *run, v *Connection) []byte { return appendCursor(b, v.page.EndCursor()) },
 		),
 	},
 }
@@ -234,23 +276,23 @@ func appendSeconds(b []byte, ms int64) []byte {
 	return b
 }
 
-// appendCursor appends the cursor of a row of the window, null for row -1.
-func (c *Connection) appendCursor(b []byte, row int) []byte {
-	if row < 0 {
+// appendCursor appends a cursor, null for nil.
+func appendCursor(b []byte, cursor *relay.Cursor) []byte {
+	if cursor == nil {
 		return append(b, null...)
 	}
 	b = append(b, '"')
-	b = c.window.Cursor(row).Append(b)
+	b = cursor.Append(b)
 	return append(b, '"')
 }
 
-// appendRows appends a list with an element for each readable row of the window.
+// appendRows appends a list with an element for each readable row of the page.
 func appendRows(
-	b []byte, r *run, w *pagination.Window, element func(b []byte, row int, call *upstream.Call) []byte,
+	b []byte, r *run, p Page, element func(b []byte, row int, call *upstream.Call) []byte,
 ) []byte {
 	b = append(b, '[')
 	r.row = 0
-	for i, row := range w.Rows() {
+	for i, row := range p.Rows() {
 		if row.Call == nil {
 			continue
 		}

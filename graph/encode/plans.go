@@ -45,9 +45,9 @@ func Compile(op *graphql.OperationContext, root graphql.CollectedField, argument
 // Selection is what is selected of a connection.
 func (p *Plan) Selection() pagination.Selection { return p.need }
 
-// Connection makes a connection of a window, for the request of ctx.
-func (p *Plan) Connection(ctx context.Context, window *pagination.Window) *Connection {
-	return &Connection{window: window, plan: p, args: p.bind(ctx)}
+// Connection makes a connection of a page, for the request of ctx.
+func (p *Plan) Connection(ctx context.Context, page Page) *Connection {
+	return &Connection{page: page, plan: p, args: p.bind(ctx)}
 }
 
 // Calls makes calls that write themselves, for the request of ctx; nil stays nil.

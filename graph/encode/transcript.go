@@ -2,11 +2,10 @@ package encode
 
 import (
 	"context"
-	"strings"
-
-	"golang.org/x/text/cases"
+	"fmt"
 
 	"revox-graphql/graph/relay"
+	"revox-graphql/internal/textmatch"
 	"revox-graphql/upstream"
 )
 
@@ -125,14 +124,18 @@ func (p transcriptPlan) writeEntry(b []byte, e upstream.Entry) []byte {
 
 // transcriptFilter is the arguments of Call.transcript.
 type transcriptFilter struct {
-	roles       []bool // by the role; nil: every role
-	search      string // folded; "": any content
+	roles       []bool            // by the role; nil: every role
+	search      textmatch.Pattern // unless folder is nil
+	folder      *textmatch.Folder // nil: any content
+	context     int               // entries on either side of each that was found
 	first, last *int
-	fold        cases.Caser
 }
 
+// maxContext is the most entries on either side of one that was found.
+const maxContext = 100
+
 func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
-	f := &transcriptFilter{fold: cases.Fold()}
+	f := &transcriptFilter{}
 	if roles, _ := args["roles"].([]upstream.TranscriptRole); roles != nil {
 		f.roles = make([]bool, len(transcriptRoles))
 		for _, role := range roles {
@@ -145,8 +148,17 @@ func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
 	}
 	f.first, _ = args["first"].(*int)
 	f.last, _ = args["last"].(*int)
-	if search, _ := args["search"].(*string); search != nil {
-		f.search = f.fold.String(*search)
+	if search, _ := args["search"].(*string); search != nil && *search != "" {
+		f.search, f.folder = textmatch.NewPattern(*search), textmatch.NewFolder()
+	}
+	if given, _ := args["context"].(*int); given != nil {
+		if *given < 0 || *given > maxContext {
+			const message = "`context` is %d, and may be 0 to %d."
+			return nil, &relay.ArgumentError{Argument: "context", Message: fmt.Sprintf(message, *given, maxContext)}
+		}
+		if f.folder != nil { // without a text, nothing is found that entries could be near to
+			f.context = *given
+		}
 	}
 	return f, relay.CheckCounts(f.first, f.last)
 }
@@ -155,12 +167,22 @@ func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
 func (f *transcriptFilter) keep(ctx context.Context, c *upstream.Call, n int) []upstream.Entry {
 	const often = 64 // entries, which are microseconds each where they are searched
 	var kept []upstream.Entry
+	next := 0 // the first entry that was not kept and may still be
+	keep := func(to int) {
+		for ; next < to; next++ {
+			kept = append(kept, c.Entry(next))
+		}
+	}
+	until := 0 // entries before this one are near one that was found
 	for i := range n {
 		if i%often == 0 && ctx.Err() != nil {
 			return nil
 		}
-		if e := c.Entry(i); f.passes(e) {
-			kept = append(kept, e)
+		if f.passes(c.Entry(i)) {
+			next, until = max(next, i-f.context), i+1+f.context
+		}
+		if i < until {
+			keep(i + 1)
 		}
 	}
 	if f.first != nil {
@@ -176,5 +198,5 @@ func (f *transcriptFilter) passes(e upstream.Entry) bool {
 	if f.roles != nil && !f.roles[e.Role()] {
 		return false
 	}
-	return f.search == "" || strings.Contains(f.fold.String(upstream.Unquote(e.Content())), f.search)
+	return f.folder == nil || f.search.In(f.folder.JSON(e.Content()))
 }

@@ -5,20 +5,36 @@ import (
 	"errors"
 	"io"
 
-	"revox-graphql/graph/pagination"
+	"revox-graphql/graph/filter"
+	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
 )
 
-// Connection is what `calls` returns: a window of a list, which writes itself.
+// Page is the part of a list that a connection has: a [*pagination.Window], or a [*filter.Page].
+type Page interface {
+	// Rows are those of the page. A row that could not be read is no edge.
+	Rows() []upstream.Row
+	// Cursor is the cursor of the i-th of the rows.
+	Cursor(i int) relay.Cursor
+	// StartCursor and EndCursor are where a walk goes on up or down the list, nil if that is nowhere.
+	StartCursor() *relay.Cursor
+	EndCursor() *relay.Cursor
+	HasPrevious() bool
+	HasNext() bool
+}
+
+// Connection is what `calls` returns: a page of a list, which writes itself.
 type Connection struct {
 	// Total is the length of the list, or TotalErr says why it is not known. They are written where the selection has
 	// `totalCount`.
 	Total    int
 	TotalErr error
+	// Scan is what was read for a filter; nil without one.
+	Scan *filter.Report
 
-	window *pagination.Window
-	plan   *Plan
-	args   []arguments
+	page Page
+	plan *Plan
+	args []arguments
 }
 
 // MarshalGQLContext implements [graphql.ContextMarshaler].
@@ -35,7 +51,7 @@ var errOutputOnly = errors.New("not an input type")
 // edge is one call of a connection.
 type edge struct {
 	connection *Connection
-	row        int // of the connection's window
+	row        int // of the connection's page
 	call       *upstream.Call
 }
 

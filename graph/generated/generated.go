@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"math"
 	"revox-graphql/graph/encode"
+	"revox-graphql/graph/filter"
+	"revox-graphql/graph/stats"
 	"revox-graphql/upstream"
 	"strconv"
 	"sync/atomic"
@@ -54,7 +56,7 @@ type ComplexityRoot struct {
 		StartedAt            func(childComplexity int) int
 		Status               func(childComplexity int) int
 		StructuredOutput     func(childComplexity int, keys []string) int
-		Transcript           func(childComplexity int, roles []upstream.TranscriptRole, search *string, first *int, last *int) int
+		Transcript           func(childComplexity int, roles []upstream.TranscriptRole, search *string, context *int, first *int, last *int) int
 		TranscriptEntryCount func(childComplexity int) int
 	}
 
@@ -62,12 +64,46 @@ type ComplexityRoot struct {
 		Edges      func(childComplexity int) int
 		Nodes      func(childComplexity int) int
 		PageInfo   func(childComplexity int) int
+		Scan       func(childComplexity int) int
 		TotalCount func(childComplexity int) int
 	}
 
 	CallEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	CallScan struct {
+		Complete  func(childComplexity int) int
+		Examined  func(childComplexity int) int
+		ReachedAt func(childComplexity int) int
+		StoppedBy func(childComplexity int) int
+	}
+
+	CallStats struct {
+		Count  func(childComplexity int) int
+		Groups func(childComplexity int) int
+		Scan   func(childComplexity int) int
+	}
+
+	CallStatsGroup struct {
+		Answered        func(childComplexity int) int
+		Count           func(childComplexity int) int
+		DialError       func(childComplexity int) int
+		DurationSeconds func(childComplexity int) int
+		EndReason       func(childComplexity int) int
+		EndedBy         func(childComplexity int) int
+		From            func(childComplexity int) int
+		Result          func(childComplexity int) int
+		Status          func(childComplexity int) int
+	}
+
+	DurationStats struct {
+		Average func(childComplexity int) int
+		Max     func(childComplexity int) int
+		P50     func(childComplexity int) int
+		P90     func(childComplexity int) int
+		Total   func(childComplexity int) int
 	}
 
 	PageInfo struct {
@@ -78,10 +114,11 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		Call  func(childComplexity int, id string) int
-		Calls func(childComplexity int, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus) int
-		Node  func(childComplexity int, id string) int
-		Nodes func(childComplexity int, ids []string) int
+		Call      func(childComplexity int, id string) int
+		CallStats func(childComplexity int, statuses []upstream.OrderStatus, filter *filter.CallFilter, groupBy []stats.Key, every *stats.Step, timeZone *string) int
+		Calls     func(childComplexity int, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus, filter *filter.CallFilter) int
+		Node      func(childComplexity int, id string) int
+		Nodes     func(childComplexity int, ids []string) int
 	}
 
 	TranscriptEntry struct {
@@ -112,10 +149,10 @@ type CallResolver interface {
 	EndReason(ctx context.Context, obj *encode.Call) (*string, error)
 	EndedBy(ctx context.Context, obj *encode.Call) (*upstream.CallEndedBy, error)
 	RecordingURL(ctx context.Context, obj *encode.Call) (*string, error)
-	StructuredOutput(ctx context.Context, obj *encode.Call, keys []string) (*string, error)
-	Transcript(ctx context.Context, obj *encode.Call, roles []upstream.TranscriptRole, search *string, first *int, last *int) ([]*TranscriptEntry, error)
+	StructuredOutput(ctx context.Context, obj *encode.Call, keys []string) (any, error)
+	Transcript(ctx context.Context, obj *encode.Call, roles []upstream.TranscriptRole, search *string, context *int, first *int, last *int) ([]*TranscriptEntry, error)
 	TranscriptEntryCount(ctx context.Context, obj *encode.Call) (*int, error)
-	Extra(ctx context.Context, obj *encode.Call) (*string, error)
+	Extra(ctx context.Context, obj *encode.Call) (any, error)
 }
 type CallConnectionResolver interface {
 	Edges(ctx context.Context, obj *encode.Connection) ([]*CallEdge, error)
@@ -124,7 +161,8 @@ type CallConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *encode.Connection) (*int, error)
 }
 type QueryResolver interface {
-	Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus) (*encode.Connection, error)
+	Calls(ctx context.Context, first *int, after *string, last *int, before *string, statuses []upstream.OrderStatus, filter *filter.CallFilter) (*encode.Connection, error)
+	CallStats(ctx context.Context, statuses []upstream.OrderStatus, filter *filter.CallFilter, groupBy []stats.Key, every *stats.Step, timeZone *string) (*stats.Stats, error)
 	Call(ctx context.Context, id string) (*encode.Call, error)
 	Node(ctx context.Context, id string) (encode.Node, error)
 	Nodes(ctx context.Context, ids []string) ([]encode.Node, error)
@@ -253,7 +291,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Call.Transcript(childComplexity, args["roles"].([]upstream.TranscriptRole), args["search"].(*string), args["first"].(*int), args["last"].(*int)), true
+		return e.ComplexityRoot.Call.Transcript(childComplexity, args["roles"].([]upstream.TranscriptRole), args["search"].(*string), args["context"].(*int), args["first"].(*int), args["last"].(*int)), true
 	case "Call.transcriptEntryCount":
 		if e.ComplexityRoot.Call.TranscriptEntryCount == nil {
 			break
@@ -279,6 +317,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CallConnection.PageInfo(childComplexity), true
+	case "CallConnection.scan":
+		if e.ComplexityRoot.CallConnection.Scan == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallConnection.Scan(childComplexity), true
 	case "CallConnection.totalCount":
 		if e.ComplexityRoot.CallConnection.TotalCount == nil {
 			break
@@ -298,6 +342,136 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CallEdge.Node(childComplexity), true
+
+	case "CallScan.complete":
+		if e.ComplexityRoot.CallScan.Complete == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallScan.Complete(childComplexity), true
+	case "CallScan.examined":
+		if e.ComplexityRoot.CallScan.Examined == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallScan.Examined(childComplexity), true
+	case "CallScan.reachedAt":
+		if e.ComplexityRoot.CallScan.ReachedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallScan.ReachedAt(childComplexity), true
+	case "CallScan.stoppedBy":
+		if e.ComplexityRoot.CallScan.StoppedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallScan.StoppedBy(childComplexity), true
+
+	case "CallStats.count":
+		if e.ComplexityRoot.CallStats.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStats.Count(childComplexity), true
+	case "CallStats.groups":
+		if e.ComplexityRoot.CallStats.Groups == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStats.Groups(childComplexity), true
+	case "CallStats.scan":
+		if e.ComplexityRoot.CallStats.Scan == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStats.Scan(childComplexity), true
+
+	case "CallStatsGroup.answered":
+		if e.ComplexityRoot.CallStatsGroup.Answered == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.Answered(childComplexity), true
+	case "CallStatsGroup.count":
+		if e.ComplexityRoot.CallStatsGroup.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.Count(childComplexity), true
+	case "CallStatsGroup.dialError":
+		if e.ComplexityRoot.CallStatsGroup.DialError == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.DialError(childComplexity), true
+	case "CallStatsGroup.durationSeconds":
+		if e.ComplexityRoot.CallStatsGroup.DurationSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.DurationSeconds(childComplexity), true
+	case "CallStatsGroup.endReason":
+		if e.ComplexityRoot.CallStatsGroup.EndReason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.EndReason(childComplexity), true
+	case "CallStatsGroup.endedBy":
+		if e.ComplexityRoot.CallStatsGroup.EndedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.EndedBy(childComplexity), true
+	case "CallStatsGroup.from":
+		if e.ComplexityRoot.CallStatsGroup.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.From(childComplexity), true
+	case "CallStatsGroup.result":
+		if e.ComplexityRoot.CallStatsGroup.Result == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.Result(childComplexity), true
+	case "CallStatsGroup.status":
+		if e.ComplexityRoot.CallStatsGroup.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallStatsGroup.Status(childComplexity), true
+
+	case "DurationStats.average":
+		if e.ComplexityRoot.DurationStats.Average == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.Average(childComplexity), true
+	case "DurationStats.max":
+		if e.ComplexityRoot.DurationStats.Max == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.Max(childComplexity), true
+	case "DurationStats.p50":
+		if e.ComplexityRoot.DurationStats.P50 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.P50(childComplexity), true
+	case "DurationStats.p90":
+		if e.ComplexityRoot.DurationStats.P90 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.P90(childComplexity), true
+	case "DurationStats.total":
+		if e.ComplexityRoot.DurationStats.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DurationStats.Total(childComplexity), true
 
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
@@ -335,6 +509,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Call(childComplexity, args["id"].(string)), true
+	case "Query.callStats":
+		if e.ComplexityRoot.Query.CallStats == nil {
+			break
+		}
+
+		args, err := ec.field_Query_callStats_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CallStats(childComplexity, args["statuses"].([]upstream.OrderStatus), args["filter"].(*filter.CallFilter), args["groupBy"].([]stats.Key), args["every"].(*stats.Step), args["timeZone"].(*string)), true
 	case "Query.calls":
 		if e.ComplexityRoot.Query.Calls == nil {
 			break
@@ -345,7 +530,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Calls(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["statuses"].([]upstream.OrderStatus)), true
+		return e.ComplexityRoot.Query.Calls(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["statuses"].([]upstream.OrderStatus), args["filter"].(*filter.CallFilter)), true
 
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
@@ -415,7 +600,15 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
-		return graphql.NewInputUnmarshalerIndex()
+		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("CallFilter", ec.unmarshalInputCallFilter),
+			graphql.NewInputUnmarshaler("NumberRange", ec.unmarshalInputNumberRange),
+			graphql.NewInputUnmarshaler("TextMatch", ec.unmarshalInputTextMatch),
+			graphql.NewInputUnmarshaler("TimeRange", ec.unmarshalInputTimeRange),
+			graphql.NewInputUnmarshaler("ToolMatch", ec.unmarshalInputToolMatch),
+			graphql.NewInputUnmarshaler("TranscriptMatch", ec.unmarshalInputTranscriptMatch),
+			graphql.NewInputUnmarshaler("ValueMatch", ec.unmarshalInputValueMatch),
+		)
 	}
 	first := true
 
@@ -523,7 +716,31 @@ type Query {
     A cursor is good only for the statuses it was made with, in any order.
     """
     statuses: [CallOrderStatus!]
+    """
+    Only calls that pass this filter. Revox cannot filter so, and the gateway reads the list for it: a page may hold
+    fewer calls than ` + "`" + `first` + "`" + ` or ` + "`" + `last` + "`" + `, or none, although more follow. ` + "`" + `scan` + "`" + ` says how far the gateway has read. Go on
+    from ` + "`" + `endCursor` + "`" + ` (or ` + "`" + `startCursor` + "`" + `) while ` + "`" + `hasNextPage` + "`" + ` (or ` + "`" + `hasPreviousPage` + "`" + `) is true. A cursor is good with any filter.
+    """
+    filter: CallFilter
   ): CallConnection
+
+  """
+  Counts calls, in groups: how many, how many were answered, and how long they lasted. Revox does not count, so the gateway
+  reads the list for it, as far as one request may: see ` + "`" + `scan` + "`" + `, and mind ` + "`" + `complete` + "`" + `. Give ` + "`" + `filter` + "`" + ` a range of ` + "`" + `startedAt` + "`" + `
+  where the list is long.
+  """
+  callStats(
+    "Only calls whose *order* has one of these statuses, as in ` + "`" + `calls` + "`" + `."
+    statuses: [CallOrderStatus!]
+    "Only calls that pass this filter."
+    filter: CallFilter
+    "Calls with the same values of these fields are one group. Without it, and without ` + "`" + `every` + "`" + `, all calls are one."
+    groupBy: [CallStatsKey!]
+    "Calls that started in the same step of time are one group. Calls that have not started are a group without a time."
+    every: TimeStep
+    "Whose days and hours the steps are: the name of an IANA time zone, such as ` + "`" + `Europe/Paris` + "`" + `, with its summer time. UTC when absent or null."
+    timeZone: String
+  ): CallStats
 
   """
   One call by its id. Revox has no look-up by id, so the gateway looks among the pages it holds and then scans the
@@ -565,8 +782,207 @@ type CallConnection {
   """
   How many calls the list holds for these ` + "`" + `statuses` + "`" + `, on all pages together. Revox does not tell, so the gateway counts
   with a few extra requests, and only when this field is selected. Null, with an error, when it could not be counted.
+  With a ` + "`" + `filter` + "`" + `, how many of them pass it: for that the whole list is read, and where it is too long for one request
+  this is null with the error ` + "`" + `SCAN_LIMIT_REACHED` + "`" + `.
   """
   totalCount: Int
+  "How far the list was read for this page. Null without a ` + "`" + `filter` + "`" + `."
+  scan: CallScan
+}
+
+"What the gateway has read of the list, to find the calls that pass a filter."
+type CallScan {
+  "How many calls were looked at, whether they passed the filter or not."
+  examined: Int!
+  "Why the gateway has stopped reading."
+  stoppedBy: ScanStop!
+  "True when no further call can pass the filter in this direction: ` + "`" + `stoppedBy` + "`" + ` is ` + "`" + `END_OF_LIST` + "`" + ` or ` + "`" + `TIME_RANGE` + "`" + `."
+  complete: Boolean!
+  "When the last call started that was looked at, of those that have started: how far back the list was read. Null when there is none."
+  reachedAt: DateTime
+}
+
+"What was counted of a list."
+type CallStats {
+  "How many calls were counted, in all groups together."
+  count: Int!
+  "The groups that have a call, in the order of time, and of the fields. At most 1,000: beyond that is the error ` + "`" + `QUERY_TOO_COMPLEX` + "`" + `."
+  groups: [CallStatsGroup!]!
+  "How far the list was read. Unless ` + "`" + `complete` + "`" + ` is true, older calls were not counted."
+  scan: CallScan!
+}
+
+"Calls that have something in common. A field that was not asked for in ` + "`" + `groupBy` + "`" + ` is null."
+type CallStatsGroup {
+  "When the step of time began. Null without ` + "`" + `every` + "`" + `, and for calls that have not started."
+  from: DateTime
+  "The status of these calls."
+  status: CallStatus
+  "Who, or what, picked up."
+  result: CallResult
+  "Why these calls could not be put through."
+  dialError: DialError
+  "Who ended these calls."
+  endedBy: CallEndedBy
+  "Why these calls ended."
+  endReason: String
+  "How many calls the group has."
+  count: Int!
+  "How many of them were answered, by somebody or a machine: those with an ` + "`" + `answeredAt` + "`" + `."
+  answered: Int!
+  "How long they lasted. Calls without a ` + "`" + `durationSeconds` + "`" + ` do not count."
+  durationSeconds: DurationStats!
+}
+
+"How long calls lasted, in seconds. Where no call has a duration, ` + "`" + `total` + "`" + ` is 0 and the others are null."
+type DurationStats {
+  "All of them together."
+  total: Float!
+  "The average."
+  average: Float
+  "Half of the calls lasted at most as long, give or take 1 %."
+  p50: Float
+  "Nine of ten calls lasted at most as long, give or take 1 %."
+  p90: Float
+  "The longest."
+  max: Float
+}
+
+"A field by which ` + "`" + `callStats` + "`" + ` groups calls."
+enum CallStatsKey {
+  "By ` + "`" + `status` + "`" + `."
+  STATUS
+  "By ` + "`" + `result` + "`" + `."
+  RESULT
+  "By ` + "`" + `dialError` + "`" + `."
+  DIAL_ERROR
+  "By ` + "`" + `endedBy` + "`" + `."
+  ENDED_BY
+  "By ` + "`" + `endReason` + "`" + `."
+  END_REASON
+}
+
+"A step of time. Steps begin by the clocks of the time zone."
+enum TimeStep {
+  "From one full hour to the next. An hour that comes twice, when the clocks are put back, is two steps."
+  HOUR
+  "From midnight to midnight: 23 or 25 hours when the clocks change."
+  DAY
+  "From Monday to Monday."
+  WEEK
+  "A month of the calendar."
+  MONTH
+}
+
+"Why the gateway has stopped reading the list for a filter."
+enum ScanStop {
+  "As many calls were found as were asked for."
+  PAGE_FULL
+  "The list has ended, or the range between ` + "`" + `after` + "`" + ` and ` + "`" + `before` + "`" + ` has."
+  END_OF_LIST
+  """
+  The calls that follow all started outside of the filter's ` + "`" + `startedAt` + "`" + `. This is so only in a list that is ordered by that
+  time, as far as it was read; in any other list the gateway reads on.
+  """
+  TIME_RANGE
+  "As many calls were read as one request may read. Go on from ` + "`" + `endCursor` + "`" + `, or ` + "`" + `startCursor` + "`" + ` with ` + "`" + `last` + "`" + `."
+  SCAN_LIMIT
+  "The time for one request was over. Go on from ` + "`" + `endCursor` + "`" + `, or ` + "`" + `startCursor` + "`" + ` with ` + "`" + `last` + "`" + `."
+  DEADLINE
+}
+
+"""
+Which calls are wanted. Every member that is given must hold; a list means “any of these”. A member that is absent or null
+is no condition. An empty list is an error, because no call would fit it. A filter may have 100 conditions in all.
+"""
+input CallFilter {
+  "When dialling began. A call that has not started never fits."
+  startedAt: TimeRange
+  "How long they were connected, in seconds. A call without a duration never fits."
+  durationSeconds: NumberRange
+  "The status of the call, which is not that of its order: see ` + "`" + `calls(statuses:)` + "`" + `."
+  status: [CallStatus!]
+  "Who, or what, picked up."
+  result: [CallResult!]
+  "Why the call could not be put through."
+  dialError: [DialError!]
+  "Who ended the call."
+  endedBy: [CallEndedBy!]
+  "Why the call ended, in Revox's own words, each in full."
+  endReason: [String!]
+  "The number that was called."
+  phoneNumber: TextMatch
+  "What was said."
+  transcript: TranscriptMatch
+  "A tool that the agent used."
+  tool: ToolMatch
+  "What the agent found out. All of these must hold."
+  structuredOutput: [ValueMatch!]
+  "One of these filters must hold, or several. ` + "`" + `anyOf` + "`" + ` and ` + "`" + `not` + "`" + ` may be nested three deep."
+  anyOf: [CallFilter!]
+  "This filter must not hold."
+  not: CallFilter
+}
+
+"A range of times. It is half open, so that neighbouring ranges meet: the first moment is part of it, the last one is not."
+input TimeRange {
+  "Not earlier than this."
+  from: DateTime
+  "Earlier than this."
+  before: DateTime
+}
+
+"A range of numbers. Both ends are part of it."
+input NumberRange {
+  "At least this."
+  min: Float
+  "At most this."
+  max: Float
+}
+
+"A condition on a text. Exactly one member must be given."
+input TextMatch {
+  "The text is this one."
+  is: String
+  "The text begins with this one."
+  startsWith: String
+  "The text contains this one."
+  contains: String
+}
+
+"A condition on what was said."
+input TranscriptMatch {
+  "Some entry contains this text, ignoring case, as ` + "`" + `transcript(search:)` + "`" + ` finds it."
+  contains: String!
+  "Only entries of these roles count. Every role when absent or null."
+  roles: [TranscriptRole!]
+}
+
+"A condition on the use of a tool: some transcript entry of the role ` + "`" + `TOOL` + "`" + ` fits both members. Without any member, some tool was used."
+input ToolMatch {
+  "The name of the tool."
+  name: String
+  "True for a use that failed, false for one that did not."
+  failed: Boolean
+}
+
+"""
+A condition on one value of ` + "`" + `structuredOutput` + "`" + `. Give ` + "`" + `path` + "`" + `, and exactly one of: ` + "`" + `is` + "`" + `; ` + "`" + `exists` + "`" + `; ` + "`" + `min` + "`" + `, ` + "`" + `max` + "`" + ` or both.
+"""
+input ValueMatch {
+  """
+  Where the value is: keys with dots in between, such as ` + "`" + `customer.city` + "`" + `. A number is the place in a list, from 0. A
+  backslash before a dot makes the dot part of a key.
+  """
+  path: String!
+  "The value is this one: any JSON. Numbers are equal by their value, objects whatever the order of their keys."
+  is: JSON
+  "The value is a number, and at least this."
+  min: Float
+  "The value is a number, and at most this."
+  max: Float
+  "True when there must be a value other than null, false when there must be none."
+  exists: Boolean
 }
 
 "One call of a page, with its place in the list."
@@ -583,9 +999,15 @@ type PageInfo {
   hasNextPage: Boolean!
   "True when the list has a call before the first one of this page."
   hasPreviousPage: Boolean!
-  "The cursor of the first call of this page, for ` + "`" + `before` + "`" + `. Null when the page is empty."
+  """
+  The cursor of the first call of this page, for ` + "`" + `before` + "`" + `. Null when the page is empty. With a ` + "`" + `filter` + "`" + ` and ` + "`" + `last` + "`" + `, where
+  the gateway has stopped reading, also when the page is empty.
+  """
   startCursor: String
-  "The cursor of the last call of this page, for ` + "`" + `after` + "`" + `. Null when the page is empty."
+  """
+  The cursor of the last call of this page, for ` + "`" + `after` + "`" + `. Null when the page is empty. With a ` + "`" + `filter` + "`" + `, where the gateway
+  has stopped reading, also when the page is empty.
+  """
   endCursor: String
 }
 
@@ -635,8 +1057,13 @@ type Call implements Node {
   transcript(
     "Keep only what these roles said. Every role when absent or null."
     roles: [TranscriptRole!]
-    "Keep only entries whose ` + "`" + `content` + "`" + ` contains this text, ignoring case."
+    """
+    Keep only entries whose ` + "`" + `content` + "`" + ` contains this text, ignoring case: ` + "`" + `STRASSE` + "`" + ` finds ` + "`" + `Straße` + "`" + `. A letter with an
+    accent is found however it is encoded, and is another letter than the one without it.
+    """
     search: String
+    "With ` + "`" + `search` + "`" + `: keep also this many entries on either side of each that was found, 0 to 100. They count in ` + "`" + `first` + "`" + ` and ` + "`" + `last` + "`" + `."
+    context: Int
     "Keep at most this many entries from the start of what is left. Not together with ` + "`" + `last` + "`" + `."
     first: Int
     "Keep at most this many entries from the end of what is left, in their usual order. Not together with ` + "`" + `first` + "`" + `."
@@ -826,6 +1253,8 @@ func (ec *executionContext) childFields_CallConnection(ctx context.Context, fiel
 		return ec.fieldContext_CallConnection_pageInfo(ctx, field)
 	case "totalCount":
 		return ec.fieldContext_CallConnection_totalCount(ctx, field)
+	case "scan":
+		return ec.fieldContext_CallConnection_scan(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CallConnection", field.Name)
 }
@@ -838,6 +1267,72 @@ func (ec *executionContext) childFields_CallEdge(ctx context.Context, field grap
 		return ec.fieldContext_CallEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CallEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_CallScan(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "examined":
+		return ec.fieldContext_CallScan_examined(ctx, field)
+	case "stoppedBy":
+		return ec.fieldContext_CallScan_stoppedBy(ctx, field)
+	case "complete":
+		return ec.fieldContext_CallScan_complete(ctx, field)
+	case "reachedAt":
+		return ec.fieldContext_CallScan_reachedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CallScan", field.Name)
+}
+
+func (ec *executionContext) childFields_CallStats(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "count":
+		return ec.fieldContext_CallStats_count(ctx, field)
+	case "groups":
+		return ec.fieldContext_CallStats_groups(ctx, field)
+	case "scan":
+		return ec.fieldContext_CallStats_scan(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CallStats", field.Name)
+}
+
+func (ec *executionContext) childFields_CallStatsGroup(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "from":
+		return ec.fieldContext_CallStatsGroup_from(ctx, field)
+	case "status":
+		return ec.fieldContext_CallStatsGroup_status(ctx, field)
+	case "result":
+		return ec.fieldContext_CallStatsGroup_result(ctx, field)
+	case "dialError":
+		return ec.fieldContext_CallStatsGroup_dialError(ctx, field)
+	case "endedBy":
+		return ec.fieldContext_CallStatsGroup_endedBy(ctx, field)
+	case "endReason":
+		return ec.fieldContext_CallStatsGroup_endReason(ctx, field)
+	case "count":
+		return ec.fieldContext_CallStatsGroup_count(ctx, field)
+	case "answered":
+		return ec.fieldContext_CallStatsGroup_answered(ctx, field)
+	case "durationSeconds":
+		return ec.fieldContext_CallStatsGroup_durationSeconds(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CallStatsGroup", field.Name)
+}
+
+func (ec *executionContext) childFields_DurationStats(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "total":
+		return ec.fieldContext_DurationStats_total(ctx, field)
+	case "average":
+		return ec.fieldContext_DurationStats_average(ctx, field)
+	case "p50":
+		return ec.fieldContext_DurationStats_p50(ctx, field)
+	case "p90":
+		return ec.fieldContext_DurationStats_p90(ctx, field)
+	case "max":
+		return ec.fieldContext_DurationStats_max(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DurationStats", field.Name)
 }
 
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1021,22 +1516,30 @@ func (ec *executionContext) field_Call_transcript_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["search"] = arg1
-	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "context",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["first"] = arg2
-	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+	args["context"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["last"] = arg3
+	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
 	return args, nil
 }
 
@@ -1051,6 +1554,52 @@ func (ec *executionContext) field_Query___type_args(ctx context.Context, rawArgs
 		return nil, err
 	}
 	args["name"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_callStats_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "statuses",
+		func(ctx context.Context, v any) ([]upstream.OrderStatus, error) {
+			return ec.unmarshalOCallOrderStatus2ᚕrevoxᚑgraphqlᚋupstreamᚐOrderStatusᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["statuses"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*filter.CallFilter, error) {
+			return ec.unmarshalOCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "groupBy",
+		func(ctx context.Context, v any) ([]stats.Key, error) {
+			return ec.unmarshalOCallStatsKey2ᚕrevoxᚑgraphqlᚋgraphᚋstatsᚐKeyᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["groupBy"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "every",
+		func(ctx context.Context, v any) (*stats.Step, error) {
+			return ec.unmarshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStep(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["every"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "timeZone",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["timeZone"] = arg4
 	return args, nil
 }
 
@@ -1111,6 +1660,14 @@ func (ec *executionContext) field_Query_calls_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["statuses"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*filter.CallFilter, error) {
+			return ec.unmarshalOCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg5
 	return args, nil
 }
 
@@ -1528,8 +2085,8 @@ func (ec *executionContext) _Call_structuredOutput(ctx context.Context, field gr
 			return ec.Resolvers.Call().StructuredOutput(ctx, obj, fc.Args["keys"].([]string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOJSON2ᚖstring(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v any) graphql.Marshaler {
+			return ec.marshalOJSON2interface(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1569,7 +2126,7 @@ func (ec *executionContext) _Call_transcript(ctx context.Context, field graphql.
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Call().Transcript(ctx, obj, fc.Args["roles"].([]upstream.TranscriptRole), fc.Args["search"].(*string), fc.Args["first"].(*int), fc.Args["last"].(*int))
+			return ec.Resolvers.Call().Transcript(ctx, obj, fc.Args["roles"].([]upstream.TranscriptRole), fc.Args["search"].(*string), fc.Args["context"].(*int), fc.Args["first"].(*int), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*TranscriptEntry) graphql.Marshaler {
@@ -1638,8 +2195,8 @@ func (ec *executionContext) _Call_extra(ctx context.Context, field graphql.Colle
 			return ec.Resolvers.Call().Extra(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOJSON2ᚖstring(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v any) graphql.Marshaler {
+			return ec.marshalOJSON2interface(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1768,6 +2325,38 @@ func (ec *executionContext) fieldContext_CallConnection_totalCount(_ context.Con
 	return graphql.NewScalarFieldContext("CallConnection", field, true, true, "Int")
 }
 
+func (ec *executionContext) _CallConnection_scan(ctx context.Context, field graphql.CollectedField, obj *encode.Connection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallConnection_scan(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Scan, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *filter.Report) graphql.Marshaler {
+			return ec.marshalOCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐReport(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallConnection_scan(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CallConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CallScan(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _CallEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *CallEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1821,6 +2410,516 @@ func (ec *executionContext) fieldContext_CallEdge_node(_ context.Context, field 
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _CallScan_examined(ctx context.Context, field graphql.CollectedField, obj *filter.Report) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallScan_examined(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Examined, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallScan_examined(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallScan", field, false, false, "Int")
+}
+
+func (ec *executionContext) _CallScan_stoppedBy(ctx context.Context, field graphql.CollectedField, obj *filter.Report) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallScan_stoppedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StoppedBy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v filter.Stop) graphql.Marshaler {
+			return ec.marshalNScanStop2revoxᚑgraphqlᚋgraphᚋfilterᚐStop(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallScan_stoppedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallScan", field, false, false, "ScanStop")
+}
+
+func (ec *executionContext) _CallScan_complete(ctx context.Context, field graphql.CollectedField, obj *filter.Report) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallScan_complete(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Complete(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallScan_complete(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallScan", field, true, false, "Boolean")
+}
+
+func (ec *executionContext) _CallScan_reachedAt(ctx context.Context, field graphql.CollectedField, obj *filter.Report) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallScan_reachedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ReachedAt(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallScan_reachedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallScan", field, true, false, "DateTime")
+}
+
+func (ec *executionContext) _CallStats_count(ctx context.Context, field graphql.CollectedField, obj *stats.Stats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStats_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStats_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStats", field, false, false, "Int")
+}
+
+func (ec *executionContext) _CallStats_groups(ctx context.Context, field graphql.CollectedField, obj *stats.Stats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStats_groups(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Groups, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*stats.Group) graphql.Marshaler {
+			return ec.marshalNCallStatsGroup2ᚕᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐGroupᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStats_groups(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CallStats",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CallStatsGroup(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CallStats_scan(ctx context.Context, field graphql.CollectedField, obj *stats.Stats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStats_scan(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Scan, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *filter.Report) graphql.Marshaler {
+			return ec.marshalNCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐReport(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStats_scan(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CallStats",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CallScan(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CallStatsGroup_from(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_from(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.From, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_from(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _CallStatsGroup_status(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_status(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *upstream.CallStatus) graphql.Marshaler {
+			return ec.marshalOCallStatus2ᚖrevoxᚑgraphqlᚋupstreamᚐCallStatus(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "CallStatus")
+}
+
+func (ec *executionContext) _CallStatsGroup_result(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_result(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Result, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *upstream.CallResult) graphql.Marshaler {
+			return ec.marshalOCallResult2ᚖrevoxᚑgraphqlᚋupstreamᚐCallResult(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_result(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "CallResult")
+}
+
+func (ec *executionContext) _CallStatsGroup_dialError(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_dialError(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DialError, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *upstream.DialError) graphql.Marshaler {
+			return ec.marshalODialError2ᚖrevoxᚑgraphqlᚋupstreamᚐDialError(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_dialError(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "DialError")
+}
+
+func (ec *executionContext) _CallStatsGroup_endedBy(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_endedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndedBy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *upstream.CallEndedBy) graphql.Marshaler {
+			return ec.marshalOCallEndedBy2ᚖrevoxᚑgraphqlᚋupstreamᚐCallEndedBy(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_endedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "CallEndedBy")
+}
+
+func (ec *executionContext) _CallStatsGroup_endReason(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_endReason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndReason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_endReason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "String")
+}
+
+func (ec *executionContext) _CallStatsGroup_count(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "Int")
+}
+
+func (ec *executionContext) _CallStatsGroup_answered(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_answered(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Answered, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_answered(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CallStatsGroup", field, false, false, "Int")
+}
+
+func (ec *executionContext) _CallStatsGroup_durationSeconds(ctx context.Context, field graphql.CollectedField, obj *stats.Group) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CallStatsGroup_durationSeconds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DurationSeconds, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *stats.Durations) graphql.Marshaler {
+			return ec.marshalNDurationStats2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐDurations(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CallStatsGroup_durationSeconds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CallStatsGroup",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DurationStats(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DurationStats_total(ctx context.Context, field graphql.CollectedField, obj *stats.Durations) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_total(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Total, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_total(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
+}
+
+func (ec *executionContext) _DurationStats_average(ctx context.Context, field graphql.CollectedField, obj *stats.Durations) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_average(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Average, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_average(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
+}
+
+func (ec *executionContext) _DurationStats_p50(ctx context.Context, field graphql.CollectedField, obj *stats.Durations) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_p50(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.P50, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_p50(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
+}
+
+func (ec *executionContext) _DurationStats_p90(ctx context.Context, field graphql.CollectedField, obj *stats.Durations) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_p90(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.P90, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_p90(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
+}
+
+func (ec *executionContext) _DurationStats_max(ctx context.Context, field graphql.CollectedField, obj *stats.Durations) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DurationStats_max(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Max, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DurationStats_max(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DurationStats", field, false, false, "Float")
 }
 
 func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
@@ -1925,7 +3024,7 @@ func (ec *executionContext) _Query_calls(ctx context.Context, field graphql.Coll
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Calls(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["statuses"].([]upstream.OrderStatus))
+			return ec.Resolvers.Query().Calls(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["statuses"].([]upstream.OrderStatus), fc.Args["filter"].(*filter.CallFilter))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *encode.Connection) graphql.Marshaler {
@@ -1953,6 +3052,50 @@ func (ec *executionContext) fieldContext_Query_calls(ctx context.Context, field 
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_calls_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_callStats(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_callStats(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CallStats(ctx, fc.Args["statuses"].([]upstream.OrderStatus), fc.Args["filter"].(*filter.CallFilter), fc.Args["groupBy"].([]stats.Key), fc.Args["every"].(*stats.Step), fc.Args["timeZone"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *stats.Stats) graphql.Marshaler {
+			return ec.marshalOCallStats2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStats(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_callStats(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CallStats(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_callStats_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -2271,8 +3414,8 @@ func (ec *executionContext) _TranscriptEntry_toolArguments(ctx context.Context, 
 			return obj.ToolArguments, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOJSON2ᚖstring(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v any) graphql.Marshaler {
+			return ec.marshalOJSON2interface(ctx, selections, v)
 		},
 		true,
 		false,
@@ -3378,6 +4521,454 @@ func (ec *executionContext) fieldContext___Type_isOneOf(_ context.Context, field
 
 // region    **************************** input.gotpl *****************************
 
+func (ec *executionContext) unmarshalInputCallFilter(ctx context.Context, obj any) (*filter.CallFilter, error) {
+	var it filter.CallFilter
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"startedAt", "durationSeconds", "status", "result", "dialError", "endedBy", "endReason", "phoneNumber", "transcript", "tool", "structuredOutput", "anyOf", "not"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "startedAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("startedAt"))
+			data, err := ec.unmarshalOTimeRange2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐTimeRange(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.StartedAt = data
+		case "durationSeconds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("durationSeconds"))
+			data, err := ec.unmarshalONumberRange2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐNumberRange(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.DurationSeconds = data
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := ec.unmarshalOCallStatus2ᚕrevoxᚑgraphqlᚋupstreamᚐCallStatusᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Status = data
+		case "result":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("result"))
+			data, err := ec.unmarshalOCallResult2ᚕrevoxᚑgraphqlᚋupstreamᚐCallResultᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Result = data
+		case "dialError":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dialError"))
+			data, err := ec.unmarshalODialError2ᚕrevoxᚑgraphqlᚋupstreamᚐDialErrorᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.DialError = data
+		case "endedBy":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("endedBy"))
+			data, err := ec.unmarshalOCallEndedBy2ᚕrevoxᚑgraphqlᚋupstreamᚐCallEndedByᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.EndedBy = data
+		case "endReason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("endReason"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.EndReason = data
+		case "phoneNumber":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("phoneNumber"))
+			data, err := ec.unmarshalOTextMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐTextMatch(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.PhoneNumber = data
+		case "transcript":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("transcript"))
+			data, err := ec.unmarshalOTranscriptMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐTranscriptMatch(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Transcript = data
+		case "tool":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tool"))
+			data, err := ec.unmarshalOToolMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐToolMatch(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Tool = data
+		case "structuredOutput":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("structuredOutput"))
+			data, err := ec.unmarshalOValueMatch2ᚕᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐValueMatchᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.StructuredOutput = data
+		case "anyOf":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("anyOf"))
+			data, err := ec.unmarshalOCallFilter2ᚕᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilterᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.AnyOf = data
+		case "not":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("not"))
+			data, err := ec.unmarshalOCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilter(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Not = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalCallFilter unmarshals raw into the CallFilter input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCallFilter(ctx context.Context, raw any) (*filter.CallFilter, error) {
+	var out *filter.CallFilter
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CallFilter", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputNumberRange(ctx context.Context, obj any) (*filter.NumberRange, error) {
+	var it filter.NumberRange
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"min", "max"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "min":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("min"))
+			data, err := ec.unmarshalOFloat2ᚖfloat64(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Min = data
+		case "max":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("max"))
+			data, err := ec.unmarshalOFloat2ᚖfloat64(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Max = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalNumberRange unmarshals raw into the NumberRange input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalNumberRange(ctx context.Context, raw any) (*filter.NumberRange, error) {
+	var out *filter.NumberRange
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "NumberRange", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputTextMatch(ctx context.Context, obj any) (*filter.TextMatch, error) {
+	var it filter.TextMatch
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"is", "startsWith", "contains"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "is":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("is"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Is = data
+		case "startsWith":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("startsWith"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.StartsWith = data
+		case "contains":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contains"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Contains = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalTextMatch unmarshals raw into the TextMatch input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalTextMatch(ctx context.Context, raw any) (*filter.TextMatch, error) {
+	var out *filter.TextMatch
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "TextMatch", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputTimeRange(ctx context.Context, obj any) (*filter.TimeRange, error) {
+	var it filter.TimeRange
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"from", "before"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "from":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
+			data, err := ec.unmarshalODateTime2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.From = data
+		case "before":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("before"))
+			data, err := ec.unmarshalODateTime2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Before = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalTimeRange unmarshals raw into the TimeRange input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalTimeRange(ctx context.Context, raw any) (*filter.TimeRange, error) {
+	var out *filter.TimeRange
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "TimeRange", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputToolMatch(ctx context.Context, obj any) (*filter.ToolMatch, error) {
+	var it filter.ToolMatch
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "failed"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Name = data
+		case "failed":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("failed"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Failed = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalToolMatch unmarshals raw into the ToolMatch input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalToolMatch(ctx context.Context, raw any) (*filter.ToolMatch, error) {
+	var out *filter.ToolMatch
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ToolMatch", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputTranscriptMatch(ctx context.Context, obj any) (*filter.TranscriptMatch, error) {
+	var it filter.TranscriptMatch
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"contains", "roles"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "contains":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("contains"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Contains = data
+		case "roles":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("roles"))
+			data, err := ec.unmarshalOTranscriptRole2ᚕrevoxᚑgraphqlᚋupstreamᚐTranscriptRoleᚄ(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Roles = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalTranscriptMatch unmarshals raw into the TranscriptMatch input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalTranscriptMatch(ctx context.Context, raw any) (*filter.TranscriptMatch, error) {
+	var out *filter.TranscriptMatch
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "TranscriptMatch", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputValueMatch(ctx context.Context, obj any) (*filter.ValueMatch, error) {
+	var it filter.ValueMatch
+	if obj == nil {
+		return &it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"path", "is", "min", "max", "exists"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "path":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("path"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Path = data
+		case "is":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("is"))
+			data, err := ec.unmarshalOJSON2interface(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Is = data
+		case "min":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("min"))
+			data, err := ec.unmarshalOFloat2ᚖfloat64(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Min = data
+		case "max":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("max"))
+			data, err := ec.unmarshalOFloat2ᚖfloat64(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Max = data
+		case "exists":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("exists"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return &it, err
+			}
+			it.Exists = data
+		}
+	}
+	return &it, nil
+}
+
+// UnmarshalValueMatch unmarshals raw into the ValueMatch input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalValueMatch(ctx context.Context, raw any) (*filter.ValueMatch, error) {
+	var out *filter.ValueMatch
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ValueMatch", raw, &out)
+	return out, err
+}
+
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
@@ -3569,6 +5160,11 @@ func (ec *executionContext) _CallConnection(ctx context.Context, sel ast.Selecti
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._CallConnection_totalCount(ctx, field, obj)
 				})
+		case "scan":
+			out.Values[i] = ec._CallConnection_scan(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -3605,6 +5201,223 @@ func (ec *executionContext) _CallEdge(ctx context.Context, sel ast.SelectionSet,
 		case "node":
 			out.Values[i] = ec._CallEdge_node(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var callScanImplementors = []string{"CallScan"}
+
+func (ec *executionContext) _CallScan(ctx context.Context, sel ast.SelectionSet, obj *filter.Report) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, callScanImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CallScan")
+		case "examined":
+			out.Values[i] = ec._CallScan_examined(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "stoppedBy":
+			out.Values[i] = ec._CallScan_stoppedBy(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "complete":
+			out.Values[i] = ec._CallScan_complete(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reachedAt":
+			out.Values[i] = ec._CallScan_reachedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var callStatsImplementors = []string{"CallStats"}
+
+func (ec *executionContext) _CallStats(ctx context.Context, sel ast.SelectionSet, obj *stats.Stats) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, callStatsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CallStats")
+		case "count":
+			out.Values[i] = ec._CallStats_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "groups":
+			out.Values[i] = ec._CallStats_groups(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "scan":
+			out.Values[i] = ec._CallStats_scan(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var callStatsGroupImplementors = []string{"CallStatsGroup"}
+
+func (ec *executionContext) _CallStatsGroup(ctx context.Context, sel ast.SelectionSet, obj *stats.Group) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, callStatsGroupImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CallStatsGroup")
+		case "from":
+			out.Values[i] = ec._CallStatsGroup_from(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "status":
+			out.Values[i] = ec._CallStatsGroup_status(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "result":
+			out.Values[i] = ec._CallStatsGroup_result(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "dialError":
+			out.Values[i] = ec._CallStatsGroup_dialError(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "endedBy":
+			out.Values[i] = ec._CallStatsGroup_endedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "endReason":
+			out.Values[i] = ec._CallStatsGroup_endReason(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "count":
+			out.Values[i] = ec._CallStatsGroup_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "answered":
+			out.Values[i] = ec._CallStatsGroup_answered(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "durationSeconds":
+			out.Values[i] = ec._CallStatsGroup_durationSeconds(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var durationStatsImplementors = []string{"DurationStats"}
+
+func (ec *executionContext) _DurationStats(ctx context.Context, sel ast.SelectionSet, obj *stats.Durations) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, durationStatsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DurationStats")
+		case "total":
+			out.Values[i] = ec._DurationStats_total(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "average":
+			out.Values[i] = ec._DurationStats_average(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "p50":
+			out.Values[i] = ec._DurationStats_p50(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "p90":
+			out.Values[i] = ec._DurationStats_p90(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "max":
+			out.Values[i] = ec._DurationStats_max(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -3696,6 +5509,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_calls(ctx, field)
+				})
+		case "callStats":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_callStats(ctx, field)
 				})
 		case "call":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -4228,6 +6047,41 @@ func (ec *executionContext) marshalNCallEdge2ᚖrevoxᚑgraphqlᚋgraphᚋgenera
 	return ec._CallEdge(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy(ctx context.Context, v any) (upstream.CallEndedBy, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy(ctx context.Context, sel ast.SelectionSet, v upstream.CallEndedBy) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "CallEndedBy!")
+	}
+	return res
+}
+
+var (
+	unmarshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy = map[string]upstream.CallEndedBy{
+		"AGENT":        upstream.CallEndedByAgent,
+		"USER":         upstream.CallEndedByUser,
+		"SYSTEM":       upstream.CallEndedBySystem,
+		"UNRECOGNIZED": upstream.CallEndedByUnrecognized,
+	}
+	marshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy = map[upstream.CallEndedBy]string{
+		upstream.CallEndedByAgent:        "AGENT",
+		upstream.CallEndedByUser:         "USER",
+		upstream.CallEndedBySystem:       "SYSTEM",
+		upstream.CallEndedByUnrecognized: "UNRECOGNIZED",
+	}
+)
+
+func (ec *executionContext) unmarshalNCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilter(ctx context.Context, v any) (*filter.CallFilter, error) {
+	res, err := ec.unmarshalInputCallFilter(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNCallOrderStatus2revoxᚑgraphqlᚋupstreamᚐOrderStatus(ctx context.Context, v any) (upstream.OrderStatus, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := unmarshalNCallOrderStatus2revoxᚑgraphqlᚋupstreamᚐOrderStatus[tmp]
@@ -4264,6 +6118,104 @@ var (
 	}
 )
 
+func (ec *executionContext) unmarshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult(ctx context.Context, v any) (upstream.CallResult, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult(ctx context.Context, sel ast.SelectionSet, v upstream.CallResult) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "CallResult!")
+	}
+	return res
+}
+
+var (
+	unmarshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult = map[string]upstream.CallResult{
+		"IVR":                  upstream.CallResultIVR,
+		"VOICEMAIL":            upstream.CallResultVoicemail,
+		"HUMAN":                upstream.CallResultHuman,
+		"UNKNOWN":              upstream.CallResultUnknown,
+		"IOS_SCREENING_FILTER": upstream.CallResultIOSScreeningFilter,
+		"UNRECOGNIZED":         upstream.CallResultUnrecognized,
+	}
+	marshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult = map[upstream.CallResult]string{
+		upstream.CallResultIVR:                "IVR",
+		upstream.CallResultVoicemail:          "VOICEMAIL",
+		upstream.CallResultHuman:              "HUMAN",
+		upstream.CallResultUnknown:            "UNKNOWN",
+		upstream.CallResultIOSScreeningFilter: "IOS_SCREENING_FILTER",
+		upstream.CallResultUnrecognized:       "UNRECOGNIZED",
+	}
+)
+
+func (ec *executionContext) marshalNCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐReport(ctx context.Context, sel ast.SelectionSet, v *filter.Report) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CallScan!")
+		return graphql.Null
+	}
+	return ec._CallScan(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNCallStatsGroup2ᚕᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐGroupᚄ(ctx context.Context, sel ast.SelectionSet, v []*stats.Group) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallStatsGroup2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐGroup(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNCallStatsGroup2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐGroup(ctx context.Context, sel ast.SelectionSet, v *stats.Group) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CallStatsGroup!")
+		return graphql.Null
+	}
+	return ec._CallStatsGroup(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey(ctx context.Context, v any) (stats.Key, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey(ctx context.Context, sel ast.SelectionSet, v stats.Key) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "CallStatsKey!")
+	}
+	return res
+}
+
+var (
+	unmarshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey = map[string]stats.Key{
+		"STATUS":     stats.KeyStatus,
+		"RESULT":     stats.KeyResult,
+		"DIAL_ERROR": stats.KeyDialError,
+		"ENDED_BY":   stats.KeyEndedBy,
+		"END_REASON": stats.KeyEndReason,
+	}
+	marshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey = map[stats.Key]string{
+		stats.KeyStatus:    "STATUS",
+		stats.KeyResult:    "RESULT",
+		stats.KeyDialError: "DIAL_ERROR",
+		stats.KeyEndedBy:   "ENDED_BY",
+		stats.KeyEndReason: "END_REASON",
+	}
+)
+
 func (ec *executionContext) unmarshalNCallStatus2revoxᚑgraphqlᚋupstreamᚐCallStatus(ctx context.Context, v any) (upstream.CallStatus, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := unmarshalNCallStatus2revoxᚑgraphqlᚋupstreamᚐCallStatus[tmp]
@@ -4297,6 +6249,68 @@ var (
 		upstream.CallStatusUnrecognized: "UNRECOGNIZED",
 	}
 )
+
+func (ec *executionContext) unmarshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError(ctx context.Context, v any) (upstream.DialError, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError(ctx context.Context, sel ast.SelectionSet, v upstream.DialError) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "DialError!")
+	}
+	return res
+}
+
+var (
+	unmarshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError = map[string]upstream.DialError{
+		"NUMBER_NON_ATTRIBUTED":       upstream.DialErrorNumberNonAttributed,
+		"TOO_MANY_CALLS":              upstream.DialErrorTooManyCalls,
+		"BUSY":                        upstream.DialErrorBusy,
+		"TEMPORARILY_UNAVAILABLE":     upstream.DialErrorTemporarilyUnavailable,
+		"NO_ANSWER":                   upstream.DialErrorNoAnswer,
+		"NO_INTERNATIONAL_PERMISSION": upstream.DialErrorNoInternationalPermission,
+		"PRECONDITION_FAILED":         upstream.DialErrorPreconditionFailed,
+		"NON_CLASSIFIED_ERROR":        upstream.DialErrorNonClassifiedError,
+		"UNRECOGNIZED":                upstream.DialErrorUnrecognized,
+	}
+	marshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError = map[upstream.DialError]string{
+		upstream.DialErrorNumberNonAttributed:       "NUMBER_NON_ATTRIBUTED",
+		upstream.DialErrorTooManyCalls:              "TOO_MANY_CALLS",
+		upstream.DialErrorBusy:                      "BUSY",
+		upstream.DialErrorTemporarilyUnavailable:    "TEMPORARILY_UNAVAILABLE",
+		upstream.DialErrorNoAnswer:                  "NO_ANSWER",
+		upstream.DialErrorNoInternationalPermission: "NO_INTERNATIONAL_PERMISSION",
+		upstream.DialErrorPreconditionFailed:        "PRECONDITION_FAILED",
+		upstream.DialErrorNonClassifiedError:        "NON_CLASSIFIED_ERROR",
+		upstream.DialErrorUnrecognized:              "UNRECOGNIZED",
+	}
+)
+
+func (ec *executionContext) marshalNDurationStats2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐDurations(ctx context.Context, sel ast.SelectionSet, v *stats.Durations) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DurationStats!")
+		return graphql.Null
+	}
+	return ec._DurationStats(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNFloat2float64(ctx context.Context, v any) (float64, error) {
+	res, err := graphql.UnmarshalFloatContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFloat2float64(ctx context.Context, sel ast.SelectionSet, v float64) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalFloatContext(v)
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "Float!")
+	}
+	return graphql.WrapContextMarshaler(ctx, res)
+}
 
 func (ec *executionContext) unmarshalNID2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalID(v)
@@ -4373,6 +6387,38 @@ func (ec *executionContext) marshalNPageInfo2ᚖrevoxᚑgraphqlᚋgraphᚋgenera
 	return ec._PageInfo(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNScanStop2revoxᚑgraphqlᚋgraphᚋfilterᚐStop(ctx context.Context, v any) (filter.Stop, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNScanStop2revoxᚑgraphqlᚋgraphᚋfilterᚐStop[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNScanStop2revoxᚑgraphqlᚋgraphᚋfilterᚐStop(ctx context.Context, sel ast.SelectionSet, v filter.Stop) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNScanStop2revoxᚑgraphqlᚋgraphᚋfilterᚐStop[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "ScanStop!")
+	}
+	return res
+}
+
+var (
+	unmarshalNScanStop2revoxᚑgraphqlᚋgraphᚋfilterᚐStop = map[string]filter.Stop{
+		"PAGE_FULL":   filter.StopPageFull,
+		"END_OF_LIST": filter.StopEndOfList,
+		"TIME_RANGE":  filter.StopTimeRange,
+		"SCAN_LIMIT":  filter.StopScanLimit,
+		"DEADLINE":    filter.StopDeadline,
+	}
+	marshalNScanStop2revoxᚑgraphqlᚋgraphᚋfilterᚐStop = map[filter.Stop]string{
+		filter.StopPageFull:  "PAGE_FULL",
+		filter.StopEndOfList: "END_OF_LIST",
+		filter.StopTimeRange: "TIME_RANGE",
+		filter.StopScanLimit: "SCAN_LIMIT",
+		filter.StopDeadline:  "DEADLINE",
+	}
+)
+
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -4424,6 +6470,11 @@ var (
 		upstream.TranscriptRoleUnrecognized: "UNRECOGNIZED",
 	}
 )
+
+func (ec *executionContext) unmarshalNValueMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐValueMatch(ctx context.Context, v any) (*filter.ValueMatch, error) {
+	res, err := ec.unmarshalInputValueMatch(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
 
 func (ec *executionContext) marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
 	return ec.___Directive(ctx, sel, &v)
@@ -4611,6 +6662,42 @@ func (ec *executionContext) marshalOCallConnection2ᚖrevoxᚑgraphqlᚋgraphᚋ
 	return graphql.WrapContextMarshaler(ctx, v)
 }
 
+func (ec *executionContext) unmarshalOCallEndedBy2ᚕrevoxᚑgraphqlᚋupstreamᚐCallEndedByᚄ(ctx context.Context, v any) ([]upstream.CallEndedBy, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]upstream.CallEndedBy, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOCallEndedBy2ᚕrevoxᚑgraphqlᚋupstreamᚐCallEndedByᚄ(ctx context.Context, sel ast.SelectionSet, v []upstream.CallEndedBy) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallEndedBy2revoxᚑgraphqlᚋupstreamᚐCallEndedBy(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalOCallEndedBy2ᚖrevoxᚑgraphqlᚋupstreamᚐCallEndedBy(ctx context.Context, v any) (*upstream.CallEndedBy, error) {
 	if v == nil {
 		return nil, nil
@@ -4645,6 +6732,31 @@ var (
 	}
 )
 
+func (ec *executionContext) unmarshalOCallFilter2ᚕᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilterᚄ(ctx context.Context, v any) ([]*filter.CallFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*filter.CallFilter, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilter(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalOCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilter(ctx context.Context, v any) (*filter.CallFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputCallFilter(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalOCallOrderStatus2ᚕrevoxᚑgraphqlᚋupstreamᚐOrderStatusᚄ(ctx context.Context, v any) ([]upstream.OrderStatus, error) {
 	if v == nil {
 		return nil, nil
@@ -4670,6 +6782,42 @@ func (ec *executionContext) marshalOCallOrderStatus2ᚕrevoxᚑgraphqlᚋupstrea
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNCallOrderStatus2revoxᚑgraphqlᚋupstreamᚐOrderStatus(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOCallResult2ᚕrevoxᚑgraphqlᚋupstreamᚐCallResultᚄ(ctx context.Context, v any) ([]upstream.CallResult, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]upstream.CallResult, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOCallResult2ᚕrevoxᚑgraphqlᚋupstreamᚐCallResultᚄ(ctx context.Context, sel ast.SelectionSet, v []upstream.CallResult) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallResult2revoxᚑgraphqlᚋupstreamᚐCallResult(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -4719,6 +6867,130 @@ var (
 	}
 )
 
+func (ec *executionContext) marshalOCallScan2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐReport(ctx context.Context, sel ast.SelectionSet, v *filter.Report) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._CallScan(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOCallStats2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStats(ctx context.Context, sel ast.SelectionSet, v *stats.Stats) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._CallStats(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOCallStatsKey2ᚕrevoxᚑgraphqlᚋgraphᚋstatsᚐKeyᚄ(ctx context.Context, v any) ([]stats.Key, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]stats.Key, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOCallStatsKey2ᚕrevoxᚑgraphqlᚋgraphᚋstatsᚐKeyᚄ(ctx context.Context, sel ast.SelectionSet, v []stats.Key) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallStatsKey2revoxᚑgraphqlᚋgraphᚋstatsᚐKey(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOCallStatus2ᚕrevoxᚑgraphqlᚋupstreamᚐCallStatusᚄ(ctx context.Context, v any) ([]upstream.CallStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]upstream.CallStatus, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallStatus2revoxᚑgraphqlᚋupstreamᚐCallStatus(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOCallStatus2ᚕrevoxᚑgraphqlᚋupstreamᚐCallStatusᚄ(ctx context.Context, sel ast.SelectionSet, v []upstream.CallStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNCallStatus2revoxᚑgraphqlᚋupstreamᚐCallStatus(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOCallStatus2ᚖrevoxᚑgraphqlᚋupstreamᚐCallStatus(ctx context.Context, v any) (*upstream.CallStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalOCallStatus2ᚖrevoxᚑgraphqlᚋupstreamᚐCallStatus[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOCallStatus2ᚖrevoxᚑgraphqlᚋupstreamᚐCallStatus(ctx context.Context, sel ast.SelectionSet, v *upstream.CallStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(marshalOCallStatus2ᚖrevoxᚑgraphqlᚋupstreamᚐCallStatus[*v])
+	return res
+}
+
+var (
+	unmarshalOCallStatus2ᚖrevoxᚑgraphqlᚋupstreamᚐCallStatus = map[string]upstream.CallStatus{
+		"QUEUED":       upstream.CallStatusQueued,
+		"RINGING":      upstream.CallStatusRinging,
+		"ONGOING":      upstream.CallStatusOngoing,
+		"COMPLETED":    upstream.CallStatusCompleted,
+		"ERROR":        upstream.CallStatusError,
+		"UNRECOGNIZED": upstream.CallStatusUnrecognized,
+	}
+	marshalOCallStatus2ᚖrevoxᚑgraphqlᚋupstreamᚐCallStatus = map[upstream.CallStatus]string{
+		upstream.CallStatusQueued:       "QUEUED",
+		upstream.CallStatusRinging:      "RINGING",
+		upstream.CallStatusOngoing:      "ONGOING",
+		upstream.CallStatusCompleted:    "COMPLETED",
+		upstream.CallStatusError:        "ERROR",
+		upstream.CallStatusUnrecognized: "UNRECOGNIZED",
+	}
+)
+
 func (ec *executionContext) unmarshalODateTime2ᚖstring(ctx context.Context, v any) (*string, error) {
 	if v == nil {
 		return nil, nil
@@ -4735,6 +7007,42 @@ func (ec *executionContext) marshalODateTime2ᚖstring(ctx context.Context, sel 
 	_ = ctx
 	res := graphql.MarshalString(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalODialError2ᚕrevoxᚑgraphqlᚋupstreamᚐDialErrorᚄ(ctx context.Context, v any) ([]upstream.DialError, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]upstream.DialError, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalODialError2ᚕrevoxᚑgraphqlᚋupstreamᚐDialErrorᚄ(ctx context.Context, sel ast.SelectionSet, v []upstream.DialError) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDialError2revoxᚑgraphqlᚋupstreamᚐDialError(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalODialError2ᚖrevoxᚑgraphqlᚋupstreamᚐDialError(ctx context.Context, v any) (*upstream.DialError, error) {
@@ -4816,21 +7124,21 @@ func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.Sele
 	return res
 }
 
-func (ec *executionContext) unmarshalOJSON2ᚖstring(ctx context.Context, v any) (*string, error) {
+func (ec *executionContext) unmarshalOJSON2interface(ctx context.Context, v any) (any, error) {
 	if v == nil {
 		return nil, nil
 	}
-	res, err := graphql.UnmarshalString(v)
-	return &res, graphql.ErrorOnPath(ctx, err)
+	res, err := graphql.UnmarshalAny(v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalOJSON2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
+func (ec *executionContext) marshalOJSON2interface(ctx context.Context, sel ast.SelectionSet, v any) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	_ = sel
 	_ = ctx
-	res := graphql.MarshalString(*v)
+	res := graphql.MarshalAny(v)
 	return res
 }
 
@@ -4839,6 +7147,14 @@ func (ec *executionContext) marshalONode2revoxᚑgraphqlᚋgraphᚋencodeᚐNode
 		return graphql.Null
 	}
 	return ec._Node(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalONumberRange2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐNumberRange(ctx context.Context, v any) (*filter.NumberRange, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputNumberRange(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
@@ -4894,6 +7210,64 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	return res
 }
 
+func (ec *executionContext) unmarshalOTextMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐTextMatch(ctx context.Context, v any) (*filter.TextMatch, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputTextMatch(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOTimeRange2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐTimeRange(ctx context.Context, v any) (*filter.TimeRange, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputTimeRange(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStep(ctx context.Context, v any) (*stats.Step, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStep[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStep(ctx context.Context, sel ast.SelectionSet, v *stats.Step) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(marshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStep[*v])
+	return res
+}
+
+var (
+	unmarshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStep = map[string]stats.Step{
+		"HOUR":  stats.StepHour,
+		"DAY":   stats.StepDay,
+		"WEEK":  stats.StepWeek,
+		"MONTH": stats.StepMonth,
+	}
+	marshalOTimeStep2ᚖrevoxᚑgraphqlᚋgraphᚋstatsᚐStep = map[stats.Step]string{
+		stats.StepHour:  "HOUR",
+		stats.StepDay:   "DAY",
+		stats.StepWeek:  "WEEK",
+		stats.StepMonth: "MONTH",
+	}
+)
+
+func (ec *executionContext) unmarshalOToolMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐToolMatch(ctx context.Context, v any) (*filter.ToolMatch, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputToolMatch(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalOTranscriptEntry2ᚕᚖrevoxᚑgraphqlᚋgraphᚋgeneratedᚐTranscriptEntryᚄ(ctx context.Context, sel ast.SelectionSet, v []*TranscriptEntry) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -4911,6 +7285,14 @@ func (ec *executionContext) marshalOTranscriptEntry2ᚕᚖrevoxᚑgraphqlᚋgrap
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalOTranscriptMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐTranscriptMatch(ctx context.Context, v any) (*filter.TranscriptMatch, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputTranscriptMatch(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOTranscriptRole2ᚕrevoxᚑgraphqlᚋupstreamᚐTranscriptRoleᚄ(ctx context.Context, v any) ([]upstream.TranscriptRole, error) {
@@ -4947,6 +7329,23 @@ func (ec *executionContext) marshalOTranscriptRole2ᚕrevoxᚑgraphqlᚋupstream
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalOValueMatch2ᚕᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐValueMatchᚄ(ctx context.Context, v any) ([]*filter.ValueMatch, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*filter.ValueMatch, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNValueMatch2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐValueMatch(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }
 
 func (ec *executionContext) marshalO__EnumValue2ᚕgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐEnumValueᚄ(ctx context.Context, sel ast.SelectionSet, v []introspection.EnumValue) graphql.Marshaler {

@@ -21,9 +21,11 @@ type PageInfo struct {
 	HasNextPage bool `json:"hasNextPage"`
 	// True when the list has a call before the first one of this page.
 	HasPreviousPage bool `json:"hasPreviousPage"`
-	// The cursor of the first call of this page, for `before`. Null when the page is empty.
+	// The cursor of the first call of this page, for `before`. Null when the page is empty. With a `filter` and `last`, where
+	// the gateway has stopped reading, also when the page is empty.
 	StartCursor *string `json:"startCursor,omitempty"`
-	// The cursor of the last call of this page, for `after`. Null when the page is empty.
+	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter`, where the gateway
+	// has stopped reading, also when the page is empty.
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
@@ -43,7 +45,7 @@ type TranscriptEntry struct {
 	// The name of the tool that was used. Null when none was.
 	ToolName *string `json:"toolName,omitempty"`
 	// What the tool was given: usually an object, sometimes a text. Null when no tool was used.
-	ToolArguments *string `json:"toolArguments,omitempty"`
+	ToolArguments any `json:"toolArguments,omitempty"`
 	// True when the tool failed. Null when no tool was used.
 	ToolIsError *bool `json:"toolIsError,omitempty"`
 }

@@ -72,21 +72,146 @@ type CallEdge struct {
 	Node *Call `json:"node"`
 }
 
+// Which calls are wanted. Every member that is given must hold; a list means “any of these”. A member that is absent or null
+// is no condition. An empty list is an error, because no call would fit it. A filter may have 100 conditions in all.
+type CallFilter struct {
+	// When dialling began. A call that has not started never fits.
+	StartedAt *TimeRange `json:"startedAt,omitempty"`
+	// How long they were connected, in seconds. A call without a duration never fits.
+	DurationSeconds *NumberRange `json:"durationSeconds,omitempty"`
+	// The status of the call, which is not that of its order: see `calls(statuses:)`.
+	Status []CallStatus `json:"status,omitempty"`
+	// Who, or what, picked up.
+	Result []CallResult `json:"result,omitempty"`
+	// Why the call could not be put through.
+	DialError []DialError `json:"dialError,omitempty"`
+	// Who ended the call.
+	EndedBy []CallEndedBy `json:"endedBy,omitempty"`
+	// Why the call ended, in Revox's own words, each in full.
+	EndReason []string `json:"endReason,omitempty"`
+	// The number that was called.
+	PhoneNumber *TextMatch `json:"phoneNumber,omitempty"`
+	// What was said.
+	Transcript *TranscriptMatch `json:"transcript,omitempty"`
+	// A tool that the agent used.
+	Tool *ToolMatch `json:"tool,omitempty"`
+	// What the agent found out. All of these must hold.
+	StructuredOutput []*ValueMatch `json:"structuredOutput,omitempty"`
+	// One of these filters must hold, or several. `anyOf` and `not` may be nested three deep.
+	AnyOf []*CallFilter `json:"anyOf,omitempty"`
+	// This filter must not hold.
+	Not *CallFilter `json:"not,omitempty"`
+}
+
+// What the gateway has read of the list, to find the calls that pass a filter.
+type CallScan struct {
+	// How many calls were looked at, whether they passed the filter or not.
+	Examined int `json:"examined"`
+	// Why the gateway has stopped reading.
+	StoppedBy ScanStop `json:"stoppedBy"`
+	// True when no further call can pass the filter in this direction: `stoppedBy` is `END_OF_LIST` or `TIME_RANGE`.
+	Complete bool `json:"complete"`
+	// When the last call started that was looked at, of those that have started: how far back the list was read. Null when there is none.
+	ReachedAt *string `json:"reachedAt,omitempty"`
+}
+
+// What was counted of a list.
+type CallStats struct {
+	// How many calls were counted, in all groups together.
+	Count int `json:"count"`
+	// The groups that have a call, in the order of time, and of the fields. At most 1,000: beyond that is the error `QUERY_TOO_COMPLEX`.
+	Groups []*CallStatsGroup `json:"groups"`
+	// How far the list was read. Unless `complete` is true, older calls were not counted.
+	Scan *CallScan `json:"scan"`
+}
+
+// Calls that have something in common. A field that was not asked for in `groupBy` is null.
+type CallStatsGroup struct {
+	// When the step of time began. Null without `every`, and for calls that have not started.
+	From *string `json:"from,omitempty"`
+	// The status of these calls.
+	Status *CallStatus `json:"status,omitempty"`
+	// Who, or what, picked up.
+	Result *CallResult `json:"result,omitempty"`
+	// Why these calls could not be put through.
+	DialError *DialError `json:"dialError,omitempty"`
+	// Who ended these calls.
+	EndedBy *CallEndedBy `json:"endedBy,omitempty"`
+	// Why these calls ended.
+	EndReason *string `json:"endReason,omitempty"`
+	// How many calls the group has.
+	Count int `json:"count"`
+	// How many of them were answered, by somebody or a machine: those with an `answeredAt`.
+	Answered int `json:"answered"`
+	// How long they lasted. Calls without a `durationSeconds` do not count.
+	DurationSeconds *DurationStats `json:"durationSeconds"`
+}
+
+// How long calls lasted, in seconds. Where no call has a duration, `total` is 0 and the others are null.
+type DurationStats struct {
+	// All of them together.
+	Total float64 `json:"total"`
+	// The average.
+	Average *float64 `json:"average,omitempty"`
+	// Half of the calls lasted at most as long, give or take 1 %.
+	P50 *float64 `json:"p50,omitempty"`
+	// Nine of ten calls lasted at most as long, give or take 1 %.
+	P90 *float64 `json:"p90,omitempty"`
+	// The longest.
+	Max *float64 `json:"max,omitempty"`
+}
+
+// A range of numbers. Both ends are part of it.
+type NumberRange struct {
+	// At least this.
+	Min *float64 `json:"min,omitempty"`
+	// At most this.
+	Max *float64 `json:"max,omitempty"`
+}
+
 // Where a page lies in the list. Both flags are exact, whichever way you walk.
 type PageInfo struct {
 	// True when the list has a call after the last one of this page.
 	HasNextPage bool `json:"hasNextPage"`
 	// True when the list has a call before the first one of this page.
 	HasPreviousPage bool `json:"hasPreviousPage"`
-	// The cursor of the first call of this page, for `before`. Null when the page is empty.
+	// The cursor of the first call of this page, for `before`. Null when the page is empty. With a `filter` and `last`, where
+	// the gateway has stopped reading, also when the page is empty.
 	StartCursor *string `json:"startCursor,omitempty"`
-	// The cursor of the last call of this page, for `after`. Null when the page is empty.
+	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter`, where the gateway
+	// has stopped reading, also when the page is empty.
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
 // What the root of every query offers: your calls as a list, and single ones by their ids. Each field stands alone: where one
 // fails it is null, with an error whose `path` names it, and the others arrive.
 type Query struct {
+}
+
+// A condition on a text. Exactly one member must be given.
+type TextMatch struct {
+	// The text is this one.
+	Is *string `json:"is,omitempty"`
+	// The text begins with this one.
+	StartsWith *string `json:"startsWith,omitempty"`
+	// The text contains this one.
+	Contains *string `json:"contains,omitempty"`
+}
+
+// A range of times. It is half open, so that neighbouring ranges meet: the first moment is part of it, the last one is not.
+type TimeRange struct {
+	// Not earlier than this.
+	From *string `json:"from,omitempty"`
+	// Earlier than this.
+	Before *string `json:"before,omitempty"`
+}
+
+// A condition on the use of a tool: some transcript entry of the role `TOOL` fits both members. Without any member, some tool was used.
+type ToolMatch struct {
+	// The name of the tool.
+	Name *string `json:"name,omitempty"`
+	// True for a use that failed, false for one that did not.
+	Failed *bool `json:"failed,omitempty"`
 }
 
 // One turn of a conversation: something said, or a use of a tool by the agent.
@@ -103,6 +228,29 @@ type TranscriptEntry struct {
 	ToolArguments json.RawMessage `json:"toolArguments,omitempty"`
 	// True when the tool failed. Null when no tool was used.
 	ToolIsError *bool `json:"toolIsError,omitempty"`
+}
+
+// A condition on what was said.
+type TranscriptMatch struct {
+	// Some entry contains this text, ignoring case, as `transcript(search:)` finds it.
+	Contains string `json:"contains"`
+	// Only entries of these roles count. Every role when absent or null.
+	Roles []TranscriptRole `json:"roles,omitempty"`
+}
+
+// A condition on one value of `structuredOutput`. Give `path`, and exactly one of: `is`; `exists`; `min`, `max` or both.
+type ValueMatch struct {
+	// Where the value is: keys with dots in between, such as `customer.city`. A number is the place in a list, from 0. A
+	// backslash before a dot makes the dot part of a key.
+	Path string `json:"path"`
+	// The value is this one: any JSON. Numbers are equal by their value, objects whatever the order of their keys.
+	Is json.RawMessage `json:"is,omitempty"`
+	// The value is a number, and at least this.
+	Min *float64 `json:"min,omitempty"`
+	// The value is a number, and at most this.
+	Max *float64 `json:"max,omitempty"`
+	// True when there must be a value other than null, false when there must be none.
+	Exists *bool `json:"exists,omitempty"`
 }
 
 // Who ended a call.
@@ -313,6 +461,73 @@ func (e CallResult) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// A field by which `callStats` groups calls.
+type CallStatsKey string
+
+const (
+	// By `status`.
+	CallStatsKeyStatus CallStatsKey = "STATUS"
+	// By `result`.
+	CallStatsKeyResult CallStatsKey = "RESULT"
+	// By `dialError`.
+	CallStatsKeyDialError CallStatsKey = "DIAL_ERROR"
+	// By `endedBy`.
+	CallStatsKeyEndedBy CallStatsKey = "ENDED_BY"
+	// By `endReason`.
+	CallStatsKeyEndReason CallStatsKey = "END_REASON"
+)
+
+var AllCallStatsKey = []CallStatsKey{
+	CallStatsKeyStatus,
+	CallStatsKeyResult,
+	CallStatsKeyDialError,
+	CallStatsKeyEndedBy,
+	CallStatsKeyEndReason,
+}
+
+func (e CallStatsKey) IsValid() bool {
+	switch e {
+	case CallStatsKeyStatus, CallStatsKeyResult, CallStatsKeyDialError, CallStatsKeyEndedBy, CallStatsKeyEndReason:
+		return true
+	}
+	return false
+}
+
+func (e CallStatsKey) String() string {
+	return string(e)
+}
+
+func (e *CallStatsKey) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CallStatsKey(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CallStatsKey", str)
+	}
+	return nil
+}
+
+func (e CallStatsKey) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CallStatsKey) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CallStatsKey) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // How far one attempt has come. The filter `calls(statuses:)` is about the order that led to the attempt and has
 // an enum of its own, `CallOrderStatus`.
 type CallStatus string
@@ -458,6 +673,138 @@ func (e *DialError) UnmarshalJSON(b []byte) error {
 }
 
 func (e DialError) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Why the gateway has stopped reading the list for a filter.
+type ScanStop string
+
+const (
+	// As many calls were found as were asked for.
+	ScanStopPageFull ScanStop = "PAGE_FULL"
+	// The list has ended, or the range between `after` and `before` has.
+	ScanStopEndOfList ScanStop = "END_OF_LIST"
+	// The calls that follow all started outside of the filter's `startedAt`. This is so only in a list that is ordered by that
+	// time, as far as it was read; in any other list the gateway reads on.
+	ScanStopTimeRange ScanStop = "TIME_RANGE"
+	// As many calls were read as one request may read. Go on from `endCursor`, or `startCursor` with `last`.
+	ScanStopScanLimit ScanStop = "SCAN_LIMIT"
+	// The time for one request was over. Go on from `endCursor`, or `startCursor` with `last`.
+	ScanStopDeadline ScanStop = "DEADLINE"
+)
+
+var AllScanStop = []ScanStop{
+	ScanStopPageFull,
+	ScanStopEndOfList,
+	ScanStopTimeRange,
+	ScanStopScanLimit,
+	ScanStopDeadline,
+}
+
+func (e ScanStop) IsValid() bool {
+	switch e {
+	case ScanStopPageFull, ScanStopEndOfList, ScanStopTimeRange, ScanStopScanLimit, ScanStopDeadline:
+		return true
+	}
+	return false
+}
+
+func (e ScanStop) String() string {
+	return string(e)
+}
+
+func (e *ScanStop) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ScanStop(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ScanStop", str)
+	}
+	return nil
+}
+
+func (e ScanStop) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ScanStop) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ScanStop) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// A step of time. Steps begin by the clocks of the time zone.
+type TimeStep string
+
+const (
+	// From one full hour to the next. An hour that comes twice, when the clocks are put back, is two steps.
+	TimeStepHour TimeStep = "HOUR"
+	// From midnight to midnight: 23 or 25 hours when the clocks change.
+	TimeStepDay TimeStep = "DAY"
+	// From Monday to Monday.
+	TimeStepWeek TimeStep = "WEEK"
+	// A month of the calendar.
+	TimeStepMonth TimeStep = "MONTH"
+)
+
+var AllTimeStep = []TimeStep{
+	TimeStepHour,
+	TimeStepDay,
+	TimeStepWeek,
+	TimeStepMonth,
+}
+
+func (e TimeStep) IsValid() bool {
+	switch e {
+	case TimeStepHour, TimeStepDay, TimeStepWeek, TimeStepMonth:
+		return true
+	}
+	return false
+}
+
+func (e TimeStep) String() string {
+	return string(e)
+}
+
+func (e *TimeStep) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TimeStep(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TimeStep", str)
+	}
+	return nil
+}
+
+func (e TimeStep) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TimeStep) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TimeStep) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

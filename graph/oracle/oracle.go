@@ -11,10 +11,10 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Source is where the calls come from.
@@ -33,6 +33,7 @@ type CallConnection struct {
 	Edges    []*CallEdge
 	Nodes    []*Call
 	PageInfo *PageInfo
+	Scan     *CallScan // always nil: filters are not compared
 	Count    func(ctx context.Context) (*int, error)
 }
 
@@ -57,8 +58,16 @@ type queryResolver resolver
 // Calls resolves `calls`.
 func (r queryResolver) Calls(
 	ctx context.Context, first *int, after *string, last *int, before *string, statuses []CallOrderStatus,
+	_ *CallFilter,
 ) (*CallConnection, error) {
 	return r.Source.Calls(ctx, first, after, last, before, statuses)
+}
+
+// CallStats is not compared.
+func (queryResolver) CallStats(
+	context.Context, []CallOrderStatus, *CallFilter, []CallStatsKey, *TimeStep, *string,
+) (*CallStats, error) {
+	return nil, errors.New("not compared")
 }
 
 // Call resolves `call`.
@@ -109,7 +118,7 @@ func (callResolver) StructuredOutput(_ context.Context, call *Call, keys []strin
 
 // Transcript resolves the field with its arguments.
 func (r callResolver) Transcript(
-	_ context.Context, call *Call, roles []TranscriptRole, search *string, first, last *int,
+	_ context.Context, call *Call, roles []TranscriptRole, search *string, around, first, last *int,
 ) ([]*TranscriptEntry, error) {
 	if err := r.CheckCounts(first, last); err != nil {
 		return nil, err
@@ -118,13 +127,18 @@ func (r callResolver) Transcript(
 		return nil, nil
 	}
 	kept := []*TranscriptEntry{}
-	fold := cases.Fold()
-	for _, e := range call.Transcript {
-		if roles != nil && !slices.Contains(roles, e.Role) ||
-			search != nil && !strings.Contains(fold.String(e.Content), fold.String(*search)) {
-			continue
+	found := make([]bool, len(call.Transcript))
+	for i, e := range call.Transcript {
+		found[i] = (roles == nil || slices.Contains(roles, e.Role)) && (search == nil || contains(e.Content, *search))
+	}
+	reach := 0
+	if around != nil && search != nil && *search != "" {
+		reach = *around
+	}
+	for i, e := range call.Transcript {
+		if slices.Contains(found[max(0, i-reach):min(len(found), i+reach+1)], true) {
+			kept = append(kept, e)
 		}
-		kept = append(kept, e)
 	}
 	if first != nil && *first < len(kept) {
 		kept = kept[:*first]
@@ -135,10 +149,31 @@ func (r callResolver) Transcript(
 	return kept, nil
 }
 
+// contains reports whether a text has another one in it, ignoring case, and with accents as parts of their letters.
+func contains(text, part string) bool {
+	letters, wanted := foldedLetters(text), foldedLetters(part)
+	for i := 0; i+len(wanted) <= len(letters); i++ {
+		if slices.Equal(letters[i:i+len(wanted)], wanted) {
+			return true
+		}
+	}
+	return false
+}
+
+// foldedLetters are the letters of a text, each with its accents.
+func foldedLetters(text string) []string {
+	var letters []string
+	var iter norm.Iter
+	for iter.InitString(norm.NFC, norm.NFC.String(cases.Fold().String(norm.NFD.String(text)))); !iter.Done(); {
+		letters = append(letters, string(iter.Next()))
+	}
+	return letters
+}
+
 // MarshalRaw writes a JSON value as it is.
 func MarshalRaw(value json.RawMessage) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) { _, _ = w.Write(value) })
 }
 
-// UnmarshalRaw always fails: no argument of the schema is JSON.
+// UnmarshalRaw always fails: filters are not compared, and no other argument of the schema is JSON.
 func UnmarshalRaw(any) (json.RawMessage, error) { return nil, errors.New("not an input type") }

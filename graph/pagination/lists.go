@@ -143,6 +143,9 @@ type Reader struct {
 	walk      *Walk                   // nil: the request is part of none
 }
 
+// PageRows is how many rows the largest page has.
+func (r *Reader) PageRows() int { return r.largest() }
+
 // largest is the size of the largest page to ask for.
 func (r *Reader) largest() int { return r.sizes.Most }
 
@@ -175,6 +178,30 @@ func (r *Reader) get(ctx context.Context, anchor, lo, hi int) (*upstream.Page, e
 func (r *Reader) probe(ctx context.Context, row int) (*upstream.Page, error) {
 	rows := relay.Rows{From: row, To: row + 1}
 	return r.read(ctx, row, upstream.ProbeRows, rows, rows, rows)
+}
+
+// Sample returns the row at a position and some next to it, from a page as small as can be; none where the list has no
+// such row.
+func (r *Reader) Sample(ctx context.Context, position int) ([]upstream.Row, error) {
+	page, err := r.probe(ctx, position)
+	if err != nil || page.End() <= position {
+		return nil, err
+	}
+	i := position - page.Offset() // a cached page may be larger
+	return page.Rows[max(0, i-upstream.ProbeRows+1):min(i+upstream.ProbeRows, len(page.Rows))], nil
+}
+
+// At returns the rows of a page that begins about at a position of the list, or with up ends about there.
+func (r *Reader) At(ctx context.Context, position int, up bool) (*Window, error) {
+	lo, hi := position, position+r.largest()
+	if up {
+		lo, hi = max(0, position+1-r.largest()), position+1
+	}
+	page, err := r.get(ctx, position, lo, hi)
+	if err != nil {
+		return nil, err
+	}
+	return &Window{span: r.spanOf(page), to: len(page.Rows), list: r.list}, nil
 }
 
 // around is get with the neighbours of the rows, as far as they cost little: cursors of the rows need them. Where

@@ -16,6 +16,7 @@ type Selection struct {
 	Next     bool // `hasNextPage`
 	Previous bool // `hasPreviousPage`
 	Total    bool // `totalCount`, see [Reader.Count]
+	Scan     bool // `scan`, see package filter
 }
 
 // Window reads what the range asks for, as far as it is needed. Its errors are [ErrCursorExpired],
@@ -232,27 +233,45 @@ func (r *Reader) finish(ctx context.Context, before *relay.Cursor, behind int) (
 // Problems are the errors of the rows that could not be read, which are no edges: each is an [*UnreadableRowError].
 func (w *Window) Problems() []error {
 	var errs []error
-	for i, row := range w.Rows() {
-		if row.Call == nil {
-			errs = append(errs, &UnreadableRowError{w.Position(i), row.Problem})
+	for i := range w.Rows() {
+		if err := w.Problem(i); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	return errs
 }
 
-// FirstEdge is the index of the first of the window's rows that is an edge, -1 without edges.
-func (w *Window) FirstEdge() int {
-	return slices.IndexFunc(w.Rows(), func(row upstream.Row) bool { return row.Call != nil })
+// Problem is the error of the i-th of the window's rows, nil if it could be read.
+func (w *Window) Problem(i int) error {
+	row := w.Rows()[i]
+	if row.Call != nil {
+		return nil
+	}
+	return &UnreadableRowError{w.Position(i), row.Problem}
 }
 
-// LastEdge is the index of the last of the window's rows that is an edge, -1 without edges.
-func (w *Window) LastEdge() int {
+// StartCursor is the cursor of the first of the window's rows that is an edge, nil without edges.
+func (w *Window) StartCursor() *relay.Cursor { return w.edge(slices.IndexFunc(w.Rows(), isEdge)) }
+
+// EndCursor is the cursor of the last of the window's rows that is an edge, nil without edges.
+func (w *Window) EndCursor() *relay.Cursor {
 	for i, row := range slices.Backward(w.Rows()) {
-		if row.Call != nil {
-			return i
+		if isEdge(row) {
+			return w.edge(i)
 		}
 	}
-	return -1
+	return nil
+}
+
+func isEdge(row upstream.Row) bool { return row.Call != nil }
+
+// edge is the cursor of the i-th of the window's rows, nil for -1.
+func (w *Window) edge(i int) *relay.Cursor {
+	if i < 0 {
+		return nil
+	}
+	c := w.Cursor(i)
+	return &c
 }
 
 // UnreadableRowError is the error of a row that upstream listed and that is no edge.

@@ -1,0 +1,379 @@
+package filter
+
+// Scans
+//
+// Upstream filters by the status of an order alone, so all other filters are the gateway's: a scan reads the rows of a
+// range, part by part, and keeps those that pass. The parts follow one another as package pagination proves it, so a
+// filter changes nothing about which rows are walked: a cursor is good with any filter.
+//
+// A scan is bounded, so it may end before it has found as many rows as were asked for. The page then has fewer rows,
+// or none, and the place where the scan stopped is a cursor to go on from. Whether anything follows is judged by the
+// rows that were read and never by those that passed.
+//
+// A filter by time ends a scan early where the list is seen to be ordered by time: see [order].
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"slices"
+	"time"
+
+	"revox-graphql/graph/pagination"
+	"revox-graphql/graph/relay"
+	"revox-graphql/upstream"
+)
+
+// Stop is why a scan has ended.
+type Stop uint8
+
+// The reasons.
+const (
+	StopPageFull  Stop = iota + 1 // as many rows were found as were asked for
+	StopEndOfList                 // the list ended, or the range between the cursors did
+	StopTimeRange                 // by the order of the list, no other row can be in the filter's range of times
+	StopScanLimit                 // as many rows were read as one request may read
+	StopDeadline                  // the time for the request was over
+)
+
+// Report is what a scan has looked at.
+type Report struct {
+	Examined  int // rows
+	StoppedBy Stop
+
+	last *upstream.Call // of those of which it is known when they started; nil if there is none
+}
+
+// ReachedAt is when the last of the calls started that were looked at and have started, as RFC 3339 text; nil if there
+// is none.
+func (r *Report) ReachedAt() *string {
+	if r.last == nil {
+		return nil
+	}
+	at := upstream.Unquote(r.last.JSON(upstream.FieldStartedAt))
+	return &at
+}
+
+// Complete reports whether a longer scan would find nothing else.
+func (r *Report) Complete() bool { return r.StoppedBy == StopEndOfList || r.StoppedBy == StopTimeRange }
+
+// Options are the bounds of a scan.
+type Options struct {
+	// MaxPages is how many pages it may read, of the rows that the largest page has.
+	MaxPages int
+	// Deadline is when the request for which it reads ends; zero is never.
+	Deadline time.Time
+}
+
+// ErrScanLimit is the error of a count that would take more pages than it may read.
+var ErrScanLimit = errors.New("the list goes on after the pages in which matches were counted")
+
+// scan looks for rows that pass a filter.
+type scan struct {
+	Report
+	reader  *pagination.Reader
+	filter  *Filter
+	opts    Options
+	rng     relay.Range
+	most    int // matches to look for; -1 for all
+	visit   func(match)
+	parts   parts
+	matches int // so far
+
+	seen map[uint64]struct{} // the hashes of the ids of the matches
+	seed maphash.Seed
+
+	began    *relay.Cursor // the first row that was looked at
+	stopped  *relay.Cursor // the last one
+	behind   bool          // the list has a row before those that were read, seen in the direction of the scan
+	ahead    bool          // the list has a row after them, likewise
+	problems []error
+	order    order
+	jumped   bool  // the place where the range of times begins was looked for
+	late     error // that of the request which came too late
+}
+
+// match is a row that has passed, of a part of the list.
+type match struct {
+	window *pagination.Window
+	index  int
+}
+
+func newScan(
+	reader *pagination.Reader, rng relay.Range, n pagination.Selection, filter *Filter, opts Options,
+) *scan {
+	return &scan{
+		reader: reader, filter: filter, opts: opts, rng: rng, most: -1, visit: func(match) {},
+		parts: partsOf(reader, rng, n, opts.MaxPages*reader.PageRows()),
+		seen:  map[uint64]struct{}{}, seed: maphash.MakeSeed(),
+		order: newOrder(!rng.Backward, filter.times),
+	}
+}
+
+// run reads until it is known why the scan ends.
+func (s *scan) run(ctx context.Context) error {
+	for s.StoppedBy == 0 {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		read, end, err := s.next(ctx)
+		switch {
+		case err != nil && s.stopped != nil:
+			err = s.cutShort(err)
+		case err == nil && read == nil:
+			s.StoppedBy, s.ahead = end.stop, end.more
+		case err == nil:
+			if s.take(read); s.StoppedBy == 0 && !s.jumped && s.order.ahead() {
+				if err = s.jump(ctx); err != nil {
+					err = s.cutShort(err)
+				}
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next reads the next part.
+func (s *scan) next(ctx context.Context) (read *part, end ending, err error) {
+	if s.stopped != nil && !s.opts.Deadline.IsZero() && !time.Now().Before(s.opts.Deadline) {
+		return nil, ending{}, context.DeadlineExceeded
+	}
+	read, end, err = s.parts.next(ctx)
+	if err == nil && s.Examined == 0 && s.start() != nil {
+		s.behind = true
+		if read != nil && s.rng.Backward {
+			s.behind = read.window.HasNext()
+		} else if read != nil {
+			s.behind = read.window.HasPrevious()
+		}
+	}
+	return read, end, err
+}
+
+// start is the cursor that the scan begins at; nil is an end of the list.
+func (s *scan) start() *relay.Cursor {
+	if s.rng.Backward {
+		return s.rng.Before
+	}
+	return s.rng.After
+}
+
+// take looks at the rows of a part.
+func (s *scan) take(read *part) {
+	i, end, step := read.from, read.to, 1
+	if s.rng.Backward {
+		i, end, step = read.to-1, read.from-1, -1
+	}
+	last := -1 // of those that can be read
+	for ; i != end && s.StoppedBy == 0; i += step {
+		s.examine(read.window, i)
+		if read.window.Rows()[i].Call != nil {
+			last = i
+		}
+		if s.matches == s.most {
+			s.StoppedBy, s.ahead = StopPageFull, i != end-step
+		}
+	}
+	if last >= 0 {
+		cursor := read.window.Cursor(last)
+		s.stopped = &cursor
+	}
+	if s.StoppedBy == 0 && s.order.passed() {
+		s.StoppedBy, s.ahead = StopTimeRange, false
+	}
+}
+
+// examine looks at a row.
+func (s *scan) examine(w *pagination.Window, i int) {
+	s.Examined++
+	row := w.Rows()[i]
+	if row.Call == nil {
+		s.problems = append(s.problems, w.Problem(i))
+		return
+	}
+	if row.Started != 0 {
+		s.last = row.Call
+		s.order.see(row.Started)
+	}
+	if s.began == nil {
+		cursor := w.Cursor(i)
+		s.began = &cursor
+	}
+	if !s.filter.Match(row.Call) {
+		return
+	}
+	hash := maphash.String(s.seed, row.Call.ID) // the id itself would keep its page in memory
+	if _, again := s.seen[hash]; again {        // it was re-sorted meanwhile
+		return
+	}
+	s.seen[hash] = struct{}{}
+	s.matches++
+	s.visit(match{w, i})
+}
+
+// cutShort ends a scan that cannot be continued, or returns the error.
+func (s *scan) cutShort(err error) error {
+	spent, budget := errors.AsType[*upstream.RequestBudgetError](err)
+	failure, failed := errors.AsType[*upstream.Error](err)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), failed && failure.Kind == upstream.KindTimeout:
+		s.StoppedBy, s.late = StopDeadline, err
+	case budget && spent.RetryAfter == 0:
+		s.StoppedBy = StopScanLimit
+	default:
+		return err
+	}
+	s.ahead = true
+	return nil
+}
+
+// Page is those rows of a range that pass a filter.
+type Page struct {
+	Report
+	rows           []upstream.Row // in the list's order
+	matches        []match        // the same
+	began, stopped *relay.Cursor
+	backward       bool
+	next, previous bool
+	problems       []error
+}
+
+// Read reads those rows of a range that pass the filter. Once it has read something, the end of the time or of the
+// budget for the request is no error. Its other errors are those of [pagination.Reader.Window].
+func (f *Filter) Read(
+	ctx context.Context, reader *pagination.Reader, rng relay.Range, n pagination.Selection, opts Options,
+) (*Page, error) {
+	if rng.Count == 0 {
+		return readNone(ctx, reader, rng, n)
+	}
+	s := newScan(reader, rng, n, f, opts)
+	defer s.parts.close()
+	p := &Page{backward: rng.Backward}
+	s.most, s.visit = rng.Count, func(m match) { p.matches = append(p.matches, m) }
+	if err := s.run(ctx); err != nil {
+		return nil, err
+	}
+	forward := !rng.Backward
+	if s.StoppedBy == StopPageFull && !s.ahead && (n.Next && forward || n.Previous && rng.Backward) {
+		read, end, err := s.next(ctx)
+		if err == nil {
+			s.ahead = read != nil || end.more
+		} else if err = s.cutShort(err); err != nil {
+			return nil, err
+		}
+	}
+	p.Report, p.began, p.stopped, p.problems = s.Report, s.began, s.stopped, s.problems
+	if p.stopped == nil {
+		p.stopped = s.start()
+	}
+	if p.next, p.previous = s.ahead, s.behind; rng.Backward {
+		p.next, p.previous = s.behind, s.ahead
+		slices.Reverse(p.matches)
+	}
+	p.rows = make([]upstream.Row, len(p.matches))
+	for i, m := range p.matches {
+		p.rows[i] = m.window.Rows()[m.index]
+	}
+	return p, nil
+}
+
+// readNone is a page that no rows were asked for.
+func readNone(
+	ctx context.Context, reader *pagination.Reader, rng relay.Range, n pagination.Selection,
+) (*Page, error) {
+	n.Rows = false
+	w, err := reader.Window(ctx, rng, n)
+	if err != nil {
+		return nil, err
+	}
+	p := &Page{
+		Report: Report{StoppedBy: StopPageFull}, stopped: rng.After, backward: rng.Backward,
+		next: w.HasNext(), previous: w.HasPrevious(),
+	}
+	if rng.Backward {
+		p.stopped = rng.Before
+	}
+	return p, nil
+}
+
+// Count counts the rows of the list that pass the filter. Its error is [ErrScanLimit] if the list is too long for that.
+func (f *Filter) Count(ctx context.Context, reader *pagination.Reader, opts Options) (int, error) {
+	s := newScan(reader, relay.Range{}, pagination.Selection{}, f, opts)
+	defer s.parts.close()
+	switch err := s.run(ctx); {
+	case err != nil:
+		return 0, err
+	case s.StoppedBy == StopDeadline:
+		return 0, s.late
+	case !s.Complete():
+		return 0, ErrScanLimit
+	}
+	return s.matches, nil
+}
+
+// Each calls visit for the calls of the list that pass the filter, as far as one scan reads, and returns the errors of
+// the rows that could not be read. An error of visit ends the scan.
+func (f *Filter) Each(
+	ctx context.Context, reader *pagination.Reader, opts Options, visit func(*upstream.Call) error,
+) (Report, []error, error) {
+	s := newScan(reader, relay.Range{}, pagination.Selection{}, f, opts)
+	defer s.parts.close()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	s.visit = func(m match) {
+		if ctx.Err() != nil {
+			return
+		}
+		if err := visit(m.window.Rows()[m.index].Call); err != nil {
+			stop(err)
+		}
+	}
+	err := s.run(ctx)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	return s.Report, s.problems, err
+}
+
+// Rows are the rows of the page, all of which could be read.
+func (p *Page) Rows() []upstream.Row { return p.rows }
+
+// Cursor is the cursor of the i-th row.
+func (p *Page) Cursor(i int) relay.Cursor { return p.matches[i].window.Cursor(p.matches[i].index) }
+
+// HasNext reports whether rows of the list follow those that were read, and can pass the filter.
+func (p *Page) HasNext() bool { return p.next }
+
+// HasPrevious reports whether rows of the list come before those that were read, and can pass the filter.
+func (p *Page) HasPrevious() bool { return p.previous }
+
+// StartCursor is where a walk up the list goes on from the page, nil if nothing was read.
+func (p *Page) StartCursor() *relay.Cursor {
+	if p.backward {
+		return p.stopped
+	}
+	return p.edge(0)
+}
+
+// EndCursor is where a walk down the list goes on from the page, nil if nothing was read.
+func (p *Page) EndCursor() *relay.Cursor {
+	if !p.backward {
+		return p.stopped
+	}
+	return p.edge(len(p.rows) - 1)
+}
+
+// edge is the cursor of a row at the end of the page that the scan began with, or of the first row that it read.
+func (p *Page) edge(i int) *relay.Cursor {
+	if len(p.rows) == 0 {
+		return p.began
+	}
+	cursor := p.Cursor(i)
+	return &cursor
+}
+
+// Problems are the errors of the rows that were read and are no edges, as [pagination.Window.Problems] has them.
+func (p *Page) Problems() []error { return p.problems }
