@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { build } from 'esbuild'
 import { chromium } from 'playwright-core'
-import { example } from './clients.mjs'
+import { takeExample } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 const typename = '{"query":"{ __typename }"}'
@@ -98,6 +98,7 @@ async function framed(url) {
 
 /** Apollo Client in a page that sends its name and version, and reads the headers that a support case needs. */
 async function apolloPage() {
+  const example = await takeExample('apollo')
   const script = `
     import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client'
     window.ask = (uri, headers) => {
@@ -111,8 +112,13 @@ async function apolloPage() {
       const client = new ApolloClient({ link, cache: new InMemoryCache(), clientAwareness: { name: 'web', version: '1.2.3' } })
       return client.query({ query: gql('query Newest { calls(first: 1) { nodes { id } } }') }).then(({ data }) => ({ calls: data.calls.nodes.length, seen }))
     }`
-  const { outputFiles } = await build({ stdin: { contents: script, resolveDir: example('') }, bundle: true, write: false, logLevel: 'error' })
-  return outputFiles[0].text
+  try {
+    const stdin = { contents: script, resolveDir: example.folder }
+    const { outputFiles } = await build({ stdin, bundle: true, write: false, logLevel: 'error' })
+    return outputFiles[0].text
+  } finally {
+    await example.remove()
+  }
 }
 
 describe('Pages of another site', { timeout: 120_000 }, () => {
