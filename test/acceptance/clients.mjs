@@ -163,6 +163,29 @@ export function itWalks(by, packages, example, gateway, openList) {
   }
 }
 
+/** Defines a test: a list grows to its end although pages of a filter are empty, because the gateway reads little for each. */
+export function itPassesEmptyPages(openList) {
+  it('goes on after pages without a call', async (t) => {
+    const gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: '0', GATEWAY_UPSTREAM_PAGE_SIZE: '20', GATEWAY_MAX_SCAN_PAGES: '1' })
+    t.after(gateway.stop)
+    const wire = recordFetch(t)
+    const rare = { phoneNumber: { startsWith: '+1415' } }
+    const shown = await openList(gateway, { first: 10, statuses, filter: rare })
+    for (let empty = 0; shown.hasMore(); ) {
+      const before = wire.exchanges.length
+      await shown.more()
+      assert.equal(wire.exchanges.length, before + 1, `a new page is requested, also after ${empty} empty ones`)
+      if (wire.exchanges.at(-1).answer.data.calls.edges.length === 0) empty++
+    }
+    const pages = wire.exchanges.map(({ answer }) => answer.data.calls)
+    assert.equal(pages.at(-1).pageInfo.hasNextPage, false)
+    const sizes = pages.map(({ edges }) => edges.length)
+    assert.match(sizes.join(), /[1-9],0,(0,)*[1-9]/, 'pages without a call lie between others, or this test proves nothing')
+    assert.deepEqual(shown.calls().map(({ id }) => id), wire.ids())
+    t.diagnostic(`calls of each page: ${sizes}`)
+  })
+}
+
 /** Defines tests: an example, alone in a folder, runs with and without tokens, prints such a line, and explains failures. */
 export function itRuns(example, line, [command, ...args] = ['npm', 'start']) {
   const execute = (settings) => run(command, args, { cwd: example().folder, env: environment(settings), timeout: 120_000, maxBuffer: 1 << 26 })
