@@ -46,6 +46,8 @@ which the command prints, or a list that it could not read to its end.`
 const queryExamples = `  revox-graphql query -d '{ calls(first: 3) { nodes { id status } } }'
   revox-graphql query --all --columns id,status,startedAt --format csv --out calls.csv
   revox-graphql query --all --format table --since 2026-11-25
+  revox-graphql query --all --filter '{"result": ["HUMAN"]}' --out answered.ndjson
+  revox-graphql query --stats --var 'groupBy=["RESULT"]'
   revox-graphql query --all calls.graphql --var 'statuses=["COMPLETED"]' | jq .id
   GATEWAY_TOKEN=… revox-graphql query --url https://gateway.example/graphql --all --out calls.ndjson`
 
@@ -69,6 +71,8 @@ type queryOptions struct {
 	Document  string
 	Variables string
 	Var       []string
+	Filter    string
+	Stats     bool
 	Operation string
 	Pretty    bool
 	All       bool
@@ -166,6 +170,10 @@ func (q *queryOptions) register(flags *pflag.FlagSet) {
 		"The variables: a `FILE` with a JSON object, - for standard input, or the object itself.")
 	flags.StringArrayVar(&q.Var, "var", nil,
 		"One variable (`NAME=JSON`), like 'statuses=[\"COMPLETED\"]'. Takes precedence over --variables. May be repeated.")
+	flags.StringVar(&q.Filter, "filter", "", "Only calls that pass this `FILTER`, a CallFilter in JSON like "+
+		"'{\"result\": [\"HUMAN\"]}'. With a document, the value of its variable $filter.")
+	flags.BoolVar(&q.Stats, "stats", false, "Count calls and their durations, in place of a document. Variables are "+
+		"those of callStats: --var 'groupBy=[\"RESULT\"]' --var 'every=\"DAY\"' --var 'timeZone=\"Europe/Paris\"'.")
 	flags.StringVar(&q.Operation, "operation", "", "The `NAME` of the operation to execute, if the document has several.")
 	flags.BoolVar(&q.Pretty, "pretty", false, "Indent the response, as a terminal always shows it.")
 	flags.BoolVar(&q.All, "all", false, "Read the document's list of calls to its end, and write a line for each call.")
@@ -356,8 +364,9 @@ func (q *queryOptions) validate() error {
 		}
 	}
 	reject(q.File != "" && q.Document != "", "give the document either as a file or by --document")
-	reject(!q.All && q.File == "" && q.Document == "",
-		"give a document: a file, - for standard input, or --document; or read all calls with --all")
+	reject(q.Stats && (q.All || q.File != "" || q.Document != ""), "--stats goes neither with a document nor with --all")
+	reject(!q.All && !q.Stats && q.File == "" && q.Document == "", "give a document: a file, - for standard input, or "+
+		"--document; or read all calls with --all, or count them with --stats")
 	reject(q.File == "-" && q.Variables == "-", "the document and the variables cannot both be standard input")
 	reject(q.Token != "" && q.URL == "", "--token requires --url")
 	reject(q.All && q.Pretty, "--pretty does not go with --all")
@@ -399,6 +408,7 @@ func (q *queryOptions) validateExport(reject func(bad bool, text string)) {
 func (q *queryOptions) validateUpdate(reject func(bad bool, text string)) {
 	reject(q.Update && q.Out == "", "--update requires --all and --out FILE")
 	reject(q.Update && q.Format != string(export.NDJSON), "--update requires --format ndjson")
+	reject(q.Update && q.Filter != "", "--filter does not go with --update, which would keep calls that no longer pass")
 	reject(q.Update && q.Since != "", "--since does not go with --update, which would leave out calls of the file")
 	reject(!q.Update && q.Changes != "", "--changes requires --update")
 	reject(q.Changes != "" && q.Changes == q.Out, "--changes and --out name the same file")

@@ -181,6 +181,71 @@ func TestQueryOfAnotherGateway(t *testing.T) {
 	}
 }
 
+// A filter leaves out calls of an export, and of a count, which reads the whole list whatever the bounds of a server.
+func TestFiltersOfQueries(t *testing.T) {
+	_, env := startREST(t, 430)
+	env["GATEWAY_MAX_SCAN_PAGES"], env["GATEWAY_MAX_COST"] = "1", "1000"
+	query := func(args ...string) string {
+		t.Helper()
+		out, log, status := command(t.Context(), env, append([]string{"query"}, args...)...)
+		if status != 0 || log != "" {
+			t.Fatalf("%q: %d, %s", args, status, log)
+		}
+		return out
+	}
+	const filter = `{"result": ["HUMAN"]}`
+	var want []string
+	for line := range strings.Lines(query("--all", "--columns", "id,result")) {
+		if strings.Contains(line, `"HUMAN"`) {
+			want = append(want, line)
+		}
+	}
+	got := query("--all", "--columns", "id,result", "--filter", filter)
+	if got != strings.Join(want, "") || len(want) < 20 {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	document := `query ($filter: CallFilter) { calls(filter: $filter) { nodes { id result } } }`
+	if got := query("--all", "-d", document, "--filter", filter); got != strings.Join(want, "") {
+		t.Errorf("with a document: got %s", got)
+	}
+	var counted struct {
+		Data struct {
+			CallStats struct {
+				Count  int
+				Groups []struct {
+					Result string
+					Count  int
+				}
+				Scan struct{ Complete bool }
+			}
+		}
+	}
+	text := query("--stats", "--filter", filter, "--var", `groupBy=["RESULT"]`)
+	if err := json.Unmarshal([]byte(text), &counted); err != nil {
+		t.Fatal(err)
+	}
+	stats := counted.Data.CallStats
+	if stats.Count != len(want) || len(stats.Groups) != 1 || stats.Groups[0].Result != "HUMAN" ||
+		stats.Groups[0].Count != len(want) || !stats.Scan.Complete {
+		t.Errorf("got %s, want %d", text, len(want))
+	}
+	for _, args := range [][]string{
+		{"--all", "--filter", "{"},
+		{"--all", "--filter", `{"result": []}`},
+		{"--all", "--filter", ""},
+		{"--all", "--filter", "{}", "--var", "filter={}"},
+		{"--all", "-d", "{ calls { nodes { id } } }", "--filter", filter},
+		{"--all", "--update", "--out", t.TempDir() + "/calls", "--filter", filter},
+		{"--stats", "--all"},
+		{"--stats", "-d", "{ __typename }"},
+		{"--stats", "--format", "csv"},
+	} {
+		if _, log, status := command(t.Context(), env, append([]string{"query"}, args...)...); status != 2 || log == "" {
+			t.Errorf("%q: %d, %s", args, status, log)
+		}
+	}
+}
+
 // The formats and bounds of a walk, as the command has them.
 func TestWalkOptions(t *testing.T) {
 	_, env := startREST(t, 230)

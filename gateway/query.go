@@ -95,6 +95,9 @@ func (q *queryOptions) run(ctx context.Context, s *config.Settings, stdout, stde
 // engine returns the engine that would serve, in this process and without a listener.
 func (q *queryOptions) engine(ctx context.Context, s *config.Settings, log io.Writer) (*source, error) {
 	s.CacheBytes, s.ResponseBytes = queryCacheBytes, 0
+	if q.Stats { // the limits are for clients of a server: this one wants the whole list counted
+		s.MaxScanPages, s.UpstreamMaxRequests, s.MaxCost = 10_000, 10_000, 100_000_000
+	}
 	stopDemo := func() {}
 	if s.Demo {
 		var err error
@@ -234,6 +237,9 @@ func (q *queryOptions) request(schema *ast.Schema, stdin io.Reader) (*export.Req
 		}
 		r.Query = string(text)
 	}
+	if q.Stats {
+		r.Query = export.Stats
+	}
 	if strings.TrimSpace(r.Query) == "" {
 		if !q.All || q.File != "" || q.Document != "" {
 			return nil, errors.New("the document is empty")
@@ -250,27 +256,42 @@ func (q *queryOptions) request(schema *ast.Schema, stdin io.Reader) (*export.Req
 			return nil, err
 		}
 	}
+	return r, q.variables(r, stdin)
+}
+
+// variables sets the variables of a request.
+func (q *queryOptions) variables(r *export.Request, stdin io.Reader) error {
 	if q.Variables != "" {
 		text := []byte(q.Variables)
 		var err error
 		if !strings.HasPrefix(strings.TrimSpace(q.Variables), "{") {
 			if text, err = read(q.Variables, stdin); err != nil {
-				return nil, fmt.Errorf("--variables: %w", err)
+				return fmt.Errorf("--variables: %w", err)
 			}
 		}
 		if err := json.Unmarshal(text, &r.Variables); err != nil {
-			return nil, fmt.Errorf("--variables must be a JSON object: %w", err)
+			return fmt.Errorf("--variables must be a JSON object: %w", err)
 		}
 	}
 	more, err := q.vars()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if r.Variables == nil { // "null"
-		return r, errors.New("--variables must be a JSON object, and is null")
+		return errors.New("--variables must be a JSON object, and is null")
 	}
 	maps.Copy(r.Variables, more)
-	return r, nil
+	if q.Filter == "" {
+		return nil
+	}
+	if !json.Valid([]byte(q.Filter)) {
+		return fmt.Errorf("--filter is not JSON: %s", q.Filter)
+	}
+	if _, twice := r.Variables["filter"]; twice {
+		return errors.New("--filter and the variable filter are the same: give one of them")
+	}
+	r.Variables["filter"] = jsontext.Value(q.Filter)
+	return nil
 }
 
 // vars returns the variables of --var.

@@ -119,7 +119,8 @@ func (v *CallsCallsCallConnectionNodesCall) GetDurationSeconds() *float64 { retu
 type CallsCallsCallConnectionPageInfo struct {
 	// True when the list has a call after the last one of this page.
 	HasNextPage bool `json:"hasNextPage"`
-	// The cursor of the last call of this page, for `after`. Null when the page is empty.
+	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter`, where the gateway
+	// has stopped reading, also when the page is empty.
 	EndCursor *string `json:"endCursor"`
 }
 

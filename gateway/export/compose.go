@@ -10,7 +10,7 @@ import (
 
 // Compose writes the document that selects some columns of the calls, and nothing else; without columns, all fields of
 // a call that are not objects. It also selects the id, by which the walk detects a call that comes twice, and the other
-// fields that the walk needs. The document has a variable `statuses`, as `calls` does.
+// fields that the walk needs. The document has the variables `statuses` and `filter`, as `calls` has.
 func Compose(schema *ast.Schema, columns []string, needed ...string) (string, error) {
 	call := schema.Types["Call"]
 	selections := leaves(schema, call)
@@ -38,9 +38,23 @@ func Compose(schema *ast.Schema, columns []string, needed ...string) (string, er
 			}
 		}
 	}
-	return "query ($statuses: [CallOrderStatus!]) { calls(statuses: $statuses) { nodes { " +
+	return "query ($statuses: [CallOrderStatus!], $filter: CallFilter) { " +
+		"calls(statuses: $statuses, filter: $filter) { nodes { " +
 		strings.Join(selections, " ") + " } } }", nil
 }
+
+// Stats is the document that counts calls. It has the arguments of `callStats` as variables.
+const Stats = `query ($statuses: [CallOrderStatus!], $filter: CallFilter, $groupBy: [CallStatsKey!], $every: TimeStep,
+  $timeZone: String) {
+  callStats(statuses: $statuses, filter: $filter, groupBy: $groupBy, every: $every, timeZone: $timeZone) {
+    count
+    groups {
+      from status result dialError endedBy endReason count answered
+      durationSeconds { total average p50 p90 max }
+    }
+    scan { examined stoppedBy complete reachedAt }
+  }
+}`
 
 // selectField selects a field for the paths that lead on from it.
 func selectField(schema *ast.Schema, of *ast.Definition, name string, paths [][]string) (string, error) {

@@ -132,7 +132,8 @@ func TestCompose(t *testing.T) {
 		}
 		got, err := Compose(schema, list)
 		if err != nil ||
-			got != "query ($statuses: [CallOrderStatus!]) { calls(statuses: $statuses) { nodes { "+want+" } } }" {
+			got != "query ($statuses: [CallOrderStatus!], $filter: CallFilter) { "+
+				"calls(statuses: $statuses, filter: $filter) { nodes { "+want+" } } }" {
 			t.Errorf("%s: %v, %s", columns, err, got)
 		}
 		if d, err := prepare(schema, Request{Query: got}, 7); err != nil {

@@ -80,7 +80,7 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
 
   it('loads the schema', async () => {
     await page.getByRole('button', { name: 'Show Documentation Explorer' }).click()
-    await page.locator('.graphiql-doc-explorer').getByRole('link', { name: 'Query' }).click()
+    await page.locator('.graphiql-doc-explorer').getByRole('link', { name: 'Query', exact: true }).click()
     await page.locator('.graphiql-doc-explorer').getByRole('link', { name: 'calls', exact: true }).waitFor()
     await page.getByRole('button', { name: 'Hide Documentation Explorer' }).click()
   })

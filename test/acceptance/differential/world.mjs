@@ -142,12 +142,16 @@ function callOf(row) {
       const all = row.structured_output
       return all && keys ? Object.fromEntries(Object.entries(all).filter(([name]) => keys.includes(name))) : all
     },
-    transcript({ roles, search, first, last }) {
+    transcript({ roles, search, context, first, last }) {
+      if (context < 0 || context > 100) throw new Failure('BAD_USER_INPUT')
       checkCounts(first, last)
       if (!entries) return null
       const fold = (text) => text.toLowerCase()
       let kept = entries.filter(({ role }) => !roles || roles.includes(role))
-      if (search) kept = kept.filter(({ content }) => fold(content).includes(fold(search)))
+      if (search) {
+        const found = kept.filter(({ content }) => fold(content).includes(fold(search)))
+        kept = entries.filter(({ index }) => found.some((entry) => Math.abs(entry.index - index) <= (context ?? 0)))
+      }
       if (first != null) kept = kept.slice(0, first)
       return last == null ? kept : kept.slice(Math.max(0, kept.length - last))
     },
