@@ -10,12 +10,12 @@ export const automaticQueries = () => new PersistedQueryLink({ sha256, useGETFor
 export const trustedQueries = (manifest) =>
   new PersistedQueryLink(generatePersistedQueryIdsFromManifest({ loadManifest: async () => manifest }))
 
-/** An Apollo Client whose list of calls grows with each page. Lists of other `statuses` are other lists. */
+/** An Apollo Client whose list of calls grows with each page. Lists of other `statuses` or another `filter` are other lists. */
 export function newClient(url, { headers } = {}, ...links) {
   return new ApolloClient({
     link: ApolloLink.from([...links, new HttpLink({ uri: url, headers })]),
     cache: new InMemoryCache({
-      typePolicies: { Query: { fields: { calls: relayStylePagination(['statuses']) } } },
+      typePolicies: { Query: { fields: { calls: relayStylePagination(['statuses', 'filter']) } } },
     }),
   })
 }

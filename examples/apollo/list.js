@@ -1,8 +1,8 @@
 import { gql } from '@apollo/client'
 
 export const CALLS = gql`
-  query Calls($first: Int!, $after: String, $statuses: [CallOrderStatus!]) {
-    calls(first: $first, after: $after, statuses: $statuses) {
+  query Calls($first: Int!, $after: String, $statuses: [CallOrderStatus!], $filter: CallFilter) {
+    calls(first: $first, after: $after, statuses: $statuses, filter: $filter) {
       edges {
         node {
           id

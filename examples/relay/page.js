@@ -3,8 +3,8 @@ import { Window } from 'happy-dom'
 /**
  * Opens the page of calls in a DOM without a browser, and waits for the first of them. It throws if the page fails.
  *
- * @param {{count: number, statuses?: string[], headers?: Record<string, string>}} options the size of a page, which calls,
- *   and headers for the gateway
+ * @param {{count: number, statuses?: string[], filter?: object, headers?: Record<string, string>}} options the
+ *   size of a page, which calls, and headers for the gateway
  */
 export async function newPage(url, options) {
   const window = new Window()

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
-import { itRuns, itWalks, movingList, recordFetch, reportVersions, runScript, takeExample } from './clients.mjs'
+import { itPassesEmptyPages, itRuns, itWalks, movingList, recordFetch, reportVersions, runScript, takeExample } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 const first = 10
@@ -21,6 +21,18 @@ describe('Apollo Client', { timeout: 300_000 }, () => {
   })
 
   itWalks('relayStylePagination and fetchMore', ['@apollo/client'], () => example, () => gateway, (variables) => openList(newClient(gateway.graphql), variables))
+
+  itPassesEmptyPages(({ graphql }, variables) => openList(newClient(graphql), variables))
+
+  it('keeps lists of different filters apart', async () => {
+    const client = newClient(gateway.graphql)
+    const results = ['HUMAN', 'VOICEMAIL']
+    const lists = await Promise.all(results.map((result) => openList(client, { first, filter: { result: [result] } })))
+    for (const list of lists) await list.more()
+    const ids = lists.map((list) => list.calls().map(({ id }) => id))
+    assert.deepEqual(ids.map(({ length }) => length), [2 * first, 2 * first])
+    assert.equal(new Set(ids.flat()).size, 4 * first)
+  })
 
   it('sends a hash by GET, then the query once, and only hashes from then on', async (t) => {
     const wire = recordFetch(t)

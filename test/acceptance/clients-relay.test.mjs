@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import { itRuns, movingList, recordFetch, reportVersions, runScript, statuses, takeExample, watchList } from './clients.mjs'
+import { itRuns, lists, movingList, recordFetch, reportVersions, runScript, takeExample, watchList } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 const pageSize = 10
@@ -56,18 +56,20 @@ describe('Relay', { timeout: 300_000 }, () => {
     })
   })
 
-  it('walks to the end by usePaginationFragment while calls arrive: no duplicates, no losses', async (t) => {
-    const list = await watchList(gateway)
-    const wire = recordFetch(t)
-    const page = await newPage(gateway.graphql, { count: pageSize, statuses })
-    while (page.hasMore()) {
-      await list.moves()
-      await page.more()
-    }
-    assert.deepEqual(page.ids(), wire.ids(), 'the page shows the responses in their order')
-    await page.close()
-    t.diagnostic(await list.check(wire.ids()))
-  })
+  for (const [name, which] of Object.entries(lists)) {
+    it(`walks ${name} to the end by usePaginationFragment while calls arrive: no duplicates, no losses`, async (t) => {
+      const list = await watchList(gateway, which)
+      const wire = recordFetch(t)
+      const page = await newPage(gateway.graphql, { count: pageSize, ...which })
+      while (page.hasMore()) {
+        await list.moves()
+        await page.more()
+      }
+      assert.deepEqual(page.ids(), wire.ids(), 'the page shows the responses in their order')
+      await page.close()
+      t.diagnostic(await list.check(wire.ids()))
+    })
+  }
 
   it('refetches a call by node', async (t) => {
     const wire = recordFetch(t)

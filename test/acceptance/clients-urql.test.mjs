@@ -1,7 +1,7 @@
 // urql with its normalized cache: it lists streams in `Accept` with every query, and has a list of its own to merge.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { itRuns, itWalks, movingList, recordFetch, takeExample } from './clients.mjs'
+import { itPassesEmptyPages, itRuns, itWalks, movingList, recordFetch, takeExample } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 const first = 10
@@ -20,6 +20,8 @@ describe('urql and graphcache', { timeout: 300_000 }, () => {
   })
 
   itWalks('relayPagination', ['@urql/core', '@urql/exchange-graphcache'], () => example, () => gateway, (variables) => openList(newClient(gateway.graphql), variables))
+
+  itPassesEmptyPages(({ graphql }, variables) => openList(newClient(graphql), variables))
 
   it('receives JSON, although its Accept lists streams', async (t) => {
     const wire = recordFetch(t)

@@ -26,18 +26,24 @@ export const movingList = {
 /** Waiting orders, which come and go at the head of the list, and cancelled orders, which stay. */
 export const statuses = ['INITIALIZING', 'QUEUED_FOR_CALLING', 'CANCELLED']
 
+/** A filter that about three of ten calls of these statuses do not pass, and also calls that come and go do. */
+const filter = { not: { result: ['VOICEMAIL'] } }
+
+/** The lists that clients walk, by names for their tests. */
+export const lists = { 'the list': { statuses }, 'a filtered list': { statuses, filter } }
+
 /** Waits until calls leave the list too, and records its calls before a client walks them. */
-export async function watchList(gateway) {
-  const first = await list(gateway)
+export async function watchList(gateway, which = { statuses }) {
+  const first = await list(gateway, which)
   const start = await until('no call leaves', async () => {
-    const now = new Set(await list(gateway))
+    const now = new Set(await list(gateway, which))
     return first.some((id) => !now.has(id)) && [...now]
   })
   let newest = start[0]
   // A call may leave the list and return with another status, so each observation counts.
   let stayed = start
   const observe = async () => {
-    const now = await list(gateway)
+    const now = await list(gateway, which)
     const present = new Set(now)
     stayed = stayed.filter((id) => present.has(id))
     return now
@@ -75,10 +81,12 @@ async function until(failure, get) {
 }
 
 /** The IDs of the whole list, in one response, so without a cursor. */
-async function list(gateway) {
+async function list(gateway, which) {
   const { calls } = await gateway.query(
-    `query ($statuses: [CallOrderStatus!]) { calls(first: 1000, statuses: $statuses) { nodes { id } pageInfo { hasNextPage } } }`,
-    { statuses },
+    `query ($statuses: [CallOrderStatus!], $filter: CallFilter) {
+      calls(first: 1000, statuses: $statuses, filter: $filter) { nodes { id } pageInfo { hasNextPage } }
+    }`,
+    which,
   )
   assert.equal(calls.pageInfo.hasNextPage, false, 'the list fits one response')
   return calls.nodes.map(({ id }) => id)
@@ -136,20 +144,45 @@ function environment(settings) {
   return { ...others, NO_COLOR: '1', ...settings }
 }
 
-/** Defines a test: a list that a client with a cache shows grows to its end while calls arrive. */
+/** Defines a test for each list: what a client with a cache shows of it grows to its end while calls arrive. */
 export function itWalks(by, packages, example, gateway, openList) {
-  it(`walks to the end by ${by} while calls arrive: no duplicates, no losses`, async (t) => {
-    await reportVersions(t, example(), ...packages)
-    const list = await watchList(gateway())
+  for (const [name, which] of Object.entries(lists)) {
+    it(`walks ${name} to the end by ${by} while calls arrive: no duplicates, no losses`, async (t) => {
+      await reportVersions(t, example(), ...packages)
+      const list = await watchList(gateway(), which)
+      const wire = recordFetch(t)
+      const shown = await openList({ first: 10, ...which })
+      while (shown.hasMore()) {
+        await list.moves()
+        await shown.more()
+      }
+      const ids = shown.calls().map(({ id }) => id)
+      assert.deepEqual(ids, wire.ids(), 'the cache contains the responses in their order')
+      t.diagnostic(await list.check(ids))
+    })
+  }
+}
+
+/** Defines a test: a list grows to its end although pages of a filter are empty, because the gateway reads little for each. */
+export function itPassesEmptyPages(openList) {
+  it('goes on after pages without a call', async (t) => {
+    const gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: '0', GATEWAY_UPSTREAM_PAGE_SIZE: '20', GATEWAY_MAX_SCAN_PAGES: '1' })
+    t.after(gateway.stop)
     const wire = recordFetch(t)
-    const shown = await openList({ first: 10, statuses })
-    while (shown.hasMore()) {
-      await list.moves()
+    const rare = { phoneNumber: { startsWith: '+1415' } }
+    const shown = await openList(gateway, { first: 10, statuses, filter: rare })
+    for (let empty = 0; shown.hasMore(); ) {
+      const before = wire.exchanges.length
       await shown.more()
+      assert.equal(wire.exchanges.length, before + 1, `a new page is requested, also after ${empty} empty ones`)
+      if (wire.exchanges.at(-1).answer.data.calls.edges.length === 0) empty++
     }
-    const ids = shown.calls().map(({ id }) => id)
-    assert.deepEqual(ids, wire.ids(), 'the cache contains the responses in their order')
-    t.diagnostic(await list.check(ids))
+    const pages = wire.exchanges.map(({ answer }) => answer.data.calls)
+    assert.equal(pages.at(-1).pageInfo.hasNextPage, false)
+    const sizes = pages.map(({ edges }) => edges.length)
+    assert.match(sizes.join(), /[1-9],0,(0,)*[1-9]/, 'pages without a call lie between others, or this test proves nothing')
+    assert.deepEqual(shown.calls().map(({ id }) => id), wire.ids())
+    t.diagnostic(`calls of each page: ${sizes}`)
   })
 }
 

@@ -115,6 +115,41 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     await shown(String(answer.data.failed.totalCount))
   })
 
+  it('runs the example Answered', async () => {
+    await openTab('Answered')
+    const { request, answer } = await run()
+    assert.equal(answer.errors, undefined)
+    const { nodes } = answer.data.calls
+    assert.equal(nodes.length, 10)
+    assert.ok(nodes.every(({ startedAt }) => startedAt >= request.variables.from))
+    const days = (Date.now() - Date.parse(request.variables.from)) / 86_400_000
+    assert.ok(days >= 7 && days < 8.1, `the example begins ${days} days ago`)
+    await shown(nodes[0].id)
+  })
+
+  it('runs the example WhoSaid', async () => {
+    await openTab('WhoSaid')
+    const { request, answer } = await run()
+    assert.equal(answer.errors, undefined)
+    const { nodes } = answer.data.calls
+    assert.equal(nodes.length, 5)
+    const said = ({ role, content }) => role === 'USER' && content.toLowerCase().includes(request.variables.text)
+    assert.ok(nodes.every(({ transcript }) => transcript.some(said)))
+    await shown(nodes[0].id)
+  })
+
+  it('runs the example AnswerRate', async () => {
+    await openTab('AnswerRate')
+    const { answer } = await run()
+    assert.equal(answer.errors, undefined)
+    const { groups, scan } = answer.data.callStats
+    assert.equal(scan.complete, true, 'the demo has so few calls in these days that all are counted')
+    assert.ok(new Set(groups.map(({ from }) => from)).size >= 2, 'several days')
+    assert.ok(groups.some(({ answered }) => answered > 0))
+    assert.ok(groups.some(({ answered }) => answered === 0), 'calls that nobody answered')
+    await shown(groups[0].from)
+  })
+
   it('continues a walk from a cursor in the variables', async () => {
     await openTab('Walk')
     const first = await run()
@@ -165,7 +200,8 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     await page.reload()
     await page.getByRole('tab', { name: 'Completion' }).waitFor()
     const names = await page.getByRole('tab').allInnerTexts()
-    assert.deepEqual(names, ['NewestCalls', 'Transcripts', 'FailedCalls', 'Walk', 'Totals', 'Outcomes', 'Completion'])
+    const examples = ['NewestCalls', 'Transcripts', 'FailedCalls', 'Walk', 'Totals', 'Outcomes', 'Answered', 'WhoSaid', 'AnswerRate']
+    assert.deepEqual(names, [...examples, 'Completion'])
     assert.doesNotMatch(await page.evaluate(() => JSON.stringify(localStorage)), /do-not-store/)
   })
 

@@ -12,9 +12,11 @@ export function CallList({ query, pageSize }) {
         count: { type: "Int", defaultValue: 20 }
         cursor: { type: "String" }
         statuses: { type: "[CallOrderStatus!]" }
+        filter: { type: "CallFilter" }
       )
       @refetchable(queryName: "CallListPaginationQuery") {
-        calls(first: $count, after: $cursor, statuses: $statuses) @connection(key: "CallList_calls") {
+        calls(first: $count, after: $cursor, statuses: $statuses, filter: $filter)
+          @connection(key: "CallList_calls", filters: ["statuses", "filter"]) {
           edges {
             node {
               id

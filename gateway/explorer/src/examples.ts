@@ -2,6 +2,13 @@ import type { GraphiQLProps } from 'graphiql'
 
 type Tab = NonNullable<GraphiQLProps['defaultTabs']>[number]
 
+/** When a day began, in UTC, as many days before this one: a fixed date would show ever more calls. */
+function startOfDay(daysAgo: number): string {
+  const day = new Date()
+  day.setUTCDate(day.getUTCDate() - daysAgo)
+  return `${day.toISOString().slice(0, 10)}T00:00:00Z`
+}
+
 /**
  * The tabs of a first visit; later visits keep their own tabs. GraphiQL puts only the query of the first tab into its
  * editors, so the first tab must have no variables. Lines of up to 44 characters fit on a small screen.
@@ -117,6 +124,104 @@ query Outcomes {
       extra
     }
   }
+}`,
+  },
+  {
+    query: `# Calls of the last week that a person
+# answered, newest first. A page may hold fewer
+# calls than "first" although more follow: go
+# on while "hasNextPage" is true.
+query Answered($from: DateTime!) {
+  calls(
+    first: 10
+    filter: {
+      result: [HUMAN]
+      startedAt: { from: $from }
+    }
+  ) {
+    nodes {
+      id
+      phoneNumber
+      startedAt
+      durationSeconds
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}`,
+    variables: `{
+  "from": "${startOfDay(7)}"
+}`,
+  },
+  {
+    query: `# Who said a word, and what was said before
+# and after it. "scan" tells how many calls
+# were read to find these.
+query WhoSaid($text: String!) {
+  calls(
+    first: 5
+    filter: {
+      transcript: {
+        contains: $text
+        roles: [USER]
+      }
+    }
+  ) {
+    nodes {
+      id
+      phoneNumber
+      startedAt
+      transcript(
+        roles: [USER, ASSISTANT]
+        search: $text
+        context: 1
+      ) {
+        role
+        content
+      }
+    }
+    scan {
+      examined
+      stoppedBy
+    }
+  }
+}`,
+    variables: `{
+  "text": "cancel"
+}`,
+  },
+  {
+    query: `# How many calls of each day were answered,
+# and by whom. Leave "groupBy" out for one
+# group per day: "answered" divided by "count"
+# is its answer rate. If "complete" is false,
+# older calls were not counted.
+query AnswerRate($from: DateTime!) {
+  callStats(
+    every: DAY
+    groupBy: [RESULT]
+    filter: { startedAt: { from: $from } }
+  ) {
+    count
+    groups {
+      from
+      result
+      count
+      answered
+      durationSeconds {
+        average
+      }
+    }
+    scan {
+      examined
+      complete
+    }
+  }
+}`,
+    variables: `{
+  "from": "${startOfDay(2)}"
 }`,
   },
 ]
