@@ -87,7 +87,7 @@ func parse(t rapid.TB, text string) *relay.Cursor {
 
 // reading is one request of a client to a replica.
 func (w *world) reading(p *Lists, list upstream.OrderStatuses) *Reader {
-	w.oldest = w.now
+	w.oldest = w.at()
 	r := p.of(upstream.List{Statuses: list}, time.Time{})
 	r.trace = &Reads{}
 	return r
@@ -165,7 +165,7 @@ func (k *walker) stepWalking(
 	if more && win.from == win.to {
 		t.Fatal("an empty page, and more to come")
 	}
-	ahead := w.now.Sub(p.now())
+	ahead := w.at().Sub(p.now())
 	var mark *bookmark
 	if win.from < win.to {
 		middle := (win.from + win.to) / 2
@@ -692,7 +692,7 @@ func TestFoundByTheModel(t *testing.T) {
 			p := w.replica(20, 5*time.Second, 0, 0, false)
 			k := newWalker(0, 61, false)
 			k.step(t.Context(), t, w, p, false)
-			w.now = w.now.Add(time.Minute)
+			w.pass(time.Minute)
 			w.remove(0, 6) // the place where the next call stood is past the end now
 			asked := 0
 			w.move = func() {

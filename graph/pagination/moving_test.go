@@ -31,7 +31,7 @@ func walkMoving(
 	t.Helper()
 	w := newWorld(5000)
 	cache := pagecache.New(&endpoint{w: w}, pagecache.Options{
-		TTL: 15 * time.Second, MaxBytes: 1 << 30, Now: func() time.Time { return w.now },
+		TTL: 15 * time.Second, MaxBytes: 1 << 30, Now: func() time.Time { return w.at() },
 	})
 	began, requests := w.ids(0), 0
 	w.move = func() { requests++ }
@@ -48,7 +48,7 @@ func walkMoving(
 		for i := range (leave + half) / 2 {
 			w.remove((result.pages*7919+i*104729)%len(w.rows), 1)
 		}
-		w.now = w.now.Add(500 * time.Millisecond)
+		w.pass(500 * time.Millisecond)
 	}
 	result.requests = requests
 	for _, n := range seen {
@@ -73,7 +73,7 @@ func TestMovingWalk(t *testing.T) {
 		anchored := walkMoving(t, test.arrive, test.leave, func(cache *pagecache.Cache, w *world, _ int) ([]string, bool) {
 			if p == nil {
 				p = newLists(cache, 200, 1000)
-				p.now, p.cached = func() time.Time { return w.now }, true
+				p.now, p.cached = func() time.Time { return w.at() }, true
 			}
 			win, err := p.of(upstream.List{}, time.Time{}).window(
 				t.Context(), relay.Range{Count: test.first, After: cursor}, everything,

@@ -157,7 +157,7 @@ func TestTheSecondCursorIsNotLocatedInAnOlderAnswer(t *testing.T) {
 				lower := mark(rows - 5) // call-4
 				w.insert(7)
 				upper := mark(rows + 7 - 8) // call-7
-				w.now = w.now.Add(time.Second)
+				w.pass(time.Second)
 				w.remove(0, leave)
 				asked, arrive := 0, map[int]int{2: 8, 3: 4}
 				w.move = func() {
@@ -207,9 +207,9 @@ func TestBurstsExpireNoCursor(t *testing.T) {
 		w := newWorld(1500)
 		p := newLists(pagecache.New(&endpoint{w: w}, pagecache.Options{
 			TTL: 15 * time.Second, Revalidate: time.Minute, Stale: time.Minute, MaxBytes: 1 << 30,
-			Now: func() time.Time { return w.now },
+			Now: func() time.Time { return w.at() },
 		}), 200, 1000)
-		p.now, p.cached = func() time.Time { return w.now }, true
+		p.now, p.cached = func() time.Time { return w.at() }, true
 		required := w.ids(0)
 		var cursor *relay.Cursor
 		var shown []string
@@ -224,7 +224,7 @@ func TestBurstsExpireNoCursor(t *testing.T) {
 			}
 			c := win.cursor(upstream.List{}, win.to-1)
 			cursor = &c
-			w.now = w.now.Add(300 * time.Millisecond)
+			w.pass(300 * time.Millisecond)
 			if (page+seed)%10 == 9 {
 				w.insert(400)
 			}
@@ -461,7 +461,7 @@ func TestASeamOfWhichResortedCallsAreLeft(t *testing.T) {
 						w.jump(first, to)
 					}
 				}
-				w.now = w.now.Add(time.Minute)
+				w.pass(time.Minute)
 				win, err := w.reading(p, 0).window(t.Context(), relay.Range{Count: 100}, everything)
 				if err != nil {
 					t.Fatal(err)
@@ -499,7 +499,7 @@ func TestACursorOfWhichResortedCallsAreLeft(t *testing.T) {
 					w.jump(at-relay.Neighbours, to)
 				}
 			}
-			w.now = w.now.Add(time.Minute)
+			w.pass(time.Minute)
 			p.maxSize = 40
 			r := w.reading(p, 0)
 			rng := relay.Range{Count: 10, After: c}
@@ -542,7 +542,7 @@ func TestACallOfAnotherTimeBesideTheOneThatIsLeft(t *testing.T) {
 				w.remove(slices.Index(w.ids(0), id), 1)
 			}
 		}
-		w.now = w.now.Add(time.Minute)
+		w.pass(time.Minute)
 		p.maxSize = 40
 		r := w.reading(p, 0)
 		win, err := r.window(t.Context(), relay.Range{Count: 10, Before: c, Backward: true}, everything)
@@ -575,7 +575,7 @@ func TestAPlaceThatIsReadOnceMore(t *testing.T) {
 			}
 			w.jump(slices.Index(w.ids(0), own), to)
 			w.insert(arrive)
-			w.now = w.now.Add(time.Minute)
+			w.pass(time.Minute)
 			p.maxSize = 34
 			r := w.reading(p, 0)
 			rng := relay.Range{Count: 10, After: c}
@@ -659,10 +659,10 @@ func TestPagesPastTheEndHaveNoPositions(t *testing.T) {
 						w.verified, w.habits = true, habits{pastEnd: pastEnd}
 						replica := func() *Lists { return w.replica(28, time.Hour, 0, 0, true) }
 						first := w.mark(t, replica(), older)
-						w.now = w.now.Add(20 * time.Second)
+						w.pass(20 * time.Second)
 						w.insert(early)
 						second := w.mark(t, replica(), younger)
-						w.now = w.now.Add(time.Second)
+						w.pass(time.Second)
 						w.insert(late)
 						rng := relay.Range{Count: 3, After: second, Before: first, Backward: back}
 						after, before := younger+late, older+early+late
@@ -745,14 +745,14 @@ func TestPastTheEndIsProbedOnceInAWhile(t *testing.T) {
 	w := newWorld(5000)
 	w.clock = "exact"
 	p := newLists(&endpoint{w: w}, 200, 1000)
-	p.now = func() time.Time { return w.now }
+	p.now = func() time.Time { return w.at() }
 	for _, test := range []struct {
 		later time.Duration
 		most  int
 	}{{0, 4}, {probedFor / 2, 2}, {probedFor / 2, 4}} {
 		c := w.mark(t, p, 1000)
 		w.insert(500)
-		w.now = w.now.Add(test.later)
+		w.pass(test.later)
 		w.served = 0
 		rng := relay.Range{Count: 10, After: c}
 		win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)

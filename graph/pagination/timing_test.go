@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,8 +19,8 @@ func timed(rows int, clock string) (*world, *Lists) {
 	w := newWorld(rows)
 	w.clock = clock
 	p := newLists(&endpoint{w: w}, 200, 1000)
-	p.now = func() time.Time { return w.now }
-	p.probed.Add(upstream.Credential{}.Tenant(), w.now)
+	p.now = func() time.Time { return w.at() }
+	p.probed.Add(upstream.Credential{}.Tenant(), w.at())
 	return w, p
 }
 
@@ -117,11 +118,11 @@ func TestACallOfAnotherTimeDoesNotMislead(t *testing.T) {
 	for at := range 360 {
 		w, _ := timed(400, "exact")
 		p := newLists(&endpoint{w: w}, 22, 60)
-		p.now = func() time.Time { return w.now }
+		p.now = func() time.Time { return w.at() }
 		r := func() *Reader { return p.of(upstream.List{}, time.Time{}) }
 		c := w.mark(t, p, 370) // call-29
 		w.jump(399, at)        // the oldest call
-		w.now = w.now.Add(time.Minute)
+		w.pass(time.Minute)
 		p.drifts.Add(r().key, 1e6) // what the list did of late: the first page is beyond the end
 		rng := relay.Range{Count: 3, Backward: true, Before: c}
 		win, err := r().window(t.Context(), rng, everything)
@@ -140,7 +141,7 @@ func TestAPagePastTheEndDoesNotMislead(t *testing.T) {
 		r := func() *Reader { return p.of(upstream.List{}, time.Time{}) }
 		c := w.mark(t, p, 215) // call-4
 		w.jump(84, 0)          // the page begins with a call that is older than the others
-		w.now = w.now.Add(time.Minute)
+		w.pass(time.Minute)
 		p.drifts.Add(r().key, 1e6) // what the list did of late
 		rng := relay.Range{Count: 3, Backward: true, Before: c}
 		win, err := r().window(t.Context(), rng, everything)
@@ -160,16 +161,18 @@ func TestATimeThatSaysTooLittle(t *testing.T) {
 			w := newWorld(300)
 			w.clock = "exact"
 			p := newLists(&endpoint{w: w}, test.pageSize, 60)
-			p.now = func() time.Time { return w.now }
+			p.now = func() time.Time { return w.at() }
 			w.jump(test.first, 0)
 			w.jump(test.second, 1)
 			for at := range 4 {
 				c := w.mark(t, p, at)
 				moved := *w
+				moved.passed = &atomic.Int64{}
+				moved.pass(w.at().Sub(moved.at()))
 				moved.rows = slices.Clone(w.rows)
 				moved.insert(shift)
 				p := newLists(&endpoint{w: &moved}, test.pageSize, 60)
-				p.now = func() time.Time { return moved.now }
+				p.now = func() time.Time { return moved.at() }
 				win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), relay.Range{Count: 2, After: c}, everything)
 				if want := moved.ids(0)[shift+at+1 : shift+at+3]; err != nil || !slices.Equal(win.ids(), want) {
 					t.Errorf("%+v, %d arrive, after the call at %d: %v, %v, want %v", test, shift, at, win, err, want)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 
 // world is the list that all see, and its history. Every change takes a millisecond.
 type world struct {
-	now    time.Time
+	passed *atomic.Int64 // nanoseconds since worldBegins, see at
 	rows   []*worldRow
 	next   int
 	oldest time.Time // when the oldest response was asked for that a request has used
@@ -90,7 +91,7 @@ func (l *worldRow) in(list upstream.OrderStatuses) bool { return list == 0 || l.
 
 func newWorld(rows int) *world {
 	w := &world{
-		now:     time.UnixMilli(1773480413589),
+		passed:  &atomic.Int64{},
 		since:   map[upstream.OrderStatuses]map[string]time.Time{},
 		came:    map[upstream.OrderStatuses]map[string]time.Time{},
 		moved:   map[string]time.Time{},
@@ -104,11 +105,11 @@ func newWorld(rows int) *world {
 }
 
 // begin starts a change.
-func (w *world) begin() { w.now = w.now.Add(time.Millisecond) }
+func (w *world) begin() { w.pass(time.Millisecond) }
 
 // end notes what the lists are like after a change.
 func (w *world) end() {
-	after := state{w.now, map[upstream.OrderStatuses][]string{}, maps.Clone(w.moved)}
+	after := state{w.at(), map[upstream.OrderStatuses][]string{}, maps.Clone(w.moved)}
 	for _, list := range modelLists {
 		after.ids[list] = w.ids(list)
 	}
@@ -137,7 +138,7 @@ func (w *world) changed(row *worldRow, gone bool) {
 		if gone || !row.in(list) {
 			delete(since, row.id)
 		} else if _, ok := since[row.id]; !ok {
-			since[row.id], w.came[list][row.id] = w.now, w.now
+			since[row.id], w.came[list][row.id] = w.at(), w.at()
 		}
 	}
 }
@@ -195,7 +196,7 @@ func (w *world) jump(from, to int) {
 	for _, row := range jumped {
 		w.changed(row, true)
 		w.changed(row, false)
-		w.moved[row.id] = w.now
+		w.moved[row.id] = w.at()
 	}
 	w.end()
 }
@@ -243,7 +244,7 @@ func (w *world) ask(list upstream.OrderStatuses, asked, size int) (*upstream.Pag
 	if w.down {
 		return nil, &upstream.Error{Kind: upstream.KindUnavailable}
 	}
-	w.now = w.now.Add(time.Millisecond) // on the way
+	w.pass(time.Millisecond) // on the way
 	if w.move != nil {
 		w.move()
 	}
@@ -303,7 +304,16 @@ type endpoint struct {
 	verifier *verify.Verifier // nil: upstream is as documented
 }
 
-func (n *endpoint) now() time.Time { return n.w.now.Add(n.offset) }
+// worldBegins is the time at which a world begins.
+var worldBegins = time.UnixMilli(1773480413589)
+
+// at is the world's time. Pages that are read ahead see it, too.
+func (w *world) at() time.Time { return worldBegins.Add(time.Duration(w.passed.Load())) }
+
+// pass lets time pass.
+func (w *world) pass(d time.Duration) { w.passed.Add(int64(d)) }
+
+func (n *endpoint) now() time.Time { return n.w.at().Add(n.offset) }
 
 // ListCalls implements [upstream.Lister].
 func (n *endpoint) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
@@ -372,10 +382,10 @@ func (w *world) travels(list upstream.OrderStatuses, number, size int) {
 func (w *world) used(r *Reader) {
 	synctest.Wait()
 	if w.ahead >= firstPace {
-		w.oldest = w.now
+		w.oldest = w.at()
 	}
 	if !r.trace.oldest.IsZero() {
-		w.oldest = earlier(w.oldest, r.trace.oldest.Add(w.now.Sub(r.now())))
+		w.oldest = earlier(w.oldest, r.trace.oldest.Add(w.at().Sub(r.now())))
 	}
 }
 
@@ -414,7 +424,7 @@ func change(t *rapid.T, w *world) {
 		from, n := rapid.IntRange(0, len(w.rows)).Draw(t, "from"), rapid.IntRange(1, 30).Draw(t, "calls")
 		w.flip(from, n, rapid.IntRange(1, 4).Draw(t, "step"))
 	case 4:
-		w.now = w.now.Add(time.Duration(rapid.IntRange(1, 20).Draw(t, "seconds")) * time.Second)
+		w.pass(time.Duration(rapid.IntRange(1, 20).Draw(t, "seconds")) * time.Second)
 	case 5:
 		w.down = !w.down
 	case 6: // an update takes a call to the head

@@ -73,7 +73,7 @@ describe('Relay', { timeout: 300_000 }, () => {
 
   it('refetches a call by node', async (t) => {
     const wire = recordFetch(t)
-    const page = await newPage(gateway.graphql, { count: pageSize, statuses: ['COMPLETED'] })
+    const page = await newPage(gateway.graphql, { count: 100, statuses: ['COMPLETED'] }) // one of them was answered
     const { id, transcriptEntryCount } = wire.exchanges[0].answer.data.calls.edges.map(({ node }) => node).find((node) => node.transcriptEntryCount > 1)
     assert.equal(page.turns(id).length, 1)
     await page.moreTurns(id)
