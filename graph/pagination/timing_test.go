@@ -172,7 +172,7 @@ func TestATimeThatSaysTooLittle(t *testing.T) {
 				moved.rows = slices.Clone(w.rows)
 				moved.insert(shift)
 				p := newLists(&endpoint{w: &moved}, test.pageSize, 60)
-				p.now = func() time.Time { return moved.at() }
+				p.now = moved.at
 				win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), relay.Range{Count: 2, After: c}, everything)
 				if want := moved.ids(0)[shift+at+1 : shift+at+3]; err != nil || !slices.Equal(win.ids(), want) {
 					t.Errorf("%+v, %d arrive, after the call at %d: %v, %v, want %v", test, shift, at, win, err, want)
