@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	_ "embed"
 	"log/slog"
 	"net/http"
 	"strings"

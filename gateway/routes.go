@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	_ "embed"
 	"io"
 	"log/slog"
 	"net/http"

@@ -8,7 +8,6 @@ package gateway
 import (
 	"cmp"
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io"

@@ -217,17 +217,14 @@ func (h *handler) decide(x *exchange) (*responsecache.Response, *rejection) {
 		client: client, trusted: trusted, noCache: wantsNoCache(x.r.Header),
 		wantsCost: x.r.Header.Get(costHeader) == "true",
 	}
-	shareable := h.responses != nil && !asks.noCache && !asks.wantsCost
-	if shareable {
-		if cached := h.responses.Get(key); cached != nil {
-			x.shared(cached)
-			return cached, nil
-		}
+	if h.responses == nil || asks.noCache || asks.wantsCost { // else the response is as good for others
+		return h.executeText(x.r.Context(), x, key, asks)
 	}
-	if shareable {
-		return h.executeOnce(x, key, asks)
+	if cached := h.responses.Get(key); cached != nil {
+		x.shared(cached)
+		return cached, nil
 	}
-	return h.executeText(x.r.Context(), x, key, asks)
+	return h.executeOnce(x, key, asks)
 }
 
 // asked is what a request says beside its text.

@@ -165,7 +165,7 @@ func (r *renewal) read(ctx context.Context) (rest int, err error) {
 			return 0, errOtherCalls
 		case !page.more:
 			return len(r.before.ends), nil
-		case page.endCursor == "" || page.endCursor == r.at.Cursor:
+		case r.standsStill(page):
 			return 0, errors.New("the page has no cursor to continue from; try another --page-size")
 		}
 		r.at.Cursor = page.endCursor

@@ -225,7 +225,7 @@ func (w *walk) page(ctx context.Context, to sink, first bool) error {
 	if page.reordered {
 		next.Reordered++
 	}
-	if page.more && (page.endCursor == "" || page.endCursor == w.at.Cursor) {
+	if page.more && w.standsStill(page) {
 		return errors.New(
 			"the page has no cursor to continue from: `first` is 0, or none of its calls could be read; try another --page-size",
 		)
@@ -250,6 +250,9 @@ func (w *walk) page(ctx context.Context, to sink, first bool) error {
 	w.at = next
 	return nil
 }
+
+// standsStill reports whether a page has no cursor that leads on.
+func (w *walk) standsStill(p *page) bool { return p.endCursor == "" || p.endCursor == w.at.Cursor }
 
 // enoughBefore is how many calls in a row that started before [Options].Since end a walk.
 const enoughBefore = 100

@@ -9,7 +9,7 @@ package pagination
 // to one another (Reader.proves). That is all a seam needs. The calls of a list keep their order, so whatever one
 // response shows above a call, and another one below it, fits together, in whichever order upstream made the two.
 //
-// Where the list moved between the two responses so that the page does not show that, it is put back, and today's
+// Where the list moved between the two responses so that the page does not show that, it is put back, and the
 // search (Reader.locate) goes on from the last call, with a response that is asked for now. Often it leads to where the
 // page begins, which then proves itself. If it does not, all pages that were read ahead are dropped, new ones are
 // chosen from where the walk is, and they overlap by more.
@@ -37,7 +37,7 @@ const (
 // reads none.
 type ahead struct {
 	way     direction
-	pace    *pace
+	limiter *limiter
 	ctx     context.Context //nolint:containedctx // of the requests, which may outlive the one that began them
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -69,14 +69,14 @@ func (t *tile) ends() int   { return t.begins() + t.opts.PageSize }
 // readsAhead prepares to read ahead of a span, whose rows are wanted up to the position until. The requests end with
 // ctx.
 func (r *Reader) readsAhead(ctx context.Context, way direction, until int) *ahead {
-	p, ok := r.paces.Get(r.key.Tenant)
+	p, ok := r.limiters.Get(r.key.Tenant)
 	if !ok {
-		p = newPace(r.concurrency)
-		if other, ok, _ := r.paces.PeekOrAdd(r.key.Tenant, p); ok {
+		p = newLimiter(r.concurrency)
+		if other, ok, _ := r.limiters.PeekOrAdd(r.key.Tenant, p); ok {
 			p = other
 		}
 	}
-	a := &ahead{way: way, pace: p, until: until, overlap: firstOverlap}
+	a := &ahead{way: way, limiter: p, until: until, overlap: firstOverlap}
 	a.ctx, a.cancel = context.WithCancel(ctx)
 	return a
 }
@@ -119,14 +119,14 @@ func (s *span) edge(way direction) int {
 	return s.at(s.seamBelow(0, 0) + 1)
 }
 
-// fill asks for further pages, as far as they are wanted and the pace allows. The caller holds the lock.
+// fill asks for further pages, as far as they are wanted and the limiter allows. The caller holds the lock.
 func (a *ahead) fill() {
-	for !a.closed && len(a.queue) < a.pace.most && a.pace.most > 1 {
+	for !a.closed && len(a.queue) < a.limiter.most && a.limiter.most > 1 {
 		number, size := a.next()
 		if size == 0 {
 			return
 		}
-		request := a.pace.take()
+		request := a.limiter.take()
 		if request == 0 {
 			return
 		}
@@ -134,7 +134,7 @@ func (a *ahead) fill() {
 	}
 }
 
-// ask asks for a page. Its place in the pace is that of a request; 0 is for a page that is waited for. The caller holds
+// ask asks for a page. Its number in the limiter is that of a request; 0 is for a page that is waited for. The caller holds
 // the lock.
 func (a *ahead) ask(number, size, request int) {
 	opts := a.reader.options()
@@ -150,7 +150,7 @@ func (a *ahead) ask(number, size, request int) {
 		t.page, t.err = calls.ListCalls(a.ctx, t.opts)
 		if request > 0 {
 			fresh := t.err == nil && !t.page.AskedAt.Before(began)
-			a.pace.done(request, now().Sub(began), fresh, t.page, t.err)
+			a.limiter.done(request, now().Sub(began), fresh, t.page, t.err)
 		}
 		a.came(t)
 		close(t.done)

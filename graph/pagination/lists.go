@@ -32,18 +32,18 @@ var errPageIgnored = &upstream.Error{
 
 // Lists reads lists through an [upstream.Lister]. It may be used concurrently.
 type Lists struct {
-	calls   upstream.Lister
-	process relay.Process
-	maxSize int                                    // rows of the largest page to ask for
-	bound   int                                    // rows a list may have shifted by since a cursor was made
-	cached  bool                                   // responses are cached for a while
-	sizes   *lru.Cache[upstream.ListKey, limited]  // of those lists of which upstream serves not all sizes of pages
-	totals  *lru.Cache[upstream.ListKey, int]      // the last known length, a hint
-	drifts  *lru.Cache[upstream.ListKey, float64]  // rows per second by which calls were last seen to move down, a hint
-	probed  *lru.Cache[upstream.Tenant, time.Time] // since when pages stand where their numbers say, see anchored
-	paces   *lru.Cache[upstream.Tenant, *pace]     // how many requests read ahead at once
-	now     func() time.Time
-	log     *slog.Logger
+	calls    upstream.Lister
+	process  relay.Process
+	maxSize  int                                    // rows of the largest page to ask for
+	bound    int                                    // rows a list may have shifted by since a cursor was made
+	cached   bool                                   // responses are cached for a while
+	sizes    *lru.Cache[upstream.ListKey, limited]  // of those lists of which upstream serves not all sizes of pages
+	totals   *lru.Cache[upstream.ListKey, int]      // the last known length, a hint
+	drifts   *lru.Cache[upstream.ListKey, float64]  // rows per second by which calls were last seen to move down, a hint
+	probed   *lru.Cache[upstream.Tenant, time.Time] // since when pages stand where their numbers say, see anchored
+	limiters *lru.Cache[upstream.Tenant, *limiter]  // how many requests read ahead at once
+	now      func() time.Time
+	log      *slog.Logger
 
 	concurrency int // bounds the requests of a tenant that read ahead at once
 }
@@ -85,10 +85,10 @@ func New(calls upstream.Lister, opts Options) *Lists {
 	totals, _ := lru.New[upstream.ListKey, int](maxLists)
 	drifts, _ := lru.New[upstream.ListKey, float64](maxLists)
 	probed, _ := lru.New[upstream.Tenant, time.Time](maxLists)
-	paces, _ := lru.New[upstream.Tenant, *pace](maxLists)
+	limiters, _ := lru.New[upstream.Tenant, *limiter](maxLists)
 	return &Lists{
 		calls: calls, process: relay.NewProcess(), maxSize: opts.PageSize, bound: opts.MaxShift, cached: opts.Cached,
-		concurrency: opts.Concurrency, paces: paces,
+		concurrency: opts.Concurrency, limiters: limiters,
 		sizes: sizes, totals: totals, drifts: drifts, probed: probed, now: time.Now, log: opts.Log,
 	}
 }

@@ -335,10 +335,10 @@ func TestAScanThatPauses(t *testing.T) {
 	})
 }
 
-func TestPace(t *testing.T) {
+func TestLimiter(t *testing.T) {
 	const usual = 100 * time.Millisecond
 	page, limited := &upstream.Page{}, &upstream.Page{Limited: true}
-	p := newPace(8)
+	p := newLimiter(8)
 	round := func(took time.Duration, page *upstream.Page, err error) (at int) {
 		var requests []int
 		for n := p.take(); n > 0; n = p.take() {
@@ -372,8 +372,8 @@ func TestPace(t *testing.T) {
 	if p.limit != 1 {
 		t.Errorf("%d at once after many 429s", p.limit)
 	}
-	if n := newPace(1); n.take() == 0 || n.take() != 0 {
-		t.Error("a pace of one")
+	if n := newLimiter(1); n.take() == 0 || n.take() != 0 {
+		t.Error("a limit of one")
 	}
 }
 

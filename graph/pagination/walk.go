@@ -277,7 +277,7 @@ func (r *Reader) extendUp(ctx context.Context, s *span, to, n int) (added int, e
 
 // aheadOf is nil unless the rows that are wanted beyond a span take more than one page.
 func (r *Reader) aheadOf(ctx context.Context, s *span, way direction, n int) *ahead {
-	if r.concurrency < firstPace || n <= r.largest()-relay.Neighbours-1 || way == down && s.last {
+	if r.concurrency < firstLimit || n <= r.largest()-relay.Neighbours-1 || way == down && s.last {
 		return nil
 	}
 	until := s.at(len(s.rows)) + n

@@ -8,12 +8,12 @@ import (
 	"revox-graphql/upstream"
 )
 
-// pace bounds how many requests of a tenant read ahead at once, all its scans together. It begins with two, and follows
+// limiter bounds how many requests of a tenant read ahead at once, all its scans together. It begins with two, and follows
 // upstream as TCP follows a network: one more after as many responses as there are in flight, while these come no
 // slower; half as many after a 429, and then only slowly as many as there were. What a client waits for is no part of
 // it. How many requests per second upstream takes is up to package attempt, which holds back all requests of the tenant
 // together.
-type pace struct {
+type limiter struct {
 	most int // 1 is not to read ahead
 
 	mu       sync.Mutex
@@ -27,7 +27,7 @@ type pace struct {
 }
 
 const (
-	firstPace = 2
+	firstLimit = 2
 	// slower is by how much a response may take longer than expected, a part of that and a constant: on a machine next
 	// to upstream's, responses differ by as much for no reason.
 	slower         = 2
@@ -38,10 +38,12 @@ const (
 	cautious = 16
 )
 
-func newPace(most int) *pace { return &pace{most: max(1, most), limit: min(firstPace, max(1, most))} }
+func newLimiter(most int) *limiter {
+	return &limiter{most: max(1, most), limit: min(firstLimit, max(1, most))}
+}
 
 // take takes a place for one more request, if there is one, and returns the request's number, from 1; 0 is none.
-func (p *pace) take() (request int) {
+func (p *limiter) take() (request int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.taken >= p.limit {
@@ -53,14 +55,14 @@ func (p *pace) take() (request int) {
 }
 
 // done gives the place of a request back, and learns from its outcome. A page from memory says nothing about upstream.
-func (p *pace) done(request int, took time.Duration, fresh bool, page *upstream.Page, err error) {
+func (p *limiter) done(request int, took time.Duration, fresh bool, page *upstream.Page, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.taken--
 	failure, failed := errors.AsType[*upstream.Error](err)
 	limited := failed && failure.Kind == upstream.KindRateLimited || err == nil && fresh && page.Limited
 	switch {
-	case limited && request > p.lowered: // those before it were sent at a pace that is no more
+	case limited && request > p.lowered: // those before it were sent under a limit that is no more
 		p.limit, p.toomany, p.lowered, p.good = max(1, p.limit/2), p.limit, p.sent, 0
 	case err != nil || !fresh || limited:
 	case p.expected == 0 || took < p.expected:
@@ -77,7 +79,7 @@ func (p *pace) done(request int, took time.Duration, fresh bool, page *upstream.
 }
 
 // raise counts a good response. The caller holds the lock.
-func (p *pace) raise() {
+func (p *limiter) raise() {
 	needed := p.limit
 	if p.toomany > 0 && p.limit+1 >= p.toomany {
 		needed *= cautious
