@@ -480,7 +480,7 @@ func modelProperty(t *rapid.T) {
 	ttl := time.Duration(rapid.SampledFrom([]int{0, 5, 15, 3600}).Draw(t, "ttl")) * time.Second
 	stale := time.Duration(rapid.SampledFrom([]int{0, 60}).Draw(t, "stale")) * time.Second
 	w.ahead = rapid.IntRange(1, 4).Draw(t, "pages ahead")
-	w.requestsInFlight.seed = uint64(rapid.IntRange(0, 1<<20).Draw(t, "order of responses"))
+	w.transit.seed = uint64(rapid.IntRange(0, 1<<20).Draw(t, "order of responses"))
 	ahead := rapid.IntRange(-3, 3).Draw(t, "seconds by which the second replica's clock is ahead")
 	offsets := []time.Duration{0, time.Duration(ahead) * time.Second}
 	replicas := make([]*Lists, len(offsets))

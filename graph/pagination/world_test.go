@@ -29,17 +29,17 @@ type world struct {
 	oldest time.Time // when the oldest response was asked for that a request has used
 	down   bool      // upstream fails
 
-	verified         bool   // its responses are: it may be an odd upstream
-	move             func() // called while a request is under way
-	ahead            int    // pages that a replica may read ahead at once
-	requestsInFlight *requestsInFlight
-	habits           habits
-	clock            string                                          // what the calls' start times are: "", "exact", "jittered"
-	served           int                                             // counts the responses
-	since            map[upstream.OrderStatuses]map[string]time.Time // since when a call has been in a list, at its place
-	came             map[upstream.OrderStatuses]map[string]time.Time // the same, also of calls that have left
-	moved            map[string]time.Time                            // when a call last changed its place among the others
-	states           []state                                         // that the lists have had, the present one last
+	verified bool   // its responses are: it may be an odd upstream
+	move     func() // called while a request is under way
+	ahead    int    // pages that a replica may read ahead at once
+	transit  *transit
+	habits   habits
+	clock    string                                          // what the calls' start times are: "", "exact", "jittered"
+	served   int                                             // counts the responses
+	since    map[upstream.OrderStatuses]map[string]time.Time // since when a call has been in a list, at its place
+	came     map[upstream.OrderStatuses]map[string]time.Time // the same, also of calls that have left
+	moved    map[string]time.Time                            // when a call last changed its place among the others
+	states   []state                                         // that the lists have had, the present one last
 }
 
 // state is what the lists were like from a moment on.
@@ -91,11 +91,11 @@ func (l *worldRow) in(list upstream.OrderStatuses) bool { return list == 0 || l.
 
 func newWorld(rows int) *world {
 	w := &world{
-		passed:           &atomic.Int64{},
-		since:            map[upstream.OrderStatuses]map[string]time.Time{},
-		came:             map[upstream.OrderStatuses]map[string]time.Time{},
-		moved:            map[string]time.Time{},
-		requestsInFlight: &requestsInFlight{},
+		passed:  &atomic.Int64{},
+		since:   map[upstream.OrderStatuses]map[string]time.Time{},
+		came:    map[upstream.OrderStatuses]map[string]time.Time{},
+		moved:   map[string]time.Time{},
+		transit: &transit{},
 	}
 	for _, list := range modelLists {
 		w.since[list], w.came[list] = map[string]time.Time{}, map[string]time.Time{}
@@ -239,8 +239,8 @@ func (w *world) String() string {
 // ask is upstream: it serves a page as it numbers them. The list moves after the request was sent, and before it
 // is read.
 func (w *world) ask(list upstream.OrderStatuses, asked, size int) (*upstream.Page, error) {
-	w.requestsInFlight.mu.Lock()
-	defer w.requestsInFlight.mu.Unlock()
+	w.transit.mu.Lock()
+	defer w.transit.mu.Unlock()
 	if w.down {
 		return nil, &upstream.Error{Kind: upstream.KindUnavailable}
 	}
@@ -350,8 +350,8 @@ func (w *world) replica(pageSize int, ttl, stale, offset time.Duration, verified
 	return p
 }
 
-// requestsInFlight are the requests under way, where several are at once.
-type requestsInFlight struct {
+// transit is the requests under way, where several are at once.
+type transit struct {
 	mu   sync.Mutex
 	seed uint64
 	sent map[[3]int]uint64 // requests for a page
@@ -364,7 +364,7 @@ func (w *world) travels(list upstream.OrderStatuses, number, size int) {
 	if w.ahead < firstLimit {
 		return
 	}
-	f := w.requestsInFlight
+	f := w.transit
 	f.mu.Lock()
 	if f.sent == nil {
 		f.sent = map[[3]int]uint64{}
