@@ -134,8 +134,8 @@ func (a *ahead) fill() {
 	}
 }
 
-// ask asks for a page. Its number in the limiter is that of a request; 0 is for a page that is waited for. The caller holds
-// the lock.
+// ask asks for a page. Its number in the limiter is that of a request; 0 is for a page that is waited for. The caller
+// holds the lock.
 func (a *ahead) ask(number, size, request int) {
 	opts := a.reader.options()
 	opts.Page, opts.PageSize = number, size
