@@ -75,8 +75,13 @@ func (r *Request) Reserve(text, response, most int) error {
 		response = min(response, most)
 	}
 	r.room = response
-	r.take(requestMemory + textFactor*text + response/copyOf*copyBytes)
-	return r.Err()
+	bytes := requestMemory + textFactor*text + response/copyOf*copyBytes
+	if r.Bounded() && !r.control.executing.Reserve(int64(bytes)) {
+		r.exhaust()
+		return r.Err()
+	}
+	r.bytes = bytes
+	return nil
 }
 
 // Room is the length that the response may have with what is reserved, in bytes.
@@ -90,19 +95,26 @@ func (r *Request) Err() error {
 	return nil
 }
 
-// take reserves so many bytes. Where there is no memory, a response is given up that its client does not read, if there
-// is one, so that there is some for the next request.
-func (r *Request) take(bytes int) bool {
-	if r.Bounded() && !r.control.executing.Reserve(int64(bytes)) {
-		if !r.exhausted {
-			r.exhausted = true
-			r.control.writing.shed()
-			_ = r.control.Reject(Memory)
-		}
+// extend reserves so many bytes more. Where there is no memory, the request keeps none of it.
+func (r *Request) extend(bytes int) bool {
+	if r.exhausted {
+		return false
+	}
+	if r.Bounded() && !r.control.executing.Extend(int64(r.bytes), int64(bytes)) {
+		r.bytes, r.room = 0, 0
+		r.exhaust()
 		return false
 	}
 	r.bytes += bytes
 	return true
+}
+
+// exhaust notes that there was no memory. A response is given up that its client does not read, if there is one, so
+// that there is some for the next request.
+func (r *Request) exhaust() {
+	r.exhausted = true
+	r.control.writing.shed()
+	_ = r.control.Reject(Memory)
 }
 
 // Spare reserves memory for what can be left out where there is none, and reports whether there is some.
@@ -119,12 +131,13 @@ func (r *Request) Spare(bytes int) bool {
 }
 
 // Grow gives what is written of the response more room, of at most so many bytes, and spare bytes behind it: first as
-// much as is reserved for it, then twice as much as it has. It is false if there is no memory.
+// much as is reserved for it, then twice as much as it has. It is false if there is no memory: then the request has
+// released what it held, and what was written must not be held any longer.
 func (r *Request) Grow(written []byte, most, spare int) (grown []byte, ok bool) {
 	if r.room <= len(written) {
 		room := min(2*max(len(written), minRoom), most)
-		if !r.take((room - r.room) / copyOf * copyBytes) {
-			return written, false
+		if !r.extend((room - r.room) / copyOf * copyBytes) {
+			return nil, false
 		}
 		r.room = room
 	}

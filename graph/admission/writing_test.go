@@ -121,3 +121,39 @@ func TestRejectionsForMemoryCutOffStalledClients(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// Requests whose responses become longer than there is memory for hold nothing from then on, and the last goes on.
+func TestGrowingResponses(t *testing.T) {
+	budget := memory.NewBudget(64<<20, 42<<20, slog.New(slog.DiscardHandler)) // 25 MiB are for large reservations
+	control := New(10, 0, 0, budget)
+	const most = 8 << 20 // takes 12 MiB
+	var requests [3]Request
+	var written [3][]byte
+	for i := range requests {
+		requests[i] = control.Begin()
+		if err := requests[i].Reserve(0, most/2, most); err != nil {
+			t.Fatal(err)
+		}
+		written[i] = make([]byte, most/2)
+	}
+	// 18 MiB are reserved. The first gets 6 more, the second none, and then there is room for the third.
+	for i, want := range []bool{true, false, true} {
+		before := requests[i].bytes
+		grown, ok := requests[i].Grow(written[i], most, 0)
+		if ok != want || ok != (len(grown) == most/2) || ok != (requests[i].Err() == nil) {
+			t.Errorf("%d: %v, %d bytes, %v", i, ok, len(grown), requests[i].Err())
+		}
+		if got := requests[i].bytes; ok && got <= before || !ok && got != 0 {
+			t.Errorf("%d: %d bytes are reserved after %d", i, got, before)
+		}
+	}
+	if _, ok := requests[1].Grow(nil, most, 0); ok {
+		t.Error("the second goes on without memory")
+	}
+	for i := range requests {
+		requests[i].End()
+	}
+	if used := control.executing.Used(); used != 0 {
+		t.Errorf("%d bytes are left", used)
+	}
+}

@@ -122,13 +122,13 @@ func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []a
 	start := len(b)
 	b = p.write(b, r, v)
 	switch {
+	case r.full && len(b) <= r.hard: // there was no memory: nothing is sent, and what was written is not held any longer
+		b = []byte(null)
 	case ctx.Err() != nil:
 		graphql.AddError(ctx, context.Cause(ctx))
 		b = append(b[:start], null...)
 	case len(b) > r.hard:
 		graphql.AddError(ctx, &SizeError{limit.Bytes, before + len(b)})
-		b = append(b[:start], null...)
-	case r.full: // nothing of the response is sent
 		b = append(b[:start], null...)
 	}
 	if own {

@@ -16,7 +16,8 @@ type Limit struct {
 	// Errors is how many bytes its errors have so far; nil is none.
 	Errors func() int
 	// Grow gives what is written more room, and [SpareRoom] beyond; it may have at most so many bytes. It is false if
-	// there is no memory: then nothing more is written, and the response is of no use. nil: as slices grow.
+	// there is no memory: then nothing more is written, and nothing of the response is held any longer. nil: as slices
+	// grow.
 	Grow func(written []byte, most int) (grown []byte, ok bool)
 }
 

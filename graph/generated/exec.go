@@ -42,7 +42,8 @@ func (e Executable) Exec(ctx context.Context) graphql.ResponseHandler {
 		buffer := ctx.Value(bufferKey{}).(*bytes.Buffer)
 		start := buffer.Len()
 		data.MarshalGQL(buffer)
-		return &graphql.Response{Data: buffer.Bytes()[start:]}
+		written := buffer.Bytes() // less than before where there was no memory, see [encode.Limit]
+		return &graphql.Response{Data: written[min(start, len(written)):]}
 	}
 }
 

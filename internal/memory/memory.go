@@ -105,7 +105,7 @@ type Budget struct {
 	mu       sync.Mutex // of accounts and observed
 	accounts []*Account
 
-	reclaiming, collecting sync.Mutex
+	reclaiming, collecting, extending sync.Mutex
 }
 
 // action is one of the actions.
@@ -244,17 +244,51 @@ func (a *Account) HasRoom(bytes int64) bool {
 
 // Reserve counts the bytes of what is about to begin, if there is room for them or caches can make some. What is the
 // only one of its account needs none, as long as the others have not more than they may: else what is larger than all
-// that is ever free would never begin. What is large must leave
-// room for what is small, see setAside.
+// that is ever free would never begin. What is large must leave room for what is small, see setAside.
 func (a *Account) Reserve(bytes int64) bool {
 	if a == nil {
 		return true
 	}
-	most := a.budget.most + a.budget.most/beyond
-	if bytes > small {
-		most = a.budget.most - a.budget.most/setAside
+	return a.reserve(bytes, a.budget.mostFor(bytes))
+}
+
+// Extend is Reserve for what a request takes that has begun and holds so many bytes already. Where there is no room,
+// the request releases what it holds, before the next that found no room is answered: of several that grow together
+// the last goes on, however many of them meet at the limit at once. A request that has the only bytes of its account
+// needs no room, as for Reserve.
+func (a *Account) Extend(held, bytes int64) bool {
+	if a == nil {
+		return true
 	}
-	return a.reserve(bytes, most)
+	b := a.budget
+	most := b.mostFor(bytes)
+	if !a.add(bytes, most) && !a.extendOrRelease(held, bytes, most) {
+		b.take(RejectWork)
+		return false
+	}
+	a.collect(bytes)
+	return true
+}
+
+// extendOrRelease is what Extend does where there is no room: one request at a time.
+func (a *Account) extendOrRelease(held, bytes, most int64) bool {
+	b := a.budget
+	b.extending.Lock()
+	defer b.extending.Unlock()
+	b.reclaim(most - bytes)
+	if a.add(bytes, most) || a.addAlone(held, bytes) {
+		return true
+	}
+	a.Release(held)
+	return false
+}
+
+// mostFor is how many bytes may be counted once so many are reserved.
+func (b *Budget) mostFor(bytes int64) int64 {
+	if bytes > small {
+		return b.most - b.most/setAside
+	}
+	return b.most + b.most/beyond
 }
 
 // ReserveMore is Reserve for what a request takes that has begun: for that nothing is set aside.
@@ -269,7 +303,7 @@ func (a *Account) reserve(bytes, most int64) bool {
 		return true
 	}
 	b.reclaim(most - bytes)
-	if a.add(bytes, most) || a.addAlone(bytes) {
+	if a.add(bytes, most) || a.addAlone(0, bytes) {
 		a.collect(bytes)
 		return true
 	}
@@ -293,9 +327,9 @@ func (a *Account) add(bytes, most int64) bool {
 	}
 }
 
-// addAlone counts bytes of an account that has none, if the others have not more than they may.
-func (a *Account) addAlone(bytes int64) bool {
-	if a.budget.counted.Load() > a.budget.most || !a.used.CompareAndSwap(0, bytes) {
+// addAlone counts bytes of a request that holds all that its account has, if the others have not more than they may.
+func (a *Account) addAlone(held, bytes int64) bool {
+	if a.budget.counted.Load()-held > a.budget.most || !a.used.CompareAndSwap(held, held+bytes) {
 		return false
 	}
 	a.budget.counted.Add(bytes)

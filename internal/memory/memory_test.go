@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -115,6 +116,67 @@ func TestReserveMore(t *testing.T) {
 	if s.requests.account.Reserve(150*k) || !s.requests.account.ReserveMore(150*k) ||
 		s.requests.account.ReserveMore(50*k) {
 		t.Errorf("%d bytes are counted", s.counted.Load())
+	}
+}
+
+// Of several requests that grow together, those that find no room release what they hold at once, and the last goes on.
+func TestExtend(t *testing.T) {
+	s := newStock()
+	requests := s.requests.account
+	s.responses.fill(100 * k)
+	requests.Add(3 * 200 * k) // three requests
+	for i, test := range []struct {
+		held, more int64
+		ok         bool
+		used       int64
+	}{
+		{200, 200, false, 400}, // by then 50 of the responses have made room
+		{200, 150, true, 550},
+		{200, 200, false, 350},
+		{350, 600, true, 950}, // it is the only one now
+	} {
+		if ok := requests.Extend(test.held*k, test.more*k); ok != test.ok || requests.Used() != test.used*k {
+			t.Errorf("%d: %v, %d KiB", i, ok, requests.Used()/k)
+		}
+	}
+	if s.counted.Load() != requests.Used()+s.responses.bytes {
+		t.Errorf("%d bytes are counted", s.counted.Load())
+	}
+	if got := s.Taken(RejectWork); got != 2 {
+		t.Errorf("%d rejected", got)
+	}
+}
+
+// However many requests grow at once, one of them gets as much as it needs.
+func TestExtendingAtOnce(t *testing.T) {
+	for range 200 {
+		s := newStock()
+		s.Account("others").Add(100 * k) // so that no request needs no room because it is the only one
+		begin := make(chan struct{})
+		var whole atomic.Int32
+		var at sync.WaitGroup
+		for range 40 {
+			at.Go(func() {
+				<-begin
+				held := int64(0)
+				for more := int64(k); held < 256*k; more = held {
+					if !s.requests.account.Extend(held, more) {
+						return
+					}
+					held += more
+				}
+				whole.Add(1)
+				s.requests.account.Release(held)
+			})
+		}
+		close(begin)
+		at.Wait()
+		if whole.Load() == 0 {
+			t.Fatal("all were rejected")
+		}
+		if s.requests.account.Used() != 0 {
+			t.Fatalf("%d bytes are left", s.requests.account.Used())
+		}
 	}
 }
 
