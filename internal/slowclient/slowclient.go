@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"revox-graphql/internal/gather"
 )
 
 const (
@@ -38,12 +40,16 @@ func Watch(server *http.Server) {
 		if outer != nil {
 			ctx = outer(ctx, conn)
 		}
-		return context.WithValue(ctx, connKey{}, conn)
+		return context.WithValue(ctx, connKey{}, &connection{conn, gather.Of(conn)})
 	}
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client := newWriter(w)
-		if r.ProtoMajor > 1 {
-			client.conn, _ = r.Context().Value(connKey{}).(net.Conn)
+		switch conn, ok := r.Context().Value(connKey{}).(*connection); {
+		case !ok:
+		case r.ProtoMajor > 1:
+			client.conn = conn.Conn
+		default:
+			client.gather = conn.gather
 		}
 		defer client.end()
 		next.ServeHTTP(client, r)
@@ -51,6 +57,12 @@ func Watch(server *http.Server) {
 }
 
 type connKey struct{}
+
+// connection is a client's, and what gathers its writes, or nil.
+type connection struct {
+	net.Conn
+	gather *gather.Conn
+}
 
 // Wrap judges the client of w, unless that is done already, by [Watch] below other wrappers. It returns where to write
 // to, which may be w itself, and the writer that knows the client.
@@ -73,8 +85,9 @@ func Wrap(w http.ResponseWriter) (http.ResponseWriter, *Writer) {
 type Writer struct {
 	http.ResponseWriter
 	control *http.ResponseController
-	conn    net.Conn // of a stream over HTTP/2, else nil
-	written int      // bytes of the present chunk
+	conn    net.Conn     // of a stream over HTTP/2, else nil
+	gather  *gather.Conn // of a request over HTTP/1, else nil
+	written int          // bytes of the present chunk
 
 	// deadlines is held while a deadline is set. Over HTTP/2 that waits for the goroutine that serves the connection,
 	// which may have thousands of other streams to serve. It is locked before mu.
@@ -113,6 +126,32 @@ func (w *Writer) Write(b []byte) (n int, err error) {
 			return n, err
 		}
 	}
+}
+
+// Whole writes the parts of a whole response to an [http.ResponseWriter] that wraps w, and flushes it: an error says
+// that it has not arrived as a whole. Over HTTP/1 it is sent in one system call where the system takes as much.
+func (w *Writer) Whole(to http.ResponseWriter, parts ...[]byte) error {
+	w.gather.Hold()
+	err := writeParts(to, parts)
+	if released := w.gather.Release(); err == nil {
+		err = released
+	}
+	return err
+}
+
+func writeParts(to http.ResponseWriter, parts [][]byte) error {
+	for _, part := range parts {
+		if len(part) == 0 {
+			continue
+		}
+		if _, err := to.Write(part); err != nil {
+			return err
+		}
+	}
+	if err := http.NewResponseController(to).Flush(); !errors.Is(err, http.ErrNotSupported) {
+		return err // what was in a buffer of net/http
+	}
+	return nil
 }
 
 // FlushError is for [http.ResponseController].
