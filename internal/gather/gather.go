@@ -32,8 +32,8 @@ func (l gatheringListener) Accept() (net.Conn, error) {
 	return &Conn{Conn: conn}, nil
 }
 
-// Conn is a connection that gathers writes between [Conn.Hold] and [Conn.Release]. These two methods and Write are for
-// one goroutine at a time.
+// Conn is a connection that gathers writes. A response is written in these steps, by one goroutine: [Conn.Hold], what
+// leaves the last piece in net/http's buffer, [Conn.Last], a flush of that buffer, [Conn.Release].
 type Conn struct {
 	net.Conn
 	holding bool
@@ -60,27 +60,35 @@ func Of(conn net.Conn) *Conn {
 	}
 }
 
-// Hold begins to gather. The caller must call [Conn.Release] when it has written everything.
+// Hold begins to gather: a piece from net/http's buffer waits for the next write.
 func (c *Conn) Hold() {
 	if c != nil {
 		c.holding = true
 	}
 }
 
-// Release ends gathering, and sends what is still held.
+// Last says that the next write is the last one. It is sent with what is held, and net/http learns whether that has
+// worked.
+func (c *Conn) Last() {
+	if c != nil {
+		c.holding = false
+	}
+}
+
+// Release sends what is still held, because there was no last write. If that fails, Release closes the connection: to
+// net/http, the piece was sent.
 func (c *Conn) Release() error {
-	if c == nil {
+	if c == nil || c.piece == nil {
 		return nil
 	}
-	c.holding = false
-	if c.piece == nil {
-		return nil
+	_, err := c.writeBoth(nil)
+	if err != nil {
+		_ = c.Conn.Close()
 	}
-	_, err := c.Write(nil)
 	return err
 }
 
-// Write implements [net.Conn]. A piece that is held counts as written. If it cannot be sent, the next write fails.
+// Write implements [net.Conn]. A piece that is held counts as written.
 func (c *Conn) Write(p []byte) (int, error) {
 	switch {
 	case c.piece != nil:

@@ -133,7 +133,11 @@ func (w *Writer) Write(b []byte) (n int, err error) {
 func (w *Writer) Whole(to http.ResponseWriter, parts ...[]byte) error {
 	w.gather.Hold()
 	err := writeParts(to, parts)
-	if released := w.gather.Release(); err == nil {
+	w.gather.Last()
+	if err == nil {
+		err = http.NewResponseController(to).Flush() // what is in a buffer of net/http
+	}
+	if released := w.gather.Release(); err == nil || errors.Is(err, http.ErrNotSupported) {
 		err = released
 	}
 	return err
@@ -147,9 +151,6 @@ func writeParts(to http.ResponseWriter, parts [][]byte) error {
 		if _, err := to.Write(part); err != nil {
 			return err
 		}
-	}
-	if err := http.NewResponseController(to).Flush(); !errors.Is(err, http.ErrNotSupported) {
-		return err // what was in a buffer of net/http
 	}
 	return nil
 }
