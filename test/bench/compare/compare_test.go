@@ -55,10 +55,10 @@ func TestParseOptions(t *testing.T) {
 }
 
 // Two responses are equal if they differ only in the neighbours and the age of their cursors.
-func TestNormalizeCursor(t *testing.T) {
+func TestNormalizeCursors(t *testing.T) {
 	other := cursor("a", 7)
 	other.Since, other.After = time.UnixMilli(2), []relay.Hash{relay.NewHash("b")}
-	first, err := normalizeCursor(response("a", true, cursor("a", 7)))
+	first, err := normalizeCursors(response("a", true, cursor("a", 7)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,14 +71,14 @@ func TestNormalizeCursor(t *testing.T) {
 		"other element":    {response("a", true, cursor("b", 7)), false},
 		"other call":       {response("b", true, cursor("a", 7)), false},
 	} {
-		if got, err := normalizeCursor(test.body); err != nil || (string(got) == string(first)) != test.same {
+		if got, err := normalizeCursors(test.body); err != nil || (string(got) == string(first)) != test.same {
 			t.Errorf("%s: %s, error %v", name, got, err)
 		}
 	}
-	if _, err := normalizeCursor([]byte(strings.Replace(string(first), "data", "x", 1))); err == nil {
+	if _, err := normalizeCursors([]byte(strings.Replace(string(first), "data", "x", 1))); err == nil {
 		t.Error("a response without data is not an error")
 	}
-	if _, err := normalizeCursor(first); err == nil {
+	if _, err := normalizeCursors(first); err == nil {
 		t.Error("a malformed cursor is not an error")
 	}
 }

@@ -96,7 +96,10 @@ func (r *results) medians(
 ) []string {
 	texts := make([]string, len(names))
 	for i, server := range names {
-		texts[i] = format(report.Median(r.each(q, server, figure)))
+		texts[i] = "–"
+		if figures := r.each(q, server, figure); len(figures) > 0 {
+			texts[i] = format(report.Median(figures))
+		}
 	}
 	return texts
 }
@@ -105,6 +108,9 @@ func (r *results) medians(
 // and the greatest.
 func (r *results) ratio(q *requestSet, server, other string) string {
 	ratios, others := r.each(q, server, perSecond), r.each(q, other, perSecond)
+	if len(others) == 0 {
+		return "–"
+	}
 	for i := range ratios {
 		ratios[i] /= others[i]
 	}
