@@ -47,7 +47,7 @@ func TestAResponseIsOneSegment(t *testing.T) {
 	responses := bufio.NewReader(conn)
 	for _, kind := range []string{"executed", "cached"} {
 		before := segments()
-		const body = `{"query": "{ calls(first: 40) { nodes { id status phoneNumber startedAt endedAt result endReason } } }"}`
+		const body = `{"query": "{ calls(first: 40) { nodes { id status phoneNumber startedAt result endReason } } }"}`
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"graphql", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)

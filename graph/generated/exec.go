@@ -43,7 +43,7 @@ func (e Executable) Execute(ctx context.Context, op *graphql.OperationContext, b
 func (ec *executionContext) onlyCalls(ctx context.Context, field graphql.CollectedField, buffer *bytes.Buffer) {
 	ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{Object: "Query"})
 	ctx = graphql.WithRootFieldContext(ctx, &graphql.RootFieldContext{Object: field.Name, Field: field})
-	value := ec.OperationContext.RootResolverMiddleware(ctx, func(ctx context.Context) graphql.Marshaler {
+	value := ec.RootResolverMiddleware(ctx, func(ctx context.Context) graphql.Marshaler {
 		return ec._Query_calls(ctx, field) // which recovers from panics itself
 	})
 	buffer.WriteString(`{"` + field.Alias + `":`)

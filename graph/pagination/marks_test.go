@@ -9,7 +9,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// The cursor of a row is the same in whatever order the rows of a window are asked for, and names its neighbours, as far
+// The cursor of a row is the same in whatever order the rows of a window are asked for. It names its neighbours, as far
 // as no row is unreadable between them.
 func TestCursorsOfManyRows(t *testing.T) {
 	l := newMemoryList(60)
@@ -18,7 +18,7 @@ func TestCursorsOfManyRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dice := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same in each run
+	dice := rand.New(rand.NewPCG(1, 2))
 	down := make([]int, 0, 60)
 	for i, row := range page.Rows {
 		if row.Call != nil {

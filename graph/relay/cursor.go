@@ -88,8 +88,8 @@ func (c Cursor) String() string { return string(c.Append(nil)) }
 // Append appends the cursor's text form: about 85 characters of URL-safe base64.
 func (c Cursor) Append(dst []byte) []byte {
 	dst = slices.Grow(dst, base64.RawURLEncoding.EncodedLen(maxCursor))
-	start := len(dst)
-	b := append(dst, cursorVersion)
+	b, start := dst, len(dst)
+	b = append(b, cursorVersion)
 	b = binary.AppendUvarint(b, uint64(c.List))
 	b = binary.AppendUvarint(b, uint64(c.Position))
 	b = binary.AppendUvarint(b, uint64(max(0, c.Since.UnixNano())))

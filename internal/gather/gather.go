@@ -83,7 +83,7 @@ func (c *Conn) Release() error {
 	}
 	_, err := c.writeBoth(nil)
 	if err != nil {
-		_ = c.Conn.Close()
+		_ = c.Close()
 	}
 	return err
 }

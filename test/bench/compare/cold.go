@@ -158,7 +158,7 @@ func (m *coldMeasurement) direct(ctx context.Context, i int) error {
 	return err
 }
 
-// inParallel sends requests over so many connections. Each connection sends one after the other, for windows of its own.
+// inParallel sends requests over so many connections. Each sends one after the other, for windows of its own.
 func (*coldMeasurement) inParallel(connections int, send func(i int) error) ([]time.Duration, error) {
 	took := make([]time.Duration, connections*coldRequests)
 	failed := make([]error, connections)
@@ -184,7 +184,8 @@ func reportCold(t *report.Table, all []cold, label string) {
 	t.Head(fmt.Sprintf("nothing cached, upstream %v away: %s; ms", coldLatency, label),
 		"through the gateway, p50", "p99", "directly, p50", "p99", "difference, p50", "p99")
 	for _, one := range all {
-		cells := []string{strconv.Itoa(one.connections) + " connections"}
+		cells := make([]string, 1, 7)
+		cells[0] = strconv.Itoa(one.connections) + " connections"
 		for _, sorted := range [][]time.Duration{one.gateway, one.direct} {
 			cells = append(cells, report.Milliseconds(report.Percentile(sorted, 50)),
 				report.Milliseconds(report.Percentile(sorted, 99)))

@@ -23,8 +23,10 @@ import (
 // Command is the name of the command.
 const Command = "interactive"
 
-const wholeCall = `{ calls { nodes { id status phoneNumber startedAt answeredAt endedAt result dialError endReason endedBy
-	recordingUrl structuredOutput transcript { role content toolName toolArguments toolIsError } extra } } }`
+const wholeCall = `{ calls { nodes {
+	id status phoneNumber startedAt answeredAt endedAt result dialError endReason endedBy
+	recordingUrl structuredOutput transcript { role content toolName toolArguments toolIsError } extra
+} } }`
 
 // options are the flags of the command.
 type options struct {
@@ -175,13 +177,11 @@ func (o *options) export(ctx context.Context, dir, url string) (calls int, err e
 		}
 		written, err := takeLines(dir)
 		calls += written
-		switch {
-		case err != nil:
+		if err == nil && ended && calls == 0 {
+			err = errors.New("nothing was exported")
+		}
+		if err != nil || ended {
 			return calls, err
-		case ended && calls == 0:
-			return 0, errors.New("nothing was exported")
-		case ended:
-			return calls, nil
 		}
 	}
 }
