@@ -191,11 +191,11 @@ func TestResponsesAreCounted(t *testing.T) {
 // A buffer that has become large is not kept for the next body: a client that sends slowly would hold it.
 func TestLargeBodiesAreNotKept(t *testing.T) {
 	for range 10 {
-		body, giveBack := takeBody()
+		body := takeBody()
 		if body.Cap() > maxIdleBody || body.Len() != 0 {
 			t.Fatalf("a buffer of %d bytes was kept", body.Cap())
 		}
 		body.Grow(2 * maxIdleBody)
-		giveBack()
+		giveBody(body)
 	}
 }

@@ -84,7 +84,6 @@ func Wrap(w http.ResponseWriter) (http.ResponseWriter, *Writer) {
 // concurrent use.
 type Writer struct {
 	http.ResponseWriter
-	control *http.ResponseController
 	conn    net.Conn     // of a stream over HTTP/2, else nil
 	gather  *gather.Conn // of a request over HTTP/1, else nil
 	written int          // bytes of the present chunk
@@ -103,7 +102,7 @@ type Writer struct {
 }
 
 func newWriter(w http.ResponseWriter) *Writer {
-	return &Writer{ResponseWriter: w, control: http.NewResponseController(w), progress: time.Now()}
+	return &Writer{ResponseWriter: w, progress: time.Now()}
 }
 
 // Write implements [http.ResponseWriter].
@@ -159,7 +158,7 @@ func writeParts(to http.ResponseWriter, parts [][]byte) error {
 func (w *Writer) FlushError() error {
 	w.wait(true)
 	defer w.wait(false)
-	return w.control.Flush()
+	return w.control().Flush()
 }
 
 func (w *Writer) wait(waiting bool) {
@@ -174,7 +173,7 @@ func (w *Writer) renew() error {
 	defer w.deadlines.Unlock()
 	deadline, err := w.next()
 	if err == nil {
-		_ = w.control.SetWriteDeadline(deadline) // a writer of a test may have none
+		_ = w.control().SetWriteDeadline(deadline) // a writer of a test may have none
 	}
 	return err
 }
@@ -201,7 +200,7 @@ func (w *Writer) SetWriteDeadline(deadline time.Time) error {
 	if err := w.limit(deadline); err != nil {
 		return err
 	}
-	return w.control.SetWriteDeadline(deadline)
+	return w.control().SetWriteDeadline(deadline)
 }
 
 // limit notes that no deadline is later than this one.
@@ -213,6 +212,11 @@ func (w *Writer) limit(deadline time.Time) error {
 	}
 	w.latest, w.deadline = deadline, deadline
 	return nil
+}
+
+// control is what net/http can do beside writing. It is made where it is used, which takes no allocation.
+func (w *Writer) control() *http.ResponseController {
+	return http.NewResponseController(w.ResponseWriter)
 }
 
 // Unwrap is for [http.ResponseController].
@@ -259,8 +263,8 @@ func (w *Writer) Cut() {
 		return
 	}
 	past := time.Unix(1, 0)
-	_ = w.control.SetReadDeadline(past)
-	_ = w.control.SetWriteDeadline(past)
+	_ = w.control().SetReadDeadline(past)
+	_ = w.control().SetWriteDeadline(past)
 	if w.conn != nil {
 		time.AfterFunc(closeTimeout, w.close)
 	}
