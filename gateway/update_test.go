@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -176,10 +177,33 @@ func TestUpdateThatFails(t *testing.T) {
 	}
 }
 
-// Without a file, or with one that is not finished, the export is made first.
+// Without a file, or with one that is not finished, the export is made first. Its changes are what the file had not.
 func TestUpdateOfNothing(t *testing.T) {
-	l := startLiving(t, 500)
-	if lines, _ := l.run(t, 0, "calls", "--update"); len(lines) != 500 {
-		t.Errorf("%d lines", len(lines))
+	l := startLiving(t, 1500)
+	before, _ := l.run(t, 0, "calls", "--update", "--changes", l.path("changes"))
+	if len(before) != 1500 {
+		t.Errorf("%d lines", len(before))
 	}
+	checkChanges(t, "no file", l.path("changes"), nil, before)
+
+	l.Insert(10)
+	l.minutes.Add(60)
+	l.Behave(func(b *fake.Behaviour) {
+		b.Fault = func(n int, _ *http.Request) *fake.Response {
+			if n < 7 {
+				return nil
+			}
+			return &fake.Response{Status: http.StatusServiceUnavailable}
+		}
+	})
+	l.run(t, 1, "calls", "--max-wait", "0s")
+	if _, err := os.Stat(l.path("calls.state")); err != nil {
+		t.Fatalf("the export was not interrupted: %v", err)
+	}
+	l.Behave(func(b *fake.Behaviour) { b.Fault = nil })
+	after, _ := l.run(t, 0, "calls", "--update", "--changes", l.path("changes"))
+	if len(after) != 1510 {
+		t.Errorf("%d lines", len(after))
+	}
+	checkChanges(t, "an unfinished export", l.path("changes"), before, after)
 }

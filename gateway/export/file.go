@@ -83,6 +83,8 @@ type file struct {
 	unused bool      // there is neither a line nor a state
 	shared bool      // without a lock, other processes may write it too
 	named  bool      // the complete file already has its name
+	// complete is called with all lines before they get the file's name; nil is not.
+	complete func(f *file, lines io.Reader) error
 }
 
 // state is the content of FILE.state.
@@ -248,7 +250,10 @@ func (f *file) write(lines []byte, p position) error {
 		return err
 	}
 	f.unused = false
-	return f.replace(f.statePath(), append(text, '\n'))
+	return f.replace(f.statePath(), func(to io.Writer) error {
+		_, err := to.Write(append(text, '\n'))
+		return err
+	})
 }
 
 // toDisk waits until the file is on the disk. Where the file system does not support that, the walk continues: killing
@@ -269,7 +274,12 @@ func (f *file) finish() error {
 		if f.shared && !isFile(f.partPath(), &state{Length: f.length, Sum: sumOf(f.sum)}) {
 			return f.changed()
 		}
-		err = os.Rename(f.partPath(), f.path)
+		if f.complete != nil {
+			err = f.complete(f, io.NewSectionReader(f.part, 0, f.length))
+		}
+		if err == nil {
+			err = os.Rename(f.partPath(), f.path)
+		}
 	}
 	if err != nil {
 		return err
@@ -296,14 +306,13 @@ func (f *file) advice(_ position, lost bool) string {
 }
 
 // replace replaces the content of a file atomically.
-func (f *file) replace(path string, text []byte) error {
+func (f *file) replace(path string, write func(to io.Writer) error) error {
 	temporary := path + ".new"
 	to, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // beside the user's file
 	if err != nil {
 		return err
 	}
-	_, err = to.Write(text)
-	if err = errors.Join(err, f.toDisk(to), to.Close()); err != nil {
+	if err := errors.Join(write(to), f.toDisk(to), to.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, path); err != nil {

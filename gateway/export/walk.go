@@ -140,11 +140,19 @@ func walkFile(ctx context.Context, o *Options, path string, system system) error
 	if err != nil {
 		return err
 	}
-	file, err := openFile(path, walk.digest(), system, o.Notify)
+	return walk.toFile(ctx, path, system, nil)
+}
+
+// toFile writes the calls to a file. complete is called with all lines, before they get the file's name; nil is not.
+func (w *walk) toFile(
+	ctx context.Context, path string, system system, complete func(f *file, lines io.Reader) error,
+) error {
+	file, err := openFile(path, w.digest(), system, w.Notify)
 	if err != nil {
 		return err
 	}
-	return errors.Join(walk.run(ctx, file), file.close())
+	file.complete = complete
+	return errors.Join(w.run(ctx, file), file.close())
 }
 
 // walk is the state of a walk.
