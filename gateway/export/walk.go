@@ -113,7 +113,8 @@ func (p *position) flaws() error {
 type sink interface {
 	// begin returns the position of an earlier run, whose lines can be read; nil if there was none.
 	begin(read func(lines io.Reader)) (*position, error)
-	// write stores lines, and the position after them, before it returns.
+	// write stores lines, and the position after them: before it returns, or, unless the position is the last, while the
+	// walk goes on. Then its error may be that of an earlier one.
 	write(lines []byte, p position) error
 	// finish comes at the end of the list.
 	finish() error

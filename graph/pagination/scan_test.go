@@ -103,8 +103,8 @@ func TestScanAtADistance(t *testing.T) {
 		took                  time.Duration
 	}{
 		{1, 200, false, 110, 110 * distance100ms},
-		{4, 200, false, 114, 33 * distance100ms},
-		{8, 200, false, 118, 20 * distance100ms},
+		{4, 200, false, 114, 29 * distance100ms},
+		{8, 200, false, 118, 16 * distance100ms},
 		{4, 1000, false, 25, 9 * distance100ms},
 		{4, 200, true, 140, 60 * distance100ms}, // with the search for the end
 	} {
@@ -349,9 +349,20 @@ func TestLimiter(t *testing.T) {
 		}
 		return len(requests)
 	}
-	for i, want := range []int{2, 3, 4, 5, 6, 7, 8, 8} {
+	for i, want := range []int{2, 4, 8, 8} {
 		if got := round(usual, page, nil); got != want {
 			t.Errorf("%d at once in round %d, want %d", got, i, want)
+		}
+	}
+	p = newLimiter(8)
+	for i, want := range []int{2, 2, 3, 4, 5, 6, 7, 8, 8} { // once a response was slow
+		took := usual
+		if i == 0 {
+			took = 5 * usual
+			p.expected = usual
+		}
+		if got := round(took, page, nil); got != want {
+			t.Errorf("%d at once in round %d after a slow response, want %d", got, i, want)
 		}
 	}
 	if round(usual, limited, nil); p.limit != 4 { // once for all that were under way
