@@ -73,12 +73,15 @@ type Verifier struct {
 
 	mu           sync.Mutex
 	first        finding[upstream.FirstPage]
-	few          int           // rows of the whole list, where it last showed nothing about the number
-	least        finding[int]  // rows of the smallest page that is served
-	raised       int           // how often that was found to be larger still
-	exact        finding[int]  // rows of the smallest page that was seen to be served as it was requested
-	repeats      finding[bool] // whether a page past the end has rows
-	reportedSize int           // what PageSize was called with last
+	zero         *pageZero        // what came last for page 0, to compare with page 1; nil is nothing
+	few          int              // rows of the whole list, where it last showed nothing about the number
+	least        finding[int]     // rows of the smallest page that is served
+	raised       int              // how often that was found to be larger still
+	exact        finding[int]     // rows of the smallest page that was seen to be served as it was requested
+	repeats      finding[bool]    // whether a page past the end has rows
+	tails        [wholePages]tail // of whole pages, as a ring
+	tailed       int              // how many whole pages came
+	reportedSize int              // what PageSize was called with last
 	lists        *lru.Cache[upstream.OrderStatuses, listFindings]
 }
 
@@ -112,6 +115,7 @@ func (v *Verifier) forgetAll() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.first, v.repeats = finding[upstream.FirstPage]{}, finding[bool]{}
+	v.tails = [wholePages]tail{}
 	v.forgetSizes()
 }
 
@@ -126,8 +130,21 @@ func (v *Verifier) Page(
 	}
 	contradicted := false
 	for range verifyTries {
-		askedAt := v.now()
-		first, sure, err := v.firstNumber(ctx, whole)
+		askedAt, w := v.now(), &wanted{number: number, size: size}
+		if err := v.askZero(ctx, list, ask, w); tooSmall(err) {
+			return nil, cmp.Or(v.refused(list, size), err)
+		} else if err != nil {
+			return nil, err
+		}
+		r := &reader{Verifier: v, list: list, ask: ask, whole: whole}
+		if w.page != nil && !w.page.Last() {
+			r.learn(list, w.page)
+			return w.page, nil
+		}
+		if list != unfiltered {
+			w.number = 0 // page 1 of another list shows nothing
+		}
+		first, sure, err := v.firstNumber(ctx, whole, w)
 		if err != nil {
 			return nil, err
 		}
@@ -137,8 +154,8 @@ func (v *Verifier) Page(
 		if !sure && number > 0 { // what the list has is on its first page, whatever the number of that
 			return upstream.EmptyPage(number, size, askedAt), nil
 		}
-		r := &reader{Verifier: v, list: list, ask: ask, whole: whole, first: int(first)}
-		page, err := r.page(ctx, number, size)
+		r.first = int(first)
+		page, err := r.page(ctx, number, size, w.page)
 		switch {
 		case tooSmall(err): // it may be the error of a page that was requested on the way
 			return nil, cmp.Or(v.refused(list, size), err)
@@ -169,10 +186,11 @@ type reader struct {
 	first      int
 }
 
-// page fetches the page and judges what comes.
-func (r *reader) page(ctx context.Context, number, size int) (*upstream.Page, error) {
-	page, err := r.get(ctx, number, size)
-	if err != nil {
+// page fetches the page, unless it has come, and judges what comes.
+func (r *reader) page(ctx context.Context, number, size int, came *upstream.Page) (page *upstream.Page, err error) {
+	if page = came; page != nil {
+		r.learn(r.list, page)
+	} else if page, err = r.get(ctx, number, size); err != nil {
 		return nil, err
 	}
 	return r.judge(ctx, page)
@@ -183,6 +201,9 @@ func (r *reader) learn(list upstream.OrderStatuses, page *upstream.Page) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
+	if len(page.Rows) == page.Size && page.Number < upstream.FarPage {
+		r.keepTail(list, page)
+	}
 	known, _ := r.lists.Get(list)
 	switch believed := now.Before(known.whole.until); {
 	case len(page.Rows) == page.Size && page.Number < upstream.FarPage && (page.Size >= known.whole.value || !believed):

@@ -1,0 +1,114 @@
+package verify
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"revox-graphql/upstream"
+)
+
+// Page 0
+//
+// Page 0 is an error, or empty, or the first page, whichever number that has. So a whole page 0 is taken as it comes,
+// and the number is found out only when another page is wanted. If that is page 1, and has rows in common with the page
+// 0 that came a moment ago, it takes the place of the probe's page 1. So to read a list from its start takes only one
+// request more than its pages.
+
+// zeroLasts is for how long a page 0 is compared with page 1: the list moves meanwhile.
+const zeroLasts = 2 * time.Second
+
+// wanted is the page that a caller wants, of the list without a filter.
+type wanted struct {
+	number, size int
+	page         *upstream.Page // what has come for it; nil is nothing, or not enough
+	zero         *pageZero      // what has come for page 0; nil is unknown
+}
+
+// pageZero is what came for page 0 of the list without a filter: a page with nothing but the calls' ids, or a refusal.
+type pageZero struct {
+	page    *upstream.Page
+	refusal error
+	asked   time.Time
+}
+
+// head is the page of its first rows.
+func (z *pageZero) head(rows int) (*upstream.Page, error) {
+	if z.refusal != nil {
+		return nil, z.refusal
+	}
+	page := *z.page
+	page.Size, page.Rows = rows, page.Rows[:min(rows, len(page.Rows))]
+	return &page, nil
+}
+
+// askZero fetches page 0, if that is wanted while the number of the first page is not known.
+func (v *Verifier) askZero(ctx context.Context, list upstream.OrderStatuses, ask Fetcher, w *wanted) error {
+	if _, ok := fresh(v, &v.first); ok || v.set != upstream.FirstPageAuto || w.number > 0 {
+		return nil
+	}
+	asked := v.now()
+	page, err := v.exactly(ctx, ask, 0, w.size)
+	if err != nil && !refusesNumber(err) {
+		return err
+	}
+	if list == unfiltered && w.size >= 2*upstream.ProbeRows {
+		w.zero = &pageZero{idsOf(page), err, asked}
+		v.mu.Lock()
+		v.zero = w.zero
+		v.mu.Unlock()
+	}
+	if err == nil && len(page.Rows) > 0 {
+		w.page = page
+	}
+	return nil
+}
+
+// idsOf is a page with nothing but the calls' ids, which does not keep the response in memory.
+func idsOf(page *upstream.Page) *upstream.Page {
+	if page == nil {
+		return nil
+	}
+	ids := &upstream.Page{Number: page.Number, Size: page.Size, Rows: make([]upstream.Row, len(page.Rows))}
+	for i, row := range page.Rows {
+		if row.Call != nil {
+			ids.Rows[i].Call = &upstream.Call{ID: strings.Clone(row.Call.ID)}
+		}
+	}
+	return ids
+}
+
+// byPageOne finds out by the wanted page 1 whether the first page has the number 0. Page 0 before and after shows how
+// far the list can have moved meanwhile, as in the probe.
+func (v *Verifier) byPageOne(ctx context.Context, whole Fetcher, w *wanted) (sure bool, err error) {
+	v.mu.Lock()
+	zero := v.zero
+	v.zero = nil
+	v.mu.Unlock()
+	if zero == nil || zero.refusal != nil || v.now().Sub(zero.asked) > zeroLasts ||
+		w.size < 2*upstream.ProbeRows || w.size >= len(zero.page.Rows) {
+		return false, nil
+	}
+	p := probe{zero: zero.page, rows: w.size}
+	if p.one, err = v.exactly(ctx, whole, 1, w.size); err != nil || len(p.one.Rows) == 0 {
+		return false, notRefused(err)
+	}
+	if p.again, err = v.exactly(ctx, whole, 0, 2*upstream.ProbeRows); err != nil {
+		return false, notRefused(err)
+	}
+	n, sure, err := p.judge()
+	if !sure || err != nil || n != upstream.FirstPageZero {
+		return false, nil
+	}
+	w.page = p.one
+	find(v, &v.exact, p.again.Size, findingsLast) // the list has more rows, and not one more came
+	return true, nil
+}
+
+// notRefused is an error that does not refuse a page's number; what refuses it is for the probe to judge.
+func notRefused(err error) error {
+	if refusesNumber(err) {
+		return nil
+	}
+	return err
+}
