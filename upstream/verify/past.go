@@ -60,11 +60,11 @@ func (r *reader) stands(ctx context.Context, page *upstream.Page) (*upstream.Pag
 	}
 	repeats, _ := fresh(r.Verifier, &r.repeats)
 	if page.Last() || page.Number >= upstream.FarPage {
+		if !repeats && r.continues(page) { // else upstream may have come to do so, and is looked at again
+			return page, nil
+		}
 		if err := r.sizeServed(ctx, page.Size); err != nil || len(page.Rows) == 0 {
 			return page, err
-		}
-		if r.continues(page) {
-			return page, nil
 		}
 		var err error
 		if repeats, err = r.repeatsPages(ctx); err != nil {

@@ -110,6 +110,39 @@ func New(first upstream.FirstPage, now func() time.Time) *Verifier {
 	return &Verifier{set: first, now: now, probing: make(chan struct{}, 1), lists: lists}
 }
 
+// Findings are what was found out about upstream for a tenant, until when it is believed. They are as good in another
+// process as in this one, for the same upstream and the same key.
+type Findings struct {
+	FirstPage int       `json:"firstPage"` // the number of the first page
+	Exact     int       `json:"exact"`     // pages of as many rows are served as they are requested; 0 is unknown
+	Until     time.Time `json:"until"`
+}
+
+// Findings returns what was found out; ok is false where nothing was.
+func (v *Verifier) Findings() (f Findings, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.set != upstream.FirstPageAuto || !v.now().Before(v.first.until) {
+		return Findings{}, false
+	}
+	return Findings{int(v.first.value), v.exact.value, v.first.until.Round(0)}, true // without the process's own clock
+}
+
+// Assume takes over what another process has found out, for as long as that would believe it.
+func (v *Verifier) Assume(f Findings) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	left := f.Until.Sub(v.now())
+	valid := f.FirstPage == int(upstream.FirstPageZero) || f.FirstPage == int(upstream.FirstPageOne)
+	if left <= 0 || left > findingsLast || !valid || v.set != upstream.FirstPageAuto || !v.first.until.IsZero() {
+		return // also where a clock was set back
+	}
+	v.first = finding[upstream.FirstPage]{upstream.FirstPage(f.FirstPage), f.Until}
+	if f.Exact > 0 {
+		v.exact = finding[int]{f.Exact, f.Until}
+	}
+}
+
 // forgetAll drops what was found out about upstream.
 func (v *Verifier) forgetAll() {
 	v.mu.Lock()
@@ -320,11 +353,18 @@ func (r *reader) lower(rows, size int) error {
 	return r.refused(r.list, size)
 }
 
-// alone waits until no other request probes. Its error is that of the context; otherwise the caller must call done.
+// alone waits until no other request probes. Its error is that of the context; otherwise the caller must call done. A
+// request that need not wait goes on as its next fetch decides, also if nobody waits for it any more.
 func (v *Verifier) alone(ctx context.Context) (done func(), err error) {
+	done = func() { <-v.probing }
 	select {
 	case v.probing <- struct{}{}:
-		return func() { <-v.probing }, nil
+		return done, nil
+	default:
+	}
+	select {
+	case v.probing <- struct{}{}:
+		return done, nil
 	case <-ctx.Done():
 		return nil, upstream.ContextError(ctx)
 	}
