@@ -35,6 +35,10 @@ type Options struct {
 	Rows     RowOptions
 	// Source identifies the list and its reader: a walk of another source does not resume this one.
 	Source string
+	// Known returns what is known about upstream, as JSON, and nil where nothing is. It is kept with the position of a
+	// walk to a file. Assume is called with it by the run that resumes the walk, before the first request. Both may be nil.
+	Known  func() []byte
+	Assume func(known []byte)
 	// MaxWait is how long the walk waits for one page while upstream fails or rejects requests.
 	MaxWait time.Duration
 	// Progress shows the progress of the walk, unless it is nil.
@@ -89,6 +93,8 @@ type position struct {
 	Done      bool   `json:"done"`      // the end of the list was reached
 	// Empty are the requested columns for which no call had a value.
 	Empty []string `json:"empty"`
+	// Known is what Options.Known has returned.
+	Known jsontext.Value `json:"known,omitempty"`
 }
 
 // flaws returns what keeps a walk to the end of the list from being complete; nil if nothing does.
@@ -194,6 +200,9 @@ func (w *walk) run(ctx context.Context, to sink) error {
 	} else {
 		w.at = *begun
 		w.Notify(fmt.Sprintf("resuming after %d calls", w.at.Calls))
+		if w.Assume != nil && len(w.at.Known) > 0 {
+			w.Assume(w.at.Known)
+		}
 	}
 	for first := true; !w.at.Done; first = false {
 		if err := w.page(ctx, to, first); err != nil {
@@ -244,6 +253,9 @@ func (w *walk) page(ctx context.Context, to sink, first bool) error {
 		return err
 	}
 	next.Empty = w.rows.empty(w.at.Empty)
+	if w.Known != nil {
+		next.Known = w.Known()
+	}
 	if err := to.write(lines, next); err != nil {
 		return err
 	}

@@ -152,6 +152,45 @@ func TestTheFirstPages(t *testing.T) {
 	}
 }
 
+// What one process has found out another need not find out again, for as long as the first would believe it.
+func TestFindingsAreCarried(t *testing.T) {
+	now := noon
+	clock := func() time.Time { return now }
+	l := newModelList(habits{first: 1}, 100)
+	before := verify.New(upstream.FirstPageAuto, clock)
+	if _, ok := before.Findings(); ok {
+		t.Error("something is known at first")
+	}
+	if _, err := l.page(t.Context(), before, 2, 20); err != nil {
+		t.Fatal(err)
+	}
+	found, ok := before.Findings()
+	if !ok || found.FirstPage != 1 {
+		t.Fatalf("found %+v", found)
+	}
+	for _, test := range []struct {
+		name     string
+		later    time.Duration
+		assume   verify.Findings
+		requests int
+	}{
+		{"at once", 0, found, 1},
+		{"minutes later", 9 * time.Minute, found, 1},
+		{"too late", 11 * time.Minute, found, 5},
+		{"the clock was set back", -time.Minute, found, 5},
+		{"no number", 0, verify.Findings{FirstPage: 7, Until: noon.Add(time.Minute)}, 5},
+	} {
+		now = noon.Add(test.later)
+		after := verify.New(upstream.FirstPageAuto, clock)
+		after.Assume(test.assume)
+		l.requests = 0
+		page, err := l.page(t.Context(), after, 2, 20)
+		if err != nil || l.check(page) != "" || l.requests != test.requests {
+			t.Errorf("%s: %v, %d requests, want %d", test.name, err, l.requests, test.requests)
+		}
+	}
+}
+
 // A page size that upstream refuses is not taken for the end of the list.
 func TestARefusedSizeIsNoEnd(t *testing.T) {
 	l := newModelList(habits{}, 100)
