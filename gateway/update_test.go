@@ -67,7 +67,7 @@ func TestUpdate(t *testing.T) {
 		{"calls are made", func() { l.minutes.Add(2) }, 1},
 		{"and end", func() { l.minutes.Add(60) }, 1},
 		{"calls leave", func() { l.Remove(l.IDs()[3], l.IDs()[7]) }, 1},
-		{"many arrive", func() { l.Insert(5000); l.minutes.Add(90) }, 28 + 1 + 5},
+		{"many arrive", func() { l.Insert(5000); l.minutes.Add(90) }, 28 + 2 + 5},
 		{"one is sorted again", func() { l.Move(l.IDs()[4000], 2) }, 1},
 	} {
 		test.happens()

@@ -48,8 +48,11 @@ func (v *Verifier) firstNumber(
 	if n, ok := fresh(v, &v.first); ok { // another request has found it out meanwhile
 		return n, true, nil
 	}
-	if w.number == 1 {
+	switch {
+	case w.number == 1:
 		sure, err = v.byPageOne(ctx, whole, w)
+	case w.zero == nil:
+		w.zero = v.lastZero()
 	}
 	if !sure && err == nil {
 		n, sure, err = v.probeFirst(ctx, whole, w.zero)

@@ -81,12 +81,8 @@ func idsOf(page *upstream.Page) *upstream.Page {
 // byPageOne finds out by the wanted page 1 whether the first page has the number 0. Page 0 before and after shows how
 // far the list can have moved meanwhile, as in the probe.
 func (v *Verifier) byPageOne(ctx context.Context, whole Fetcher, w *wanted) (sure bool, err error) {
-	v.mu.Lock()
-	zero := v.zero
-	v.zero = nil
-	v.mu.Unlock()
-	if zero == nil || zero.refusal != nil || v.now().Sub(zero.asked) > zeroLasts ||
-		w.size < 2*upstream.ProbeRows || w.size >= len(zero.page.Rows) {
+	zero := v.lastZero()
+	if zero == nil || w.size < 2*upstream.ProbeRows || w.size >= len(zero.page.Rows) {
 		return false, nil
 	}
 	p := probe{zero: zero.page, rows: w.size}
@@ -103,6 +99,20 @@ func (v *Verifier) byPageOne(ctx context.Context, whole Fetcher, w *wanted) (sur
 	w.page = p.one
 	find(v, &v.exact, p.again.Size, findingsLast) // the list has more rows, and not one more came
 	return true, nil
+}
+
+// lastZero takes the page 0 that came a moment ago, if it has as many rows as the probe's; nil is none. Of an empty one
+// a call may have come since.
+func (v *Verifier) lastZero() *pageZero {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	zero := v.zero
+	v.zero = nil
+	if zero == nil || zero.refusal != nil || len(zero.page.Rows) < 2*upstream.ProbeRows ||
+		v.now().Sub(zero.asked) > zeroLasts {
+		return nil
+	}
+	return zero
 }
 
 // notRefused is an error that does not refuse a page's number; what refuses it is for the probe to judge.
