@@ -36,7 +36,7 @@ type Options struct {
 	// Source identifies the list and its reader: a walk of another source does not resume this one.
 	Source string
 	// Known returns what is known about upstream, as JSON, and nil where nothing is. It is kept with the position of a
-	// walk to a file. Assume is called with it by the run that resumes the walk, before the first request. Both may be nil.
+	// walk to a file. The run that resumes the walk calls Assume with it, before the first request. Both may be nil.
 	Known  func() []byte
 	Assume func(known []byte)
 	// MaxWait is how long the walk waits for one page while upstream fails or rejects requests.

@@ -226,8 +226,8 @@ func (r *Reader) finish(ctx context.Context, before *relay.Cursor, behind int) (
 	return place{}, errListUnsteady
 }
 
-// lastPage asks for the end of a list of so many rows, with as many of the behind last ones as fit one page. A page none
-// of whose rows can be read cannot be continued: then it asks for more of them.
+// lastPage asks for the end of a list of so many rows, with as many of the behind last ones as fit one page. A page
+// none of whose rows can be read cannot be continued: then it asks for more of them.
 func (r *Reader) lastPage(ctx context.Context, total, behind int) (page *upstream.Page, err error) {
 	last := max(0, total-1)
 	for rows := min(max(1, behind), r.largest()); ; rows = r.largest() {
@@ -249,7 +249,8 @@ func (r *Reader) lastPage(ctx context.Context, total, behind int) (page *upstrea
 
 // fits reports whether a page that may be asked for has all the rows, the row anchor among them.
 func (r *Reader) fits(anchor int, rows relay.Rows) bool {
-	_, size := covers(anchor, rows, relay.Sizes{Least: max(r.sizes.Least, min(fewestRows, r.sizes.Most/2)), Most: r.sizes.Most})
+	sizes := relay.Sizes{Least: max(r.sizes.Least, min(fewestRows, r.sizes.Most/2)), Most: r.sizes.Most}
+	_, size := covers(anchor, rows, sizes)
 	return size > 0
 }
 

@@ -111,12 +111,7 @@ func (v *Verifier) probeFirstOnce(
 	ctx context.Context, whole Fetcher, came *pageZero, rows int,
 ) (n upstream.FirstPage, sure bool, err error) {
 	get := func(number, size int) (*upstream.Page, error) { return v.exactly(ctx, whole, number, size) }
-	var zero *upstream.Page
-	if came != nil {
-		zero, err = came.head(2 * rows)
-	} else {
-		zero, err = get(0, 2*rows)
-	}
+	zero, err := askedZero(get, came, 2*rows)
 	if err != nil && !refusesNumber(err) {
 		return 0, false, err
 	}

@@ -136,8 +136,8 @@ func (v *Verifier) keepTail(list upstream.OrderStatuses, page *upstream.Page) {
 }
 
 // continues reports whether the page begins within a whole page that came before, and has that page's last two calls
-// at their places, and others behind them. So it is no page that is served again: the first page begins with other calls
-// there, and the last has nothing behind its last call.
+// at their places, and others behind them. So it is no page that is served again: the first page begins with other
+// calls there, and the last has nothing behind its last call.
 func (r *reader) continues(page *upstream.Page) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -78,6 +78,16 @@ func idsOf(page *upstream.Page) *upstream.Page {
 	return ids
 }
 
+// askedZero is page 0 of so many rows, from what has come for it, if that is not nil.
+func askedZero(
+	get func(number, size int) (*upstream.Page, error), came *pageZero, rows int,
+) (*upstream.Page, error) {
+	if came != nil {
+		return came.head(rows)
+	}
+	return get(0, rows)
+}
+
 // byPageOne finds out by the wanted page 1 whether the first page has the number 0. Page 0 before and after shows how
 // far the list can have moved meanwhile, as in the probe.
 func (v *Verifier) byPageOne(ctx context.Context, whole Fetcher, w *wanted) (sure bool, err error) {
@@ -92,8 +102,7 @@ func (v *Verifier) byPageOne(ctx context.Context, whole Fetcher, w *wanted) (sur
 	if p.again, err = v.exactly(ctx, whole, 0, 2*upstream.ProbeRows); err != nil {
 		return false, notRefused(err)
 	}
-	n, sure, err := p.judge()
-	if !sure || err != nil || n != upstream.FirstPageZero {
+	if n, sure, _ := p.judge(); !sure || n != upstream.FirstPageZero { // the probe shows more
 		return false, nil
 	}
 	w.page = p.one
