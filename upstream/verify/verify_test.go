@@ -130,6 +130,7 @@ func TestTheFirstPages(t *testing.T) {
 		{"counted from 0", habits{}, 0, 18, 3},
 		{"while calls arrive", habits{}, 1, 18, 3},
 		{"without a row in common", habits{}, 0, 20, 5},
+		{"where pages have at least 9 rows", habits{least: 9}, 0, 18, 7},
 		{"counted from 1", habits{first: 1}, 0, 18, 8},
 		{"counted from 1, page 0 refused", habits{first: 1, zero: "404"}, 0, 18, 5},
 		{"counted from 1, page 0 empty", habits{first: 1, zero: "empty"}, 0, 18, 6},

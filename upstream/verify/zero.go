@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -97,10 +98,10 @@ func (v *Verifier) byPageOne(ctx context.Context, whole Fetcher, w *wanted) (sur
 	}
 	p := probe{zero: zero.page, rows: w.size}
 	if p.one, err = v.exactly(ctx, whole, 1, w.size); err != nil || len(p.one.Rows) == 0 {
-		return false, notRefused(err)
+		return false, unrelated(err)
 	}
 	if p.again, err = v.exactly(ctx, whole, 0, 2*upstream.ProbeRows); err != nil {
-		return false, notRefused(err)
+		return false, unrelated(err)
 	}
 	if n, sure, _ := p.judge(); !sure || n != upstream.FirstPageZero { // the probe shows more
 		return false, nil
@@ -124,9 +125,9 @@ func (v *Verifier) lastZero() *pageZero {
 	return zero
 }
 
-// notRefused is an error that does not refuse a page's number; what refuses it is for the probe to judge.
-func notRefused(err error) error {
-	if refusesNumber(err) {
+// unrelated is an error that says nothing about a page's number or size; what does is for the probe to judge.
+func unrelated(err error) error {
+	if _, size := errors.AsType[*upstream.PageSizeError](err); size || refusesNumber(err) {
 		return nil
 	}
 	return err
