@@ -10,7 +10,7 @@
 //
 // So [Verifier] relies only on what two responses said that could not both be as they are if it were not so:
 //
-//   - The number of the first page: first.go.
+//   - The number of the first page: first.go, and zero.go where page 0 is what is wanted.
 //   - That a list ends: end.go.
 //   - Which page sizes are served, and what comes past the end: past.go.
 //
