@@ -292,6 +292,25 @@ func TestScanBelowALimit(t *testing.T) {
 	})
 }
 
+// A scan goes on from a cursor whose call has moved with the page that shows it, though it has fewer rows beyond it.
+func TestScanFromACursorThatHasMoved(t *testing.T) {
+	for _, up := range []bool{false, true} {
+		l := newMemoryList(1000)
+		c := cursorAt(t, l, 500)
+		if up {
+			l.remove(0, 10)
+		} else {
+			l.insert("a", "b", "c", "d", "e", "f", "g", "h", "i", "j")
+		}
+		l.requests = 0
+		s := l.reader().Scan(ScanOptions{From: c, Up: up})
+		if !s.Next(t.Context()) || l.requests != 1 {
+			t.Errorf("up %v: %d requests, %v", up, l.requests, s.Err())
+		}
+		s.Close()
+	}
+}
+
 // What is read ahead ends with the scan, and with its context.
 func TestAScanThatIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
