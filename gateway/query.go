@@ -28,6 +28,7 @@ import (
 	"revox-graphql/graph/pagination"
 	"revox-graphql/internal/middleware"
 	"revox-graphql/upstream"
+	"revox-graphql/upstream/verify"
 )
 
 // queryCacheBytes is the page cache of one query or one walk, which never reads a page again: a few pages of the
@@ -47,7 +48,10 @@ type source struct {
 	name string
 	// pageSize is the largest page; 0 if that is unknown.
 	pageSize int
-	close    func()
+	// known and assume are those of [export.Options]; nil for another gateway, which knows for itself.
+	known  func() []byte
+	assume func(known []byte)
+	close  func()
 }
 
 // run is the command.
@@ -83,7 +87,7 @@ func (q *queryOptions) run(ctx context.Context, s *config.Settings, stdout, stde
 	} else {
 		err = q.walk(ctx, &export.Options{
 			Ask: from.ask, Schema: schema, Request: *request, Source: from.name,
-			PageSize: min(q.PageSize, cmp.Or(from.pageSize, q.PageSize)),
+			PageSize: min(q.PageSize, cmp.Or(from.pageSize, q.PageSize)), Known: from.known, Assume: from.assume,
 		}, terminal, stdout)
 	}
 	if output, ok := stdout.(io.Closer); ok { // some file systems report a full disk only then
@@ -125,9 +129,24 @@ func (q *queryOptions) engine(ctx context.Context, s *config.Settings, log io.Wr
 		stop()
 		return nil, err
 	}
+	key := s.Key.Current(slog.Default())
 	from := &source{
 		ask:  inMemory(middleware.RequestID(engine.graphQL)),
-		name: s.BaseURL.Redacted() + " " + s.Key.Current(slog.Default()).Fingerprint("export"), pageSize: s.MaxPageSize,
+		name: s.BaseURL.Redacted() + " " + key.Fingerprint("export"), pageSize: s.MaxPageSize,
+		known: func() []byte {
+			findings, ok := engine.client.Findings(key)
+			if !ok {
+				return nil
+			}
+			text, _ := json.Marshal(findings) // of numbers and a time
+			return text
+		},
+		assume: func(known []byte) {
+			var findings verify.Findings
+			if json.Unmarshal(known, &findings) == nil { // else it is found out again
+				engine.client.Assume(key, findings)
+			}
+		},
 		close: func() {
 			engine.stop()
 			stop()

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -56,19 +57,18 @@ func (l *livingREST) run(t *testing.T, status int, file string, args ...string) 
 func TestUpdate(t *testing.T) {
 	l := startLiving(t, 3000)
 	before, _ := l.run(t, 0, "calls")
-	const probes, pageAndProbes = 3, 4 // what a new process finds out about upstream
 	for _, test := range []struct {
 		name     string
 		happens  func()
 		requests int
 	}{
-		{"nothing", func() {}, pageAndProbes},
-		{"calls arrive", func() { l.Insert(10) }, pageAndProbes},
-		{"calls are made", func() { l.minutes.Add(2) }, pageAndProbes},
-		{"and end", func() { l.minutes.Add(60) }, pageAndProbes},
-		{"calls leave", func() { l.Remove(l.IDs()[3], l.IDs()[7]) }, pageAndProbes},
-		{"many arrive", func() { l.Insert(5000); l.minutes.Add(90) }, probes + 28 + 4},
-		{"one is sorted again", func() { l.Move(l.IDs()[4000], 2) }, pageAndProbes},
+		{"nothing", func() {}, 1},
+		{"calls arrive", func() { l.Insert(10) }, 1},
+		{"calls are made", func() { l.minutes.Add(2) }, 1},
+		{"and end", func() { l.minutes.Add(60) }, 1},
+		{"calls leave", func() { l.Remove(l.IDs()[3], l.IDs()[7]) }, 1},
+		{"many arrive", func() { l.Insert(5000); l.minutes.Add(90) }, 28 + 2 + 5},
+		{"one is sorted again", func() { l.Move(l.IDs()[4000], 2) }, 1},
 	} {
 		test.happens()
 		got, log := l.run(t, 0, "calls", "--update", "--changes", l.path("changes"))
@@ -176,10 +176,36 @@ func TestUpdateThatFails(t *testing.T) {
 	}
 }
 
-// Without a file, or with one that is not finished, the export is made first.
+// Without a file, or with one that is not finished, the export is made first. Its changes are what the file had not.
 func TestUpdateOfNothing(t *testing.T) {
-	l := startLiving(t, 500)
-	if lines, _ := l.run(t, 0, "calls", "--update"); len(lines) != 500 {
-		t.Errorf("%d lines", len(lines))
+	l := startLiving(t, 1500)
+	before, _ := l.run(t, 0, "calls", "--update", "--changes", l.path("changes"))
+	if len(before) != 1500 {
+		t.Errorf("%d lines", len(before))
+	}
+	checkChanges(t, "no file", l.path("changes"), nil, before)
+
+	l.Insert(10)
+	l.minutes.Add(60)
+	l.Behave(func(b *fake.Behaviour) {
+		b.Fault = func(n int, _ *http.Request) *fake.Response {
+			if n < 7 {
+				return nil
+			}
+			return &fake.Response{Status: http.StatusServiceUnavailable}
+		}
+	})
+	l.run(t, 1, "calls", "--max-wait", "0s")
+	if _, err := os.Stat(l.path("calls.state")); err != nil {
+		t.Fatalf("the export was not interrupted: %v", err)
+	}
+	l.Behave(func(b *fake.Behaviour) { b.Fault = nil })
+	after, _ := l.run(t, 0, "calls", "--update", "--changes", l.path("changes"))
+	if len(after) != 1510 {
+		t.Errorf("%d lines", len(after))
+	}
+	checkChanges(t, "an unfinished export", l.path("changes"), before, after)
+	if first := l.Requests()[0]; first.PageSize < 100 {
+		t.Errorf("the next run finds out again what is known: %s", first.RawQuery)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 )
 
 // fine is a system without trouble.
@@ -100,12 +101,40 @@ func TestDiskFullAtTheEnd(t *testing.T) {
 	if !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(err.Error(), "stopped after 8 calls: ") {
 		t.Errorf("it ended with %v", err)
 	}
-	if got := filesOf(t, filepath.Dir(path)); got != "calls.part calls.state" {
-		t.Errorf("files %s", got)
+	if _, err := os.Stat(path); err == nil {
+		t.Error("the file has its name")
 	}
 	if err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path); err != nil || content(t, path) != lines(t, 9) {
 		t.Errorf("%v\n%s", err, content(t, path))
 	}
+}
+
+// A disk that is slow does not hold up the walk: what comes while it syncs is saved with the next state.
+func TestSlowDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // which fails if the walk and the disk wait for each other
+		path := filepath.Join(t.TempDir(), "calls")
+		fourth := make(chan struct{})
+		e := &engine{calls: 9, stop: func(request int) {
+			if request == 4 {
+				close(fourth)
+			}
+		}}
+		syncs := 0
+		disk := fine()
+		disk.sync = func(f *os.File) error {
+			if strings.HasSuffix(f.Name(), ".part") {
+				syncs++
+				<-fourth
+			}
+			return f.Sync()
+		}
+		if err := walkFile(t.Context(), e.options(t), path, disk); err != nil || content(t, path) != lines(t, 9) {
+			t.Errorf("%v\n%s", err, content(t, path))
+		}
+		if syncs > 4 {
+			t.Errorf("%d states for 5 pages", syncs)
+		}
+	})
 }
 
 // Whoever takes the lines away, or puts others in their place, while a walk is under way, does not make them its file.

@@ -9,6 +9,7 @@
 //
 //   - Lines are appended to FILE.part. Once they are on the disk, FILE.state is atomically replaced by a state with the
 //     cursor after them, and with the length and the SHA-256 of FILE.part.
+//   - The walk goes on meanwhile. Lines that come until the state is saved are saved together with the next one.
 //   - So the state is never ahead of the lines. It may be behind them: everything beyond the recorded length was
 //     written after the state, perhaps not even a whole line. Resuming truncates it, and requests it again.
 //   - At the end FILE.part is renamed to FILE, and FILE.state is removed. The state says before that all is written, so

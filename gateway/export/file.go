@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"github.com/go-json-experiment/json"
@@ -83,6 +84,14 @@ type file struct {
 	unused bool      // there is neither a line nor a state
 	shared bool      // without a lock, other processes may write it too
 	named  bool      // the complete file already has its name
+	// complete is called with all lines before they get the file's name; nil is not.
+	complete func(f *file, lines io.Reader) error
+
+	saver  sync.WaitGroup
+	saved  sync.Mutex // holds:
+	next   *state     // to be saved; nil is none
+	saving bool
+	failed error // of a state that was not saved
 }
 
 // state is the content of FILE.state.
@@ -232,7 +241,7 @@ func isFile(path string, s *state) bool {
 
 func sumOf(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
-// write appends lines, and replaces the state once they are on the disk.
+// write appends lines, and has the state saved that counts them. It waits for the last one.
 func (f *file) write(lines []byte, p position) error {
 	n, err := f.part.Write(lines)
 	f.length += int64(n)
@@ -240,15 +249,62 @@ func (f *file) write(lines []byte, p position) error {
 		return err
 	}
 	_, _ = f.sum.Write(lines) // to memory
+	f.unused = false
+	if err := f.save(&state{f.digest, f.length, sumOf(f.sum), p}); err != nil || !p.Done {
+		return err
+	}
+	return f.wait()
+}
+
+// save has a state saved while the walk goes on. A disk takes milliseconds to sync, and several pages may come
+// meanwhile: then the last of their states is saved next. It returns the error of an earlier state.
+func (f *file) save(next *state) error {
+	f.saved.Lock()
+	defer f.saved.Unlock()
+	f.next = next
+	if !f.saving && f.failed == nil {
+		f.saving = true
+		f.saver.Go(f.saveAll)
+	}
+	return f.failed
+}
+
+func (f *file) saveAll() {
+	for {
+		f.saved.Lock()
+		next := f.next
+		f.next = nil
+		if f.saving = next != nil && f.failed == nil; !f.saving {
+			f.saved.Unlock()
+			return
+		}
+		f.saved.Unlock()
+		err := f.saveOne(next)
+		f.saved.Lock()
+		f.failed = err
+		f.saved.Unlock()
+	}
+}
+
+// saveOne replaces the state, once the lines that it counts are on the disk.
+func (f *file) saveOne(s *state) error {
 	if err := f.toDisk(f.part); err != nil {
 		return err
 	}
-	text, err := json.Marshal(state{f.digest, f.length, sumOf(f.sum), p})
+	text, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	f.unused = false
-	return f.replace(f.statePath(), append(text, '\n'))
+	return f.replace(f.statePath(), func(to io.Writer) error {
+		_, err := to.Write(append(text, '\n'))
+		return err
+	})
+}
+
+// wait waits until the last state is saved.
+func (f *file) wait() error {
+	f.saver.Wait()
+	return f.failed
 }
 
 // toDisk waits until the file is on the disk. Where the file system does not support that, the walk continues: killing
@@ -269,7 +325,12 @@ func (f *file) finish() error {
 		if f.shared && !isFile(f.partPath(), &state{Length: f.length, Sum: sumOf(f.sum)}) {
 			return f.changed()
 		}
-		err = os.Rename(f.partPath(), f.path)
+		if f.complete != nil {
+			err = f.complete(f, io.NewSectionReader(f.part, 0, f.length))
+		}
+		if err == nil {
+			err = os.Rename(f.partPath(), f.path)
+		}
 	}
 	if err != nil {
 		return err
@@ -280,8 +341,9 @@ func (f *file) finish() error {
 	return os.Remove(f.statePath())
 }
 
-// close removes FILE.part if nothing was written.
+// close waits for the last state, and removes FILE.part if nothing was written.
 func (f *file) close() error {
+	_ = f.wait() // run has returned its error, or one of its own
 	if f.unused {
 		_ = os.Remove(f.partPath()) // before the lock ends; the next run ignores a file that is left
 	}
@@ -296,14 +358,13 @@ func (f *file) advice(_ position, lost bool) string {
 }
 
 // replace replaces the content of a file atomically.
-func (f *file) replace(path string, text []byte) error {
+func (f *file) replace(path string, write func(to io.Writer) error) error {
 	temporary := path + ".new"
 	to, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // beside the user's file
 	if err != nil {
 		return err
 	}
-	_, err = to.Write(text)
-	if err = errors.Join(err, f.toDisk(to), to.Close()); err != nil {
+	if err := errors.Join(write(to), f.toDisk(to), to.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, path); err != nil {

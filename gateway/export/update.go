@@ -50,25 +50,33 @@ var (
 )
 
 // UpdateFile brings a file up to date that WalkFile has written. Without one, or with an unfinished one, it is
-// WalkFile. The lines must be NDJSON with a call's id, status and endedAt.
+// WalkFile: then all lines that the file had not are changes. The lines must be NDJSON with a call's id, status and
+// endedAt.
 func UpdateFile(ctx context.Context, o *Options, path string, u UpdateOptions) error {
 	to, err := target(path)
 	if err != nil {
 		return &UsageError{fmt.Errorf("%s cannot be written: %w", path, err)}
 	}
-	_, missing := os.Stat(to)
-	if _, err := os.Stat(to + ".state"); err == nil || errors.Is(missing, fs.ErrNotExist) {
-		return WalkFile(ctx, o, path)
-	}
 	w, err := newWalk(o)
 	if err != nil {
 		return err
+	}
+	_, missing := os.Stat(to)
+	_, unfinished := os.Stat(to + ".state")
+	whole := unfinished == nil || errors.Is(missing, fs.ErrNotExist)
+	if whole && u.Changes == "" {
+		return WalkFile(ctx, o, path)
 	}
 	before, err := openLines(to, w, &u)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = before.Close() }()
+	if whole {
+		return w.toFile(ctx, path, system{lock, (*os.File).Sync}, func(f *file, lines io.Reader) error {
+			return f.replace(u.Changes, func(to io.Writer) error { return before.compare(lines, to) })
+		})
+	}
 	after, err := openFile(path, "", system{lock, (*os.File).Sync}, o.Notify)
 	if err != nil {
 		return err
@@ -111,7 +119,11 @@ func (w *walk) update(ctx context.Context, before *oldLines, after *file, u *Upd
 		return err
 	}
 	if u.Changes != "" { // first: a run that is interrupted in between finds the same changes again
-		if err := after.replace(u.Changes, changes.text); err != nil {
+		err := after.replace(u.Changes, func(to io.Writer) error {
+			_, err := to.Write(changes.text)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -236,6 +248,27 @@ func (c *changes) add(before *oldLines, i int, known bool, line []byte) error {
 	return nil
 }
 
+// compare writes the changes between the lines of a file and those that take their place.
+func (l *oldLines) compare(lines io.Reader, to io.Writer) error {
+	for reader := bufio.NewReaderSize(lines, 1<<20); ; {
+		line, err := reader.ReadBytes('\n')
+		if errors.Is(err, io.EOF) && len(line) == 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		at, known := l.find(member(line, l.id))
+		var changes changes
+		if err := changes.add(l, at, known, line); err != nil {
+			return err
+		}
+		if _, err := to.Write(changes.text); err != nil {
+			return err
+		}
+	}
+}
+
 // oldLines are the lines of a complete file.
 type oldLines struct {
 	*os.File
@@ -248,7 +281,7 @@ type oldLines struct {
 	seen  []bool         // the lines whose calls were read again
 }
 
-// openLines reads the lines of a file.
+// openLines reads the lines of a file; without one, none.
 func openLines(path string, w *walk, u *UpdateOptions) (*oldLines, error) {
 	names := [3]string{}
 	for i, field := range []string{"id", "status", "endedAt"} {
@@ -257,15 +290,19 @@ func openLines(path string, w *walk, u *UpdateOptions) (*oldLines, error) {
 			return nil, &UsageError{fmt.Errorf("--update needs `%s` in each line: it tells which calls may still change", field)}
 		}
 	}
+	l := &oldLines{id: names[0], seed: maphash.MakeSeed(), at: map[uint64]int{}, open: -1}
 	file, err := os.Open(path) //nolint:gosec // the user names it
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
 	if err != nil {
 		return nil, err
 	}
+	l.File = file
 	now := time.Now()
 	if u.Now != nil {
 		now = u.Now()
 	}
-	l := &oldLines{File: file, id: names[0], seed: maphash.MakeSeed(), at: map[uint64]int{}, open: -1}
 	end := int64(0)
 	for reader := bufio.NewReaderSize(file, 1<<20); ; {
 		line, err := reader.ReadBytes('\n')

@@ -35,6 +35,10 @@ type Options struct {
 	Rows     RowOptions
 	// Source identifies the list and its reader: a walk of another source does not resume this one.
 	Source string
+	// Known returns what is known about upstream, as JSON, and nil where nothing is. It is kept with the position of a
+	// walk to a file. The run that resumes the walk calls Assume with it, before the first request. Both may be nil.
+	Known  func() []byte
+	Assume func(known []byte)
 	// MaxWait is how long the walk waits for one page while upstream fails or rejects requests.
 	MaxWait time.Duration
 	// Progress shows the progress of the walk, unless it is nil.
@@ -89,6 +93,8 @@ type position struct {
 	Done      bool   `json:"done"`      // the end of the list was reached
 	// Empty are the requested columns for which no call had a value.
 	Empty []string `json:"empty"`
+	// Known is what Options.Known has returned.
+	Known jsontext.Value `json:"known,omitempty"`
 }
 
 // flaws returns what keeps a walk to the end of the list from being complete; nil if nothing does.
@@ -113,7 +119,8 @@ func (p *position) flaws() error {
 type sink interface {
 	// begin returns the position of an earlier run, whose lines can be read; nil if there was none.
 	begin(read func(lines io.Reader)) (*position, error)
-	// write stores lines, and the position after them, before it returns.
+	// write stores lines, and the position after them: before it returns, or, unless the position is the last, while the
+	// walk goes on. Then its error may be that of an earlier one.
 	write(lines []byte, p position) error
 	// finish comes at the end of the list.
 	finish() error
@@ -140,11 +147,19 @@ func walkFile(ctx context.Context, o *Options, path string, system system) error
 	if err != nil {
 		return err
 	}
-	file, err := openFile(path, walk.digest(), system, o.Notify)
+	return walk.toFile(ctx, path, system, nil)
+}
+
+// toFile writes the calls to a file. complete is called with all lines, before they get the file's name; nil is not.
+func (w *walk) toFile(
+	ctx context.Context, path string, system system, complete func(f *file, lines io.Reader) error,
+) error {
+	file, err := openFile(path, w.digest(), system, w.Notify)
 	if err != nil {
 		return err
 	}
-	return errors.Join(walk.run(ctx, file), file.close())
+	file.complete = complete
+	return errors.Join(w.run(ctx, file), file.close())
 }
 
 // walk is the state of a walk.
@@ -185,6 +200,9 @@ func (w *walk) run(ctx context.Context, to sink) error {
 	} else {
 		w.at = *begun
 		w.Notify(fmt.Sprintf("resuming after %d calls", w.at.Calls))
+		if w.Assume != nil && len(w.at.Known) > 0 {
+			w.Assume(w.at.Known)
+		}
 	}
 	for first := true; !w.at.Done; first = false {
 		if err := w.page(ctx, to, first); err != nil {
@@ -235,6 +253,9 @@ func (w *walk) page(ctx context.Context, to sink, first bool) error {
 		return err
 	}
 	next.Empty = w.rows.empty(w.at.Empty)
+	if w.Known != nil {
+		next.Known = w.Known()
+	}
 	if err := to.write(lines, next); err != nil {
 		return err
 	}

@@ -9,8 +9,9 @@ import (
 )
 
 // limiter bounds how many requests of a tenant read ahead at once, all its scans together. It begins with two, and
-// follows upstream as TCP follows a network: one more after as many responses as there are in flight, while these come
-// no slower; half as many after a 429, and then only slowly as many as there were. What a client waits for is no part
+// follows upstream as TCP follows a network: one more after each response, until one comes slower or is a 429; from
+// then on one more after as many responses as there are in flight, while these come no slower; half as many after a
+// 429, and then only slowly as many as there were. What a client waits for is no part
 // of it. How many requests per second upstream takes is up to package attempt, which holds back all requests of the
 // tenant together.
 type limiter struct {
@@ -23,6 +24,7 @@ type limiter struct {
 	lowered  int           // those that were sent when the limit was last lowered
 	good     int           // responses since the limit last changed
 	toomany  int           // the limit at which the last 429 came; 0 is none
+	slowed   bool          // a response came slower than expected, or was a 429
 	expected time.Duration // that a response takes; 0 is unknown
 }
 
@@ -63,7 +65,7 @@ func (p *limiter) done(request int, took time.Duration, fresh bool, page *upstre
 	limited := failed && failure.Kind == upstream.KindRateLimited || err == nil && fresh && page.Limited
 	switch {
 	case limited && request > p.lowered: // those before it were sent under a limit that is no more
-		p.limit, p.toomany, p.lowered, p.good = max(1, p.limit/2), p.limit, p.sent, 0
+		p.limit, p.toomany, p.lowered, p.good, p.slowed = max(1, p.limit/2), p.limit, p.sent, 0, true
 	case err != nil || !fresh || limited:
 	case p.expected == 0 || took < p.expected:
 		p.expected = took
@@ -72,7 +74,7 @@ func (p *limiter) done(request int, took time.Duration, fresh bool, page *upstre
 		if took <= slower*p.expected+slowerConstant {
 			p.raise()
 		} else {
-			p.good = 0
+			p.good, p.slowed = 0, true
 		}
 		p.expected += (took - p.expected) / forgetting
 	}
@@ -81,6 +83,9 @@ func (p *limiter) done(request int, took time.Duration, fresh bool, page *upstre
 // raise counts a good response. The caller holds the lock.
 func (p *limiter) raise() {
 	needed := p.limit
+	if !p.slowed {
+		needed = 1
+	}
 	if p.toomany > 0 && p.limit+1 >= p.toomany {
 		needed *= cautious
 	}

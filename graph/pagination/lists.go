@@ -141,6 +141,7 @@ type Reader struct {
 	refresh   bool                    // the client wants fresh pages
 	trace     *Reads                  // records what is read; may be nil
 	walk      *Walk                   // nil: the request is part of none
+	scans     bool                    // what is read is continued, see enough
 }
 
 // PageRows is how many rows the largest page has.

@@ -122,10 +122,12 @@ func (s *Scan) begin(ctx context.Context) bool {
 	s.begun = true
 	var p place
 	var err error
+	reader := *s.Reader
+	reader.scans = true
 	if s.opts.Up {
-		p, err = s.finish(ctx, s.opts.From, s.largest())
+		p, err = reader.finish(ctx, s.opts.From, s.largest())
 	} else {
-		p, err = s.start(ctx, s.opts.From, s.largest())
+		p, err = reader.start(ctx, s.opts.From, s.largest())
 	}
 	if err != nil {
 		return s.failed(err)

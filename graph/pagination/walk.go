@@ -114,11 +114,20 @@ func (r *Reader) lookFor(
 	if err := s.run(ctx); err != nil {
 		return nil, place{}, err
 	}
+	behind, ahead = r.enough(behind), r.enough(ahead)
 	p, err := r.complete(ctx, s, behind, ahead)
 	if err == nil && cached && p.asked.Before(started) && r.couldReach(&p, behind, ahead) {
 		err = errTooOld
 	}
 	return s, p, err
+}
+
+// enough is how many of the wanted rows must come with a place. A scan goes on from where these end.
+func (r *Reader) enough(rows int) int {
+	if r.scans {
+		return min(rows, r.largest()/2)
+	}
+	return rows
 }
 
 // oldest is the earliest moment at which a response may have been asked for that a cursor is followed in.

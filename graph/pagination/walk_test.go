@@ -290,6 +290,26 @@ func TestUnreadableRowsInAWindow(t *testing.T) {
 	}
 }
 
+// A list that ends with rows that cannot be read is walked up from its end, wherever the pages lie.
+func TestUnreadableRowsAtTheEnd(t *testing.T) {
+	for unreadable := 1; unreadable <= 8; unreadable++ {
+		for rows := 200; rows < 270; rows++ {
+			l := newMemoryList(rows)
+			for i := rows - unreadable; i < rows; i++ {
+				l.ids[i] = ""
+			}
+			for _, count := range []int{1, 4, 30, 80, 150} {
+				r := newLists(l, 60, 1000).of(upstream.List{}, time.Time{})
+				w, err := r.window(t.Context(), relay.Range{Count: count, Backward: true}, everything)
+				if err != nil {
+					t.Fatalf("%d of %d rows, the last %d of which cannot be read: %v", count, rows, unreadable, err)
+				}
+				checkWindow(t, l, w, rows-count, rows, false, true)
+			}
+		}
+	}
+}
+
 // A cursor beside rows that cannot be read finds its place as any other does: nothing has moved there.
 func TestCursorsBesideUnreadableRows(t *testing.T) {
 	for _, arrived := range []int{0, 3} {

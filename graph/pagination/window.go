@@ -216,11 +216,7 @@ func (r *Reader) finish(ctx context.Context, before *relay.Cursor, behind int) (
 		if err != nil {
 			return place{}, err
 		}
-		last := max(0, total-1)
-		page, err := r.around(ctx, last, max(0, total-max(1, behind)), total+1, 0, 0)
-		if err == nil && !page.Last() {
-			page, err = r.get(ctx, last, last, total+1) // the rows and the end do not fit one page
-		}
+		page, err := r.lastPage(ctx, total, behind)
 		if err != nil {
 			return place{}, err
 		}
@@ -230,6 +226,34 @@ func (r *Reader) finish(ctx context.Context, before *relay.Cursor, behind int) (
 		r.notBefore = r.now() // the end moved while we looked for it
 	}
 	return place{}, errListUnsteady
+}
+
+// lastPage asks for the end of a list of so many rows, with as many of the behind last ones as fit one page. A page
+// none of whose rows can be read cannot be continued: then it asks for more of them.
+func (r *Reader) lastPage(ctx context.Context, total, behind int) (page *upstream.Page, err error) {
+	last := max(0, total-1)
+	for rows := min(max(1, behind), r.largest()); ; rows = r.largest() {
+		from := max(0, total-rows)
+		for from < last && !r.fits(last, relay.Rows{From: from, To: total + 1}) {
+			from = (from + total) / 2
+		}
+		page, err = r.around(ctx, last, from, total+1, 0, 0)
+		switch {
+		case err != nil || !provesEnd(page):
+			return page, err
+		case len(page.Rows) >= behind || page.Offset() == 0 || rows == r.largest():
+			return page, nil // there is nothing to be continued, or there are no more rows to ask for
+		case slices.ContainsFunc(page.Rows, func(row upstream.Row) bool { return row.Call != nil }):
+			return page, nil
+		}
+	}
+}
+
+// fits reports whether a page that may be asked for has all the rows, the row anchor among them.
+func (r *Reader) fits(anchor int, rows relay.Rows) bool {
+	sizes := relay.Sizes{Least: max(r.sizes.Least, min(fewestRows, r.sizes.Most/2)), Most: r.sizes.Most}
+	_, size := covers(anchor, rows, sizes)
+	return size > 0
 }
 
 // Problems are the errors of the rows that could not be read, which are no edges: each is an [*UnreadableRowError].

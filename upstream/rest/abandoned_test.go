@@ -47,6 +47,7 @@ func TestAbandonedFetches(t *testing.T) {
 		before   int // other requests that have the slots
 		patience time.Duration
 		lasts    time.Duration // how long the waiters will wait; 0 is for ever
+		rows     int           // of the page; 0 is 1
 		requests int           // of this fetch
 		err      any
 		after    time.Duration
@@ -77,7 +78,7 @@ func TestAbandonedFetches(t *testing.T) {
 		},
 		"the first page is to be found out": {
 			answer: pages, client: rest.Options{FirstPage: upstream.FirstPageAuto}, patience: time.Second,
-			requests: 4, after: 4 * took,
+			rows: 2, requests: 7, after: 7 * took,
 		},
 	}
 	for name, test := range tests {
@@ -94,7 +95,9 @@ func TestAbandonedFetches(t *testing.T) {
 				start := time.Now()
 				var page *upstream.Page
 				var err error
-				if opts := as(""); test.lasts > 0 {
+				opts := as("")
+				opts.PageSize = max(1, test.rows)
+				if test.lasts > 0 {
 					waiters, end := context.WithTimeout(t.Context(), test.lasts)
 					defer end()
 					opts.Waiters = waiters

@@ -15,6 +15,7 @@ import (
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/attempt"
+	"revox-graphql/upstream/verify"
 )
 
 // StatusesFormat is how the array `statuses` travels in the query string. The documentation does not say.
@@ -160,6 +161,16 @@ func (c *Client) Load() (inFlight, waiting int) { return c.tenants.pool.Load() }
 // (see [Options].AnyKey) none has to be proven.
 func (c *Client) Proven(tenant upstream.Tenant) bool {
 	return !c.opts.AnyKey || c.tenants.known.Contains(tenant)
+}
+
+// Findings returns what was found out about upstream with a credential; ok is false where nothing was.
+func (c *Client) Findings(credential upstream.Credential) (f verify.Findings, ok bool) {
+	return c.tenants.of(credential).verifier.Findings()
+}
+
+// Assume takes over what another process has found out with the same credential.
+func (c *Client) Assume(credential upstream.Credential, f verify.Findings) {
+	c.tenants.of(credential).verifier.Assume(f)
 }
 
 // BreakerOpen reports whether upstream keeps failing for a tenant: its circuit breaker has opened, and no request has

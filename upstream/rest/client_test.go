@@ -113,18 +113,20 @@ func TestFirstPage(t *testing.T) {
 		setting   upstream.FirstPage
 		calls     int
 		behaviour fake.Behaviour
+		number    int // of the page that is asked for
 		probes    int // requests before the one that was asked for
 		checks    int // requests after it, which show that the list ends there
 	}{
-		"set to 0":           {upstream.FirstPageZero, 100, fake.Behaviour{}, 0, 0},
-		"set to 1":           {upstream.FirstPageOne, 100, fake.Behaviour{FirstPage: 1}, 0, 0},
-		"found 0":            {upstream.FirstPageAuto, 100, fake.Behaviour{}, 3, 0},
-		"found 1 by refusal": {upstream.FirstPageAuto, 100, fake.Behaviour{FirstPage: 1}, 3, 0},
-		"found 1 by the same page twice": {
-			upstream.FirstPageAuto, 100, fake.Behaviour{FirstPage: 1, LenientPage: true}, 4, 0,
-		},
-		"found 0 with one call": {upstream.FirstPageAuto, 1, fake.Behaviour{}, 3, 2},
-		"found 1 with one call": {upstream.FirstPageAuto, 1, fake.Behaviour{FirstPage: 1, LenientPage: true}, 4, 2},
+		"set to 0":             {upstream.FirstPageZero, 100, fake.Behaviour{}, 0, 0, 0},
+		"set to 1":             {upstream.FirstPageOne, 100, fake.Behaviour{FirstPage: 1}, 0, 0, 0},
+		"a whole page 0":       {upstream.FirstPageAuto, 100, fake.Behaviour{}, 0, 0, 0},
+		"page 0 of one call":   {upstream.FirstPageAuto, 1, fake.Behaviour{}, 0, 2, 2},
+		"page 0 is refused":    {upstream.FirstPageAuto, 100, fake.Behaviour{FirstPage: 1}, 0, 3, 0},
+		"page 0 is the first":  {upstream.FirstPageAuto, 100, fake.Behaviour{FirstPage: 1, LenientPage: true}, 0, 0, 0},
+		"and the only one":     {upstream.FirstPageAuto, 1, fake.Behaviour{FirstPage: 1, LenientPage: true}, 0, 3, 2},
+		"found 0":              {upstream.FirstPageAuto, 100, fake.Behaviour{}, 1, 3, 0},
+		"found 1 by refusal":   {upstream.FirstPageAuto, 100, fake.Behaviour{FirstPage: 1}, 1, 3, 0},
+		"found 1 by same page": {upstream.FirstPageAuto, 100, fake.Behaviour{FirstPage: 1, LenientPage: true}, 1, 4, 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -132,11 +134,12 @@ func TestFirstPage(t *testing.T) {
 			f.Behave(func(b *fake.Behaviour) { *b = test.behaviour })
 			c := rest.NewClient(rest.Options{BaseURL: base, FirstPage: test.setting})
 			for ask := range 2 {
-				page, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{Page: 0, PageSize: 10})
+				page, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{Page: test.number, PageSize: 10})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if want := f.IDs()[:min(10, test.calls)]; !slices.Equal(ids(page), want) || page.Number != 0 {
+				want := f.IDs()[10*test.number : min(10*test.number+10, test.calls)]
+				if !slices.Equal(ids(page), want) || page.Number != test.number {
 					t.Errorf("got %v of page %d, want %v", ids(page), page.Number, want)
 				}
 				if got := len(f.Requests()); got != test.probes+test.checks+ask+1 {
@@ -186,7 +189,7 @@ func TestFirstPageWhereTheNumberIsIgnored(t *testing.T) {
 	f, base := newFake(t, 100)
 	f.Behave(func(b *fake.Behaviour) { b.IgnorePage = true })
 	c := rest.NewClient(rest.Options{BaseURL: base, FirstPage: upstream.FirstPageAuto})
-	_, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: 10})
+	_, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{Page: 1, PageSize: 10})
 	if e, ok := errors.AsType[*upstream.Error](err); !ok || !strings.Contains(e.Reason, "ignored") {
 		t.Errorf("got %v", err)
 	}

@@ -91,7 +91,7 @@ func (r *reader) contradicted(ctx context.Context, page *upstream.Page, times in
 	if page.Number > 0 {
 		find(r.Verifier, &r.repeats, true, 0) // it is worth another look
 		// Of pages that are cut to a limit, the first is too.
-		if _, err := r.page(ctx, 0, page.Size); err != nil {
+		if _, err := r.page(ctx, 0, page.Size, nil); err != nil {
 			return err
 		}
 	}

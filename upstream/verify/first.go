@@ -30,8 +30,10 @@ var errMoved = &upstream.Error{
 	Kind: upstream.KindInvalidResponse, Reason: "the first page could not be found out: set its number",
 }
 
-// firstNumber returns the number of the first page, and whether that is known.
-func (v *Verifier) firstNumber(ctx context.Context, whole Fetcher) (n upstream.FirstPage, sure bool, err error) {
+// firstNumber returns the number of the first page, and whether that is known. The wanted page may come with it.
+func (v *Verifier) firstNumber(
+	ctx context.Context, whole Fetcher, w *wanted,
+) (n upstream.FirstPage, sure bool, err error) {
 	if v.set != upstream.FirstPageAuto {
 		return v.set, true, nil
 	}
@@ -46,7 +48,15 @@ func (v *Verifier) firstNumber(ctx context.Context, whole Fetcher) (n upstream.F
 	if n, ok := fresh(v, &v.first); ok { // another request has found it out meanwhile
 		return n, true, nil
 	}
-	n, sure, err = v.probeFirst(ctx, whole)
+	switch {
+	case w.number == 1:
+		sure, err = v.byPageOne(ctx, whole, w)
+	case w.zero == nil:
+		w.zero = v.lastZero()
+	}
+	if !sure && err == nil {
+		n, sure, err = v.probeFirst(ctx, whole, w.zero)
+	}
 	v.mu.Lock()
 	old := v.first
 	v.mu.Unlock()
@@ -63,11 +73,14 @@ func (v *Verifier) firstNumber(ctx context.Context, whole Fetcher) (n upstream.F
 	return n, sure, err
 }
 
-// probeFirst finds the number out.
-func (v *Verifier) probeFirst(ctx context.Context, whole Fetcher) (n upstream.FirstPage, sure bool, err error) {
+// probeFirst finds the number out. zero is what came for page 0 just now; nil where it was not requested.
+func (v *Verifier) probeFirst(
+	ctx context.Context, whole Fetcher, zero *pageZero,
+) (n upstream.FirstPage, sure bool, err error) {
 	rows := upstream.ProbeRows
 	for range v.probeTries() {
-		n, sure, err = v.probeFirstOnce(ctx, whole, rows)
+		n, sure, err = v.probeFirstOnce(ctx, whole, zero, rows)
+		zero = nil
 		size, isSize := errors.AsType[*upstream.PageSizeError](err)
 		switch {
 		case isSize && size.Most > 0:
@@ -95,10 +108,10 @@ func (v *Verifier) probeTries() int {
 
 // probeFirstOnce compares pages 0 and 1. Its error is errMoved where that showed nothing.
 func (v *Verifier) probeFirstOnce(
-	ctx context.Context, whole Fetcher, rows int,
+	ctx context.Context, whole Fetcher, came *pageZero, rows int,
 ) (n upstream.FirstPage, sure bool, err error) {
 	get := func(number, size int) (*upstream.Page, error) { return v.exactly(ctx, whole, number, size) }
-	zero, err := get(0, 2*rows)
+	zero, err := askedZero(get, came, 2*rows)
 	if err != nil && !refusesNumber(err) {
 		return 0, false, err
 	}

@@ -222,7 +222,11 @@ func verifierProperty(t *rapid.T) {
 	// requests from one that stood still.
 	arrivals := true
 	change := func() {
-		if n := rapid.IntRange(1, 3).Draw(t, "calls"); arrivals {
+		n := rapid.IntRange(1, 3).Draw(t, "calls")
+		if rapid.IntRange(0, 9).Draw(t, "many") == 0 {
+			n = rapid.IntRange(1, 60).Draw(t, "calls")
+		}
+		if arrivals {
 			l.insert(n)
 		} else {
 			l.remove(rapid.IntRange(0, len(l.rows)).Draw(t, "from"), n)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"revox-graphql/upstream"
 )
@@ -59,6 +60,9 @@ func (r *reader) stands(ctx context.Context, page *upstream.Page) (*upstream.Pag
 	}
 	repeats, _ := fresh(r.Verifier, &r.repeats)
 	if page.Last() || page.Number >= upstream.FarPage {
+		if !repeats && r.continues(page) { // else upstream may have come to do so, and is looked at again
+			return page, nil
+		}
 		if err := r.sizeServed(ctx, page.Size); err != nil || len(page.Rows) == 0 {
 			return page, err
 		}
@@ -103,6 +107,48 @@ func (r *reader) standsAmongRepeats(ctx context.Context, page *upstream.Page) (*
 		page = again // the list has moved
 	}
 	return nil, errEndUnknown
+}
+
+// wholePages is how many whole pages are remembered for [reader.continues]: more than are read ahead at once.
+const wholePages = 32
+
+// tail is the last two calls of a whole page.
+type tail struct {
+	list       upstream.OrderStatuses
+	offset     int
+	end        int
+	last, next string // the ids of the last call and of the one before it; empty where it cannot be read
+}
+
+// keepTail remembers the tail of a whole page.
+func (v *Verifier) keepTail(list upstream.OrderStatuses, page *upstream.Page) {
+	id := func(back int) string {
+		if call := page.Rows[len(page.Rows)-back].Call; call != nil {
+			return strings.Clone(call.ID)
+		}
+		return ""
+	}
+	if len(page.Rows) < 2 {
+		return
+	}
+	v.tails[v.tailed%wholePages] = tail{list, page.Offset(), page.End(), id(1), id(2)}
+	v.tailed++
+}
+
+// continues reports whether the page begins within a whole page that came before, and has that page's last two calls
+// at their places, and others behind them. So it is no page that is served again: the first page begins with other
+// calls there, and the last has nothing behind its last call.
+func (r *reader) continues(page *upstream.Page) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.tails[:], func(t tail) bool {
+		i := t.end - 1 - page.Offset()
+		if t.list != r.list || t.last == "" || t.next == "" || page.Offset() <= t.offset || i < 1 || i >= len(page.Rows)-1 {
+			return false
+		}
+		last, next := page.Rows[i].Call, page.Rows[i-1].Call
+		return last != nil && next != nil && last.ID == t.last && next.ID == t.next
+	})
 }
 
 // repeat is how a page compares with those that upstream may serve in its place.

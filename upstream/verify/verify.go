@@ -10,7 +10,7 @@
 //
 // So [Verifier] relies only on what two responses said that could not both be as they are if it were not so:
 //
-//   - The number of the first page: first.go.
+//   - The number of the first page: first.go, and zero.go where page 0 is what is wanted.
 //   - That a list ends: end.go.
 //   - Which page sizes are served, and what comes past the end: past.go.
 //
@@ -73,12 +73,15 @@ type Verifier struct {
 
 	mu           sync.Mutex
 	first        finding[upstream.FirstPage]
-	few          int           // rows of the whole list, where it last showed nothing about the number
-	least        finding[int]  // rows of the smallest page that is served
-	raised       int           // how often that was found to be larger still
-	exact        finding[int]  // rows of the smallest page that was seen to be served as it was requested
-	repeats      finding[bool] // whether a page past the end has rows
-	reportedSize int           // what PageSize was called with last
+	zero         *pageZero        // what came last for page 0, to compare with page 1; nil is nothing
+	few          int              // rows of the whole list, where it last showed nothing about the number
+	least        finding[int]     // rows of the smallest page that is served
+	raised       int              // how often that was found to be larger still
+	exact        finding[int]     // rows of the smallest page that was seen to be served as it was requested
+	repeats      finding[bool]    // whether a page past the end has rows
+	tails        [wholePages]tail // of whole pages, as a ring
+	tailed       int              // how many whole pages came
+	reportedSize int              // what PageSize was called with last
 	lists        *lru.Cache[upstream.OrderStatuses, listFindings]
 }
 
@@ -107,11 +110,45 @@ func New(first upstream.FirstPage, now func() time.Time) *Verifier {
 	return &Verifier{set: first, now: now, probing: make(chan struct{}, 1), lists: lists}
 }
 
+// Findings are what was found out about upstream for a tenant, until when it is believed. They are as good in another
+// process as in this one, for the same upstream and the same key.
+type Findings struct {
+	FirstPage int       `json:"firstPage"` // the number of the first page
+	Exact     int       `json:"exact"`     // pages of as many rows are served as they are requested; 0 is unknown
+	Until     time.Time `json:"until"`
+}
+
+// Findings returns what was found out; ok is false where nothing was.
+func (v *Verifier) Findings() (f Findings, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.set != upstream.FirstPageAuto || !v.now().Before(v.first.until) {
+		return Findings{}, false
+	}
+	return Findings{int(v.first.value), v.exact.value, v.first.until.Round(0)}, true // without the process's own clock
+}
+
+// Assume takes over what another process has found out, for as long as that would believe it.
+func (v *Verifier) Assume(f Findings) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	left := f.Until.Sub(v.now())
+	valid := f.FirstPage == int(upstream.FirstPageZero) || f.FirstPage == int(upstream.FirstPageOne)
+	if left <= 0 || left > findingsLast || !valid || v.set != upstream.FirstPageAuto || !v.first.until.IsZero() {
+		return // also where a clock was set back
+	}
+	v.first = finding[upstream.FirstPage]{upstream.FirstPage(f.FirstPage), f.Until}
+	if f.Exact > 0 {
+		v.exact = finding[int]{f.Exact, f.Until}
+	}
+}
+
 // forgetAll drops what was found out about upstream.
 func (v *Verifier) forgetAll() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.first, v.repeats = finding[upstream.FirstPage]{}, finding[bool]{}
+	v.tails = [wholePages]tail{}
 	v.forgetSizes()
 }
 
@@ -126,8 +163,21 @@ func (v *Verifier) Page(
 	}
 	contradicted := false
 	for range verifyTries {
-		askedAt := v.now()
-		first, sure, err := v.firstNumber(ctx, whole)
+		askedAt, w := v.now(), &wanted{number: number, size: size}
+		if err := v.askZero(ctx, list, ask, w); tooSmall(err) {
+			return nil, cmp.Or(v.refused(list, size), err)
+		} else if err != nil {
+			return nil, err
+		}
+		r := &reader{Verifier: v, list: list, ask: ask, whole: whole}
+		if w.page != nil && !w.page.Last() {
+			r.learn(list, w.page)
+			return w.page, nil
+		}
+		if list != unfiltered {
+			w.number = 0 // page 1 of another list shows nothing
+		}
+		first, sure, err := v.firstNumber(ctx, whole, w)
 		if err != nil {
 			return nil, err
 		}
@@ -137,8 +187,8 @@ func (v *Verifier) Page(
 		if !sure && number > 0 { // what the list has is on its first page, whatever the number of that
 			return upstream.EmptyPage(number, size, askedAt), nil
 		}
-		r := &reader{Verifier: v, list: list, ask: ask, whole: whole, first: int(first)}
-		page, err := r.page(ctx, number, size)
+		r.first = int(first)
+		page, err := r.page(ctx, number, size, w.page)
 		switch {
 		case tooSmall(err): // it may be the error of a page that was requested on the way
 			return nil, cmp.Or(v.refused(list, size), err)
@@ -169,10 +219,11 @@ type reader struct {
 	first      int
 }
 
-// page fetches the page and judges what comes.
-func (r *reader) page(ctx context.Context, number, size int) (*upstream.Page, error) {
-	page, err := r.get(ctx, number, size)
-	if err != nil {
+// page fetches the page, unless it has come, and judges what comes.
+func (r *reader) page(ctx context.Context, number, size int, came *upstream.Page) (page *upstream.Page, err error) {
+	if page = came; page != nil {
+		r.learn(r.list, page)
+	} else if page, err = r.get(ctx, number, size); err != nil {
 		return nil, err
 	}
 	return r.judge(ctx, page)
@@ -183,6 +234,9 @@ func (r *reader) learn(list upstream.OrderStatuses, page *upstream.Page) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
+	if len(page.Rows) == page.Size && page.Number < upstream.FarPage {
+		r.keepTail(list, page)
+	}
 	known, _ := r.lists.Get(list)
 	switch believed := now.Before(known.whole.until); {
 	case len(page.Rows) == page.Size && page.Number < upstream.FarPage && (page.Size >= known.whole.value || !believed):
@@ -299,11 +353,18 @@ func (r *reader) lower(rows, size int) error {
 	return r.refused(r.list, size)
 }
 
-// alone waits until no other request probes. Its error is that of the context; otherwise the caller must call done.
+// alone waits until no other request probes. Its error is that of the context; otherwise the caller must call done. A
+// request that need not wait goes on as its next fetch decides, also if nobody waits for it any more.
 func (v *Verifier) alone(ctx context.Context) (done func(), err error) {
+	done = func() { <-v.probing }
 	select {
 	case v.probing <- struct{}{}:
-		return func() { <-v.probing }, nil
+		return done, nil
+	default:
+	}
+	select {
+	case v.probing <- struct{}{}:
+		return done, nil
 	case <-ctx.Done():
 		return nil, upstream.ContextError(ctx)
 	}

@@ -44,7 +44,9 @@ func TestHabits(t *testing.T) {
 		"dropped rows": {
 			habits: habits{dropped: dropped}, rows: 40, size: 50, reason: "short in the middle",
 		},
-		"every page the same":            {habits: habits{ignored: true}, rows: 40, size: 20, reason: "ignored"},
+		"every page the same": {
+			habits: habits{ignored: true}, rows: 40, number: 1, size: 20, reason: "ignored",
+		},
 		"counted from 1":                 {habits: habits{first: 1, zero: "404"}, rows: 45, number: 2, size: 20, want: 5},
 		"counted from 1, 500 for page 0": {habits: habits{first: 1, zero: "500"}, rows: 45, number: 2, size: 20, want: 5},
 		"counted from 1, an empty page 0": {
@@ -87,22 +89,22 @@ func TestFindingsHaveATerm(t *testing.T) {
 	v := verify.New(upstream.FirstPageAuto, func() time.Time { return now })
 	var told []int
 	v.FirstPage = func(number int) { told = append(told, number) }
-	ask := func(name string, want int) {
+	ask := func(name string, number, want int) {
 		t.Helper()
 		l.requests = 0
-		page, err := v.Page(t.Context(), 0, l.ask, l.ask, 0, 20)
+		page, err := v.Page(t.Context(), 0, l.ask, l.ask, number, 20)
 		if err != nil || l.check(page) != "" || l.requests != want {
 			t.Errorf("%s: %v, %d requests, want %d", name, err, l.requests, want)
 		}
 	}
-	ask("cold", 4)
-	ask("known", 1)
+	ask("cold", 2, 4)
+	ask("known", 2, 1)
 	now = now.Add(11 * time.Minute)
-	ask("after its time", 4)
+	ask("after its time", 2, 4)
 	l.first = 1
 	l.zero = "404"
 	now = now.Add(11 * time.Minute)
-	ask("changed", 4)
+	ask("changed, and page 0 refused", 0, 4)
 	if !slices.Equal(told, []int{0, 1}) {
 		t.Errorf("told %v", told)
 	}
@@ -110,8 +112,83 @@ func TestFindingsHaveATerm(t *testing.T) {
 	failing := func(context.Context, int, int) (*upstream.Page, error) {
 		return nil, &upstream.Error{Kind: upstream.KindUnavailable, Status: 503}
 	}
-	if _, err := v.Page(t.Context(), 0, l.ask, failing, 0, 20); err != nil {
+	if _, err := v.Page(t.Context(), 0, l.ask, failing, 2, 20); err != nil {
 		t.Errorf("the old finding was not kept: %v", err)
+	}
+}
+
+// A list is read from its start with one request more than its pages: a whole page 0 needs no number, and page 1 takes
+// part in finding it out.
+func TestTheFirstPages(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		habits   habits
+		arrive   int // with each request
+		size     int // of page 1
+		requests int
+	}{
+		{"counted from 0", habits{}, 0, 18, 3},
+		{"while calls arrive", habits{}, 1, 18, 3},
+		{"without a row in common", habits{}, 0, 20, 5},
+		{"where pages have at least 9 rows", habits{least: 9}, 0, 18, 7},
+		{"counted from 1", habits{first: 1}, 0, 18, 8},
+		{"counted from 1, page 0 refused", habits{first: 1, zero: "404"}, 0, 18, 5},
+		{"counted from 1, page 0 empty", habits{first: 1, zero: "empty"}, 0, 18, 6},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := newModelList(test.habits, 100)
+			l.move = func() { l.insert(test.arrive) }
+			v := verify.New(upstream.FirstPageAuto, func() time.Time { return noon })
+			for number, size := range []int{20, test.size} {
+				l.states = [][]string{l.rows}
+				page, err := v.Page(t.Context(), 0, l.ask, l.ask, number, size)
+				if err != nil || l.check(page) != "" {
+					t.Errorf("page %d: %v\n%s", number, err, strings.Join(l.log, "\n"))
+				}
+			}
+			if l.requests != test.requests {
+				t.Errorf("%d requests, want %d\n%s", l.requests, test.requests, strings.Join(l.log, "\n"))
+			}
+		})
+	}
+}
+
+// What one process has found out another need not find out again, for as long as the first would believe it.
+func TestFindingsAreCarried(t *testing.T) {
+	now := noon
+	clock := func() time.Time { return now }
+	l := newModelList(habits{first: 1}, 100)
+	before := verify.New(upstream.FirstPageAuto, clock)
+	if _, ok := before.Findings(); ok {
+		t.Error("something is known at first")
+	}
+	if _, err := l.page(t.Context(), before, 2, 20); err != nil {
+		t.Fatal(err)
+	}
+	found, ok := before.Findings()
+	if !ok || found.FirstPage != 1 {
+		t.Fatalf("found %+v", found)
+	}
+	for _, test := range []struct {
+		name     string
+		later    time.Duration
+		assume   verify.Findings
+		requests int
+	}{
+		{"at once", 0, found, 1},
+		{"minutes later", 9 * time.Minute, found, 1},
+		{"too late", 11 * time.Minute, found, 5},
+		{"the clock was set back", -time.Minute, found, 5},
+		{"no number", 0, verify.Findings{FirstPage: 7, Until: noon.Add(time.Minute)}, 5},
+	} {
+		now = noon.Add(test.later)
+		after := verify.New(upstream.FirstPageAuto, clock)
+		after.Assume(test.assume)
+		l.requests = 0
+		page, err := l.page(t.Context(), after, 2, 20)
+		if err != nil || l.check(page) != "" || l.requests != test.requests {
+			t.Errorf("%s: %v, %d requests, want %d", test.name, err, l.requests, test.requests)
+		}
 	}
 }
 
