@@ -6,12 +6,15 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"revox-graphql/graph"
 	"revox-graphql/graph/admission"
 	"revox-graphql/graph/filter"
+	"revox-graphql/graph/pagination"
+	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
 )
 
@@ -61,6 +64,80 @@ func TestScansThatAreCutShort(t *testing.T) {
 				t.Errorf("%v and %v rows were examined", scan["examined"], examined)
 			}
 		})
+	}
+}
+
+// holder has memory for so many pages at once.
+type holder struct {
+	pagination.Memory
+
+	mu    sync.Mutex
+	most  int
+	pages map[*upstream.Page]int
+}
+
+func (h *holder) Hold(page *upstream.Page) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.pages[page] == 0 && len(h.pages) == h.most {
+		return false
+	}
+	h.pages[page]++
+	return true
+}
+
+func (h *holder) Release(page *upstream.Page) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.pages[page]--; h.pages[page] <= 0 {
+		delete(h.pages, page)
+	}
+}
+
+// The pages of matches are held until the response is made, and others only while they are looked at. A scan for which
+// there is no memory is cut short; one that cannot begin is rejected.
+func TestScansHoldPages(t *testing.T) {
+	h := &holder{pages: map[*upstream.Page]int{}}
+	g := newGateway(t, gatewayOptions{calls: 1000, ttl: time.Minute, graph: func(o *graph.Options) {
+		h.Memory, o.Known = o.Known, h
+	}})
+	const filtered = `calls(first: 100, filter: {result: [HUMAN], durationSeconds: {min: 300}}) {
+		nodes { id } pageInfo { hasNextPage } scan { examined stoppedBy complete }
+	}`
+	const counted = `callStats { count scan { complete } } calls(first: 0, filter: {result: [HUMAN]}) { totalCount }`
+	for _, test := range []struct {
+		name, query string
+		most        int
+		stoppedBy   string // "" where the request is rejected
+	}{
+		{"none", filtered, 0, ""},
+		{"none to count", counted, 0, ""},
+		{"some", filtered, 3, "SCAN_LIMIT"},
+		{"enough", filtered, 10, "END_OF_LIST"}, // the response before was not cached
+		{"some to count", counted, 4, "END_OF_LIST"},
+	} {
+		h.most = test.most
+		a := g.query(t, "{ "+test.query+" }", nil)
+		switch {
+		case test.stoppedBy == "":
+			if len(a.Errors) == 0 || a.Errors[0].Extensions["code"] != "OVERLOADED" ||
+				a.Errors[0].Extensions["retryAfter"] != 1.0 {
+				t.Errorf("%s: %+v", test.name, a)
+			}
+		case len(a.Errors) > 0:
+			t.Errorf("%s: %+v", test.name, a)
+		case test.query == counted:
+			if at(t, a.Data, "callStats", "scan", "complete") != true || at(t, a.Data, "callStats", "count") != 1000.0 {
+				t.Errorf("%s: %+v", test.name, a)
+			}
+		case at(t, a.Data, "calls", "scan", "stoppedBy") != test.stoppedBy ||
+			at(t, a.Data, "calls", "pageInfo", "hasNextPage") != (test.stoppedBy == "SCAN_LIMIT") ||
+			(at(t, a.Data, "calls", "scan", "examined") == 1000.0) == (test.stoppedBy == "SCAN_LIMIT"):
+			t.Errorf("%s: %+v", test.name, a)
+		}
+		if len(h.pages) > 0 {
+			t.Errorf("%s: %d pages are held after it", test.name, len(h.pages))
+		}
 	}
 }
 
