@@ -15,12 +15,13 @@ func (h *held) move(rows []upstream.Row) bool {
 		return true
 	}
 	used := map[*upstream.Page]bool{}
+	var before *upstream.Page
 	for _, row := range rows {
-		if row.Call == nil || used[row.Call.Page()] {
+		if row.Call == nil || row.Call.Page() == before {
 			continue
 		}
 		page := row.Call.Page()
-		used[page] = true
+		before, used[page] = page, true
 		if _, has := h.pages[page]; has {
 			continue
 		}
