@@ -170,7 +170,7 @@ export function itPassesEmptyPages(openList) {
     t.after(gateway.stop)
     const wire = recordFetch(t)
     const rare = { phoneNumber: { startsWith: '+1415' } }
-    const shown = await openList(gateway, { first: 10, statuses, filter: rare })
+    const shown = await openList(t, gateway, { first: 10, statuses, filter: rare })
     for (let empty = 0; shown.hasMore(); ) {
       const before = wire.exchanges.length
       await shown.more()
