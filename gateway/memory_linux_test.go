@@ -173,7 +173,7 @@ func TestMemoryLimit(t *testing.T) {
 				"REVOX_API_KEY": "key", "REVOX_BASE_URL": upstream.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
 				"GATEWAY_MEMORY_LIMIT": strconv.FormatInt(limit, 10), "GATEWAY_MAX_COST": "10000",
 				"GATEWAY_MAX_SCAN_PAGES": "8",
-				"GATEWAY_LOG_REQUESTS": "false",
+				"GATEWAY_LOG_REQUESTS":   "false",
 			})
 			whole := 0
 			for round := range test.rounds {
