@@ -33,7 +33,7 @@ const (
 	StopPageFull  Stop = iota + 1 // as many rows were found as were asked for
 	StopEndOfList                 // the list ended, or the range between the cursors did
 	StopTimeRange                 // by the order of the list, no other row can be in the filter's range of times
-	StopScanLimit                 // as many rows were read as one request may read, or as there is memory for
+	StopScanLimit                 // as many rows were read as one request may read; fewer on overload
 	StopDeadline                  // the time for the request was over
 )
 
@@ -42,7 +42,8 @@ type Report struct {
 	Examined  int // rows
 	StoppedBy Stop
 
-	// CutShort says that the scan was ended by the deadline or for lack of memory: another time it may find more.
+	// CutShort says that the scan was ended by the deadline, or because the gateway is overloaded: another time it may
+	// find more.
 	CutShort bool
 
 	reachedAt *string
@@ -84,22 +85,15 @@ type scan struct {
 	seen map[uint64]struct{} // the hashes of the ids of the matches
 	seed maphash.Seed
 
-	began    *relay.Cursor // the first row that was looked at
-	stopped  *relay.Cursor // the last one
-	behind   bool          // the list has a row before those that were read, seen in the direction of the scan
-	ahead    bool          // the list has a row after them, likewise
-	problems []error
-	order    order
-	jumped   bool           // the place where the range of times begins was looked for
-	last     *upstream.Call // of those of which it is known when they started; nil if there is none
-	cause    error          // why the scan was cut short
-}
-
-// match is a row that has passed, and its cursor. It keeps its page in memory, but not the window, which may have rows
-// of another page.
-type match struct {
-	row    upstream.Row
-	cursor relay.Cursor
+	began      *relay.Cursor // the first row that was looked at
+	stopped    *relay.Cursor // the last one
+	moreBehind bool          // the list has a row before those that were read, seen in the direction of the scan
+	moreAhead  bool          // the list has a row after them, likewise
+	problems   []error
+	order      order
+	jumped     bool           // the place where the range of times begins was looked for
+	last       *upstream.Call // of those of which it is known when they started; nil if there is none
+	cause      error          // why the scan was cut short
 }
 
 func newScan(
@@ -130,10 +124,10 @@ func (s *scan) run(ctx context.Context) error {
 		read, end, err := s.next(ctx)
 		switch {
 		case err == nil && read == nil:
-			s.StoppedBy, s.ahead = end.stop, end.more
+			s.StoppedBy, s.moreAhead = end.stop, end.more
 		case err == nil:
 			err = s.take(read)
-			if err == nil && s.StoppedBy == 0 && !s.jumped && s.order.ahead() {
+			if err == nil && s.StoppedBy == 0 && !s.jumped && s.order.rangeAhead() {
 				err = s.jump(ctx)
 			}
 		}
@@ -161,11 +155,11 @@ func (s *scan) next(ctx context.Context) (read *part, end ending, err error) {
 	}
 	read, end, err = s.parts.next(ctx)
 	if err == nil && s.Examined == 0 && s.start() != nil {
-		s.behind = true
+		s.moreBehind = true
 		if read != nil && s.rng.Backward {
-			s.behind = read.window.HasNext()
+			s.moreBehind = read.window.HasNext()
 		} else if read != nil {
-			s.behind = read.window.HasPrevious()
+			s.moreBehind = read.window.HasPrevious()
 		}
 	}
 	return read, end, err
@@ -195,15 +189,15 @@ func (s *scan) take(read *part) error {
 			last = i
 		}
 		if s.matches == s.most {
-			s.StoppedBy, s.ahead = StopPageFull, i != end-step
+			s.StoppedBy, s.moreAhead = StopPageFull, i != end-step
 		}
 	}
 	if last >= 0 {
 		cursor := read.window.Cursor(last)
 		s.stopped = &cursor
 	}
-	if s.StoppedBy == 0 && s.order.passed() {
-		s.StoppedBy, s.ahead = StopTimeRange, false
+	if s.StoppedBy == 0 && s.order.rangePassed() {
+		s.StoppedBy, s.moreAhead = StopTimeRange, false
 	}
 	return nil
 }
@@ -246,14 +240,14 @@ func (s *scan) cutShort(err error) error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), failed && failure.Kind == upstream.KindTimeout:
 		s.StoppedBy, s.CutShort, s.cause = StopDeadline, true, err
-	case failed && failure.Kind == upstream.KindOverloaded: // the gateway is, not upstream
+	case failed && failure.Kind == upstream.KindOverloaded: // no memory, or too many requests wait
 		s.StoppedBy, s.CutShort, s.cause = StopScanLimit, true, err
 	case budget && spent.RetryAfter == 0:
 		s.StoppedBy = StopScanLimit
 	default:
 		return err
 	}
-	s.ahead = true
+	s.moreAhead = true
 	return nil
 }
 
@@ -261,7 +255,7 @@ func (s *scan) cutShort(err error) error {
 type Page struct {
 	Report
 	rows           []upstream.Row // in the list's order
-	matches        []match        // the same
+	cursors        []relay.Cursor // of the rows. A window may have rows of another page, and would keep that in memory
 	began, stopped *relay.Cursor
 	backward       bool
 	next, previous bool
@@ -283,36 +277,40 @@ func (f *Filter) Read(
 	p := &Page{backward: rng.Backward, held: &s.held}
 	s.most, s.visit = rng.Count, func(w *pagination.Window, i int) {
 		row := w.Rows()[i]
-		p.matches = append(p.matches, match{row, w.Cursor(i)})
+		p.rows, p.cursors = append(p.rows, row), append(p.cursors, w.Cursor(i))
 		s.held.keep(row.Call)
 	}
-	if err := s.run(ctx); err != nil {
+	err := s.run(ctx)
+	if err == nil && (n.Next && !rng.Backward || n.Previous && rng.Backward) {
+		err = s.lookAhead(ctx)
+	}
+	if err != nil {
 		p.Release()
 		return nil, err
-	}
-	forward := !rng.Backward
-	if s.StoppedBy == StopPageFull && !s.ahead && (n.Next && forward || n.Previous && rng.Backward) {
-		read, end, err := s.next(ctx)
-		if err == nil {
-			s.ahead = read != nil || end.more
-		} else if err = s.cutShort(err); err != nil {
-			p.Release()
-			return nil, err
-		}
 	}
 	p.Report, p.began, p.stopped, p.problems = s.Report, s.began, s.stopped, s.problems
 	if p.stopped == nil {
 		p.stopped = s.start()
 	}
-	if p.next, p.previous = s.ahead, s.behind; rng.Backward {
-		p.next, p.previous = s.behind, s.ahead
-		slices.Reverse(p.matches)
-	}
-	p.rows = make([]upstream.Row, len(p.matches))
-	for i, m := range p.matches {
-		p.rows[i] = m.row
+	if p.next, p.previous = s.moreAhead, s.moreBehind; rng.Backward {
+		p.next, p.previous = s.moreBehind, s.moreAhead
+		slices.Reverse(p.rows)
+		slices.Reverse(p.cursors)
 	}
 	return p, nil
+}
+
+// lookAhead finds out whether the list goes on after the last row that was read, where that is not known.
+func (s *scan) lookAhead(ctx context.Context) error {
+	if s.StoppedBy != StopPageFull || s.moreAhead {
+		return nil
+	}
+	read, end, err := s.next(ctx)
+	if err != nil {
+		return s.cutShort(err)
+	}
+	s.moreAhead = read != nil || end.more
+	return nil
 }
 
 // readNone is a page that no rows were asked for.
@@ -384,7 +382,7 @@ func (p *Page) Release() {
 func (p *Page) Rows() []upstream.Row { return p.rows }
 
 // Cursor is the cursor of the i-th row.
-func (p *Page) Cursor(i int) relay.Cursor { return p.matches[i].cursor }
+func (p *Page) Cursor(i int) relay.Cursor { return p.cursors[i] }
 
 // HasNext reports whether rows of the list follow those that were read, and can pass the filter.
 func (p *Page) HasNext() bool { return p.next }

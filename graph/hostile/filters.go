@@ -62,7 +62,7 @@ func beyondBounds() map[string]map[string]any {
 	}
 }
 
-// atBounds are filters that may be asked for, and take as long as one can: all their conditions are tried for each call.
+// atBounds are filters that may be asked for, and that take long: all their conditions are tried for each call.
 func atBounds() map[string]map[string]any {
 	texts := func(text string) map[string]any {
 		list := make([]any, mostTexts)
