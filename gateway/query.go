@@ -269,15 +269,16 @@ func (q *queryOptions) request(schema *ast.Schema, stdin io.Reader) (*export.Req
 // checkNames rejects variables that are no arguments of a field. GraphQL ignores variables that a document does not
 // have, and then a misspelt one would count other calls than those asked for.
 func checkNames(field *ast.FieldDefinition, variables map[string]jsontext.Value) error {
-	var names []string
-	for _, argument := range field.Arguments {
-		names = append(names, argument.Name)
-	}
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
-		if !slices.Contains(names, name) {
-			return fmt.Errorf("there is no variable %s: the variables of %s are %s",
-				name, field.Name, strings.Join(names, ", "))
+		if field.Arguments.ForName(name) != nil {
+			continue
 		}
+		names := make([]string, len(field.Arguments))
+		for i, argument := range field.Arguments {
+			names[i] = argument.Name
+		}
+		return fmt.Errorf("there is no variable %s: the variables of %s are %s",
+			name, field.Name, strings.Join(names, ", "))
 	}
 	return nil
 }
