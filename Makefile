@@ -206,8 +206,14 @@ screenshots: build $(CHROMIUM) ## Take screenshots of GraphiQL and the example p
 		npm test -- explorer.test.mjs explorer-share.test.mjs explorer-states.test.mjs page.test.mjs page-failures.test.mjs page-states.test.mjs
 	cp bin/screenshots/page-light.png docs/page.png
 
-bench: build /usr/bin/wrk ## Compare with net/http and gqlgen, on a quiet machine; run the Go benchmarks.
-	go run ./test/bench -gateway bin/revox-graphql -rounds 5
+# About eight minutes on two cores. For a part of it, run one of the commands; -help lists their flags.
+bench: build /usr/bin/wrk ## Compare with net/http, gqlgen and loops over REST, on a quiet machine; run the Go benchmarks.
+	go run ./test/bench -gateway bin/revox-graphql
+	go run ./test/bench interactive -gateway bin/revox-graphql
+	go run ./test/bench walk -gateway bin/revox-graphql -kills 0 -rounds 3 -latency 1ms
+	go run ./test/bench walk -gateway bin/revox-graphql -kills 3 -arrive 20 -leave 5 -rounds 3 -latency 20ms
+	go run ./test/bench walk -gateway bin/revox-graphql -kills 0 -rounds 1 -latency 100ms
+	go run ./test/bench walk -gateway bin/revox-graphql -kills 0 -rounds 1 -latency 100ms -concurrency 8
 	go test ./upstream ./graph -run '^$$' -bench . -benchmem
 
 bench-filters: build ## Measure the CPU time of filters, beside JavaScript, and of hostile ones.

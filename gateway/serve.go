@@ -12,6 +12,7 @@ import (
 
 	"revox-graphql/gateway/config"
 	"revox-graphql/gateway/telemetry"
+	"revox-graphql/internal/gather"
 	"revox-graphql/internal/middleware"
 	"revox-graphql/internal/slowclient"
 )
@@ -51,9 +52,10 @@ func (b *bounds) watch(server *http.Server) {
 	b.connections.Watch(server)
 }
 
-// listen bounds the connections of a listener. The server that serves it must be watched.
+// listen bounds the connections of a listener, and has responses sent in one piece. The server that serves it must be
+// watched.
 func (b *bounds) listen(listener net.Listener) net.Listener {
-	return b.headers.Listen(b.connections.Listen(listener))
+	return b.headers.Listen(b.connections.Listen(gather.Listen(listener)))
 }
 
 func (b *bounds) metrics(linesDropped func() uint64) telemetry.Serving {

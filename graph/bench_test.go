@@ -20,7 +20,7 @@ import (
 )
 
 // The work that is measured everywhere: S1 scalars of 20 calls, S2 their whole transcripts, S3 the roles alone, S5 the
-// transcripts of 100 calls.
+// transcripts of 100 calls, and S1 with a cursor for each call, as Relay and Apollo Client ask for it.
 var benchmarks = []struct{ name, query string }{
 	{
 		"S1",
@@ -37,6 +37,11 @@ var benchmarks = []struct{ name, query string }{
 		"S5",
 		`{ calls(first: 100) { nodes { id status transcript { index role content toolName toolArguments toolIsError } } ` +
 			`pageInfo { hasNextPage endCursor } } }`,
+	},
+	{
+		"S1-edges",
+		`{ calls(first: 20) { edges { cursor node { id status phoneNumber startedAt answeredAt endedAt durationSeconds ` +
+			`result endReason endedBy } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`,
 	},
 }
 

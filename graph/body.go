@@ -84,14 +84,17 @@ var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // maxIdleBody is the size of the largest buffer that is kept, in bytes.
 const maxIdleBody = 16 << 10
 
-// takeBody returns an empty buffer, and what gives it back.
-func takeBody() (body *bytes.Buffer, giveBack func()) {
-	body = bodies.Get().(*bytes.Buffer)
+// takeBody returns an empty buffer, for [giveBody].
+func takeBody() *bytes.Buffer {
+	body := bodies.Get().(*bytes.Buffer)
 	body.Reset()
-	return body, func() {
-		if body.Cap() <= maxIdleBody {
-			bodies.Put(body)
-		}
+	return body
+}
+
+// giveBody gives a buffer back.
+func giveBody(body *bytes.Buffer) {
+	if body.Cap() <= maxIdleBody {
+		bodies.Put(body)
 	}
 }
 
@@ -100,15 +103,19 @@ func takeBody() (body *bytes.Buffer, giveBack func()) {
 func readBody(
 	w http.ResponseWriter, r *http.Request, compressed bool, maxBytes int, control *admission.Controller,
 ) (string, error) {
-	body, giveBack := takeBody()
-	defer giveBack()
+	body := takeBody()
+	defer giveBody(body)
 	reader := io.Reader(r.Body)
 	if maxBytes > 0 {
 		reader = http.MaxBytesReader(w, r.Body, int64(maxBytes))
 	}
-	counted := control.Body()
-	defer counted.Release()
-	if r.ContentLength < 0 || r.ContentLength > admission.SmallBody {
+	large := r.ContentLength < 0 || r.ContentLength > admission.SmallBody
+	var counted *admission.Body
+	if large || compressed {
+		counted = control.Body()
+		defer counted.Release()
+	}
+	if large {
 		reader = counted.Count(reader)
 	}
 	if _, err := body.ReadFrom(reader); err != nil {
@@ -117,8 +124,8 @@ func readBody(
 	if !compressed {
 		return body.String(), nil
 	}
-	plain, giveBack := takeBody()
-	defer giveBack()
+	plain := takeBody()
+	defer giveBody(plain)
 	if err := decompress(plain, body, maxBytes, counted); err != nil {
 		return "", err
 	}

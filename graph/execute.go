@@ -15,7 +15,6 @@ import (
 	"revox-graphql/graph/admission"
 	"revox-graphql/graph/document"
 	"revox-graphql/graph/encode"
-	"revox-graphql/graph/generated"
 	"revox-graphql/graph/pagination"
 	"revox-graphql/graph/responsecache"
 	"revox-graphql/internal/errcode"
@@ -107,7 +106,7 @@ func (h *handler) execute(
 	if x.admission.Err() != nil {
 		return nil, overloaded()
 	}
-	if result == nil { // gqlgen has none where the context has ended
+	if result == nil {
 		return nil, rejectedClientClosed
 	}
 	if err := req.errors.more(); err != nil {
@@ -179,8 +178,12 @@ func (h *handler) run(
 		}
 		op.RootResolverMiddleware = rejectNulls
 	}
-	respond, ctx := h.exec.DispatchOperation(generated.WithBuffer(ctx, buffer), op)
-	return respond(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	ctx = graphql.WithResponseContext(ctx, h.presenter.presentSome, h.presenter.recovered)
+	h.schema.Execute(ctx, op, buffer)
+	return &graphql.Response{Errors: graphql.GetErrors(ctx)}
 }
 
 // extend puts something into the extensions of a response. A response that has some is not cached.

@@ -18,8 +18,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/99designs/gqlgen/graphql/executor"
-
 	"revox-graphql/graph/admission"
 	"revox-graphql/graph/document"
 	"revox-graphql/graph/generated"
@@ -119,10 +117,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		walk:      opts.Walk,
 		arguments: newArguments(),
 	}}, newSchema())
-	exec := executor.New(schema)
 	p := presenter{opts.Log, opts.MaxScan}
-	exec.SetErrorPresenter(p.presentSome)
-	exec.SetRecoverFunc(p.recovered)
 	maxUpstreamRequests := cmp.Or(opts.MaxUpstreamRequests, math.MaxInt)
 	documents, err := document.New(document.Options{
 		Schema: schema.Schema(), Limits: opts.Limits, DefaultCount: relay.DefaultCount, MaxCount: opts.MaxCount,
@@ -134,7 +129,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		return nil, err
 	}
 	h := &handler{
-		exec: exec, presenter: p, authenticate: opts.Authenticate, documents: documents, admission: opts.Admission,
+		schema: schema, presenter: p, authenticate: opts.Authenticate, documents: documents, admission: opts.Admission,
 		searches: newSearchLimiter(&opts), noCache: admission.NewNoCacheLimiter[upstream.Tenant](opts.NoCacheInterval),
 		sizes: admission.NewSizes[upstream.ListKey](), timeout: opts.Timeout,
 		maxUpstreamRequests: maxUpstreamRequests, maxRequestBytes: opts.MaxRequestBytes,
@@ -149,7 +144,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 
 // handler serves GraphQL requests over HTTP.
 type handler struct {
-	exec         *executor.Executor
+	schema       generated.Executable
 	presenter    presenter
 	authenticate func(*http.Request) (Client, error) // nil: every client is let in
 	documents    *document.Store

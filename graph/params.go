@@ -183,17 +183,68 @@ func (read *params) member(name string, value jsontext.Value) *rejection {
 	case kind == '"' && text != nil:
 		unquoted, _ := jsontext.AppendUnquote(nil, value) // it has been read as a JSON string
 		return read.set(name, text, string(unquoted))
-	case kind == '{' && object != nil && decodeJSON(value, object) == nil:
+	case kind == '{' && object != nil:
+		*object, _ = valueOf(value).(map[string]any)
 		return nil
 	}
 	return malformed(fmt.Sprintf("The parameter `%s` is of the wrong type.", name))
 }
 
-// decodeJSON makes Go values of JSON. Numbers stay as written: an Int variable must not become a float.
-func decodeJSON(value jsontext.Value, to any) error {
-	d := json.NewDecoder(bytes.NewReader(value))
-	d.UseNumber()
-	return d.Decode(to)
+// valueOf makes a Go value of JSON that has been read as such. Numbers stay as written: an Int variable must not become
+// a float.
+func valueOf(value jsontext.Value) any {
+	d := decoders.Get().(*valueDecoder)
+	d.text = *bytes.NewBuffer(value) // which is not copied
+	d.Reset(&d.text)
+	made := d.next()
+	d.text = bytes.Buffer{}
+	decoders.Put(d)
+	return made
+}
+
+// valueDecoder makes Go values. It is used again for the next.
+type valueDecoder struct {
+	text bytes.Buffer
+	jsontext.Decoder
+}
+
+var decoders = sync.Pool{New: func() any { return new(valueDecoder) }}
+
+// next makes a Go value of the next one.
+func (d *valueDecoder) next() any {
+	token, _ := d.ReadToken() // there are no errors in what has been read before
+	switch token.Kind() {
+	case '"':
+		return token.String()
+	case '0':
+		return json.Number(token.String())
+	case 't', 'f':
+		return token.Bool()
+	case '[':
+		list := []any{}
+		for d.more(']') {
+			list = append(list, d.next())
+		}
+		_, _ = d.ReadToken()
+		return list
+	case '{':
+		object := map[string]any{}
+		for d.more('}') {
+			name, _ := d.ReadToken()
+			key := name.String() // before the next token is read, which takes its place
+			object[key] = d.next()
+		}
+		_, _ = d.ReadToken()
+		return object
+	default:
+		return nil
+	}
+}
+
+// more reports whether an array or object goes on that ends with this kind of token.
+func (d *valueDecoder) more(end jsontext.Kind) bool {
+	kind := d.PeekKind()
+	return kind != end && kind != jsontext.KindInvalid
 }
 
 // byteOrderMark is that of UTF-8.

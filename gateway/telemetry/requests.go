@@ -24,9 +24,9 @@ type Requests struct {
 	duration   *prometheus.HistogramVec
 	operations *prometheus.CounterVec
 	limits     *prometheus.CounterVec
-	bytes      *prometheus.CounterVec
-	cost       *prometheus.HistogramVec
-	upstream   *prometheus.HistogramVec
+	bytes      prometheus.Counter
+	cost       prometheus.Observer
+	upstream   prometheus.Observer
 	drift      *prometheus.HistogramVec
 
 	names *names[string] // of operations that have a label
@@ -74,11 +74,11 @@ func NewRequests(registry prometheus.Registerer, opts RequestOptions) *Requests 
 			"Operations by the source of the response: executed, stale (executed with stale pages) or cached (a cached "+
 				"response).", "source"),
 		limits: m.counter("limits_exceeded_total", "GraphQL requests beyond a limit, by the limit.", "limit"),
-		bytes:  m.counter("response_bytes_total", "Bytes of the bodies of GraphQL responses, as sent."),
+		bytes:  m.counter("response_bytes_total", "Bytes of the bodies of GraphQL responses, as sent.").WithLabelValues(),
 		cost: m.histogram("request_cost", "Cost of operations, including those rejected because of it.", nil,
-			1, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000),
+			1, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000).WithLabelValues(),
 		upstream: m.histogram("request_upstream_requests", "Requests to Revox that one executed operation caused.", nil,
-			0, 1, 2, 3, 5, 10, 20, 50, 100),
+			0, 1, 2, 3, 5, 10, 20, 50, 100).WithLabelValues(),
 		drift: m.histogram("walk_drift_rows",
 			"Rows by which the call of a cursor had moved, up or down, since the cursor was made.", nil,
 			0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000),
@@ -181,15 +181,15 @@ func (q *Requests) count(o *outcome) string {
 	operation := q.label(o)
 	q.total.WithLabelValues(operation, o.code).Inc()
 	q.duration.WithLabelValues(operation).Observe(o.made.Seconds())
-	q.bytes.WithLabelValues().Add(float64(o.written.bytes))
+	q.bytes.Add(float64(o.written.bytes))
 	if o.Operation.Cost > 0 {
-		q.cost.WithLabelValues().Observe(float64(o.Operation.Cost))
+		q.cost.Observe(float64(o.Operation.Cost))
 	}
 	if source := o.source(); source != "" {
 		q.operations.WithLabelValues(source).Inc()
 	}
 	if o.Executed {
-		q.upstream.WithLabelValues().Observe(float64(o.UpstreamRequests))
+		q.upstream.Observe(float64(o.UpstreamRequests))
 	}
 	if o.Walked {
 		q.drift.WithLabelValues().Observe(math.Abs(float64(o.Drift)))

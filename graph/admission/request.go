@@ -182,7 +182,7 @@ type Response struct {
 func (r *Request) Write(to http.ResponseWriter, client *slowclient.Writer, response Response) error {
 	r.Leave()
 	if !r.Bounded() {
-		return response.write(to)
+		return client.Whole(to, response.Parts[:]...)
 	}
 	held := max(response.length(), response.Held)
 	if response.Stream {
@@ -190,7 +190,7 @@ func (r *Request) Write(to http.ResponseWriter, client *slowclient.Writer, respo
 	}
 	if held <= smallResponse {
 		r.release()
-		return response.write(to)
+		return client.Whole(to, response.Parts[:]...)
 	}
 	if response.Writers != nil {
 		defer func() {
@@ -217,16 +217,4 @@ func (r *Response) length() (bytes int) {
 		bytes += len(part)
 	}
 	return bytes
-}
-
-func (r *Response) write(to http.ResponseWriter) error {
-	for _, part := range r.Parts {
-		if len(part) == 0 {
-			continue
-		}
-		if _, err := to.Write(part); err != nil {
-			return err
-		}
-	}
-	return nil
 }

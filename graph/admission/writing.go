@@ -1,7 +1,6 @@
 package admission
 
 import (
-	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -42,14 +41,7 @@ const stallTimeout = 5 * time.Second
 // write writes a response for which so many bytes are held.
 func (w *writing) write(to http.ResponseWriter, client *slowclient.Writer, response *Response, size int) error {
 	defer w.end(w.begin(client, size))
-	if err := response.write(to); err != nil {
-		return err
-	}
-	// What is in a buffer of net/http has still to be written.
-	if err := http.NewResponseController(to).Flush(); !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	return nil
+	return client.Whole(to, response.Parts[:]...)
 }
 
 func (w *writing) begin(client *slowclient.Writer, size int) *written {

@@ -341,28 +341,63 @@ func (s *span) placeOf(set uint8, index *[maxKnown]int, own int, towards directi
 
 // cursor marks the row with index i, which must be readable. Its neighbours are the calls next to it, and none beyond a
 // row that cannot be read: calls that stand farther apart than they did were re-sorted, see [span.inOrder].
-func (s *span) cursor(list upstream.List, i int) relay.Cursor {
-	c := relay.Cursor{
-		List: uint16(list.Statuses), Position: s.at(i), Since: s.asked, Process: s.process,
-		Element: relay.NewHash(s.rows[i].Call.ID),
-		Before:  make([]relay.Hash, 0, relay.Neighbours),
-		After:   make([]relay.Hash, 0, relay.Neighbours),
-	}
+func (s *span) cursor(list upstream.List, i int) relay.Cursor { return new(marks).cursor(s, list, i) }
+
+// marks makes cursors of a span whose rows do not change any more. Cursors of rows that follow one another share what
+// is worked out for them: each row is in up to seven cursors.
+type marks struct {
+	from   int          // the index of the first row that was hashed
+	hashes []relay.Hash // of the rows from there on; 0 for a row that cannot be read
+	noise  *int64       // of all rows, see noiseOf; nil until it is needed
+}
+
+// cursor is [span.cursor].
+func (m *marks) cursor(s *span, list upstream.List, i int) relay.Cursor {
 	started := s.rows[i].Started
 	// The cursor has the time only if it fits between those of the neighbours: else the call was sorted by another time.
 	newer, older := s.at(i) == 0, s.last && i == len(s.rows)-1
-	for j := i - 1; j >= 0 && s.rows[j].Call != nil && len(c.Before) < relay.Neighbours; j-- {
-		c.Before = append(c.Before, relay.NewHash(s.rows[j].Call.ID))
-		newer = newer || s.rows[j].Started >= started
+	first, end := i, i+1
+	for first > 0 && s.rows[first-1].Call != nil && i-first < relay.Neighbours {
+		first--
+		newer = newer || s.rows[first].Started >= started
 	}
-	for j := i + 1; j < len(s.rows) && s.rows[j].Call != nil && len(c.After) < relay.Neighbours; j++ {
-		c.After = append(c.After, relay.NewHash(s.rows[j].Call.ID))
-		older = older || s.rows[j].Started > 0 && s.rows[j].Started <= started
+	for end < len(s.rows) && s.rows[end].Call != nil && end-i <= relay.Neighbours {
+		older = older || s.rows[end].Started > 0 && s.rows[end].Started <= started
+		end++
 	}
+	hashes := m.hashesOf(s, first, end)
+	own := i - first
+	c := relay.Cursor{
+		List: uint16(list.Statuses), Position: s.at(i), Since: s.asked, Process: s.process,
+		Element: hashes[own], Before: slices.Clone(hashes[:own]), After: hashes[own+1:],
+	}
+	slices.Reverse(c.Before)
 	if newer && older {
-		c.Started, c.Noise = started, uint32(min((noiseOf(s.rows)+999)/1000, math.MaxUint32))
+		c.Started, c.Noise = started, uint32(min((m.noiseOf(s)+999)/1000, math.MaxUint32))
 	}
 	return c
+}
+
+// hashesOf are the hashes of the rows [first, end).
+func (m *marks) hashesOf(s *span, first, end int) []relay.Hash {
+	if hashed := m.from + len(m.hashes); first < m.from || first > hashed {
+		m.from, m.hashes = first, make([]relay.Hash, 0, end-first)
+	}
+	for _, row := range s.rows[m.from+len(m.hashes) : max(end, m.from+len(m.hashes))] {
+		hash := relay.Hash(0)
+		if row.Call != nil {
+			hash = relay.NewHash(row.Call.ID)
+		}
+		m.hashes = append(m.hashes, hash)
+	}
+	return m.hashes[first-m.from : end-m.from : end-m.from]
+}
+
+func (m *marks) noiseOf(s *span) int64 {
+	if m.noise == nil {
+		m.noise = new(noiseOf(s.rows))
+	}
+	return *m.noise
 }
 
 // earlier is the earlier of two times.

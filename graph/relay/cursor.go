@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
-	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -59,6 +59,10 @@ const (
 
 	processBytes = 3
 
+	// maxCursor is more than the bytes of the longest cursor, before they become text: six numbers of at most 10 bytes
+	// each, seven hashes, and 9 bytes of fixed length.
+	maxCursor = 6*binary.MaxVarintLen64 + (1+2*Neighbours)*hashBytes + 9
+
 	// cursorVersion is the form that is written. Version 1 has times to the millisecond, and neither Process nor
 	// Started.
 	cursorVersion = 2
@@ -67,11 +71,15 @@ const (
 // ErrInvalidCursor is returned for a text that is not a cursor of this list.
 var ErrInvalidCursor = errors.New("not a cursor of this list")
 
-// NewHash hashes an id with FNV-1a, which gives the same hash in every process.
+// NewHash hashes an id with FNV-1a, which gives the same hash in every process. It is written out because a page with a
+// cursor for each call takes hundreds of hashes, and hash/fnv makes an allocation for each.
 func NewHash(id string) Hash {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(id))
-	return Hash(h.Sum64() & (1<<(8*hashBytes) - 1))
+	const offset, prime = 14695981039346656037, 1099511628211
+	sum := uint64(offset)
+	for i := range len(id) {
+		sum = (sum ^ uint64(id[i])) * prime
+	}
+	return Hash(sum & (1<<(8*hashBytes) - 1))
 }
 
 // String returns the cursor's text form.
@@ -79,7 +87,9 @@ func (c Cursor) String() string { return string(c.Append(nil)) }
 
 // Append appends the cursor's text form: about 85 characters of URL-safe base64.
 func (c Cursor) Append(dst []byte) []byte {
-	b := append(make([]byte, 0, 96), cursorVersion)
+	dst = slices.Grow(dst, base64.RawURLEncoding.EncodedLen(maxCursor))
+	b, start := dst, len(dst)
+	b = append(b, cursorVersion)
 	b = binary.AppendUvarint(b, uint64(c.List))
 	b = binary.AppendUvarint(b, uint64(c.Position))
 	b = binary.AppendUvarint(b, uint64(max(0, c.Since.UnixNano())))
@@ -95,8 +105,9 @@ func (c Cursor) Append(dst []byte) []byte {
 	for _, h := range c.After {
 		b = appendWord(b, uint64(h), hashBytes)
 	}
-	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
-	return base64.RawURLEncoding.AppendEncode(dst, b)
+	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[start:]))
+	var raw [maxCursor]byte // the bytes move here, so that their text takes their place without an allocation
+	return base64.RawURLEncoding.AppendEncode(dst, raw[:copy(raw[:], b[start:])])
 }
 
 // ParseCursor reads the text form, of this version or the one before. It returns [ErrInvalidCursor] for any other text.

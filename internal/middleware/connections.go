@@ -176,6 +176,9 @@ func (c *Connections) signal() {
 	}
 }
 
+// NetConn returns the connection inside.
+func (conn *limitedConn) NetConn() net.Conn { return conn.Conn }
+
 // Close implements [net.Conn].
 func (conn *limitedConn) Close() error {
 	err := conn.Conn.Close()

@@ -138,6 +138,9 @@ func (c *countedConn) forget() {
 	c.size, c.counted = 0, 0
 }
 
+// NetConn returns the connection inside.
+func (c *countedConn) NetConn() net.Conn { return c.Conn }
+
 // Close implements [net.Conn].
 func (c *countedConn) Close() error {
 	c.mu.Lock()

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"revox-graphql/internal/gather"
 )
 
 const (
@@ -38,12 +40,16 @@ func Watch(server *http.Server) {
 		if outer != nil {
 			ctx = outer(ctx, conn)
 		}
-		return context.WithValue(ctx, connKey{}, conn)
+		return context.WithValue(ctx, connKey{}, &connection{conn, gather.Of(conn)})
 	}
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client := newWriter(w)
-		if r.ProtoMajor > 1 {
-			client.conn, _ = r.Context().Value(connKey{}).(net.Conn)
+		switch conn, ok := r.Context().Value(connKey{}).(*connection); {
+		case !ok:
+		case r.ProtoMajor > 1:
+			client.conn = conn.Conn
+		default:
+			client.gather = conn.gather
 		}
 		defer client.end()
 		next.ServeHTTP(client, r)
@@ -51,6 +57,12 @@ func Watch(server *http.Server) {
 }
 
 type connKey struct{}
+
+// connection is a client's, and what gathers its writes, or nil.
+type connection struct {
+	net.Conn
+	gather *gather.Conn
+}
 
 // Wrap judges the client of w, unless that is done already, by [Watch] below other wrappers. It returns where to write
 // to, which may be w itself, and the writer that knows the client.
@@ -72,9 +84,9 @@ func Wrap(w http.ResponseWriter) (http.ResponseWriter, *Writer) {
 // concurrent use.
 type Writer struct {
 	http.ResponseWriter
-	control *http.ResponseController
-	conn    net.Conn // of a stream over HTTP/2, else nil
-	written int      // bytes of the present chunk
+	conn    net.Conn     // of a stream over HTTP/2, else nil
+	gather  *gather.Conn // of a request over HTTP/1, else nil
+	written int          // bytes of the present chunk
 
 	// deadlines is held while a deadline is set. Over HTTP/2 that waits for the goroutine that serves the connection,
 	// which may have thousands of other streams to serve. It is locked before mu.
@@ -90,7 +102,7 @@ type Writer struct {
 }
 
 func newWriter(w http.ResponseWriter) *Writer {
-	return &Writer{ResponseWriter: w, control: http.NewResponseController(w), progress: time.Now()}
+	return &Writer{ResponseWriter: w, progress: time.Now()}
 }
 
 // Write implements [http.ResponseWriter].
@@ -115,11 +127,38 @@ func (w *Writer) Write(b []byte) (n int, err error) {
 	}
 }
 
+// Whole writes the parts of a whole response to an [http.ResponseWriter] that wraps w, and flushes it: an error says
+// that it has not arrived as a whole. Over HTTP/1 it is sent in one system call where the system takes as much.
+func (w *Writer) Whole(to http.ResponseWriter, parts ...[]byte) error {
+	w.gather.Hold()
+	err := writeParts(to, parts)
+	w.gather.Last()
+	if err == nil {
+		err = http.NewResponseController(to).Flush() // what is in a buffer of net/http
+	}
+	if released := w.gather.Release(); err == nil || errors.Is(err, http.ErrNotSupported) {
+		err = released
+	}
+	return err
+}
+
+func writeParts(to http.ResponseWriter, parts [][]byte) error {
+	for _, part := range parts {
+		if len(part) == 0 {
+			continue
+		}
+		if _, err := to.Write(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // FlushError is for [http.ResponseController].
 func (w *Writer) FlushError() error {
 	w.wait(true)
 	defer w.wait(false)
-	return w.control.Flush()
+	return w.control().Flush()
 }
 
 func (w *Writer) wait(waiting bool) {
@@ -134,7 +173,7 @@ func (w *Writer) renew() error {
 	defer w.deadlines.Unlock()
 	deadline, err := w.next()
 	if err == nil {
-		_ = w.control.SetWriteDeadline(deadline) // a writer of a test may have none
+		_ = w.control().SetWriteDeadline(deadline) // a writer of a test may have none
 	}
 	return err
 }
@@ -161,7 +200,7 @@ func (w *Writer) SetWriteDeadline(deadline time.Time) error {
 	if err := w.limit(deadline); err != nil {
 		return err
 	}
-	return w.control.SetWriteDeadline(deadline)
+	return w.control().SetWriteDeadline(deadline)
 }
 
 // limit notes that no deadline is later than this one.
@@ -173,6 +212,11 @@ func (w *Writer) limit(deadline time.Time) error {
 	}
 	w.latest, w.deadline = deadline, deadline
 	return nil
+}
+
+// control is what net/http can do beside writing. It is made where it is used, which takes no allocation.
+func (w *Writer) control() *http.ResponseController {
+	return http.NewResponseController(w.ResponseWriter)
 }
 
 // Unwrap is for [http.ResponseController].
@@ -219,8 +263,8 @@ func (w *Writer) Cut() {
 		return
 	}
 	past := time.Unix(1, 0)
-	_ = w.control.SetReadDeadline(past)
-	_ = w.control.SetWriteDeadline(past)
+	_ = w.control().SetReadDeadline(past)
+	_ = w.control().SetWriteDeadline(past)
 	if w.conn != nil {
 		time.AfterFunc(closeTimeout, w.close)
 	}

@@ -1,9 +1,10 @@
 // Bench measures the built gateway on an otherwise quiet Linux machine. Its commands are:
 //
-//	go run ./test/bench          requests per second, next to net/http and gqlgen
-//	go run ./test/bench faults   responses while the upstream fails
-//	go run ./test/bench stress   a normal client while others overload the gateway
-//	go run ./test/bench walk     calls per second of query --all
+//	go run ./test/bench               requests per second, next to net/http and gqlgen
+//	go run ./test/bench faults        responses while the upstream fails
+//	go run ./test/bench interactive   small requests while all calls are exported through the same gateway
+//	go run ./test/bench stress        a normal client while others overload the gateway
+//	go run ./test/bench walk          calls per second of query --all
 //
 // Build the gateway first with make build. -help lists the flags of a command. The tables on stdout are Markdown.
 package main
@@ -19,6 +20,7 @@ import (
 
 	"revox-graphql/test/bench/compare"
 	"revox-graphql/test/bench/faults"
+	"revox-graphql/test/bench/interactive"
 	"revox-graphql/test/bench/stress"
 	"revox-graphql/test/bench/walk"
 )
@@ -49,6 +51,8 @@ func run(ctx context.Context, args []string) error {
 			return compare.ServeGenerated(ctx, args[1:])
 		case faults.Command:
 			return faults.Run(ctx, args[1:])
+		case interactive.Command:
+			return interactive.Run(ctx, args[1:])
 		case stress.Command:
 			return stress.Run(ctx, args[1:])
 		case walk.Command:

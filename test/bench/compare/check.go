@@ -104,30 +104,40 @@ func (q *requestSet) checkCached(ctx context.Context, client *http.Client, cache
 	if !bytes.Equal(first, second) {
 		return errors.New("the second response differs from the first")
 	}
-	want, err := normalizeCursor(q.responses[i])
+	want, err := normalizeCursors(q.responses[i])
 	if err != nil {
 		return err
 	}
-	got, err := normalizeCursor(first)
+	got, err := normalizeCursors(first)
 	if err == nil && !bytes.Equal(got, want) {
 		err = fmt.Errorf("the response differs from that of %s", executingServer)
 	}
 	return err
 }
 
-// normalizeCursor returns a response whose cursor is replaced by its call and position. The rest of a cursor may differ
-// between two gateways: the time of the upstream request, and how many neighbours of the call the page had.
-func normalizeCursor(body []byte) ([]byte, error) {
+// normalizeCursors returns a response whose cursors are replaced by their calls and positions. The rest of a cursor may
+// differ between two gateways: the time of the upstream request, and how many neighbours of the call the page had.
+func normalizeCursors(body []byte) ([]byte, error) {
 	a, err := load.ReadCalls(body)
 	if err != nil {
 		return nil, err
 	}
-	cursor, err := relay.ParseCursor(a.PageInfo.EndCursor)
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", a.PageInfo.EndCursor, err)
+	texts := []string{a.PageInfo.EndCursor}
+	if len(a.Edges) > 0 {
+		texts = append(texts, a.PageInfo.StartCursor)
 	}
-	place := fmt.Sprintf("%v at %d", cursor.Element, cursor.Position)
-	return bytes.ReplaceAll(body, []byte(a.PageInfo.EndCursor), []byte(place)), nil
+	for _, edge := range a.Edges {
+		texts = append(texts, edge.Cursor)
+	}
+	for _, text := range texts {
+		cursor, err := relay.ParseCursor(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", text, err)
+		}
+		place := fmt.Sprintf("%v at %d", cursor.Element, cursor.Position)
+		body = bytes.ReplaceAll(body, []byte(text), []byte(place))
+	}
+	return body, nil
 }
 
 // checkPlain checks that a server sends exactly the bytes of the gateway.

@@ -55,10 +55,10 @@ func TestParseOptions(t *testing.T) {
 }
 
 // Two responses are equal if they differ only in the neighbours and the age of their cursors.
-func TestNormalizeCursor(t *testing.T) {
+func TestNormalizeCursors(t *testing.T) {
 	other := cursor("a", 7)
 	other.Since, other.After = time.UnixMilli(2), []relay.Hash{relay.NewHash("b")}
-	first, err := normalizeCursor(response("a", true, cursor("a", 7)))
+	first, err := normalizeCursors(response("a", true, cursor("a", 7)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,14 +71,14 @@ func TestNormalizeCursor(t *testing.T) {
 		"other element":    {response("a", true, cursor("b", 7)), false},
 		"other call":       {response("b", true, cursor("a", 7)), false},
 	} {
-		if got, err := normalizeCursor(test.body); err != nil || (string(got) == string(first)) != test.same {
+		if got, err := normalizeCursors(test.body); err != nil || (string(got) == string(first)) != test.same {
 			t.Errorf("%s: %s, error %v", name, got, err)
 		}
 	}
-	if _, err := normalizeCursor([]byte(strings.Replace(string(first), "data", "x", 1))); err == nil {
+	if _, err := normalizeCursors([]byte(strings.Replace(string(first), "data", "x", 1))); err == nil {
 		t.Error("a response without data is not an error")
 	}
-	if _, err := normalizeCursor(first); err == nil {
+	if _, err := normalizeCursors(first); err == nil {
 		t.Error("a malformed cursor is not an error")
 	}
 }
@@ -178,15 +178,16 @@ func TestReport(t *testing.T) {
 	q := &requestSet{workload: workload{name: "S9", about: "a test"}}
 	q.responses[0] = make([]byte, windows*1500)
 	r := &results{
-		options: &options{rounds: 3, seconds: 2, threads: 2, connections: 32},
+		options: &options{rounds: 3, seconds: 2, threads: 2, connections: 32, workloads: []workload{q.workload}},
 		sets:    []*requestSet{q},
 		samples: map[cell][]*sample{},
 		peak:    map[string]int{plainServer: 10 << 20},
 		idle:    20 << 20,
-		cold: cold{
-			gateway: []time.Duration{3 * time.Millisecond, 9 * time.Millisecond},
-			direct:  []time.Duration{2 * time.Millisecond, 5 * time.Millisecond},
-		},
+		cold: []cold{{
+			connections: 4,
+			gateway:     []time.Duration{3 * time.Millisecond, 9 * time.Millisecond},
+			direct:      []time.Duration{2 * time.Millisecond, 5 * time.Millisecond},
+		}},
 	}
 	for server, rates := range map[string][3]float64{
 		plainServer: {1000, 4000, 2000}, cachedServer: {500, 1000, 1000},
@@ -204,8 +205,8 @@ func TestReport(t *testing.T) {
 		"| S9: a test | 1.0 | 1.0 | 1.0 | 1.0 |",
 		"| net/http, peak | 10.0 |",
 		"| gateway, just started | 20.0 |",
-		"| through the gateway | 3.00 | 9.00 |",
-		"| difference | 1.00 | 4.00 |",
+		"| nothing cached, upstream 20ms away: S9: a test; ms |",
+		"| 4 connections | 3.00 | 9.00 | 2.00 | 5.00 | 1.00 | 4.00 |",
 	} {
 		if !strings.Contains(r.String(), want) {
 			t.Errorf("%s is missing in\n%s", want, r)

@@ -17,7 +17,7 @@ type results struct {
 	samples map[cell][]*sample
 	peak    map[string]int // in bytes, by server
 	idle    int            // in bytes
-	cold    cold
+	cold    []cold
 }
 
 // String returns the report as Markdown.
@@ -66,13 +66,7 @@ func (r *results) String() string {
 	}
 	t.Row("gateway, just started", report.Mebibytes(r.idle))
 
-	through, direct := r.cold.gateway, r.cold.direct
-	t.Head(fmt.Sprintf("%d calls from an upstream that takes %v, ms", coldCalls, coldLatency), "p50", "p99")
-	p50, p99 := report.Percentile(through, 50), report.Percentile(through, 99)
-	t.Row("through the gateway", report.Milliseconds(p50), report.Milliseconds(p99))
-	direct50, direct99 := report.Percentile(direct, 50), report.Percentile(direct, 99)
-	t.Row("directly", report.Milliseconds(direct50), report.Milliseconds(direct99))
-	t.Row("difference", report.Milliseconds(p50-direct50), report.Milliseconds(p99-direct99))
+	reportCold(&t, r.cold, o.workloads[0].label())
 	return t.String()
 }
 
@@ -96,7 +90,10 @@ func (r *results) medians(
 ) []string {
 	texts := make([]string, len(names))
 	for i, server := range names {
-		texts[i] = format(report.Median(r.each(q, server, figure)))
+		texts[i] = "–"
+		if figures := r.each(q, server, figure); len(figures) > 0 {
+			texts[i] = format(report.Median(figures))
+		}
 	}
 	return texts
 }
@@ -105,6 +102,9 @@ func (r *results) medians(
 // and the greatest.
 func (r *results) ratio(q *requestSet, server, other string) string {
 	ratios, others := r.each(q, server, perSecond), r.each(q, other, perSecond)
+	if len(others) == 0 {
+		return "–"
+	}
 	for i := range ratios {
 		ratios[i] /= others[i]
 	}

@@ -22,17 +22,31 @@ type workload struct {
 	about  string
 	calls  int    // in a window
 	fields string // of a call
+	edges  bool   // the calls are asked for in edges, each with its cursor, as Relay and Apollo Client do
 }
 
+// selection returns what is selected of the connection.
+func (w *workload) selection() string {
+	if w.edges {
+		return "edges { cursor node { " + w.fields + " } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
+	}
+	return "nodes { " + w.fields + " } " + pageInfo
+}
+
+// pageInfo is what a request selects that only walks.
+const pageInfo = "pageInfo { hasNextPage endCursor }"
+
 func workloads() []workload {
+	const scalars = "id status phoneNumber startedAt answeredAt endedAt durationSeconds result endReason endedBy"
+	const roles = "id transcript { role }"
 	return []workload{
-		{
-			"S1", "20 calls with ten scalars", 20,
-			"id status phoneNumber startedAt answeredAt endedAt durationSeconds result endReason endedBy",
-		},
-		{"S2", "20 calls with transcripts", 20, load.TranscriptFields},
-		{"S3", "20 calls with the roles of transcripts", 20, "id transcript { role }"},
-		{"S5", "100 calls with transcripts", 100, load.TranscriptFields},
+		{"S1", "20 calls with ten scalars", 20, scalars, false},
+		{"S2", "20 calls with transcripts", 20, load.TranscriptFields, false},
+		{"S3", "20 calls with the roles of transcripts", 20, roles, false},
+		{"S5", "100 calls with transcripts", 100, load.TranscriptFields, false},
+		{"S1e", "S1 in edges with cursors", 20, scalars, true},
+		{"S2e", "S2 in edges with cursors", 20, load.TranscriptFields, true},
+		{"S3e", "S3 in edges with cursors", 20, roles, true},
 	}
 }
 
@@ -55,6 +69,10 @@ func (q *requestSet) forServer(c *servers.Process) *requestSet {
 	return q
 }
 
+// on reports whether a server is measured with the workload. gqlgen's own execution has only the cursors that the
+// workloads begin with.
+func (q *requestSet) on(c *servers.Process) bool { return !q.edges || c.Name != generatedServer }
+
 // key names a request in a URL and in the name of a file.
 func (q *requestSet) key(i int) string { return fmt.Sprintf("%s-%d", q.name, i) }
 
@@ -75,10 +93,9 @@ func buildRequests(
 	ctx context.Context, client *http.Client, gateway *servers.Process, w workload,
 ) (*requestSet, error) {
 	q := &requestSet{workload: w}
-	const pageInfo = "pageInfo { hasNextPage endCursor }"
 	after := ""
 	for i := range windows {
-		q.bodies[i] = load.CallsRequest(w.calls, "nodes { "+w.fields+" } "+pageInfo, after)
+		q.bodies[i] = load.CallsRequest(w.calls, w.selection(), after)
 		body, err := load.Post(ctx, client, gateway.URL+"graphql", load.CallsRequest(w.calls, pageInfo, after))
 		if err != nil {
 			return nil, err
