@@ -56,7 +56,7 @@ space := $(subst ,, )
 names = ^($(subst $(space),|,$(strip $(1))))$$
 
 .PHONY: help run build image release explorer test check generated lint packages unit race fuzz deploy acceptance screenshots \
-	bench stress stress-short mutants clean go-stages
+	bench bench-filters stress stress-short mutants clean go-stages
 
 help: ## List these commands.
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -215,6 +215,10 @@ bench: build /usr/bin/wrk ## Compare with net/http, gqlgen and loops over REST, 
 	go run ./test/bench walk -gateway bin/revox-graphql -kills 0 -rounds 1 -latency 100ms
 	go run ./test/bench walk -gateway bin/revox-graphql -kills 0 -rounds 1 -latency 100ms -concurrency 8
 	go test ./upstream ./graph -run '^$$' -bench . -benchmem
+
+bench-filters: build ## Measure the CPU time of filters, beside JavaScript, and of hostile ones.
+	GATEWAY_BIN=bin/revox-graphql node test/acceptance/filters-cpu.mjs
+	go test ./graph -run TestHostileFilters -hostile.calls 20000 -v
 
 # For some of the loads, or longer: make stress STRESS='-scenario walks,large -for 10s', or
 # STRESS='-scenario everything -soak 10m'.

@@ -239,6 +239,8 @@ func TestFiltersOfQueries(t *testing.T) {
 		{"--stats", "--all"},
 		{"--stats", "-d", "{ __typename }"},
 		{"--stats", "--format", "csv"},
+		{"--stats", "--var", `groupby=["RESULT"]`},
+		{"--stats", "--variables", `{"timezone": "Europe/Paris"}`},
 	} {
 		if _, log, status := command(t.Context(), env, append([]string{"query"}, args...)...); status != 2 || log == "" {
 			t.Errorf("%q: %d, %s", args, status, log)

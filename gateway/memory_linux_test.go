@@ -20,7 +20,11 @@ import (
 	"revox-graphql/graph/hostile"
 )
 
-// heavyCalls is an upstream whose list has no end, of calls of which so many bytes were said.
+// foundEvery is how many calls follow one another in heavyCalls until one was found.
+const foundEvery = 50
+
+// heavyCalls is an upstream whose list has no end, of calls of which so many bytes were said. Some have the end reason
+// `found`.
 func heavyCalls(t *testing.T, said int) *httptest.Server {
 	t.Helper()
 	text := bytes.Repeat([]byte("x"), said)
@@ -32,7 +36,12 @@ func heavyCalls(t *testing.T, said int) *httptest.Server {
 			if i > 0 {
 				_, _ = io.WriteString(w, ",")
 			}
-			_, _ = fmt.Fprintf(w, `{"id":"call-%d","status":"completed","transcript":[{"role":"user","content":"`, page*size+i)
+			reason := "other"
+			if (page*size+i)%foundEvery == 0 {
+				reason = "found"
+			}
+			_, _ = fmt.Fprintf(w, `{"id":"call-%d","status":"completed","end_reason":"%s",`, page*size+i, reason)
+			_, _ = io.WriteString(w, `"transcript":[{"role":"user","content":"`)
 			_, _ = w.Write(text)
 			_, _ = io.WriteString(w, `"}]}`)
 		}
@@ -147,14 +156,24 @@ func TestMemoryLimit(t *testing.T) {
 		"pages that fill the cache, 31 at once": {1 << 30, 4, 31, func(round, n int) string {
 			return fmt.Sprintf(calls, ", statuses: ["+subset(31*round+n+1)+"]", "id")
 		}, 4},
+		// Each reads up to eight pages of 15 MB, of a list of its own, and finds four calls in each.
+		"40 filtered requests": {1 << 30, 2, 40, func(round, n int) string {
+			return fmt.Sprintf(`{ calls(first: 100, statuses: [%s], filter: {endReason: ["found"]}) {
+				nodes { id } pageInfo { endCursor } } }`, subset(40*round+n+1))
+		}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			upstream := heavyCalls(t, 128_000)
+			said := 128_000
+			if strings.Contains(name, "filtered") {
+				said = 75_000 // with 200 in a page
+			}
+			upstream := heavyCalls(t, said)
 			limit := test.container / 100 * cgroupShare
 			c := startChild(t, map[string]string{
 				"REVOX_API_KEY": "key", "REVOX_BASE_URL": upstream.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
 				"GATEWAY_MEMORY_LIMIT": strconv.FormatInt(limit, 10), "GATEWAY_MAX_COST": "10000",
-				"GATEWAY_LOG_REQUESTS": "false",
+				"GATEWAY_MAX_SCAN_PAGES": "8",
+				"GATEWAY_LOG_REQUESTS":   "false",
 			})
 			whole := 0
 			for round := range test.rounds {

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -275,7 +276,30 @@ func (q *queryOptions) request(schema *ast.Schema, stdin io.Reader) (*export.Req
 			return nil, err
 		}
 	}
-	return r, q.variables(r, stdin)
+	if err := q.variables(r, stdin); err != nil {
+		return nil, err
+	}
+	if q.Stats {
+		return r, checkNames(schema.Query.Fields.ForName("callStats"), r.Variables)
+	}
+	return r, nil
+}
+
+// checkNames rejects variables that are no arguments of a field. GraphQL ignores variables that a document does not
+// have, and then a misspelt one would count other calls than those asked for.
+func checkNames(field *ast.FieldDefinition, variables map[string]jsontext.Value) error {
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		if field.Arguments.ForName(name) != nil {
+			continue
+		}
+		names := make([]string, len(field.Arguments))
+		for i, argument := range field.Arguments {
+			names[i] = argument.Name
+		}
+		return fmt.Errorf("there is no variable %s: the variables of %s are %s",
+			name, field.Name, strings.Join(names, ", "))
+	}
+	return nil
 }
 
 // variables sets the variables of a request.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,27 @@ type request struct {
 	wantsCost bool                              // the response reports the cost
 	errors    errorBounds                       // which of its errors are reported
 	scan      func() (retryAfter time.Duration) // counts a scan with noCache
-	late      atomic.Bool                       // a scan was ended by the deadline: another time it may find more
+	cutShort  atomic.Bool                       // a scan was, see [filter.Report]: the response must not be cached
+
+	mu      sync.Mutex
+	written []func() // is called when the data was written
+}
+
+// whenWritten has a function called when the response's data was written.
+func (r *request) whenWritten(call func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.written = append(r.written, call)
+}
+
+// release calls what was to be called when the data was written.
+func (r *request) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, call := range r.written {
+		call()
+	}
+	r.written = nil
 }
 
 type requestKey struct{}
@@ -76,6 +97,7 @@ func (h *handler) execute(
 		}
 	}
 	ctx = encode.WithLimit(withRequest(ctx, req), limit)
+	defer req.release()
 	result := h.run(ctx, op, x.buffer, operation.HasNull(op.Variables))
 	cost += int(req.search.cost.Load())
 	x.report.Operation.Cost = cost
@@ -116,7 +138,7 @@ func (h *handler) execute(
 	if key.Encoding != "" && len(made.Body) >= minCompressed && x.admission.Spare(compressing(len(made.Body))) {
 		x.compress(made, key.Encoding)
 	}
-	if !req.late.Load() {
+	if !req.cutShort.Load() {
 		h.responses.Put(key, made)
 	}
 	return made, nil

@@ -88,7 +88,7 @@ func (r *Resolver) filtered(
 		return nil, err
 	}
 	req, n := requestOf(ctx), plan.Selection()
-	opts := filter.Options{MaxPages: r.maxScan, Deadline: req.deadline}
+	opts := r.scanOptions(req)
 	page := &filter.Page{}
 	if n.Rows || n.Next || n.Previous || n.Scan {
 		if err := req.mayScan(); err != nil {
@@ -99,12 +99,13 @@ func (r *Resolver) filtered(
 		if err != nil {
 			return nil, err
 		}
+		req.whenWritten(page.Release)
 	}
 	for _, problem := range page.Problems() {
 		graphql.AddError(ctx, problem)
 	}
-	if page.StoppedBy == filter.StopDeadline {
-		req.late.Store(true)
+	if page.CutShort {
+		req.cutShort.Store(true)
 	}
 	c := plan.Connection(ctx, page)
 	c.Scan = &page.Report
@@ -144,7 +145,7 @@ func (r *Resolver) CallStats(
 	if err := req.mayScan(); err != nil {
 		return nil, err
 	}
-	opts := filter.Options{MaxPages: r.maxScan, Deadline: req.deadline}
+	opts := r.scanOptions(req)
 	report, problems, err := matching.Each(ctx, r.reader(ctx, set, req.budget), opts, tally.Add)
 	if err != nil {
 		return nil, err
@@ -152,11 +153,17 @@ func (r *Resolver) CallStats(
 	for _, problem := range problems {
 		graphql.AddError(ctx, problem)
 	}
-	if report.StoppedBy == filter.StopDeadline {
-		req.late.Store(true)
+	if report.CutShort {
+		req.cutShort.Store(true)
 	}
 	groups, err := tally.Groups()
 	return &stats.Stats{Count: tally.Count, Groups: groups, Scan: &report}, err
+}
+
+// scanOptions are the bounds of a scan for a request.
+func (r *Resolver) scanOptions(req *request) filter.Options {
+	holder, _ := r.known.(upstream.Holder)
+	return filter.Options{MaxPages: r.maxScan, Deadline: req.deadline, Pages: holder}
 }
 
 // mayScan is a [*noCacheScansError] if the client has had too many scans read upstream again.

@@ -74,6 +74,9 @@ func FieldNames() []string {
 	return names
 }
 
+// Page is the page that the call is in: the call keeps all of it in memory.
+func (c *Call) Page() *Page { return c.page }
+
 // JSON is the field's value, ready to be written: "null" where upstream sent null, nothing, or something else than
 // documented, which FieldExtra then holds.
 func (c *Call) JSON(field Field) string { return c.page.json(c.values[field]) }

@@ -28,6 +28,16 @@ type Finder interface {
 	FindCall(tenant Tenant, id string, notBefore time.Time) (*Call, *Page)
 }
 
+// Holder counts the pages that requests use, so that they stay within the memory of the process. It is safe for
+// concurrent use.
+type Holder interface {
+	// Hold counts a page for a request that uses it for longer than it takes to read the next one. It reports whether
+	// there is memory for that; if not, the request must not use the page any longer.
+	Hold(page *Page) bool
+	// Release ends a Hold that was true.
+	Release(page *Page)
+}
+
 // List names one list of calls: with which credential it is read, and how it is filtered.
 type List struct {
 	Credential Credential

@@ -1,7 +1,7 @@
 import { Window } from 'happy-dom'
 
 /**
- * Opens the page of calls in a DOM without a browser, and waits for the first of them. It throws if the page fails.
+ * Opens the page of calls in a DOM without a browser, and waits for the list. It throws if the page fails.
  *
  * @param {{count: number, statuses?: string[], filter?: object, headers?: Record<string, string>}} options the
  *   size of a page, which calls, and headers for the gateway
@@ -20,15 +20,17 @@ export async function newPage(url, options) {
 
   const items = () => [...body.querySelectorAll('li')]
   const changed = (condition) => Promise.race([failed, until(window, body, condition)])
-  await changed(() => items().length > 0)
+  await changed(() => body.querySelector('ul') !== null)
   return {
     ids: () => items().map((item) => item.dataset.id),
     text: () => items().map((item) => item.innerText).join('\n\n'),
     hasMore: () => body.querySelector('.more') !== null,
-    more: () => {
-      const before = items().length
-      body.querySelector('.more').click()
-      return changed(() => items().length > before && !body.querySelector('.more')?.disabled)
+    /** Presses the button for more, and waits. A page with a filter may have no calls although more follow. */
+    more: async () => {
+      const button = () => body.querySelector('.more')
+      button().click()
+      await changed(() => button()?.disabled !== false)
+      await changed(() => !button()?.disabled)
     },
     /** What is said in an item of the list, and a press of its button for all that was said. */
     turns: (id) => turnsOf(body, id).map((turn) => turn.textContent),

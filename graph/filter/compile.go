@@ -296,7 +296,7 @@ func (c *compiler) value(a at, input *ValueMatch) condition {
 		if text, err := json.Marshal(input.Is); err != nil || len(text) > maxValue {
 			c.fail(a.member("is"), "is too long: it may have at most %d bytes.", maxValue)
 		}
-		return hasValue(path, func(value string) bool { return equal(value, input.Is) })
+		return hasValue(path, equalTo(input.Is))
 	case ranged && !is && !exists:
 		from, to := c.numbers(a, input.Min, input.Max)
 		return hasValue(path, func(value string) bool { return within(value, from, to) })

@@ -12,7 +12,6 @@ import (
 	"revox-graphql/upstream"
 )
 
-// read reads calls as upstream sends them.
 // fataler is a test, of rapid too.
 type fataler interface {
 	Helper()
@@ -20,6 +19,7 @@ type fataler interface {
 	Fatalf(format string, args ...any)
 }
 
+// read reads calls as upstream sends them.
 func read(t testing.TB, rows ...string) []*upstream.Call {
 	t.Helper()
 	page, _, err := upstream.ParsePage(t.Context(), []byte(`{"calls": [`+strings.Join(rows, ",")+`]}`), len(rows))

@@ -39,7 +39,7 @@ func (s *scan) jump(ctx context.Context) error {
 	}
 	read, err := s.parts.resume(w)
 	if err == nil && read != nil {
-		s.take(read)
+		return s.take(read)
 	}
 	return err
 }

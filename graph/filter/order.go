@@ -76,12 +76,12 @@ func (o *order) holds() bool {
 // margin is by how much a row may be out of order that was not read.
 func (o *order) margin() int64 { return noiseFactor * o.noise }
 
-// passed reports whether all rows that follow are beyond the range, by the order of those that were read.
-func (o *order) passed() bool {
+// rangePassed reports whether all rows that follow are beyond the range, by the order of those that were read.
+func (o *order) rangePassed() bool {
 	return o.end != math.MaxInt64 && o.holds() && slices.Min(o.latest[:])-o.margin() >= o.end
 }
 
-// ahead reports whether the range is still ahead, with nothing of it among the rows that were read or near to them.
-func (o *order) ahead() bool {
+// rangeAhead reports whether the range is still ahead: none of it is among the rows that were read, or near to them.
+func (o *order) rangeAhead() bool {
 	return o.begin != math.MinInt64 && o.holds() && o.farthest+o.margin() < o.begin
 }

@@ -30,24 +30,24 @@ type parts interface {
 // partsOf reads a range, up to so many rows.
 func partsOf(reader *pagination.Reader, rng relay.Range, n pagination.Selection, most int) parts {
 	if rng.After != nil && rng.Before != nil || rng.Backward && rng.After != nil || !rng.Backward && rng.Before != nil {
-		return &windows{reader: reader, rng: rng, selection: n, most: most}
+		return &bounded{reader: reader, rng: rng, selection: n, most: most}
 	}
 	opts := pagination.ScanOptions{From: rng.After, Up: rng.Backward, MaxRows: most}
 	if rng.Backward {
 		opts.From = rng.Before
 	}
-	return &ahead{reader: reader, opts: opts, scan: reader.Scan(opts)}
+	return &toEnd{reader: reader, opts: opts, scan: reader.Scan(opts)}
 }
 
-// ahead reads a range that ends with the list, several pages at once.
-type ahead struct {
+// toEnd reads a range that ends with the list, several pages at once.
+type toEnd struct {
 	reader *pagination.Reader
 	opts   pagination.ScanOptions // MaxRows are those that may still be read
 	scan   *pagination.Scan       // nil: no more rows may be read
 	ended  bool                   // the list has
 }
 
-func (r *ahead) next(ctx context.Context) (*part, ending, error) {
+func (r *toEnd) next(ctx context.Context) (*part, ending, error) {
 	switch {
 	case r.ended:
 		return nil, ending{StopEndOfList, false}, nil
@@ -77,7 +77,7 @@ func (r *ahead) next(ctx context.Context) (*part, ending, error) {
 const maxTries = 2
 
 // read is the part that a scan has read.
-func (r *ahead) read(w *pagination.Window) *part {
+func (r *toEnd) read(w *pagination.Window) *part {
 	on := w.EndCursor()
 	if r.opts.Up {
 		on = w.StartCursor()
@@ -89,7 +89,7 @@ func (r *ahead) read(w *pagination.Window) *part {
 	return &part{w, 0, len(w.Rows())}
 }
 
-func (r *ahead) resume(w *pagination.Window) (*part, error) {
+func (r *toEnd) resume(w *pagination.Window) (*part, error) {
 	if r.scan == nil {
 		return nil, nil
 	}
@@ -107,7 +107,7 @@ func (r *ahead) resume(w *pagination.Window) (*part, error) {
 	return read, nil
 }
 
-func (r *ahead) close() {
+func (r *toEnd) close() {
 	if r.scan != nil {
 		r.scan.Close()
 	}
@@ -120,8 +120,8 @@ type ending struct {
 	more bool
 }
 
-// windows reads a range as a client does that pages through it.
-type windows struct {
+// bounded reads a range that may end before the list does, as a client does that pages through it.
+type bounded struct {
 	reader    *pagination.Reader
 	rng       relay.Range // what is left of it
 	selection pagination.Selection
@@ -130,7 +130,7 @@ type windows struct {
 	end       ending
 }
 
-func (r *windows) next(ctx context.Context) (*part, ending, error) {
+func (r *bounded) next(ctx context.Context) (*part, ending, error) {
 	if r.end.stop == 0 && r.most <= 0 {
 		r.end = ending{StopScanLimit, true}
 	}
@@ -166,7 +166,7 @@ func (r *windows) next(ctx context.Context) (*part, ending, error) {
 }
 
 // goOn makes a part of a window, and goes on from there.
-func (r *windows) goOn(w *pagination.Window) (*part, error) {
+func (r *bounded) goOn(w *pagination.Window) (*part, error) {
 	read, on, err := trim(w, r.rng.Backward, r.end.stop != 0)
 	if err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func (r *windows) goOn(w *pagination.Window) (*part, error) {
 	return read, nil
 }
 
-func (r *windows) resume(w *pagination.Window) (*part, error) {
+func (r *bounded) resume(w *pagination.Window) (*part, error) {
 	if r.end.stop != 0 {
 		return nil, nil
 	}
@@ -190,7 +190,7 @@ func (r *windows) resume(w *pagination.Window) (*part, error) {
 	return r.goOn(w)
 }
 
-func (*windows) close() {}
+func (*bounded) close() {}
 
 // trim is the rows of a window that make a part, unless it is the last one. Rows at its far end that cannot be read are
 // left to the next, which goes on from the cursor.

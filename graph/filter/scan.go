@@ -17,6 +17,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"slices"
+	"strings"
 	"time"
 
 	"revox-graphql/graph/pagination"
@@ -32,7 +33,7 @@ const (
 	StopPageFull  Stop = iota + 1 // as many rows were found as were asked for
 	StopEndOfList                 // the list ended, or the range between the cursors did
 	StopTimeRange                 // by the order of the list, no other row can be in the filter's range of times
-	StopScanLimit                 // as many rows were read as one request may read
+	StopScanLimit                 // as many rows were read as one request may read; fewer on overload
 	StopDeadline                  // the time for the request was over
 )
 
@@ -41,18 +42,16 @@ type Report struct {
 	Examined  int // rows
 	StoppedBy Stop
 
-	last *upstream.Call // of those of which it is known when they started; nil if there is none
+	// CutShort says that the scan was ended by the deadline, or because the gateway is overloaded: another time it may
+	// find more.
+	CutShort bool
+
+	reachedAt *string
 }
 
 // ReachedAt is when the last of the calls started that were looked at and have started, as RFC 3339 text; nil if there
 // is none.
-func (r *Report) ReachedAt() *string {
-	if r.last == nil {
-		return nil
-	}
-	at := upstream.Unquote(r.last.JSON(upstream.FieldStartedAt))
-	return &at
-}
+func (r *Report) ReachedAt() *string { return r.reachedAt }
 
 // Complete reports whether a longer scan would find nothing else.
 func (r *Report) Complete() bool { return r.StoppedBy == StopEndOfList || r.StoppedBy == StopTimeRange }
@@ -63,6 +62,8 @@ type Options struct {
 	MaxPages int
 	// Deadline is when the request for which it reads ends; zero is never.
 	Deadline time.Time
+	// Pages counts the pages that the scan uses; nil counts none.
+	Pages upstream.Holder
 }
 
 // ErrScanLimit is the error of a count that would take more pages than it may read.
@@ -75,65 +76,76 @@ type scan struct {
 	filter  *Filter
 	opts    Options
 	rng     relay.Range
-	most    int // matches to look for; -1 for all
-	visit   func(match)
+	most    int                               // matches to look for; -1 for all
+	visit   func(w *pagination.Window, i int) // is called for each match
 	parts   parts
+	held    held
 	matches int // so far
 
 	seen map[uint64]struct{} // the hashes of the ids of the matches
 	seed maphash.Seed
 
-	began    *relay.Cursor // the first row that was looked at
-	stopped  *relay.Cursor // the last one
-	behind   bool          // the list has a row before those that were read, seen in the direction of the scan
-	ahead    bool          // the list has a row after them, likewise
-	problems []error
-	order    order
-	jumped   bool  // the place where the range of times begins was looked for
-	late     error // that of the request which came too late
-}
-
-// match is a row that has passed, of a part of the list.
-type match struct {
-	window *pagination.Window
-	index  int
+	began      *relay.Cursor // the first row that was looked at
+	stopped    *relay.Cursor // the last one
+	moreBehind bool          // the list has a row before those that were read, seen in the direction of the scan
+	moreAhead  bool          // the list has a row after them, likewise
+	problems   []error
+	order      order
+	jumped     bool           // the place where the range of times begins was looked for
+	last       *upstream.Call // of those of which it is known when they started; nil if there is none
+	cause      error          // why the scan was cut short
 }
 
 func newScan(
 	reader *pagination.Reader, rng relay.Range, n pagination.Selection, filter *Filter, opts Options,
 ) *scan {
 	return &scan{
-		reader: reader, filter: filter, opts: opts, rng: rng, most: -1, visit: func(match) {},
+		reader: reader, filter: filter, opts: opts, rng: rng, most: -1, visit: func(*pagination.Window, int) {},
 		parts: partsOf(reader, rng, n, opts.MaxPages*reader.PageRows()),
 		seen:  map[uint64]struct{}{}, seed: maphash.MakeSeed(),
+		held:  held{opts.Pages, map[*upstream.Page]bool{}},
 		order: newOrder(!rng.Backward, filter.times),
 	}
 }
 
+// end ends what is read ahead, and gives back what the scan has used.
+func (s *scan) end() {
+	s.parts.close()
+	s.held.end()
+}
+
 // run reads until it is known why the scan ends.
 func (s *scan) run(ctx context.Context) error {
+	defer s.report()
 	for s.StoppedBy == 0 {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		read, end, err := s.next(ctx)
 		switch {
-		case err != nil && s.stopped != nil:
-			err = s.cutShort(err)
 		case err == nil && read == nil:
-			s.StoppedBy, s.ahead = end.stop, end.more
+			s.StoppedBy, s.moreAhead = end.stop, end.more
 		case err == nil:
-			if s.take(read); s.StoppedBy == 0 && !s.jumped && s.order.ahead() {
-				if err = s.jump(ctx); err != nil {
-					err = s.cutShort(err)
-				}
+			err = s.take(read)
+			if err == nil && s.StoppedBy == 0 && !s.jumped && s.order.rangeAhead() {
+				err = s.jump(ctx)
 			}
+		}
+		if err != nil && s.stopped != nil {
+			err = s.cutShort(err)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// report completes the report. It keeps no page in memory.
+func (s *scan) report() {
+	if s.last != nil {
+		s.reachedAt = new(strings.Clone(upstream.Unquote(s.last.JSON(upstream.FieldStartedAt))))
+	}
 }
 
 // next reads the next part.
@@ -143,11 +155,11 @@ func (s *scan) next(ctx context.Context) (read *part, end ending, err error) {
 	}
 	read, end, err = s.parts.next(ctx)
 	if err == nil && s.Examined == 0 && s.start() != nil {
-		s.behind = true
+		s.moreBehind = true
 		if read != nil && s.rng.Backward {
-			s.behind = read.window.HasNext()
+			s.moreBehind = read.window.HasNext()
 		} else if read != nil {
-			s.behind = read.window.HasPrevious()
+			s.moreBehind = read.window.HasPrevious()
 		}
 	}
 	return read, end, err
@@ -161,8 +173,11 @@ func (s *scan) start() *relay.Cursor {
 	return s.rng.After
 }
 
-// take looks at the rows of a part.
-func (s *scan) take(read *part) {
+// take looks at the rows of a part. The error says that there is no memory for their pages.
+func (s *scan) take(read *part) error {
+	if !s.held.move(read.window.Rows()) {
+		return errNoMemory
+	}
 	i, end, step := read.from, read.to, 1
 	if s.rng.Backward {
 		i, end, step = read.to-1, read.from-1, -1
@@ -174,16 +189,17 @@ func (s *scan) take(read *part) {
 			last = i
 		}
 		if s.matches == s.most {
-			s.StoppedBy, s.ahead = StopPageFull, i != end-step
+			s.StoppedBy, s.moreAhead = StopPageFull, i != end-step
 		}
 	}
 	if last >= 0 {
 		cursor := read.window.Cursor(last)
 		s.stopped = &cursor
 	}
-	if s.StoppedBy == 0 && s.order.passed() {
-		s.StoppedBy, s.ahead = StopTimeRange, false
+	if s.StoppedBy == 0 && s.order.rangePassed() {
+		s.StoppedBy, s.moreAhead = StopTimeRange, false
 	}
+	return nil
 }
 
 // examine looks at a row.
@@ -211,8 +227,11 @@ func (s *scan) examine(w *pagination.Window, i int) {
 	}
 	s.seen[hash] = struct{}{}
 	s.matches++
-	s.visit(match{w, i})
+	s.visit(w, i)
 }
+
+// errNoMemory says that there is no memory for the pages of a part.
+var errNoMemory = upstream.Overloaded("there is not enough memory for the pages that a filter reads")
 
 // cutShort ends a scan that cannot be continued, or returns the error.
 func (s *scan) cutShort(err error) error {
@@ -220,13 +239,15 @@ func (s *scan) cutShort(err error) error {
 	failure, failed := errors.AsType[*upstream.Error](err)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), failed && failure.Kind == upstream.KindTimeout:
-		s.StoppedBy, s.late = StopDeadline, err
+		s.StoppedBy, s.CutShort, s.cause = StopDeadline, true, err
+	case failed && failure.Kind == upstream.KindOverloaded: // no memory, or too many requests wait
+		s.StoppedBy, s.CutShort, s.cause = StopScanLimit, true, err
 	case budget && spent.RetryAfter == 0:
 		s.StoppedBy = StopScanLimit
 	default:
 		return err
 	}
-	s.ahead = true
+	s.moreAhead = true
 	return nil
 }
 
@@ -234,15 +255,17 @@ func (s *scan) cutShort(err error) error {
 type Page struct {
 	Report
 	rows           []upstream.Row // in the list's order
-	matches        []match        // the same
+	cursors        []relay.Cursor // of the rows. A window may have rows of another page, and would keep that in memory
 	began, stopped *relay.Cursor
 	backward       bool
 	next, previous bool
 	problems       []error
+	held           *held // the pages of the matches; nil without any
 }
 
-// Read reads those rows of a range that pass the filter. Once it has read something, the end of the time or of the
-// budget for the request is no error. Its other errors are those of [pagination.Reader.Window].
+// Read reads those rows of a range that pass the filter. Once it has read something, the end of the time, of the memory
+// or of the budget for the request is no error. Its other errors are those of [pagination.Reader.Window]. The page must
+// be released.
 func (f *Filter) Read(
 	ctx context.Context, reader *pagination.Reader, rng relay.Range, n pagination.Selection, opts Options,
 ) (*Page, error) {
@@ -250,34 +273,44 @@ func (f *Filter) Read(
 		return readNone(ctx, reader, rng, n)
 	}
 	s := newScan(reader, rng, n, f, opts)
-	defer s.parts.close()
-	p := &Page{backward: rng.Backward}
-	s.most, s.visit = rng.Count, func(m match) { p.matches = append(p.matches, m) }
-	if err := s.run(ctx); err != nil {
-		return nil, err
+	defer s.end()
+	p := &Page{backward: rng.Backward, held: &s.held}
+	s.most, s.visit = rng.Count, func(w *pagination.Window, i int) {
+		row := w.Rows()[i]
+		p.rows, p.cursors = append(p.rows, row), append(p.cursors, w.Cursor(i))
+		s.held.keep(row.Call)
 	}
-	forward := !rng.Backward
-	if s.StoppedBy == StopPageFull && !s.ahead && (n.Next && forward || n.Previous && rng.Backward) {
-		read, end, err := s.next(ctx)
-		if err == nil {
-			s.ahead = read != nil || end.more
-		} else if err = s.cutShort(err); err != nil {
-			return nil, err
-		}
+	err := s.run(ctx)
+	if err == nil && (n.Next && !rng.Backward || n.Previous && rng.Backward) {
+		err = s.lookAhead(ctx)
+	}
+	if err != nil {
+		p.Release()
+		return nil, err
 	}
 	p.Report, p.began, p.stopped, p.problems = s.Report, s.began, s.stopped, s.problems
 	if p.stopped == nil {
 		p.stopped = s.start()
 	}
-	if p.next, p.previous = s.ahead, s.behind; rng.Backward {
-		p.next, p.previous = s.behind, s.ahead
-		slices.Reverse(p.matches)
-	}
-	p.rows = make([]upstream.Row, len(p.matches))
-	for i, m := range p.matches {
-		p.rows[i] = m.window.Rows()[m.index]
+	if p.next, p.previous = s.moreAhead, s.moreBehind; rng.Backward {
+		p.next, p.previous = s.moreBehind, s.moreAhead
+		slices.Reverse(p.rows)
+		slices.Reverse(p.cursors)
 	}
 	return p, nil
+}
+
+// lookAhead finds out whether the list goes on after the last row that was read, where that is not known.
+func (s *scan) lookAhead(ctx context.Context) error {
+	if s.StoppedBy != StopPageFull || s.moreAhead {
+		return nil
+	}
+	read, end, err := s.next(ctx)
+	if err != nil {
+		return s.cutShort(err)
+	}
+	s.moreAhead = read != nil || end.more
+	return nil
 }
 
 // readNone is a page that no rows were asked for.
@@ -302,12 +335,12 @@ func readNone(
 // Count counts the rows of the list that pass the filter. Its error is [ErrScanLimit] if the list is too long for that.
 func (f *Filter) Count(ctx context.Context, reader *pagination.Reader, opts Options) (int, error) {
 	s := newScan(reader, relay.Range{}, pagination.Selection{}, f, opts)
-	defer s.parts.close()
+	defer s.end()
 	switch err := s.run(ctx); {
 	case err != nil:
 		return 0, err
-	case s.StoppedBy == StopDeadline:
-		return 0, s.late
+	case s.CutShort:
+		return 0, s.cause
 	case !s.Complete():
 		return 0, ErrScanLimit
 	}
@@ -320,14 +353,14 @@ func (f *Filter) Each(
 	ctx context.Context, reader *pagination.Reader, opts Options, visit func(*upstream.Call) error,
 ) (Report, []error, error) {
 	s := newScan(reader, relay.Range{}, pagination.Selection{}, f, opts)
-	defer s.parts.close()
+	defer s.end()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	s.visit = func(m match) {
+	s.visit = func(w *pagination.Window, i int) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err := visit(m.window.Rows()[m.index].Call); err != nil {
+		if err := visit(w.Rows()[i].Call); err != nil {
 			stop(err)
 		}
 	}
@@ -338,11 +371,18 @@ func (f *Filter) Each(
 	return s.Report, s.problems, err
 }
 
+// Release says that the rows of the page are not used any longer.
+func (p *Page) Release() {
+	if p.held != nil {
+		p.held.releaseAll()
+	}
+}
+
 // Rows are the rows of the page, all of which could be read.
 func (p *Page) Rows() []upstream.Row { return p.rows }
 
 // Cursor is the cursor of the i-th row.
-func (p *Page) Cursor(i int) relay.Cursor { return p.matches[i].window.Cursor(p.matches[i].index) }
+func (p *Page) Cursor(i int) relay.Cursor { return p.cursors[i] }
 
 // HasNext reports whether rows of the list follow those that were read, and can pass the filter.
 func (p *Page) HasNext() bool { return p.next }

@@ -10,22 +10,23 @@ import (
 	"revox-graphql/upstream"
 )
 
-// equal reports whether a JSON text, which is well-formed, is the wanted value. Numbers are equal by their value: 1,
-// 1.0 and 1e0 are one number, and no digit is lost of a long one. The order of an object's members does not count.
-func equal(text string, wanted any) bool {
+// equalTo is whether a JSON text, which is well-formed, is the wanted value. Numbers are equal by their value: 1, 1.0
+// and 1e0 are one number, and no digit is lost of a long one. The order of an object's members does not count.
+func equalTo(wanted any) func(text string) bool {
 	switch wanted := wanted.(type) {
 	case nil:
-		return text == "null"
+		return func(text string) bool { return text == "null" }
 	case bool:
-		return text == strconv.FormatBool(wanted)
+		return func(text string) bool { return text == strconv.FormatBool(wanted) }
 	case string:
-		return text[0] == '"' && upstream.Unquote(text) == wanted
+		return func(text string) bool { return text[0] == '"' && upstream.Unquote(text) == wanted }
 	case []any:
-		return text[0] == '[' && sameValue(decode(text), wanted)
+		return func(text string) bool { return text[0] == '[' && sameValue(decode(text), wanted) }
 	case map[string]any:
-		return text[0] == '{' && sameValue(decode(text), wanted)
+		return func(text string) bool { return text[0] == '{' && sameValue(decode(text), wanted) }
 	default:
-		return isNumber(text) && decimalOf(text) == decimalOf(numberText(wanted))
+		number := decimalOf(numberText(wanted))
+		return func(text string) bool { return isNumber(text) && decimalOf(text) == number }
 	}
 }
 

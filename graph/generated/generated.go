@@ -885,7 +885,7 @@ enum ScanStop {
   time, as far as it was read; in any other list the gateway reads on.
   """
   TIME_RANGE
-  "As many calls were read as one request may read. Go on from ` + "`" + `endCursor` + "`" + `, or ` + "`" + `startCursor` + "`" + ` with ` + "`" + `last` + "`" + `."
+  "As many calls were read as one request may read, or fewer because the gateway is overloaded. Go on from ` + "`" + `endCursor` + "`" + `, or ` + "`" + `startCursor` + "`" + ` with ` + "`" + `last` + "`" + `."
   SCAN_LIMIT
   "The time for one request was over. Go on from ` + "`" + `endCursor` + "`" + `, or ` + "`" + `startCursor` + "`" + ` with ` + "`" + `last` + "`" + `."
   DEADLINE

@@ -689,7 +689,7 @@ const (
 	// The calls that follow all started outside of the filter's `startedAt`. This is so only in a list that is ordered by that
 	// time, as far as it was read; in any other list the gateway reads on.
 	ScanStopTimeRange ScanStop = "TIME_RANGE"
-	// As many calls were read as one request may read. Go on from `endCursor`, or `startCursor` with `last`.
+	// As many calls were read as one request may read, or fewer because the gateway is overloaded. Go on from `endCursor`, or `startCursor` with `last`.
 	ScanStopScanLimit ScanStop = "SCAN_LIMIT"
 	// The time for one request was over. Go on from `endCursor`, or `startCursor` with `last`.
 	ScanStopDeadline ScanStop = "DEADLINE"

@@ -283,6 +283,30 @@ func (a *Account) extendOrRelease(held, bytes, most int64) bool {
 	return false
 }
 
+// Keep is Reserve for bytes that exist already and were added to the account: it reports whether they may stay. If not,
+// it calls release, which takes them from the account, before the next caller is answered: of several that are added at
+// once the last one finds the room of the others.
+func (a *Account) Keep(bytes int64, release func()) bool {
+	if a == nil {
+		return true
+	}
+	b := a.budget
+	most := b.mostFor(bytes)
+	if b.counted.Load() <= most {
+		return true
+	}
+	b.extending.Lock()
+	defer b.extending.Unlock()
+	b.reclaim(most)
+	counted := b.counted.Load()
+	if counted <= most || a.Used() == bytes && counted-bytes <= b.most {
+		return true
+	}
+	release()
+	b.take(RejectWork)
+	return false
+}
+
 // mostFor is how many bytes may be counted once so many are reserved.
 func (b *Budget) mostFor(bytes int64) int64 {
 	if bytes > small {

@@ -180,6 +180,61 @@ func TestExtendingAtOnce(t *testing.T) {
 	}
 }
 
+// What exists already stays if there is room for it, or caches make some; else it goes before the next is answered.
+func TestKeep(t *testing.T) {
+	for name, test := range map[string]struct {
+		responses, held, bytes int64
+		kept                   bool
+		work                   int64 // afterwards
+	}{
+		"there is room":          {100, 100, 300, true, 400},
+		"responses go":           {100, 300, 250, true, 550},
+		"there is no room":       {100, 300, 300, false, 300},
+		"the only one may stay":  {100, 0, 790, true, 790},
+		"whatever it takes":      {100, 0, 5000, true, 5000},
+		"small ones have a room": {0, 800, 100, true, 900},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStock()
+			work := s.requests.account
+			s.responses.fill(test.responses * k)
+			work.Add((test.held + test.bytes) * k)
+			if kept := work.Keep(test.bytes*k, func() { work.Release(test.bytes * k) }); kept != test.kept {
+				t.Errorf("kept: %v", kept)
+			}
+			if work.Used() != test.work*k {
+				t.Errorf("%d KiB are left", work.Used()/k)
+			}
+			if rejected := s.Taken(RejectWork) > 0; rejected == test.kept {
+				t.Errorf("rejected: %v", rejected)
+			}
+		})
+	}
+}
+
+// However many pages come at once, as many stay as there is room for.
+func TestKeepingAtOnce(t *testing.T) {
+	for range 200 {
+		s := newStock()
+		s.Account("others").Add(100 * k)
+		work := s.requests.account
+		var kept atomic.Int32
+		var at sync.WaitGroup
+		for range 40 {
+			at.Go(func() {
+				work.Add(200 * k)
+				if work.Keep(200*k, func() { work.Release(200 * k) }) {
+					kept.Add(1)
+				}
+			})
+		}
+		at.Wait()
+		if n := kept.Load(); n != 2 || work.Used() != int64(n)*200*k {
+			t.Fatalf("%d are kept, %d KiB", n, work.Used()/k)
+		}
+	}
+}
+
 // What has begun is counted, and caches make room for it.
 func TestTake(t *testing.T) {
 	s := newStock()

@@ -22,7 +22,7 @@ describe('Apollo Client', { timeout: 300_000 }, () => {
 
   itWalks('relayStylePagination and fetchMore', ['@apollo/client'], () => example, () => gateway, (variables) => openList(newClient(gateway.graphql), variables))
 
-  itPassesEmptyPages(({ graphql }, variables) => openList(newClient(graphql), variables))
+  itPassesEmptyPages((t, { graphql }, variables) => openList(newClient(graphql), variables))
 
   it('keeps lists of different filters apart', async () => {
     const client = newClient(gateway.graphql)

@@ -29,6 +29,16 @@ describe('graphql-codegen and TypeScript', { timeout: 300_000 }, () => {
       'call.status === "DONE"': /TS2367: .*'CallStatus' and '"DONE"' have no overlap/,
       'call.startedAt?.getTime()': /TS2339: Property 'getTime' does not exist on type 'string'/,
       'call.structuredOutput.nps': /TS18046: 'call.structuredOutput' is of type 'unknown'/,
+
+      'filter({ result: ["HUMAN"], startedAt: { from: "2026-03-14T00:00:00Z" }, not: { endReason: ["voicemail"] } })': undefined,
+      'filter({ structuredOutput: [{ path: "nps", is: 9 }], transcript: { contains: "refund", roles: ["USER"] } })': undefined,
+      'filter({ anyOf: [{ durationSeconds: { min: 60 } }, {}], tool: null })': undefined,
+      'filter({ outcome: ["HUMAN"] })': /TS2353: .*'outcome' does not exist in type 'CallFilter'/,
+      'filter({ result: ["PERSON"] })': /TS2322: Type '"PERSON"' is not assignable to type 'CallResult'/,
+      'filter({ durationSeconds: { min: "60" } })': /TS2322: Type 'string' is not assignable to type 'number'/,
+      'filter({ startedAt: { from: new Date() } })': /TS2322: Type 'Date' is not assignable to type 'string'/,
+      'filter({ transcript: { roles: ["USER"] } })': /TS2741: Property 'contains' is missing/,
+      'filter({ structuredOutput: [{ is: 9 }] })': /TS2741: Property 'path' is missing/,
     }
     const errors = await compile(example, Object.keys(cases))
     for (const [expression, error] of Object.entries(cases)) {
@@ -41,6 +51,16 @@ describe('graphql-codegen and TypeScript', { timeout: 300_000 }, () => {
     assert.equal(calls.statusOf({ status: 'UNRECOGNIZED', extra: { status: 'paused' } }), 'paused')
     assert.equal(calls.statusOf({ status: 'UNRECOGNIZED', extra: null }), 'unknown')
     assert.equal(calls.statusOf({ status: 'ONGOING', extra: null }), 'talking')
+  })
+
+  it('reads what passes a filter, page by page', async (t) => {
+    const gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: '0', GATEWAY_MAX_SCAN_PAGES: '5' })
+    t.after(gateway.stop)
+    const durations = []
+    for await (const duration of calls.durations(gateway.graphql, { durationSeconds: { min: 240 } })) durations.push(duration)
+    const { callStats } = await gateway.query('{ callStats { scan { complete } } }')
+    assert.equal(callStats.scan.complete, false, 'one scan does not read the list')
+    assert.ok(durations.length > 10 && durations.every((duration) => duration >= 240), `${durations}`)
   })
 
   it('runs its documents by their ids, with its manifest as trusted documents', async (t) => {
@@ -61,7 +81,7 @@ describe('graphql-codegen and TypeScript', { timeout: 300_000 }, () => {
     assert.deepEqual(await generate(t, gateway.graphql), ofFile)
   })
 
-  itRuns(() => example, /^\d\d:\d\d:\d\d  done  \w+/m)
+  itRuns(() => example, /^\d\d:\d\d:\d\d  done  \w+[^]*^\d+ long talks, \d+ minutes$/m)
 })
 
 /** What codegen writes for a schema, by the paths of the files. */
@@ -75,18 +95,19 @@ async function generate(t, schema) {
   return Object.fromEntries(await Promise.all(files.map(async (name) => [name, await readFile(join(target, name), 'utf8')])))
 }
 
-/** Compiles expressions about a `call` of the example, and returns the compiler's errors by expression. */
+/** Compiles expressions about a `call` and a `filter` of the example, and returns the compiler's errors by expression. */
 async function compile(example, expressions) {
   const folder = await mkdtemp(example.path('build/expressions-'))
   try {
-    const lines = ["import type { Call } from '../../src/calls.js'", 'declare const call: Call', ...expressions]
+    const declared = "import type { Call, Filter } from '../../src/calls.js'; declare const call: Call; declare const filter: (value: Filter) => void"
+    const lines = [declared, ...expressions.map((expression) => `;${expression}`)]
     await writeFile(join(folder, 'all.ts'), lines.join('\n'))
     const config = { extends: '../../tsconfig.json', compilerOptions: { noEmit: true, rootDir: '../..' }, files: ['all.ts'], include: [] }
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))
     const tsc = promisify(execFile)(example.path('node_modules/.bin/tsc'), ['-p', folder, '--pretty', 'false'], { timeout: 60_000 })
     const { stdout } = await tsc.catch((error) => error)
     const found = stdout.matchAll(/all\.ts\((\d+),.*error (.*)/g)
-    return new Map(Array.from(found, ([, line, message]) => [lines[line - 1], message]))
+    return new Map(Array.from(found, ([, line, message]) => [expressions[line - 2], message]))
   } finally {
     await rm(folder, { recursive: true })
   }

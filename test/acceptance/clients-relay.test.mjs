@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import { itRuns, lists, movingList, recordFetch, reportVersions, runScript, takeExample, watchList } from './clients.mjs'
+import { itPassesEmptyPages, itRuns, lists, movingList, recordFetch, reportVersions, runScript, takeExample, watchList } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 
 const pageSize = 10
@@ -70,6 +70,12 @@ describe('Relay', { timeout: 300_000 }, () => {
       t.diagnostic(await list.check(wire.ids()))
     })
   }
+
+  itPassesEmptyPages(async (t, { graphql }, { first, ...which }) => {
+    const page = await newPage(graphql, { count: first, ...which })
+    t.after(page.close)
+    return { ...page, calls: () => page.ids().map((id) => ({ id })) }
+  })
 
   it('refetches a call by node', async (t) => {
     const wire = recordFetch(t)

@@ -21,7 +21,7 @@ describe('urql and graphcache', { timeout: 300_000 }, () => {
 
   itWalks('relayPagination', ['@urql/core', '@urql/exchange-graphcache'], () => example, () => gateway, (variables) => openList(newClient(gateway.graphql), variables))
 
-  itPassesEmptyPages(({ graphql }, variables) => openList(newClient(graphql), variables))
+  itPassesEmptyPages((t, { graphql }, variables) => openList(newClient(graphql), variables))
 
   it('receives JSON, although its Accept lists streams', async (t) => {
     const wire = recordFetch(t)

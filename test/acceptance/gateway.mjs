@@ -14,8 +14,8 @@ if (!binary) {
  * Starts the gateway on a free port of the loopback interface: with its demo upstream, unless the settings name another.
  *
  * @param {Record<string, string>} settings environment variables, such as GATEWAY_CACHE_TTL
- * @returns {Promise<{url: string, graphql: string, query: typeof query, stop: () => Promise<void>}>} `url` ends in a slash,
- *   and `graphql` is where queries go
+ * @returns {Promise<{url: string, graphql: string, pid: number, query: typeof query, stop: () => Promise<void>}>} `url`
+ *   ends in a slash, and `graphql` is where queries go
  */
 export async function startGateway(settings = {}) {
   const others = Object.entries(process.env).filter(([name]) => !/^(GATEWAY|REVOX)_/.test(name))
@@ -29,7 +29,7 @@ export async function startGateway(settings = {}) {
   const exited = once(child, 'exit')
 
   const url = await listening(child, log, settings.REVOX_API_KEY ? /\bupstream="?http/ : /\bupstream="?demo"?/)
-  return { url, graphql: new URL('graphql', url).href, query: (text, variables) => query(url, text, variables), stop }
+  return { url, graphql: new URL('graphql', url).href, pid: child.pid, query: (text, variables) => query(url, text, variables), stop }
 
   async function stop() {
     child.kill('SIGTERM')

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"revox-graphql/internal/memory"
+	"revox-graphql/upstream"
 )
 
 // Pages are counted in the process's budget, and go where memory is scarce, those first that were not used for longest.
@@ -50,5 +51,64 @@ func testPagesCountInTheBudget(t *testing.T) {
 	kept()
 	if other.Reserve(1) {
 		t.Error("more may begin")
+	}
+}
+
+// A page that requests hold is counted once, whether it is cached or not, and dropping it from the cache frees nothing.
+func TestHeldPagesCountInTheBudget(t *testing.T) { synctest.Test(t, testHeldPagesCountInTheBudget) }
+
+func testHeldPagesCountInTheBudget(t *testing.T) {
+	t.Helper()
+	budget := memory.NewBudget(1<<20, 5000/80*100, slog.New(slog.DiscardHandler)) // 4,960 bytes may be counted
+	cache := New(&lister{rows: 1000}, Options{TTL: time.Hour, MaxBytes: 2500, Memory: budget})
+	defer cache.Close()
+	read := func(page int) *upstream.Page { // of 1,000 bytes
+		got, err := cache.ListCalls(t.Context(), ask(page, 10))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	cached, inUse := budget.Accounts()[0], budget.Accounts()[1]
+	counted := func(step string, pages, held int64) {
+		t.Helper()
+		if cached.Used() != 1000*pages || inUse.Used() != 1000*held {
+			t.Errorf("%s: %d bytes of cached pages and %d of held ones are counted", step, cached.Used(), inUse.Used())
+		}
+	}
+	page := read(0)
+	for range 2 {
+		if !cache.Hold(page) {
+			t.Fatal("there is room for one page")
+		}
+	}
+	counted("held by two", 0, 1)
+	cache.Release(page)
+	counted("held by one", 0, 1)
+	read(1)
+	if freed := cache.Shrink(5000); freed != 1000 || cache.Page(ask(0, 10)) != page {
+		t.Errorf("%d bytes are freed beside a held page", freed)
+	}
+	counted("the other one is dropped", 0, 1)
+	read(2)
+	read(3) // for which the cache drops the held one
+	counted("dropped", 2, 1)
+	cache.Release(page)
+	counted("released", 2, 0)
+	page = read(3)
+	if !cache.Hold(page) {
+		t.Fatal("there is room for a page")
+	}
+	cache.Release(page)
+	counted("released while it is cached", 2, 0)
+	budget.Account("other").Add(4900)
+	if !cache.Hold(page) || cache.Hold(read(2)) {
+		t.Error("beside others that take all the room, one page may be held, and no second one")
+	}
+	synctest.Wait() // the fetch makes room once its waiters have their page
+	counted("one is refused", 0, 1)
+	cache.Release(page)
+	if len(cache.uses) != cache.Stats().Pages {
+		t.Errorf("%d pages are cached, and %d known", cache.Stats().Pages, len(cache.uses))
 	}
 }

@@ -52,7 +52,8 @@ type Options struct {
 type Cache struct {
 	next    upstream.Lister
 	opts    Options
-	account *memory.Account
+	account *memory.Account // of the pages that no request holds
+	inUse   *memory.Account // of those that requests hold, cached or not
 
 	ctx     context.Context //nolint:containedctx // of the fetches, until Close
 	stop    context.CancelFunc
@@ -61,6 +62,7 @@ type Cache struct {
 	mu      sync.Mutex
 	pages   *simplelru.LRU[key, *upstream.Page] // of all tenants
 	bytes   int
+	uses    map[*upstream.Page]*use                       // of the pages that are cached or held
 	tenants map[upstream.Tenant]*tenantCache              // of those that have pages
 	emptied *simplelru.LRU[upstream.Tenant, *tenantCache] // of those that had some, for what is known of the tenant
 	fetches map[key]*fetch
@@ -92,14 +94,17 @@ func New(next upstream.Lister, opts Options) *Cache {
 	if opts.MaxTenantBytes == 0 {
 		opts.MaxTenantBytes = opts.MaxBytes
 	}
-	c := &Cache{next: next, opts: opts, tenants: map[upstream.Tenant]*tenantCache{}, fetches: map[key]*fetch{}}
+	c := &Cache{
+		next: next, opts: opts, uses: map[*upstream.Page]*use{}, tenants: map[upstream.Tenant]*tenantCache{},
+		fetches: map[key]*fetch{},
+	}
 	if opts.MaxWaiters > 0 {
 		c.limit = newWaitLimit(opts.MaxWaiters, opts.Proven)
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.pages, _ = simplelru.NewLRU(maxPages, c.forget) // its one error is a size below 1
 	c.emptied, _ = simplelru.NewLRU[upstream.Tenant, *tenantCache](maxEmptied, nil)
-	c.account = opts.Memory.Account("page_cache")
+	c.account, c.inUse = opts.Memory.Account("page_cache"), opts.Memory.Account("pages_in_use")
 	opts.Memory.Shrinks(memory.ShrinkPages, c.account, c.Shrink)
 	return c
 }

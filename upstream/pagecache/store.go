@@ -16,7 +16,8 @@ func (c *Cache) keep(k key, page *upstream.Page) {
 	c.emptied.Remove(k.list.Tenant)
 	c.tenants[k.list.Tenant] = t
 	c.bytes += page.Bytes
-	c.account.Add(int64(page.Bytes))
+	c.account.Add(int64(page.Bytes)) // no request holds it yet
+	c.useOf(page).cached = true
 	t.put(k, page)
 	c.pages.Add(k, page)
 	for t.bytes > c.opts.MaxTenantBytes {
@@ -30,14 +31,20 @@ func (c *Cache) keep(k key, page *upstream.Page) {
 	}
 }
 
-// Shrink drops so many bytes of pages, the least recently used first, and returns how many it has dropped.
+// Shrink drops so many bytes of pages that no request holds, the least recently used first, and returns how many it has
+// dropped.
 func (c *Cache) Shrink(bytes int64) (freed int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := c.bytes
-	for c.pages.Len() > 0 && int64(before-c.bytes) < bytes {
-		c.pages.RemoveOldest()
-		c.stats.Evictions++
+	for _, k := range c.pages.Keys() {
+		if int64(before-c.bytes) >= bytes {
+			break
+		}
+		if page, _ := c.pages.Peek(k); c.useOf(page).holders == 0 {
+			c.pages.Remove(k)
+			c.stats.Evictions++
+		}
 	}
 	return int64(before - c.bytes)
 }
@@ -45,7 +52,11 @@ func (c *Cache) Shrink(bytes int64) (freed int64) {
 // forget is called by the LRU for each page that leaves it. What is known of its tenant stays.
 func (c *Cache) forget(k key, page *upstream.Page) {
 	c.bytes -= page.Bytes
-	c.account.Release(int64(page.Bytes))
+	u := c.useOf(page)
+	if u.cached = false; u.holders == 0 {
+		c.account.Release(int64(page.Bytes))
+	}
+	c.unused(page, u)
 	t := c.tenants[k.list.Tenant]
 	t.take(k, page)
 	if t.pages.Len() == 0 {
