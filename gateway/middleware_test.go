@@ -193,7 +193,7 @@ func TestCORS(t *testing.T) {
 			allowed, exposed := resp.Header.Get("Access-Control-Allow-Origin"), resp.Header.Get("Access-Control-Expose-Headers")
 			wantAllowed, wantExposed := "", ""
 			if origin == listed {
-				wantAllowed, wantExposed = listed, "age, etag, retry-after, x-request-id, x-revox-upstream"
+				wantAllowed, wantExposed = listed, "age, etag, retry-after, www-authenticate, x-request-id, x-revox-upstream"
 			}
 			if allowed != wantAllowed || exposed != wantExposed {
 				t.Errorf("%s, %s: %d %v", token, origin, resp.StatusCode, resp.Header)
@@ -463,6 +463,31 @@ func TestReadyFollowsUpstream(t *testing.T) {
 	}
 	down.Store(false)
 	await(http.StatusOK)
+}
+
+// A 401 says in its realm whose credential is missing, and pages of other origins may read that.
+func TestChallenge(t *testing.T) {
+	const origin = "https://app.example"
+	for name, test := range map[string]struct {
+		env   []string
+		realm string
+	}{
+		"a token of the gateway": {[]string{"REVOX_API_KEY", "key", "GATEWAY_TOKENS", "right"}, "revox-graphql"},
+		"the client's key":       {[]string{"REVOX_API_KEY", "", "GATEWAY_CREDENTIALS", "forward"}, "Revox"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, upstreamOf(t, nil, append(test.env, "GATEWAY_CORS_ORIGINS", origin)...))
+			resp, body := p.send(t, http.MethodPost, "graphql", `{"query": "{ __typename }"}`, "Content-Type",
+				"application/json", "Origin", origin)
+			challenge := resp.Header.Get("WWW-Authenticate")
+			if want := `Bearer realm="` + test.realm + `"`; resp.StatusCode != http.StatusUnauthorized || challenge != want {
+				t.Errorf("%d, %q: %s", resp.StatusCode, challenge, body)
+			}
+			if exposed := resp.Header.Get("Access-Control-Expose-Headers"); !strings.Contains(exposed, "www-authenticate") {
+				t.Errorf("pages may read %q", exposed)
+			}
+		})
+	}
 }
 
 // With forwarding, upstream failing for one credential says nothing about the gateway.
