@@ -315,18 +315,26 @@ func (p *program) ask(t *testing.T, key string) reply {
 	if err := decoder.Decode(&r); err != nil || decoder.More() {
 		t.Fatalf("%v: %s", err, body)
 	}
-	switch {
-	case r.Data == nil:
-		t.Fatalf("no data: %s", body)
-	case len(r.Errors) == 0 && (r.Data.Calls == nil || len(r.Data.Calls.Nodes) == 0):
-		t.Fatalf("neither calls nor an error: %s", body)
-	case len(r.Errors) > 0 && (len(r.Errors) > 1 || r.Data.Calls != nil || r.Errors[0].Message == "" ||
-		r.code() == "" || len(r.Errors[0].Path) != 1 || len(r.Errors[0].Locations) != 1):
-		t.Fatalf("not one error in place of the calls: %s", body)
-	case r.stale() && r.Extensions.Stale <= 0:
-		t.Fatalf("stale for no time: %s", body)
+	if flaw := r.flaw(); flaw != "" {
+		t.Fatalf("%s: %s", flaw, body)
 	}
 	return r
+}
+
+// flaw returns what is wrong with the shape of a response, "" if nothing is.
+func (r reply) flaw() string {
+	switch {
+	case r.Data == nil:
+		return "no data"
+	case len(r.Errors) == 0 && (r.Data.Calls == nil || len(r.Data.Calls.Nodes) == 0):
+		return "neither calls nor an error"
+	case len(r.Errors) > 0 && (len(r.Errors) > 1 || r.Data.Calls != nil || r.Errors[0].Message == "" ||
+		r.code() == "" || len(r.Errors[0].Path) != 1 || len(r.Errors[0].Locations) != 1):
+		return "not one error in place of the calls"
+	case r.stale() && r.Extensions.Stale <= 0:
+		return "stale for no time"
+	}
+	return ""
 }
 
 // askUntil asks until the response will do. What it waits for has no time of its own; the ticks only spare the

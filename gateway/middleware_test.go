@@ -142,9 +142,18 @@ func TestCrossSiteGET(t *testing.T) {
 	}
 }
 
-func TestCORS(t *testing.T) {
-	const listed, other = "https://app.example", "https://app.example.evil.example"
-	p := start(t, map[string]string{"GATEWAY_CORS_ORIGINS": "http://localhost:5173, " + listed, "GATEWAY_TOKENS": "one"})
+// An origin that GATEWAY_CORS_ORIGINS lists, and one that looks like it.
+const listed, other = "https://app.example", "https://app.example.evil.example"
+
+// startCORS serves a gateway with tokens to pages of a listed origin.
+func startCORS(t *testing.T) *program {
+	t.Helper()
+	return start(t, map[string]string{"GATEWAY_CORS_ORIGINS": "http://localhost:5173, " + listed, "GATEWAY_TOKENS": "one"})
+}
+
+// A preflight is answered for listed origins only.
+func TestPreflight(t *testing.T) {
+	p := startCORS(t)
 	preflight := func(origin string, headers ...string) *http.Response {
 		asked := []string{"Origin", origin, "Access-Control-Request-Method", "POST"}
 		for _, header := range headers {
@@ -185,7 +194,16 @@ func TestCORS(t *testing.T) {
 			t.Errorf("preflight of %s: %d %v", origin, resp.StatusCode, resp.Header)
 		}
 	}
-	// Answers and refusals alike can be read by listed pages, and by no others.
+	without := start(t, nil)
+	resp, _ = without.send(t, http.MethodOptions, "graphql", "", "Origin", listed, "Access-Control-Request-Method", "POST")
+	if resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("without the setting: %d %v", resp.StatusCode, resp.Header)
+	}
+}
+
+// Listed pages can read responses and rejections alike, and no others can.
+func TestCORS(t *testing.T) {
+	p := startCORS(t)
 	for _, token := range []string{"one", "wrong"} {
 		for _, origin := range []string{listed, other, ""} {
 			resp, _ := p.send(t, http.MethodPost, "graphql", `{"query": "{ __typename }"}`, "Content-Type", "application/json",
@@ -205,11 +223,6 @@ func TestCORS(t *testing.T) {
 				t.Error("credentials are allowed")
 			}
 		}
-	}
-	without := start(t, nil)
-	resp, _ = without.send(t, http.MethodOptions, "graphql", "", "Origin", listed, "Access-Control-Request-Method", "POST")
-	if resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Access-Control-Allow-Origin") != "" {
-		t.Errorf("without the setting: %d %v", resp.StatusCode, resp.Header)
 	}
 }
 
@@ -467,7 +480,6 @@ func TestReadyFollowsUpstream(t *testing.T) {
 
 // A 401 says in its realm whose credential is missing, and pages of other origins may read that.
 func TestChallenge(t *testing.T) {
-	const origin = "https://app.example"
 	for name, test := range map[string]struct {
 		env   []string
 		realm string
@@ -476,9 +488,9 @@ func TestChallenge(t *testing.T) {
 		"the client's key":       {[]string{"REVOX_API_KEY", "", "GATEWAY_CREDENTIALS", "forward"}, "Revox"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := start(t, upstreamOf(t, nil, append(test.env, "GATEWAY_CORS_ORIGINS", origin)...))
+			p := start(t, upstreamOf(t, nil, append(test.env, "GATEWAY_CORS_ORIGINS", listed)...))
 			resp, body := p.send(t, http.MethodPost, "graphql", `{"query": "{ __typename }"}`, "Content-Type",
-				"application/json", "Origin", origin)
+				"application/json", "Origin", listed)
 			challenge := resp.Header.Get("WWW-Authenticate")
 			if want := `Bearer realm="` + test.realm + `"`; resp.StatusCode != http.StatusUnauthorized || challenge != want {
 				t.Errorf("%d, %q: %s", resp.StatusCode, challenge, body)
