@@ -48,7 +48,7 @@ SLOW := TestOddUpstreams TestOddPages TestOracle TestKilledWalks TestShiftsAreFo
 # Tests that `make race` leaves out: long ones with one goroutine, those that start processes, and those that must read
 # 64 MB within a timeout.
 NO_RACE := TestOddUpstreams TestOddPages TestKilledWalks TestDemoReplacesNoFile TestTheKeyStaysSecret \
-	TestAnswersAreBounded TestRandomAnswersAreCut TestTheStandingList TestNoLineIsRepeated TestLife TestOrderByTime \
+	TestResponsesAreBounded TestRandomResponsesAreCut TestTheStandingList TestNoLineIsRepeated TestLife TestOrderByTime \
 	TestOrderWhileCallsLive TestTheHeadIsAlive TestForgedCursors TestStandingWalks TestMovingWalk TestShiftsAreFoundByTime
 NO_RACE_FAULTS := ^TestFaults$$/^(64_MB|gzip_bomb)
 space := $(subst ,, )

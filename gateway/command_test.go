@@ -138,7 +138,7 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// Upstream sees who asks, and in which version.
+// Upstream gets the name and the version of the gateway.
 func TestUserAgent(t *testing.T) {
 	agents := make(chan string, 10)
 	rest := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

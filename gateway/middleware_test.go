@@ -46,17 +46,17 @@ func (p *program) send(t *testing.T, method, path, body string, header ...string
 // refusal reads the one error of a response in the form of GraphQL.
 func refusal(t *testing.T, resp *http.Response, body string) (message string, extensions map[string]any) {
 	t.Helper()
-	var answer struct {
+	var response struct {
 		Errors []struct {
 			Message    string
 			Extensions map[string]any
 		}
 		Data any
 	}
-	if err := json.Unmarshal([]byte(body), &answer); err != nil || len(answer.Errors) != 1 || answer.Data != nil {
+	if err := json.Unmarshal([]byte(body), &response); err != nil || len(response.Errors) != 1 || response.Data != nil {
 		t.Fatalf("no GraphQL error: %d %s", resp.StatusCode, body)
 	}
-	return answer.Errors[0].Message, answer.Errors[0].Extensions
+	return response.Errors[0].Message, response.Errors[0].Extensions
 }
 
 // upstreamOf starts a fake upstream of a few calls, and makes the environment for it.
@@ -361,7 +361,7 @@ func TestSlowReadersTakeNoPlace(t *testing.T) {
 	}
 	for began := time.Now(); !strings.Contains(p.query(t, smallQuery), `"nodes":[{`); {
 		if time.Since(began) > 20*time.Second { // they have 60 s to read
-			t.Fatal("those who read slowly keep others out")
+			t.Fatal("slow clients keep others out")
 		}
 	}
 	for began := time.Now(); ; {
@@ -370,7 +370,7 @@ func TestSlowReadersTakeNoPlace(t *testing.T) {
 			return
 		}
 		if time.Since(began) > 20*time.Second {
-			t.Fatal("those who read slowly have places")
+			t.Fatal("slow clients have slots")
 		}
 	}
 }
@@ -388,10 +388,10 @@ func TestShedding(t *testing.T) {
 	}, "GATEWAY_MAX_CONCURRENT_REQUESTS", fmt.Sprint(most), "GATEWAY_CACHE_TTL", "1h")
 	p := start(t, env)
 	cached := p.query(t, smallQuery)
-	answers := make(chan string, most)
+	responses := make(chan string, most)
 	// Lists of their own: they would share a request for one list.
 	for _, status := range []string{"COMPLETED", "SCHEDULED", "ERRORED"} {
-		go func() { answers <- p.query(t, `{ calls(first: 1, statuses: [`+status+`]) { nodes { id } } }`) }()
+		go func() { responses <- p.query(t, `{ calls(first: 1, statuses: [`+status+`]) { nodes { id } } }`) }()
 	}
 	for range most {
 		<-arrived
@@ -424,7 +424,7 @@ func TestShedding(t *testing.T) {
 	}
 	close(goOn)
 	for range most {
-		if body := <-answers; !strings.Contains(body, `{"data":{"calls":{"nodes":[`) {
+		if body := <-responses; !strings.Contains(body, `{"data":{"calls":{"nodes":[`) {
 			t.Errorf("got %s", body)
 		}
 	}

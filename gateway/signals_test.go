@@ -25,8 +25,8 @@ type child struct {
 }
 
 // handleSIGHUP lets the processes that the tests start have the default action of SIGHUP: where the tests run under
-// nohup, they would inherit that the signal is ignored. A signal that is handled is not inherited. The handler stays for
-// the whole process, because tests start processes side by side.
+// nohup, they would inherit that the signal is ignored. A signal that is handled is not inherited. The handler stays
+// for the whole process, because tests start processes side by side.
 func handleSIGHUP() {
 	if signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)

@@ -100,8 +100,8 @@ func (c *countedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write implements [net.Conn]. Where bufio has a part of a line when the error comes, [bufio.Reader.ReadLine] returns it
-// as a whole line, and net/http responds with 400 in spite of the type of the error.
+// Write implements [net.Conn]. Where bufio has a part of a line when the error comes, [bufio.Reader.ReadLine] returns
+// it as a whole line, and net/http responds with 400 in spite of the type of the error.
 func (c *countedConn) Write(p []byte) (int, error) {
 	if c.ended.Load() {
 		return 0, errTooManyHeaders
