@@ -48,7 +48,7 @@ SLOW := TestOddUpstreams TestOddPages TestOracle TestKilledWalks TestShiftsAreFo
 # Tests that `make race` leaves out: long ones with one goroutine, those that start processes, and those that must read
 # 64 MB within a timeout.
 NO_RACE := TestOddUpstreams TestOddPages TestKilledWalks TestDemoReplacesNoFile TestTheKeyStaysSecret \
-	TestAnswersAreBounded TestRandomAnswersAreCut TestTheStandingList TestNoLineIsRepeated TestLife TestOrderByTime \
+	TestResponsesAreBounded TestRandomResponsesAreCut TestTheStandingList TestNoLineIsRepeated TestLife TestOrderByTime \
 	TestOrderWhileCallsLive TestTheHeadIsAlive TestForgedCursors TestStandingWalks TestMovingWalk TestShiftsAreFoundByTime
 NO_RACE_FAULTS := ^TestFaults$$/^(64_MB|gzip_bomb)
 space := $(subst ,, )
@@ -182,7 +182,7 @@ deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze ## Test the imag
 # The other programs are GraphQL clients, graphql-js, the graphql-http audits, Chromium, Prometheus, HAProxy, nginx and
 # shells.
 # For more random requests to compare with graphql-js: make acceptance DIFFERENTIAL=100000.
-acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx $(SHELLS) ## Test the built gateway with other programs.
+acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx /usr/bin/jq $(SHELLS) ## Test the built gateway with other programs.
 	for folder in examples/web test/acceptance test/acceptance/graphql-17; do \
 		(cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
 	cd test/acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
@@ -196,6 +196,10 @@ acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/ng
 
 /usr/sbin/haproxy:
 	$(APT) update && $(APT) install -y --no-install-recommends haproxy
+
+# For a command of docs/.
+/usr/bin/jq:
+	$(APT) update && $(APT) install -y --no-install-recommends jq
 
 $(SHELLS) &:
 	$(APT) update && $(APT) install -y --no-install-recommends bash-completion fish zsh

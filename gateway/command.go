@@ -389,11 +389,22 @@ func (q *queryOptions) validateExport(reject func(bad bool, text string)) {
 	if q.Out == "-" {
 		q.Out = "" // standard output
 	}
-	exporting := q.Format != string(export.NDJSON) || len(q.Columns) > 0 || q.Out != "" || q.After != "" ||
-		q.Since != "" || q.BOM
 	reject(!slices.Contains(formats(), q.Format),
 		fmt.Sprintf("--format must be one of %s, and is %q", strings.Join(formats(), ", "), q.Format))
-	reject(!q.All && exporting, "--format, --columns, --bom, --out, --after and --since require --all")
+	for _, flag := range []struct {
+		name  string
+		given bool
+	}{
+		{"--format", q.Format != string(export.NDJSON)},
+		{"--columns", len(q.Columns) > 0},
+		{"--bom", q.BOM},
+		{"--out", q.Out != ""},
+		{"--after", q.After != ""},
+		{"--since", q.Since != ""},
+	} {
+		reject(!q.All && flag.given, flag.name+" requires --all, which reads the whole list and writes a line "+
+			"for each call; a single response is printed as JSON")
+	}
 	reject(q.BOM && q.Format != string(export.CSV), "--bom goes with --format=csv only")
 	reject(q.Out != "" && q.Format == string(export.Table), "--format=table goes to standard output, not to --out")
 	if q.Since != "" {

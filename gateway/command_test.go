@@ -107,6 +107,23 @@ func TestUnknownVariablesAreLogged(t *testing.T) {
 	}
 }
 
+// Without --all, the flags of its lines are rejected each by its own name, with the form that the response has.
+func TestFlagsOfLinesRequireAll(t *testing.T) {
+	for _, flag := range []string{
+		"--format=table", "--columns=id", "--bom --format=csv", "--out=calls.ndjson", "--after=x", "--since=2026-11-25",
+	} {
+		args := append([]string{"query", "-d", "{ __typename }"}, strings.Fields(flag)...)
+		out, log, status := command(t.Context(), nil, args...)
+		name, _, _ := strings.Cut(flag, " ")
+		name, _, _ = strings.Cut(name, "=")
+		want := name + " requires --all, which reads the whole list and writes a line for each call; " +
+			"a single response is printed as JSON\n"
+		if status != 2 || out != "" || !strings.Contains(log, want) || strings.Count(log, "\n") > len(strings.Fields(flag)) {
+			t.Errorf("%s: %d, %s, %s", flag, status, out, log)
+		}
+	}
+}
+
 // A shell completes commands, flags, and the names that a flag accepts.
 func TestCompletion(t *testing.T) {
 	for args, want := range map[string]string{
@@ -121,7 +138,7 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// Upstream sees who asks, and in which version.
+// Upstream gets the name and the version of the gateway.
 func TestUserAgent(t *testing.T) {
 	agents := make(chan string, 10)
 	rest := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

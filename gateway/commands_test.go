@@ -310,21 +310,9 @@ func TestCommands(t *testing.T) {
 	overview, _, _ := command(t.Context(), nil, "help")
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
-			help, log, status := command(t.Context(), nil, name, "--help")
-			if status != 0 || log != "" || !strings.Contains(help, "Usage:\n  revox-graphql "+name) ||
-				!strings.Contains(help, "--help ") || !strings.Contains(help, "--version ") {
-				t.Errorf("%d, %s, %s", status, log, help)
-			}
-			if word, log, status := command(t.Context(), nil, "help", name); status != 0 || log != "" || word != help {
-				t.Errorf("by a word: %d, %s, %s", status, log, word)
-			}
+			checkHelp(t, name)
 			if !regexp.MustCompile(`(?m)^  ` + name + ` +[A-Z]`).MatchString(overview) {
 				t.Errorf("it is missing in the overview: %s", overview)
-			}
-			for line := range strings.SplitSeq(help, "\n") {
-				if len([]rune(line)) > 120 {
-					t.Errorf("a long line: %s", line)
-				}
 			}
 			for _, wrong := range [][]string{{"--nope"}, {"-z"}, {"one", "two", "three"}, {"--help=perhaps"}} {
 				out, log, status := command(t.Context(), nil, append([]string{name}, wrong...)...)
@@ -334,6 +322,28 @@ func TestCommands(t *testing.T) {
 			}
 		})
 	}
+}
+
+// checkHelp checks the help of a command.
+func checkHelp(t *testing.T, name string) {
+	t.Helper()
+	help, log, status := command(t.Context(), nil, name, "--help")
+	if status != 0 || log != "" || !strings.Contains(help, "Usage:\n  revox-graphql "+name) ||
+		!strings.Contains(help, "--help ") || !strings.Contains(help, "--version ") {
+		t.Errorf("%d, %s, %s", status, log, help)
+	}
+	if word, log, status := command(t.Context(), nil, "help", name); status != 0 || log != "" || word != help {
+		t.Errorf("by a word: %d, %s, %s", status, log, word)
+	}
+	for line := range strings.SplitSeq(help, "\n") {
+		if len([]rune(line)) > 120 {
+			t.Errorf("a long line: %s", line)
+		}
+	}
+}
+
+// docs/ has the faults and the flags of the command demo.
+func TestDemoIsDocumented(t *testing.T) {
 	text := documentation(t)
 	help, _, _ := command(t.Context(), nil, "demo", "--help")
 	_, faults, _ := strings.Cut(help, "The faults:\n")

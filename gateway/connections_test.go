@@ -102,11 +102,11 @@ func TestConnectionsAreBounded(t *testing.T) {
 			}
 			release()
 			if body := <-early; !strings.Contains(body, list.IDs()[0]) {
-				t.Errorf("who was there before gets %s", body)
+				t.Errorf("a connection from before gets %s", body)
 			}
 			if !test.busy {
 				if body := ask(); !strings.Contains(body, list.IDs()[0]) {
-					t.Errorf("who comes later gets %s", body)
+					t.Errorf("a later connection gets %s", body)
 				}
 			}
 			c.signal(t, syscall.SIGTERM)

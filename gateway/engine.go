@@ -118,6 +118,7 @@ func newEngine(
 		Authenticate: auth.New(auth.Options{
 			Key: s.Key, Forward: forward, Tokens: s.Tokens, File: s.TokenList, Log: log,
 		}),
+		Realm:         auth.Realm(forward),
 		Introspection: s.Introspection,
 		Demo:          s.Demo,
 		Log:           log,

@@ -21,7 +21,7 @@ import (
 func TestTheEngineCountsItsMemory(t *testing.T) {
 	budget := memory.NewBudget(0, 0, quiet())
 	_, e := wiredTo(t, budget, quiet(), 30, "REVOX_API_KEY", "key")
-	e.answers(t.Context(), "", smallQuery)
+	e.responses(t.Context(), "", smallQuery)
 	var names, empty []string
 	for _, account := range budget.Accounts() {
 		names = append(names, account.Name())
@@ -50,7 +50,7 @@ func TestNoCacheRequestsShareReads(t *testing.T) {
 	for range 100 { // two requests that are further apart, on a busy machine, share nothing
 		for range 2 {
 			list.ResetRequests()
-			body := e.answers(t.Context(), "", smallQuery, "Cache-Control", "no-cache")
+			body := e.responses(t.Context(), "", smallQuery, "Cache-Control", "no-cache")
 			if !strings.Contains(body, `{"data":{`) {
 				t.Fatal(body)
 			}
@@ -68,7 +68,7 @@ func TestAnOlderPageIsServedAfterOneAttempt(t *testing.T) {
 	list, e := wired(t, 30, "REVOX_API_KEY", "key", "GATEWAY_CACHE_TTL", "1ns",
 		"GATEWAY_CACHE_REVALIDATE", "0s", "GATEWAY_CACHE_STALE", "1h",
 		"GATEWAY_UPSTREAM_ATTEMPT_TIMEOUT", "1s", "GATEWAY_UPSTREAM_TIMEOUT", "1m")
-	if body := e.answers(t.Context(), "", smallQuery); !strings.Contains(body, `{"data":{`) {
+	if body := e.responses(t.Context(), "", smallQuery); !strings.Contains(body, `{"data":{`) {
 		t.Fatal(body)
 	}
 	release := make(chan struct{})
@@ -82,7 +82,7 @@ func TestAnOlderPageIsServedAfterOneAttempt(t *testing.T) {
 		}
 	})
 	const longer = `{ calls(first: 2) { nodes { id } } }`
-	if body := e.answers(t.Context(), "", longer); !strings.Contains(body, `"stale":`) {
+	if body := e.responses(t.Context(), "", longer); !strings.Contains(body, `"stale":`) {
 		t.Fatal(body)
 	}
 	if n := attempts.Load(); n > 2 { // the second begins when the first is given up
@@ -96,18 +96,18 @@ func TestFailingUpstreamIsLogged(t *testing.T) {
 	list, e := wiredTo(t, nil, slog.New(slog.NewTextHandler(log, nil)), 30,
 		"REVOX_API_KEY", "key", "GATEWAY_CACHE_TTL", "1ns",
 		"GATEWAY_CACHE_REVALIDATE", "0s", "GATEWAY_CACHE_STALE", "1h")
-	e.answers(t.Context(), "", smallQuery)
+	e.responses(t.Context(), "", smallQuery)
 	list.Behave(func(b *fake.Behaviour) {
 		b.Fault = func(int, *http.Request) *fake.Response { return &fake.Response{Status: http.StatusServiceUnavailable} }
 	})
-	e.answers(t.Context(), "", smallQuery)
+	e.responses(t.Context(), "", smallQuery)
 	if !strings.Contains(log.String(), `msg="upstream is failing: serving stale pages" tenant=`) {
 		t.Errorf("log:\n%s", log)
 	}
 	list.Behave(func(b *fake.Behaviour) { b.Fault = nil })
 	const again = `msg="upstream responds again: serving fresh pages" tenant=`
 	for range 10_000 { // the older page may be served while upstream responds in the background
-		if e.answers(t.Context(), "", smallQuery); strings.Contains(log.String(), again) {
+		if e.responses(t.Context(), "", smallQuery); strings.Contains(log.String(), again) {
 			return
 		}
 		<-time.After(time.Millisecond)
@@ -140,7 +140,7 @@ func TestStoppingClosesConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.answers(t.Context(), "", smallQuery); open.Load() == 0 {
+	if e.responses(t.Context(), "", smallQuery); open.Load() == 0 {
 		t.Fatal("no connection is kept")
 	}
 	e.stop()

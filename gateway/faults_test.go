@@ -40,19 +40,19 @@ const (
 
 // fault is one way in which upstream fails or is odd, and what clients then get.
 type fault struct {
-	name   string
-	down   bool              // nobody listens at upstream's address
-	toxics []string          // what the proxy in front of upstream does, as toxiproxy's JSON
-	answer answerer          // of upstream; nil is the real one
-	env    map[string]string // settings that differ
-	id     string            // of the call that comes where there is no error; "" is upstream's newest
-	code   string            // of the error; "" if there is none
-	theirs string            // of the error where the key is the client's; "" is the same
-	retry  float64           // its retryAfter; 0 if there is none
-	asked  int               // requests that arrive upstream while nothing is cached
-	warm   int               // requests that arrive while a page is refreshed; 0 is as many
-	spare  int               // how many more may arrive then
-	also   func(*testing.T)  // what else must hold in the end; may be nil
+	name     string
+	down     bool              // nobody listens at upstream's address
+	toxics   []string          // what the proxy in front of upstream does, as toxiproxy's JSON
+	response answerer          // of upstream; nil is the real one
+	env      map[string]string // settings that differ
+	id       string            // of the call that comes where there is no error; "" is upstream's newest
+	code     string            // of the error; "" if there is none
+	theirs   string            // of the error where the key is the client's; "" is the same
+	retry    float64           // its retryAfter; 0 if there is none
+	asked    int               // requests that arrive upstream while nothing is cached
+	warm     int               // requests that arrive while a page is refreshed; 0 is as many
+	spare    int               // how many more may arrive then
+	also     func(*testing.T)  // what else must hold in the end; may be nil
 }
 
 // answerer answers the n-th request; nil is the real answer.
@@ -134,39 +134,39 @@ func faults(t *testing.T) []fault {
 			name: "1 byte a second", toxics: []string{`{"type": "slicer", "attributes": {"average_size": 1, "delay": 1000000}}`},
 			env: quick(), code: timeout, asked: 3,
 		},
-		{name: "500 once", answer: once(status(500)), asked: 2},
-		{name: "500 for ever", answer: always(status(500)), code: unavailable, asked: 3},
+		{name: "500 once", response: once(status(500)), asked: 2},
+		{name: "500 for ever", response: always(status(500)), code: unavailable, asked: 3},
 		{
-			name: "503, `Retry-After: 3`", answer: always(status(503, "Retry-After", "3")), code: unavailable, retry: 3,
+			name: "503, `Retry-After: 3`", response: always(status(503, "Retry-After", "3")), code: unavailable, retry: 3,
 			asked: 1,
 		},
 		{
-			name: "429, `retry-after-ms: 1500`", answer: always(status(429, "Retry-After-Ms", "1500")),
+			name: "429, `retry-after-ms: 1500`", response: always(status(429, "Retry-After-Ms", "1500")),
 			env:  map[string]string{"GATEWAY_UPSTREAM_TIMEOUT": "2500ms"}, // enough to wait once
 			code: "UPSTREAM_RATE_LIMITED", retry: 2, asked: 2,
 		},
-		{name: "429 once, `retry-after-ms: 50`", answer: once(status(429, "Retry-After-Ms", "50")), asked: 2},
-		{name: "401", answer: always(status(401)), code: refused, theirs: "UNAUTHENTICATED", asked: 1},
+		{name: "429 once, `retry-after-ms: 50`", response: once(status(429, "Retry-After-Ms", "50")), asked: 2},
+		{name: "401", response: always(status(401)), code: refused, theirs: "UNAUTHENTICATED", asked: 1},
 		// The first shows that the page must go, and the second that there is no other.
-		{name: "403", answer: always(status(403)), code: refused, theirs: "FORBIDDEN", asked: 1, warm: 2},
+		{name: "403", response: always(status(403)), code: refused, theirs: "FORBIDDEN", asked: 1, warm: 2},
 		// A firewall in front of Revox, and not Revox: the pages stay.
 		{
 			name: "403, `cf-mitigated`", code: unavailable, asked: 1,
-			answer: always(status(403, "Cf-Mitigated", "challenge", "Content-Type", "text/html")),
+			response: always(status(403, "Cf-Mitigated", "challenge", "Content-Type", "text/html")),
 		},
 		{
 			name: "403, `Retry-After: 3`", code: "UPSTREAM_RATE_LIMITED", retry: 3, asked: 1,
-			answer: always(status(403, "Retry-After", "3")),
+			response: always(status(403, "Retry-After", "3")),
 		},
-		{name: "407", answer: always(status(407)), code: unavailable, asked: 3},
+		{name: "407", response: always(status(407)), code: unavailable, asked: 3},
 		{
 			name: "byte order mark", id: odd, asked: certain,
-			answer: first(body("\uFEFF{\"calls\": [{\"id\": \"%s\", %s}]}", odd, call)),
+			response: first(body("\uFEFF{\"calls\": [{\"id\": \"%s\", %s}]}", odd, call)),
 		},
-		{name: "404", answer: always(status(404)), code: invalid, asked: 1},
-		{name: "422", answer: always(status(422)), code: invalid, asked: 1},
+		{name: "404", response: always(status(404)), code: invalid, asked: 1},
+		{name: "422", response: always(status(422)), code: invalid, asked: 1},
 		{
-			name: "redirect", answer: always(status(307, "Location", elsewhere.URL+"/"+hidden)), code: invalid, asked: 1,
+			name: "redirect", response: always(status(307, "Location", elsewhere.URL+"/"+hidden)), code: invalid, asked: 1,
 			also: func(t *testing.T) {
 				t.Helper()
 				if n := visits.Load(); n != 0 {
@@ -174,39 +174,42 @@ func faults(t *testing.T) []fault {
 				}
 			},
 		},
-		{name: "truncated JSON", answer: always(body(`{"calls": [{"id": "%s", %s`, odd, call)), code: invalid, asked: 1},
+		{name: "truncated JSON", response: always(body(`{"calls": [{"id": "%s", %s`, odd, call)), code: invalid, asked: 1},
 		// Every page is too large: it is halved down to a single call.
 		{
-			name: "64 MB", answer: always(fake.Response{Body: huge}), code: invalid, asked: halvings, warm: 1,
+			name: "64 MB", response: always(fake.Response{Body: huge}), code: invalid, asked: halvings, warm: 1,
 			spare: halvings - 1,
 		},
 		{
-			name: "64 MB, unannounced", answer: always(fake.Response{Body: huge, Header: unannounced}), code: invalid,
+			name: "64 MB, unannounced", response: always(fake.Response{Body: huge, Header: unannounced}), code: invalid,
 			asked: halvings, warm: 1, spare: halvings - 1,
 		},
 		{
-			name: "gzip bomb", answer: always(fake.Response{Body: zipped(t, huge[:17<<20]), Header: bomb}), code: invalid,
+			name: "gzip bomb", response: always(fake.Response{Body: zipped(t, huge[:17<<20]), Header: bomb}), code: invalid,
 			asked: halvings, warm: 1, spare: halvings - 1,
 		},
-		{name: "HTML with 200", answer: always(body("<html>%s</html>", hidden)), code: invalid, asked: 1},
-		{name: "invalid UTF-8", answer: first(body("{\"calls\": [{\"id\": %q, \"end_reason\": \"caf\xe9\", %s}]}", odd,
+		{name: "HTML with 200", response: always(body("<html>%s</html>", hidden)), code: invalid, asked: 1},
+		{name: "invalid UTF-8", response: first(body("{\"calls\": [{\"id\": %q, \"end_reason\": \"caf\xe9\", %s}]}", odd,
 			call)), id: odd, asked: certain},
-		{name: "duplicate keys", answer: first(body(`{"calls": [], "calls": [{"id": "%s", "id": "%s", %s}]}`, hidden, odd,
+		{name: "duplicate keys", response: first(body(`{"calls": [], "calls": [{"id": "%s", "id": "%s", %s}]}`, hidden, odd,
 			call)), id: odd, asked: certain},
 		{
 			name: "20,000-fold nesting", code: invalid, asked: 1,
-			answer: always(body(`{"calls": [{"id": "%s", "structured_output": %s%s}]}`, odd, strings.Repeat("[", 20_000),
+			response: always(body(`{"calls": [{"id": "%s", "structured_output": %s%s}]}`, odd, strings.Repeat("[", 20_000),
 				strings.Repeat("]", 20_000))),
 		},
 		{
-			name: "trailing bytes", answer: always(body(`{"calls": [{"id": "%s", %s}]} %s`, odd, call, hidden)), code: invalid,
+			name: "trailing bytes", response: always(body(`{"calls": [{"id": "%s", %s}]} %s`, odd, call, hidden)), code: invalid,
 			asked: 1,
 		},
-		{name: "`calls` missing", answer: always(body(`{"data": [{"id": "%s", %s}]}`, odd, call)), code: invalid, asked: 1},
-		{name: "`calls` not a list", answer: always(body(`{"calls": {"id": "%s", %s}}`, odd, call)), code: invalid, asked: 1},
+		{name: "`calls` missing", response: always(body(`{"data": [{"id": "%s", %s}]}`, odd, call)), code: invalid, asked: 1},
+		{
+			name: "`calls` not a list", response: always(body(`{"calls": {"id": "%s", %s}}`, odd, call)), code: invalid,
+			asked: 1,
+		},
 		{
 			name: "wrong content type", id: odd, asked: certain,
-			answer: first(fake.Response{
+			response: first(fake.Response{
 				Header: http.Header{"Content-Type": {"text/html"}},
 				Body:   fmt.Appendf(nil, `{"calls": [{"id": "%s", %s}]}`, odd, call),
 			}),
@@ -315,18 +318,26 @@ func (p *program) ask(t *testing.T, key string) reply {
 	if err := decoder.Decode(&r); err != nil || decoder.More() {
 		t.Fatalf("%v: %s", err, body)
 	}
-	switch {
-	case r.Data == nil:
-		t.Fatalf("no data: %s", body)
-	case len(r.Errors) == 0 && (r.Data.Calls == nil || len(r.Data.Calls.Nodes) == 0):
-		t.Fatalf("neither calls nor an error: %s", body)
-	case len(r.Errors) > 0 && (len(r.Errors) > 1 || r.Data.Calls != nil || r.Errors[0].Message == "" ||
-		r.code() == "" || len(r.Errors[0].Path) != 1 || len(r.Errors[0].Locations) != 1):
-		t.Fatalf("not one error in place of the calls: %s", body)
-	case r.stale() && r.Extensions.Stale <= 0:
-		t.Fatalf("stale for no time: %s", body)
+	if flaw := r.flaw(); flaw != "" {
+		t.Fatalf("%s: %s", flaw, body)
 	}
 	return r
+}
+
+// flaw returns what is wrong with the shape of a response, "" if nothing is.
+func (r reply) flaw() string {
+	switch {
+	case r.Data == nil:
+		return "no data"
+	case len(r.Errors) == 0 && (r.Data.Calls == nil || len(r.Data.Calls.Nodes) == 0):
+		return "neither calls nor an error"
+	case len(r.Errors) > 0 && (len(r.Errors) > 1 || r.Data.Calls != nil || r.Errors[0].Message == "" ||
+		r.code() == "" || len(r.Errors[0].Path) != 1 || len(r.Errors[0].Locations) != 1):
+		return "not one error in place of the calls"
+	case r.stale() && r.Extensions.Stale <= 0:
+		return "stale for no time"
+	}
+	return ""
 }
 
 // askUntil asks until the response will do. What it waits for has no time of its own; the ticks only spare the
@@ -490,10 +501,10 @@ func (s *stage) spoil(t *testing.T) {
 			case <-s.held:
 			case <-r.Context().Done():
 			}
-			if s.fault.answer == nil {
+			if s.fault.response == nil {
 				return nil
 			}
-			return s.fault.answer(n, r)
+			return s.fault.response(n, r)
 		}
 	})
 	for _, toxic := range s.fault.toxics {
@@ -538,7 +549,7 @@ func crowd(t *testing.T, all []fault, good int) (p *program, rest *httptest.Serv
 		b.Fault = func(_ int, r *http.Request) *fake.Response {
 			i := slices.IndexFunc(all, func(f fault) bool { return r.Header.Get("Authorization") == "Bearer "+f.key() })
 			if n := int(asked[i].Add(1)) - good; n > 0 {
-				return all[i].answer(n, r)
+				return all[i].response(n, r)
 			}
 			return nil
 		}
@@ -556,7 +567,7 @@ func (f fault) key() string { return canary + "-" + strings.ReplaceAll(f.name, "
 
 // answered are the faults of upstream's responses, as opposed to those of the connection.
 func answered(all []fault) []fault {
-	return slices.DeleteFunc(all, func(f fault) bool { return f.answer == nil })
+	return slices.DeleteFunc(all, func(f fault) bool { return f.response == nil })
 }
 
 // Clients' own keys are kept as secret as the gateway's, with which TestFaults asks. All faults are met at once, and no
@@ -581,7 +592,7 @@ func TestTheKeyStaysSecret(t *testing.T) {
 // The program is stopped while every fault has been met by a page that is refreshed in the background, and some of
 // these refreshes still go on: one would wait for ever.
 func TestNothingLeaks(t *testing.T) {
-	all := append(answered(faults(t)), fault{name: "stall", answer: func(_ int, r *http.Request) *fake.Response {
+	all := append(answered(faults(t)), fault{name: "stall", response: func(_ int, r *http.Request) *fake.Response {
 		<-r.Context().Done()
 		return nil
 	}})
@@ -589,9 +600,9 @@ func TestNothingLeaks(t *testing.T) {
 	for i, f := range all {
 		met.Add(1)
 		done := sync.OnceFunc(met.Done)
-		all[i].answer = func(n int, r *http.Request) *fake.Response {
+		all[i].response = func(n int, r *http.Request) *fake.Response {
 			done()
-			return f.answer(n, r)
+			return f.response(n, r)
 		}
 	}
 	before := goleak.IgnoreCurrent()

@@ -28,11 +28,11 @@ func (p *program) raw(t *testing.T, request string) string {
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := io.ReadAll(conn)
+	response, err := io.ReadAll(conn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(answer)
+	return string(response)
 }
 
 // The log and the metrics distinguish a client that leaves while its query runs from failures.

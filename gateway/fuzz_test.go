@@ -91,7 +91,7 @@ func FuzzHandler(f *testing.F) {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
 		if path == "/graphql" || path == "/graphql/" {
-			checkAnswer(t, r, w)
+			checkResponse(t, r, w)
 		}
 	})
 }
@@ -105,8 +105,8 @@ func gzipped(text string) string {
 	return b.String()
 }
 
-// checkAnswer checks that a response is GraphQL over HTTP.
-func checkAnswer(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
+// checkResponse checks that a response is GraphQL over HTTP.
+func checkResponse(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
 	t.Helper()
 	text := w.Body.String()
 	if id := w.Header().Get("X-Request-Id"); id == "" || strings.ContainsAny(id, " \r\n") {
@@ -126,26 +126,33 @@ func checkAnswer(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
 	case w.Code == http.StatusInternalServerError || strings.Contains(text, "INTERNAL_SERVER_ERROR"):
 		t.Fatalf("it failed inside: %s", text)
 	}
+	checkGraphQL(t, w)
+}
+
+// checkGraphQL checks that a response has data or errors, each with a message and a code.
+func checkGraphQL(t *testing.T, w *httptest.ResponseRecorder) {
+	t.Helper()
+	text := w.Body.String()
 	mediaType, _, err := mime.ParseMediaType(w.Header().Get("Content-Type"))
 	if err != nil || mediaType != "application/json" && mediaType != "application/graphql-response+json" {
 		t.Errorf("%d of the type %q", w.Code, w.Header().Get("Content-Type"))
 	}
-	var answer struct {
+	var response struct {
 		Data   json.RawMessage
 		Errors []struct {
 			Message    string
 			Extensions struct{ Code string }
 		}
 	}
-	if err := json.Unmarshal([]byte(text), &answer); err != nil || answer.Data == nil && len(answer.Errors) == 0 {
+	if err := json.Unmarshal([]byte(text), &response); err != nil || response.Data == nil && len(response.Errors) == 0 {
 		t.Fatalf("%d is no GraphQL: %v: %s", w.Code, err, text)
 	}
-	for _, e := range answer.Errors {
+	for _, e := range response.Errors {
 		if e.Message == "" || e.Extensions.Code == "" {
 			t.Errorf("an error has no message or no code: %s", text)
 		}
 	}
-	if w.Code >= 300 && len(answer.Errors) == 0 {
+	if w.Code >= 300 && len(response.Errors) == 0 {
 		t.Errorf("%d without an error: %s", w.Code, text)
 	}
 }

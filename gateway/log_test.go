@@ -36,10 +36,10 @@ func TestUnreadLog(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				answer, err := io.ReadAll(resp.Body)
+				response, err := io.ReadAll(resp.Body)
 				_ = resp.Body.Close()
-				if err != nil || !strings.Contains(string(answer), `"Query"`) {
-					t.Fatalf("got %s, %v", answer, err)
+				if err != nil || !strings.Contains(string(response), `"Query"`) {
+					t.Fatalf("got %s, %v", response, err)
 				}
 			}
 			_, metrics := c.get(t, "metrics")

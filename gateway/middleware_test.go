@@ -46,17 +46,17 @@ func (p *program) send(t *testing.T, method, path, body string, header ...string
 // refusal reads the one error of a response in the form of GraphQL.
 func refusal(t *testing.T, resp *http.Response, body string) (message string, extensions map[string]any) {
 	t.Helper()
-	var answer struct {
+	var response struct {
 		Errors []struct {
 			Message    string
 			Extensions map[string]any
 		}
 		Data any
 	}
-	if err := json.Unmarshal([]byte(body), &answer); err != nil || len(answer.Errors) != 1 || answer.Data != nil {
+	if err := json.Unmarshal([]byte(body), &response); err != nil || len(response.Errors) != 1 || response.Data != nil {
 		t.Fatalf("no GraphQL error: %d %s", resp.StatusCode, body)
 	}
-	return answer.Errors[0].Message, answer.Errors[0].Extensions
+	return response.Errors[0].Message, response.Errors[0].Extensions
 }
 
 // upstreamOf starts a fake upstream of a few calls, and makes the environment for it.
@@ -142,9 +142,18 @@ func TestCrossSiteGET(t *testing.T) {
 	}
 }
 
-func TestCORS(t *testing.T) {
-	const listed, other = "https://app.example", "https://app.example.evil.example"
-	p := start(t, map[string]string{"GATEWAY_CORS_ORIGINS": "http://localhost:5173, " + listed, "GATEWAY_TOKENS": "one"})
+// An origin that GATEWAY_CORS_ORIGINS lists, and one that looks like it.
+const listed, other = "https://app.example", "https://app.example.evil.example"
+
+// startCORS serves a gateway with tokens to pages of a listed origin.
+func startCORS(t *testing.T) *program {
+	t.Helper()
+	return start(t, map[string]string{"GATEWAY_CORS_ORIGINS": "http://localhost:5173, " + listed, "GATEWAY_TOKENS": "one"})
+}
+
+// A preflight is answered for listed origins only.
+func TestPreflight(t *testing.T) {
+	p := startCORS(t)
 	preflight := func(origin string, headers ...string) *http.Response {
 		asked := []string{"Origin", origin, "Access-Control-Request-Method", "POST"}
 		for _, header := range headers {
@@ -185,7 +194,16 @@ func TestCORS(t *testing.T) {
 			t.Errorf("preflight of %s: %d %v", origin, resp.StatusCode, resp.Header)
 		}
 	}
-	// Answers and refusals alike can be read by listed pages, and by no others.
+	without := start(t, nil)
+	resp, _ = without.send(t, http.MethodOptions, "graphql", "", "Origin", listed, "Access-Control-Request-Method", "POST")
+	if resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("without the setting: %d %v", resp.StatusCode, resp.Header)
+	}
+}
+
+// Listed pages can read responses and rejections alike, and no others can.
+func TestCORS(t *testing.T) {
+	p := startCORS(t)
 	for _, token := range []string{"one", "wrong"} {
 		for _, origin := range []string{listed, other, ""} {
 			resp, _ := p.send(t, http.MethodPost, "graphql", `{"query": "{ __typename }"}`, "Content-Type", "application/json",
@@ -193,7 +211,7 @@ func TestCORS(t *testing.T) {
 			allowed, exposed := resp.Header.Get("Access-Control-Allow-Origin"), resp.Header.Get("Access-Control-Expose-Headers")
 			wantAllowed, wantExposed := "", ""
 			if origin == listed {
-				wantAllowed, wantExposed = listed, "age, etag, retry-after, x-request-id, x-revox-upstream"
+				wantAllowed, wantExposed = listed, "age, etag, retry-after, www-authenticate, x-request-id, x-revox-upstream"
 			}
 			if allowed != wantAllowed || exposed != wantExposed {
 				t.Errorf("%s, %s: %d %v", token, origin, resp.StatusCode, resp.Header)
@@ -205,11 +223,6 @@ func TestCORS(t *testing.T) {
 				t.Error("credentials are allowed")
 			}
 		}
-	}
-	without := start(t, nil)
-	resp, _ = without.send(t, http.MethodOptions, "graphql", "", "Origin", listed, "Access-Control-Request-Method", "POST")
-	if resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Access-Control-Allow-Origin") != "" {
-		t.Errorf("without the setting: %d %v", resp.StatusCode, resp.Header)
 	}
 }
 
@@ -348,7 +361,7 @@ func TestSlowReadersTakeNoPlace(t *testing.T) {
 	}
 	for began := time.Now(); !strings.Contains(p.query(t, smallQuery), `"nodes":[{`); {
 		if time.Since(began) > 20*time.Second { // they have 60 s to read
-			t.Fatal("those who read slowly keep others out")
+			t.Fatal("slow clients keep others out")
 		}
 	}
 	for began := time.Now(); ; {
@@ -357,7 +370,7 @@ func TestSlowReadersTakeNoPlace(t *testing.T) {
 			return
 		}
 		if time.Since(began) > 20*time.Second {
-			t.Fatal("those who read slowly have places")
+			t.Fatal("slow clients have slots")
 		}
 	}
 }
@@ -375,10 +388,10 @@ func TestShedding(t *testing.T) {
 	}, "GATEWAY_MAX_CONCURRENT_REQUESTS", fmt.Sprint(most), "GATEWAY_CACHE_TTL", "1h")
 	p := start(t, env)
 	cached := p.query(t, smallQuery)
-	answers := make(chan string, most)
+	responses := make(chan string, most)
 	// Lists of their own: they would share a request for one list.
 	for _, status := range []string{"COMPLETED", "SCHEDULED", "ERRORED"} {
-		go func() { answers <- p.query(t, `{ calls(first: 1, statuses: [`+status+`]) { nodes { id } } }`) }()
+		go func() { responses <- p.query(t, `{ calls(first: 1, statuses: [`+status+`]) { nodes { id } } }`) }()
 	}
 	for range most {
 		<-arrived
@@ -411,7 +424,7 @@ func TestShedding(t *testing.T) {
 	}
 	close(goOn)
 	for range most {
-		if body := <-answers; !strings.Contains(body, `{"data":{"calls":{"nodes":[`) {
+		if body := <-responses; !strings.Contains(body, `{"data":{"calls":{"nodes":[`) {
 			t.Errorf("got %s", body)
 		}
 	}
@@ -463,6 +476,30 @@ func TestReadyFollowsUpstream(t *testing.T) {
 	}
 	down.Store(false)
 	await(http.StatusOK)
+}
+
+// A 401 says in its realm whose credential is missing, and pages of other origins may read that.
+func TestChallenge(t *testing.T) {
+	for name, test := range map[string]struct {
+		env   []string
+		realm string
+	}{
+		"a token of the gateway": {[]string{"REVOX_API_KEY", "key", "GATEWAY_TOKENS", "right"}, "revox-graphql"},
+		"the client's key":       {[]string{"REVOX_API_KEY", "", "GATEWAY_CREDENTIALS", "forward"}, "Revox"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, upstreamOf(t, nil, append(test.env, "GATEWAY_CORS_ORIGINS", listed)...))
+			resp, body := p.send(t, http.MethodPost, "graphql", `{"query": "{ __typename }"}`, "Content-Type",
+				"application/json", "Origin", listed)
+			challenge := resp.Header.Get("WWW-Authenticate")
+			if want := `Bearer realm="` + test.realm + `"`; resp.StatusCode != http.StatusUnauthorized || challenge != want {
+				t.Errorf("%d, %q: %s", resp.StatusCode, challenge, body)
+			}
+			if exposed := resp.Header.Get("Access-Control-Expose-Headers"); !strings.Contains(exposed, "www-authenticate") {
+				t.Errorf("pages may read %q", exposed)
+			}
+		})
+	}
 }
 
 // With forwarding, upstream failing for one credential says nothing about the gateway.

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -213,37 +214,60 @@ func attributesOf(span *tracepb.Span) map[string]string {
 	return attributes
 }
 
-// A trace continues the client's, through the gateway, to every attempt at upstream.
-func TestTraces(t *testing.T) {
-	var told []string // the traces that upstream was told
-	attempts := 0
+// byKind are the spans that arrived so far, of requests to the gateway and of attempts at upstream.
+func (c *receiver) byKind() (server, client []*tracepb.Span) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, span := range c.spans {
+		switch span.GetKind() {
+		case tracepb.Span_SPAN_KIND_SERVER:
+			server = append(server, span)
+		case tracepb.Span_SPAN_KIND_CLIENT:
+			client = append(client, span)
+		}
+	}
+	return server, client
+}
+
+// tracedRequests are what [traceRequests] leaves behind.
+type tracedRequests struct {
+	log            string
+	traces         *receiver
+	server, client []*tracepb.Span
+	propagated     []string // the headers Traceparent that upstream got
+}
+
+const tracedID = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+// traceRequests sends four requests: two with the client's trace, the first of which needs two attempts at upstream;
+// one that the client does not want traced; and one without a trace. Then it stops the gateway.
+func traceRequests(t *testing.T) *tracedRequests {
+	t.Helper()
+	r := &tracedRequests{traces: &receiver{}}
 	list := fake.New(fake.Config{Seed: 1, Calls: 300})
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		told = append(told, r.Header.Get("Traceparent"))
-		if attempts++; attempts == 1 {
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		r.propagated = append(r.propagated, request.Header.Get("Traceparent"))
+		if len(r.propagated) == 1 {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
-		list.ServeHTTP(w, r)
+		list.ServeHTTP(w, request)
 	}))
 	t.Cleanup(upstream.Close)
-	traces := &receiver{}
-	endpoint := httptest.NewServer(traces)
+	endpoint := httptest.NewServer(r.traces)
 	t.Cleanup(endpoint.Close)
 	p := start(t, map[string]string{
-		"REVOX_API_KEY": "secret-" + unseen, "REVOX_BASE_URL": upstream.URL +
-			"/api", "GATEWAY_UPSTREAM_FIRST_PAGE": "1", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint.URL,
-		"GATEWAY_LOG_FORMAT": "json",
+		"REVOX_API_KEY": "secret-" + unseen, "REVOX_BASE_URL": upstream.URL + "/api",
+		"GATEWAY_UPSTREAM_FIRST_PAGE": "1", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint.URL, "GATEWAY_LOG_FORMAT": "json",
 	})
-	const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
-	ask := func(flags, body string) {
+	send := func(flags, body string) {
 		p.send(t, http.MethodPost, "graphql", body, "Content-Type", "application/json", "Traceparent",
-			"00-"+traceID+"-00f067aa0ba902b7-"+flags)
+			"00-"+tracedID+"-00f067aa0ba902b7-"+flags)
 	}
 	const list2 = `{"query": "query List { calls(first: 2) { nodes { id } } }"}`
-	ask("01", list2)
-	ask("01", list2)
-	ask("00", lookUp) // the client does not want it traced
+	send("01", list2)
+	send("01", list2)
+	send("00", lookUp)
 	p.send(t, http.MethodGet, "graphql?"+url.Values{
 		"query":     {`query Get($id: ID!) { call(id: $id) { id } }`},
 		"variables": {`{"id": "` + unseen + `"}`},
@@ -252,25 +276,44 @@ func TestTraces(t *testing.T) {
 	if err := <-p.stopped; err != nil {
 		t.Fatal(err)
 	}
+	r.log = p.log.String()
+	if r.server, r.client = r.traces.byKind(); len(r.server) != 3 {
+		t.Fatalf("%d requests traced, want 3", len(r.server))
+	}
+	return r
+}
 
-	traces.mu.Lock()
-	defer traces.mu.Unlock()
-	var told2 []string
-	var server []*tracepb.Span
-	for _, span := range traces.spans {
-		t.Logf("%x/%x < %x %s %v %v", span.GetTraceId(), span.GetSpanId(), span.GetParentSpanId(), span.GetName(),
-			span.GetStatus(), attributesOf(span))
-		switch span.GetKind() {
-		case tracepb.Span_SPAN_KIND_SERVER:
-			server = append(server, span)
-		case tracepb.Span_SPAN_KIND_CLIENT:
-			told2 = append(told2, fmt.Sprintf("00-%x-%x-01", span.GetTraceId(), span.GetSpanId()))
+// A trace continues the client's, through the gateway, to every attempt at upstream.
+func TestTraces(t *testing.T) {
+	r := traceRequests(t)
+	cold, warm, get := r.server[0], r.server[1], r.server[2]
+	if fmt.Sprintf("%x", cold.GetTraceId()) != tracedID || cold.GetName() != "query List" ||
+		fmt.Sprintf("%x", cold.GetParentSpanId()) != "00f067aa0ba902b7" {
+		t.Errorf("the cold request is %v", cold)
+	}
+	if string(warm.GetTraceId()) != string(cold.GetTraceId()) || string(get.GetTraceId()) == string(cold.GetTraceId()) {
+		t.Error("the traces are mixed up")
+	}
+	statuses := map[string]int{}
+	for _, span := range r.client {
+		if string(span.GetParentSpanId()) == string(cold.GetSpanId()) {
+			statuses[attributesOf(span)["http.response.status_code"]]++
+		}
+		if sent := fmt.Sprintf("00-%x-%x-01", span.GetTraceId(), span.GetSpanId()); !slices.Contains(r.propagated, sent) {
+			t.Errorf("upstream did not get %s: %v", sent, r.propagated)
 		}
 	}
-	if len(server) != 3 {
-		t.Fatalf("%d requests traced, want 3", len(server))
+	if statuses["502"] != 1 || statuses["200"] != 1 || len(statuses) != 2 {
+		t.Errorf("attempts of the cold request, by status: %v", statuses)
 	}
-	cold, warm, get := server[0], server[1], server[2]
+	if lines := requestLines(t, r.log); lines[0]["traceId"] != tracedID || lines[2]["traceId"] != nil {
+		t.Errorf("trace ids in the log: %v and %v", lines[0]["traceId"], lines[2]["traceId"])
+	}
+}
+
+// A span says what the request was and how the gateway served it, and holds no variables and no key.
+func TestTraceAttributes(t *testing.T) {
+	r := traceRequests(t)
 	for i, want := range []map[string]string{
 		{
 			"graphql.operation.name": "List", "revox_graphql.source": "executed", "revox_graphql.upstream_requests": "2",
@@ -279,39 +322,15 @@ func TestTraces(t *testing.T) {
 		{"graphql.operation.name": "List", "revox_graphql.source": "cached", "revox_graphql.upstream_requests": "0"},
 		{"graphql.operation.name": "Get", "http.request.method": "GET"},
 	} {
-		got := attributesOf(server[i])
+		got := attributesOf(r.server[i])
 		for name, value := range want {
 			if got[name] != value {
 				t.Errorf("request %d: %s is %q, want %q", i, name, got[name], value)
 			}
 		}
 	}
-	if fmt.Sprintf("%x", cold.GetTraceId()) != traceID || fmt.Sprintf("%x",
-		cold.GetParentSpanId()) != "00f067aa0ba902b7" || cold.GetName() != "query List" {
-		t.Errorf("the cold request is %v", cold)
-	}
-	if string(warm.GetTraceId()) != string(cold.GetTraceId()) || string(get.GetTraceId()) == string(cold.GetTraceId()) {
-		t.Error("the traces are mixed up")
-	}
-	statuses := map[string]int{}
-	for _, span := range traces.spans {
-		if span.GetKind() == tracepb.Span_SPAN_KIND_CLIENT && string(span.GetParentSpanId()) == string(cold.GetSpanId()) {
-			statuses[attributesOf(span)["http.response.status_code"]]++
-		}
-	}
-	if statuses["502"] != 1 || statuses["200"] != 1 || len(statuses) != 2 {
-		t.Errorf("attempts of the cold request, by status: %v", statuses)
-	}
-	for _, span := range told2 {
-		if !strings.Contains(strings.Join(told, " "), span) {
-			t.Errorf("upstream did not get %s: %v", span, told)
-		}
-	}
-	if bytes.Contains(traces.body.Bytes(), []byte(unseen)) || strings.Contains(p.log.String(), unseen) {
+	if bytes.Contains(r.traces.body.Bytes(), []byte(unseen)) || strings.Contains(r.log, unseen) {
 		t.Error("a variable or the key is in the traces or the log")
-	}
-	if lines := requestLines(t, p.log.String()); lines[0]["traceId"] != traceID || lines[2]["traceId"] != nil {
-		t.Errorf("trace ids in the log: %v and %v", lines[0]["traceId"], lines[2]["traceId"])
 	}
 }
 

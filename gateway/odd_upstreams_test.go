@@ -245,11 +245,11 @@ func movingHabits() (habits []habit) {
 // shown are the calls that upstream shows on one page that has room for all of them.
 func shown(t *testing.T, list *fake.Upstream) []string {
 	t.Helper()
-	answer := httptest.NewRecorder()
+	response := httptest.NewRecorder()
 	const all = "/call?page=0&page_size=5000"
-	list.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, all, http.NoBody))
+	list.ServeHTTP(response, httptest.NewRequestWithContext(t.Context(), http.MethodGet, all, http.NoBody))
 	var page struct{ Calls []struct{ ID string } }
-	if err := json.Unmarshal(answer.Body.Bytes(), &page); err != nil {
+	if err := json.Unmarshal(response.Body.Bytes(), &page); err != nil {
 		t.Fatal(err)
 	}
 	ids := []string{}
@@ -349,10 +349,10 @@ func TestReorderedWalk(t *testing.T) {
 		}
 	})
 	out, log, status := runQuery(t, env, "--all", "--columns", "id")
-	told := strings.Contains(log, "calls changed places during the walk, ") &&
+	reported := strings.Contains(log, "calls changed places during the walk, ") &&
 		strings.Contains(log, " times: calls that moved may be missing from the output, or be there twice; run the "+
 			"command again")
-	if status != 1 || !told {
+	if status != 1 || !reported {
 		t.Errorf("%d: %s", status, log)
 	}
 	if n := strings.Count(out, "\n"); n < 900 {
@@ -381,7 +381,7 @@ func TestOddPages(t *testing.T) {
 				for more := true; more; {
 					text := p.query(t, "{ calls(last: 20, before: "+before+
 						") { nodes { id } pageInfo { hasPreviousPage startCursor } } }")
-					var answer struct {
+					var response struct {
 						Data struct {
 							Calls *struct {
 								Nodes    []struct{ ID string }
@@ -393,17 +393,17 @@ func TestOddPages(t *testing.T) {
 						}
 						Errors, Extensions json.RawMessage
 					}
-					err := json.Unmarshal([]byte(text), &answer)
-					if err != nil || answer.Errors != nil || answer.Extensions != nil {
+					err := json.Unmarshal([]byte(text), &response)
+					if err != nil || response.Errors != nil || response.Extensions != nil {
 						t.Fatalf("after %d calls: %v: %s", len(got), err, text)
 					}
 					var ids []string
-					for _, node := range answer.Data.Calls.Nodes {
+					for _, node := range response.Data.Calls.Nodes {
 						ids = append(ids, node.ID)
 					}
 					got = append(ids, got...)
-					if more = answer.Data.Calls.PageInfo.HasPreviousPage; more {
-						before = strconv.Quote(*answer.Data.Calls.PageInfo.StartCursor)
+					if more = response.Data.Calls.PageInfo.HasPreviousPage; more {
+						before = strconv.Quote(*response.Data.Calls.PageInfo.StartCursor)
 					}
 				}
 				h.check(t, list, got)

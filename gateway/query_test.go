@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Exit(Main(os.Args[1:]))
 	}
+	handleSIGHUP()
 	os.Exit(m.Run())
 }
 

@@ -13,7 +13,7 @@ import (
 // readiness tells load balancers whether to send requests here. The settings are valid, else nothing would listen.
 //
 // A key that Revox rejects does not make the gateway unready. All replicas have the same key, so a balancer would take
-// them all out and return its own 503, and clients would lose UPSTREAM_UNAUTHENTICATED, which says who can mend it.
+// them all out and return its own 503, and clients would lose UPSTREAM_UNAUTHENTICATED, which names the one to act.
 type readiness struct {
 	draining   *atomic.Bool
 	failing    func(upstream.Tenant) bool

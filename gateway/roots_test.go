@@ -71,9 +71,9 @@ func TestRootsOfTheOperator(t *testing.T) {
 		p := start(t, map[string]string{
 			"REVOX_API_KEY": "key", "REVOX_BASE_URL": os.Getenv("REVOX_BASE_URL"), "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
 		})
-		answer := p.query(t, `{ calls(first: 1) { nodes { id } } }`)
-		if vouched := os.Getenv("SSL_CERT_FILE") != "/nowhere"; vouched == strings.Contains(answer, "UPSTREAM_UNAVAILABLE") {
-			t.Errorf("vouched for: %v, and the response is %s", vouched, answer)
+		got := p.query(t, `{ calls(first: 1) { nodes { id } } }`)
+		if vouched := os.Getenv("SSL_CERT_FILE") != "/nowhere"; vouched == strings.Contains(got, "UPSTREAM_UNAVAILABLE") {
+			t.Errorf("vouched for: %v, and the response is %s", vouched, got)
 		}
 		return
 	}

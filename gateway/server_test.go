@@ -108,8 +108,8 @@ func (p *program) query(t *testing.T, query string) string {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	_, answer := do(t, req)
-	return answer
+	_, response := do(t, req)
+	return response
 }
 
 func do(t *testing.T, req *http.Request) (*http.Response, string) {
@@ -199,8 +199,8 @@ func TestDrain(t *testing.T) {
 	p := start(t, map[string]string{
 		"REVOX_API_KEY": "key", "REVOX_BASE_URL": rest.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
 	})
-	answer := make(chan string)
-	go func() { answer <- p.query(t, `{ calls(first: 2) { nodes { id } } }`) }()
+	response := make(chan string)
+	go func() { response <- p.query(t, `{ calls(first: 2) { nodes { id } } }`) }()
 	<-arrived
 	p.stop()
 	// It no longer listens, and still waits.
@@ -212,7 +212,7 @@ func TestDrain(t *testing.T) {
 		_ = conn.Close()
 	}
 	close(goOn)
-	if body := <-answer; !strings.Contains(body, upstream.IDs()[0]) {
+	if body := <-response; !strings.Contains(body, upstream.IDs()[0]) {
 		t.Errorf("got %s", body)
 	}
 	if err := <-p.stopped; err != nil {

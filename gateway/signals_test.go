@@ -24,6 +24,15 @@ type child struct {
 	lines  *bufio.Scanner // of its log
 }
 
+// handleSIGHUP lets the processes that the tests start have the default action of SIGHUP: where the tests run under
+// nohup, they would inherit that the signal is ignored. A signal that is handled is not inherited. The handler stays
+// for the whole process, because tests start processes side by side.
+func handleSIGHUP() {
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
+}
+
 // startChild starts the program and waits until it listens. Words, if there are any, stand before the program's own
 // name.
 func startChild(t *testing.T, env map[string]string, words ...string) *child {
@@ -37,11 +46,6 @@ func startChild(t *testing.T, env map[string]string, words ...string) *child {
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
-	}
-	if signal.Ignored(syscall.SIGHUP) { // the tests run under nohup, and the child would inherit that
-		caught := make(chan os.Signal, 1)
-		signal.Notify(caught, syscall.SIGHUP)
-		defer signal.Stop(caught)
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -123,12 +123,12 @@ func TestClientsThatReadSlowly(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := startSimulated(t)
 				began := time.Now()
-				answer := p.ask(t, path)
+				response := p.ask(t, path)
 				var reading sync.WaitGroup
 				defer reading.Wait()
 				reading.Go(func() { // a few bytes a minute
 					for b := make([]byte, 10); ; time.Sleep(10 * time.Second) {
-						if _, err := answer.Read(b); err != nil {
+						if _, err := response.Read(b); err != nil {
 							return
 						}
 					}
@@ -176,14 +176,14 @@ func TestStoppingWhileAClientReads(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := startSimulated(t)
-				answer := p.ask(t, "/graphql?query="+introspection)
+				response := p.ask(t, "/graphql?query="+introspection)
 				var body bytes.Buffer
-				_, _ = io.CopyN(&body, answer, 1000)
+				_, _ = io.CopyN(&body, response, 1000)
 				p.stop()
 				began := time.Now()
 				var got end
 				for stopped := false; !stopped; {
-					_, err := io.CopyN(&body, answer, int64(test.rate))
+					_, err := io.CopyN(&body, response, int64(test.rate))
 					wait := time.After(time.Second)
 					if err != nil { // there is no more
 						wait = nil

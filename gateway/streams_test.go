@@ -60,7 +60,7 @@ func (w *windowless) await(t *testing.T, wanted func(http2.Frame) bool) http2.Fr
 	}
 }
 
-// ask opens a stream, and waits for the header of the answer.
+// ask opens a stream, and waits for the header of the response.
 func (w *windowless) ask(t *testing.T, path string) (stream uint32) {
 	t.Helper()
 	stream, w.next = w.next, w.next+2

@@ -28,8 +28,8 @@ func TestUnsolicitedResponsesAreLogged(t *testing.T) {
 	c := startChild(t, map[string]string{
 		"REVOX_API_KEY": canary, "REVOX_BASE_URL": rest.URL + "/api", "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
 	})
-	if answer := c.query(t, faultQuery); strings.Contains(answer, "errors") {
-		t.Fatal(answer)
+	if response := c.query(t, faultQuery); strings.Contains(response, "errors") {
+		t.Fatal(response)
 	}
 	mu.Lock()
 	for _, conn := range conns {

@@ -131,7 +131,7 @@ func TestUpdateReadsRecentCallsAgain(t *testing.T) {
 	}
 }
 
-// What cannot be updated stays as it was, and the reason is told.
+// What cannot be updated stays as it was, and the error has the reason.
 func TestUpdateThatFails(t *testing.T) {
 	l := startLiving(t, 500)
 	before, _ := l.run(t, 0, "calls")

@@ -25,13 +25,13 @@ func TestWaitingLeavesRoomForMemory(t *testing.T) {
 	}, "GATEWAY_MAX_CONCURRENT_REQUESTS", fmt.Sprint(most), "GATEWAY_CACHE_TTL", "1h")
 	p := start(t, env)
 	want := p.query(t, inMemory)
-	answers := make(chan string)
+	responses := make(chan string)
 	var asking sync.WaitGroup
 	for range 5 * most {
-		asking.Go(func() { answers <- p.query(t, `{ calls(first: 5, statuses: [COMPLETED]) { nodes { id } } }`) })
+		asking.Go(func() { responses <- p.query(t, `{ calls(first: 5, statuses: [COMPLETED]) { nodes { id } } }`) })
 	}
 	for range 5*most - waiting {
-		if body := <-answers; !strings.Contains(body, `"code":"OVERLOADED"`) || !strings.Contains(body, `"retryAfter":1`) {
+		if body := <-responses; !strings.Contains(body, `"code":"OVERLOADED"`) || !strings.Contains(body, `"retryAfter":1`) {
 			t.Errorf("got %s", body)
 		}
 	}
@@ -49,7 +49,7 @@ func TestWaitingLeavesRoomForMemory(t *testing.T) {
 	}
 	close(release)
 	for range waiting {
-		if body := <-answers; !strings.Contains(body, `{"data":{"calls":{"nodes":[`) {
+		if body := <-responses; !strings.Contains(body, `{"data":{"calls":{"nodes":[`) {
 			t.Errorf("got %s", body)
 		}
 	}
@@ -81,12 +81,12 @@ func TestMadeUpKeysHaveAShare(t *testing.T) {
 		}
 	}
 	good(`{ calls(first: 5) { nodes { id } } }`)
-	answers := make(chan string)
+	responses := make(chan string)
 	for i := range made {
-		go func() { answers <- ask(fmt.Sprint("made-up-", i), `{ calls(first: 5) { nodes { id } } }`) }()
+		go func() { responses <- ask(fmt.Sprint("made-up-", i), `{ calls(first: 5) { nodes { id } } }`) }()
 	}
 	for range made - 2 { // of the rest one is asked with, and one waits
-		if body := <-answers; !strings.Contains(body, `"code":"OVERLOADED"`) {
+		if body := <-responses; !strings.Contains(body, `"code":"OVERLOADED"`) {
 			t.Errorf("got %s", body)
 		}
 	}
@@ -95,7 +95,7 @@ func TestMadeUpKeysHaveAShare(t *testing.T) {
 	}
 	close(release)
 	for range 2 {
-		if body := <-answers; !strings.Contains(body, `"code":"UNAUTHENTICATED"`) {
+		if body := <-responses; !strings.Contains(body, `"code":"UNAUTHENTICATED"`) {
 			t.Errorf("got %s", body)
 		}
 	}

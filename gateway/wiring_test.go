@@ -48,7 +48,7 @@ func wiredTo(
 }
 
 // answers is the engine's response to a query with a key, which counts only with forwarding. The header is in pairs.
-func (e *engine) answers(ctx context.Context, key, query string, header ...string) string {
+func (e *engine) responses(ctx context.Context, key, query string, header ...string) string {
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/graphql", strings.NewReader(`{"query": "`+query+`"}`))
 	r.Header.Set("Content-Type", "application/json")
 	if key != "" {
@@ -70,12 +70,12 @@ func TestTenantsBytesAreBounded(t *testing.T) {
 		list, e := wired(t, 300, "GATEWAY_CREDENTIALS", "forward", "GATEWAY_CACHE_BYTES", "64MiB",
 			"GATEWAY_CACHE_TENANT_BYTES", bytes)
 		for _, query := range []string{first, second} {
-			if body := e.answers(t.Context(), "key", query); !strings.Contains(body, `{"data":{"calls":{"nodes":[`) {
+			if body := e.responses(t.Context(), "key", query); !strings.Contains(body, `{"data":{"calls":{"nodes":[`) {
 				t.Fatal(body)
 			}
 		}
 		list.ResetRequests()
-		e.answers(t.Context(), "key", strings.Replace(first, "first: 1", "first: 2", 1)) // no cached response has that
+		e.responses(t.Context(), "key", strings.Replace(first, "first: 1", "first: 2", 1)) // no cached response has that
 		if got := len(list.Requests()) == 0; got != kept {
 			t.Errorf("%s: the first page is in memory: %v", bytes, got)
 		}
@@ -102,7 +102,7 @@ func TestRequestsToUpstreamAreBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			list, e := wired(t, 30, test.env...)
-			if body := e.answers(t.Context(), test.key, smallQuery); !strings.Contains(body, `{"data":{`) {
+			if body := e.responses(t.Context(), test.key, smallQuery); !strings.Contains(body, `{"data":{`) {
 				t.Fatal(body) // from now on upstream is known to accept the key
 			}
 			release := make(chan struct{})
@@ -117,7 +117,7 @@ func TestRequestsToUpstreamAreBounded(t *testing.T) {
 			for _, status := range statuses {
 				requests.Go(func() {
 					query := fmt.Sprintf(`{ calls(first: 1, statuses: [%s]) { nodes { id } } }`, status)
-					if strings.Contains(e.answers(t.Context(), test.key, query), `"code":"OVERLOADED"`) {
+					if strings.Contains(e.responses(t.Context(), test.key, query), `"code":"OVERLOADED"`) {
 						rejected.Add(1)
 					}
 				})
@@ -150,7 +150,7 @@ func TestUnprovenKeysWaitInTheirShare(t *testing.T) {
 	var requests sync.WaitGroup
 	for i := range all {
 		requests.Go(func() {
-			if strings.Contains(e.answers(t.Context(), fmt.Sprint("key", i), smallQuery), `"code":"OVERLOADED"`) {
+			if strings.Contains(e.responses(t.Context(), fmt.Sprint("key", i), smallQuery), `"code":"OVERLOADED"`) {
 				rejected.Add(1)
 			}
 		})
@@ -170,7 +170,7 @@ func TestUnprovenKeysWaitInTheirShare(t *testing.T) {
 func TestStatusesAreChecked(t *testing.T) {
 	list, e := wired(t, 30, "REVOX_API_KEY", "key")
 	const both = `{ calls(first: 1, statuses: [COMPLETED, ERRORED]) { nodes { id } } }`
-	if body := e.answers(t.Context(), "", both); !strings.Contains(body, `{"data":{`) {
+	if body := e.responses(t.Context(), "", both); !strings.Contains(body, `{"data":{`) {
 		t.Fatal(body)
 	}
 	checks := func() (n int) {

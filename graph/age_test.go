@@ -109,7 +109,7 @@ func (l *clockList) oldest(data map[string]any) time.Time {
 }
 
 // askAge asks a random question. Cursors are of responses before.
-func askAge(handler http.Handler, random *rand.Rand, cursors *[]string) (*httptest.ResponseRecorder, answer, error) {
+func askAge(handler http.Handler, random *rand.Rand, cursors *[]string) (*httptest.ResponseRecorder, response, error) {
 	selection := pick(random, []string{
 		`nodes { endReason } pageInfo { endCursor }`, `nodes { endReason } totalCount`, `totalCount`,
 		`edges { cursor node { endReason } } pageInfo { endCursor hasNextPage } totalCount`,
@@ -131,7 +131,7 @@ func askAge(handler http.Handler, random *rand.Rand, cursors *[]string) (*httpte
 	}
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
-	var a answer
+	var a response
 	err := json.Unmarshal(w.Body.Bytes(), &a)
 	if calls, ok := a.Data["calls"].(map[string]any); ok {
 		if info, ok := calls["pageInfo"].(map[string]any); ok {
@@ -231,7 +231,7 @@ func (test *ageTest) run(t *testing.T, seed uint64) {
 
 // check compares a response's Age with the age of its data, which were read at a time; zero where it has none.
 func (test *ageTest) check(
-	t *testing.T, w *httptest.ResponseRecorder, a answer, began, at time.Time, took time.Duration,
+	t *testing.T, w *httptest.ResponseRecorder, a response, began, at time.Time, took time.Duration,
 ) {
 	t.Helper()
 	age, err := strconv.Atoi(w.Header().Get("Age"))
@@ -263,7 +263,7 @@ func (test *ageTest) check(
 }
 
 // Every response reports an age, also those that no page was read for, and those that the client has already.
-func TestEveryAnswerReportsItsAge(t *testing.T) {
+func TestEveryResponseReportsItsAge(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Minute, graph: func(o *graph.Options) {
 		o.Authenticate = withTokens("token")
 	}})

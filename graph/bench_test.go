@@ -68,9 +68,9 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(int)             {}
 func (d *discard) Write(p []byte) (int, error) { d.n += len(p); return len(p), nil }
 
-// BenchmarkAnswer answers one request, without the network: executing, from memory, and by gqlgen's generated
+// BenchmarkResponse answers one request, without the network: executing, from memory, and by gqlgen's generated
 // execution.
-func BenchmarkAnswer(b *testing.B) {
+func BenchmarkResponse(b *testing.B) {
 	r := newBenchRival(b)
 	caching := r.Handler.(*handler)
 	executing := *caching

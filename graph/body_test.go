@@ -67,7 +67,7 @@ func TestContentEncoding(t *testing.T) {
 			})
 			for range 3 {
 				header := http.Header{"Content-Encoding": {test.coding}}
-				status, answer, body := g.post(t, test.body, header)
+				status, response, body := g.post(t, test.body, header)
 				a := decode(t, body)
 				if status != test.status || len(a.Errors) == 0 != (status == 200) {
 					t.Fatalf("%d %s", status, body)
@@ -79,7 +79,7 @@ func TestContentEncoding(t *testing.T) {
 				if a.code(t) != code || !strings.Contains(a.Errors[0].Message, test.says) {
 					t.Errorf("got %s", body)
 				}
-				if taken := answer.Get("Accept-Encoding"); (taken == "gzip") != (status == 415) {
+				if taken := response.Get("Accept-Encoding"); (taken == "gzip") != (status == 415) {
 					t.Errorf("%d with Accept-Encoding: %s", status, taken)
 				}
 			}
@@ -95,13 +95,14 @@ func TestDecompressedBodiesAreCounted(t *testing.T) {
 	if len(body) > 1<<10 {
 		t.Fatalf("it has %d bytes", len(body))
 	}
-	status, _, answer := g.post(t, body, http.Header{"Content-Encoding": {"gzip"}})
+	status, _, response := g.post(t, body, http.Header{"Content-Encoding": {"gzip"}})
 	rejected := control.Rejected(admission.BodyBytes)
-	if code := decode(t, answer).code(t); status != 503 || code != "OVERLOADED" || rejected != 1 {
-		t.Errorf("%d %s", status, answer)
+	if code := decode(t, response).code(t); status != 503 || code != "OVERLOADED" || rejected != 1 {
+		t.Errorf("%d %s", status, response)
 	}
-	if status, _, answer := g.post(t, compressed(t, typename), http.Header{"Content-Encoding": {"gzip"}}); status != 200 {
-		t.Errorf("a small one after it: %d %s", status, answer)
+	gzip := http.Header{"Content-Encoding": {"gzip"}}
+	if status, _, response := g.post(t, compressed(t, typename), gzip); status != 200 {
+		t.Errorf("a small one after it: %d %s", status, response)
 	}
 }
 

@@ -22,7 +22,7 @@ func bodyOf(t testing.TB, query string, variables map[string]any) string {
 }
 
 // asked sends a query, and logs what it takes; nothing depends on that.
-func (g *gateway) asked(t testing.TB, body string) answer {
+func (g *gateway) asked(t testing.TB, body string) response {
 	t.Helper()
 	start := time.Now()
 	_, _, got := g.post(t, body, nil)
@@ -94,7 +94,7 @@ func TestWritingEndsAtTheLimit(t *testing.T) {
 }
 
 // A response has a bounded number of errors, and the last says how many there were besides.
-func TestErrorsOfOneAnswerAreBounded(t *testing.T) {
+func TestErrorsOfOneResponseAreBounded(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 100, ttl: time.Hour})
 	const limit = 500
 	for name, test := range map[string]struct {

@@ -25,7 +25,7 @@ func (g *gateway) fails(status int) {
 }
 
 // until asks again until the response is as wanted, or the test has no more time.
-func (g *gateway) until(t *testing.T, query string, wanted func(answer) bool) answer {
+func (g *gateway) until(t *testing.T, query string, wanted func(response) bool) response {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -35,13 +35,13 @@ func (g *gateway) until(t *testing.T, query string, wanted func(answer) bool) an
 		}
 	}
 	t.Fatal("no such response")
-	return answer{}
+	return response{}
 }
 
-func isStale(a answer) bool { return a.Extensions["stale"] != nil }
+func isStale(a response) bool { return a.Extensions["stale"] != nil }
 
 // While upstream fails, what is in memory is served and says how old it is; then it is fresh again.
-func TestStaleAnswers(t *testing.T) {
+func TestStaleResponses(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 300, ttl: time.Nanosecond, stale: time.Hour})
 	g.fake.Behave(func(b *fake.Behaviour) { b.Key = canary })
 	const query = `{ calls(first: 5) { nodes { id } } call(id: "nobody") { id } }`
@@ -65,7 +65,7 @@ func TestStaleAnswers(t *testing.T) {
 		a.Data["calls"] == nil {
 		t.Errorf("got %+v", a)
 	}
-	// Who wants fresh data gets an error instead.
+	// A request for fresh data gets an error instead.
 	_, _, body := g.post(t, `{"query": "{ calls(first: 5) { nodes { id } } }"}`, http.Header{
 		"Cache-Control": {"no-cache"},
 	})
@@ -73,12 +73,12 @@ func TestStaleAnswers(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 	g.fails(0)
-	if a = g.until(t, known, func(a answer) bool { return !isStale(a) }); len(a.Errors) > 0 {
+	if a = g.until(t, known, func(a response) bool { return !isStale(a) }); len(a.Errors) > 0 {
 		t.Errorf("got %+v", a)
 	}
 	// A key that is refused loses everything.
 	g.fake.Behave(func(b *fake.Behaviour) { b.Key = "another" })
-	a = g.until(t, known, func(a answer) bool { return len(a.Errors) > 0 })
+	a = g.until(t, known, func(a response) bool { return len(a.Errors) > 0 })
 	if a.code(t) != "UPSTREAM_UNAUTHENTICATED" || a.Data["calls"] != nil {
 		t.Errorf("got %+v", a)
 	}
@@ -103,7 +103,7 @@ func TestRequestsToUpstreamAreBounded(t *testing.T) {
 }
 
 func TestOverload(t *testing.T) {
-	asked, answer := make(chan struct{}), make(chan struct{})
+	asked, response := make(chan struct{}), make(chan struct{})
 	var first atomic.Bool
 	first.Store(true)
 	g := newGateway(t, gatewayOptions{calls: 100, client: func(o *rest.Options) {
@@ -113,7 +113,7 @@ func TestOverload(t *testing.T) {
 		b.Fault = func(int, *http.Request) *fake.Response {
 			if first.Swap(false) {
 				close(asked)
-				<-answer
+				<-response
 			}
 			return nil
 		}
@@ -128,12 +128,12 @@ func TestOverload(t *testing.T) {
 	if a.code(t) != "OVERLOADED" || a.Errors[0].Extensions["retryAfter"] != 1.0 {
 		t.Errorf("got %+v", a)
 	}
-	close(answer)
+	close(response)
 	<-done
 }
 
 // Where responses are too large, smaller pages are asked for, and nothing is lost.
-func TestLargeAnswers(t *testing.T) {
+func TestLargeResponses(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 199, client: func(o *rest.Options) { o.MaxResponseBytes = 100_000 }})
 	if got := g.walk(t, 100, false); !slices.Equal(got, g.fake.IDs()) {
 		t.Errorf("%d calls of 199", len(got))

@@ -46,7 +46,7 @@ func TestHostileFilters(t *testing.T) {
 	refused := 0
 	for _, filter := range hostile.Filters() {
 		g.fake.ResetRequests()
-		var a answer
+		var a response
 		least := time.Hour // of some: what else the process does is no part of it
 		for range 3 {
 			began := cpuTime(t)

@@ -222,7 +222,7 @@ func TestJumpsOverCachedPages(t *testing.T) {
 func TestScansWithNoCache(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Hour})
 	const body = `{"query": "{ calls(first: 1, filter: {result: [HUMAN]}) { nodes { id } } callStats { count } }"}`
-	var refused answer
+	var refused response
 	for range 10 * admission.NoCacheScans {
 		_, _, got := g.post(t, body, http.Header{"Cache-Control": {"no-cache"}})
 		if a := decode(t, got); len(a.Errors) > 0 {

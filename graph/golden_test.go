@@ -82,12 +82,12 @@ func setting(query, name string) string {
 	return ""
 }
 
-func (g *gateway) setRows(t *testing.T, answer string) {
+func (g *gateway) setRows(t *testing.T, response string) {
 	t.Helper()
 	var page struct {
 		Calls []json.RawMessage `json:"calls"`
 	}
-	if err := json.Unmarshal([]byte(answer), &page); err != nil {
+	if err := json.Unmarshal([]byte(response), &page); err != nil {
 		t.Fatal(err)
 	}
 	g.fake.SetRows(page.Calls...)
@@ -147,7 +147,7 @@ var cursorText = regexp.MustCompile(`"[A-Za-z0-9_-]{20,}"`)
 
 // golden renders a response for the golden file: indented, with its cursors in words, because they hold the time.
 // Root fields are resolved side by side, so their requests and their errors are sorted.
-func golden(t *testing.T, answer []byte, requests []string) []byte {
+func golden(t *testing.T, response []byte, requests []string) []byte {
 	t.Helper()
 	slices.Sort(requests)
 	record := struct {
@@ -155,8 +155,8 @@ func golden(t *testing.T, answer []byte, requests []string) []byte {
 		Errors   []json.RawMessage `json:"errors,omitempty"`
 		Data     json.RawMessage   `json:"data"`
 	}{Upstream: requests}
-	if err := json.Unmarshal(answer, &record); err != nil {
-		t.Fatalf("%v: %s", err, answer)
+	if err := json.Unmarshal(response, &record); err != nil {
+		t.Fatalf("%v: %s", err, response)
 	}
 	slices.SortFunc(record.Errors, func(a, b json.RawMessage) int { return bytes.Compare(a, b) })
 	var out bytes.Buffer

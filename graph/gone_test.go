@@ -37,18 +37,18 @@ func TestClientsThatGo(t *testing.T) {
 			"Content-Length: %d\r\n\r\n%s", length, body)
 	}
 	for name, test := range map[string]struct {
-		sends   string
-		asks    bool // upstream is asked
-		half    bool // it closes its half of the connection only
-		answers string
+		sends     string
+		asks      bool // upstream is asked
+		half      bool // it closes its half of the connection only
+		responses string
 	}{
 		"while its query runs": {sends: post(len(query), query), asks: true},
 		"while its query runs, and still listens": {
-			sends: post(len(query), query), asks: true, half: true, answers: "HTTP/1.1 499 ",
+			sends: post(len(query), query), asks: true, half: true, responses: "HTTP/1.1 499 ",
 		},
 		"while its body is read": {sends: post(100, query[:50])},
 		"while its body is read, and still listens": {
-			sends: post(100, query[:50]), half: true, answers: "HTTP/1.1 499 ",
+			sends: post(100, query[:50]), half: true, responses: "HTTP/1.1 499 ",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -84,8 +84,8 @@ func TestClientsThatGo(t *testing.T) {
 			if log := g.log.String(); log != "" {
 				t.Errorf("log: %s", log)
 			}
-			if test.answers != "" {
-				if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.HasPrefix(line, test.answers) {
+			if test.responses != "" {
+				if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.HasPrefix(line, test.responses) {
 					t.Errorf("it is answered %q, %v", line, err)
 				}
 			}

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -81,6 +82,8 @@ type Options struct {
 	// Authenticate returns the client that sends a request. An error is worded for the client, who gets it with 401.
 	// nil lets every client in, as the zero Client.
 	Authenticate func(*http.Request) (Client, error)
+	// Realm is the realm of WWW-Authenticate in such a 401: it names what the credential is for (RFC 9110, 11.5).
+	Realm string
 	// Introspection lets clients read the schema by queries.
 	Introspection bool
 	// Demo marks every response as made up, by the header X-Revox-Upstream.
@@ -134,6 +137,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		sizes: admission.NewSizes[upstream.ListKey](), timeout: opts.Timeout,
 		maxUpstreamRequests: maxUpstreamRequests, maxRequestBytes: opts.MaxRequestBytes,
 		maxResponseBytes: opts.MaxResponseBytes, maxCost: opts.Limits.Cost, demo: opts.Demo,
+		challenge: "Bearer realm=" + strconv.Quote(opts.Realm),
 	}
 	if opts.Cached && opts.ResponseCacheBytes > 0 && opts.Walk == nil {
 		h.responses = responsecache.New(opts.Known, opts.ResponseCacheBytes, opts.Memory)
@@ -147,6 +151,7 @@ type handler struct {
 	schema       generated.Executable
 	presenter    presenter
 	authenticate func(*http.Request) (Client, error) // nil: every client is let in
+	challenge    string                              // the WWW-Authenticate of a 401
 	documents    *document.Store
 	responses    *responsecache.Cache // nil: none are cached
 	executions   *responsecache.Executions
@@ -191,7 +196,7 @@ func (h *handler) decide(x *exchange) (*responsecache.Response, *rejection) {
 	if h.authenticate != nil {
 		if client, err = h.authenticate(x.r); err != nil {
 			return nil, reject(http.StatusUnauthorized, errcode.Unauthenticated, err.Error()).
-				with("WWW-Authenticate", "Bearer")
+				with("WWW-Authenticate", h.challenge)
 		}
 	}
 	if !acceptable {

@@ -129,7 +129,7 @@ func connect(t testing.TB, address string, opts gatewayOptions) *gateway {
 }
 
 // answer is a GraphQL response as a client reads it.
-type answer struct {
+type response struct {
 	Data   map[string]any `json:"data"`
 	Errors []struct {
 		Message    string         `json:"message"`
@@ -140,7 +140,7 @@ type answer struct {
 }
 
 // code is the code of the one error that is expected.
-func (a answer) code(t testing.TB) string {
+func (a response) code(t testing.TB) string {
 	t.Helper()
 	if len(a.Errors) != 1 {
 		t.Fatalf("%d errors: %+v", len(a.Errors), a.Errors)
@@ -186,8 +186,8 @@ func do(t testing.TB, req *http.Request) (int, http.Header, []byte) {
 	return resp.StatusCode, resp.Header, body
 }
 
-// query runs a query with variables and reads the answer.
-func (g *gateway) query(t testing.TB, query string, variables map[string]any) answer {
+// query runs a query with variables and reads the response.
+func (g *gateway) query(t testing.TB, query string, variables map[string]any) response {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	if err != nil {
@@ -197,9 +197,9 @@ func (g *gateway) query(t testing.TB, query string, variables map[string]any) an
 	return decode(t, got)
 }
 
-func decode(t testing.TB, body []byte) answer {
+func decode(t testing.TB, body []byte) response {
 	t.Helper()
-	var a answer
+	var a response
 	if err := json.Unmarshal(body, &a); err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}

@@ -194,7 +194,7 @@ func TestAccept(t *testing.T) {
 // Every kind of upstream failure has its code, takes no other root field with it, and reveals nothing of upstream.
 func TestUpstreamFailures(t *testing.T) {
 	tests := map[string]struct {
-		answer     fake.Response
+		response   fake.Response
 		code       string
 		retryAfter any
 	}{
@@ -220,7 +220,7 @@ func TestUpstreamFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := newGateway(t, gatewayOptions{calls: 30, ttl: time.Minute})
 			g.fake.Behave(func(b *fake.Behaviour) {
-				b.Fault = func(int, *http.Request) *fake.Response { return &test.answer }
+				b.Fault = func(int, *http.Request) *fake.Response { return &test.response }
 			})
 			status, _, body := g.post(t, `{"query": "{ __typename calls { nodes { id } } }"}`, nil)
 			a := decode(t, body)
@@ -243,7 +243,7 @@ func TestUpstreamFailures(t *testing.T) {
 			g.fake.Behave(func(b *fake.Behaviour) { b.Fault = nil })
 			asked := len(g.fake.Requests())
 			a = g.query(t, `{ calls { nodes { id } } }`, nil)
-			if test.answer.Status == 401 || test.retryAfter != nil { // upstream is left alone for a while
+			if test.response.Status == 401 || test.retryAfter != nil { // upstream is left alone for a while
 				if a.code(t) != test.code || len(g.fake.Requests()) != asked {
 					t.Errorf("%d requests: %+v", len(g.fake.Requests())-asked, a.Errors)
 				}
@@ -258,7 +258,8 @@ func TestUpstreamFailures(t *testing.T) {
 	}
 }
 
-// A key that upstream refuses is its owner's to mend: the gateway's operator, who finds it in the log, or the client.
+// Where upstream rejects a key, the error is for its owner: the gateway's operator, with a line in the log, or the
+// client.
 func TestRefusedKeys(t *testing.T) {
 	for name, test := range map[string]struct {
 		forward bool
@@ -371,7 +372,7 @@ func TestScanLimit(t *testing.T) {
 }
 
 func TestCredentials(t *testing.T) {
-	ask := func(g *gateway, authorization string) (int, answer) {
+	ask := func(g *gateway, authorization string) (int, response) {
 		header := http.Header{}
 		if authorization != "" {
 			header.Set("Authorization", authorization)

@@ -282,7 +282,7 @@ func TestCosts(t *testing.T) {
 	}
 }
 
-func TestAnswerBytes(t *testing.T) {
+func TestResponseBytes(t *testing.T) {
 	g := newGateway(t, gatewayOptions{
 		calls: 30, ttl: time.Hour, graph: func(o *graph.Options) { o.MaxResponseBytes = 3000 },
 	})

@@ -130,7 +130,7 @@ func list(f *fake.Upstream, statuses string) []string {
 }
 
 // ask asks for one page of a walk.
-func ask(t *testing.T, g *gateway, statuses string, count int, back bool, cursor any, header http.Header) answer {
+func ask(t *testing.T, g *gateway, statuses string, count int, back bool, cursor any, header http.Header) response {
 	t.Helper()
 	filter := ""
 	if statuses != "" {

@@ -72,7 +72,7 @@ func newNoCacheGateway(t *testing.T) *noCacheGateway {
 	return g
 }
 
-// ask asks for the first 20 calls, and returns the Age of the answer.
+// ask asks for the first 20 calls, and returns the Age of the response.
 func (g *noCacheGateway) ask(t *testing.T, key string, noCache bool) (age int) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/graphql?query="+url.QueryEscape(`{ calls { nodes { id } } }`), http.NoBody)

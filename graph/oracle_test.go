@@ -108,9 +108,9 @@ func newRival(tb testing.TB, rows []json.RawMessage) *rival {
 type inProcess struct{ http.Handler }
 
 func (h inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer := httptest.NewRecorder()
-	h.ServeHTTP(answer, r)
-	return answer.Result(), nil
+	recorder := httptest.NewRecorder()
+	h.ServeHTTP(recorder, r)
+	return recorder.Result(), nil
 }
 
 // failing fails for one filter.
@@ -128,9 +128,9 @@ func (r *rival) ask(tb testing.TB, request string) (status int, body []byte) {
 	tb.Helper()
 	req := httptest.NewRequestWithContext(tb.Context(), http.MethodPost, "/graphql", strings.NewReader(request))
 	req.Header.Set("Content-Type", "application/json")
-	answer := httptest.NewRecorder()
-	r.ServeHTTP(answer, req)
-	return answer.Code, answer.Body.Bytes()
+	recorder := httptest.NewRecorder()
+	r.ServeHTTP(recorder, req)
+	return recorder.Code, recorder.Body.Bytes()
 }
 
 // askOracle asks gqlgen's generated execution.
@@ -261,14 +261,14 @@ func (r *rival) compare(tb testing.TB, request string) (executed bool) {
 }
 
 // takeApart is the response's data as it is, and its errors in an order that does not depend on which came first.
-func takeApart(tb testing.TB, answer []byte) (errors [][]byte, data []byte) {
+func takeApart(tb testing.TB, body []byte) (errors [][]byte, data []byte) {
 	tb.Helper()
 	var parts struct {
 		Errors []json.RawMessage
 		Data   json.RawMessage
 	}
-	if err := json.Unmarshal(answer, &parts); err != nil {
-		tb.Fatalf("%v: %s", err, answer)
+	if err := json.Unmarshal(body, &parts); err != nil {
+		tb.Fatalf("%v: %s", err, body)
 	}
 	for _, err := range parts.Errors {
 		errors = append(errors, err)
@@ -281,9 +281,9 @@ func takeApart(tb testing.TB, answer []byte) (errors [][]byte, data []byte) {
 func oddRows(tb testing.TB, c *choices) []json.RawMessage {
 	tb.Helper()
 	var rows []json.RawMessage
-	add := func(answer []byte) {
+	add := func(body []byte) {
 		var page struct{ Calls []json.RawMessage }
-		if err := json.Unmarshal(answer, &page); err != nil {
+		if err := json.Unmarshal(body, &page); err != nil {
 			tb.Fatal(err)
 		}
 		rows = append(rows, page.Calls...)
@@ -293,11 +293,11 @@ func oddRows(tb testing.TB, c *choices) []json.RawMessage {
 		tb.Fatal("no rows: ", err)
 	}
 	for _, file := range files {
-		answer, err := os.ReadFile(file)
+		body, err := os.ReadFile(file)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		add(answer)
+		add(body)
 	}
 	rest := httptest.NewRecorder()
 	fake.New(fake.Config{

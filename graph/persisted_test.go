@@ -34,7 +34,7 @@ func byHash(hash string) map[string]any {
 }
 
 // ask posts members of a body, or sends them as a query string.
-func (g *gateway) ask(t testing.TB, method string, members map[string]any, header http.Header) (int, answer) {
+func (g *gateway) ask(t testing.TB, method string, members map[string]any, header http.Header) (int, response) {
 	t.Helper()
 	if method == http.MethodPost {
 		body, err := json.Marshal(members)
@@ -57,7 +57,7 @@ func (g *gateway) ask(t testing.TB, method string, members map[string]any, heade
 }
 
 // codeOf is the code of a response, or "" if it has the two calls.
-func codeOf(t testing.TB, a answer) string {
+func codeOf(t testing.TB, a response) string {
 	t.Helper()
 	if len(a.Errors) > 0 {
 		return a.code(t)

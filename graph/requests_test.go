@@ -214,7 +214,7 @@ func (g *gateway) checkRequest(t testing.TB, text, method string) (executed bool
 		t.Errorf("%s: status %d", text, status)
 	}
 	var a struct {
-		answer
+		response
 		Data json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(got, &a); err != nil {

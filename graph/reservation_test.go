@@ -175,7 +175,7 @@ func TestWhatIsWrittenIsCounted(t *testing.T) {
 }
 
 // A response beyond its limit is reported as that, whatever memory there is.
-func TestTheLimitOfAnAnswerComesFirst(t *testing.T) {
+func TestTheLimitOfAResponseComesFirst(t *testing.T) {
 	for _, limit := range []int{1 << 10, 100_000, 1_000_000} {
 		h := budgeted(t, budgetOf(8<<20), 20, 100_000, limit)
 		w := ask(h, "{ calls(first: 20) { nodes { transcript { content } } } }")
@@ -208,7 +208,7 @@ func TestCompressingTakesMemory(t *testing.T) {
 // A body that several clients are sent is counted once, until the last has it.
 func TestSharedBodiesAreCountedOnce(t *testing.T) {
 	const size = 100_000
-	for _, first := range []int{0, 1, 2} { // who is the first to have it
+	for _, first := range []int{0, 1, 2} { // the client that gets it first
 		budget := budgetOf(1 << 30)
 		control := admission.New(10, 0, 1<<30, budget)
 		writers := new(atomic.Int32)

@@ -18,8 +18,8 @@ func rowsWithoutTimes(from, to int) []json.RawMessage {
 	return rows
 }
 
-// What a search takes is reported as a cost, and who causes many is refused: not for following a cursor as it usually
-// is, nor are others.
+// What a search takes is reported as a cost, and a client that causes many is rejected: not for following a cursor as
+// usual, nor are other clients.
 func TestSearchesAreCharged(t *testing.T) {
 	const (
 		query = `query ($c: String) { calls(first: 10, after: $c) { nodes { id } } }`
@@ -29,7 +29,7 @@ func TestSearchesAreCharged(t *testing.T) {
 		calls: 300,
 		graph: func(o *graph.Options) { o.Authenticate = withTokens("one", "other") },
 	})
-	ask := func(client, cursor string) (a answer, requests int, cost float64) {
+	ask := func(client, cursor string) (a response, requests int, cost float64) {
 		t.Helper()
 		body, err := json.Marshal(map[string]any{"query": query, "variables": map[string]any{"c": cursor}})
 		if err != nil {

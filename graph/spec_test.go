@@ -41,7 +41,7 @@ func (e clientError) String() string {
 	return b.String() + " " + e.Message
 }
 
-// run sends a request and returns the status, the errors and the data of the answer.
+// run sends a request and returns the status, the errors and the data of the response.
 func (g *gateway) run(t testing.TB, body string) (status int, errors []string, data string) {
 	t.Helper()
 	status, got := g.serve(t, http.MethodPost, body)

@@ -303,8 +303,8 @@ func (g *sharedGateway) moment() {
 
 // tenantFaults are what upstream does, and the code that reports it. Where there is no response the connection is cut.
 var tenantFaults = []struct {
-	code   string
-	answer *fake.Response
+	code     string
+	response *fake.Response
 }{
 	{"UPSTREAM_UNAVAILABLE", &fake.Response{Status: 500}},
 	{"UPSTREAM_UNAVAILABLE", &fake.Response{Truncate: true}},
@@ -330,10 +330,10 @@ func (g *sharedGateway) trouble() {
 			if left.Add(-1) < 0 {
 				return nil
 			}
-			if fault.answer == nil {
+			if fault.response == nil {
 				panic(http.ErrAbortHandler)
 			}
-			return fault.answer
+			return fault.response
 		}
 	})
 }
@@ -449,7 +449,7 @@ func (g *sharedGateway) sending(q tenantQuestion) tenantSending {
 	return s
 }
 
-// send sends a question, and judges the answer.
+// send sends a question, and judges the response.
 func (g *sharedGateway) send(s tenantSending) {
 	ctx, cancel := g.t.Context(), context.CancelFunc(func() {})
 	if s.patience > 0 {
@@ -492,19 +492,19 @@ func (g *sharedGateway) exchange(ctx context.Context, s tenantSending) ([]byte, 
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
+	response, err := io.ReadAll(resp.Body)
 	tag := resp.Header.Get("ETag")
 	if err != nil || tag == "" {
-		return answer, err
+		return response, err
 	}
 	g.count(func(seen *tenantsSeen) {
 		if resp.StatusCode == http.StatusNotModified {
-			answer = g.bodies[tag]
+			response = g.bodies[tag]
 			seen.unmodified++
 		}
-		g.tags[s.text], g.bodies[tag] = tag, answer
+		g.tags[s.text], g.bodies[tag] = tag, response
 	})
-	return answer, nil
+	return response, nil
 }
 
 // count changes what requests have in common.

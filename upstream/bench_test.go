@@ -18,11 +18,12 @@ func fakeResponse(tb testing.TB, calls string) []byte {
 		Seed: 1, Calls: 1000,
 		Now: func() time.Time { return time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC) },
 	})
-	answer := httptest.NewRecorder()
-	server.ServeHTTP(answer, httptest.NewRequestWithContext(tb.Context(), "GET", "/api/call?page=0&page_size="+calls, nil))
-	body, err := io.ReadAll(answer.Body)
-	if err != nil || answer.Code != 200 {
-		tb.Fatal(answer.Code, err)
+	response := httptest.NewRecorder()
+	request := httptest.NewRequestWithContext(tb.Context(), "GET", "/api/call?page=0&page_size="+calls, nil)
+	server.ServeHTTP(response, request)
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.Code != 200 {
+		tb.Fatal(response.Code, err)
 	}
 	return body
 }
@@ -48,7 +49,7 @@ func BenchmarkEncodingJSON(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		var answer struct {
+		var response struct {
 			Calls []struct {
 				ID               string          `json:"id"`
 				Status           string          `json:"status"`
@@ -71,7 +72,7 @@ func BenchmarkEncodingJSON(b *testing.B) {
 				} `json:"transcript"`
 			} `json:"calls"`
 		}
-		if err := json.Unmarshal(body, &answer); err != nil || len(answer.Calls) != 100 {
+		if err := json.Unmarshal(body, &response); err != nil || len(response.Calls) != 100 {
 			b.Fatal(err)
 		}
 	}

@@ -34,7 +34,7 @@ func withEntries(entry string, entries int) string {
 }
 
 // What a response may have of anything is bounded. More than that costs the row, or a page of fewer rows is requested.
-func TestAnswersAreBounded(t *testing.T) {
+func TestResponsesAreBounded(t *testing.T) {
 	const size = 24
 	none, id := `{}`, `{"id":"a"}`
 	tests := map[string]struct {

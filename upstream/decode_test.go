@@ -368,7 +368,7 @@ func TestUnreadableRowsCostOneRow(t *testing.T) {
 	}
 }
 
-func TestRefusedAnswers(t *testing.T) {
+func TestRejectedResponses(t *testing.T) {
 	tests := map[string]struct{ body, want string }{
 		"nothing":             {``, "the response is not a JSON object"},
 		"HTML":                {`<html>secret</html>`, "the response is not a JSON object"},

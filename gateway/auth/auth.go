@@ -36,6 +36,14 @@ var (
 	errNoToken = errors.New("Send a token of this gateway as `Authorization: Bearer …`.")
 )
 
+// Realm is what a 401 names in WWW-Authenticate: whose credential is missing. A page that asks its user reads it there.
+func Realm(forward bool) string {
+	if forward {
+		return "Revox"
+	}
+	return "revox-graphql"
+}
+
 // New returns a function for [graph.Options.Authenticate].
 func New(opts Options) func(*http.Request) (graph.Client, error) {
 	switch {

@@ -13,7 +13,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// Which clients are let in, with which credential, and which of them are told apart.
+// Which clients are let in, with which credential, and which of them are distinguished.
 func TestAuthenticate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens")
 	if err := os.WriteFile(path, []byte("three\n"), 0o600); err != nil {
@@ -74,7 +74,7 @@ func TestAuthenticate(t *testing.T) {
 			}
 			if other, err := ask("Bearer two"); err == nil && test.denied == "" && test.alike != "Bearer x" &&
 				test.alike != "Bearer y" && (other.ID == client.ID) != strings.Contains(test.authorization, "two") {
-				t.Error("clients with different tokens are not told apart")
+				t.Error("clients with different tokens are not distinguished")
 			}
 		})
 	}

@@ -33,7 +33,7 @@ func start(t *testing.T, o *Options) *Server {
 }
 
 // get requests a page of three calls, over a connection of its own.
-func get(t *testing.T, server *Server) (response *http.Response, body string, err error) {
+func get(t *testing.T, server *Server) result {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
 		server.URL.String()+"/call?page=0&page_size=3", http.NoBody)
@@ -41,17 +41,58 @@ func get(t *testing.T, server *Server) (response *http.Response, body string, er
 		t.Fatal(err)
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	if response, err = client.Do(request); err != nil {
-		return nil, "", err
+	response, err := client.Do(request)
+	if err != nil {
+		return result{err: err}
 	}
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
-	return response, string(text), err
+	return result{response, string(text), err}
+}
+
+// calls is how a body with calls begins.
+const calls = `{"calls":[{`
+
+// result is what a client gets.
+type result struct {
+	*http.Response // nil with an error
+
+	body string
+	err  error
+}
+
+// failed are the results of faults that end the connection.
+func failed(with error) func(result) bool {
+	return func(r result) bool { return errors.Is(r.err, with) }
+}
+
+// rejected are responses with a status that begins so, with a Retry-After, "" for none, and a body of HTML or not.
+func rejected(status, wait string, html bool) func(result) bool {
+	return func(r result) bool {
+		return r.err == nil && strings.HasPrefix(r.Status, status) && r.Header.Get("Retry-After") == wait &&
+			strings.HasPrefix(r.body, "<html>") == html
+	}
 }
 
 // Each fault is what its name says, and comes with every second request only.
 func TestFaults(t *testing.T) {
-	const calls = `{"calls":[{`
+	wanted := map[string]func(result) bool{
+		"401":   rejected("401", "", false),
+		"403":   rejected("403", "", false),
+		"429":   rejected("429", "2", false),
+		"500":   rejected("500", "", false),
+		"502":   rejected("502", "", true),
+		"503":   rejected("503", "2", false),
+		"504":   rejected("504", "", false),
+		"reset": failed(syscall.ECONNRESET),
+		"close": failed(io.EOF),
+		"cut":   func(r result) bool { return errors.Is(r.err, io.ErrUnexpectedEOF) && strings.HasPrefix(r.body, calls) },
+		"slow":  func(r result) bool { return r.err == nil && strings.HasPrefix(r.body, calls) },
+		"garbage": func(r result) bool {
+			return r.err == nil && r.StatusCode == http.StatusOK && !strings.HasSuffix(r.body, "}")
+		},
+		"hang": nil, // no response comes
+	}
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
 			fault, err := ParseFault(name + ":2")
@@ -65,50 +106,21 @@ func TestFaults(t *testing.T) {
 					b.Fault = Injector([]Fault{fault}, Times{RetryAfter: 1500 * time.Millisecond, Slow: time.Microsecond})
 				},
 			})
-			response, body, err := get(t, server)
-			if err != nil || response.StatusCode != http.StatusOK || !strings.HasPrefix(body, calls) {
-				t.Fatalf("the first response: %s, %v", body, err)
+			first := get(t, server)
+			if first.err != nil || first.StatusCode != http.StatusOK || !strings.HasPrefix(first.body, calls) {
+				t.Fatalf("the first response: %s, %v", first.body, first.err)
 			}
 			if line := <-log; strings.Contains(line, "fault=") {
 				t.Error(line)
 			}
-			if name == "hang" {
+			ok, known := wanted[name]
+			if !known {
+				t.Fatal("there is no expectation of this fault")
+			}
+			if ok == nil {
 				sendAndLeave(t, server)
-			} else {
-				response, body, err = get(t, server)
-				switch name {
-				case "reset":
-					if !errors.Is(err, syscall.ECONNRESET) {
-						t.Errorf("got %v", err)
-					}
-				case "close":
-					if !errors.Is(err, io.EOF) {
-						t.Errorf("got %v", err)
-					}
-				case "cut":
-					if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.HasPrefix(body, calls) {
-						t.Errorf("got %q, %v", body, err)
-					}
-				case "slow":
-					if err != nil || !strings.HasPrefix(body, calls) {
-						t.Errorf("got %s, %v", body, err)
-					}
-				case "garbage":
-					if err != nil || response.StatusCode != http.StatusOK || strings.HasSuffix(body, "}") {
-						t.Errorf("got %s, %v", body, err)
-					}
-				default:
-					if err != nil || !strings.HasPrefix(response.Status, name) {
-						t.Fatalf("got %s, %v", body, err)
-					}
-					wait := response.Header.Get("Retry-After")
-					if want := map[string]string{"429": "2", "503": "2"}[name]; wait != want {
-						t.Errorf("Retry-After is %q", wait)
-					}
-					if html := strings.HasPrefix(body, "<html>"); html != (name == "502") {
-						t.Errorf("got %s", body)
-					}
-				}
+			} else if second := get(t, server); !ok(second) {
+				t.Errorf("got %+v, %s, %v", second.Response, second.body, second.err)
 			}
 			if line := <-log; !strings.HasSuffix(line, "fault="+name+"\n") {
 				t.Error(line)
@@ -205,10 +217,11 @@ func TestLeaving(t *testing.T) {
 func TestStart(t *testing.T) {
 	server := start(t, &Options{ArrivingPerMinute: 60_000})
 	for body := ""; !strings.Contains(body, `"id"`); {
-		var err error
-		if _, body, err = get(t, server); err != nil {
-			t.Fatal(err)
+		r := get(t, server)
+		if r.err != nil {
+			t.Fatal(r.err)
 		}
+		body = r.body
 	}
 	if other, err := Start(t.Context(), server.URL.Host, &Options{Log: slog.New(slog.DiscardHandler)}); err == nil {
 		other.Close()

@@ -22,7 +22,7 @@ type Sizes[L comparable] struct {
 }
 
 const (
-	// maxSizes bounds the lists that are told apart.
+	// maxSizes bounds the lists that are distinguished.
 	maxSizes = 4096
 	// sizeShare is how much of a size one page decides: the eighth is TCP's for round-trip times (RFC 6298).
 	sizeShare = 1. / 8

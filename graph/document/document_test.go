@@ -137,7 +137,7 @@ func TestExtentsAreThoseOfTheExpandedDocument(t *testing.T) {
 	}
 }
 
-// An error that is found again and again ends a validation, though it is told once.
+// An error that is found again and again ends a validation, though it is reported once.
 func TestReportsAreBounded(t *testing.T) {
 	d := newTestCache()
 	doc, err := parser.ParseQuery(&ast.Source{Input: "{" + strings.Repeat(" __typename", 2*maxReports) + " }"})

@@ -245,7 +245,7 @@ func TestTake(t *testing.T) {
 	}
 }
 
-// An action is told when it begins and when it ends, however often it is taken.
+// An action is reported when it begins and when it ends, however often it is taken.
 func TestActionsAreToldOnce(t *testing.T) {
 	s := newStock()
 	s.pages.fill(150 * k)
@@ -259,7 +259,7 @@ func TestActionsAreToldOnce(t *testing.T) {
 	s.requests.account.Release(80 * k) // 720 is nine tenths of 800
 	for _, want := range []string{"cached pages are evicted", "requests are rejected"} {
 		if n := strings.Count(s.log.String(), want); n != 1 {
-			t.Errorf("%q is told %d times", want, n)
+			t.Errorf("%q is reported %d times", want, n)
 		}
 	}
 	if strings.Contains(s.log.String(), "memory is available again") {
@@ -269,11 +269,11 @@ func TestActionsAreToldOnce(t *testing.T) {
 		s.requests.account.Release(k)
 	}
 	if n := strings.Count(s.log.String(), "memory is available again"); n != 2 {
-		t.Errorf("%d ends are told: %s", n, s.log.String())
+		t.Errorf("%d ends are reported: %s", n, s.log.String())
 	}
 	s.requests.account.Reserve(500 * k)
 	if n := strings.Count(s.log.String(), "requests are rejected"); n != 2 {
-		t.Errorf("a second time is told %d times", n)
+		t.Errorf("the repetition is reported %d times", n)
 	}
 }
 

@@ -77,6 +77,7 @@ func (l *countedListener) Accept() (net.Conn, error) {
 type countedConn struct {
 	net.Conn
 	headers *Headers
+	ended   atomic.Bool // because of its headers
 
 	mu       sync.Mutex
 	requests int   // in flight
@@ -93,9 +94,19 @@ var errTooManyHeaders = &net.OpError{Op: "read", Net: "tcp", Err: errors.New("to
 func (c *countedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if !c.take(int64(n)) {
+		c.ended.Store(true)
 		return 0, errTooManyHeaders
 	}
 	return n, err
+}
+
+// Write implements [net.Conn]. Where bufio has a part of a line when the error comes, [bufio.Reader.ReadLine] returns
+// it as a whole line, and net/http responds with 400 in spite of the type of the error.
+func (c *countedConn) Write(p []byte) (int, error) {
+	if c.ended.Load() {
+		return 0, errTooManyHeaders
+	}
+	return c.Conn.Write(p)
 }
 
 func (c *countedConn) take(n int64) bool {

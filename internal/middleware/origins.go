@@ -25,7 +25,7 @@ import (
 
 const (
 	allowedMethods = "GET, POST"
-	exposedHeaders = "age, etag, retry-after, x-request-id, x-revox-upstream"
+	exposedHeaders = "age, etag, retry-after, www-authenticate, x-request-id, x-revox-upstream"
 	maxAgeSeconds  = "600"
 )
 

@@ -250,7 +250,7 @@ func TestClientsThatAreCutOff(t *testing.T) {
 }
 
 // Who has been answered is not cut off, since the connection may have another request by then.
-func TestAnsweredClientsAreNotCutOff(t *testing.T) {
+func TestClientsWithAResponseAreNotCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var first *slowclient.Writer
 		client, _ := serve(t, 1, func(w http.ResponseWriter, _ *http.Request) {

@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import { axeOfGraphiQL, launch, screenshot, variants } from './browser.mjs'
+import { axeOfGraphiQL, launch, screenshot, until, variants } from './browser.mjs'
 import { startGateway } from './gateway.mjs'
 
 describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
@@ -22,10 +22,11 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
   })
 
   /** Opens GraphiQL as a first-time visitor. */
-  async function visit(address, options = {}) {
+  async function visit(address, { clock = false, ...options } = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, permissions: ['clipboard-read', 'clipboard-write'], ...options })
     context.setDefaultTimeout(20_000)
     const page = await context.newPage()
+    if (clock) await page.clock.install()
     await page.goto(address)
     await page.locator('.explorer:not([inert])').waitFor()
     return page
@@ -47,7 +48,13 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
     context.setDefaultTimeout(20_000)
     const page = await context.newPage()
     const finished = []
-    page.on('requestfinished', (request) => finished.push(request))
+    let open = 0
+    page.on('request', () => open++)
+    page.on('requestfailed', () => open--)
+    page.on('requestfinished', (request) => {
+      finished.push(request)
+      open--
+    })
     const start = performance.now()
     await page.goto(gateway.url)
     await page.locator('.explorer:not([inert])').waitFor()
@@ -55,7 +62,7 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
     await run(page)
     await shows(page, '"nodes"')
     const answered = performance.now() - start
-    await page.waitForLoadState('networkidle')
+    await until('the end of all requests', () => open === 0)
     assert.deepEqual(finished.map((request) => request.url()).filter((url) => !url.startsWith(gateway.url) && !url.startsWith('blob:')), [])
     const sizes = await Promise.all(finished.map((request) => request.sizes().then((size) => size.responseBodySize, () => 0)))
     const bytes = sizes.reduce((sum, n) => sum + n, 0)
@@ -206,6 +213,20 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
     await page.context().close()
   })
 
+  it('sends no request by itself while the gateway cannot be reached', async () => {
+    const page = await visit(gateway.url, { clock: true })
+    let requests = 0
+    await page.route('**/graphql', (route) => {
+      requests++
+      return route.abort()
+    })
+    await run(page)
+    await page.getByRole('alert').filter({ hasText: 'cannot be reached' }).waitFor()
+    await page.clock.runFor(60_000)
+    assert.equal(requests, 1)
+    await page.context().close()
+  })
+
   for (const [name, options] of Object.entries(variants)) {
     it(`has no serious accessibility violation of its own: ${name}`, async () => {
       const page = await visit(gateway.url, { ...options, bypassCSP: true })
@@ -213,7 +234,9 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
       await shows(page, '"nodes"')
       await screenshot(page, `explorer-audited-${name}`)
       assert.deepEqual(await axeOfGraphiQL(page), [])
-      if (name === 'phone') assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing is cut off at the side')
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing is cut off at the side')
+      const { y, height } = await page.locator('.status-bar').boundingBox()
+      assert.ok(height > 0 && y + height <= page.viewportSize().height, `the status is in view: ${y} + ${height}`)
       await page.context().close()
     })
   }

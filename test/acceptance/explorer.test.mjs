@@ -11,6 +11,19 @@ const browser = process.env.CHROMIUM || '/usr/bin/chromium'
 const screenshots = process.env.SCREENSHOTS
 const patience = 20_000
 
+/** The examples by the name of their query, with their titles in the menu. */
+const examples = {
+  NewestCalls: 'Newest calls',
+  Transcripts: 'Transcripts',
+  Answered: 'Calls answered last week',
+  Outcomes: 'Outcomes',
+  WhoSaid: 'Calls in which a word was said',
+  AnswerRate: 'Answer rate by day',
+  Totals: 'Two totals in one request',
+  FailedCalls: 'Orders given up',
+  Walk: 'Walk the whole list',
+}
+
 describe('GraphiQL', { timeout: 180_000 }, () => {
   let gateway, profile, context, page
   const foreign = [] // requests to other hosts
@@ -89,6 +102,21 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     const status = page.getByRole('status').filter({ hasText: 'Demo data' })
     await status.waitFor()
     assert.match(await status.innerText(), /^Demo data: made-up calls that keep arriving\. Set REVOX_API_KEY to see your own\.$/)
+  })
+
+  it('has three tabs at first, which its tab bar has room for', async () => {
+    const tabs = page.getByRole('tab')
+    assert.deepEqual(await tabs.allInnerTexts(), ['NewestCalls', 'Transcripts', 'Answered'])
+    const bar = page.getByRole('tablist')
+    assert.ok(await bar.evaluate((bar) => bar.scrollWidth <= bar.clientWidth))
+  })
+
+  it('opens an example in a new tab, or the tab that has it', async () => {
+    for (const [name, title] of Object.entries(examples)) await openExample(name, title)
+    const names = await page.getByRole('tab').allInnerTexts()
+    assert.deepEqual(names.toSorted(), Object.keys(examples).toSorted())
+    await openExample('WhoSaid', examples.WhoSaid)
+    assert.deepEqual(await page.getByRole('tab').allInnerTexts(), names)
   })
 
   for (const name of ['Outcomes', 'NewestCalls', 'Transcripts', 'FailedCalls', 'Walk']) {
@@ -200,8 +228,7 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     await page.reload()
     await page.getByRole('tab', { name: 'Completion' }).waitFor()
     const names = await page.getByRole('tab').allInnerTexts()
-    const examples = ['NewestCalls', 'Transcripts', 'FailedCalls', 'Walk', 'Totals', 'Outcomes', 'Answered', 'WhoSaid', 'AnswerRate']
-    assert.deepEqual(names, [...examples, 'Completion'])
+    assert.deepEqual(names.toSorted(), [...Object.keys(examples), 'Completion'].toSorted())
     assert.doesNotMatch(await page.evaluate(() => JSON.stringify(localStorage)), /do-not-store/)
   })
 
@@ -237,13 +264,22 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     assert.deepEqual(complaints, [])
   })
 
-  /** Opens a tab and waits until GraphiQL has read its query: before that it runs the operation of the old tab. */
   async function openTab(name) {
     await page.getByRole('tab', { name }).click()
-    await until(`GraphiQL to read ${name}`, () =>
+    await read(name)
+  }
+
+  async function openExample(name, title) {
+    await page.getByRole('button', { name: 'Examples' }).click()
+    await page.getByRole('menuitem', { name: title, exact: true }).click()
+    await read(name)
+  }
+
+  /** Waits until GraphiQL has read the query of the open tab: before that it runs the operation of the old one. */
+  const read = (name) =>
+    until(`GraphiQL to read ${name}`, () =>
       page.evaluate((name) => localStorage.getItem('graphiql:query')?.includes(`query ${name}`), name),
     )
-  }
 
   /** Runs the query of the open tab. */
   async function run() {

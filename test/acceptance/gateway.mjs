@@ -5,7 +5,7 @@ import { once } from 'node:events'
 const startTimeout = 15_000
 const stopTimeout = 15_000
 
-const binary = process.env.GATEWAY_BIN
+export const binary = process.env.GATEWAY_BIN
 if (!binary) {
   throw new Error('GATEWAY_BIN is not set: it must be the path of a built gateway, such as ../../bin/revox-graphql.')
 }
@@ -28,7 +28,7 @@ export async function startGateway(settings = {}) {
   child.stderr.setEncoding('utf8').on('data', (chunk) => (log.text += chunk))
   const exited = once(child, 'exit')
 
-  const url = await listening(child, log, settings.REVOX_API_KEY ? /\bupstream="?http/ : /\bupstream="?demo"?/)
+  const url = await listening(child, log, settings.REVOX_API_KEY || settings.REVOX_BASE_URL ? /\bupstream="?http/ : /\bupstream="?demo"?/)
   return { url, graphql: new URL('graphql', url).href, pid: child.pid, query: (text, variables) => query(url, text, variables), stop }
 
   async function stop() {

@@ -74,12 +74,12 @@ function comparable(graphql, { __schema: { types, directives, ...rest } }) {
   const own = new Set(graphql.specifiedScalarTypes.map(({ name }) => name))
   const wordless = (value) =>
     JSON.parse(JSON.stringify(value, (name, member) => (name === 'description' ? undefined : member)))
-  const told = new Map([['schema', rest]])
+  const described = new Map([['schema', rest]])
   for (const type of types)
-    told.set(type.name, own.has(type.name) || type.name.startsWith('__') ? wordless(type) : type)
-  for (const directive of directives) told.set(`@${directive.name}`, wordless(directive))
-  const names = [...told.keys()].sort()
-  return Object.fromEntries(names.map((name) => [name, JSON.stringify(told.get(name), sorted)]))
+    described.set(type.name, own.has(type.name) || type.name.startsWith('__') ? wordless(type) : type)
+  for (const directive of directives) described.set(`@${directive.name}`, wordless(directive))
+  const names = [...described.keys()].sort()
+  return Object.fromEntries(names.map((name) => [name, JSON.stringify(described.get(name), sorted)]))
 }
 
 /** For JSON.stringify: the order of members has no meaning. */

@@ -104,15 +104,16 @@ describePage('The example page during failures', ({ serve, visit }) => {
   })
 
   it('says that the gateway cannot be reached, and continues by itself when it is back', async () => {
-    const { page, context } = await enterPage()
+    const { page, context } = await enterPage({ clock: true })
     await site.stopGateway()
     await failure(page, 'No connection to the gateway').waitFor()
     assert.ok(await rows(page).first().isVisible(), 'loaded calls stay visible')
     await screenshot(page, 'page-failure')
     assert.deepEqual(await axe(page), [])
-    const other = await visit(site)
+    const other = await visit(site, '', { clock: true })
     await failure(other.page, 'No connection to the gateway').waitFor()
     await site.startGateway()
+    for (const tab of [page, other.page]) await tab.clock.runFor(60_000) // the longest wait
     await failure(page, 'No connection to the gateway').waitFor({ state: 'detached' })
     await dialog(other.page).waitFor()
     await context.close()
@@ -120,12 +121,13 @@ describePage('The example page during failures', ({ serve, visit }) => {
   })
 
   it('says that it is offline, and continues at once when it is online', async () => {
-    const { page, context, requests } = await enterPage()
+    const { page, context, requests } = await enterPage({ clock: true })
     await context.setOffline(true)
     await failure(page, 'You are offline').waitFor()
+    await page.clock.pauseAt((await page.evaluate(() => Date.now())) + 1000) // so that no wait ends by itself
     const before = requests.length
     await context.setOffline(false)
-    await failure(page, 'You are offline').waitFor({ state: 'detached', timeout: 4_500 }) // by itself after 5 s
+    await failure(page, 'You are offline').waitFor({ state: 'detached' })
     assert.ok(requests.length > before, 'a request was sent')
     await context.close()
   })

@@ -9,7 +9,10 @@ const minute = 60
 const listPoll = 4 // seconds, of useNewCalls.ts
 const callPoll = 4 // seconds, of CallPanel.tsx
 const rowPoll = 5 // seconds, of useUnfinishedCalls.ts
-const retry = 5 // seconds, of ErrorMessage.tsx
+// The waits of backoff.ts double from 2.5 to 5 seconds up to a minute, so each of the first two minutes of an outage has
+// this many requests of a part of the page, at least and at most.
+const retries = [3, 4]
+const laterRetries = [1, 2] // a minute
 
 for (const development of [true, false]) {
   describePage(`The requests of the example page, ${development ? 'from the development server' : 'as built'}`, ({ serve, visit }) => {
@@ -35,15 +38,16 @@ for (const development of [true, false]) {
       await failure(page, 'No connection to the gateway').first().waitFor()
       const failed = await countIn(minute, page, requests)
       t.diagnostic(`in a minute without the gateway: ${show(failed)}`)
-      assert.deepEqual(Object.keys(failed).sort(), ['CallListQuery', 'CallPanelQuery'])
-      for (const n of Object.values(failed)) {
-        atMost(n, minute / retry)
-        assert.ok(n > 5, 'each part of the page tries again by itself')
-      }
+      eachPart(failed, ['CallListQuery', 'CallPanelQuery'], retries)
+      const later = await countIn(5 * minute, page, requests)
+      t.diagnostic(`in the five minutes after: ${show(later)}`)
+      eachPart(later, ['CallListQuery', 'CallPanelQuery'], laterRetries.map((n) => 5 * n))
 
+      await hide(page, true)
+      assert.deepEqual(await countIn(2 * minute, page, requests), {}, 'a hidden page does not try again')
       await site.startGateway()
       const before = requests.length
-      await page.clock.runFor(retry * 1000)
+      await hide(page, false)
       await rows(page).first().waitFor()
       await until('the call', async () => (await failure(page, 'No connection to the gateway').count()) === 0)
       const recovery = count(requests.slice(before))
@@ -56,6 +60,25 @@ for (const development of [true, false]) {
       atMost(recovered.CallPanelQuery, minute / callPoll)
       atMost(recovered.useUnfinishedCallsQuery, minute / rowPoll)
       assert.ok(recovered.CallListPageQuery > 5, 'it polls')
+      await context.close()
+    })
+
+    it('polls ever more rarely while the gateway is away and the list is on screen', async (t) => {
+      const { page, context, requests } = await enterPage()
+      await rows(page).filter({ hasText: 'In progress' }).first().waitFor()
+      await site.stopGateway()
+      await failure(page, 'No connection to the gateway').waitFor()
+      const failed = await countIn(6 * minute, page, requests)
+      t.diagnostic(`in six minutes without the gateway: ${show(failed)}`)
+      eachPart(failed, ['CallListPageQuery', 'useUnfinishedCallsQuery'], [retries[0] + 5 * laterRetries[0], retries[1] + 5 * laterRetries[1]])
+      const before = requests.length
+      await page.getByRole('button', { name: 'Try again' }).click()
+      await until('the request of the button', () => requests.length > before && requests.open === 0)
+      assert.equal(requests.length, before + 1)
+      await site.startGateway()
+      await hide(page, true)
+      await hide(page, false)
+      await failure(page, 'No connection to the gateway').waitFor({ state: 'detached' })
       await context.close()
     })
 
@@ -85,14 +108,33 @@ for (const development of [true, false]) {
   })
 }
 
-/** Moves the page's clock on, and counts the requests by their operation. Before each step, the page has no open request. */
+/**
+ * Moves the page's clock on, and counts the requests by their operation. Before each step, the page has no open request.
+ * Between the steps the clock goes on by itself, so it is the clock that says when the time is over.
+ */
 async function countIn(seconds, page, requests) {
   const before = requests.length
-  for (let i = 0; i < seconds * 4; i++) {
-    await page.clock.runFor(250)
+  const now = () => page.evaluate(() => Date.now())
+  const end = (await now()) + seconds * 1000
+  for (let left = seconds * 1000; left > 0; left = end - (await now())) {
+    await page.clock.runFor(Math.min(250, left))
     await until('the responses', () => requests.open === 0)
   }
   return count(requests.slice(before))
+}
+
+/** Makes the page believe that its tab was hidden or shown; headless, every tab is visible. */
+async function hide(page, hidden) {
+  await page.evaluate((hidden) => {
+    Object.defineProperty(document, 'hidden', { value: hidden, configurable: true })
+    document.dispatchEvent(new Event('visibilitychange'))
+  }, hidden)
+}
+
+/** Checks the parts of the page that send requests, and the number of each: a clock that is moved on in steps may start one more or less. */
+function eachPart(counts, names, [least, most]) {
+  assert.deepEqual(Object.keys(counts).sort(), names)
+  for (const [name, n] of Object.entries(counts)) assert.ok(n >= least - 1 && n <= most + 1, `${n} ${name}, expected ${least} to ${most}`)
 }
 
 function count(requests) {

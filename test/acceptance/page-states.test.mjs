@@ -6,14 +6,16 @@ import { describePage, enter, failure, rows } from './page.mjs'
 
 const empty = { edges: [], pageInfo: { hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null } }
 const refused = (code, extensions) => ({ data: { calls: null }, errors: [{ message: 'By the test.', path: ['calls'], extensions: { code, ...extensions } }] })
+// An error of the whole request, and not of a field
+const withoutToken = { errors: [{ message: 'By the test.', extensions: { code: 'UNAUTHENTICATED' } }] }
 
 /** The response to the first query, and what the page shows then. */
 const states = {
   loading: { response: null, shows: (page) => page.getByRole('status', { name: 'Loading calls' }) },
   empty: { response: { data: { calls: empty } }, shows: (page) => page.getByText('There are no calls.') },
-  token: { response: refused('UNAUTHENTICATED'), shows: (page) => page.getByRole('dialog') },
+  token: { response: withoutToken, shows: (page) => page.getByRole('dialog') },
   'wrong-token': {
-    response: refused('UNAUTHENTICATED'),
+    response: withoutToken,
     then: (page) => enter(page, 'wrong'),
     shows: (page) => page.getByText('The gateway rejects this token.'),
   },

@@ -14,18 +14,18 @@ import (
 )
 
 // answer is what a client reads from the network.
-type answer struct {
+type response struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
 // serve serves u over HTTP until the test is over, and returns how to ask it.
-func serve(t *testing.T, u *fake.Upstream) func(query string) answer {
+func serve(t *testing.T, u *fake.Upstream) func(query string) response {
 	t.Helper()
 	server := httptest.NewServer(u)
 	t.Cleanup(server.Close)
-	return func(query string) answer {
+	return func(query string) response {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/call?"+query, nil)
 		if err != nil {
@@ -40,12 +40,12 @@ func serve(t *testing.T, u *fake.Upstream) func(query string) answer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return answer{status: w.StatusCode, header: w.Header, body: body}
+		return response{status: w.StatusCode, header: w.Header, body: body}
 	}
 }
 
 // places returns where the rows of a response stand in the list; an id that is not in it has place -1.
-func (a answer) places(t *testing.T, list []string) []int {
+func (a response) places(t *testing.T, list []string) []int {
 	t.Helper()
 	var body struct {
 		Calls []row `json:"calls"`

@@ -63,7 +63,7 @@ func (s *slow) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // answers makes it respond with a status from now on.
-func (s *slow) answers(status int) {
+func (s *slow) responses(status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status = status
@@ -163,10 +163,10 @@ func TestComingToAnAbandonedFetch(t *testing.T) {
 		if _, err := cache.ListCalls(t.Context(), ask(0, 12)); err != nil || time.Since(start) != 900*time.Millisecond {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
-		s.answers(http.StatusServiceUnavailable)
+		s.responses(http.StatusServiceUnavailable)
 		_, _ = impatient(t, cache, ask(1, 12), 100*time.Millisecond)
 		synctest.Wait()
-		s.answers(0)
+		s.responses(0)
 		if _, err := cache.ListCalls(t.Context(), ask(1, 12)); err != nil {
 			t.Error(err)
 		}

@@ -23,10 +23,10 @@ type counting struct {
 }
 
 func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer := httptest.NewRecorder()
-	c.ServeHTTP(answer, r)
-	c.bytes += answer.Body.Len()
-	return answer.Result(), nil
+	response := httptest.NewRecorder()
+	c.ServeHTTP(response, r)
+	c.bytes += response.Body.Len()
+	return response.Result(), nil
 }
 
 // newMeasured is a cache over a client that asks the fake without a network.

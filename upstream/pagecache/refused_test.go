@@ -131,9 +131,9 @@ func TestRefusalsAtOnce(t *testing.T) {
 }
 
 // answers is a transport that responds with these statuses, one after the other.
-type answers []int
+type responses []int
 
-func (a *answers) RoundTrip(*http.Request) (*http.Response, error) {
+func (a *responses) RoundTrip(*http.Request) (*http.Response, error) {
 	status := (*a)[0]
 	*a = (*a)[1:]
 	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(`{"calls":[{"id":"7"}]}`))}, nil
@@ -142,7 +142,7 @@ func (a *answers) RoundTrip(*http.Request) (*http.Response, error) {
 // Upstream confirms a refusal, and not the client that does not ask for two seconds because of it.
 func TestRefusalsAreUpstreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		transport := &answers{200, 401, 503, 503, 503}
+		transport := &responses{200, 401, 503, 503, 503}
 		client := rest.NewClient(rest.Options{
 			BaseURL: &url.URL{Scheme: "http", Host: "upstream.example"}, Transport: transport,
 		})

@@ -42,7 +42,7 @@ func TestAbandonedFetches(t *testing.T) {
 		return http.StatusNotFound, nil
 	}
 	tests := map[string]struct {
-		answer   func(int, *http.Request) (int, http.Header)
+		response func(int, *http.Request) (int, http.Header)
 		client   rest.Options
 		before   int // other requests that have the slots
 		patience time.Duration
@@ -52,39 +52,39 @@ func TestAbandonedFetches(t *testing.T) {
 		err      any
 		after    time.Duration
 	}{
-		"no waiter":   {answer: always(200, nil), err: context.Canceled},
-		"it was sent": {answer: always(200, nil), patience: time.Second, requests: 1, after: took},
+		"no waiter":   {response: always(200, nil), err: context.Canceled},
+		"it was sent": {response: always(200, nil), patience: time.Second, requests: 1, after: took},
 		"it waits for a slot": {
-			answer: always(200, nil), client: rest.Options{MaxConcurrent: 1}, before: 1,
+			response: always(200, nil), client: rest.Options{MaxConcurrent: 1}, before: 1,
 			patience: time.Second, err: context.Canceled, after: time.Second,
 		},
 		"it was sent and fails": {
-			answer: always(500, nil), patience: time.Second, requests: 1, err: upstream.KindUnavailable, after: took,
+			response: always(500, nil), patience: time.Second, requests: 1, err: upstream.KindUnavailable, after: took,
 		},
 		"it waits to try again": {
-			answer: always(429, hint("1000")), patience: 2 * time.Second, requests: 1, err: context.Canceled,
+			response: always(429, hint("1000")), patience: 2 * time.Second, requests: 1, err: context.Canceled,
 			after: 2 * time.Second,
 		},
 		"its waiters would be gone by the next attempt": {
-			answer: always(429, hint("1000")), lasts: 2 * time.Second, requests: 1,
+			response: always(429, hint("1000")), lasts: 2 * time.Second, requests: 1,
 			err: upstream.KindRateLimited, after: took,
 		},
 		"it was sent for the second time": {
-			answer: first(1, 429, hint("1000")), patience: 3 * time.Second, requests: 2, after: took + time.Second + took,
+			response: first(1, 429, hint("1000")), patience: 3 * time.Second, requests: 2, after: took + time.Second + took,
 		},
 		"it was sent and takes too long": {
-			answer: always(200, nil), client: rest.Options{AttemptTimeout: 1200 * time.Millisecond},
+			response: always(200, nil), client: rest.Options{AttemptTimeout: 1200 * time.Millisecond},
 			patience: time.Second, requests: 1, err: upstream.KindTimeout, after: 1200 * time.Millisecond,
 		},
 		"the first page is to be found out": {
-			answer: pages, client: rest.Options{FirstPage: upstream.FirstPageAuto}, patience: time.Second,
+			response: pages, client: rest.Options{FirstPage: upstream.FirstPageAuto}, patience: time.Second,
 			rows: 2, requests: 7, after: 7 * took,
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{answer: test.answer, took: took}
+				s := &script{response: test.response, took: took}
 				c := s.client(test.client)
 				defer c.Close()
 				var others sync.WaitGroup
@@ -127,7 +127,7 @@ func TestAbandonedFetches(t *testing.T) {
 // back.
 func TestSlotsOfAbandonedFetches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: always(200, nil), took: time.Second}
+		s := &script{response: always(200, nil), took: time.Second}
 		c := s.client(rest.Options{MaxConcurrent: 8})
 		defer c.Close()
 		var wait sync.WaitGroup
@@ -145,7 +145,7 @@ func TestSlotsOfAbandonedFetches(t *testing.T) {
 // A fetch that is abandoned ends with its context, which is how the gateway stops.
 func TestAbandonedFetchesEndWithTheirContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: always(200, nil), took: time.Hour}
+		s := &script{response: always(200, nil), took: time.Hour}
 		c := s.client(rest.Options{AttemptTimeout: time.Hour})
 		defer c.Close()
 		ctx, stop := context.WithTimeoutCause(t.Context(), time.Minute, context.Canceled)
@@ -165,7 +165,7 @@ type keys struct {
 
 func newKeys(took time.Duration) *keys {
 	k := &keys{script: script{took: took}}
-	k.answer = func(_ int, r *http.Request) (int, http.Header) {
+	k.response = func(_ int, r *http.Request) (int, http.Header) {
 		if r.Header.Get("Authorization") == "Bearer good" {
 			return http.StatusOK, nil
 		}
@@ -244,7 +244,7 @@ func TestMadeUpKeys(t *testing.T) {
 // Each of many tenants that ask at once has its turn, whatever the others ask for.
 func TestTenantsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: always(200, nil), took: 100 * time.Millisecond}
+		s := &script{response: always(200, nil), took: 100 * time.Millisecond}
 		c := s.client(rest.Options{MaxConcurrent: 4, MaxTenantConcurrent: 2, MaxWaiting: 100})
 		defer c.Close()
 		var wait sync.WaitGroup
@@ -268,7 +268,7 @@ func TestTenantsTakeTurns(t *testing.T) {
 // One tenant's refreshes leave most slots to requests with waiting clients, and are not starved themselves.
 func TestRefreshesLeaveSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: always(200, nil), took: 100 * time.Millisecond}
+		s := &script{response: always(200, nil), took: 100 * time.Millisecond}
 		c := s.client(rest.Options{MaxConcurrent: 8, MaxWaiting: 50})
 		defer c.Close()
 		var wait sync.WaitGroup
@@ -306,7 +306,7 @@ func TestRefreshesLeaveSlots(t *testing.T) {
 // A refresh that gets a waiting client leaves the queue of refreshes.
 func TestRefreshesBecomeUrgent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: always(200, nil), took: time.Second}
+		s := &script{response: always(200, nil), took: time.Second}
 		c := s.client(rest.Options{MaxConcurrent: 4})
 		defer c.Close()
 		again := as("")

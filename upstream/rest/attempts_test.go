@@ -24,8 +24,8 @@ import (
 // script is an upstream without a network, so that time can be that of a synctest bubble. It responds to the n-th
 // request, from 1, and notes when requests came.
 type script struct {
-	answer func(n int, r *http.Request) (status int, header http.Header)
-	took   time.Duration
+	response func(n int, r *http.Request) (status int, header http.Header)
+	took     time.Duration
 
 	mu     sync.Mutex
 	came   []time.Time
@@ -54,7 +54,7 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.mu.Unlock()
 		return nil, r.Context().Err()
 	}
-	status, header := s.answer(n, r)
+	status, header := s.response(n, r)
 	return &http.Response{
 		StatusCode: status, Header: header, Request: r, ContentLength: -1,
 		Body: io.NopCloser(strings.NewReader(`{"calls": [{"id": "a"}]}`)),
@@ -112,37 +112,39 @@ func kind(err error) any {
 
 func TestRetries(t *testing.T) {
 	tests := map[string]struct {
-		answer   func(int, *http.Request) (int, http.Header)
+		response func(int, *http.Request) (int, http.Header)
 		deadline time.Duration
 		err      any
 		waits    [][2]int64 // milliseconds before each request after the first: at least and at most
 	}{
-		"not what will stay": {answer: always(422, nil), err: upstream.KindInvalidResponse},
+		"not what will stay": {response: always(422, nil), err: upstream.KindInvalidResponse},
 		"twice": {
-			answer: always(500, nil), err: upstream.KindUnavailable,
+			response: always(500, nil), err: upstream.KindUnavailable,
 			waits: [][2]int64{{375, 500}, {750, 1000}},
 		},
-		"until it answers": {answer: first(1, 503, nil), waits: [][2]int64{{375, 500}}},
+		"until it answers": {response: first(1, 503, nil), waits: [][2]int64{{375, 500}}},
 		"when upstream says": {
-			answer: first(1, 429, http.Header{"Retry-After-Ms": {"1200"}, "Retry-After": {"9"}}),
-			waits:  [][2]int64{{1200, 1200}},
+			response: first(1, 429, http.Header{"Retry-After-Ms": {"1200"}, "Retry-After": {"9"}}),
+			waits:    [][2]int64{{1200, 1200}},
 		},
-		"not when that is long": {answer: always(429, http.Header{"Retry-After": {"3"}}), err: upstream.KindRateLimited},
+		"not when that is long": {response: always(429, http.Header{"Retry-After": {"3"}}), err: upstream.KindRateLimited},
 		"although it is a 400": {
-			answer: first(1, 400, http.Header{"X-Should-Retry": {"true"}}), waits: [][2]int64{{375, 500}},
+			response: first(1, 400, http.Header{"X-Should-Retry": {"true"}}), waits: [][2]int64{{375, 500}},
 		},
 		"not if upstream says": {
-			answer: always(500, http.Header{"X-Should-Retry": {"false"}}), err: upstream.KindUnavailable,
+			response: always(500, http.Header{"X-Should-Retry": {"false"}}), err: upstream.KindUnavailable,
 		},
-		"not past the deadline": {answer: always(500, nil), deadline: 300 * time.Millisecond, err: upstream.KindUnavailable},
+		"not past the deadline": {
+			response: always(500, nil), deadline: 300 * time.Millisecond, err: upstream.KindUnavailable,
+		},
 		"as far as the deadline": {
-			answer: always(500, nil), deadline: time.Second, err: upstream.KindUnavailable, waits: [][2]int64{{375, 500}},
+			response: always(500, nil), deadline: time.Second, err: upstream.KindUnavailable, waits: [][2]int64{{375, 500}},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{answer: test.answer}
+				s := &script{response: test.response}
 				c := s.client(rest.Options{})
 				defer c.Close()
 				opts := as("")
@@ -171,7 +173,7 @@ func TestRetries(t *testing.T) {
 // One attempt may not take all the time that there is.
 func TestAttemptTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: always(http.StatusOK, nil), took: time.Minute}
+		s := &script{response: always(http.StatusOK, nil), took: time.Minute}
 		c := s.client(rest.Options{AttemptTimeout: 10 * time.Second})
 		defer c.Close()
 		opts := as("")
@@ -187,7 +189,7 @@ func TestAttemptTimeout(t *testing.T) {
 func TestBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		status := http.StatusInternalServerError
-		s := &script{answer: func(_ int, r *http.Request) (int, http.Header) {
+		s := &script{response: func(_ int, r *http.Request) (int, http.Header) {
 			if r.Header.Get("Authorization") == "Bearer other" {
 				return http.StatusOK, nil
 			}
@@ -235,7 +237,7 @@ func TestBreaker(t *testing.T) {
 // An upstream that fails often is not cut off while it responds now and then, however unlucky the streak.
 func TestBreakerForgivesStreaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: func(n int, _ *http.Request) (int, http.Header) {
+		s := &script{response: func(n int, _ *http.Request) (int, http.Header) {
 			if n%20 == 1 {
 				return http.StatusOK, nil
 			}
@@ -256,7 +258,7 @@ func TestBreakerForgivesStreaks(t *testing.T) {
 // The client of the request that is to close the breaker gives up: the next request may be sent.
 func TestBreakerIsNotLeftHalfOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: first(5, 500, nil)}
+		s := &script{response: first(5, 500, nil)}
 		c := s.client(rest.Options{})
 		defer c.Close()
 		for range 2 {
@@ -283,7 +285,7 @@ func TestPauses(t *testing.T) {
 		header http.Header
 		kind   upstream.Kind
 		lasts  time.Duration
-		told   bool // whether it says how long
+		named  bool // whether it says how long
 	}{
 		"429":                        {429, after("7"), limited, 7 * time.Second, true},
 		"503":                        {503, after("7"), unavailable, 7 * time.Second, true},
@@ -298,7 +300,7 @@ func TestPauses(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{answer: first(1, test.status, test.header)}
+				s := &script{response: first(1, test.status, test.header)}
 				c := s.client(rest.Options{})
 				defer c.Close()
 				if _, err := c.ListCalls(t.Context(), as("mine")); kind(err) != test.kind {
@@ -307,7 +309,7 @@ func TestPauses(t *testing.T) {
 				time.Sleep(test.lasts / 2)
 				_, err := c.ListCalls(t.Context(), as("mine"))
 				e, _ := errors.AsType[*upstream.Error](err)
-				if len(s.came) != 1 || e == nil || e.Kind != test.kind || (e.RetryAfter > 0) != test.told {
+				if len(s.came) != 1 || e == nil || e.Kind != test.kind || (e.RetryAfter > 0) != test.named {
 					t.Errorf("in the meantime: %v, %d requests", err, len(s.came))
 				}
 				if _, err := c.ListCalls(t.Context(), as("other")); err != nil || len(s.came) != 2 {
@@ -325,7 +327,7 @@ func TestPauses(t *testing.T) {
 // Half of all requests fail. However many there are, retries stay within their budget.
 func TestRetryBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{took: 20 * time.Millisecond, answer: func(n int, _ *http.Request) (int, http.Header) {
+		s := &script{took: 20 * time.Millisecond, response: func(n int, _ *http.Request) (int, http.Header) {
 			if n%2 == 0 {
 				return http.StatusInternalServerError, nil
 			}
@@ -353,7 +355,7 @@ func TestRateLimitIsLearned(t *testing.T) {
 		var second, taken int64
 		var refused atomic.Int64
 		var mu sync.Mutex
-		s := &script{answer: func(int, *http.Request) (int, http.Header) {
+		s := &script{response: func(int, *http.Request) (int, http.Header) {
 			mu.Lock()
 			defer mu.Unlock()
 			if now := time.Now().Unix(); now != second {
@@ -394,7 +396,7 @@ func TestRateLimitIsLearned(t *testing.T) {
 
 func TestConcurrencyIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: always(http.StatusOK, nil), took: time.Second}
+		s := &script{response: always(http.StatusOK, nil), took: time.Second}
 		c := s.client(rest.Options{MaxConcurrent: 8, MaxTenantConcurrent: 4, MaxWaiting: 10})
 		defer c.Close()
 		var wait sync.WaitGroup

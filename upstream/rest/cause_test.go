@@ -26,7 +26,7 @@ import (
 // failure is how upstream, or the way there, fails.
 type failure struct {
 	transport func(t *testing.T) (*url.URL, http.RoundTripper) // nil: the fake responds
-	answer    fake.Response
+	response  fake.Response
 	kind      upstream.Kind
 	cause     upstream.Cause
 	reason    string // part of it
@@ -194,8 +194,8 @@ func failures() map[string]failure {
 			kind: unavailable, cause: upstream.CauseProxy, reason: "the proxy responds with HTTP 407",
 		},
 		"the same without TLS": {
-			answer: fake.Response{Status: http.StatusProxyAuthRequired},
-			kind:   unavailable, cause: upstream.CauseProxy, reason: "password",
+			response: fake.Response{Status: http.StatusProxyAuthRequired},
+			kind:     unavailable, cause: upstream.CauseProxy, reason: "password",
 		},
 		"a proxy that is not there": {
 			transport: func(t *testing.T) (*url.URL, http.RoundTripper) {
@@ -222,8 +222,8 @@ func failures() map[string]failure {
 			kind: unavailable, cause: upstream.CauseClosed, reason: "the connection was closed",
 		},
 		"cut short": {
-			answer: fake.Response{Truncate: true},
-			kind:   unavailable, cause: upstream.CauseClosed, reason: "the response was cut short",
+			response: fake.Response{Truncate: true},
+			kind:     unavailable, cause: upstream.CauseClosed, reason: "the response was cut short",
 		},
 		"not HTTP": {
 			transport: func(t *testing.T) (*url.URL, http.RoundTripper) {
@@ -236,22 +236,22 @@ func failures() map[string]failure {
 			kind: unavailable, cause: upstream.CauseProtocol,
 		},
 		"Cloudflare's challenge": {
-			answer: fake.Response{Status: 403, Header: http.Header{"Cf-Mitigated": {"challenge"}}},
-			kind:   unavailable, cause: upstream.CauseChallenge, reason: "firewall",
+			response: fake.Response{Status: 403, Header: http.Header{"Cf-Mitigated": {"challenge"}}},
+			kind:     unavailable, cause: upstream.CauseChallenge, reason: "firewall",
 		},
 		"a 403 for browsers": {
-			answer: fake.Response{Status: 403, Header: html, Body: []byte("<p>secret")},
-			kind:   unavailable, cause: upstream.CauseChallenge,
+			response: fake.Response{Status: 403, Header: html, Body: []byte("<p>secret")},
+			kind:     unavailable, cause: upstream.CauseChallenge,
 		},
 		"a 403 with a time": {
-			answer: fake.Response{Status: 403, Header: http.Header{"Retry-After": {"7"}}},
-			kind:   upstream.KindRateLimited,
+			response: fake.Response{Status: 403, Header: http.Header{"Retry-After": {"7"}}},
+			kind:     upstream.KindRateLimited,
 		},
 		"a 403 for browsers with a time": {
-			answer: fake.Response{Status: 403, Header: http.Header{"Retry-After": {"7"}, "Content-Type": {"text/html"}}},
-			kind:   upstream.KindRateLimited,
+			response: fake.Response{Status: 403, Header: http.Header{"Retry-After": {"7"}, "Content-Type": {"text/html"}}},
+			kind:     upstream.KindRateLimited,
 		},
-		"a 403": {answer: fake.Response{Status: 403, Body: []byte(`{"error": "secret"}`)}, kind: upstream.KindForbidden},
+		"a 403": {response: fake.Response{Status: 403, Body: []byte(`{"error": "secret"}`)}, kind: upstream.KindForbidden},
 	}
 }
 
@@ -268,7 +268,7 @@ func TestCauses(t *testing.T) {
 				var f *fake.Upstream
 				f, base = newFake(t, 10)
 				f.Behave(func(b *fake.Behaviour) {
-					b.Fault = func(int, *http.Request) *fake.Response { return &test.answer }
+					b.Fault = func(int, *http.Request) *fake.Response { return &test.response }
 				})
 			}
 			c := rest.NewClient(rest.Options{

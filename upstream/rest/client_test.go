@@ -218,10 +218,10 @@ func TestFirstPageFailureIsNotRemembered(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	tests := map[string]struct {
-		answer fake.Response
-		kind   upstream.Kind
-		retry  time.Duration
-		again  int // requests after the first
+		response fake.Response
+		kind     upstream.Kind
+		retry    time.Duration
+		again    int // requests after the first
 	}{
 		"400": {fake.Response{Status: 400}, upstream.KindInvalidResponse, 0, 0},
 		"401": {fake.Response{Status: 401}, upstream.KindUnauthenticated, 0, 0},
@@ -265,7 +265,7 @@ func TestErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, base := newFake(t, 100)
 			f.Behave(func(b *fake.Behaviour) {
-				b.Fault = func(int, *http.Request) *fake.Response { return &test.answer }
+				b.Fault = func(int, *http.Request) *fake.Response { return &test.response }
 			})
 			c := rest.NewClient(rest.Options{BaseURL: base, MaxResponseBytes: 999, RetryDelay: time.Millisecond})
 			_, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{

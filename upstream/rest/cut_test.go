@@ -48,11 +48,11 @@ func TestRowsAreLeftOutForTheirSize(t *testing.T) {
 			for i, bytes := range test.rows {
 				rows = append(rows, sized(i, bytes))
 			}
-			answer := `{"meta": [{}, [1]], "calls": [` + strings.Join(rows, ", ") + `]}`
+			response := `{"meta": [{}, [1]], "calls": [` + strings.Join(rows, ", ") + `]}`
 			for _, reader := range []io.Reader{
-				strings.NewReader(answer),
-				iotest.OneByteReader(strings.NewReader(answer)),
-				iotest.DataErrReader(strings.NewReader(answer)),
+				strings.NewReader(response),
+				iotest.OneByteReader(strings.NewReader(response)),
+				iotest.DataErrReader(strings.NewReader(response)),
 			} {
 				var body bytes.Buffer
 				size := test.size
@@ -109,7 +109,7 @@ func TestGarbageIsNotReadOn(t *testing.T) {
 }
 
 // Random responses: what is kept is JSON with every row in its place, and a row is only left out if it is large.
-func TestRandomAnswersAreCut(t *testing.T) {
+func TestRandomResponsesAreCut(t *testing.T) {
 	const limit = 5000
 	cut := 0
 	for seed := range uint64(2000) {
@@ -118,9 +118,9 @@ func TestRandomAnswersAreCut(t *testing.T) {
 		for i := range 1 + random.IntN(12) {
 			rows = append(rows, sized(i, []int{60, 400, 2400, 2600, 5100, 9000}[random.IntN(6)]))
 		}
-		answer := `{"calls":[` + strings.Join(rows, ",") + `]}`
+		response := `{"calls":[` + strings.Join(rows, ",") + `]}`
 		var body bytes.Buffer
-		if err := readBody(&body, strings.NewReader(answer), limit, 12); err != nil {
+		if err := readBody(&body, strings.NewReader(response), limit, 12); err != nil {
 			continue
 		}
 		var kept struct{ Calls []json.RawMessage }

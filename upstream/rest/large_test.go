@@ -58,7 +58,7 @@ func (h *heldBack) Read([]byte) (int, error) {
 
 // However many large responses come, few are in memory as a whole. Those for which there is no time are refused,
 // without another attempt, and as nothing of upstream's.
-func TestFewLargeAnswersAreReadAtOnce(t *testing.T) {
+func TestFewLargeResponsesAreReadAtOnce(t *testing.T) {
 	const requests, most = 32, 4
 	for name, test := range map[string]struct {
 		goOn    bool
@@ -67,9 +67,9 @@ func TestFewLargeAnswersAreReadAtOnce(t *testing.T) {
 	}{"all have time": {true, 0, 0}, "no time": {false, requests - most, most}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				answers := &largeAnswers{goOn: make(chan struct{})}
+				responses := &largeAnswers{goOn: make(chan struct{})}
 				c := rest.NewClient(rest.Options{
-					BaseURL: &url.URL{Scheme: "http", Host: "upstream.example"}, Transport: answers,
+					BaseURL: &url.URL{Scheme: "http", Host: "upstream.example"}, Transport: responses,
 				})
 				defer c.Close()
 				var refused, failed atomic.Int32
@@ -94,11 +94,11 @@ func TestFewLargeAnswersAreReadAtOnce(t *testing.T) {
 					})
 				}
 				synctest.Wait()
-				if got := answers.beyond.Load(); got != most {
+				if got := responses.beyond.Load(); got != most {
 					t.Errorf("%d are read at once", got)
 				}
 				if test.goOn {
-					close(answers.goOn)
+					close(responses.goOn)
 				}
 				asked.Wait()
 				if refused.Load() != test.refused || failed.Load() != test.failed {

@@ -16,7 +16,7 @@ import (
 
 // A large response is counted as a whole before its rest is read. One always is read; others only where there is
 // memory.
-func TestLargeAnswersCountInTheBudget(t *testing.T) {
+func TestLargeResponsesCountInTheBudget(t *testing.T) {
 	const whole = 4 * rest.MaxResponseBytes
 	for name, test := range map[string]struct {
 		budget   int64 // how much may be counted
@@ -33,9 +33,9 @@ func TestLargeAnswersCountInTheBudget(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				budget := memory.NewBudget(2*test.budget, test.budget/80*100, slog.New(slog.DiscardHandler))
 				budget.Account("others").Add(test.others)
-				answers := &largeAnswers{goOn: make(chan struct{})}
+				responses := &largeAnswers{goOn: make(chan struct{})}
 				c := rest.NewClient(rest.Options{
-					BaseURL: &url.URL{Scheme: "http", Host: "upstream.example"}, Transport: answers, Memory: budget,
+					BaseURL: &url.URL{Scheme: "http", Host: "upstream.example"}, Transport: responses, Memory: budget,
 				})
 				defer c.Close()
 				account := budget.Accounts()[1]
@@ -52,10 +52,10 @@ func TestLargeAnswersCountInTheBudget(t *testing.T) {
 					})
 					synctest.Wait()
 				}
-				if got := answers.beyond.Load(); got != test.read || account.Used() != test.leftOver {
+				if got := responses.beyond.Load(); got != test.read || account.Used() != test.leftOver {
 					t.Errorf("%d are read, with %d bytes", got, account.Used())
 				}
-				close(answers.goOn)
+				close(responses.goOn)
 				asked.Wait()
 				if refused.Load() != 3-test.read || account.Used() != 0 {
 					t.Errorf("%d were refused; %d bytes are counted in the end", refused.Load(), account.Used())

@@ -197,7 +197,7 @@ func (c *Client) do(req *http.Request, body *bytes.Buffer, size int, came *progr
 	}
 	reader.from = resp.Body
 	err = readBody(body, reader, c.opts.MaxResponseBytes, size)
-	if _, told := errors.AsType[*upstream.Error](err); err == nil || told {
+	if _, typed := errors.AsType[*upstream.Error](err); err == nil || typed {
 		return err
 	}
 	return transportError(req.Context(), err, came)

@@ -122,7 +122,7 @@ func TestSelfChecksAreTold(t *testing.T) {
 }
 
 // A response of too many bytes is requested in halves.
-func TestTooLargeAnswersAreAskedForInHalves(t *testing.T) {
+func TestTooLargeResponsesAreRequestedInHalves(t *testing.T) {
 	_, base := newFake(t, 100)
 	for _, compressed := range []bool{false, true} {
 		c := rest.NewClient(rest.Options{

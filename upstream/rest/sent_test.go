@@ -51,7 +51,7 @@ func (o *tally) want(t *testing.T, attempted, retried, refused int) {
 // neither a request nor paid for.
 func TestPausesCountNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: first(1, 429, http.Header{"Retry-After-Ms": {"1000"}})}
+		s := &script{response: first(1, 429, http.Header{"Retry-After-Ms": {"1000"}})}
 		o := &tally{}
 		c := s.client(rest.Options{Observer: o})
 		defer c.Close()
@@ -68,7 +68,7 @@ func TestPausesCountNothing(t *testing.T) {
 		o.want(t, 3, 1, 0)
 	})
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: first(1, 429, http.Header{"Retry-After": {"7"}})}
+		s := &script{response: first(1, 429, http.Header{"Retry-After": {"7"}})}
 		o := &tally{}
 		c := s.client(rest.Options{Observer: o})
 		defer c.Close()
@@ -88,7 +88,7 @@ func TestPausesCountNothing(t *testing.T) {
 // An open circuit breaker costs neither a request of the budget nor a retry.
 func TestAnOpenBreakerCountsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: always(500, http.Header{"X-Should-Retry": {"false"}})}
+		s := &script{response: always(500, http.Header{"X-Should-Retry": {"false"}})}
 		o := &tally{}
 		c := s.client(rest.Options{Observer: o})
 		defer c.Close()
@@ -108,7 +108,7 @@ func TestAnOpenBreakerCountsNothing(t *testing.T) {
 // Requests that wait for a pause take no retries: however many there are, all are asked when it ends.
 func TestPausesTakeNoRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: first(1, 503, http.Header{"Retry-After-Ms": {"1000"}, "X-Should-Retry": {"false"}})}
+		s := &script{response: first(1, 503, http.Header{"Retry-After-Ms": {"1000"}, "X-Should-Retry": {"false"}})}
 		o := &tally{}
 		c := s.client(rest.Options{Observer: o})
 		defer c.Close()
@@ -136,7 +136,7 @@ func TestPausesTakeNoRetries(t *testing.T) {
 // The rate that a 429 halves is that of the requests that were sent.
 func TestRateLimitCountsWhatIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: func(n int, _ *http.Request) (int, http.Header) {
+		s := &script{response: func(n int, _ *http.Request) (int, http.Header) {
 			if n == 1 {
 				return 503, http.Header{"Retry-After": {"5"}}
 			}
@@ -172,7 +172,7 @@ func TestPermitsAreGivenBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &script{}
-				s.answer = func(n int, r *http.Request) (int, http.Header) {
+				s.response = func(n int, r *http.Request) (int, http.Header) {
 					switch {
 					case n <= 5:
 						return 500, http.Header{"X-Should-Retry": {"false"}}
@@ -210,7 +210,7 @@ func TestPermitsAreGivenBack(t *testing.T) {
 // A panic while upstream is asked in the background ends neither the process nor what it was for.
 func TestPanicInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{answer: func(n int, _ *http.Request) (int, http.Header) {
+		s := &script{response: func(n int, _ *http.Request) (int, http.Header) {
 			if n == 2 {
 				panic("a bug")
 			}

@@ -118,18 +118,18 @@ func (l *modelList) serve(number, size int) ([]string, error) {
 	if l.requests == l.shortOnce {
 		rows = rows[:(len(rows)+1)/2] // an empty page behind the first is believed
 	}
-	var answer []string
+	var response []string
 	weight := 0
 	for _, id := range rows {
 		n, _ := strconv.Atoi(id)
-		if weight += 1 + n*7%5; l.weight > 0 && weight > l.weight && len(answer) > 0 {
+		if weight += 1 + n*7%5; l.weight > 0 && weight > l.weight && len(response) > 0 {
 			break
 		}
 		if !slices.Contains(l.dropped, id) {
-			answer = append(answer, id)
+			response = append(response, id)
 		}
 	}
-	return answer, nil
+	return response, nil
 }
 
 func (l *modelList) ask(_ context.Context, number, size int) (*upstream.Page, error) {

@@ -87,8 +87,8 @@ func TestFindingsHaveATerm(t *testing.T) {
 	now := noon
 	l := newModelList(habits{}, 100)
 	v := verify.New(upstream.FirstPageAuto, func() time.Time { return now })
-	var told []int
-	v.FirstPage = func(number int) { told = append(told, number) }
+	var reported []int
+	v.FirstPage = func(number int) { reported = append(reported, number) }
 	ask := func(name string, number, want int) {
 		t.Helper()
 		l.requests = 0
@@ -105,8 +105,8 @@ func TestFindingsHaveATerm(t *testing.T) {
 	l.zero = "404"
 	now = now.Add(11 * time.Minute)
 	ask("changed, and page 0 refused", 0, 4)
-	if !slices.Equal(told, []int{0, 1}) {
-		t.Errorf("told %v", told)
+	if !slices.Equal(reported, []int{0, 1}) {
+		t.Errorf("reported %v", reported)
 	}
 	now = now.Add(11 * time.Minute)
 	failing := func(context.Context, int, int) (*upstream.Page, error) {

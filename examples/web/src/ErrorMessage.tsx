@@ -1,6 +1,6 @@
 // What to tell the user when something fails, and what happens next: wait and try again, or leave that to the user.
-// A missing or wrong token is not among it: TokenDialog asks for one.
-import { useEffect, useEffectEvent, useState } from 'react'
+// A missing or wrong token or key is not among it: TokenDialog asks for one.
+import { useRetry } from './backoff'
 import { GatewayError } from './gateway'
 
 interface Props {
@@ -11,7 +11,7 @@ interface Props {
 
 export function ErrorMessage({ error, retry, trying = false }: Props) {
   const { title, advice, wait, action = 'Try again' } = explain(error)
-  const left = useCountdown(error, wait, retry)
+  const left = useRetry(error, wait, retry)
 
   return (
     <div className="error" role="alert">
@@ -29,7 +29,7 @@ export function ErrorMessage({ error, retry, trying = false }: Props) {
 interface Explanation {
   title: string
   advice: string
-  /** The number of seconds after which the page tries again by itself; without it, the page does not. */
+  /** The number of seconds after which the page tries again by itself, at the earliest; without it, the page does not. */
   wait?: number
   /** The label of the button. */
   action?: string
@@ -39,7 +39,7 @@ interface Explanation {
 function explain(error: Error): Explanation {
   // An error of the page itself is for its developers.
   if (!(error instanceof GatewayError)) return { title: 'This page has a bug', advice: error.message }
-  const { code, message, retryAfter = 5 } = error
+  const { code, message, retryAfter = 0 } = error
   switch (code) {
     case 'OFFLINE':
       return { title: 'You are offline', advice: 'The page continues when there is a network again.', wait: retryAfter }
@@ -56,8 +56,6 @@ function explain(error: Error): Explanation {
         title: 'Revox rejects the key of the gateway',
         advice: 'The operator of the gateway must replace its key (REVOX_API_KEY). Your token is not the cause.',
       }
-    case 'FORBIDDEN':
-      return { title: 'No access to calls', advice: 'Revox does not let this account list calls.' }
     case 'CURSOR_EXPIRED':
     case 'INVALID_CURSOR':
       return { title: 'The list has changed', advice: 'Too many calls have come and gone to continue from here.', action: 'Load again' }
@@ -66,29 +64,4 @@ function explain(error: Error): Explanation {
     default:
       return { title: 'This did not work', advice: message }
   }
-}
-
-/** Counts the seconds until `done` is called. It is called at once when the network is back. */
-function useCountdown(error: Error, seconds: number | undefined, done: () => void): number {
-  const [left, setLeft] = useState(seconds ?? 0)
-  const finish = useEffectEvent(done)
-  useEffect(() => {
-    if (seconds === undefined) return
-    const due = Date.now() + seconds * 1000
-    setLeft(Math.ceil(seconds))
-    const timer = setInterval(() => {
-      const left = Math.max(0, Math.ceil((due - Date.now()) / 1000))
-      setLeft(left)
-      if (left > 0) return
-      clearInterval(timer)
-      finish()
-    }, 250)
-    const online = () => finish()
-    addEventListener('online', online)
-    return () => {
-      clearInterval(timer)
-      removeEventListener('online', online)
-    }
-  }, [error, seconds])
-  return left
 }

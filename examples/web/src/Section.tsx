@@ -35,11 +35,10 @@ export function Section({ placeholder, fetch, children }: Props) {
   const message = (error: Error) => <ErrorMessage error={error} retry={reload} trying={loading} />
   return (
     <Suspense fallback={placeholder}>
-      {failure ? message(failure) : (
-        <Boundary key={fetchKey} fallback={message}>
-          {children(fetchKey, reload)}
-        </Boundary>
-      )}
+      {/* The message stays the same one from failure to failure, so that it can wait longer each time. */}
+      <Boundary key={fetchKey} fallback={(error) => message(failure ?? error)}>
+        {failure ? message(failure) : children(fetchKey, reload)}
+      </Boundary>
     </Suspense>
   )
 }

@@ -1,17 +1,31 @@
-// Asks for a token, tries it, and says what is wrong with it. The requests of the page wait until the gateway accepts one.
+// Asks for a token or key, tries it, and says what is wrong with it. The requests of the page wait until one is accepted.
 import { useEffect, useRef, useState, type FormEvent } from 'react'
-import { GatewayError, tryToken } from './gateway'
-import { keepToken, useTokenRequest } from './token'
+import { tryToken } from './gateway'
+import { keepToken, useTokenRequest, type Wanted } from './token'
 
 export function TokenDialog() {
   const request = useTokenRequest()
-  return request && <Dialog rejected={request === 'rejected'} />
+  return request && <Dialog {...request} />
 }
 
-function Dialog({ rejected }: { rejected: boolean }) {
+const texts = {
+  token: {
+    title: 'This gateway requires a token',
+    advice: 'Its operator can give you one. The token is kept until you close this tab.',
+    label: 'Token',
+  },
+  key: {
+    title: 'This gateway requires your Revox API key',
+    advice: 'It reads your calls with that key. The key is kept until you close this tab.',
+    label: 'Revox API key',
+  },
+}
+
+function Dialog({ kind, problem = '' }: Wanted) {
+  const { title, advice, label } = texts[kind]
   const dialog = useRef<HTMLDialogElement>(null)
   const [trying, setTrying] = useState(false)
-  const [error, setError] = useState(rejected ? 'The gateway rejects the token that you entered.' : '')
+  const [error, setError] = useState(problem)
 
   useEffect(() => {
     const element = dialog.current
@@ -24,21 +38,18 @@ function Dialog({ rejected }: { rejected: boolean }) {
     const token = String(new FormData(event.currentTarget).get('token')).trim()
     setTrying(true)
     setError('')
-    try {
-      await tryToken(token)
-      keepToken(token)
-    } catch (error) {
-      setError(error instanceof GatewayError && error.code === 'UNAUTHENTICATED' ? 'The gateway rejects this token.' : (error as Error).message)
-    }
+    const problem = await tryToken(token, kind)
+    if (problem) setError(problem)
+    else keepToken(token)
     setTrying(false)
   }
 
   return (
     <dialog className="token" ref={dialog} aria-labelledby="token-title" onCancel={(event) => event.preventDefault()}>
       <form onSubmit={submit}>
-        <h2 id="token-title">This gateway requires a token</h2>
-        <p>Its operator can give you one. The token is kept until you close this tab.</p>
-        <label htmlFor="token">Token</label>
+        <h2 id="token-title">{title}</h2>
+        <p>{advice}</p>
+        <label htmlFor="token">{label}</label>
         <input
           id="token"
           name="token"

@@ -12,7 +12,7 @@ interface Props {
   calls: readonly (CallRow_call$key & { readonly id: string })[]
   /** Whether there is nothing to load after the last call. */
   complete: boolean
-  /** Is told which rows are visible, whenever that changes. */
+  /** Gets the first and last visible row whenever they change. */
   onShow: (first: number, last: number) => void
   /** Shown below the last row. */
   children: ReactNode

@@ -1,7 +1,7 @@
 // How the page talks to the gateway: one POST for each query, and one kind of error for all that can go wrong.
 import { Environment, Network, RecordSource, Store, type FetchFunction, type GraphQLResponse } from 'relay-runtime'
 import { shared } from './shared'
-import { currentToken, otherToken } from './token'
+import { currentToken, otherToken, tryingQuery, wantedAfter, type Kind, type Wanted } from './token'
 
 const address = import.meta.env.VITE_GATEWAY ?? '/graphql'
 
@@ -12,6 +12,8 @@ export class GatewayError extends Error {
     readonly code: string,
     /** The number of seconds after which the gateway suggests to try again. */
     readonly retryAfter?: number,
+    /** What the page must ask for, if the token is the cause. */
+    readonly wanted?: Wanted,
   ) {
     super(message)
   }
@@ -23,11 +25,11 @@ export const isExpired = (error: Error | null) =>
 
 interface Response {
   data?: Record<string, unknown> | null
-  errors?: { message: string; extensions?: { code?: string; retryAfter?: number } }[]
+  errors?: { message: string; path?: unknown[]; extensions?: { code?: string; retryAfter?: number } }[]
   extensions?: { stale?: number }
 }
 
-/** Sends a query. If the gateway rejects the token, the query waits for another token and is sent again. */
+/** Sends a query. If the gateway or Revox rejects the token, the query waits for another token and is sent again. */
 const execute: FetchFunction = async ({ text }, variables) => {
   for (;;) {
     const token = currentToken()
@@ -37,33 +39,37 @@ const execute: FetchFunction = async ({ text }, variables) => {
       staleTime.set(stale === undefined ? undefined : Date.now() - stale * 1000)
       return response as GraphQLResponse
     } catch (error) {
-      if (!(error instanceof GatewayError && error.code === 'UNAUTHENTICATED')) throw error
-      await otherToken(token)
+      if (!(error instanceof GatewayError && error.wanted)) throw error
+      await otherToken(token, error.wanted)
     }
   }
 }
 
-/** Throws unless the gateway accepts a token. It asks for nothing that the gateway would have to fetch. */
-export async function tryToken(token: string) {
-  await post({ query: '{ __typename }' }, token).catch((error: GatewayError) => {
-    // A gateway that runs trusted documents only rejects the query, but has accepted the token.
-    if (['UNAUTHENTICATED', 'UNREACHABLE', 'OFFLINE'].includes(error.code)) throw error
-  })
+/** Returns what is wrong with a token, or with a key for Revox; undefined if it is accepted. */
+export async function tryToken(token: string, kind: Kind): Promise<string | undefined> {
+  try {
+    await post({ query: tryingQuery(kind) }, token)
+  } catch (error) {
+    const { code, message, wanted } = error as GatewayError
+    if (['UNREACHABLE', 'OFFLINE'].includes(code)) return message
+    // Other errors say nothing about the token: Revox may fail, or the gateway may run trusted documents only.
+    return wanted?.problem
+  }
 }
 
 async function post(body: object, token: string): Promise<Response> {
-  const response = await receive(body, token)
+  const [response, headers] = await receive(body, token)
   // One unreadable call is an error beside the data of the others, which are worth showing. It is a failure if there is no data.
   const nothing = Object.values(response.data ?? {}).every((field) => field === null)
   const error = response.errors?.[0]
   if (error && nothing) {
     const { code = 'INTERNAL_SERVER_ERROR', retryAfter } = error.extensions ?? {}
-    throw new GatewayError(error.message, code, retryAfter)
+    throw new GatewayError(error.message, code, retryAfter, wantedAfter(error, headers, token))
   }
   return response
 }
 
-async function receive(body: object, token: string): Promise<Response> {
+async function receive(body: object, token: string): Promise<[Response, Headers]> {
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     accept: 'application/graphql-response+json, application/json',
@@ -71,7 +77,7 @@ async function receive(body: object, token: string): Promise<Response> {
   if (token) headers.authorization = `Bearer ${token}`
   try {
     const response = await fetch(address, { method: 'POST', headers, body: JSON.stringify(body) })
-    return await response.json()
+    return [await response.json(), response.headers]
   } catch {
     // No connection, or a proxy in between that reports this in HTML.
     throw new GatewayError('The gateway cannot be reached.', navigator.onLine ? 'UNREACHABLE' : 'OFFLINE')

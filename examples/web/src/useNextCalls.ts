@@ -17,7 +17,7 @@ export function useNextCalls({ loadNext, hasNext, isLoadingNext }: Tail, pageSiz
 
   const load = () => loadNext(pageSize, { onComplete: setError })
 
-  /** Is told that this row, counted from 0, is visible, and how many rows there are. */
+  /** Gets the last visible row, counted from 0, and the number of rows. */
   function show(row: number, rows: number) {
     if (row >= rows - ahead && hasNext && !isLoadingNext && !error) load()
   }

@@ -1,6 +1,4 @@
-import type { GraphiQLProps } from 'graphiql'
-
-type Tab = NonNullable<GraphiQLProps['defaultTabs']>[number]
+export type Example = { title: string; query: string; variables?: string }
 
 /** When a day began, in UTC, as many days before this one: a fixed date would show ever more calls. */
 function startOfDay(daysAgo: number): string {
@@ -9,15 +7,14 @@ function startOfDay(daysAgo: number): string {
   return `${day.toISOString().slice(0, 10)}T00:00:00Z`
 }
 
-/**
- * The tabs of a first visit; later visits keep their own tabs. GraphiQL puts only the query of the first tab into its
- * editors, so the first tab must have no variables. Lines of up to 44 characters fit on a small screen.
- */
-export const examples: Tab[] = [
+/** The examples in the order of their menu. Lines of up to 44 characters fit on a small screen. */
+export const examples: Example[] = [
   {
+    title: 'Newest calls',
     query: `# Your newest calls. Ctrl-Enter runs this;
-# Ctrl-Space between the braces shows what
-# else a call can tell you.
+# Ctrl-Space between the braces lists what
+# else a call has. The light bulb beside this
+# editor opens more examples.
 query NewestCalls {
   calls(first: 10) {
     nodes {
@@ -36,6 +33,7 @@ query NewestCalls {
 }`,
   },
   {
+    title: 'Transcripts',
     query: `# Who said what. A transcript can be cut to
 # what you show: here to people, without the
 # agent's use of tools, and to 6 turns.
@@ -57,76 +55,7 @@ query Transcripts {
 }`,
   },
   {
-    query: `# Orders given up after failing. "statuses"
-# filters by order; "status" and "dialError"
-# are about one attempt to call.
-query FailedCalls {
-  calls(first: 10, statuses: [ERRORED]) {
-    nodes {
-      id
-      status
-      dialError
-      endReason
-      phoneNumber
-      startedAt
-    }
-  }
-}`,
-  },
-  {
-    query: `# A walk down the whole list. Run it, paste
-# the answer's "endCursor" as "after" in the
-# variables below, and run it again. No call
-# comes twice, even while new ones arrive.
-query Walk($first: Int!, $after: String) {
-  calls(first: $first, after: $after) {
-    edges {
-      cursor
-      node {
-        id
-        status
-        startedAt
-      }
-    }
-    pageInfo {
-      hasNextPage
-      endCursor
-    }
-  }
-}`,
-    variables: `{
-  "first": 10,
-  "after": null
-}`,
-  },
-  {
-    query: `# Two totals in one request: "first: 0" reads
-# no calls. Aliases tell the answers apart.
-query Totals {
-  all: calls(first: 0) {
-    totalCount
-  }
-  failed: calls(first: 0, statuses: [ERRORED]) {
-    totalCount
-  }
-}`,
-  },
-  {
-    query: `# What the agent found out. Name the keys that
-# you show. What Revox sends beyond the schema
-# is in "extra".
-query Outcomes {
-  calls(first: 10, statuses: [COMPLETED]) {
-    nodes {
-      id
-      result
-      structuredOutput(keys: ["outcome", "nps"])
-      extra
-    }
-  }
-}`,
-  },
-  {
+    title: 'Calls answered last week',
     query: `# Calls of the last week that a person
 # answered, newest first. A page may hold fewer
 # calls than "first" although more follow: go
@@ -156,6 +85,23 @@ query Answered($from: DateTime!) {
 }`,
   },
   {
+    title: 'Outcomes',
+    query: `# What the agent found out. Name the keys that
+# you show. What Revox sends beyond the schema
+# is in "extra".
+query Outcomes {
+  calls(first: 10, statuses: [COMPLETED]) {
+    nodes {
+      id
+      result
+      structuredOutput(keys: ["outcome", "nps"])
+      extra
+    }
+  }
+}`,
+  },
+  {
+    title: 'Calls in which a word was said',
     query: `# Who said a word, and what was said before
 # and after it. "scan" tells how many calls
 # were read to find these.
@@ -193,6 +139,7 @@ query WhoSaid($text: String!) {
 }`,
   },
   {
+    title: 'Answer rate by day',
     query: `# How many calls of each day were answered,
 # and by whom. Leave "groupBy" out for one
 # group per day: "answered" divided by "count"
@@ -224,7 +171,71 @@ query AnswerRate($from: DateTime!) {
   "from": "${startOfDay(2)}"
 }`,
   },
+  {
+    title: 'Two totals in one request',
+    query: `# Two totals in one request: "first: 0" reads
+# no calls. Aliases tell the answers apart.
+query Totals {
+  all: calls(first: 0) {
+    totalCount
+  }
+  failed: calls(first: 0, statuses: [ERRORED]) {
+    totalCount
+  }
+}`,
+  },
+  {
+    title: 'Orders given up',
+    query: `# Orders given up after failing. "statuses"
+# filters by order; "status" and "dialError"
+# are about one attempt to call.
+query FailedCalls {
+  calls(first: 10, statuses: [ERRORED]) {
+    nodes {
+      id
+      status
+      dialError
+      endReason
+      phoneNumber
+      startedAt
+    }
+  }
+}`,
+  },
+  {
+    title: 'Walk the whole list',
+    query: `# A walk down the whole list. Run it, paste
+# the answer's "endCursor" as "after" in the
+# variables below, and run it again. No call
+# comes twice, even while new ones arrive.
+query Walk($first: Int!, $after: String) {
+  calls(first: $first, after: $after) {
+    edges {
+      cursor
+      node {
+        id
+        status
+        startedAt
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}`,
+    variables: `{
+  "first": 10,
+  "after": null
+}`,
+  },
 ]
+
+/**
+ * The tabs of a first visit; later visits keep their own tabs. GraphiQL puts only the query of the first tab into its
+ * editors, so the first tab must have no variables.
+ */
+export const firstTabs = examples.slice(0, 3)
 
 /**
  * What the header editor has at first. Its text is JSON with comments, and must stay within Latin-1: a header of any other

@@ -5,7 +5,8 @@ import { createGraphiQLFetcher } from '@graphiql/toolkit'
 import { GraphiQL } from 'graphiql'
 import { builder } from './builder'
 import { CopyMenu } from './copyAs'
-import { examples, headers } from './examples'
+import { firstTabs, headers } from './examples'
+import { ExamplesMenu } from './examplesMenu'
 import { demo, endpoint, problem, send } from './gateway'
 import { readLink, ShareButton } from './share'
 import { StatusBar } from './statusBar'
@@ -48,7 +49,7 @@ export function Explorer() {
           fetcher={fetcher}
           plugins={plugins}
           // At a first visit the linked query is an additional tab; later visits add it to their tabs.
-          defaultTabs={link.query ? [{ ...link, query: link.query }, ...examples] : examples}
+          defaultTabs={link.query ? [{ ...link, query: link.query }, ...firstTabs] : firstTabs}
           initialQuery={link.query}
           initialVariables={link.variables}
           defaultEditorToolsVisibility="variables"
@@ -66,6 +67,7 @@ export function Explorer() {
                 {prettify}
                 {merge}
                 {copy}
+                <ExamplesMenu />
                 <CopyMenu />
                 <ShareButton />
               </>

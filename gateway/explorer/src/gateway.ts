@@ -1,6 +1,6 @@
 import { problemOf, unreachable, type GraphQLResponse } from './problem'
 import { shared } from './shared'
-import { currentToken, otherToken } from './token'
+import { currentToken, otherToken, tryingQuery, wantedAfter, type Kind } from './token'
 
 /** Relative, so that the page also works behind a proxy that serves it under a prefix. */
 export const endpoint = new URL('./graphql', document.baseURI).href
@@ -27,8 +27,8 @@ export const problem = shared<string | undefined>(undefined)
 export const demo = shared(false)
 
 /**
- * Sends a request of GraphiQL with the token. If the gateway rejects the token, the request waits until the user has
- * entered another one, and is sent again. An Authorization header that the user has written is sent as it is.
+ * Sends a request of GraphiQL with the token. If the gateway or Revox rejects the token, the request waits until the user
+ * has entered another one, and is sent again. An Authorization header that the user has written is sent as it is.
  */
 export async function send(_: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers)
@@ -39,8 +39,9 @@ export async function send(_: RequestInfo | URL, init: RequestInit = {}): Promis
     const token = currentToken()
     if (token && !ownAuthorization) headers.set('authorization', `Bearer ${token}`)
     const { response, text, body, milliseconds } = await receive({ ...init, headers })
-    if (codeOf(body) === 'UNAUTHENTICATED' && !ownAuthorization) {
-      await otherToken(token)
+    const wanted = ownAuthorization ? undefined : wantedOf(body, response, token)
+    if (wanted) {
+      await otherToken(token, wanted)
       continue
     }
     demo.set(response.headers.get('X-Revox-Upstream') === 'demo')
@@ -60,11 +61,16 @@ export async function send(_: RequestInfo | URL, init: RequestInit = {}): Promis
   }
 }
 
-/** Whether the gateway accepts a token. It asks for nothing that the gateway would have to fetch. */
-export async function accepts(token: string): Promise<boolean> {
+/** Returns what is wrong with a token, or with a key for Revox; undefined if it is accepted. */
+export async function tryToken(token: string, kind: Kind): Promise<string | undefined> {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
-  const response = await fetch(endpoint, { method: 'POST', headers, body: '{"query": "{ __typename }"}' })
-  return codeOf(parse(await response.text())) !== 'UNAUTHENTICATED'
+  const response = await fetch(endpoint, { method: 'POST', headers, body: JSON.stringify({ query: tryingQuery(kind) }) })
+  return wantedOf(parse(await response.text()), response, token)?.problem
+}
+
+function wantedOf(body: GraphQLResponse | undefined, { headers }: Response, token: string) {
+  const error = body?.errors?.[0]
+  return error && wantedAfter(error, headers, token)
 }
 
 async function receive(init: RequestInit) {
@@ -86,8 +92,6 @@ function parse(text: string): GraphQLResponse | undefined {
     return undefined // GraphiQL shows the response as it is.
   }
 }
-
-const codeOf = (body?: GraphQLResponse) => body?.errors?.[0]?.extensions?.code
 
 const isIntrospection = (body: unknown) => typeof body === 'string' && JSON.parse(body).operationName === 'IntrospectionQuery'
 

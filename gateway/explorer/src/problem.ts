@@ -1,6 +1,6 @@
 /** A response of the gateway, as far as the page reads it. */
 export type GraphQLResponse = {
-  errors?: { extensions?: { code?: string; retryAfter?: number } }[]
+  errors?: { path?: unknown[]; extensions?: { code?: string; retryAfter?: number } }[]
   extensions?: { cost?: { requested: number; limit: number }; stale?: number }
 }
 
@@ -9,12 +9,12 @@ export function problemOf(response?: GraphQLResponse): string | undefined {
   const { code, retryAfter } = response?.errors?.[0]?.extensions ?? {}
   const when = retryAfter ? `in ${retryAfter} s` : 'in a moment'
   switch (code) {
-    case 'UNAUTHENTICATED': // The page asks for a token unless the user has written this header.
-      return 'The gateway rejects the Authorization header in Headers, below the query. Without the header, the page asks for a token.'
+    case 'UNAUTHENTICATED': // The page asks for a token or key unless the user has written this header.
+      return 'The Authorization header in Headers, below the query, is rejected. Without the header, the page asks for a token or key.'
     case 'UPSTREAM_UNAUTHENTICATED':
       return "Revox rejects the gateway's own key. The operator of the gateway must replace REVOX_API_KEY; your token is not the cause."
     case 'FORBIDDEN':
-      return 'Revox does not let this key list calls. Try another key.'
+      return 'Revox does not let the key in Headers, below the query, list calls. Try another key.'
     case 'UPSTREAM_RATE_LIMITED':
       return `Revox limits the number of requests. Run the query again ${when}.`
     case 'UPSTREAM_TIMEOUT':

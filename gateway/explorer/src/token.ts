@@ -1,5 +1,6 @@
-// The token that the gateway requires, if it requires one. The page asks for it once: it is kept until the tab is closed,
-// and other tabs of the page get it. A script that got into the page could read it, as it could read what is typed.
+// The token that the gateway requires, if it requires one: a token of its own, or the user's key for Revox. The page asks
+// for it once: it is kept until the tab is closed, and other tabs of the page get it. A script that got into the page
+// could read it, as it could read what is typed.
 import { shared } from './shared'
 
 const key = 'revox-graphql.token'
@@ -11,17 +12,47 @@ let waiting: (() => void)[] = [] // requests that the gateway has rejected
 
 export const currentToken = () => token
 
-/** Why requests wait for a token; undefined if none waits. */
-const request = shared<'missing' | 'rejected' | undefined>(undefined)
+export type Kind = 'token' | 'key'
+
+/** What the page must ask for. */
+export type Wanted = {
+  /** A token of the gateway, or the user's key for Revox. */
+  kind: Kind
+  /** What is wrong with the token that was sent. */
+  problem?: string
+}
+
+/** What the page must ask for after an error of a response; undefined if its cause is something else. */
+export function wantedAfter(
+  { path, extensions }: { path?: unknown[]; extensions?: { code?: string } },
+  headers: Headers,
+  token: string,
+): Wanted | undefined {
+  // Revox is asked for a field, so its rejection has a path. Rejections of the gateway have a header instead.
+  const kind = path || headers.get('WWW-Authenticate')?.includes('realm="Revox"') ? 'key' : 'token'
+  switch (extensions?.code) {
+    case 'UNAUTHENTICATED':
+      if (path) return { kind, problem: 'Revox rejects this key.' }
+      return { kind, problem: token && 'The gateway rejects this token.' }
+    case 'FORBIDDEN': // only of a key of the user's
+      return { kind, problem: 'Revox does not let this key list calls.' }
+  }
+}
+
+/** A query that finds out whether a token is accepted. Only Revox can say that of a key. */
+export const tryingQuery = (kind: Kind) => (kind === 'key' ? '{ calls(first: 1) { nodes { id } } }' : '{ __typename }')
+
+/** What requests wait for; undefined if none waits. */
+const request = shared<Wanted | undefined>(undefined)
 export const useTokenRequest = request.use
 
-/** Waits for a token other than one that the gateway has rejected. Meanwhile, the page asks for it. */
-export function otherToken(than: string): Promise<void> {
+/** Waits for a token other than one that has been rejected. Meanwhile, the page asks for it. */
+export function otherToken(than: string, wanted: Wanted): Promise<void> {
   rejected.add(than)
   if (token !== than) return Promise.resolve()
   return new Promise((resolve) => {
     waiting.push(resolve)
-    request.set(token ? 'rejected' : 'missing')
+    request.set(wanted)
     tabs.postMessage({ wanted: true })
   })
 }

@@ -1,17 +1,32 @@
 import { useEffect, useRef, useState, type FormEvent } from 'react'
-import { accepts } from './gateway'
-import { keepToken, useTokenRequest } from './token'
+import { tryToken } from './gateway'
+import { unreachable } from './problem'
+import { keepToken, useTokenRequest, type Wanted } from './token'
 
-/** Asks for a token and tries it. Requests that the gateway has rejected wait meanwhile. */
+/** Asks for a token or key and tries it. Requests that have been rejected wait meanwhile. */
 export function TokenDialog() {
   const request = useTokenRequest()
-  return request && <Dialog rejected={request === 'rejected'} />
+  return request && <Dialog {...request} />
 }
 
-function Dialog({ rejected }: { rejected: boolean }) {
+const texts = {
+  token: {
+    title: 'This gateway requires a token',
+    advice: 'Its operator can give you one. The token is kept until you close this tab.',
+    label: 'Token',
+  },
+  key: {
+    title: 'This gateway requires your Revox API key',
+    advice: 'It reads your calls with that key. The key is kept until you close this tab.',
+    label: 'Revox API key',
+  },
+}
+
+function Dialog({ kind, problem = '' }: Wanted) {
+  const { title, advice, label } = texts[kind]
   const dialog = useRef<HTMLDialogElement>(null)
   const [trying, setTrying] = useState(false)
-  const [error, setError] = useState(rejected ? 'The gateway rejects the token that you entered.' : '')
+  const [error, setError] = useState(problem)
 
   useEffect(() => dialog.current?.showModal(), [])
 
@@ -21,10 +36,11 @@ function Dialog({ rejected }: { rejected: boolean }) {
     setTrying(true)
     setError('')
     try {
-      if (await accepts(token)) keepToken(token)
-      else setError('The gateway rejects this token.')
+      const problem = await tryToken(token, kind)
+      if (problem) setError(problem)
+      else keepToken(token)
     } catch {
-      setError('The gateway cannot be reached. Is it still running?')
+      setError(unreachable)
     }
     setTrying(false)
   }
@@ -32,9 +48,9 @@ function Dialog({ rejected }: { rejected: boolean }) {
   return (
     <dialog className="token" ref={dialog} aria-labelledby="token-title" onCancel={(event) => event.preventDefault()}>
       <form onSubmit={submit}>
-        <h2 id="token-title">This gateway requires a token</h2>
-        <p>Its operator can give you one. The token is kept until you close this tab.</p>
-        <label htmlFor="token">Token</label>
+        <h2 id="token-title">{title}</h2>
+        <p>{advice}</p>
+        <label htmlFor="token">{label}</label>
         <input
           id="token"
           name="token"

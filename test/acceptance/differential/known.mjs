@@ -33,7 +33,7 @@ export const known = [
   },
   {
     why:
-      'A cycle of fragments is told alone, fields of one name are not compared below a field that does not exist, ' +
+      'A cycle of fragments is reported alone, fields of one name are not compared below a field that does not exist, ' +
       'and nearer to the root where both are, ' +
       'and a fragment that is used by an unused one counts as used.',
     where: (_, { kind }, { verdict, errors }, gateway) =>
@@ -71,7 +71,7 @@ export const known = [
   },
   {
     why:
-      'Where a variable without a value makes null of what must not be null, the error is told of the field of ' +
+      'Where a variable without a value makes null of what must not be null, the error is reported for the field of ' +
       '`Query`, which is null; also where graphql-js never comes to that, since something above it is null or empty.',
     where: (_, { kind }, { verdict, errors }, gateway) =>
       ['paths', 'data', 'locations'].includes(kind) &&

@@ -21,10 +21,10 @@ export function newOracle(graphql, sdl, root) {
     try {
       document = graphql.parse(query)
     } catch (error) {
-      return told('parse', [error])
+      return reported('parse', [error])
     }
     const errors = graphql.validate(schema, document, rules)
-    if (errors.length > 0) return told('validation', errors)
+    if (errors.length > 0) return reported('validation', errors)
     const result = await graphql.execute({
       schema,
       document,
@@ -32,8 +32,8 @@ export function newOracle(graphql, sdl, root) {
       variableValues: variables && JSON.parse(variables),
       operationName,
     })
-    if ('data' in result) return { ...told('executed', result.errors ?? []), data: result.data }
-    return told(
+    if ('data' in result) return { ...reported('executed', result.errors ?? []), data: result.data }
+    return reported(
       /^Unknown operation|^Must provide/.test(result.errors[0].message) ? 'operation' : 'variables',
       result.errors,
     )
@@ -41,7 +41,7 @@ export function newOracle(graphql, sdl, root) {
 }
 
 /** graphql-js's own errors have no codes. While an operation is executed, they are about arguments. */
-const told = (verdict, errors) => ({
+const reported = (verdict, errors) => ({
   verdict,
   errors: errors.map(({ message, path, locations, originalError }) => ({
     message,
