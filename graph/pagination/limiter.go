@@ -11,8 +11,8 @@ import (
 // limiter bounds how many requests of a tenant read ahead at once, all its scans together. It begins with two, and
 // follows upstream as TCP follows a network: one more after each response, until one comes slower or is a 429; from
 // then on one more after as many responses as there are in flight, while these come no slower; half as many after a
-// 429, and then only slowly as many as there were. What a client waits for is no part of it. How many requests per second
-// upstream takes is up to package attempt, which holds back all requests of the tenant together.
+// 429, and then only slowly as many as there were. What a client waits for is no part of it. How many requests per
+// second upstream takes is up to package attempt, which holds back all requests of the tenant together.
 type limiter struct {
 	most int // 1 is not to read ahead
 
