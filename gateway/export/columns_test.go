@@ -114,7 +114,7 @@ func TestColumnsThatLeadNowhere(t *testing.T) {
 	}
 }
 
-// A column that is empty to the end, as one that is misspelt is, is told of, also by a run that has seen only the end.
+// A column that is empty to the end, as one that is misspelt is, is reported, also by a run that has seen only the end.
 func TestEmptyColumns(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -131,17 +131,17 @@ func TestEmptyColumns(t *testing.T) {
 	} {
 		for _, format := range []Format{NDJSON, CSV} {
 			t.Run(test.name+" "+string(format), func(t *testing.T) {
-				var told []string
+				var reported []string
 				options := func(e *engine) *Options {
 					o := e.options(t)
 					o.Rows = RowOptions{Format: format, Columns: strings.Split(test.columns, ",")}
-					o.Notify = func(line string) { told = append(told, line) }
+					o.Notify = func(line string) { reported = append(reported, line) }
 					return o
 				}
 				var out strings.Builder
 				err := Walk(t.Context(), options(&engine{calls: test.calls}), &out)
-				if err != nil || strings.Join(told, "|") != test.want {
-					t.Errorf("%v, told %q", err, told)
+				if err != nil || strings.Join(reported, "|") != test.want {
+					t.Errorf("%v, reported %q", err, reported)
 				}
 				if test.calls == 0 {
 					return
@@ -151,12 +151,12 @@ func TestEmptyColumns(t *testing.T) {
 				if err := WalkFile(t.Context(), options(interrupted), path); err == nil {
 					t.Error("it was not interrupted")
 				}
-				told = nil
+				reported = nil
 				if err := WalkFile(t.Context(), options(&engine{calls: test.calls}), path); err != nil {
 					t.Error(err)
 				}
-				if got := strings.Join(told, "|"); got != strings.TrimSuffix("resuming after 4 calls|"+test.want, "|") {
-					t.Errorf("after an interruption it told %q", told)
+				if got := strings.Join(reported, "|"); got != strings.TrimSuffix("resuming after 4 calls|"+test.want, "|") {
+					t.Errorf("after an interruption it reported %q", reported)
 				}
 			})
 		}

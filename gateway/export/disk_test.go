@@ -31,11 +31,11 @@ func TestFileSystemsThatLackSomething(t *testing.T) {
 	}
 	always := func(errno error) func(*os.File) error { return func(*os.File) error { return errno } }
 	for _, test := range []struct {
-		name  string
-		lock  func(*os.File) error
-		sync  func(*os.File) error
-		fails string // "": it does not
-		told  string // "": nothing
+		name     string
+		lock     func(*os.File) error
+		sync     func(*os.File) error
+		fails    string // "": it does not
+		reported string // "": nothing
 	}{
 		{name: "folders: EINVAL", sync: folders(syscall.EINVAL)},
 		{name: "folders: ENOTSUP", sync: folders(syscall.ENOTSUP)},
@@ -43,11 +43,11 @@ func TestFileSystemsThatLackSomething(t *testing.T) {
 		{name: "folders: EIO", sync: folders(syscall.EIO), fails: syscall.EIO.Error()},
 		{name: "files too: EINVAL", sync: always(syscall.EINVAL)},
 		{name: "files: EIO", sync: always(syscall.EIO), fails: syscall.EIO.Error()},
-		{name: "locks: ENOLCK", lock: always(syscall.ENOLCK), told: "cannot be locked here"},
-		{name: "locks: ENOTSUP", lock: always(syscall.ENOTSUP), told: "cannot be locked here"},
-		{name: "locks: EOPNOTSUPP", lock: always(syscall.EOPNOTSUPP), told: "cannot be locked here"},
-		{name: "locks: ENOSYS", lock: always(syscall.ENOSYS), told: "cannot be locked here"},
-		{name: "locks: another system", lock: always(errors.ErrUnsupported), told: "cannot be locked here"},
+		{name: "locks: ENOLCK", lock: always(syscall.ENOLCK), reported: "cannot be locked here"},
+		{name: "locks: ENOTSUP", lock: always(syscall.ENOTSUP), reported: "cannot be locked here"},
+		{name: "locks: EOPNOTSUPP", lock: always(syscall.EOPNOTSUPP), reported: "cannot be locked here"},
+		{name: "locks: ENOSYS", lock: always(syscall.ENOSYS), reported: "cannot be locked here"},
+		{name: "locks: another system", lock: always(errors.ErrUnsupported), reported: "cannot be locked here"},
 		{name: "locks: EIO", lock: always(syscall.EIO), fails: "calls.part cannot be locked: " + syscall.EIO.Error()},
 		{name: "locks: held", lock: always(syscall.EWOULDBLOCK), fails: "is being written by another process"},
 	} {
@@ -61,8 +61,8 @@ func TestFileSystemsThatLackSomething(t *testing.T) {
 			}
 			path := filepath.Join(t.TempDir(), "calls")
 			o := (&engine{calls: 5}).options(t)
-			var told strings.Builder
-			o.Notify = func(line string) { told.WriteString(line) }
+			var reported strings.Builder
+			o.Notify = func(line string) { reported.WriteString(line) }
 			err := walkFile(t.Context(), o, path, disk)
 			if test.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), test.fails) {
@@ -79,8 +79,8 @@ func TestFileSystemsThatLackSomething(t *testing.T) {
 			if err != nil || content(t, path) != lines(t, 5) || filesOf(t, filepath.Dir(path)) != "calls" {
 				t.Errorf("%v, files %s", err, filesOf(t, filepath.Dir(path)))
 			}
-			if test.told == "" && told.Len() > 0 || !strings.Contains(told.String(), test.told) {
-				t.Errorf("told %q", told.String())
+			if test.reported == "" && reported.Len() > 0 || !strings.Contains(reported.String(), test.reported) {
+				t.Errorf("reported %q", reported.String())
 			}
 		})
 	}

@@ -124,7 +124,7 @@ func TestRequestsThatFail(t *testing.T) {
 	})
 }
 
-// A walk waits as long as it is told to, and not for ever; other errors end it at once.
+// A walk waits as long as it is asked to, and not for ever; other errors end it at once.
 func TestTemporaryErrors(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -190,20 +190,20 @@ func TestTemporaryErrors(t *testing.T) {
 	}
 }
 
-// Errors beside calls are told and counted, and the walk goes on.
+// Errors beside calls are reported and counted, and the walk goes on.
 func TestErrorsBesideCalls(t *testing.T) {
 	page := `{"errors":[{"message":"Bad row.","path":["calls"],"extensions":{"code":"UPSTREAM_INVALID_RESPONSE"}},` +
 		`{"message":"No total.","path":["calls","_exportTotal"],"extensions":{"code":"UPSTREAM_TIMEOUT"}}],` +
 		`"data":{"calls":{"nodes":[{"id":"x"}],"_exportPage":{"hasNextPage":true,"endCursor":"2"},"_exportTotal":null}}}`
 	e := &engine{calls: 5, failures: []string{page}}
 	o := e.options(t)
-	var told []string
-	o.Notify = func(line string) { told = append(told, line) }
+	var reported []string
+	o.Notify = func(line string) { reported = append(reported, line) }
 	var out bytes.Buffer
 	err := Walk(t.Context(), o, &out)
 	if !errors.Is(err, ErrIncomplete) || strings.Count(out.String(), "\n") != 4 ||
-		fmt.Sprint(told) != "[UPSTREAM_INVALID_RESPONSE: Bad row.]" {
-		t.Errorf("%v, told %v\n%s", err, told, &out)
+		fmt.Sprint(reported) != "[UPSTREAM_INVALID_RESPONSE: Bad row.]" {
+		t.Errorf("%v, reported %v\n%s", err, reported, &out)
 	}
 }
 

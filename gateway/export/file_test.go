@@ -75,7 +75,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// What went wrong before an interruption is still told by the run that comes to the end.
+// What went wrong before an interruption is still reported by the run that comes to the end.
 func TestResumeKeepsFlaws(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -1121,7 +1121,7 @@ enum CallResult {
   VOICEMAIL
   "A person picked up."
   HUMAN
-  "It could not be told."
+  "It could not be determined."
   UNKNOWN
   "The call screening of an iPhone, which asks who is calling before it rings."
   IOS_SCREENING_FILTER

@@ -401,7 +401,7 @@ const (
 	CallResultVoicemail CallResult = "VOICEMAIL"
 	// A person picked up.
 	CallResultHuman CallResult = "HUMAN"
-	// It could not be told.
+	// It could not be determined.
 	CallResultUnknown CallResult = "UNKNOWN"
 	// The call screening of an iPhone, which asks who is calling before it rings.
 	CallResultIosScreeningFilter CallResult = "IOS_SCREENING_FILTER"

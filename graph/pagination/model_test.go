@@ -32,9 +32,9 @@ import (
 //
 // A walk whose cursor has lost its evidence is not checked any further: of the calls that the cursor knows, those that
 // have kept their places are no more than a run that has one in it that was re-sorted, in the lists as they were at
-// some moment between the oldest response that the request has used and its end. Nor is a walk whose client was told
-// that calls have changed places, and whose cursor may have expired. Where neighbours change places in every second
-// response, or where upstream drops rows after paging, a walk ends somewhere.
+// some moment between the oldest response that the request has used and its end. Nor is a walk with
+// `extensions.reordered`: its calls have changed places, and its cursor may have expired. Where neighbours change places
+// in every second response, or where upstream drops rows after paging, a walk ends somewhere.
 //
 // Totals are compared with the lengths that the list has had, and ranges between two cursors with what lies between
 // their calls.
@@ -144,7 +144,7 @@ func (k *walker) stepWalking(
 	}
 	reported := r.trace.reordered || r.trace.doubtful
 	if c := cmp.Or(rng.After, rng.Before); c != nil && reported && lost(w, k.list, c, k.made) {
-		k.ended = true // the client is told by `extensions.reordered`, or the log
+		k.ended = true // `extensions.reordered` says so to the client, or the log
 		return nil
 	}
 	t.Logf("it shows %v, before it %v, after it %v", win.ids(), win.HasPrevious(), win.HasNext())
@@ -304,7 +304,7 @@ func (w *world) between(
 		return
 	case (r.trace.reordered || r.trace.doubtful) &&
 		(lost(w, after.list, a, after.made) || lost(w, after.list, b, before.made)):
-		return // the client is told by `extensions.reordered`, or the log
+		return // `extensions.reordered` says so to the client, or the log
 	}
 	got := win.ids()
 	t.Logf("from %s to %s: %v, before it %v, after it %v", after.id, before.id, got, win.HasPrevious(), win.HasNext())

@@ -46,7 +46,7 @@ func TestExecutionsAreShared(t *testing.T) {
 	})
 }
 
-// Without a response to share, those that have joined are told so at once.
+// Without a response to share, those that have joined learn that at once.
 func TestExecutionsWithoutResponses(t *testing.T) {
 	all, key := responsecache.NewExecutions(100), responsecache.Key{}
 	execution, _, _ := all.Join(t.Context(), key)
