@@ -33,7 +33,7 @@ import (
 // A walk whose cursor has lost its evidence is not checked any further: of the calls that the cursor knows, those that
 // have kept their places are no more than a run that has one in it that was re-sorted, in the lists as they were at
 // some moment between the oldest response that the request has used and its end. Nor is a walk with
-// `extensions.reordered`: its calls have changed places, and its cursor may have expired. Where neighbours change places
+// `extensions.reordered`: calls have changed places, and its cursor may have expired. Where neighbours change places
 // in every second response, or where upstream drops rows after paging, a walk ends somewhere.
 //
 // Totals are compared with the lengths that the list has had, and ranges between two cursors with what lies between
