@@ -182,7 +182,7 @@ type Response struct {
 func (r *Request) Write(to http.ResponseWriter, client *slowclient.Writer, response Response) error {
 	r.Leave()
 	if !r.Bounded() {
-		return client.Whole(to, response.Parts[:]...)
+		return client.Parts(to, response.Parts[:]...)
 	}
 	held := max(response.length(), response.Held)
 	if response.Stream {
@@ -190,7 +190,7 @@ func (r *Request) Write(to http.ResponseWriter, client *slowclient.Writer, respo
 	}
 	if held <= smallResponse {
 		r.release()
-		return client.Whole(to, response.Parts[:]...)
+		return client.Parts(to, response.Parts[:]...)
 	}
 	if response.Writers != nil {
 		defer func() {

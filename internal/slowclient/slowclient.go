@@ -127,6 +127,23 @@ func (w *Writer) Write(b []byte) (n int, err error) {
 	}
 }
 
+// shortResponse is the longest response that net/http keeps until the handler has returned, in bytes: the size of its
+// buffer for bodies.
+const shortResponse = 2 << 10
+
+// Parts writes the parts of a response to an [http.ResponseWriter] that wraps w. A short one is sent when the handler
+// has returned, and a longer one as [Writer.Whole] does it.
+func (w *Writer) Parts(to http.ResponseWriter, parts ...[]byte) error {
+	bytes := 0
+	for _, part := range parts {
+		bytes += len(part)
+	}
+	if bytes <= shortResponse {
+		return writeParts(to, parts)
+	}
+	return w.Whole(to, parts...)
+}
+
 // Whole writes the parts of a whole response to an [http.ResponseWriter] that wraps w, and flushes it: an error says
 // that it has not arrived as a whole. Over HTTP/1 it is sent in one system call where the system takes as much.
 func (w *Writer) Whole(to http.ResponseWriter, parts ...[]byte) error {

@@ -518,7 +518,7 @@ func TestReplaysAreBounded(t *testing.T) {
 	if _, err := c.ListCalls(ctx, as("")); kind(err) != upstream.KindUnavailable {
 		t.Error(err)
 	}
-	if n := requests.Load() - connections; n < 1 || n > 2 {
+	if n := requests.Load() - connections; n < 1 || n > 3 { // the last may be under way when it is cancelled
 		t.Errorf("%d attempts for one request", n)
 	}
 	c.Close()

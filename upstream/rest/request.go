@@ -114,7 +114,7 @@ func (r request) send(ctx context.Context, number, size int) (*upstream.Page, er
 // again by itself, over the next idle connection, and so on through all of them: fifty requests for one, if upstream
 // dies on each. One such replay is welcome, since a connection may always have just been closed. It is paid for like
 // any other request, and the other idle connections are closed with it, because they are probably dead too. A second
-// replay ends the attempt.
+// replay ends the attempt; net/http may have sent that by then.
 func (r request) watch(ctx context.Context) (context.Context, *progress, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	connections, came := 0, new(progress)
