@@ -45,18 +45,23 @@ func (c *Connections) Listen(listener net.Listener) net.Listener {
 
 // Watch observes which connections of a server have requests in flight. Call it after [Headers.Watch].
 func (c *Connections) Watch(server *http.Server) {
-	outer, next := server.ConnContext, server.Handler
+	outer, next, states := server.ConnContext, server.Handler, server.ConnState
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		if outer != nil {
 			ctx = outer(ctx, conn)
 		}
-		if counted, ok := conn.(*countedConn); ok {
-			conn = counted.Conn
+		return context.WithValue(ctx, limitedKey{}, limitedOf(conn))
+	}
+	server.ConnState = func(conn net.Conn, state http.ConnState) {
+		if states != nil {
+			states(conn, state)
 		}
-		return context.WithValue(ctx, limitedKey{}, conn)
+		if limited := limitedOf(conn); limited != nil {
+			c.reach(limited, state)
+		}
 	}
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if limited, ok := r.Context().Value(limitedKey{}).(*limitedConn); ok {
+		if limited, _ := r.Context().Value(limitedKey{}).(*limitedConn); limited != nil {
 			c.begin(limited)
 			defer c.end(limited)
 		}
@@ -65,6 +70,15 @@ func (c *Connections) Watch(server *http.Server) {
 }
 
 type limitedKey struct{}
+
+// limitedOf returns the bounded connection below a connection of a server; nil if there is none.
+func limitedOf(conn net.Conn) *limitedConn {
+	if counted, ok := conn.(*countedConn); ok {
+		conn = counted.Conn
+	}
+	limited, _ := conn.(*limitedConn)
+	return limited
+}
 
 type limitedListener struct {
 	net.Listener
@@ -100,6 +114,7 @@ type limitedConn struct {
 
 	// Under the lock of all.
 	requests int           // in flight
+	sent     bool          // net/http has sent all responses: it does so after the handler has returned
 	idle     *list.Element // its element among the idle connections; nil if it is not idle
 	closed   bool
 }
@@ -163,7 +178,23 @@ func (c *Connections) busy(conn *limitedConn) {
 func (c *Connections) end(conn *limitedConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if conn.requests--; conn.requests == 0 && !conn.closed {
+	conn.requests--
+	c.rest(conn)
+}
+
+// reach notes a state of a connection. Over HTTP/1, it is idle after the handler has returned, and over HTTP/2, where a
+// client may cancel a request, before or after.
+func (c *Connections) reach(conn *limitedConn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	conn.sent = state == http.StateIdle
+	c.rest(conn)
+}
+
+// rest adds a connection to the idle ones if it is. Were that only a matter of handlers, a connection could be closed
+// while net/http still has a short response in its buffer.
+func (c *Connections) rest(conn *limitedConn) {
+	if conn.requests == 0 && conn.sent && conn.idle == nil && !conn.closed {
 		conn.idle = c.idle.PushBack(conn)
 		c.signal()
 	}
