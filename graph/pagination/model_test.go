@@ -508,7 +508,7 @@ func modelProperty(t *rapid.T) {
 	}
 	var walks []*Walk // that were begun
 	defer func() {
-		w.move = nil
+		w.alter(func() { w.move = nil })
 		for _, walk := range walks {
 			walk.Close()
 		}
@@ -527,7 +527,7 @@ func modelProperty(t *rapid.T) {
 	for range rapid.IntRange(1, 60).Draw(t, "steps") {
 		step := rapid.IntRange(0, 14).Draw(t, "step")
 		if step <= 1 {
-			change(t, w)
+			w.alter(func() { change(t, w) })
 			continue
 		}
 		i := rapid.IntRange(0, 1).Draw(t, "replica")
@@ -540,10 +540,11 @@ func modelProperty(t *rapid.T) {
 			}
 			continue
 		}
-		moves = 0
-		if w.move != nil {
-			moves = rapid.IntRange(0, 3).Draw(t, "moves")
-		}
+		w.alter(func() {
+			if moves = 0; w.move != nil {
+				moves = rapid.IntRange(0, 3).Draw(t, "moves")
+			}
+		})
 		moving, p := moves > 0, replicas[i]
 		switch k := walkers[rapid.IntRange(0, len(walkers)-1).Draw(t, "walker")]; {
 		case step == 3:
@@ -565,10 +566,10 @@ func modelProperty(t *rapid.T) {
 				marks[k.list] = append(marks[k.list], mark)
 			}
 		}
-		moves = 0
+		w.alter(func() { moves = 0 })
 	}
 	// The walkers that have not arrived go on to the end.
-	w.down = false
+	w.alter(func() { w.down = false })
 	for _, k := range walkers {
 		for tries := 0; !k.ended; tries++ {
 			if tries > 10_000 {

@@ -236,6 +236,13 @@ func (w *world) String() string {
 	return b.String()
 }
 
+// alter changes the world while no response is made. Pages that are read ahead may be under way.
+func (w *world) alter(change func()) {
+	w.transit.mu.Lock()
+	defer w.transit.mu.Unlock()
+	change()
+}
+
 // ask is upstream: it serves a page as it numbers them. The list moves after the request was sent, and before it
 // is read.
 func (w *world) ask(list upstream.OrderStatuses, asked, size int) (*upstream.Page, error) {
