@@ -54,8 +54,9 @@ const (
 	// small is what is reserved for a usual request at most: its own parts, and a response of some 60 kB. A thousand of
 	// them, which are as many as there may be by default, have 128 MiB.
 	small = 128 << 10
-	// setAside is the share of what may be counted, one in so many, that only small reservations take, and what has
-	// begun: so that usual requests find room beside many large ones.
+	// setAside is the share of what may be counted, one in so many, that only small reservations take, so that usual
+	// requests find room beside many large ones. What a request takes that has begun is no exception: four large
+	// responses of upstream that are read at once would take more than the share.
 	setAside = 4
 	// beyond is the share, one in so many, by which small reservations may go beyond what may be counted: what has
 	// begun takes more than was reserved for it, and then usual requests would be rejected for it. So nine tenths of
@@ -249,7 +250,19 @@ func (a *Account) Reserve(bytes int64) bool {
 	if a == nil {
 		return true
 	}
-	return a.reserve(bytes, a.budget.mostFor(bytes))
+	b := a.budget
+	most := b.mostFor(bytes)
+	if a.add(bytes, most) {
+		a.collect(bytes)
+		return true
+	}
+	b.reclaim(most - bytes)
+	if a.add(bytes, most) || a.addAlone(0, bytes) {
+		a.collect(bytes)
+		return true
+	}
+	b.take(RejectWork)
+	return false
 }
 
 // Extend is Reserve for what a request takes that has begun and holds so many bytes already. Where there is no room,
@@ -313,26 +326,6 @@ func (b *Budget) mostFor(bytes int64) int64 {
 		return b.most - b.most/setAside
 	}
 	return b.most + b.most/beyond
-}
-
-// ReserveMore is Reserve for what a request takes that has begun: for that nothing is set aside.
-func (a *Account) ReserveMore(bytes int64) bool {
-	return a == nil || a.reserve(bytes, a.budget.most)
-}
-
-func (a *Account) reserve(bytes, most int64) bool {
-	b := a.budget
-	if a.add(bytes, most) {
-		a.collect(bytes)
-		return true
-	}
-	b.reclaim(most - bytes)
-	if a.add(bytes, most) || a.addAlone(0, bytes) {
-		a.collect(bytes)
-		return true
-	}
-	b.take(RejectWork)
-	return false
 }
 
 // add counts bytes if no more than most are counted then. Those that there is no room for are not counted even for a

@@ -107,18 +107,6 @@ func TestTheOnlyOneWaitsForOthers(t *testing.T) {
 	}
 }
 
-// For what has begun nothing is set aside.
-func TestReserveMore(t *testing.T) {
-	s := newStock()
-	other := s.Account("others")
-	other.Take(600 * k)
-	s.requests.account.Add(k)
-	if s.requests.account.Reserve(150*k) || !s.requests.account.ReserveMore(150*k) ||
-		s.requests.account.ReserveMore(50*k) {
-		t.Errorf("%d bytes are counted", s.counted.Load())
-	}
-}
-
 // Of several requests that grow together, those that find no room release what they hold at once, and the last goes on.
 func TestExtend(t *testing.T) {
 	s := newStock()

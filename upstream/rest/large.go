@@ -53,13 +53,14 @@ func (w *bodyReader) take(bytes int) {
 	w.memory.Take(int64(bytes))
 }
 
-// reserve counts a large response as a whole before its rest is read. The only large one may always be read.
+// reserve counts a large response as a whole before its rest is read, with as much left for usual requests as any large
+// reservation leaves. The only large one may always be read.
 func (w *bodyReader) reserve() error {
 	rest := max(0, readFactor*w.maxBytes-w.counted)
 	switch {
 	case len(w.slots) == 1:
 		w.memory.Take(int64(rest))
-	case !w.memory.ReserveMore(int64(rest)):
+	case !w.memory.Reserve(int64(rest)):
 		return errNoMemory
 	}
 	w.counted += rest

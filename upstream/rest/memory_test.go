@@ -15,19 +15,22 @@ import (
 )
 
 // A large response is counted as a whole before its rest is read. One always is read; others only where there is
-// memory.
+// memory that is not set aside for usual requests: these find room beside any number of large responses.
 func TestLargeResponsesCountInTheBudget(t *testing.T) {
 	const whole = 4 * rest.MaxResponseBytes
 	for name, test := range map[string]struct {
 		budget   int64 // how much may be counted
 		others   int64 // bytes that others have
-		read     int32 // of three large responses
+		large    int32 // large responses
+		read     int32 // of these
 		leftOver int64
+		usual    bool // a usual request finds room beside them
 	}{
-		"there is room for all":         {4 * whole, 0, 3, 3 * whole},
-		"there is room for two":         {5 * whole / 2, 0, 2, 2 * whole},
-		"there is room for none at all": {whole / 2, 0, 1, whole},
-		"others have it":                {3 * whole, 2 * whole, 1, whole},
+		"there is room for all":         {17 * whole / 4, 0, 3, 3, 3 * whole, true},
+		"there is room for two":         {3 * whole, 0, 3, 2, 2 * whole, true},
+		"there is room for none at all": {whole / 2, 0, 3, 1, whole, false},
+		"others have it":                {3 * whole, 2 * whole, 3, 1, whole, true},
+		"there are many":                {17 * whole / 4, 0, 12, 3, 3 * whole, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -41,7 +44,7 @@ func TestLargeResponsesCountInTheBudget(t *testing.T) {
 				account := budget.Accounts()[1]
 				var refused atomic.Int32
 				var asked sync.WaitGroup
-				for range 3 {
+				for range test.large {
 					asked.Go(func() {
 						_, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{PageSize: 1})
 						if e, ok := errors.AsType[*upstream.Error](err); ok && e.Kind == upstream.KindOverloaded && e.Unsent {
@@ -55,9 +58,12 @@ func TestLargeResponsesCountInTheBudget(t *testing.T) {
 				if got := responses.beyond.Load(); got != test.read || account.Used() != test.leftOver {
 					t.Errorf("%d are read, with %d bytes", got, account.Used())
 				}
+				if got := budget.Account("requests").Reserve(64 << 10); got != test.usual {
+					t.Errorf("a usual request is admitted: %v", got)
+				}
 				close(responses.goOn)
 				asked.Wait()
-				if refused.Load() != 3-test.read || account.Used() != 0 {
+				if refused.Load() != test.large-test.read || account.Used() != 0 {
 					t.Errorf("%d were refused; %d bytes are counted in the end", refused.Load(), account.Used())
 				}
 			})
