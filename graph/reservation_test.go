@@ -100,11 +100,15 @@ func TestRequestsAreReserved(t *testing.T) {
 		executed bool
 	}{
 		"there is room":                     {budget: 8 << 20, query: all, executed: true},
-		"there is room, beside others":      {budget: 8 << 20, others: 2 << 20, query: all, executed: true},
+		"there is room, beside others":      {budget: 8 << 20, others: 1 << 20, query: all, executed: true},
 		"too much beside others":            {budget: 8 << 20, others: 4 << 20, query: all, refused: true, executed: true},
 		"too much beside others, and known": {budget: 8 << 20, others: 6 << 20, learned: true, query: all, refused: true},
 		"little beside others, and known": {
-			budget: 8 << 20, others: 6 << 20, learned: true, query: "{ calls(first: 20) { nodes { id } } }", executed: true,
+			budget: 8 << 20, others: 5 << 20, learned: true, query: "{ calls(first: 20) { nodes { id } } }", executed: true,
+		},
+		"a usual request with transcripts, beside others": {
+			budget: 494 << 20, others: 450 << 20, learned: true, executed: true, // in a container of 1 GiB
+			query: "{ calls(first: 2) { nodes { id transcript { content } } } }",
 		},
 		"nobody else, and known":  {budget: 1 << 20, learned: true, query: all, executed: true},
 		"nothing is left at all":  {budget: 1 << 20, others: 2 << 20, query: "{ __typename }", refused: true},

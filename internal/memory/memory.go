@@ -51,17 +51,13 @@ const threshold = 80
 const unseen = 48 << 20
 
 const (
-	// small is what is reserved for a usual request at most: its own parts, and a response of some 60 kB. A thousand of
-	// them, which are as many as there may be by default, have 128 MiB.
-	small = 128 << 10
-	// setAside is the share of what may be counted, one in so many, that only small reservations take, so that usual
-	// requests find room beside many large ones. What a request takes that has begun is no exception: four large
-	// responses of upstream that are read at once would take more than the share.
-	setAside = 4
-	// beyond is the share, one in so many, by which small reservations may go beyond what may be counted: what has
-	// begun takes more than was reserved for it, and then usual requests would be rejected for it. So nine tenths of
-	// what Go may take are counted at most.
-	beyond = 8
+	// ceiling is the share of what Go may take up to which requests reserve memory, in per cent. It is beyond the
+	// threshold, because what has begun takes more than was reserved for it, and usual requests would be rejected for it.
+	ceiling = 90
+	// A request leaves so many times its own bytes free, but no more than a third of the ceiling: the smaller it is, the
+	// later it is rejected. So usual requests find room beside any number of large ones, and a thousand of 128 KiB, as
+	// many as may be in flight by default, find room in the memory of a container of 1 GiB.
+	spare, mostSpare = 256, 3
 	// much is what is taken at once that waits for a collection, if one is due.
 	much = 1 << 20
 	// garbageLimit is the share of what Go may take up to which there is garbage, in per cent.
@@ -97,6 +93,7 @@ var messages = [numActions]string{
 // Budget is the memory of a process. A nil Budget has no limit, and counts nothing.
 type Budget struct {
 	limit, most, calm int64 // bytes: of the process, that may be counted, and below which actions end
+	reservable        int64 // bytes that may be counted with those of a request that begins
 	full              int64 // bytes that may be counted with the garbage
 	log               *slog.Logger
 
@@ -123,9 +120,10 @@ var kept = [numActions]int64{ShrinkResponses: 16, ShrinkPages: 8}
 // NewBudget makes the budget of a process that may take so many bytes, and so many of them in Go. A limit of 0 is
 // none: everything is counted, and nothing done.
 func NewBudget(limit, goLimit int64, log *slog.Logger) *Budget {
-	b := &Budget{limit: limit, most: math.MaxInt64 / 2, full: math.MaxInt64, log: log}
+	b := &Budget{limit: limit, most: math.MaxInt64 / 2, reservable: math.MaxInt64 / 2, full: math.MaxInt64, log: log}
 	if limit > 0 {
 		b.most = goLimit / 100 * threshold
+		b.reservable = goLimit / 100 * ceiling
 		b.full = goLimit / 100 * garbageLimit
 		b.calm = b.most / 10 * 9
 	}
@@ -245,7 +243,7 @@ func (a *Account) HasRoom(bytes int64) bool {
 
 // Reserve counts the bytes of what is about to begin, if there is room for them or caches can make some. What is the
 // only one of its account needs none, as long as the others have not more than they may: else what is larger than all
-// that is ever free would never begin. What is large must leave room for what is small, see setAside.
+// that is ever free would never begin. What is large must leave room for what is small, see spare.
 func (a *Account) Reserve(bytes int64) bool {
 	if a == nil {
 		return true
@@ -274,7 +272,7 @@ func (a *Account) Extend(held, bytes int64) bool {
 		return true
 	}
 	b := a.budget
-	most := b.mostFor(bytes)
+	most := b.mostFor(held + bytes)
 	if !a.add(bytes, most) && !a.extendOrRelease(held, bytes, most) {
 		b.take(RejectWork)
 		return false
@@ -320,12 +318,13 @@ func (a *Account) Keep(bytes int64, release func()) bool {
 	return false
 }
 
-// mostFor is how many bytes may be counted once so many are reserved.
+// mostFor is how many bytes may be counted with those of a request that takes so many.
 func (b *Budget) mostFor(bytes int64) int64 {
-	if bytes > small {
-		return b.most - b.most/setAside
+	free := b.reservable / mostSpare
+	if bytes < free/spare {
+		free = spare * bytes
 	}
-	return b.most + b.most/beyond
+	return b.reservable - free
 }
 
 // add counts bytes if no more than most are counted then. Those that there is no room for are not counted even for a

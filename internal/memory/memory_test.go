@@ -34,7 +34,8 @@ func (s *testCache) shrink(bytes int64) int64 {
 	return freed
 }
 
-// stock is a budget of which 800 KiB may be counted, with two caches; large reservations leave 200 of them.
+// stock is a budget of which 800 KiB may be counted, with two caches. Requests may reserve up to 900 of them, and leave
+// 300 of these where they take more than a few bytes.
 type stock struct {
 	*Budget
 	responses, pages, requests *testCache
@@ -65,8 +66,6 @@ func TestReserve(t *testing.T) {
 		"responses go first":                  {100, 100, 100, 340, true, 60, 100, 440, "responses"},
 		"then pages":                          {100, 300, 100, 300, true, 50, 150, 400, "responses pages"},
 		"then work is refused":                {100, 300, 100, 360, false, 50, 100, 100, "responses pages"},
-		"a small one beside large ones":       {0, 0, 800, 100, true, 0, 0, 900, ""},
-		"a small one where there is no room":  {0, 0, 805, 100, false, 0, 0, 805, ""},
 		"a large one leaves room for it":      {0, 0, 470, 140, false, 0, 0, 470, ""},
 		"the only one is never refused":       {100, 200, 0, 5000, true, 50, 100, 5000, "responses pages"},
 		"the only one, with nothing in cache": {0, 0, 0, 801, true, 0, 0, 801, ""},
@@ -90,6 +89,55 @@ func TestReserve(t *testing.T) {
 				t.Errorf("order: %s", got)
 			}
 		})
+	}
+}
+
+// The smaller a request is, the later it is rejected, whether it begins, grows, or uses a page.
+func TestUsualRequestsFindRoom(t *testing.T) {
+	for name, test := range map[string]struct{ bytes, counted int64 }{
+		"a very small one": {256, 900*k - 64*k}, // which leaves 256 times as much
+		"a small one":      {k, 900*k - 256*k},
+		"a large one":      {2 * k, 600 * k},
+		"a larger one":     {500 * k, 600 * k},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for more, admitted := range []bool{true, false} {
+				s := newStock()
+				others, requests := s.Account("others"), s.requests.account
+				requests.Add(1) // so that none is the only one
+				others.Add(test.counted - test.bytes - 1 + int64(more))
+				if got := requests.Reserve(test.bytes); got != admitted {
+					t.Errorf("%d more, reserved: %v", more, got)
+				} else if got {
+					requests.Release(test.bytes)
+				}
+				half := test.bytes / 2
+				requests.Add(half)
+				if got := requests.Extend(half, half); got != admitted {
+					t.Errorf("%d more, extended: %v", more, got)
+				} else if got {
+					requests.Release(test.bytes)
+				}
+				requests.Add(test.bytes)
+				if got := requests.Keep(test.bytes, func() {}); got != admitted {
+					t.Errorf("%d more, kept: %v", more, got)
+				}
+			}
+		})
+	}
+}
+
+// A thousand usual requests find room beside any number of large ones, in the memory of a container of 1 GiB.
+func TestAThousandUsualRequestsFindRoom(t *testing.T) {
+	const process = 1 << 30 / 100 * 65
+	budget := NewBudget(process, GoLimit(process), slog.New(slog.DiscardHandler))
+	requests := budget.Account("requests")
+	for requests.Reserve(16 << 20) {
+	}
+	for i := range 1024 {
+		if !requests.Reserve(128 << 10) {
+			t.Fatalf("only %d find room", i)
+		}
 	}
 }
 
@@ -175,12 +223,11 @@ func TestKeep(t *testing.T) {
 		kept                   bool
 		work                   int64 // afterwards
 	}{
-		"there is room":          {100, 100, 300, true, 400},
-		"responses go":           {100, 300, 250, true, 550},
-		"there is no room":       {100, 300, 300, false, 300},
-		"the only one may stay":  {100, 0, 790, true, 790},
-		"whatever it takes":      {100, 0, 5000, true, 5000},
-		"small ones have a room": {0, 800, 100, true, 900},
+		"there is room":         {100, 100, 300, true, 400},
+		"responses go":          {100, 300, 250, true, 550},
+		"there is no room":      {100, 300, 300, false, 300},
+		"the only one may stay": {100, 0, 790, true, 790},
+		"whatever it takes":     {100, 0, 5000, true, 5000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStock()
