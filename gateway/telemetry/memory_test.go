@@ -13,7 +13,8 @@ import (
 
 // The metrics of memory are what the budget counts and does; of no budget there are none.
 func TestMemoryMetrics(t *testing.T) {
-	budget := memory.NewBudget(2000, 1000, slog.New(slog.DiscardHandler)) // 800 may be counted, and 600 with a large request
+	// 800 bytes may be counted, and 600 with a large request.
+	budget := memory.NewBudget(2000, 1000, slog.New(slog.DiscardHandler))
 	pages, requests := budget.Account("page_cache"), budget.Account("requests_executing")
 	budget.Shrinks(memory.ShrinkPages, pages, func(bytes int64) int64 {
 		bytes = min(bytes, pages.Used())
