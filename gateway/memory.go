@@ -80,3 +80,20 @@ func countConnections(server *http.Server, budget *memory.Budget) {
 		}
 	}
 }
+
+// streamBytes estimates the memory of an open request over HTTP/2, beside its text and its response: 12 kB were measured
+// for net/http alone (2,000 requests over 20 connections), and a stack that grows takes 4 kB more.
+const streamBytes = 16 << 10
+
+// countStreams counts the open requests over HTTP/2 in the memory budget. Those over HTTP/1.1 are part of their
+// connections.
+func countStreams(budget *memory.Budget, next http.Handler) http.Handler {
+	account := budget.Account("streams")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor > 1 {
+			account.Take(streamBytes)
+			defer account.Release(streamBytes)
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
@@ -151,4 +152,62 @@ func TestConnectionsAreCounted(t *testing.T) {
 		}
 	}
 	server.Close()
+}
+
+// Requests over HTTP/2 are counted for as long as they are open.
+func TestStreamsAreCounted(t *testing.T) {
+	const requests = 3
+	budget := memory.NewBudget(0, 0, slog.New(slog.DiscardHandler))
+	begun, goOn, ended := make(chan struct{}, requests), make(chan struct{}), make(chan struct{}, requests)
+	counted := countStreams(budget, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		begun <- struct{}{}
+		<-goOn
+	}))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		counted.ServeHTTP(w, r)
+		ended <- struct{}{}
+	}))
+	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetHTTP1(true)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Start()
+	defer server.Close()
+	used := func() int64 { return budget.Accounts()[0].Used() }
+	for _, test := range []struct {
+		name     string
+		protocol func(*http.Protocols, bool)
+		want     int64
+	}{
+		{"HTTP/1.1", (*http.Protocols).SetHTTP1, 0},
+		{"HTTP/2", (*http.Protocols).SetUnencryptedHTTP2, requests * streamBytes},
+	} {
+		transport := &http.Transport{Protocols: new(http.Protocols)}
+		test.protocol(transport.Protocols, true)
+		var clients sync.WaitGroup
+		for range requests {
+			clients.Go(func() {
+				resp, err := (&http.Client{Transport: transport}).Get(server.URL)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = resp.Body.Close()
+			})
+		}
+		for range requests {
+			<-begun
+		}
+		if used() != test.want {
+			t.Errorf("%s: %d bytes are counted", test.name, used())
+		}
+		for range requests {
+			goOn <- struct{}{}
+			<-ended
+		}
+		if used() != 0 {
+			t.Errorf("%s: %d bytes are counted in the end", test.name, used())
+		}
+		clients.Wait()
+		transport.CloseIdleConnections()
+	}
 }

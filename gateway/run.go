@@ -199,7 +199,7 @@ func (p *invocation) serve(ctx context.Context, s *config.Settings, written *slo
 		log.Info("serving made-up demo calls: set REVOX_API_KEY to see your own")
 	}
 	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
-	server := newServer(s, bounds.streams.Wrap(handler), log)
+	server := newServer(s, countStreams(budget, bounds.streams.Wrap(handler)), log)
 	bounds.watch(server)
 	countConnections(server, budget)
 	return serve(ctx, server, bounds.listen(listener), &draining, s.DrainDelay, log)

@@ -172,7 +172,7 @@ type Response struct {
 	// Writers counts how many write the same body now; nil where no others do.
 	Writers *atomic.Int32
 	// Stream says that it goes over a stream of HTTP/2. No buffer of the system is a stream's own: each response is
-	// held here, with what it takes itself.
+	// held here, however small it is.
 	Stream bool
 }
 
@@ -185,10 +185,7 @@ func (r *Request) Write(to http.ResponseWriter, client *slowclient.Writer, respo
 		return client.Parts(to, response.Parts[:]...)
 	}
 	held := max(response.length(), response.Held)
-	if response.Stream {
-		held = max(held, smallResponse+1)
-	}
-	if held <= smallResponse {
+	if held <= smallResponse && !response.Stream {
 		r.release()
 		return client.Parts(to, response.Parts[:]...)
 	}

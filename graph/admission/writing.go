@@ -31,7 +31,7 @@ type written struct {
 }
 
 // smallResponse is the size of a response that is not counted, in bytes: the system takes as much for a connection at
-// once, as a rule. Over HTTP/2 all are counted, and none as less than this.
+// once, as a rule. Over HTTP/2 all are counted.
 const smallResponse = 16 << 10
 
 // stallTimeout is how long a client may take for a chunk, see [slowclient.Chunk], where memory is short: it must read

@@ -3,6 +3,7 @@ package admission
 import (
 	"errors"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -77,6 +78,39 @@ func TestResponsesBeingWrittenAreBounded(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// writerFunc is a client that is called with what is written.
+type writerFunc func([]byte)
+
+func (writerFunc) Header() http.Header { return http.Header{} }
+func (writerFunc) WriteHeader(int)     {}
+
+// Write implements [io.Writer].
+func (f writerFunc) Write(b []byte) (int, error) {
+	f(b)
+	return len(b), nil
+}
+
+// A small response is counted over HTTP/2 alone: over HTTP/1.1 the system has it at once.
+func TestSmallResponsesCountOverHTTP2(t *testing.T) {
+	const size = 100
+	for _, stream := range []bool{false, true} {
+		control := New(1, 0, 1<<20, memory.NewBudget(0, 0, slog.New(slog.DiscardHandler)))
+		counted := int64(-1)
+		to, client := slowclient.Wrap(writerFunc(func([]byte) { counted = control.sending.Used() }))
+		request := control.Begin()
+		response := Response{Parts: [3][]byte{make([]byte, size)}, Stream: stream}
+		if err := request.Write(to, client, response); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			t.Fatal(err)
+		}
+		if want := map[bool]int64{false: 0, true: size}[stream]; counted != want {
+			t.Errorf("stream %v: %d bytes are counted", stream, counted)
+		}
+		if control.sending.Used() != 0 {
+			t.Errorf("stream %v: %d bytes are counted in the end", stream, control.sending.Used())
+		}
 	}
 }
 
