@@ -293,6 +293,23 @@ func TestAListThatIsEmptyForAMoment(t *testing.T) {
 	}
 }
 
+// A list shrinks to one page while the first page is found out, and that page is served for every number.
+func TestAListThatShrinksToOnePage(t *testing.T) {
+	l := newModelList(habits{first: 1, past: "last"}, 12)
+	v := verify.New(upstream.FirstPageAuto, func() time.Time { return noon })
+	ask := func(ctx context.Context, number, size int) (*upstream.Page, error) {
+		page, err := l.ask(ctx, number, size)
+		if l.requests == 1 {
+			l.remove(1, 8)
+		}
+		return page, err
+	}
+	page, err := v.Page(t.Context(), 0, ask, ask, 0, 20)
+	if err != nil || len(page.Rows) != 4 {
+		t.Errorf("%+v, %v\n%s", page, err, strings.Join(l.log, "\n"))
+	}
+}
+
 // Pages 0 and 1 of an empty list are empty, and page 0 stays so where pages are counted from 1: the calls that have
 // come meanwhile are on page 1. So the list is as old as the first of these pages.
 func TestAnEmptyListIsAsOldAsItsProbe(t *testing.T) {
