@@ -34,8 +34,8 @@ func (s *testCache) shrink(bytes int64) int64 {
 	return freed
 }
 
-// stock is a budget of which 800 KiB may be counted, with two caches. Requests may reserve up to 1,000, and leave 400 of
-// these where they take more than a few bytes.
+// stock is a budget of which 800 KiB may be counted, with two caches. Requests may reserve up to 1,000, and leave 400
+// of these where they take more than a few bytes.
 type stock struct {
 	*Budget
 	responses, pages, requests *testCache
