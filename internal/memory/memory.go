@@ -14,7 +14,7 @@
 // # What is not counted
 //
 // Garbage that waits for its collection, stacks, buffers of net/http, indices: a fifth of what Go may take is left to
-// them, see [threshold]. The Go runtime knows that limit ([debug.SetMemoryLimit]) and collects the more often the less
+// them, see [threshold], of which small requests may take some, see [spare]. The Go runtime knows that limit ([debug.SetMemoryLimit]) and collects the more often the less
 // of the fifth is left.
 //
 // # Garbage
@@ -27,8 +27,9 @@
 //
 // Where the sum is beyond the threshold, what can be made again goes first: cached responses, then cached pages, by
 // as many bytes as it takes, but for a share that each keeps: without any cache, each request would go to upstream,
-// and take more memory than the cache did. Then new work is rejected; what has begun goes on. Each action begins when
-// something is done, and ends when the sum is below nine tenths of the threshold, so that it is logged once.
+// and take more memory than the cache did. Then new work is rejected, the largest first; what has begun goes on. Each
+// action begins when something is done, and ends when the sum is below nine tenths of the threshold, so that it is
+// logged once.
 //
 // All counts are atomic. Locks are taken only beyond the threshold, and for a collection.
 package memory
