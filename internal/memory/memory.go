@@ -14,8 +14,8 @@
 // # What is not counted
 //
 // Garbage that waits for its collection, stacks, buffers of net/http, indices: a fifth of what Go may take is left to
-// them, see [threshold], of which small requests may take some, see [spare]. The Go runtime knows that limit ([debug.SetMemoryLimit]) and collects the more often the less
-// of the fifth is left.
+// them, see [threshold], of which small requests may take some, see [spare]. The Go runtime knows that limit
+// ([debug.SetMemoryLimit]) and collects the more often the less of the fifth is left.
 //
 // # Garbage
 //
