@@ -347,7 +347,8 @@ func (s *span) cursor(list upstream.List, i int) relay.Cursor {
 
 // marks makes cursors of a span whose rows do not change any more.
 type marks struct {
-	noise *int64 // of all rows, see noiseOf; nil until it is needed
+	noise int64 // of all rows, see noiseOf
+	known bool  // the noise is: it is not worked out until it is needed
 }
 
 // neighbours are those of one cursor, which keeps them.
@@ -378,10 +379,10 @@ func (m *marks) cursor(s *span, list upstream.List, i int, near *neighbours) rel
 }
 
 func (m *marks) noiseOf(s *span) int64 {
-	if m.noise == nil {
-		m.noise = new(noiseOf(s.rows))
+	if !m.known {
+		m.noise, m.known = noiseOf(s.rows), true
 	}
-	return *m.noise
+	return m.noise
 }
 
 // earlier is the earlier of two times.

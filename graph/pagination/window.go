@@ -304,8 +304,12 @@ func (w *Window) edge(i int) *relay.Cursor {
 	if i < 0 {
 		return nil
 	}
-	c := w.Cursor(i)
-	return &c
+	made := new(struct {
+		relay.Cursor
+		near neighbours
+	})
+	made.Cursor = w.marks.cursor(&w.span, w.list, w.from+i, &made.near)
+	return &made.Cursor
 }
 
 // UnreadableRowError is the error of a row that upstream listed and that is no edge.
