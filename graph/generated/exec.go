@@ -4,13 +4,12 @@ package generated
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"revox-graphql/graph/encode"
-	"revox-graphql/graph/filter"
-	"revox-graphql/upstream"
 )
 
 // Schema is the schema of schema.graphqls.
@@ -79,14 +78,19 @@ func (e Executable) resolveCalls(
 		}
 	}()
 	ec := executionContext{} // the functions that coerce arguments need nothing of it
-	args, err := ec.field_Query_calls_args(ctx, field.ArgumentMap(op.Variables))
-	if err != nil {
+	given := field.ArgumentMap(op.Variables)
+	first, err1 := ec.unmarshalOInt2ᚖint(ctx, given["first"])
+	after, err2 := ec.unmarshalOString2ᚖstring(ctx, given["after"])
+	last, err3 := ec.unmarshalOInt2ᚖint(ctx, given["last"])
+	before, err4 := ec.unmarshalOString2ᚖstring(ctx, given["before"])
+	statuses, err5 := ec.unmarshalOCallOrderStatus2ᚕrevoxᚑgraphqlᚋupstreamᚐOrderStatusᚄ(ctx, given["statuses"])
+	filter, err6 := ec.unmarshalOCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilter(ctx, given["filter"])
+	if errors.Join(err1, err2, err3, err4, err5, err6) != nil {
+		_, err := ec.field_Query_calls_args(ctx, given) // which says where in the arguments the error is
 		op.Error(ctx, err)
 		return graphql.Null
 	}
-	connection, err := e.Resolvers.Query().Calls(
-		ctx, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string),
-		args["statuses"].([]upstream.OrderStatus), args["filter"].(*filter.CallFilter))
+	connection, err := e.Resolvers.Query().Calls(ctx, first, after, last, before, statuses, filter)
 	if err != nil {
 		op.Error(ctx, graphql.AddFieldLocationToError(ctx, err))
 		return graphql.Null
