@@ -136,7 +136,8 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 	h := &handler{
 		schema: schema, present: p.presentSome, recoverPanic: p.recovered, authenticate: opts.Authenticate,
 		documents: documents, admission: opts.Admission, searches: newSearchLimiter(&opts),
-		noCache: admission.NewNoCacheLimiter[upstream.Tenant](opts.NoCacheInterval), sizes: admission.NewSizes[upstream.ListKey](), timeout: opts.Timeout,
+		noCache: admission.NewNoCacheLimiter[upstream.Tenant](opts.NoCacheInterval),
+		sizes:   admission.NewSizes[upstream.ListKey](), timeout: opts.Timeout,
 		maxUpstreamRequests: maxUpstreamRequests, maxRequestBytes: opts.MaxRequestBytes,
 		maxResponseBytes: opts.MaxResponseBytes, maxCost: opts.Limits.Cost, demo: opts.Demo,
 		challenge: "Bearer realm=" + strconv.Quote(opts.Realm),

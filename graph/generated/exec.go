@@ -95,7 +95,7 @@ func (e Executable) resolveCalls(
 		op.Error(ctx, graphql.AddFieldLocationToError(ctx, err))
 		return graphql.Null
 	}
-	return graphql.WrapContextMarshaler(ctx, connection)
+	return ec.marshalOCallConnection2ᚖrevoxᚑgraphqlᚋgraphᚋencodeᚐConnection(ctx, field.Selections, connection)
 }
 
 // Arguments coerces the arguments of fields inside the selection of a call.
