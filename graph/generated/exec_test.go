@@ -9,6 +9,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"revox-graphql/graph/encode"
 	"revox-graphql/graph/filter"
@@ -55,16 +56,18 @@ func TestCallsFailsAloneAsBesideOtherFields(t *testing.T) {
 			execute := func(rest string) (data map[string]any, problems string) {
 				t.Helper()
 				schema := Schema()
-				document, errs := gqlparser.LoadQuery(schema, `query ($after: String, $number: String) {
-					c: calls(after: $after, filter: {phoneNumber: {is: $number}}) { totalCount }`+rest+` }`)
+				document, errs := gqlparser.LoadQueryWithRules(schema, `query ($after: String, $number: String) {
+					c: calls(after: $after, filter: {phoneNumber: {is: $number}}) { totalCount }`+rest+` }`, rules.NewDefaultRules())
 				if errs != nil {
 					t.Fatal(errs)
 				}
 				recovered := func(_ context.Context, v any) error { return errors.New(v.(string)) }
 				op := &graphql.OperationContext{
 					Doc: document, Operation: document.Operations[0], Variables: test.variables, RecoverFunc: recovered,
-					ResolverMiddleware:     func(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) },
-					RootResolverMiddleware: func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) },
+					ResolverMiddleware: func(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) },
+					RootResolverMiddleware: func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+						return next(ctx)
+					},
 				}
 				ctx := graphql.WithResponseContext(t.Context(), graphql.DefaultErrorPresenter, recovered)
 				var buffer bytes.Buffer
