@@ -252,8 +252,8 @@ func (f *file) savedState() (*state, error) {
 	return s, nil
 }
 
-// recentState reads FILE.recent, if it counts more than the saved lines, and the lines are as it says: it is not synced,
-// so it may be torn or older than anything else. Else it is nil.
+// recentState reads FILE.recent, if it counts more than the saved lines, and the lines are as it says. Else it is nil:
+// FILE.recent is not synced, so it may be torn, or older than anything else.
 func (f *file) recentState(saved, size int64) (*state, error) {
 	s := new(state)
 	text, err := os.ReadFile(f.recentPath())
