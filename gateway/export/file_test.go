@@ -154,8 +154,8 @@ func TestResumeAfterACrash(t *testing.T) {
 	}
 }
 
-// A process that was killed continues after the last page that it wrote, although that page's state was not synced. What
-// a loss of power leaves is used as far as the lines prove it.
+// A process that was killed continues after the last page that it wrote, although the state was not synced. What a loss
+// of power leaves is used as far as the lines prove it.
 func TestRecentState(t *testing.T) {
 	const calls, pages, written, saved = 9, 5, 3, 1
 	overwrite := func(t *testing.T, path, text string) {
