@@ -131,7 +131,7 @@ func (o *options) measure(
 		return nil, err
 	}
 	defer s.Stop()
-	other, err := s.Fleet.StartGateway(ctx, o.gateway, "other", s.Upstream, settings...)
+	other, err := s.StartGateway(ctx, o.gateway, "other", s.Upstream, settings...)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,8 @@ func (o *options) measure(
 		if m.without, err = send(ctx, s, pages, o.part, m.without); err != nil {
 			return nil, err
 		}
-		began, exported := time.Now(), 0
+		began := time.Now()
+		var exported int
 		if m.with, exported, err = o.during(ctx, dir, s.Gateway.URL, s, pages, m.with); err != nil {
 			return nil, err
 		}
