@@ -4,9 +4,9 @@ LINT_VERSION := v2.15.0
 LINT := bin/golangci-lint-$(LINT_VERSION)
 GREMLINS_VERSION := v0.6.0
 GREMLINS := bin/gremlins-$(GREMLINS_VERSION)
-# A number of inputs: a duration may end a run with "context deadline exceeded". For a long run: make fuzz FUZZ_TIME=10m
-FUZZ_TIME ?= 50000x
-FUZZ_DIR = -args -test.fuzzcachedir=$(CURDIR)/bin/fuzz
+# How long `make fuzz` takes for each target, such as 10m. By default, a number of inputs: a duration may end a run with
+# "context deadline exceeded".
+FUZZ_TIME ?=
 # The seed of the tests with random cases. For other cases: make unit SEED=$$RANDOM
 SEED ?= 1
 # The time limit of `make mutants` for each package.
@@ -43,16 +43,16 @@ GO_TEST := go test -vet=off -timeout 30m
 
 # Tests that `make check` leaves out, because each takes more than three seconds.
 SLOW := TestOddUpstreams TestOddPages TestOracle TestKilledWalks TestShiftsAreFoundByTime TestStandingWalks TestFaults \
-	TestClientsThatGo TestMemoryLimit TestModelOverHTTP TestAnyRequest TestMovingWalk TestTenants TestTimeout \
-	TestForgedCursors TestUpstreamFailures TestHeapStaysWithinTheBound TestTheKeyStaysSecret TestQuerySettings \
-	TestReadyFollowsUpstream TestDocumentsAreBounded TestMemory
+	TestMemoryLimit TestModelOverHTTP TestAnyRequest TestMovingWalk TestTenants TestForgedCursors TestUpstreamFailures \
+	TestHeapStaysWithinTheBound TestTheKeyStaysSecret TestQuerySettings TestReadyFollowsUpstream TestDocumentsAreBounded \
+	TestMemory
 # Tests that `make race` leaves out: long ones with one request at a time, those that start many processes, and those
 # that must read 64 MB within a timeout. The race detector would take more than three seconds for each.
 NO_RACE := TestOddUpstreams TestOddPages TestKilledWalks TestDemoReplacesNoFile TestTheKeyStaysSecret TestUpdate \
 	TestExitStatuses TestResponsesAreBounded TestRandomResponsesAreCut TestTheStandingList TestNoLineIsRepeated TestLife \
 	TestOrderByTime TestOrderWhileCallsLive TestTheHeadIsAlive TestForgedCursors TestStandingWalks TestMovingWalk \
 	TestShiftsAreFoundByTime TestPagesPastTheEndHaveNoPositions TestAPlaceIsFoundWhereAllHaveLeft \
-	TestAPlaceThatIsReadOnceMore TestTimesInListsOfAnyOrder TestQueries TestHostileFilters TestAge \
+	TestAPlaceThatIsReadOnceMore TestTimesInListsOfAnyOrder TestGoldenQueries TestHostileFilters TestAge \
 	TestRequestsAreReserved TestContentEncoding TestAnEmptyPageInTheMiddle TestLoweredPages TestTheLimitOfAResponseComesFirst
 NO_RACE_FAULTS := ^TestFaults$$/^(64_MB|gzip_bomb)
 space := $(subst ,, )
@@ -156,17 +156,20 @@ race: ## Run the tests of concurrent packages under the race detector.
 	CGO_ENABLED=1 $(GO_TEST) -race $(GRAPH) -operations 1000 -tenants.operations 1000 -tenants.seed $(SEED) \
 		-rapid.checks 20 -rapid.seed $(SEED) -skip '$(call names,$(NO_RACE))'
 
+FUZZ = $(GO_TEST) $(2) -run '^$$' -fuzz '^$(1)$$' -fuzztime $(or $(FUZZ_TIME),$(3)) -fuzzminimizetime 10x \
+	-args -test.fuzzcachedir=$(CURDIR)/bin/fuzz
+
 # A failing input is written to testdata: commit it as a test case. Each run begins with the seeds in the code and in
 # testdata, and not with what earlier runs on this machine have found, so it takes the same time everywhere.
-fuzz: ## Fuzz each target for a short time.
+fuzz: ## Fuzz each target for a short time, or for $FUZZ_TIME.
 	rm -rf bin/fuzz
-	go test ./upstream -run '^$$' -fuzz FuzzParsePage -fuzztime $(FUZZ_TIME) $(FUZZ_DIR)
-	go test ./graph/relay -run '^$$' -fuzz FuzzParseCursor -fuzztime $(FUZZ_TIME) $(FUZZ_DIR)
-	go test ./graph/relay -run '^$$' -fuzz FuzzCover -fuzztime $(FUZZ_TIME) $(FUZZ_DIR)
-	go test ./graph/pagination -run '^$$' -fuzz FuzzWindow -fuzztime $(FUZZ_TIME) $(FUZZ_DIR)
-	go test ./graph -run '^$$' -fuzz FuzzRequest -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x $(FUZZ_DIR)
-	go test ./gateway -run '^$$' -fuzz FuzzHandler -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x $(FUZZ_DIR)
-	go test ./graph -run '^$$' -fuzz FuzzOracle -fuzztime 2000x -fuzzminimizetime 10x $(FUZZ_DIR)
+	$(call FUZZ,FuzzParsePage,./upstream,50000x)
+	$(call FUZZ,FuzzParseCursor,./graph/relay,50000x)
+	$(call FUZZ,FuzzCover,./graph/relay,50000x)
+	$(call FUZZ,FuzzWindow,./graph/pagination,50000x)
+	$(call FUZZ,FuzzRequest,./graph,20000x)
+	$(call FUZZ,FuzzHandler,./gateway,20000x)
+	$(call FUZZ,FuzzOracle,./graph,2000x)
 
 # As far as possible without the hosts that they are for.
 deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze ## Test the image, the systemd unit and the Kubernetes manifests.
