@@ -169,7 +169,7 @@ fuzz: ## Fuzz each target for a short time, or for $FUZZ_TIME.
 	$(call FUZZ,FuzzWindow,./graph/pagination,50000x)
 	$(call FUZZ,FuzzRequest,./graph,20000x)
 	$(call FUZZ,FuzzHandler,./gateway,20000x)
-	$(call FUZZ,FuzzOracle,./graph,2000x)
+	$(call FUZZ,FuzzOracle,./graph,1000x)
 
 # As far as possible without the hosts that they are for.
 deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze ## Test the image, the systemd unit and the Kubernetes manifests.
