@@ -6,7 +6,7 @@ package pagination
 // because the list may move between them. So the other cursor is first looked for among the window's own rows. If it is
 // not there, it is located, if the two cursors were near enough to each other in a response that also has the first
 // one: then that response has the whole range. Only cursors that are farther apart than a page are compared by
-// position, and then the first cursor is located before and after.
+// position, and then each is located twice.
 
 import (
 	"context"
@@ -167,47 +167,59 @@ func (r *Reader) second(ctx context.Context, w *Window, c cut) (place, error) {
 }
 
 // crossed reports whether the second cursor, whose place is far from the window, lies on the wrong side of the first
-// one, so that no row is between them. It locates the first cursor once more, to notice a list that moves meanwhile. It
-// returns errListUnsteady if the place should be among the window's rows, or if the list has moved too far.
+// one, so that no row is between them. Positions of two responses compare only if the list has not moved by as much
+// between them. So each cursor is located twice, by turns, and all positions must agree: a list that moves and moves
+// back meanwhile would have to do so twice. crossed returns errListUnsteady if they do not agree, and if the place
+// should be among the window's rows.
 func (r *Reader) crossed(ctx context.Context, w *Window, p *place, c cut) (bool, error) {
 	if err := r.anchored(ctx, &p.span, p.before); err != nil {
 		return false, err
 	}
-	at, beyond := p.at(p.before), above
-	if c.way == up {
-		at, beyond = p.at(p.after), below
-	}
-	side := sideOf(at, w.at(w.from), w.at(w.to))
-	if side == neither {
+	from, to := w.at(w.from), w.at(w.to)
+	at := c.secondAt(p)
+	if from < at && at < to {
 		return false, errListUnsteady
 	}
-	if c.first == nil {
-		return side == beyond, nil
+	crossed := at <= from
+	if c.way == up {
+		crossed = at >= to
 	}
-	again := *r
-	again.notBefore = r.now() // after the place, and after upstream was probed past the end of the list
-	q, err := again.locate(ctx, c.first, c.way, 0, 0)
+	if c.first == nil {
+		return crossed, nil
+	}
+	first, err := r.locateNow(ctx, c.first, c.way) // after the place, and after upstream was probed past the list's end
 	if err != nil {
 		return false, err
 	}
-	from, to := q.at(q.after), q.at(q.after)+w.to-w.from
-	if c.way == up {
-		from, to = q.at(q.before)-(w.to-w.from), q.at(q.before)
+	second, err := r.locateNow(ctx, c.second, c.back())
+	if err != nil {
+		return false, err
 	}
-	if sideOf(at, from, to) != side {
+	if c.crosses(p, &first) != crossed || c.crosses(&second, &first) != crossed {
 		return false, errListUnsteady
 	}
-	return side == beyond, nil
+	return crossed, nil
 }
 
-// sideOf is where a position lies: above the rows [from, to), below them, or neither.
-func sideOf(at, from, to int) side {
-	switch {
-	case at <= from:
-		return above
-	case at >= to:
-		return below
-	default:
-		return neither
+// crosses reports whether the second cursor's place is on the wrong side of the first one's, by their positions.
+func (c *cut) crosses(second, first *place) bool {
+	if c.way == up {
+		return c.secondAt(second) >= first.at(first.before)
 	}
+	return c.secondAt(second) <= first.at(first.after)
+}
+
+// secondAt is the position at which the second cursor cuts the list.
+func (c *cut) secondAt(p *place) int {
+	if c.way == up {
+		return p.at(p.after)
+	}
+	return p.at(p.before)
+}
+
+// locateNow finds a cursor's place in responses that are asked for now.
+func (r *Reader) locateNow(ctx context.Context, c *relay.Cursor, towards direction) (place, error) {
+	now := *r
+	now.notBefore = r.now()
+	return now.locate(ctx, c, towards, 0, 0)
 }

@@ -801,6 +801,26 @@ func TestFoundByTheModel(t *testing.T) {
 			w.count(t.Context(), t, p, statusB, true)
 		})
 	})
+	t.Run("a list shrinks and grows again while two cursors are compared", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(155)
+			other, p := w.replica(20, 5*time.Second, 0, 0, false), w.replica(20, 5*time.Second, 0, 0, false)
+			moving := func(moves ...func()) {
+				w.move = func() {
+					if len(moves) > 0 {
+						moves[0]()
+						moves = moves[1:]
+					}
+				}
+			}
+			k := newWalker(statusA, 3, true)
+			after := k.step(t.Context(), t, w, p, false)
+			moving(func() { w.flip(115, 8, 1) })
+			before := k.step(t.Context(), t, w, other, true) // just above it
+			moving(func() {}, func() { w.remove(3, 12) }, func() { w.insert(19) })
+			w.between(t.Context(), t, p, after, before, 3, true, true)
+		})
+	})
 	t.Run("an empty list has calls for a moment, while the first page is found out", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(0)

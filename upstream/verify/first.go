@@ -307,6 +307,8 @@ func (p *probe) judgeSecond() (n upstream.FirstPage, sure bool, err error) {
 		return upstream.FirstPageOne, true, nil
 	case next || !same: // or it is the last page again, of a list that has grown
 		return 0, false, errMoved
+	case len(p.zero.Rows) > p.rows && len(p.again.Rows) <= p.rows: // page 2 is past the end by now
+		return 0, false, errMoved
 	case len(p.zero.Rows) > p.rows:
 		return 0, false, errPageIgnored
 	default: // all rows are on the one page that comes for every number

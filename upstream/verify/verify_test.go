@@ -293,6 +293,46 @@ func TestAListThatIsEmptyForAMoment(t *testing.T) {
 	}
 }
 
+// A list shrinks to one page while the first page is found out, and that page is served for every number.
+func TestAListThatShrinksToOnePage(t *testing.T) {
+	l := newModelList(habits{first: 1, past: "last"}, 12)
+	v := verify.New(upstream.FirstPageAuto, func() time.Time { return noon })
+	ask := func(ctx context.Context, number, size int) (*upstream.Page, error) {
+		page, err := l.ask(ctx, number, size)
+		if l.requests == 1 {
+			l.remove(1, 8)
+		}
+		return page, err
+	}
+	page, err := v.Page(t.Context(), 0, ask, ask, 0, 20)
+	if err != nil || len(page.Rows) != 4 {
+		t.Errorf("%+v, %v\n%s", page, err, strings.Join(l.log, "\n"))
+	}
+}
+
+// Pages 0 and 1 of an empty list are empty, and page 0 stays so where pages are counted from 1: the calls that have
+// come meanwhile are on page 1. So the list is as old as the first of these pages.
+func TestAnEmptyListIsAsOldAsItsProbe(t *testing.T) {
+	now := noon
+	l := newModelList(habits{first: 1, zero: "empty"}, 0)
+	v := verify.New(upstream.FirstPageAuto, func() time.Time { return now })
+	ask := func(ctx context.Context, number, size int) (*upstream.Page, error) {
+		asked := now
+		page, err := l.ask(ctx, number, size)
+		if now = now.Add(time.Second); number == 1 {
+			l.insert(9)
+		}
+		if page != nil {
+			page.AskedAt = asked
+		}
+		return page, err
+	}
+	page, err := v.Page(t.Context(), 0, ask, ask, 0, 20)
+	if err != nil || len(page.Rows) > 0 || !page.AskedAt.Equal(noon) {
+		t.Errorf("%+v, %v", page, err)
+	}
+}
+
 // An empty page past the end says that no page is served again there only if the list had rows at that moment.
 func TestAnEmptyListDoesNotTellWhatComesPastTheEnd(t *testing.T) {
 	const rows = 55 // its last page of four rows and its last page of two end with the same row
