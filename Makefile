@@ -24,6 +24,8 @@ CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 BUILDER ?= $(firstword $(foreach builder,docker podman buildah,$(shell $(builder) info >/dev/null 2>&1 && echo $(builder))))
 # The shells for which `revox-graphql completion` writes scripts, beside bash itself.
 SHELLS := /usr/share/bash-completion/bash_completion /usr/bin/fish /usr/bin/zsh
+ACCEPTANCE_TOOLS := $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx /usr/bin/jq $(SHELLS)
+DEPLOY_TOOLS := /usr/bin/buildah /usr/bin/systemd-analyze
 # apt-get as root, directly or by sudo
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
@@ -107,10 +109,11 @@ endif
 $(EXPLORER): $(EXPLORER_SOURCES)
 	cd gateway/explorer && npm ci --no-audit --no-fund && npm run build
 
-# Three stages at a time, since each waits now and then; in this order, so that the quickest one fails first and the
-# long ones end together. After a failure no further stage starts.
-test: build generated ## Run all checks: lint, tests, race detector, fuzzing, deployment, acceptance and load tests.
-	$(MAKE) -j 3 --output-sync=target lint acceptance unit race fuzz deploy stress-short
+# Three stages at a time, since each waits now and then; in this order, so that the linters fail first and the longest
+# stage begins early. After a failure no further stage starts. What stages need is built and installed before, one after
+# the other, since one apt-get locks out another.
+test: build generated $(LINT) $(ACCEPTANCE_TOOLS) $(DEPLOY_TOOLS) ## Run all checks: lint, tests, race detector, fuzzing, deployment, acceptance and load tests.
+	$(MAKE) -j 3 -o build --output-sync=target lint acceptance unit race fuzz deploy stress-short
 	@echo 'make test: passed'
 
 check: lint ## Run the quick checks: lint, and the unit tests without the slow ones.
@@ -172,7 +175,7 @@ fuzz: ## Fuzz each target for a short time, or for $FUZZ_TIME.
 	$(call FUZZ,FuzzOracle,./graph,1000x)
 
 # As far as possible without the hosts that they are for.
-deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze ## Test the image, the systemd unit and the Kubernetes manifests.
+deploy: build $(LINT) $(DEPLOY_TOOLS) ## Test the image, the systemd unit and the Kubernetes manifests.
 	cd deploy/tests && go mod tidy -diff && $(CURDIR)/$(LINT) run ./... && \
 		GATEWAY_BIN=$(CURDIR)/bin/revox-graphql VERSION=$(VERSION) go test -count 1 ./...
 
@@ -185,7 +188,7 @@ deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze ## Test the imag
 # The other programs are GraphQL clients, graphql-js, the graphql-http audits, Chromium, Prometheus, HAProxy, nginx and
 # shells.
 # For more random requests to compare with graphql-js: make acceptance DIFFERENTIAL=100000.
-acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx /usr/bin/jq $(SHELLS) ## Test the built gateway with other programs.
+acceptance: build $(ACCEPTANCE_TOOLS) ## Test the built gateway with other programs.
 	for folder in examples/web test/acceptance test/acceptance/graphql-17; do \
 		(cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
 	cd test/acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
