@@ -159,7 +159,7 @@ func (h *handler) prepare(found *document.Document, params *graphql.RawParams) (
 	}
 	return operation, &graphql.OperationContext{
 		RawQuery: found.Text, OperationName: params.OperationName, Doc: found.AST, Operation: operation.Definition,
-		Variables: values, Extensions: params.Extensions, Headers: params.Headers, RecoverFunc: h.presenter.recovered,
+		Variables: values, Extensions: params.Extensions, Headers: params.Headers, RecoverFunc: h.recoverPanic,
 		ResolverMiddleware: introspectType, RootResolverMiddleware: resolveRoot,
 	}, nil
 }
@@ -171,7 +171,7 @@ func (h *handler) run(
 ) *graphql.Response {
 	if hasNull {
 		if err := nullAtRoot(op); err != nil {
-			ctx = graphql.WithResponseContext(ctx, h.presenter.presentSome, h.presenter.recovered)
+			ctx = graphql.WithResponseContext(ctx, h.present, h.recoverPanic)
 			graphql.AddError(ctx, err)
 			buffer.WriteString("null")
 			return &graphql.Response{Errors: graphql.GetErrors(ctx)}
@@ -181,7 +181,7 @@ func (h *handler) run(
 	if ctx.Err() != nil {
 		return nil
 	}
-	ctx = graphql.WithResponseContext(ctx, h.presenter.presentSome, h.presenter.recovered)
+	ctx = graphql.WithResponseContext(ctx, h.present, h.recoverPanic)
 	h.schema.Execute(ctx, op, buffer)
 	return &graphql.Response{Errors: graphql.GetErrors(ctx)}
 }

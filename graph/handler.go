@@ -19,6 +19,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
+
 	"revox-graphql/graph/admission"
 	"revox-graphql/graph/document"
 	"revox-graphql/graph/generated"
@@ -132,9 +134,10 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		return nil, err
 	}
 	h := &handler{
-		schema: schema, presenter: p, authenticate: opts.Authenticate, documents: documents, admission: opts.Admission,
-		searches: newSearchLimiter(&opts), noCache: admission.NewNoCacheLimiter[upstream.Tenant](opts.NoCacheInterval),
-		sizes: admission.NewSizes[upstream.ListKey](), timeout: opts.Timeout,
+		schema: schema, present: p.presentSome, recoverPanic: p.recovered, authenticate: opts.Authenticate,
+		documents: documents, admission: opts.Admission, searches: newSearchLimiter(&opts),
+		noCache: admission.NewNoCacheLimiter[upstream.Tenant](opts.NoCacheInterval),
+		sizes:   admission.NewSizes[upstream.ListKey](), timeout: opts.Timeout,
 		maxUpstreamRequests: maxUpstreamRequests, maxRequestBytes: opts.MaxRequestBytes,
 		maxResponseBytes: opts.MaxResponseBytes, maxCost: opts.Limits.Cost, demo: opts.Demo,
 		challenge: "Bearer realm=" + strconv.Quote(opts.Realm),
@@ -149,7 +152,8 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 // handler serves GraphQL requests over HTTP.
 type handler struct {
 	schema       generated.Executable
-	presenter    presenter
+	present      graphql.ErrorPresenterFunc
+	recoverPanic graphql.RecoverFunc
 	authenticate func(*http.Request) (Client, error) // nil: every client is let in
 	challenge    string                              // the WWW-Authenticate of a 401
 	documents    *document.Store

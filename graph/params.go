@@ -34,15 +34,9 @@ func parseText(method, text string) (*params, *rejection) {
 	if method == http.MethodGet {
 		parse = (*paramsParser).query
 	}
-	start := graphql.Now()
 	p := paramsParsers.Get().(*paramsParser)
 	defer paramsParsers.Put(p)
-	read, rejected := parse(p, text)
-	if rejected != nil {
-		return nil, rejected
-	}
-	read.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
-	return read, nil
+	return parse(p, text)
 }
 
 // paramsParser reads parameters. Its parts are used again for the next.

@@ -122,7 +122,7 @@ var documentRejections = []struct {
 // recovered is the rejection after a panic outside of the resolvers.
 func (h *handler) recovered(x *exchange, v any) *rejection {
 	ctx := withRequest(x.r.Context(), &request{id: requestID(x.w.Header())})
-	ctx = graphql.WithResponseContext(ctx, h.presenter.presentSome, h.presenter.recovered)
-	graphql.AddError(ctx, h.presenter.recovered(ctx, v))
+	ctx = graphql.WithResponseContext(ctx, h.present, h.recoverPanic)
+	graphql.AddError(ctx, h.recoverPanic(ctx, v))
 	return &rejection{status: http.StatusInternalServerError, errors: graphql.GetErrors(ctx)}
 }

@@ -211,7 +211,7 @@ func (r *pageReader) page() *Page {
 			page.Rows[i].Problem = "it has the id of another call"
 		default:
 			seen[call.ID] = true
-			page.Rows[i].Call = call
+			page.Rows[i] = RowOf(call, page.Rows[i].Started)
 		}
 	}
 	page.Bytes = page.size(len(calls))

@@ -3,6 +3,8 @@ package upstream
 import (
 	"time"
 	"unsafe"
+
+	"revox-graphql/internal/idhash"
 )
 
 // Page is one response of upstream: a slice of the list at one moment. It is immutable and shared.
@@ -50,7 +52,13 @@ func (p *Page) size(calls int) int {
 type Row struct {
 	Call    *Call
 	Problem string
-	Started int64 // when the call started, in milliseconds since 1970; 0 where that is not known
+	Started int64  // when the call started, in milliseconds since 1970; 0 where that is not known
+	Hash    uint64 // of the call's id, see [RowOf]; 0 without a call
+}
+
+// RowOf is the row of a call that started then, see [Row.Started].
+func RowOf(call *Call, started int64) Row {
+	return Row{Call: call, Started: started, Hash: idhash.Of(call.ID)}
 }
 
 // Offset is the place of the first row in the whole list, from 0.

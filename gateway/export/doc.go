@@ -11,9 +11,12 @@
 //     cursor after them, and with the length and the SHA-256 of FILE.part.
 //   - The walk goes on meanwhile. Lines that come until the state is saved are saved together with the next one.
 //   - So the state is never ahead of the lines. It may be behind them: everything beyond the recorded length was
-//     written after the state, perhaps not even a whole line. Resuming truncates it, and requests it again.
-//   - At the end FILE.part is renamed to FILE, and FILE.state is removed. The state says before that all is written, so
-//     a run that finds such a state, and no FILE.part, only has to remove it.
+//     written after the state, perhaps not even a whole line.
+//   - After each page, FILE.recent gets the state too, at once: nothing waits until it is on the disk. It survives the
+//     end of the process, but not always that of the machine. So it is used only if the lines up to its length have its
+//     SHA-256. What was written after that is truncated by the next run, and requested again.
+//   - At the end FILE.part is renamed to FILE, and FILE.recent and FILE.state are removed. The state says before that
+//     all is written, so a run that finds such a state, and no FILE.part, only has to remove it.
 //
 // FILE is therefore always complete: the previous file until the new one replaces it. The state also holds a digest of
 // everything that decides the lines, including the key, so no walk continues in the file of another; and a walk does

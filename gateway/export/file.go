@@ -105,6 +105,9 @@ type state struct {
 func (f *file) partPath() string  { return f.path + ".part" }
 func (f *file) statePath() string { return f.path + ".state" }
 
+// recentPath is the path of a state that is not synced.
+func (f *file) recentPath() string { return f.path + ".recent" }
+
 // maxLinks bounds a chain of symbolic links: Linux's own bound.
 const maxLinks = 40
 
@@ -176,18 +179,69 @@ func (f *file) check() error {
 	return nil
 }
 
-// begin reads the state, and truncates the lines that were written after it.
+// begin reads the last state that the lines prove, and truncates the lines that were written after it.
 func (f *file) begin(read func(lines io.Reader)) (*position, error) {
-	var s state
+	s, err := f.savedState()
+	if err != nil {
+		return nil, err
+	}
+	size, err := f.part.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
+	if s != nil && s.Done && size == 0 {
+		if f.named = isFile(f.path, s); f.named {
+			return &s.position, nil
+		}
+	}
+	saved := int64(0)
+	if s != nil {
+		if saved = s.Length; size < saved {
+			return nil, fmt.Errorf("%s has %d bytes, and %s expects %d; %s",
+				f.partPath(), size, f.statePath(), saved, f.advice(position{}, true))
+		}
+		if err := f.sumUp(0, saved); err != nil {
+			return nil, err
+		}
+		if sumOf(f.sum) != s.Sum {
+			return nil, f.changed()
+		}
+	}
+	recent, err := f.recentState(saved, size)
+	if err != nil {
+		return nil, err
+	}
+	if recent != nil {
+		s = recent
+	}
+	if s == nil {
+		f.unused = true
+		return nil, f.cut(0)
+	}
+	read(io.NewSectionReader(f.part, 0, s.Length))
+	return &s.position, f.cut(s.Length)
+}
+
+// cut ends the lines after so many bytes.
+func (f *file) cut(length int64) (err error) {
+	if err := f.part.Truncate(length); err != nil {
+		return err
+	}
+	f.length, err = f.part.Seek(length, io.SeekStart)
+	return err
+}
+
+// savedState reads FILE.state; nil if there is none.
+func (f *file) savedState() (*state, error) {
 	text, err := os.ReadFile(f.statePath())
 	if errors.Is(err, fs.ErrNotExist) {
-		f.unused = true
-		return nil, f.part.Truncate(0)
+		return nil, nil //nolint:nilnil // as said
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(text, &s); err != nil {
+	s := new(state)
+	if err := json.Unmarshal(text, s); err != nil {
 		return nil, fmt.Errorf("%s cannot be read: %w; %s", f.statePath(), err, f.advice(position{}, true))
 	}
 	if s.Digest != f.digest {
@@ -195,32 +249,28 @@ func (f *file) begin(read func(lines io.Reader)) (*position, error) {
 			"columns, the format, the address, the key or the version differ; finish that query, or %s",
 			f.partPath(), f.advice(position{}, true))}
 	}
-	size, err := f.part.Seek(0, io.SeekEnd)
-	if err != nil {
-		return nil, err
+	return s, nil
+}
+
+// recentState reads FILE.recent, if it counts more than the saved lines, and the lines are as it says. Else it is nil:
+// FILE.recent is not synced, so it may be torn, or older than anything else.
+func (f *file) recentState(saved, size int64) (*state, error) {
+	s := new(state)
+	text, err := os.ReadFile(f.recentPath())
+	if err != nil || json.Unmarshal(text, s) != nil || s.Digest != f.digest || s.Length <= saved || s.Length > size {
+		return nil, nil //nolint:nilnil,nilerr // as said
 	}
-	if s.Done && size == 0 {
-		if f.named = isFile(f.path, &s); f.named {
-			return &s.position, nil
-		}
+	if err := f.sumUp(saved, s.Length); err != nil || sumOf(f.sum) == s.Sum {
+		return s, err
 	}
-	if size < s.Length {
-		return nil, fmt.Errorf("%s has %d bytes, and %s expects %d; %s",
-			f.partPath(), size, f.statePath(), s.Length, f.advice(position{}, true))
-	}
-	lines := io.TeeReader(io.NewSectionReader(f.part, 0, s.Length), f.sum)
-	read(lines)
-	if _, err := io.Copy(io.Discard, lines); err != nil { // the rest
-		return nil, err
-	}
-	if sumOf(f.sum) != s.Sum {
-		return nil, f.changed()
-	}
-	if err := f.part.Truncate(s.Length); err != nil {
-		return nil, err
-	}
-	f.length, err = f.part.Seek(s.Length, io.SeekStart)
-	return &s.position, err
+	f.sum.Reset()
+	return nil, f.sumUp(0, saved)
+}
+
+// sumUp adds lines to the sum, from one byte of the file to another.
+func (f *file) sumUp(from, to int64) error {
+	_, err := io.Copy(f.sum, io.NewSectionReader(f.part, from, to-from))
+	return err
 }
 
 func (f *file) changed() error {
@@ -241,7 +291,7 @@ func isFile(path string, s *state) bool {
 
 func sumOf(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
-// write appends lines, and has the state saved that counts them. It waits for the last one.
+// write appends lines, writes the state that counts them, and has it saved. It waits for the last one.
 func (f *file) write(lines []byte, p position) error {
 	n, err := f.part.Write(lines)
 	f.length += int64(n)
@@ -250,10 +300,28 @@ func (f *file) write(lines []byte, p position) error {
 	}
 	_, _ = f.sum.Write(lines) // to memory
 	f.unused = false
-	if err := f.save(&state{f.digest, f.length, sumOf(f.sum), p}); err != nil || !p.Done {
+	next := &state{f.digest, f.length, sumOf(f.sum), p}
+	if p.Done {
+		return errors.Join(f.save(next), f.wait())
+	}
+	if err := f.note(next); err != nil {
 		return err
 	}
-	return f.wait()
+	return f.save(next)
+}
+
+// note replaces FILE.recent, and leaves it to the system when that is on the disk: it is there for a next run even if
+// this process is killed now.
+func (f *file) note(s *state) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	temporary := f.recentPath() + ".new"
+	if err := os.WriteFile(temporary, append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temporary, f.recentPath())
 }
 
 // save has a state saved while the walk goes on. A disk takes milliseconds to sync, and several pages may come
@@ -336,6 +404,9 @@ func (f *file) finish() error {
 		return err
 	}
 	if err := f.syncFolder(); err != nil {
+		return err
+	}
+	if err := os.Remove(f.recentPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return os.Remove(f.statePath())

@@ -154,6 +154,71 @@ func TestResumeAfterACrash(t *testing.T) {
 	}
 }
 
+// A process that was killed continues after the last page that it wrote, although the state was not synced. What a loss
+// of power leaves is used as far as the lines prove it.
+func TestRecentState(t *testing.T) {
+	const calls, pages, written, saved = 9, 5, 3, 1
+	overwrite := func(t *testing.T, path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	behind := filepath.Join(t.TempDir(), "calls")
+	interrupt(t, behind, calls, saved+1)
+	state := content(t, behind+".state")
+	for name, test := range map[string]struct {
+		leave    func(t *testing.T, path string)
+		requests int // of the next run
+	}{
+		"killed": {func(t *testing.T, path string) { t.Helper(); overwrite(t, path+".state", state) }, pages - written},
+		"killed before a state was synced": {func(t *testing.T, path string) {
+			t.Helper()
+			if err := os.Remove(path + ".state"); err != nil {
+				t.Fatal(err)
+			}
+		}, pages - written},
+		"lines that were not synced are lost": {func(t *testing.T, path string) {
+			t.Helper()
+			overwrite(t, path+".state", state)
+			part := content(t, path+".part")
+			overwrite(t, path+".part", part[:len(part)-9]+strings.Repeat("\x00", 9))
+		}, pages - saved},
+		"fewer lines": {func(t *testing.T, path string) {
+			t.Helper()
+			overwrite(t, path+".state", state)
+			overwrite(t, path+".part", content(t, behind+".part"))
+		}, pages - saved},
+		"torn": {func(t *testing.T, path string) {
+			t.Helper()
+			overwrite(t, path+".state", state)
+			overwrite(t, path+".recent", content(t, path+".recent")[:9])
+		}, pages - saved},
+		"older": {func(t *testing.T, path string) { t.Helper(); overwrite(t, path+".recent", state) }, pages - written},
+		"of another query": {func(t *testing.T, path string) {
+			t.Helper()
+			overwrite(t, path+".state", state)
+			overwrite(t, path+".recent", strings.Replace(content(t, path+".recent"), `"digest":"`, `"digest":"x`, 1))
+		}, pages - saved},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "calls")
+			interrupt(t, path, calls, written+1)
+			test.leave(t, path)
+			e := &engine{calls: calls}
+			if err := WalkFile(t.Context(), e.options(t), path); err != nil {
+				t.Fatal(err)
+			}
+			if content(t, path) != lines(t, calls) || filesOf(t, filepath.Dir(path)) != "calls" {
+				t.Errorf("files %s\n%s", filesOf(t, filepath.Dir(path)), content(t, path))
+			}
+			if len(e.requests) != test.requests {
+				t.Errorf("%d requests, not %d", len(e.requests), test.requests)
+			}
+		})
+	}
+}
+
 // almostFinish walks to the end, and stops before the state is removed, or before the file has its name.
 func almostFinish(t *testing.T, path string, calls int, named bool) {
 	t.Helper()

@@ -94,8 +94,7 @@ var edgeObject = object[value[edge]]{
 	name: "CallEdge",
 	fields: map[string]field[value[edge]]{
 		"cursor": always[value[edge]](func(b []byte, _ *run, e edge) []byte {
-			cursor := e.connection.page.Cursor(e.row)
-			return appendCursor(b, &cursor)
+			return append(e.connection.page.AppendCursor(append(b, '"'), e.row), '"')
 		}),
 		"node": func(c *compiler, s selection) (string, value[edge]) {
 			p := compileObject(c, s, callObject)

@@ -14,8 +14,8 @@ import (
 type Page interface {
 	// Rows are those of the page. A row that could not be read is no edge.
 	Rows() []upstream.Row
-	// Cursor is the cursor of the i-th of the rows.
-	Cursor(i int) relay.Cursor
+	// AppendCursor appends the text of the cursor of the i-th of the rows.
+	AppendCursor(b []byte, i int) []byte
 	// StartCursor and EndCursor are where a walk goes on up or down the list, nil if that is nowhere.
 	StartCursor() *relay.Cursor
 	EndCursor() *relay.Cursor

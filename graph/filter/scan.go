@@ -381,8 +381,8 @@ func (p *Page) Release() {
 // Rows are the rows of the page, all of which could be read.
 func (p *Page) Rows() []upstream.Row { return p.rows }
 
-// Cursor is the cursor of the i-th row.
-func (p *Page) Cursor(i int) relay.Cursor { return p.cursors[i] }
+// AppendCursor appends the text of the i-th row's cursor.
+func (p *Page) AppendCursor(b []byte, i int) []byte { return p.cursors[i].Append(b) }
 
 // HasNext reports whether rows of the list follow those that were read, and can pass the filter.
 func (p *Page) HasNext() bool { return p.next }
@@ -411,8 +411,7 @@ func (p *Page) edge(i int) *relay.Cursor {
 	if len(p.rows) == 0 {
 		return p.began
 	}
-	cursor := p.Cursor(i)
-	return &cursor
+	return &p.cursors[i]
 }
 
 // Problems are the errors of the rows that were read and are no edges, as [pagination.Window.Problems] has them.

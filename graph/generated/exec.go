@@ -4,6 +4,7 @@ package generated
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -29,31 +30,77 @@ func New(resolvers ResolverRoot, schema *ast.Schema) Executable {
 // go. The schema has queries alone, which validation has seen to.
 func (e Executable) Execute(ctx context.Context, op *graphql.OperationContext, buffer *bytes.Buffer) {
 	ctx = graphql.WithOperationContext(ctx, op)
-	ec := newExecutionContext(op, e.executableSchema, nil)
-	fields := graphql.CollectFields(op, op.Operation.SelectionSet, queryImplementors)
-	if len(fields) == 1 && fields[0].Name == "calls" {
-		ec.onlyCalls(ctx, fields[0], buffer)
+	if calls := onlyCalls(op.Operation.SelectionSet); calls != nil {
+		e.executeCalls(ctx, op, calls, buffer)
 		return
 	}
+	ec := newExecutionContext(op, e.executableSchema, nil)
 	ec._Query(ctx, op.Operation.SelectionSet).MarshalGQL(buffer)
 }
 
-// onlyCalls does what _Query does for an operation that has no other root field, as most have. There is nothing to
-// execute side by side, and no set of fields to put together, which takes 10 allocations.
-func (ec *executionContext) onlyCalls(ctx context.Context, field graphql.CollectedField, buffer *bytes.Buffer) {
-	ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{Object: "Query"})
+// onlyCalls is the field `calls` where an operation has no other root field, as most have, and no condition for it;
+// else nil.
+func onlyCalls(set ast.SelectionSet) *ast.Field {
+	if len(set) != 1 {
+		return nil
+	}
+	field, ok := set[0].(*ast.Field)
+	if !ok || field.Name != "calls" || len(field.Directives) > 0 {
+		return nil
+	}
+	return field
+}
+
+// executeCalls does what _Query does for an operation with `calls` alone. There is nothing to execute side by side, no
+// selection to collect, and no set of fields to put together.
+func (e Executable) executeCalls(
+	ctx context.Context, op *graphql.OperationContext, calls *ast.Field, buffer *bytes.Buffer,
+) {
+	field := graphql.CollectedField{Field: calls, Selections: calls.SelectionSet}
 	ctx = graphql.WithRootFieldContext(ctx, &graphql.RootFieldContext{Object: field.Name, Field: field})
-	value := ec.RootResolverMiddleware(ctx, func(ctx context.Context) graphql.Marshaler {
-		return ec._Query_calls(ctx, field) // which recovers from panics itself
+	value := op.RootResolverMiddleware(ctx, func(ctx context.Context) graphql.Marshaler {
+		return e.resolveCalls(ctx, op, field)
 	})
 	buffer.WriteString(`{"` + field.Alias + `":`)
 	value.MarshalGQL(buffer)
 	buffer.WriteByte('}')
 }
 
+// resolveCalls does what _Query_calls does, but for the field middleware, which is for types of introspection.
+func (e Executable) resolveCalls(
+	ctx context.Context, op *graphql.OperationContext, field graphql.CollectedField,
+) (value graphql.Marshaler) {
+	ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{Object: "Query", Field: field})
+	defer func() {
+		if v := recover(); v != nil {
+			op.Error(ctx, op.Recover(ctx, v))
+			value = graphql.Null
+		}
+	}()
+	ec := executionContext{} // the functions that coerce arguments need nothing of it
+	given := field.ArgumentMap(op.Variables)
+	first, err1 := ec.unmarshalOInt2ᚖint(ctx, given["first"])
+	after, err2 := ec.unmarshalOString2ᚖstring(ctx, given["after"])
+	last, err3 := ec.unmarshalOInt2ᚖint(ctx, given["last"])
+	before, err4 := ec.unmarshalOString2ᚖstring(ctx, given["before"])
+	statuses, err5 := ec.unmarshalOCallOrderStatus2ᚕrevoxᚑgraphqlᚋupstreamᚐOrderStatusᚄ(ctx, given["statuses"])
+	filter, err6 := ec.unmarshalOCallFilter2ᚖrevoxᚑgraphqlᚋgraphᚋfilterᚐCallFilter(ctx, given["filter"])
+	if errors.Join(err1, err2, err3, err4, err5, err6) != nil {
+		_, err := ec.field_Query_calls_args(ctx, given) // which says where in the arguments the error is
+		op.Error(ctx, err)
+		return graphql.Null
+	}
+	connection, err := e.Resolvers.Query().Calls(ctx, first, after, last, before, statuses, filter)
+	if err != nil {
+		op.Error(ctx, graphql.AddFieldLocationToError(ctx, err))
+		return graphql.Null
+	}
+	return ec.marshalOCallConnection2ᚖrevoxᚑgraphqlᚋgraphᚋencodeᚐConnection(ctx, field.Selections, connection)
+}
+
 // Arguments coerces the arguments of fields inside the selection of a call.
 func Arguments() encode.Arguments {
-	ec := executionContext{} // the functions that coerce arguments need nothing of it
+	ec := executionContext{} // see resolveCalls
 	return encode.Arguments{
 		Transcript:       ec.field_Call_transcript_args,
 		StructuredOutput: ec.field_Call_structuredOutput_args,

@@ -19,7 +19,7 @@ type calls []string
 func (c *calls) ListCalls(_ context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
 	page := &upstream.Page{Number: opts.Page, Size: opts.PageSize, AskedAt: time.Now()}
 	for i := page.Offset(); i < min(len(*c), page.Offset()+page.Size); i++ {
-		page.Rows = append(page.Rows, upstream.Row{Call: &upstream.Call{ID: (*c)[i]}})
+		page.Rows = append(page.Rows, upstream.RowOf(&upstream.Call{ID: (*c)[i]}, 0))
 	}
 	return page, nil
 }

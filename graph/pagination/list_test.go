@@ -37,7 +37,7 @@ func (l *memoryList) ListCalls(_ context.Context, opts upstream.ListCallsOptions
 		if l.ids[i] == "" {
 			page.Rows = append(page.Rows, upstream.Row{Problem: "it has no id"})
 		} else {
-			page.Rows = append(page.Rows, upstream.Row{Call: &upstream.Call{ID: l.ids[i]}})
+			page.Rows = append(page.Rows, upstream.RowOf(&upstream.Call{ID: l.ids[i]}, 0))
 		}
 	}
 	l.rows += len(page.Rows)

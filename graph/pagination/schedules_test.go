@@ -354,7 +354,7 @@ func TestAPlaceThatCallsBeyondThePageDecide(t *testing.T) {
 	l.jump(6, 4) // the cursor's own call: call-0 call-3 call-1 call-2
 	whole := span{last: true}
 	for _, id := range l.ids {
-		whole.rows = append(whole.rows, upstream.Row{Call: &upstream.Call{ID: id}})
+		whole.rows = append(whole.rows, upstream.RowOf(&upstream.Call{ID: id}, 0))
 	}
 	cut := span{rows: whole.rows[:6]}
 	if found := cut.match(c, up); found.sure(4, found.seen) {

@@ -44,9 +44,8 @@ type search struct {
 
 // search begins with the page where the cursor's call is expected.
 func (r *Reader) search(c *relay.Cursor, towards direction, page *upstream.Page) *search {
-	calls, _ := known(c)
 	s := &search{
-		Reader: r, cursor: c, towards: towards, known: len(calls),
+		Reader: r, cursor: c, towards: towards, known: len(c.Before) + 1 + len(c.After),
 		first: page, top: page, bottom: page, downNext: true, timed: c.Started != 0,
 		within: relay.Rows{From: c.Position - len(c.Before) - r.bound, To: c.Position + len(c.After) + r.bound},
 	}
@@ -73,8 +72,10 @@ func (s *search) look(page *upstream.Page) {
 	}
 	s.saw(&found)
 	here, from := found, page
-	if whole := s.chain.match(s.cursor, s.towards); len(s.chain.later) > 0 && whole.run > found.run {
-		found, from = whole, nil // the known calls are in two pages
+	if len(s.chain.later) > 0 {
+		if whole := s.chain.match(s.cursor, s.towards); whole.run > found.run {
+			found, from = whole, nil // the known calls are in two pages
+		}
 	}
 	if found.run > s.best.run || found.run > 0 && found.run == s.best.run && s.better(&found) {
 		s.best, s.page = found, from

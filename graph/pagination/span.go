@@ -190,7 +190,7 @@ func (s *span) match(c *relay.Cursor, towards direction) match {
 		if row.Call == nil {
 			continue
 		}
-		if k := slices.Index(calls, relay.NewHash(row.Call.ID)); k >= 0 && found.seen>>k&1 == 0 {
+		if k := slices.Index(calls, relay.Hash(row.Hash)); k >= 0 && found.seen>>k&1 == 0 {
 			found.index[k], found.seen = i, found.seen|1<<k
 		}
 	}
@@ -264,7 +264,7 @@ func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found m
 		if at < 0 || at >= len(s.rows) {
 			continue
 		}
-		if s.rows[at].Call == nil || relay.NewHash(s.rows[at].Call.ID) != hash {
+		if s.rows[at].Call == nil || relay.Hash(s.rows[at].Hash) != hash {
 			return found, false
 		}
 		found.seen |= 1 << k
@@ -341,63 +341,48 @@ func (s *span) placeOf(set uint8, index *[maxKnown]int, own int, towards directi
 
 // cursor marks the row with index i, which must be readable. Its neighbours are the calls next to it, and none beyond a
 // row that cannot be read: calls that stand farther apart than they did were re-sorted, see [span.inOrder].
-func (s *span) cursor(list upstream.List, i int) relay.Cursor { return new(marks).cursor(s, list, i) }
-
-// marks makes cursors of a span whose rows do not change any more. Cursors of rows that follow one another share what
-// is worked out for them: each row is in up to seven cursors.
-type marks struct {
-	from   int          // the index of the first row that was hashed
-	hashes []relay.Hash // of the rows from there on; 0 for a row that cannot be read
-	noise  *int64       // of all rows, see noiseOf; nil until it is needed
+func (s *span) cursor(list upstream.List, i int) relay.Cursor {
+	return new(marks).cursor(s, list, i, new(neighbours))
 }
 
+// marks makes cursors of a span whose rows do not change any more.
+type marks struct {
+	noise int64 // of all rows, see noiseOf
+	known bool  // the noise is: it is not worked out until it is needed
+}
+
+// neighbours are those of one cursor, which keeps them.
+type neighbours [2][relay.Neighbours]relay.Hash
+
 // cursor is [span.cursor].
-func (m *marks) cursor(s *span, list upstream.List, i int) relay.Cursor {
+func (m *marks) cursor(s *span, list upstream.List, i int, near *neighbours) relay.Cursor {
 	started := s.rows[i].Started
 	// The cursor has the time only if it fits between those of the neighbours: else the call was sorted by another time.
 	newer, older := s.at(i) == 0, s.last && i == len(s.rows)-1
-	first, end := i, i+1
-	for first > 0 && s.rows[first-1].Call != nil && i-first < relay.Neighbours {
-		first--
-		newer = newer || s.rows[first].Started >= started
+	before, after := near[0][:0], near[1][:0]
+	for k := i - 1; k >= max(0, i-relay.Neighbours) && s.rows[k].Call != nil; k-- {
+		before = append(before, relay.Hash(s.rows[k].Hash))
+		newer = newer || s.rows[k].Started >= started
 	}
-	for end < len(s.rows) && s.rows[end].Call != nil && end-i <= relay.Neighbours {
-		older = older || s.rows[end].Started > 0 && s.rows[end].Started <= started
-		end++
+	for k := i + 1; k < min(len(s.rows), i+1+relay.Neighbours) && s.rows[k].Call != nil; k++ {
+		after = append(after, relay.Hash(s.rows[k].Hash))
+		older = older || s.rows[k].Started > 0 && s.rows[k].Started <= started
 	}
-	hashes := m.hashesOf(s, first, end)
-	own := i - first
 	c := relay.Cursor{
 		List: uint16(list.Statuses), Position: s.at(i), Since: s.asked, Process: s.process,
-		Element: hashes[own], Before: slices.Clone(hashes[:own]), After: hashes[own+1:],
+		Element: relay.Hash(s.rows[i].Hash), Before: before, After: after,
 	}
-	slices.Reverse(c.Before)
 	if newer && older {
 		c.Started, c.Noise = started, uint32(min((m.noiseOf(s)+999)/1000, math.MaxUint32))
 	}
 	return c
 }
 
-// hashesOf are the hashes of the rows [first, end).
-func (m *marks) hashesOf(s *span, first, end int) []relay.Hash {
-	if hashed := m.from + len(m.hashes); first < m.from || first > hashed {
-		m.from, m.hashes = first, make([]relay.Hash, 0, end-first)
-	}
-	for _, row := range s.rows[m.from+len(m.hashes) : max(end, m.from+len(m.hashes))] {
-		hash := relay.Hash(0)
-		if row.Call != nil {
-			hash = relay.NewHash(row.Call.ID)
-		}
-		m.hashes = append(m.hashes, hash)
-	}
-	return m.hashes[first-m.from : end-m.from : end-m.from]
-}
-
 func (m *marks) noiseOf(s *span) int64 {
-	if m.noise == nil {
-		m.noise = new(noiseOf(s.rows))
+	if !m.known {
+		m.noise, m.known = noiseOf(s.rows), true
 	}
-	return *m.noise
+	return m.noise
 }
 
 // earlier is the earlier of two times.

@@ -139,9 +139,17 @@ func (w *Window) Rows() []upstream.Row { return w.rows[w.from:w.to] }
 // Position is the place of the i-th of the window's rows in the list, from 0.
 func (w *Window) Position(i int) int { return w.at(w.from + i) }
 
-// Cursor is the cursor of the i-th of the window's rows. It is for one goroutine at a time, and takes least where the
-// rows come one after the other, downwards.
-func (w *Window) Cursor(i int) relay.Cursor { return w.marks.cursor(&w.span, w.list, w.from+i) }
+// Cursor is the cursor of the i-th of the window's rows. It is for one goroutine at a time.
+func (w *Window) Cursor(i int) relay.Cursor {
+	return w.marks.cursor(&w.span, w.list, w.from+i, new(neighbours))
+}
+
+// AppendCursor appends the text of a [Window.Cursor], without allocating one.
+func (w *Window) AppendCursor(b []byte, i int) []byte {
+	var near neighbours
+	c := w.marks.cursor(&w.span, w.list, w.from+i, &near)
+	return c.Append(b)
+}
 
 // HasPrevious reports whether the list has a row before the window, if the selection asked for that.
 func (w *Window) HasPrevious() bool { return w.position+w.from > 0 }
@@ -296,8 +304,12 @@ func (w *Window) edge(i int) *relay.Cursor {
 	if i < 0 {
 		return nil
 	}
-	c := w.Cursor(i)
-	return &c
+	made := new(struct {
+		relay.Cursor
+		near neighbours
+	})
+	made.Cursor = w.marks.cursor(&w.span, w.list, w.from+i, &made.near)
+	return &made.Cursor
 }
 
 // UnreadableRowError is the error of a row that upstream listed and that is no edge.

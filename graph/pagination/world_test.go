@@ -279,7 +279,7 @@ func (w *world) ask(list upstream.OrderStatuses, asked, size int) (*upstream.Pag
 			break
 		}
 		if !h.drops(id) {
-			page.Rows = append(page.Rows, upstream.Row{Call: &upstream.Call{ID: id}, Started: w.startedAt(id)})
+			page.Rows = append(page.Rows, upstream.RowOf(&upstream.Call{ID: id}, w.startedAt(id)))
 		}
 	}
 	page.Bytes = len(page.Rows)

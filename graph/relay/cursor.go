@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"revox-graphql/internal/idhash"
 )
 
 // Cursor marks a place in a list whose rows move. It names the element that stood there, a few of its neighbours, and
@@ -45,12 +47,11 @@ func NewProcess() Process {
 	return Process(1 + rand.Uint32N(1<<(8*processBytes)-1)) //nolint:gosec // it distinguishes processes, and is no secret
 }
 
-// Hash stands for an element's id, in 48 bits: among the 2,000 rows that a search may look at, one is mistaken for
-// another once in 10^11 searches.
+// Hash stands for an element's id, see package idhash.
 type Hash uint64
 
 const (
-	hashBytes = 6
+	hashBytes = idhash.Bits / 8
 	// Neighbours is how many neighbours a cursor has on either side, at most: so many may leave the list together with
 	// the element before the place is lost.
 	Neighbours = 3
@@ -71,16 +72,8 @@ const (
 // ErrInvalidCursor is returned for a text that is not a cursor of this list.
 var ErrInvalidCursor = errors.New("not a cursor of this list")
 
-// NewHash hashes an id with FNV-1a, which gives the same hash in every process. It is written out because a page with a
-// cursor for each call takes hundreds of hashes, and hash/fnv makes an allocation for each.
-func NewHash(id string) Hash {
-	const offset, prime = 14695981039346656037, 1099511628211
-	sum := uint64(offset)
-	for i := range len(id) {
-		sum = (sum ^ uint64(id[i])) * prime
-	}
-	return Hash(sum & (1<<(8*hashBytes) - 1))
-}
+// NewHash hashes an id.
+func NewHash(id string) Hash { return Hash(idhash.Of(id)) }
 
 // String returns the cursor's text form.
 func (c Cursor) String() string { return string(c.Append(nil)) }

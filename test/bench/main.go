@@ -47,6 +47,8 @@ func run(ctx context.Context, args []string) error {
 		switch args[0] {
 		case compare.PlainCommand:
 			return compare.ServePlain(ctx, args[1:])
+		case compare.ProxyCommand:
+			return compare.ServeProxy(ctx, args[1:])
 		case compare.GeneratedCommand:
 			return compare.ServeGenerated(ctx, args[1:])
 		case faults.Command:

@@ -40,7 +40,7 @@ func (l *lister) ListCalls(_ context.Context, opts upstream.ListCallsOptions) (*
 		}
 	}
 	for i := page.Offset(); i < min(page.Offset()+opts.PageSize, l.rows); i++ {
-		page.Rows = append(page.Rows, upstream.Row{Call: &upstream.Call{ID: fmt.Sprint(i)}})
+		page.Rows = append(page.Rows, upstream.RowOf(&upstream.Call{ID: fmt.Sprint(i)}, 0))
 	}
 	page.Bytes = 100 * len(page.Rows)
 	return page, err

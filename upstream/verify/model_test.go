@@ -142,7 +142,7 @@ func (l *modelList) ask(_ context.Context, number, size int) (*upstream.Page, er
 	}
 	page := &upstream.Page{Number: number, Size: size, AskedAt: noon}
 	for _, id := range ids {
-		page.Rows = append(page.Rows, upstream.Row{Call: &upstream.Call{ID: id}})
+		page.Rows = append(page.Rows, upstream.RowOf(&upstream.Call{ID: id}, 0))
 	}
 	return page, nil
 }

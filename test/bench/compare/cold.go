@@ -48,13 +48,22 @@ func coldConnections() []int { return []int{4, 32} }
 
 // cold contains how long responses took whose calls come from the upstream, sorted.
 type cold struct {
-	connections     int
-	gateway, direct []time.Duration
+	connections int
+	took        [3][]time.Duration // by coldWays
 }
 
+// coldWays are the ways in which pages are requested.
+const (
+	viaGateway = iota
+	directly
+	viaProxy
+)
+
 // measureCold measures what the gateway adds to a response of the upstream when it has nothing in memory. Connections
-// request windows through the gateway, and then the same pages from the upstream, in turn. No two connections request
-// the same window at a time: the gateway would request it once.
+// request windows through the gateway, and then the same pages from the upstream, with and without a reverse proxy that
+// only copies them, in turn. No two connections request the same window at a time: the gateway would request it once.
+// All connections begin together, and each waits for the upstream as long as the others, so they stay in step: what a
+// server adds is about the time that its processors take for the requests of half of the connections.
 func measureCold(ctx context.Context, o *options, r *results) error {
 	rest, err := servers.StartUpstream(ctx)
 	if err != nil {
@@ -74,7 +83,11 @@ func measureCold(ctx context.Context, o *options, r *results) error {
 	if err != nil {
 		return err
 	}
-	m := &coldMeasurement{requestSet: q, client: client, gateway: gateway, rest: rest}
+	proxy, err := f.StartSelf(ctx, "proxy", ProxyCommand, rest.URL)
+	if err != nil {
+		return err
+	}
+	m := &coldMeasurement{requestSet: q, client: client, gateway: gateway, proxy: proxy, rest: rest}
 	if err := m.learn(ctx); err != nil {
 		return err
 	}
@@ -82,20 +95,18 @@ func measureCold(ctx context.Context, o *options, r *results) error {
 	for _, connections := range coldConnections() {
 		one := cold{connections: connections}
 		for range coldRounds + 1 { // the first opens connections
-			through, err := m.inParallel(connections, func(i int) error { return m.viaGateway(ctx, i) })
-			if err != nil {
-				return fmt.Errorf("through the gateway: %w", err)
+			for way, send := range [...]func(ctx context.Context, i int) error{m.viaGateway, m.directly, m.viaProxy} {
+				took, err := m.inParallel(connections, func(i int) error { return send(ctx, i) })
+				if err != nil {
+					return fmt.Errorf("%s: %w", [...]string{"through the gateway", "directly", "through the proxy"}[way], err)
+				}
+				one.took[way] = append(one.took[way], took...)
 			}
-			direct, err := m.inParallel(connections, func(i int) error { return m.direct(ctx, i) })
-			if err != nil {
-				return fmt.Errorf("directly: %w", err)
-			}
-			one.gateway, one.direct = append(one.gateway, through...), append(one.direct, direct...)
 		}
-		first := connections * coldRequests
-		one.gateway, one.direct = one.gateway[first:], one.direct[first:]
-		slices.Sort(one.gateway)
-		slices.Sort(one.direct)
+		for way := range one.took {
+			one.took[way] = one.took[way][connections*coldRequests:]
+			slices.Sort(one.took[way])
+		}
 		r.cold = append(r.cold, one)
 	}
 	return nil
@@ -106,6 +117,7 @@ type coldMeasurement struct {
 	*requestSet
 	client  *http.Client
 	gateway *servers.Process
+	proxy   *servers.Process
 	rest    *servers.Upstream
 	pages   [windows]coldPage
 }
@@ -149,10 +161,20 @@ func (m *coldMeasurement) viaGateway(ctx context.Context, i int) error {
 	return err
 }
 
-// direct requests the page of a window from the upstream.
-func (m *coldMeasurement) direct(ctx context.Context, i int) error {
-	body, err := load.RESTPage(ctx, m.client, m.rest, m.pages[i].number, m.pages[i].size)
-	if err == nil && !bytes.Equal(body, m.pages[i].body) {
+// directly requests the page of a window from the upstream.
+func (m *coldMeasurement) directly(ctx context.Context, i int) error {
+	return m.page(ctx, m.rest.URL+"/", i)
+}
+
+// viaProxy requests the page of a window through the reverse proxy.
+func (m *coldMeasurement) viaProxy(ctx context.Context, i int) error {
+	return m.page(ctx, m.proxy.URL, i)
+}
+
+func (m *coldMeasurement) page(ctx context.Context, base string, i int) error {
+	page := &m.pages[i]
+	body, err := load.Get(ctx, m.client, fmt.Sprintf("%scall?page=%d&page_size=%d", base, page.number, page.size))
+	if err == nil && !bytes.Equal(body, page.body) {
 		err = fmt.Errorf("%w: %.500s", errOtherBytes, body)
 	}
 	return err
@@ -182,17 +204,21 @@ func (*coldMeasurement) inParallel(connections int, send func(i int) error) ([]t
 // reportCold adds a table of what the gateway adds.
 func reportCold(t *report.Table, all []cold, label string) {
 	t.Head(fmt.Sprintf("nothing cached, upstream %v away: %s; ms", coldLatency, label),
-		"through the gateway, p50", "p99", "directly, p50", "p99", "difference, p50", "p99")
+		"through the gateway, p50", "p99", "directly, p50", "p99", "added by the gateway, p50", "p99",
+		"added by a reverse proxy of Go's, p50", "p99")
 	for _, one := range all {
-		cells := make([]string, 1, 7)
+		cells := make([]string, 1, 9)
 		cells[0] = strconv.Itoa(one.connections) + " connections"
-		for _, sorted := range [][]time.Duration{one.gateway, one.direct} {
-			cells = append(cells, report.Milliseconds(report.Percentile(sorted, 50)),
-				report.Milliseconds(report.Percentile(sorted, 99)))
+		for _, way := range []int{viaGateway, directly} {
+			for _, percent := range []int{50, 99} {
+				cells = append(cells, report.Milliseconds(report.Percentile(one.took[way], percent)))
+			}
 		}
-		for _, percent := range []int{50, 99} {
-			cells = append(cells, report.Milliseconds(
-				report.Percentile(one.gateway, percent)-report.Percentile(one.direct, percent)))
+		for _, way := range []int{viaGateway, viaProxy} {
+			for _, percent := range []int{50, 99} {
+				cells = append(cells, report.Milliseconds(
+					report.Percentile(one.took[way], percent)-report.Percentile(one.took[directly], percent)))
+			}
 		}
 		t.Row(cells...)
 	}

@@ -185,8 +185,11 @@ func TestReport(t *testing.T) {
 		idle:    20 << 20,
 		cold: []cold{{
 			connections: 4,
-			gateway:     []time.Duration{3 * time.Millisecond, 9 * time.Millisecond},
-			direct:      []time.Duration{2 * time.Millisecond, 5 * time.Millisecond},
+			took: [3][]time.Duration{
+				viaGateway: {3 * time.Millisecond, 9 * time.Millisecond},
+				directly:   {2 * time.Millisecond, 5 * time.Millisecond},
+				viaProxy:   {4 * time.Millisecond, 8 * time.Millisecond},
+			},
 		}},
 	}
 	for server, rates := range map[string][3]float64{
@@ -206,7 +209,7 @@ func TestReport(t *testing.T) {
 		"| net/http, peak | 10.0 |",
 		"| gateway, just started | 20.0 |",
 		"| nothing cached, upstream 20ms away: S9: a test; ms |",
-		"| 4 connections | 3.00 | 9.00 | 2.00 | 5.00 | 1.00 | 4.00 |",
+		"| 4 connections | 3.00 | 9.00 | 2.00 | 5.00 | 1.00 | 4.00 | 2.00 | 3.00 |",
 	} {
 		if !strings.Contains(r.String(), want) {
 			t.Errorf("%s is missing in\n%s", want, r)

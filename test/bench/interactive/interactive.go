@@ -1,5 +1,7 @@
 // Package interactive measures how long small requests take while all calls are exported through the same gateway, with
-// the same credential, next to how long they take without the export.
+// the same credential, next to how long they take without the export, and while the export goes through another gateway
+// on the same machine. The export, the upstream and the gateway share the processors: what the third shows too is not
+// the gateway's.
 package interactive
 
 import (
@@ -54,7 +56,7 @@ func parseOptions(args []string) (*options, error) {
 	var o options
 	flags := flag.NewFlagSet("bench "+Command, flag.ContinueOnError)
 	flags.StringVar(&o.gateway, "gateway", servers.DefaultGateway, "the built gateway")
-	flags.IntVar(&o.rounds, "rounds", 2, "parts without the export, and as many with it, in turn")
+	flags.IntVar(&o.rounds, "rounds", 2, "parts without the export, and as many with it, through either gateway, in turn")
 	flags.DurationVar(&o.part, "for", 4*time.Second, "duration of a part")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -77,10 +79,11 @@ func Run(ctx context.Context, args []string) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	var t report.Table
-	t.Printf("%d requests per second for %d calls each, without and with `query --all --url` through the same gateway; "+
-		"%d parts of %v each, in turn.\n", load.NormalPerSecond, load.NormalCalls, o.rounds, o.part)
+	t.Printf("%d requests per second for %d calls each, without and with `query --all --url` through the same gateway, "+
+		"and through another one on the same machine; %d parts of %v each, in turn.\n",
+		load.NormalPerSecond, load.NormalCalls, o.rounds, o.part)
 	t.Head("small requests, ms", "without, p50", "p99", "with the export, p50", "p99", "p99, with ÷ without",
-		"calls exported per second")
+		"export through another gateway, p50", "p99", "p99, with ÷ without", "calls exported per second")
 	for _, latency := range latencies() {
 		for _, kind := range kinds {
 			report.Progress("%s, upstream %v away", kind.name, latency)
@@ -95,27 +98,31 @@ func Run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// measurement has the latencies of small requests, and how fast the export was.
+// measurement has the latencies of small requests, and how fast the export through the same gateway was.
 type measurement struct {
-	without, with []time.Duration
-	exported      int // calls
-	took          time.Duration
+	without, with, beside []time.Duration
+	exported              int // calls
+	took                  time.Duration
 }
 
 // row returns the figures of a row.
 func (m *measurement) row() []string {
-	slices.Sort(m.without)
-	slices.Sort(m.with)
 	var cells []string
-	for _, sorted := range [][]time.Duration{m.without, m.with} {
-		cells = append(cells, report.Milliseconds(report.Percentile(sorted, 50)),
-			report.Milliseconds(report.Percentile(sorted, 99)))
+	quantiles := func(latencies []time.Duration) (p99 time.Duration) {
+		slices.Sort(latencies)
+		p99 = report.Percentile(latencies, 99)
+		cells = append(cells, report.Milliseconds(report.Percentile(latencies, 50)), report.Milliseconds(p99))
+		return p99
 	}
-	ratio := float64(report.Percentile(m.with, 99)) / float64(report.Percentile(m.without, 99))
-	return append(cells, report.Decimals(2)(ratio), report.Decimals(0)(float64(m.exported)/m.took.Seconds()))
+	without := quantiles(m.without)
+	for _, latencies := range [][]time.Duration{m.with, m.beside} {
+		p99 := quantiles(latencies)
+		cells = append(cells, report.Decimals(2)(float64(p99)/float64(without)))
+	}
+	return append(cells, report.Decimals(0)(float64(m.exported)/m.took.Seconds()))
 }
 
-// measure sends small requests in each part, and exports in every second one.
+// measure sends small requests in each part, and exports in two of three.
 func (o *options) measure(
 	ctx context.Context, dir string, latency time.Duration, settings []string,
 ) (*measurement, error) {
@@ -124,6 +131,10 @@ func (o *options) measure(
 		return nil, err
 	}
 	defer s.Stop()
+	other, err := s.StartGateway(ctx, o.gateway, "other", s.Upstream, settings...)
+	if err != nil {
+		return nil, err
+	}
 	s.Upstream.Behave(func(b *fake.Behaviour) { b.Latency = latency })
 	_ = s.SendAtRate(ctx, pages, load.NormalPerSecond, o.part/4) // opens connections
 	m := &measurement{}
@@ -131,22 +142,35 @@ func (o *options) measure(
 		if m.without, err = send(ctx, s, pages, o.part, m.without); err != nil {
 			return nil, err
 		}
-		exporting, stop := context.WithCancel(ctx)
-		ended := make(chan error, 1)
 		began := time.Now()
-		go func() {
-			rows, err := o.export(exporting, dir, s.Gateway.URL)
-			m.exported += rows
-			ended <- err
-		}()
-		m.with, err = send(ctx, s, pages, o.part, m.with)
-		stop()
+		var exported int
+		if m.with, exported, err = o.during(ctx, dir, s.Gateway.URL, s, pages, m.with); err != nil {
+			return nil, err
+		}
 		m.took += time.Since(began)
-		if err := errors.Join(err, <-ended); err != nil {
+		m.exported += exported
+		if m.beside, _, err = o.during(ctx, dir, other.URL, s, pages, m.beside); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
+}
+
+// during sends small requests for a part, while all calls are exported through the gateway at a URL.
+func (o *options) during(
+	ctx context.Context, dir, url string, s *load.Target, pages []load.Page, before []time.Duration,
+) (latencies []time.Duration, exported int, err error) {
+	exporting, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		var err error
+		exported, err = o.export(exporting, dir, url)
+		ended <- err
+	}()
+	latencies, err = send(ctx, s, pages, o.part, before)
+	stop()
+	err = errors.Join(err, <-ended)
+	return latencies, exported, err
 }
 
 // send sends small requests for so long, and appends their latencies. An incorrect response is an error.

@@ -9,14 +9,15 @@ import (
 	"time"
 )
 
-// Percentiles are of all parts together, and the ratio is that of the p99.
+// Percentiles are of all parts together, and the ratios are those of the p99.
 func TestRow(t *testing.T) {
 	m := &measurement{exported: 3000, took: 2 * time.Second}
 	for i := range 200 {
 		m.without = append(m.without, time.Duration(200-i)*time.Millisecond)
 		m.with = append(m.with, time.Duration(i+1)*2*time.Millisecond)
+		m.beside = append(m.beside, time.Duration(200-i)*3*time.Millisecond)
 	}
-	want := []string{"100.00", "198.00", "200.00", "396.00", "2.00", "1500"}
+	want := []string{"100.00", "198.00", "200.00", "396.00", "2.00", "300.00", "594.00", "3.00", "1500"}
 	if got := m.row(); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
