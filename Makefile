@@ -4,8 +4,9 @@ LINT_VERSION := v2.15.0
 LINT := bin/golangci-lint-$(LINT_VERSION)
 GREMLINS_VERSION := v0.6.0
 GREMLINS := bin/gremlins-$(GREMLINS_VERSION)
-# A number of inputs: a duration may end a run with "context deadline exceeded". For a long run: make fuzz FUZZ_TIME=10m
-FUZZ_TIME ?= 50000x
+# How long `make fuzz` takes for each target, such as 10m. By default, a number of inputs: a duration may end a run with
+# "context deadline exceeded".
+FUZZ_TIME ?=
 # The seed of the tests with random cases. For other cases: make unit SEED=$$RANDOM
 SEED ?= 1
 # The time limit of `make mutants` for each package.
@@ -23,6 +24,8 @@ CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 BUILDER ?= $(firstword $(foreach builder,docker podman buildah,$(shell $(builder) info >/dev/null 2>&1 && echo $(builder))))
 # The shells for which `revox-graphql completion` writes scripts, beside bash itself.
 SHELLS := /usr/share/bash-completion/bash_completion /usr/bin/fish /usr/bin/zsh
+ACCEPTANCE_TOOLS := $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx /usr/bin/jq $(SHELLS)
+DEPLOY_TOOLS := /usr/bin/buildah /usr/bin/systemd-analyze
 # apt-get as root, directly or by sudo
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
@@ -42,21 +45,24 @@ GO_TEST := go test -vet=off -timeout 30m
 
 # Tests that `make check` leaves out, because each takes more than three seconds.
 SLOW := TestOddUpstreams TestOddPages TestOracle TestKilledWalks TestShiftsAreFoundByTime TestStandingWalks TestFaults \
-	TestClientsThatGo TestMemoryLimit TestModelOverHTTP TestAnyRequest TestMovingWalk TestTenants TestTimeout \
-	TestForgedCursors TestUpstreamFailures TestHeapStaysWithinTheBound TestTheKeyStaysSecret TestQuerySettings \
-	TestReadyFollowsUpstream TestDocumentsAreBounded TestMemory
-# Tests that `make race` leaves out: long ones with one goroutine, those that start processes, and those that must read
-# 64 MB within a timeout.
-NO_RACE := TestOddUpstreams TestOddPages TestKilledWalks TestDemoReplacesNoFile TestTheKeyStaysSecret \
-	TestResponsesAreBounded TestRandomResponsesAreCut TestTheStandingList TestNoLineIsRepeated TestLife TestOrderByTime \
-	TestOrderWhileCallsLive TestTheHeadIsAlive TestForgedCursors TestStandingWalks TestMovingWalk TestShiftsAreFoundByTime
+	TestMemoryLimit TestModelOverHTTP TestAnyRequest TestMovingWalk TestTenants TestForgedCursors TestUpstreamFailures \
+	TestHeapStaysWithinTheBound TestTheKeyStaysSecret TestQuerySettings TestReadyFollowsUpstream TestDocumentsAreBounded \
+	TestMemory
+# Tests that `make race` leaves out: long ones with one request at a time, those that start many processes, and those
+# that must read 64 MB within a timeout. The race detector would take more than three seconds for each.
+NO_RACE := TestOddUpstreams TestOddPages TestKilledWalks TestDemoReplacesNoFile TestTheKeyStaysSecret TestUpdate \
+	TestExitStatuses TestResponsesAreBounded TestRandomResponsesAreCut TestTheStandingList TestNoLineIsRepeated TestLife \
+	TestOrderByTime TestOrderWhileCallsLive TestTheHeadIsAlive TestForgedCursors TestStandingWalks TestMovingWalk \
+	TestShiftsAreFoundByTime TestPagesPastTheEndHaveNoPositions TestAPlaceIsFoundWhereAllHaveLeft \
+	TestAPlaceThatIsReadOnceMore TestTimesInListsOfAnyOrder TestGoldenQueries TestHostileFilters TestAge \
+	TestRequestsAreReserved TestContentEncoding TestAnEmptyPageInTheMiddle TestLoweredPages TestTheLimitOfAResponseComesFirst
 NO_RACE_FAULTS := ^TestFaults$$/^(64_MB|gzip_bomb)
 space := $(subst ,, )
 # A regular expression of whole names.
 names = ^($(subst $(space),|,$(strip $(1))))$$
 
 .PHONY: help run build image release explorer test check generated lint packages unit race fuzz deploy acceptance screenshots \
-	bench bench-filters stress stress-short mutants clean go-stages
+	bench bench-filters stress stress-short mutants clean
 
 help: ## List these commands.
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -103,17 +109,12 @@ endif
 $(EXPLORER): $(EXPLORER_SOURCES)
 	cd gateway/explorer && npm ci --no-audit --no-fund && npm run build
 
-# The acceptance tests mostly wait, so they run side by side with the others.
-test: build generated ## Run all checks: lint, tests, race detector, fuzzing, deployment, acceptance and load tests.
-	$(MAKE) -j 2 --output-sync=target go-stages acceptance
+# Three stages at a time, since each waits now and then; in this order, so that the linters fail first and the longest
+# stage begins early. After a failure no further stage starts. What stages need is built and installed before, one after
+# the other, since one apt-get locks out another.
+test: build generated $(LINT) $(ACCEPTANCE_TOOLS) $(DEPLOY_TOOLS) ## Run all checks: lint, tests, race detector, fuzzing, deployment, acceptance and load tests.
+	$(MAKE) -j 3 -o build --output-sync=target lint acceptance unit race fuzz deploy stress-short
 	@echo 'make test: passed'
-
-go-stages: lint
-	$(MAKE) unit
-	$(MAKE) race
-	$(MAKE) fuzz
-	$(MAKE) deploy
-	$(MAKE) stress-short
 
 check: lint ## Run the quick checks: lint, and the unit tests without the slow ones.
 	$(GO_TEST) ./... -skip '$(call names,$(SLOW))'
@@ -158,18 +159,23 @@ race: ## Run the tests of concurrent packages under the race detector.
 	CGO_ENABLED=1 $(GO_TEST) -race $(GRAPH) -operations 1000 -tenants.operations 1000 -tenants.seed $(SEED) \
 		-rapid.checks 20 -rapid.seed $(SEED) -skip '$(call names,$(NO_RACE))'
 
-# A failing input is written to testdata: commit it as a test case.
-fuzz: ## Fuzz each target for a short time.
-	go test ./upstream -run '^$$' -fuzz FuzzParsePage -fuzztime $(FUZZ_TIME)
-	go test ./graph/relay -run '^$$' -fuzz FuzzParseCursor -fuzztime $(FUZZ_TIME)
-	go test ./graph/relay -run '^$$' -fuzz FuzzCover -fuzztime $(FUZZ_TIME)
-	go test ./graph/pagination -run '^$$' -fuzz FuzzWindow -fuzztime $(FUZZ_TIME)
-	go test ./graph -run '^$$' -fuzz FuzzRequest -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
-	go test ./gateway -run '^$$' -fuzz FuzzHandler -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
-	go test ./graph -run '^$$' -fuzz FuzzOracle -fuzztime 2000x -fuzzminimizetime 10x
+FUZZ = $(GO_TEST) $(2) -run '^$$' -fuzz '^$(1)$$' -fuzztime $(or $(FUZZ_TIME),$(3)) -fuzzminimizetime 10x \
+	-args -test.fuzzcachedir=$(CURDIR)/bin/fuzz
+
+# A failing input is written to testdata: commit it as a test case. Each run begins with the seeds in the code and in
+# testdata, and not with what earlier runs on this machine have found, so it takes the same time everywhere.
+fuzz: ## Fuzz each target for a short time, or for $FUZZ_TIME.
+	rm -rf bin/fuzz
+	$(call FUZZ,FuzzParsePage,./upstream,50000x)
+	$(call FUZZ,FuzzParseCursor,./graph/relay,50000x)
+	$(call FUZZ,FuzzCover,./graph/relay,50000x)
+	$(call FUZZ,FuzzWindow,./graph/pagination,50000x)
+	$(call FUZZ,FuzzRequest,./graph,20000x)
+	$(call FUZZ,FuzzHandler,./gateway,20000x)
+	$(call FUZZ,FuzzOracle,./graph,1000x)
 
 # As far as possible without the hosts that they are for.
-deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze ## Test the image, the systemd unit and the Kubernetes manifests.
+deploy: build $(LINT) $(DEPLOY_TOOLS) ## Test the image, the systemd unit and the Kubernetes manifests.
 	cd deploy/tests && go mod tidy -diff && $(CURDIR)/$(LINT) run ./... && \
 		GATEWAY_BIN=$(CURDIR)/bin/revox-graphql VERSION=$(VERSION) go test -count 1 ./...
 
@@ -182,7 +188,7 @@ deploy: build $(LINT) /usr/bin/buildah /usr/bin/systemd-analyze ## Test the imag
 # The other programs are GraphQL clients, graphql-js, the graphql-http audits, Chromium, Prometheus, HAProxy, nginx and
 # shells.
 # For more random requests to compare with graphql-js: make acceptance DIFFERENTIAL=100000.
-acceptance: build $(CHROMIUM) /usr/bin/prometheus /usr/sbin/haproxy /usr/sbin/nginx /usr/bin/jq $(SHELLS) ## Test the built gateway with other programs.
+acceptance: build $(ACCEPTANCE_TOOLS) ## Test the built gateway with other programs.
 	for folder in examples/web test/acceptance test/acceptance/graphql-17; do \
 		(cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
 	cd test/acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test

@@ -100,19 +100,20 @@ func TestFailingUpstreamIsLogged(t *testing.T) {
 	list.Behave(func(b *fake.Behaviour) {
 		b.Fault = func(int, *http.Request) *fake.Response { return &fake.Response{Status: http.StatusServiceUnavailable} }
 	})
-	e.responses(t.Context(), "", smallQuery)
-	if !strings.Contains(log.String(), `msg="upstream is failing: serving stale pages" tenant=`) {
-		t.Errorf("log:\n%s", log)
-	}
-	list.Behave(func(b *fake.Behaviour) { b.Fault = nil })
-	const again = `msg="upstream responds again: serving fresh pages" tenant=`
-	for range 10_000 { // the older page may be served while upstream responds in the background
-		if e.responses(t.Context(), "", smallQuery); strings.Contains(log.String(), again) {
-			return
+	// An older page may be served while upstream is still asked in the background.
+	await := func(message string) {
+		t.Helper()
+		for range 10_000 {
+			if e.responses(t.Context(), "", smallQuery); strings.Contains(log.String(), message) {
+				return
+			}
+			<-time.After(time.Millisecond)
 		}
-		<-time.After(time.Millisecond)
+		t.Fatalf("%s is not logged:\n%s", message, log)
 	}
-	t.Errorf("log:\n%s", log)
+	await(`msg="upstream is failing: serving stale pages" tenant=`)
+	list.Behave(func(b *fake.Behaviour) { b.Fault = nil })
+	await(`msg="upstream responds again: serving fresh pages" tenant=`)
 }
 
 // An engine that is stopped leaves no connection to upstream open.

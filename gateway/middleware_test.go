@@ -403,10 +403,10 @@ func TestShedding(t *testing.T) {
 	// Many more change nothing, and other paths respond.
 	var refused atomic.Int64
 	var all sync.WaitGroup
-	for range 50 {
+	for i := range 50 { // of their own: identical ones would wait for one another
 		all.Go(func() {
-			resp, body := p.send(t, http.MethodPost, "graphql", `{"query": "{ __typename }"}`, "Content-Type",
-				"application/json")
+			resp, body := p.send(t, http.MethodPost, "graphql", fmt.Sprintf(`{"query": "{ a%d: __typename }"}`, i),
+				"Content-Type", "application/json")
 			_, extensions := refusal(t, resp, body)
 			if resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "1" &&
 				extensions["code"] == "OVERLOADED" && extensions["retryAfter"] == 1.0 {

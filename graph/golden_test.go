@@ -21,9 +21,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// TestQueries runs every query of testdata/queries on a gateway of its own with nothing cached, over a standing list of
-// 2,000 calls, and compares the response and the upstream requests that it cost with the golden file beside it. To add
-// a case, drop in a query and run `go test ./graph -run TestQueries -update`; then read what came out.
+// TestGoldenQueries runs every query of testdata/queries on a gateway of its own with nothing cached, over a standing
+// list of 2,000 calls, and compares the response and the upstream requests that it cost with the golden file beside it.
+// To add a case, drop in a query and run `go test ./graph -run TestGoldenQueries -update`; then read what came out.
 //
 // A query may begin with settings in comments:
 //
@@ -31,7 +31,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 //	#                                         orders with a status: {{cursor 19 "errored"}}; {{id 3}} is a call's id
 //	# rows: odd.json                          the list is this response of upstream, not the generated one
 //	# max scan pages: 2                       how many pages a scan may read
-func TestQueries(t *testing.T) {
+func TestGoldenQueries(t *testing.T) {
 	files, err := filepath.Glob("testdata/queries/*.graphql")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no queries: %v", err)

@@ -54,7 +54,13 @@ func newGateway(t testing.TB, opts gatewayOptions) *gateway {
 	t.Helper()
 	f := fake.New(fake.Config{Seed: 1, Calls: opts.calls, Now: func() time.Time { return noon }})
 	rest := httptest.NewServer(f)
-	t.Cleanup(rest.Close)
+	t.Cleanup(func() {
+		// A fetch that no request waits for any longer would hold rest.Close up until its timeout, and its next attempt
+		// must find no listener.
+		_ = rest.Listener.Close()
+		rest.CloseClientConnections()
+		rest.Close()
+	})
 	g := connect(t, rest.URL, opts)
 	t.Cleanup(g.Close)
 	g.fake = f

@@ -280,7 +280,55 @@ func drawMember(
 
 func rfc3339(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
 
+// walker reads a filtered list page by page, from one end to the other.
+type walker struct {
+	t        *rapid.T
+	w        *world
+	lists    *pagination.Lists
+	filter   *Filter
+	passes   func(attributes) bool // says of the filter what it should do
+	back     bool
+	standing bool // the list stands still
+	moves    int  // how often the list still moves during a request
+	began    int  // how many changes there had been when the walk began
+	seen     map[int]bool
+	cursor   *relay.Cursor // nil: at the start
+}
+
 func modelProperty(t *rapid.T) {
+	k := drawWalker(t)
+	for page := 0; ; page++ {
+		if page > 2000 {
+			t.Fatal("an endless walk")
+		}
+		k.change(page)
+		rng := relay.Range{Count: rapid.SampledFrom([]int{1, 5, 20, 100}).Draw(t, "count"), Backward: k.back}
+		if rng.After = k.cursor; k.back {
+			rng.Before, rng.After = k.cursor, nil
+		}
+		n := pagination.Selection{Rows: true, Next: true, Previous: true}
+		maxPages := rapid.IntRange(1, 4).Draw(t, "pages")
+		got, err := k.filter.Read(t.Context(), k.lists.Reader(pagination.Request{}), rng, n, Options{MaxPages: maxPages})
+		if errors.Is(err, pagination.ErrCursorExpired) || err != nil && k.moves < 1 && !k.standing {
+			return // what the cursor knows has left; package pagination tests when that may be
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.check(got, rng.Count)
+		if !k.goOn(got) {
+			break
+		}
+	}
+	for n, since := range k.w.steady {
+		if since <= k.began && !k.seen[n] && k.passes(k.w.of(n)) {
+			t.Fatalf("call %d passes and has been in the list all the time, and was not shown", n)
+		}
+	}
+}
+
+// drawWalker makes a list, a filter and a walker.
+func drawWalker(t *rapid.T) *walker {
 	w := &world{
 		t: t, clock: rapid.SampledFrom([]string{"exact", "jittered", "shuffled", "gaps"}).Draw(t, "clock"),
 		steady: map[int]int{}, calls: map[int]upstream.Row{},
@@ -295,75 +343,64 @@ func modelProperty(t *rapid.T) {
 		t.Fatalf("%s: %v", chosen.text, err)
 	}
 	t.Logf("%s over %d calls, %s", chosen.text, len(w.ids), w.clock)
-	back := rapid.Bool().Draw(t, "back")
-	standing := rapid.Bool().Draw(t, "the list stands still")
-	moves := 0
+	k := &walker{t: t, w: w, lists: lists, filter: compiled, passes: chosen.passes, seen: map[int]bool{}}
+	k.back = rapid.Bool().Draw(t, "back")
+	k.standing = rapid.Bool().Draw(t, "the list stands still")
 	w.move = func() {
-		if moves > 0 {
-			moves--
+		if k.moves > 0 {
+			k.moves--
 			w.change(t)
 		}
 	}
-	began := 0
-	seen := map[int]bool{}
-	var cursor *relay.Cursor
-	for page := 0; ; page++ {
-		if page > 2000 {
-			t.Fatal("an endless walk")
-		}
-		if !standing && page > 0 && rapid.IntRange(0, 2).Draw(t, "moves") == 0 {
-			w.change(t)
-		}
-		moves = 0
-		if !standing && page > 0 {
-			moves = rapid.IntRange(0, 1).Draw(t, "moves during the request")
-		}
-		if page == 0 {
-			began = w.changes
-		}
-		rng := relay.Range{Count: rapid.SampledFrom([]int{1, 5, 20, 100}).Draw(t, "count"), Backward: back}
-		if rng.After = cursor; back {
-			rng.Before, rng.After = cursor, nil
-		}
-		n := pagination.Selection{Rows: true, Next: true, Previous: true}
-		maxPages := rapid.IntRange(1, 4).Draw(t, "pages")
-		got, err := compiled.Read(t.Context(), lists.Reader(pagination.Request{}), rng, n, Options{MaxPages: maxPages})
-		if errors.Is(err, pagination.ErrCursorExpired) || err != nil && moves < 1 && !standing {
-			return // what the cursor knows has left; package pagination tests when that may be
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, row := range got.Rows() {
-			n, _ := strconv.Atoi(row.Call.ID)
-			if !chosen.passes(w.of(n)) {
-				t.Fatalf("call %d does not pass, and is shown", n)
-			}
-			if since, ok := w.steady[n]; seen[n] && ok && since <= began {
-				t.Fatalf("call %d came twice", n)
-			}
-			seen[n] = true
-		}
-		if len(got.Rows()) == rng.Count != (got.StoppedBy == StopPageFull) {
-			t.Fatalf("%d of %d rows, stopped by %d", len(got.Rows()), rng.Count, got.StoppedBy)
-		}
-		more, next := got.HasNext(), got.EndCursor()
-		if back {
-			more, next = got.HasPrevious(), got.StartCursor()
-		}
-		if !more {
-			break
-		}
-		if next == nil || cursor != nil && next.String() == cursor.String() {
-			t.Fatal("there is more, and no way to go on")
-		}
-		cursor = next
+	return k
+}
+
+// change changes the list before the request for a page, and draws how often it will move meanwhile.
+func (k *walker) change(page int) {
+	k.moves = 0
+	if page == 0 {
+		k.began = k.w.changes
+		return
 	}
-	for n, since := range w.steady {
-		if since <= began && !seen[n] && chosen.passes(w.of(n)) {
-			t.Fatalf("call %d passes and has been in the list all the time, and was not shown", n)
-		}
+	if k.standing {
+		return
 	}
+	if rapid.IntRange(0, 2).Draw(k.t, "moves") == 0 {
+		k.w.change(k.t)
+	}
+	k.moves = rapid.IntRange(0, 1).Draw(k.t, "moves during the request")
+}
+
+// check checks the rows of a page for which so many were asked.
+func (k *walker) check(got *Page, asked int) {
+	k.t.Helper()
+	for _, row := range got.Rows() {
+		n, _ := strconv.Atoi(row.Call.ID)
+		if !k.passes(k.w.of(n)) {
+			k.t.Fatalf("call %d does not pass, and is shown", n)
+		}
+		if since, ok := k.w.steady[n]; k.seen[n] && ok && since <= k.began {
+			k.t.Fatalf("call %d came twice", n)
+		}
+		k.seen[n] = true
+	}
+	if len(got.Rows()) == asked != (got.StoppedBy == StopPageFull) {
+		k.t.Fatalf("%d of %d rows, stopped by %d", len(got.Rows()), asked, got.StoppedBy)
+	}
+}
+
+// goOn takes the cursor for the next page, and reports whether there is one.
+func (k *walker) goOn(got *Page) bool {
+	k.t.Helper()
+	more, next := got.HasNext(), got.EndCursor()
+	if k.back {
+		more, next = got.HasPrevious(), got.StartCursor()
+	}
+	if more && (next == nil || k.cursor != nil && next.String() == k.cursor.String()) {
+		k.t.Fatal("there is more, and no way to go on")
+	}
+	k.cursor = next
+	return more
 }
 
 func TestModel(t *testing.T) {

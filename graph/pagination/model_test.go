@@ -121,30 +121,7 @@ func (k *walker) stepWalking(
 	r.walk = walk
 	win, err := r.window(ctx, rng, everything)
 	w.used(r)
-	if c := cmp.Or(rng.After, rng.Before); c != nil && w.contested(k.list, c, k.made) {
-		t.Log("no more of the cursor's calls have kept their places than stand in order elsewhere")
-		k.ended = true
-		return nil
-	}
-	w.checkMark(t, r, k.list)
-	switch {
-	case errors.Is(err, ErrCursorExpired):
-		k.ended = true
-		if c := cmp.Or(rng.After, rng.Before); !w.excused(moving) && !lost(w, k.list, c, k.made) {
-			t.Fatalf("%s: expired, and is still there", k.cursor)
-		}
-		return nil
-	case err != nil:
-		if !w.excused(moving) {
-			t.Fatal(err)
-		}
-		k.failed++
-		k.ended = k.failed > 5 && !w.down
-		return nil // it may try again
-	}
-	reported := r.trace.reordered || r.trace.doubtful
-	if c := cmp.Or(rng.After, rng.Before); c != nil && reported && lost(w, k.list, c, k.made) {
-		k.ended = true // `extensions.reordered` says so to the client, or the log
+	if k.unchecked(t, w, r, cmp.Or(rng.After, rng.Before), err, moving) {
 		return nil
 	}
 	t.Logf("it shows %v, before it %v, after it %v", win.ids(), win.HasPrevious(), win.HasNext())
@@ -174,16 +151,57 @@ func (k *walker) stepWalking(
 	}
 	if more {
 		k.cursor, k.made = win.cursor(upstream.List{Statuses: k.list}, at).String(), win.askedAround(at).Add(ahead)
-		return mark
+	} else {
+		k.arrived(t, w)
 	}
+	return mark
+}
+
+// unchecked reports whether there is no page to check: the request failed as it may, or the walk ends, since its cursor
+// has lost its evidence.
+func (k *walker) unchecked(t rapid.TB, w *world, r *Reader, c *relay.Cursor, err error, moving bool) bool {
+	t.Helper()
+	if c != nil && w.contested(k.list, c, k.made) {
+		t.Log("no more of the cursor's calls have kept their places than stand in order elsewhere")
+		k.ended = true
+		return true
+	}
+	w.checkMark(t, r, k.list)
+	switch {
+	case errors.Is(err, ErrCursorExpired):
+		k.ended = true
+		if !w.excused(moving) && !lost(w, k.list, c, k.made) {
+			t.Fatalf("%s: expired, and is still there", k.cursor)
+		}
+		return true
+	case err != nil:
+		if !w.excused(moving) {
+			t.Fatal(err)
+		}
+		k.failed++
+		k.ended = k.failed > 5 && !w.down
+		return true // it may try again
+	}
+	if c != nil && r.reported() && lost(w, k.list, c, k.made) {
+		k.ended = true // `extensions.reordered` says so to the client, or the log
+		return true
+	}
+	return false
+}
+
+// arrived checks a walk at its end.
+func (k *walker) arrived(t rapid.TB, w *world) {
+	t.Helper()
 	k.ended = true
 	for id, since := range w.since[k.list] {
 		if _, ok := k.seen[id]; !ok && !since.After(k.began) && w.habits.drop == 0 {
 			k.broken(t, w, id+" has been in the list all the time, and was not shown")
 		}
 	}
-	return mark
 }
+
+// reported reports whether the response or the log says that calls have changed places.
+func (r *Reader) reported() bool { return r.trace.reordered || r.trace.doubtful }
 
 // askedAround is when the oldest of the responses was asked for that the cursor of a row comes from.
 func (s *span) askedAround(row int) time.Time {
@@ -275,60 +293,78 @@ func (w *world) between(
 	ctx context.Context, t rapid.TB, p *Lists, after, before *bookmark, count int, back, moving bool,
 ) {
 	t.Helper()
-	a, b := parse(t, after.text), parse(t, before.text)
-	rng := relay.Range{Count: count, Backward: back, After: a, Before: b}
+	rng := relay.Range{Count: count, Backward: back, After: parse(t, after.text), Before: parse(t, before.text)}
 	r := w.reading(p, after.list)
 	win, err := r.window(ctx, rng, everything)
 	w.used(r)
 	w.checkMark(t, r, after.list)
 	ids := w.ids(after.list)
 	from, to := slices.Index(ids, after.id), slices.Index(ids, before.id)
-	for _, m := range []*bookmark{after, before} {
-		since, ok := w.since[m.list][m.id]
-		if !ok || since.After(m.made) || w.contested(m.list, parse(t, m.text), m.made) {
-			return
-		}
-	}
-	switch {
-	case errors.Is(err, ErrCursorExpired):
-		if !w.excused(moving) && !lost(w, after.list, a, after.made) && !lost(w, before.list, b, before.made) {
-			t.Fatalf("%v: expired, and is still there", after.id+" "+before.id)
-		}
+	if w.unchecked(t, r, err, moving, after, before) {
 		return
-	case err != nil:
-		if !w.excused(moving) {
-			t.Fatal(err)
-		}
-		return
-	case w.habits.swap || w.habits.drop > 0:
-		return
-	case (r.trace.reordered || r.trace.doubtful) &&
-		(lost(w, after.list, a, after.made) || lost(w, after.list, b, before.made)):
-		return // `extensions.reordered` says so to the client, or the log
 	}
 	got := win.ids()
 	t.Logf("from %s to %s: %v, before it %v, after it %v", after.id, before.id, got, win.HasPrevious(), win.HasNext())
-	steady := func(id string) bool {
-		since, ok := w.since[after.list][id]
-		return ok && !since.After(w.oldest)
-	}
 	var want []string
-	for i := from + 1; i < to; i++ {
-		if steady(ids[i]) {
-			want = append(want, ids[i])
-		}
+	if from < to {
+		want = w.stayed(after.list, ids[from+1:to])
 	}
-	shown := slices.DeleteFunc(slices.Clone(got), func(id string) bool { return !steady(id) })
-	if len(got) == count && len(shown) < len(want) {
-		if back {
-			want = want[len(want)-len(shown):]
-		} else {
-			want = want[:len(shown)]
-		}
+	shown := w.stayed(after.list, got)
+	if len(got) == count {
+		want = clip(want, len(shown), back)
 	}
 	if !slices.Equal(shown, want) {
 		t.Fatalf("%v lies between %s and %s, and %v is shown", want, after.id, before.id, shown)
 	}
+}
+
+// unchecked reports whether the response to a request with such cursors cannot be checked: one of their calls has not
+// kept its place, the request failed as it may, or upstream has habits that leave rows out.
+func (w *world) unchecked(t rapid.TB, r *Reader, err error, moving bool, marks ...*bookmark) bool {
+	t.Helper()
+	for _, m := range marks {
+		since, ok := w.since[m.list][m.id]
+		if !ok || since.After(m.made) || w.contested(m.list, parse(t, m.text), m.made) {
+			return true
+		}
+	}
+	anyLost := func() bool {
+		return slices.ContainsFunc(marks, func(m *bookmark) bool { return lost(w, m.list, parse(t, m.text), m.made) })
+	}
+	switch {
+	case errors.Is(err, ErrCursorExpired):
+		if !w.excused(moving) && !anyLost() {
+			for _, m := range marks {
+				t.Logf("%s is still there", m.id)
+			}
+			t.Fatal(err)
+		}
+		return true
+	case err != nil:
+		if !w.excused(moving) {
+			t.Fatal(err)
+		}
+		return true
+	}
+	// `extensions.reordered` tells the client, or the log says so.
+	return w.habits.swap || w.habits.drop > 0 || r.reported() && anyLost()
+}
+
+// stayed returns those of some calls that have kept their places since before the request.
+func (w *world) stayed(list upstream.OrderStatuses, ids []string) []string {
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		since, ok := w.since[list][id]
+		return !ok || since.After(w.oldest)
+	})
+}
+
+// clip returns at most n of some calls: the last ones, or the first.
+func clip(ids []string, n int, last bool) []string {
+	n = min(n, len(ids))
+	if last {
+		return ids[len(ids)-n:]
+	}
+	return ids[:n]
 }
 
 // scan scans a list from a cursor or from an end, and checks that it reads each call that kept its place, once and in
@@ -342,9 +378,45 @@ func (w *world) scan(
 		o.From = parse(t, mark.text)
 	}
 	r := w.reading(p, list)
-	var got []string
-	var stopped Stop
-	err := r.steadily(ctx, func() error {
+	got, stopped, err := scanned(ctx, t, r, o)
+	w.used(r)
+	w.checkMark(t, r, list)
+	ids := w.ids(list)
+	from := len(ids)
+	if !up {
+		from = -1
+	}
+	var marks []*bookmark
+	if mark != nil {
+		marks, from = []*bookmark{mark}, slices.Index(ids, mark.id)
+	}
+	if w.unchecked(t, r, err, moving, marks...) {
+		return
+	}
+	t.Logf("scanned up %v from %d, stopped by %d: %v", up, from, stopped, got)
+	var want []string
+	if up {
+		want = ids[:from]
+	} else {
+		want = ids[from+1:]
+	}
+	want = w.stayed(list, want)
+	shown := w.stayed(list, got)
+	if stopped == StopLimit {
+		if len(got) != most {
+			t.Fatalf("%d rows, and the limit is %d", len(got), most)
+		}
+		want = clip(want, len(shown), up)
+	}
+	if !slices.Equal(shown, want) {
+		t.Fatalf("a scan has read %v, and %v lies there", shown, want)
+	}
+}
+
+// scanned returns the calls that a scan reads, in the list's order, and where it stopped.
+func scanned(ctx context.Context, t rapid.TB, r *Reader, o ScanOptions) (got []string, stopped Stop, err error) {
+	t.Helper()
+	err = r.steadily(ctx, func() error {
 		s := r.Scan(o)
 		defer s.Close()
 		for got = nil; s.Next(ctx); {
@@ -352,7 +424,7 @@ func (w *world) scan(
 			if len(ids) == 0 {
 				t.Fatal("a part without rows")
 			}
-			if up {
+			if o.Up {
 				got = append(ids, got...)
 			} else {
 				got = append(got, ids...)
@@ -361,62 +433,7 @@ func (w *world) scan(
 		stopped = s.Stopped()
 		return s.Err()
 	})
-	w.used(r)
-	w.checkMark(t, r, list)
-	ids := w.ids(list)
-	from := len(ids)
-	if !up {
-		from = -1
-	}
-	if mark != nil {
-		since, ok := w.since[list][mark.id]
-		if !ok || since.After(mark.made) || w.contested(list, o.From, mark.made) {
-			return
-		}
-		from = slices.Index(ids, mark.id)
-	}
-	switch {
-	case errors.Is(err, ErrCursorExpired):
-		if !w.excused(moving) && !lost(w, list, o.From, mark.made) {
-			t.Fatalf("%v: expired, and is still there", mark.id)
-		}
-		return
-	case err != nil:
-		if !w.excused(moving) {
-			t.Fatal(err)
-		}
-		return
-	case w.habits.swap || w.habits.drop > 0:
-		return
-	case (r.trace.reordered || r.trace.doubtful) && mark != nil && lost(w, list, o.From, mark.made):
-		return
-	}
-	t.Logf("scanned up %v from %d, stopped by %d: %v", up, from, stopped, got)
-	steady := func(id string) bool {
-		since, ok := w.since[list][id]
-		return ok && !since.After(w.oldest)
-	}
-	var want []string
-	if up {
-		want = ids[:from]
-	} else {
-		want = ids[from+1:]
-	}
-	want = slices.DeleteFunc(slices.Clone(want), func(id string) bool { return !steady(id) })
-	shown := slices.DeleteFunc(slices.Clone(got), func(id string) bool { return !steady(id) })
-	if stopped == StopLimit {
-		if len(got) != most {
-			t.Fatalf("%d rows, and the limit is %d", len(got), most)
-		}
-		if n := min(len(shown), len(want)); up {
-			want = want[len(want)-n:]
-		} else {
-			want = want[:n]
-		}
-	}
-	if !slices.Equal(shown, want) {
-		t.Fatalf("a scan has read %v, and %v lies there", shown, want)
-	}
+	return got, stopped, err
 }
 
 // lookUp looks for a call by its id.
@@ -467,9 +484,37 @@ func drawHabits(t *rapid.T) habits {
 	return h
 }
 
+// schedule is one run of the model.
+type schedule struct {
+	t        *rapid.T
+	w        *world
+	replicas []*Lists
+	replica  func(i int) *Lists // makes one with an empty cache
+	walkers  []*walker
+	walks    []*Walk // that were begun
+	marks    map[upstream.OrderStatuses][]*bookmark
+	moves    int // how often the list still moves in the middle of a request
+}
+
 func modelProperty(t *rapid.T) {
 	time.Sleep(10 * time.Millisecond) // of the bubble's: rapid gives itself 30 s to shrink a failure
+	s := drawSchedule(t)
+	defer s.close()
+	for _, k := range s.walkers {
+		if rapid.Bool().Draw(t, "pages are kept between requests") {
+			k.walks = []*Walk{s.newWalk(), s.newWalk()}
+		}
+	}
+	for range rapid.IntRange(1, 60).Draw(t, "steps") {
+		s.step()
+	}
+	s.finish()
+}
+
+// drawSchedule makes a world, its replicas and the walkers.
+func drawSchedule(t *rapid.T) *schedule {
 	w := newWorld(rapid.IntRange(0, 200).Draw(t, "rows"))
+	s := &schedule{t: t, w: w, marks: map[upstream.OrderStatuses][]*bookmark{}}
 	w.clock = rapid.SampledFrom([]string{"", "exact", "jittered"}).Draw(t, "clock")
 	odd := rapid.Bool().Draw(t, "an odd upstream")
 	w.verified = odd
@@ -483,99 +528,108 @@ func modelProperty(t *rapid.T) {
 	w.transit.seed = uint64(rapid.IntRange(0, 1<<20).Draw(t, "order of responses"))
 	ahead := rapid.IntRange(-3, 3).Draw(t, "seconds by which the second replica's clock is ahead")
 	offsets := []time.Duration{0, time.Duration(ahead) * time.Second}
-	replicas := make([]*Lists, len(offsets))
-	for i, offset := range offsets {
-		replicas[i] = w.replica(pageSize, ttl, stale, offset, odd)
+	s.replica = func(i int) *Lists { return w.replica(pageSize, ttl, stale, offsets[i], odd) }
+	for i := range offsets {
+		s.replicas = append(s.replicas, s.replica(i))
 	}
 	// Some schedules also move the list in the middle of requests.
-	moves := 0
 	if rapid.Bool().Draw(t, "moves during requests") {
 		w.move = func() {
-			if moves > 0 {
-				moves--
+			if s.moves > 0 {
+				s.moves--
 				change(t, w)
 			}
 		}
 	}
-	var walkers []*walker
 	for range rapid.IntRange(1, 4).Draw(t, "walkers") {
-		walkers = append(walkers, &walker{
+		s.walkers = append(s.walkers, &walker{
 			list:  rapid.SampledFrom(modelLists).Draw(t, "list"),
 			count: rapid.SampledFrom([]int{1, 3, 10, 25, 100}).Draw(t, "count"),
 			back:  rapid.Bool().Draw(t, "back"),
 			seen:  map[string]time.Time{},
 		})
 	}
-	var walks []*Walk // that were begun
-	defer func() {
-		w.alter(func() { w.move = nil })
-		for _, walk := range walks {
-			walk.Close()
-		}
-		time.Sleep(10 * time.Millisecond) // until all responses have come
-	}()
-	newWalk := func() *Walk {
-		walks = append(walks, NewWalk(rapid.Bool().Draw(t, "eager")))
-		return walks[len(walks)-1]
+	return s
+}
+
+func (s *schedule) newWalk() *Walk {
+	s.walks = append(s.walks, NewWalk(rapid.Bool().Draw(s.t, "eager")))
+	return s.walks[len(s.walks)-1]
+}
+
+func (s *schedule) close() {
+	s.w.alter(func() { s.w.move = nil })
+	for _, walk := range s.walks {
+		walk.Close()
 	}
-	for _, k := range walkers {
-		if rapid.Bool().Draw(t, "pages are kept between requests") {
-			k.walks = []*Walk{newWalk(), newWalk()}
+	time.Sleep(10 * time.Millisecond) // until all responses have come
+}
+
+// step changes the world, starts a replica again, or asks for something.
+func (s *schedule) step() {
+	t, w := s.t, s.w
+	step := rapid.IntRange(0, 14).Draw(t, "step")
+	if step <= 1 {
+		w.alter(func() { change(t, w) })
+		return
+	}
+	i := rapid.IntRange(0, 1).Draw(t, "replica")
+	if step == 2 {
+		s.restart(i)
+		return
+	}
+	w.alter(func() {
+		if s.moves = 0; w.move != nil {
+			s.moves = rapid.IntRange(0, 3).Draw(t, "moves")
+		}
+	})
+	s.ask(step, i, s.moves > 0)
+	w.alter(func() { s.moves = 0 })
+}
+
+func (s *schedule) restart(i int) {
+	s.replicas[i] = s.replica(i)
+	for _, k := range s.walkers {
+		if k.walks != nil {
+			k.walks[i] = s.newWalk()
 		}
 	}
-	marks := map[upstream.OrderStatuses][]*bookmark{}
-	for range rapid.IntRange(1, 60).Draw(t, "steps") {
-		step := rapid.IntRange(0, 14).Draw(t, "step")
-		if step <= 1 {
-			w.alter(func() { change(t, w) })
-			continue
+}
+
+// ask sends a walker's request, of the kind of the step, to a replica.
+func (s *schedule) ask(step, replica int, moving bool) {
+	t, w, p := s.t, s.w, s.replicas[replica]
+	switch k := s.walkers[rapid.IntRange(0, len(s.walkers)-1).Draw(t, "walker")]; {
+	case step == 3:
+		w.count(t.Context(), t, p, k.list, moving)
+	case step == 4:
+		if known := s.marks[k.list]; len(known) > 1 {
+			after := rapid.SampledFrom(known).Draw(t, "after")
+			before := rapid.SampledFrom(known).Draw(t, "before")
+			w.between(t.Context(), t, p, after, before, k.count, k.back, moving)
 		}
-		i := rapid.IntRange(0, 1).Draw(t, "replica")
-		if step == 2 {
-			replicas[i] = w.replica(pageSize, ttl, stale, offsets[i], odd)
-			for _, k := range walkers {
-				if k.walks != nil {
-					k.walks[i] = newWalk()
-				}
-			}
-			continue
+	case step == 13:
+		mark := rapid.SampledFrom(append(slices.Clone(s.marks[k.list]), nil)).Draw(t, "from")
+		up := rapid.Bool().Draw(t, "up")
+		w.scan(t.Context(), t, p, k.list, mark, up, rapid.SampledFrom([]int{0, 0, 30, 100}).Draw(t, "most"), moving)
+	case step == 14 && w.next > 0:
+		w.lookUp(t.Context(), t, p, "call-"+strconv.Itoa(rapid.IntRange(0, w.next-1).Draw(t, "id")), moving)
+	case !k.ended:
+		if mark := k.stepWalking(t.Context(), t, w, p, k.walk(replica), moving); mark != nil {
+			s.marks[k.list] = append(s.marks[k.list], mark)
 		}
-		w.alter(func() {
-			if moves = 0; w.move != nil {
-				moves = rapid.IntRange(0, 3).Draw(t, "moves")
-			}
-		})
-		moving, p := moves > 0, replicas[i]
-		switch k := walkers[rapid.IntRange(0, len(walkers)-1).Draw(t, "walker")]; {
-		case step == 3:
-			w.count(t.Context(), t, p, k.list, moving)
-		case step == 4:
-			if known := marks[k.list]; len(known) > 1 {
-				after := rapid.SampledFrom(known).Draw(t, "after")
-				before := rapid.SampledFrom(known).Draw(t, "before")
-				w.between(t.Context(), t, p, after, before, k.count, k.back, moving)
-			}
-		case step == 13:
-			mark := rapid.SampledFrom(append(slices.Clone(marks[k.list]), nil)).Draw(t, "from")
-			up := rapid.Bool().Draw(t, "up")
-			w.scan(t.Context(), t, p, k.list, mark, up, rapid.SampledFrom([]int{0, 0, 30, 100}).Draw(t, "most"), moving)
-		case step == 14 && w.next > 0:
-			w.lookUp(t.Context(), t, p, "call-"+strconv.Itoa(rapid.IntRange(0, w.next-1).Draw(t, "id")), moving)
-		case !k.ended:
-			if mark := k.stepWalking(t.Context(), t, w, p, k.walk(i), moving); mark != nil {
-				marks[k.list] = append(marks[k.list], mark)
-			}
-		}
-		w.alter(func() { moves = 0 })
 	}
-	// The walkers that have not arrived go on to the end.
-	w.alter(func() { w.down = false })
-	for _, k := range walkers {
+}
+
+// finish lets the walkers that have not arrived go on to the end.
+func (s *schedule) finish() {
+	s.w.alter(func() { s.w.down = false })
+	for _, k := range s.walkers {
 		for tries := 0; !k.ended; tries++ {
 			if tries > 10_000 {
-				t.Fatal("an endless walk")
+				s.t.Fatal("an endless walk")
 			}
-			k.stepWalking(t.Context(), t, w, replicas[0], k.walk(0), false)
+			k.stepWalking(s.t.Context(), s.t, s.w, s.replicas[0], k.walk(0), false)
 		}
 	}
 }

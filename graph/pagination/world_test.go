@@ -267,27 +267,9 @@ func (w *world) ask(list upstream.OrderStatuses, asked, size int) (*upstream.Pag
 			ids[i], ids[i+1] = ids[i+1], ids[i]
 		}
 	}
-	refused := &upstream.Error{Kind: upstream.KindInvalidResponse, Status: 404}
-	index := asked - h.first
-	if index < 0 {
-		switch h.pageZero {
-		case "first":
-			index = 0
-		case "empty":
-			return page, nil
-		default:
-			return nil, refused
-		}
-	}
-	if index > 0 && index*size >= len(ids) {
-		switch h.pastEnd {
-		case "error":
-			return nil, refused
-		case "last":
-			index = max(0, len(ids)-1) / size
-		case "first":
-			index = 0
-		}
+	index, err := h.index(asked, size, len(ids))
+	if err != nil || index < 0 {
+		return page, err
 	}
 	ids = ids[min(index*size, len(ids)):min((index+1)*size, len(ids))]
 	weight := 0
@@ -302,6 +284,33 @@ func (w *world) ask(list upstream.OrderStatuses, asked, size int) (*upstream.Pag
 	}
 	page.Bytes = len(page.Rows)
 	return page, nil
+}
+
+// index returns which page of a list of so many rows upstream serves under a number, from 0; -1 is a page without rows.
+func (h habits) index(number, size, rows int) (int, error) {
+	refused := &upstream.Error{Kind: upstream.KindInvalidResponse, Status: 404}
+	index := number - h.first
+	if index < 0 {
+		switch h.pageZero {
+		case "first":
+			return 0, nil
+		case "empty":
+			return -1, nil
+		default:
+			return 0, refused
+		}
+	}
+	if index > 0 && index*size >= rows {
+		switch h.pastEnd {
+		case "error":
+			return 0, refused
+		case "last":
+			return max(0, rows-1) / size, nil
+		case "first":
+			return 0, nil
+		}
+	}
+	return index, nil
 }
 
 // endpoint is a gateway's connection to upstream: its clock may be ahead of the world's, or behind.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A script is a text file in scripts/: the material for one sort of conversation. A call is one walk through it.
@@ -84,8 +85,13 @@ type line struct {
 	failed   bool
 }
 
-// Load reads the scripts. They are part of the program, so a mistake in one is a bug and panics.
-func Load() *Library {
+// Load returns the library. Its scripts are part of the program, so a mistake in one is a bug and panics.
+func Load() *Library { return library() }
+
+// A program with many fakes, such as a test, reads the scripts once.
+var library = sync.OnceValue(read)
+
+func read() *Library {
 	lib := &Library{}
 	var common [languages]map[string]*stage
 	var all []*script

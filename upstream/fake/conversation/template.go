@@ -73,5 +73,7 @@ func (t *Talk) Expand(dst []byte, parts template) []byte {
 
 // escape makes text fit to stand between the quotes of JSON text. What is not ASCII stays as it is.
 func escape(text string) string {
-	return strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\t", `\t`).Replace(text)
+	return escaper.Replace(text)
 }
+
+var escaper = strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\t", `\t`)
