@@ -54,7 +54,7 @@ NO_RACE := TestOddUpstreams TestOddPages TestKilledWalks TestDemoReplacesNoFile 
 	TestExitStatuses TestResponsesAreBounded TestRandomResponsesAreCut TestTheStandingList TestNoLineIsRepeated TestLife \
 	TestOrderByTime TestOrderWhileCallsLive TestTheHeadIsAlive TestForgedCursors TestStandingWalks TestMovingWalk \
 	TestShiftsAreFoundByTime TestPagesPastTheEndHaveNoPositions TestAPlaceIsFoundWhereAllHaveLeft \
-	TestAPlaceThatIsReadOnceMore TestTimesInListsOfAnyOrder TestGoldenQueries TestHostileFilters TestAge \
+	TestAPlaceThatIsReadOnceMore TestTimesInListsOfAnyOrder TestGoldenQueries TestHostileFilters \
 	TestRequestsAreReserved TestContentEncoding TestAnEmptyPageInTheMiddle TestLoweredPages TestTheLimitOfAResponseComesFirst
 NO_RACE_FAULTS := ^TestFaults$$/^(64_MB|gzip_bomb)
 space := $(subst ,, )

@@ -34,8 +34,8 @@ func (s *testCache) shrink(bytes int64) int64 {
 	return freed
 }
 
-// stock is a budget of which 800 KiB may be counted, with two caches. Requests may reserve up to 1,000, and leave 400
-// of these where they take more than a few bytes.
+// stock is a budget of which 800 KiB may be counted, with two caches. Requests may reserve up to 900 of them, and leave
+// 300 of these where they take more than a few bytes.
 type stock struct {
 	*Budget
 	responses, pages, requests *testCache
@@ -95,8 +95,8 @@ func TestReserve(t *testing.T) {
 // The smaller a request is, the later it is rejected, whether it begins, grows, or uses a page.
 func TestUsualRequestsFindRoom(t *testing.T) {
 	for name, test := range map[string]struct{ bytes, counted int64 }{
-		"a very small one": {256, 1000*k - 64*k}, // which leaves 256 times as much
-		"a small one":      {k, 1000*k - 256*k},
+		"a very small one": {256, 900*k - 64*k}, // which leaves 256 times as much
+		"a small one":      {k, 900*k - 256*k},
 		"a large one":      {2 * k, 600 * k},
 		"a larger one":     {500 * k, 600 * k},
 	} {
