@@ -104,7 +104,7 @@ func TestRequestsAreReserved(t *testing.T) {
 		"too much beside others":            {budget: 8 << 20, others: 4 << 20, query: all, refused: true, executed: true},
 		"too much beside others, and known": {budget: 8 << 20, others: 6 << 20, learned: true, query: all, refused: true},
 		"little beside others, and known": {
-			budget: 8 << 20, others: 5 << 20, learned: true, query: "{ calls(first: 20) { nodes { id } } }", executed: true,
+			budget: 8 << 20, others: 4 << 20, learned: true, query: "{ calls(first: 20) { nodes { id } } }", executed: true,
 		},
 		"a usual request with transcripts, beside others": {
 			budget: 494 << 20, others: 450 << 20, learned: true, executed: true, // in a container of 1 GiB

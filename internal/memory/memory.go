@@ -14,7 +14,7 @@
 // # What is not counted
 //
 // Garbage that waits for its collection, stacks, buffers of net/http, indices: a fifth of what Go may take is left to
-// them, see [threshold], of which small requests may take a half, see [ceiling]. The Go runtime knows that limit
+// them, see [threshold], of which small requests may take some, see [spare]. The Go runtime knows that limit
 // ([debug.SetMemoryLimit]) and collects the more often the less of the fifth is left.
 //
 // # Garbage
@@ -52,14 +52,11 @@ const threshold = 80
 const unseen = 48 << 20
 
 const (
-	// ceiling is the share of what Go may take up to which requests reserve memory, in per cent. It is beyond the
-	// threshold, because what has begun takes more than was reserved for it, and usual requests would be rejected for it.
-	// With 100, a load of everything at once had the process at 853 MiB of 1 GiB for moments, and with 90 at 810.
-	ceiling = 90
-	// A request leaves so many times its own bytes free, but no more than a third of the ceiling: the smaller it is, the
-	// later it is rejected. So usual requests find room beside any number of large ones, and a thousand of 128 KiB, as
-	// many as may be in flight by default, find room in a container of 1 GiB.
-	spare, mostSpare = 256, 3
+	// A request leaves so many times its own bytes free of what Go may take, but no more than a half: the smaller it is,
+	// the later it is rejected. So usual requests find room beside any number of large ones, and although what has begun
+	// takes more than was reserved for it. A thousand of 128 KiB, as many as may be in flight by default, find room in a
+	// container of 1 GiB.
+	spare, mostSpare = 256, 2
 	// much is what is taken at once that waits for a collection, if one is due.
 	much = 1 << 20
 	// garbageLimit is the share of what Go may take up to which there is garbage, in per cent.
@@ -95,7 +92,7 @@ var messages = [numActions]string{
 // Budget is the memory of a process. A nil Budget has no limit, and counts nothing.
 type Budget struct {
 	limit, most, calm int64 // bytes: of the process, that may be counted, and below which actions end
-	reservable        int64 // bytes that may be counted with those of a request that begins
+	goLimit           int64 // bytes that Go may take
 	full              int64 // bytes that may be counted with the garbage
 	log               *slog.Logger
 
@@ -122,10 +119,10 @@ var kept = [numActions]int64{ShrinkResponses: 16, ShrinkPages: 8}
 // NewBudget makes the budget of a process that may take so many bytes, and so many of them in Go. A limit of 0 is
 // none: everything is counted, and nothing done.
 func NewBudget(limit, goLimit int64, log *slog.Logger) *Budget {
-	b := &Budget{limit: limit, most: math.MaxInt64 / 2, reservable: math.MaxInt64 / 2, full: math.MaxInt64, log: log}
+	b := &Budget{limit: limit, most: math.MaxInt64 / 2, goLimit: math.MaxInt64 / 2, full: math.MaxInt64, log: log}
 	if limit > 0 {
 		b.most = goLimit / 100 * threshold
-		b.reservable = goLimit / 100 * ceiling
+		b.goLimit = goLimit
 		b.full = goLimit / 100 * garbageLimit
 		b.calm = b.most / 10 * 9
 	}
@@ -322,11 +319,11 @@ func (a *Account) Keep(bytes int64, release func()) bool {
 
 // mostFor is how many bytes may be counted with those of a request that takes so many.
 func (b *Budget) mostFor(bytes int64) int64 {
-	free := b.reservable / mostSpare
+	free := b.goLimit / mostSpare
 	if bytes < free/spare {
 		free = spare * bytes
 	}
-	return b.reservable - free
+	return b.goLimit - free
 }
 
 // add counts bytes if no more than most are counted then. Those that there is no room for are not counted even for a

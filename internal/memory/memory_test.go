@@ -34,8 +34,8 @@ func (s *testCache) shrink(bytes int64) int64 {
 	return freed
 }
 
-// stock is a budget of which 800 KiB may be counted, with two caches. Requests may reserve up to 900 of them, and leave
-// 300 of these where they take more than a few bytes.
+// stock is a budget of which 800 KiB may be counted, with two caches. Requests may reserve up to 1,000, and leave 500
+// of these where they take more than a few bytes.
 type stock struct {
 	*Budget
 	responses, pages, requests *testCache
@@ -62,11 +62,11 @@ func TestReserve(t *testing.T) {
 		responsesAfter, pagesAfter, work int64
 		order                            string
 	}{
-		"there is room":                       {100, 100, 100, 300, true, 100, 100, 400, ""},
-		"responses go first":                  {100, 100, 100, 340, true, 60, 100, 440, "responses"},
-		"then pages":                          {100, 300, 100, 300, true, 50, 150, 400, "responses pages"},
-		"then work is refused":                {100, 300, 100, 360, false, 50, 100, 100, "responses pages"},
-		"a large one leaves room for it":      {0, 0, 470, 140, false, 0, 0, 470, ""},
+		"there is room":                       {100, 100, 100, 200, true, 100, 100, 300, ""},
+		"responses go first":                  {100, 100, 100, 240, true, 60, 100, 340, "responses"},
+		"then pages":                          {100, 300, 100, 200, true, 50, 150, 300, "responses pages"},
+		"then work is refused":                {100, 300, 100, 260, false, 50, 100, 100, "responses pages"},
+		"a large one leaves room for it":      {0, 0, 370, 140, false, 0, 0, 370, ""},
 		"the only one is never refused":       {100, 200, 0, 5000, true, 50, 100, 5000, "responses pages"},
 		"the only one, with nothing in cache": {0, 0, 0, 801, true, 0, 0, 801, ""},
 	} {
@@ -95,10 +95,10 @@ func TestReserve(t *testing.T) {
 // The smaller a request is, the later it is rejected, whether it begins, grows, or uses a page.
 func TestUsualRequestsFindRoom(t *testing.T) {
 	for name, test := range map[string]struct{ bytes, counted int64 }{
-		"a very small one": {256, 900*k - 64*k}, // which leaves 256 times as much
-		"a small one":      {k, 900*k - 256*k},
-		"a large one":      {2 * k, 600 * k},
-		"a larger one":     {500 * k, 600 * k},
+		"a very small one": {256, 1000*k - 64*k}, // which leaves 256 times as much
+		"a small one":      {k, 1000*k - 256*k},
+		"a large one":      {2 * k, 500 * k},
+		"a larger one":     {400 * k, 500 * k},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for more, admitted := range []bool{true, false} {
@@ -167,9 +167,9 @@ func TestExtend(t *testing.T) {
 		used       int64
 	}{
 		{200, 200, false, 400}, // by then 50 of the responses have made room
-		{200, 150, true, 550},
-		{200, 200, false, 350},
-		{350, 600, true, 950}, // it is the only one now
+		{200, 50, true, 450},
+		{200, 200, false, 250},
+		{250, 600, true, 850}, // it is the only one now
 	} {
 		if ok := requests.Extend(test.held*k, test.more*k); ok != test.ok || requests.Used() != test.used*k {
 			t.Errorf("%d: %v, %d KiB", i, ok, requests.Used()/k)
@@ -224,7 +224,7 @@ func TestKeep(t *testing.T) {
 		work                   int64 // afterwards
 	}{
 		"there is room":         {100, 100, 300, true, 400},
-		"responses go":          {100, 300, 250, true, 550},
+		"responses go":          {100, 300, 150, true, 450},
 		"there is no room":      {100, 300, 300, false, 300},
 		"the only one may stay": {100, 0, 790, true, 790},
 		"whatever it takes":     {100, 0, 5000, true, 5000},

@@ -26,11 +26,11 @@ func TestLargeResponsesCountInTheBudget(t *testing.T) {
 		leftOver int64
 		usual    bool // a usual request finds room beside them
 	}{
-		"there is room for all":         {17 * whole / 4, 0, 3, 3, 3 * whole, true},
-		"there is room for two":         {3 * whole, 0, 3, 2, 2 * whole, true},
+		"there is room for all":         {5 * whole, 0, 3, 3, 3 * whole, true},
+		"there is room for two":         {7 * whole / 2, 0, 3, 2, 2 * whole, true},
 		"there is room for none at all": {whole / 2, 0, 3, 1, whole, false},
 		"others have it":                {3 * whole, 2 * whole, 3, 1, whole, true},
-		"there are many":                {17 * whole / 4, 0, 20, 3, 3 * whole, true},
+		"there are many":                {5 * whole, 0, 20, 3, 3 * whole, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
