@@ -158,7 +158,7 @@ func TestRejectionsForMemoryCutOffStalledClients(t *testing.T) {
 
 // Requests whose responses become longer than there is memory for hold nothing from then on, and the last goes on.
 func TestGrowingResponses(t *testing.T) {
-	budget := memory.NewBudget(64<<20, 42<<20, slog.New(slog.DiscardHandler)) // 25 MiB are for large reservations
+	budget := memory.NewBudget(64<<20, 50<<20, slog.New(slog.DiscardHandler)) // 25 MiB are for large reservations
 	control := New(10, 0, 0, budget)
 	const most = 8 << 20 // takes 12 MiB
 	var requests [3]Request
