@@ -485,6 +485,7 @@ var effects = map[string]effect{
 			if err != nil {
 				b.t.Fatal(err)
 			}
+			<-b.revox.arrived // the first page's request is in flight no longer
 			p.awaitSum(b.t, most, "upstream_requests_in_flight")
 			defer func() {
 				release()

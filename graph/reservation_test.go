@@ -251,7 +251,7 @@ func TestSharedBodiesAreCountedOnce(t *testing.T) {
 
 // Bodies on their way in are counted, and refused where there is no memory for them.
 func TestBodiesCountInTheBudget(t *testing.T) {
-	budget := budgetOf(100_000)
+	budget := budgetOf(130_000)
 	control := admission.New(10, 1<<20, 0, budget)
 	held, write := io.Pipe()
 	read := func(body io.Reader) *rejection {
