@@ -100,7 +100,7 @@ func TestRequestsAreReserved(t *testing.T) {
 		executed bool
 	}{
 		"there is room":                     {budget: 8 << 20, query: all, executed: true},
-		"there is room, beside others":      {budget: 8 << 20, others: 1 << 20, query: all, executed: true},
+		"there is room, beside others":      {budget: 10 << 20, others: 1 << 20, query: all, executed: true},
 		"too much beside others":            {budget: 8 << 20, others: 4 << 20, query: all, refused: true, executed: true},
 		"too much beside others, and known": {budget: 8 << 20, others: 6 << 20, learned: true, query: all, refused: true},
 		"little beside others, and known": {

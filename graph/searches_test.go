@@ -76,7 +76,7 @@ func TestSearchesAreCharged(t *testing.T) {
 		default:
 			t.Fatalf("%d requests: %+v", requests, a)
 		}
-		if n == 200 {
+		if n == 5000 { // the bucket fills meanwhile: on a slow machine nearly as fast as it is emptied
 			t.Fatalf("%d of %d were refused", refused, n)
 		}
 	}
