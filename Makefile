@@ -109,11 +109,11 @@ endif
 $(EXPLORER): $(EXPLORER_SOURCES)
 	cd gateway/explorer && npm ci --no-audit --no-fund && npm run build
 
-# Three stages at a time, since each waits now and then; in this order, so that the linters fail first and the longest
+# Two stages at a time, since each waits now and then; in this order, so that the linters fail first and the longest
 # stage begins early. After a failure no further stage starts. What stages need is built and installed before, one after
 # the other, since one apt-get locks out another.
 test: build generated $(LINT) $(ACCEPTANCE_TOOLS) $(DEPLOY_TOOLS) ## Run all checks: lint, tests, race detector, fuzzing, deployment, acceptance and load tests.
-	$(MAKE) -j 3 -o build --output-sync=target lint acceptance unit race fuzz deploy stress-short
+	$(MAKE) -j 2 -o build --output-sync=target lint acceptance unit race fuzz deploy stress-short
 	@echo 'make test: passed'
 
 check: lint ## Run the quick checks: lint, and the unit tests without the slow ones.
