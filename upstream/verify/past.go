@@ -10,24 +10,30 @@ import (
 )
 
 // get fetches a page, counted from 0. Where the list has no such page that may be an error: then the page is empty, if
-// it is the number that is refused and neither the size nor everything.
-func (r *reader) get(ctx context.Context, number, size int) (*upstream.Page, error) {
-	askedAt := r.now()
-	page, refusal := r.once(ctx, r.list, number, size)
-	if number == 0 || !refusesNumber(refusal) {
-		return page, refusal
-	}
-	if _, err := r.start(ctx, r.list, 1); err != nil {
-		return nil, refusal
-	}
-	// Another page that begins with the same row says whether the list has that.
-	if other := r.divisor(number*size, size); other > 0 {
-		page, err := r.once(ctx, r.list, number*size/other, other)
-		if err == nil && len(page.Rows) > 0 || err != nil && !refusesNumber(err) {
-			return nil, refusal
+// it is the number that is refused and neither the size nor everything. A list that has the page a moment later has
+// grown, so the page is requested again.
+func (r *reader) get(ctx context.Context, number, size int) (page *upstream.Page, err error) {
+	for range verifyTries {
+		askedAt := r.now()
+		if page, err = r.once(ctx, r.list, number, size); number == 0 || !refusesNumber(err) {
+			return page, err
+		}
+		if _, failed := r.start(ctx, r.list, 1); failed != nil {
+			return nil, err
+		}
+		// Another page that begins with the same row says whether the list has that.
+		other := r.divisor(number*size, size)
+		if other == 0 {
+			return upstream.EmptyPage(number, size, askedAt), nil
+		}
+		switch page, failed := r.once(ctx, r.list, number*size/other, other); {
+		case failed == nil && len(page.Rows) == 0, refusesNumber(failed):
+			return upstream.EmptyPage(number, size, askedAt), nil
+		case failed != nil:
+			return nil, err
 		}
 	}
-	return upstream.EmptyPage(number, size, askedAt), nil
+	return nil, err
 }
 
 // start fetches the first so many rows of a list, or a few more where upstream serves no smaller pages.

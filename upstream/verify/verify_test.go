@@ -293,6 +293,23 @@ func TestAListThatIsEmptyForAMoment(t *testing.T) {
 	}
 }
 
+// A page past the end is refused, and the list has it by the time that another page looks for its first row.
+func TestAListThatGrowsToARefusedPage(t *testing.T) {
+	l := newModelList(habits{past: "404"}, 30)
+	v := verify.New(upstream.FirstPageZero, func() time.Time { return noon })
+	ask := func(ctx context.Context, number, size int) (*upstream.Page, error) {
+		page, err := l.ask(ctx, number, size)
+		if l.requests == 1 {
+			l.insert(20)
+		}
+		return page, err
+	}
+	page, err := v.Page(t.Context(), 0, ask, ask, 2, 20)
+	if err != nil || len(page.Rows) != 10 || l.check(page) != "" {
+		t.Errorf("%+v, %v\n%s", page, err, strings.Join(l.log, "\n"))
+	}
+}
+
 // A list shrinks to one page while the first page is found out, and that page is served for every number.
 func TestAListThatShrinksToOnePage(t *testing.T) {
 	l := newModelList(habits{first: 1, past: "last"}, 12)
