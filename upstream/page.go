@@ -52,8 +52,8 @@ func (p *Page) size(calls int) int {
 type Row struct {
 	Call    *Call
 	Problem string
-	Started int64  // when the call started, in milliseconds since 1970; 0 where that is not known
-	Hash    uint64 // of the call's id, see [RowOf]; 0 without a call
+	Started int64       // when the call started, in milliseconds since 1970; 0 where that is not known
+	Hash    idhash.Hash // of the call's id, see [RowOf]; 0 without a call
 }
 
 // RowOf is the row of a call that started then, see [Row.Started].

@@ -165,7 +165,7 @@ func (e *end) exists(ctx context.Context, row int) (bool, error) {
 		if row.Call == nil {
 			continue
 		}
-		hash, at := relay.Hash(row.Hash), page.Offset()+i
+		hash, at := row.Hash, page.Offset()+i
 		if before, ok := e.seen[hash]; ok && before != at {
 			e.there, e.beyond = 0, 0
 			return false, e.servedAgain(ctx)

@@ -190,7 +190,7 @@ func (s *span) match(c *relay.Cursor, towards direction) match {
 		if row.Call == nil {
 			continue
 		}
-		if k := slices.Index(calls, relay.Hash(row.Hash)); k >= 0 && found.seen>>k&1 == 0 {
+		if k := slices.Index(calls, row.Hash); k >= 0 && found.seen>>k&1 == 0 {
 			found.index[k], found.seen = i, found.seen|1<<k
 		}
 	}
@@ -264,7 +264,7 @@ func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found m
 		if at < 0 || at >= len(s.rows) {
 			continue
 		}
-		if s.rows[at].Call == nil || relay.Hash(s.rows[at].Hash) != hash {
+		if s.rows[at].Call == nil || s.rows[at].Hash != hash {
 			return found, false
 		}
 		found.seen |= 1 << k
@@ -361,16 +361,16 @@ func (m *marks) cursor(s *span, list upstream.List, i int, near *neighbours) rel
 	newer, older := s.at(i) == 0, s.last && i == len(s.rows)-1
 	before, after := near[0][:0], near[1][:0]
 	for k := i - 1; k >= max(0, i-relay.Neighbours) && s.rows[k].Call != nil; k-- {
-		before = append(before, relay.Hash(s.rows[k].Hash))
+		before = append(before, s.rows[k].Hash)
 		newer = newer || s.rows[k].Started >= started
 	}
 	for k := i + 1; k < min(len(s.rows), i+1+relay.Neighbours) && s.rows[k].Call != nil; k++ {
-		after = append(after, relay.Hash(s.rows[k].Hash))
+		after = append(after, s.rows[k].Hash)
 		older = older || s.rows[k].Started > 0 && s.rows[k].Started <= started
 	}
 	c := relay.Cursor{
 		List: uint16(list.Statuses), Position: s.at(i), Since: s.asked, Process: s.process,
-		Element: relay.Hash(s.rows[i].Hash), Before: before, After: after,
+		Element: s.rows[i].Hash, Before: before, After: after,
 	}
 	if newer && older {
 		c.Started, c.Noise = started, uint32(min((m.noiseOf(s)+999)/1000, math.MaxUint32))

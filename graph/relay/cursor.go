@@ -48,7 +48,7 @@ func NewProcess() Process {
 }
 
 // Hash stands for an element's id, see package idhash.
-type Hash uint64
+type Hash = idhash.Hash
 
 const (
 	hashBytes = idhash.Bits / 8
@@ -73,7 +73,7 @@ const (
 var ErrInvalidCursor = errors.New("not a cursor of this list")
 
 // NewHash hashes an id.
-func NewHash(id string) Hash { return Hash(idhash.Of(id)) }
+func NewHash(id string) Hash { return idhash.Of(id) }
 
 // String returns the cursor's text form.
 func (c Cursor) String() string { return string(c.Append(nil)) }
