@@ -36,7 +36,7 @@ func (r *pageReader) readRow() {
 
 // readFields reads the fields of a call, or leaves the row out where it has too many of anything.
 func (r *pageReader) readFields() {
-	for r.enter(); r.more(); {
+	for r.enter(); r.more('}'); {
 		if r.fields++; r.fields > maxFields {
 			r.row.problem = "it has too many fields"
 		} else {
@@ -111,7 +111,7 @@ func (r *pageReader) readTranscript(name []byte) {
 	t.from, t.sent = uint32(len(r.entries)), true
 	switch r.peek() {
 	case '[':
-		for r.enter(); r.more(); {
+		for r.enter(); r.more(']'); {
 			if r.readEntry(); len(r.entries)-r.begun.entries > maxEntries {
 				r.row.problem = "its transcript has too many entries"
 			}
@@ -147,7 +147,7 @@ func (r *pageReader) readEntry() {
 func (r *pageReader) readTurn(e *entry) {
 	var used tool
 	odd, fields := false, 0
-	for r.enter(); r.more(); {
+	for r.enter(); r.more('}'); {
 		if fields++; fields > maxFields {
 			r.row.problem = "an entry of its transcript has too many fields"
 			return
@@ -327,9 +327,9 @@ func enum[E ~uint8](known []string, value []byte) (E, bool) {
 	return unrecognized, false
 }
 
-// string is a JSON string in canonical form.
+// string is the JSON string that was read last, in canonical form.
 func (r *pageReader) string(value []byte) span {
-	if isCanonical(value) {
+	if !r.escaped || isCanonical(value) {
 		return r.raw(value)
 	}
 	return r.quote(unquote(value))
