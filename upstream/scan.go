@@ -150,23 +150,24 @@ func markSpecial(eight uint64) uint64 {
 
 // escapeLen is how many bytes an escape sequence has that begins there; 0 where it is none.
 func escapeLen(text []byte) int {
-	switch {
-	case len(text) < 2:
+	if len(text) < len(`\n`) {
 		return 0
-	case text[1] != 'u':
-		if bytes.IndexByte([]byte(`"\/bfnrt`), text[1]) < 0 {
-			return 0
-		}
+	}
+	switch text[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return len(`\n`)
-	case len(text) < len(`\u0000`):
-		return 0
-	}
-	for _, c := range text[len(`\u`):len(`\u0000`)] {
-		if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
-			return 0
+	case 'u':
+		digits := text[len(`\u`):min(len(text), len(`\u0000`))]
+		for _, c := range digits {
+			if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
+				return 0
+			}
+		}
+		if len(digits) == len("0000") {
+			return len(`\u0000`)
 		}
 	}
-	return len(`\u0000`)
+	return 0
 }
 
 // skipWord skips a number, true, false or null.
