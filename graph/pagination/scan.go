@@ -3,6 +3,7 @@ package pagination
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,7 +80,7 @@ func (s *Scan) Next(ctx context.Context) bool {
 		return false
 	}
 	for {
-		from, to := s.undelivered()
+		from, to := s.unrepeated(s.undelivered())
 		switch {
 		case s.limited(0):
 			s.stopped = StopLimit
@@ -191,6 +192,49 @@ func (s *Scan) ends() bool {
 	return s.span.last
 }
 
+// unrepeated are those of the rows [from, to) that come next, up to one that is repeated. The scan skips these.
+//
+// Calls that are re-sorted between two responses can leave two places for a seam that are equally good. Then the search
+// takes the one where no call is left out, see [run.compare], and some of the calls that were read before follow again.
+func (s *Scan) unrepeated(from, to int) (int, int) {
+	if s.opts.Up {
+		for to > from && s.repeated(to-1) {
+			to--
+		}
+		for i := to - 1; i >= from; i-- {
+			if s.repeated(i) {
+				return i + 1, to
+			}
+		}
+		return from, to
+	}
+	for from < to && s.repeated(from) {
+		from++
+	}
+	for i := from; i < to; i++ {
+		if s.repeated(i) {
+			return from, i
+		}
+	}
+	return from, to
+}
+
+// repeated reports whether the row with index i is a call that the rows next to its response have too, which the scan
+// has read before.
+func (s *Scan) repeated(i int) bool {
+	row := s.span.rows[i]
+	var read []upstream.Row
+	for _, p := range s.span.later {
+		switch {
+		case !s.opts.Up && p.from <= i:
+			read = s.span.rows[max(0, p.from-kept):p.from]
+		case s.opts.Up && p.from > i && read == nil:
+			read = s.span.rows[p.from:min(p.from+kept, len(s.span.rows))]
+		}
+	}
+	return row.Call != nil && slices.ContainsFunc(read, func(other upstream.Row) bool { return other.Hash == row.Hash })
+}
+
 // deliver makes a part of the rows [from, to), as many as may be delivered.
 func (s *Scan) deliver(from, to int) {
 	if s.limited(to - from) {
@@ -279,6 +323,7 @@ func (s *span) head(n int) span {
 	head := *s
 	if n < len(s.rows) {
 		head.rows, head.last = s.rows[:n:n], false
+		head.later = slices.DeleteFunc(slices.Clone(s.later), func(p part) bool { return p.from >= n })
 	}
 	return head
 }
