@@ -311,7 +311,8 @@ func (r *pageReader) setTime(field Field, value []byte) bool {
 	return true
 }
 
-// enum finds the value that was read last among the known ones. Null is none of them; false says that the value is unrecognized.
+// enum finds the value that was read last among the known ones. Null is none of them; false says that the value is
+// unrecognized.
 func enum[E ~uint8](r *pageReader, known []string, value []byte) (E, bool) {
 	switch value[0] {
 	case 'n':
