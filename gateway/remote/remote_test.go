@@ -117,6 +117,22 @@ func TestUnreached(t *testing.T) {
 	}
 }
 
+// On the same machine, compressing a response and reading that takes longer than sending it as it is.
+func TestCompression(t *testing.T) {
+	for address, want := range map[string]bool{
+		"http://127.0.0.1:8080": false, "http://localhost:8080/graphql": false, "http://[::1]:8080": false,
+		"https://gateway.example": true, "http://10.0.0.1:8080": true,
+	} {
+		gateway, err := New(address, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := !gateway.client.Transport.(*http.Transport).DisableCompression; got != want { // made by New
+			t.Errorf("%s: compression %v, want %v", address, got, want)
+		}
+	}
+}
+
 func TestDemo(t *testing.T) {
 	for name, test := range map[string]struct {
 		status int
