@@ -51,6 +51,7 @@ func TestAsk(t *testing.T) {
 	}{
 		"data":               {200, nil, `{"data":{"__typename":"Query"}}`, "", false, 0},
 		"null":               {200, nil, `{"data":null}`, "", false, 0},
+		"as Revox sent it":   {200, nil, `{"data":{"call":{"structuredOutput":{"a":1,"a":"\ud83d"}}}}`, "", false, 0},
 		"errors":             {400, nil, `{"errors":[{"message":"no"}]}`, "", false, 0},
 		"no token":           {401, nil, `{"errors":[{"message":"no"}]}`, "", false, 0},
 		"overloaded":         {503, nil, `{"errors":[{"message":"no"}]}`, "", false, 0},
