@@ -409,6 +409,39 @@ func TestAWindowThatRepeatsACallIsReadAgain(t *testing.T) {
 	}
 }
 
+// A cursor's call is re-sorted. Its neighbours show the place, and another response is asked for with the rows from there
+// on. Meanwhile the call comes to that very position.
+func TestACallThatComesToThePlaceOfItsNeighbours(t *testing.T) {
+	l := newMemoryList(300)
+	r := newLists(l, 30, 100).of(upstream.List{}, time.Time{})
+	w, err := r.window(t.Context(), relay.Range{Count: 25}, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrive := func(n int) {
+		for range n {
+			l.insert(fmt.Sprint("new-", len(l.ids)))
+		}
+	}
+	arrive(12)
+	before := l.requests
+	l.hook = func(request int) {
+		switch request - before {
+		case 1:
+			l.jump(24+12, 0)
+		case 2:
+			arrive(slices.Index(l.ids, "call-25"))
+		}
+	}
+	next, err := r.window(t.Context(), relay.Range{Count: 25, After: w.EndCursor()}, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := newMemoryList(50).ids[25:]; !slices.Equal(next.ids(), want) {
+		t.Errorf("got %v, want %v", next.ids(), want)
+	}
+}
+
 // Within a window, the place of a seam must be proven: where all but one of the calls that it knows have left since an
 // response that was cached, the window is read again.
 func TestASeamOfWhichOneCallIsLeft(t *testing.T) {

@@ -318,12 +318,13 @@ func (s *search) chainUp(page *upstream.Page) bool {
 	return seam >= 0
 }
 
-// join finds the call at which a span goes on with the rows of another response, and returns its index in both; -1 where
-// there is none. It is the outermost of the calls that both have and that were not seen to be re-sorted between the two:
+// join finds the call at which a span goes on with the rows of another response, and returns its index in both; -1
+// where there is none. It is the outermost of the calls that both have and that were not seen to be re-sorted between
+// the two:
 //
 //   - What the other response has beyond it, the span has not on this side: it would come twice.
-//   - What the other response has before it, next to it, the span has too. Else the call itself was moved there, and what
-//     lies between its two places would be missing.
+//   - What the other response has before it, next to it, the span has too. Else the call itself was moved there, and
+//     what lies between its two places would be missing.
 func (s *span) join(other *span, way direction) (index, its int) {
 	at := make(map[relay.Hash]int, len(s.rows))
 	for i, row := range s.rows {

@@ -177,9 +177,9 @@ func (r *Reader) complete(ctx context.Context, s *search, behind, ahead int) (pl
 	whole := r.spanOf(page)
 	found := whole.match(s.cursor, s.towards)
 	s.saw(&found)
-	// A run of other calls may stand where these were re-sorted to.
+	// Other calls may stand where they were re-sorted to, by chance at the very position.
 	common := bits.OnesCount8(found.set & s.best.set)
-	same := found.run > 0 && whole.at(found.before) == at || common > 0 && common >= min(2, s.best.run)
+	same := common > 0 && (whole.at(found.before) == at || common >= min(2, s.best.run))
 	if same && found.open == neither && (p.gone() || !found.gone()) {
 		return found.place, nil
 	}
