@@ -109,7 +109,7 @@ func NewClient(opts Options) *Client {
 	c := &Client{
 		opts:     opts,
 		conns:    conns,
-		large:    newLarge(),
+		large:    newLarge(opts.MaxConcurrent),
 		reading:  opts.Memory.Account("upstream_responses"),
 		checks:   newChecks(),
 		endpoint: *opts.BaseURL.JoinPath("call"),

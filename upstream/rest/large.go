@@ -19,6 +19,7 @@ import (
 //
 // A large response for which there is no memory waits for those that are being read. One is always read, so they come
 // one after the other. When it was rejected instead, of twenty requests for several large pages each, one was served.
+// But a response that waits is a request in flight, so those that wait leave half of these to others.
 
 const (
 	// smallBytes of each response are read at once: pages of 200 calls have 700 kB, as a rule.
@@ -30,17 +31,31 @@ const (
 	readFactor = 4
 )
 
-// large are the large responses that are being read.
+// large are the large responses in flight.
 type large struct {
-	slots chan struct{} // has one element for each
+	all   chan struct{} // has one element for each
+	slots chan struct{} // has one element for each that is being read
 
 	mu      sync.Mutex
-	reading int           // of them, those that have memory
+	reading int           // those of them that have memory
 	ended   chan struct{} // closed when one of these has ended
 }
 
-func newLarge() *large {
-	return &large{slots: make(chan struct{}, maxLarge), ended: make(chan struct{})}
+// newLarge is for so many requests in flight.
+func newLarge(inFlight int) *large {
+	return &large{
+		all: make(chan struct{}, max(1, inFlight/2)), slots: make(chan struct{}, maxLarge), ended: make(chan struct{}),
+	}
+}
+
+// enter adds one, and reports whether there was room for it.
+func (l *large) enter() bool {
+	select {
+	case l.all <- struct{}{}:
+		return true
+	default:
+		return false
+	}
 }
 
 // reserve counts the memory of one more, unless there is none beside others. Then it returns a channel that is closed
@@ -71,6 +86,7 @@ func (l *large) end() {
 type bodyReader struct {
 	ctx   context.Context //nolint:containedctx // of the one request
 	large *large
+	is    bool // it is one of them
 	held  bool // it has a slot
 	whole bool // there is memory for all of it
 	read  int
@@ -81,7 +97,8 @@ type bodyReader struct {
 	counted  int // bytes of memory
 }
 
-// errManyLarge is the error of a large response for whose rest there was no time. It says nothing about upstream.
+// errManyLarge is the error of a large response for which there was no time, or beside too many others. It says nothing
+// about upstream.
 var errManyLarge = &upstream.Error{
 	Kind: upstream.KindOverloaded, Reason: "too many large responses are already being read",
 	RetryAfter: time.Second, Unsent: true,
@@ -96,6 +113,10 @@ func (w *bodyReader) take(bytes int) {
 // enlarge waits until the rest of a large response may be read, and counts the response as a whole then, with as much
 // left for usual requests as any large reservation leaves.
 func (w *bodyReader) enlarge() error {
+	if !w.is && !w.large.enter() {
+		return errManyLarge
+	}
+	w.is = true
 	select {
 	case w.large.slots <- struct{}{}:
 		w.held = true
@@ -148,7 +169,10 @@ func (w *bodyReader) free() {
 	if w.held {
 		<-w.large.slots
 	}
-	w.held, w.whole = false, false
+	if w.is {
+		<-w.large.all
+	}
+	w.is, w.held, w.whole = false, false, false
 }
 
 // putBody returns a buffer for the next response, unless it has become large: large buffers would add up.

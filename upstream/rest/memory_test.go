@@ -28,7 +28,7 @@ func TestLargeResponsesCountInTheBudget(t *testing.T) {
 		"there is room for two":         {7 * whole / 2, 0, 3, 2, true},
 		"there is room for none at all": {whole / 2, 0, 3, 1, false},
 		"others have it":                {3 * whole, 2 * whole, 3, 1, true},
-		"there are many":                {5 * whole, 0, 20, 3, true},
+		"there are many":                {5 * whole, 0, 16, 3, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
