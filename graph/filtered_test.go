@@ -149,7 +149,10 @@ func TestWindowsThatWaitHoldTheirPages(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 1000, ttl: time.Minute, graph: func(o *graph.Options) {
 		h.Memory, o.Known = o.Known, h
 	}})
-	const one, other = `calls(first: 10) { nodes { id } }`, `queued: calls(first: 10, statuses: [COMPLETED]) { nodes { id } }`
+	const (
+		one   = `calls(first: 10) { nodes { id } }`
+		other = ` completed: calls(first: 10, statuses: [COMPLETED]) { nodes { id } }`
+	)
 	for name, test := range map[string]struct {
 		query string
 		pages int // held at once

@@ -94,7 +94,7 @@ func (c *Call) Detached() *Call {
 		}
 		start := text.Len()
 		text.WriteString(c.page.json(s))
-		return span{uint32(start), uint32(text.Len())} //nolint:gosec // no longer than the page's text
+		return span{uint32(start), uint32(text.Len())}
 	}
 	own := *c
 	for i, value := range c.values {
@@ -107,11 +107,11 @@ func (c *Call) Detached() *Call {
 		if e.tool > 0 {
 			used := c.page.tools[e.tool-1]
 			tools = append(tools, tool{move(used.name), move(used.arguments), move(used.failed)})
-			entries[i].tool = uint32(len(tools)) //nolint:gosec // no more than the page's
+			entries[i].tool = uint32(len(tools))
 		}
 	}
 	own.ID = strings.Clone(c.ID)
-	own.transcript.from, own.transcript.to = 0, uint32(len(entries)) //nolint:gosec // no more than the page's
+	own.transcript.from, own.transcript.to = 0, uint32(len(entries))
 	own.page = &Page{
 		Size: 1, AskedAt: c.page.AskedAt, Stale: c.page.Stale, Limited: c.page.Limited,
 		text: text.String(), entries: entries, tools: tools,

@@ -13,8 +13,8 @@ import (
 )
 
 // A large response is counted as a whole before its rest is read. One always is read; others only where there is
-// memory that is not set aside for usual requests: these find room beside any number of large responses. Those for which
-// there is none wait, and are read in the end.
+// memory that is not set aside for usual requests: these find room beside any number of large responses. Those for
+// which there is none wait, and are read in the end.
 func TestLargeResponsesCountInTheBudget(t *testing.T) {
 	const whole, part = 4 * rest.MaxResponseBytes, 4 * 2 << 20
 	for name, test := range map[string]struct {
