@@ -171,18 +171,18 @@ func TestMemoryLimit(t *testing.T) {
 				nodes { id } pageInfo { endCursor } } }`, subset(40*round+n+1))
 		}, 2},
 		// Each looks up calls in seven pages of 15 MB.
-		"14 tenants that look up": {1 << 30, 1, 14, func(int, int) string {
+		"8 tenants that look up": {512 << 20, 1, 8, func(int, int) string {
 			return `{ nodes(ids: ["call-1", "call-201", "call-401", "call-601", "call-801", "call-1001", "call-1201"]) { id } }`
-		}, 2},
+		}, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			said := 128_000
 			if strings.Contains(name, "filtered") || strings.Contains(name, "tenants") {
 				said = 75_000 // with 200 in a page
 			}
-			credentials, key := "server", "key"
+			credentials, key, ahead, wait := "server", "key", "", ""
 			if strings.Contains(name, "tenants") {
-				credentials, key = "forward", ""
+				credentials, key, ahead, wait = "forward", "", "1", "5m"
 			}
 			upstream := heavyCalls(t, said)
 			limit := test.container / 100 * cgroupShare
@@ -192,6 +192,8 @@ func TestMemoryLimit(t *testing.T) {
 				"GATEWAY_MEMORY_LIMIT": strconv.FormatInt(limit, 10), "GATEWAY_MAX_COST": "10000",
 				"GATEWAY_MAX_SCAN_PAGES": "8",
 				"GATEWAY_LOG_REQUESTS":   "false",
+				// The pages are read one after another, however long that takes.
+				"GATEWAY_SCAN_CONCURRENCY": ahead, "GATEWAY_UPSTREAM_TIMEOUT": wait, "GATEWAY_UPSTREAM_ATTEMPT_TIMEOUT": wait,
 			})
 			whole := 0
 			for round := range test.rounds {
