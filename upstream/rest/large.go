@@ -18,7 +18,8 @@ import (
 // bounded by maxLarge large responses, and smallBytes of each other one.
 //
 // A large response for which there is no memory waits for those that are being read. One is always read, so they come
-// one after the other. When it was rejected instead, of twenty look-ups through several large pages each, one was served.
+// one after the other. When it was rejected instead, of twenty look-ups through several large pages each, one was
+// served.
 // But a response that waits is a request in flight, so those that wait leave half of these to others.
 
 const (
