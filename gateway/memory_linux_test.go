@@ -73,14 +73,23 @@ type outcomes struct {
 	other          []string
 }
 
+// askAtOnce sends queries at once, each with a key of its own.
 func (c *child) askAtOnce(t *testing.T, queries []string) (got outcomes) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}}
 	var mu sync.Mutex
 	var at sync.WaitGroup
-	for _, query := range queries {
+	for i, query := range queries {
 		at.Go(func() {
-			resp, err := client.Post(c.url+"graphql", "application/json", strings.NewReader(fmt.Sprintf(`{"query":%q}`, query)))
+			body := strings.NewReader(fmt.Sprintf(`{"query":%q}`, query))
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.url+"graphql", body)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set("Authorization", fmt.Sprintf("Bearer key-of-tenant-%d", i))
+			resp, err := client.Do(req)
 			var n int64
 			var last tail
 			if err == nil {
@@ -161,19 +170,30 @@ func TestMemoryLimit(t *testing.T) {
 			return fmt.Sprintf(`{ calls(first: 100, statuses: [%s], filter: {endReason: ["found"]}) {
 				nodes { id } pageInfo { endCursor } } }`, subset(40*round+n+1))
 		}, 2},
+		// Each looks up calls in seven pages of 15 MB.
+		"8 tenants that look up": {512 << 20, 1, 8, func(int, int) string {
+			return `{ nodes(ids: ["call-1", "call-201", "call-401", "call-601", "call-801", "call-1001", "call-1201"]) { id } }`
+		}, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			said := 128_000
-			if strings.Contains(name, "filtered") {
+			if strings.Contains(name, "filtered") || strings.Contains(name, "tenants") {
 				said = 75_000 // with 200 in a page
+			}
+			credentials, key, ahead, wait := "server", "key", "", ""
+			if strings.Contains(name, "tenants") {
+				credentials, key, ahead, wait = "forward", "", "1", "5m"
 			}
 			upstream := heavyCalls(t, said)
 			limit := test.container / 100 * cgroupShare
 			c := startChild(t, map[string]string{
-				"REVOX_API_KEY": "key", "REVOX_BASE_URL": upstream.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
+				"REVOX_API_KEY": key, "GATEWAY_CREDENTIALS": credentials,
+				"REVOX_BASE_URL": upstream.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
 				"GATEWAY_MEMORY_LIMIT": strconv.FormatInt(limit, 10), "GATEWAY_MAX_COST": "10000",
 				"GATEWAY_MAX_SCAN_PAGES": "8",
 				"GATEWAY_LOG_REQUESTS":   "false",
+				// The pages are read one after another, however long that takes.
+				"GATEWAY_SCAN_CONCURRENCY": ahead, "GATEWAY_UPSTREAM_TIMEOUT": wait, "GATEWAY_UPSTREAM_ATTEMPT_TIMEOUT": wait,
 			})
 			whole := 0
 			for round := range test.rounds {

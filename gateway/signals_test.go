@@ -50,6 +50,10 @@ func startChild(t *testing.T, env map[string]string, words ...string) *child {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // by itself, the context may end the child too late: after this process
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
 	c := &child{&program{log: &lockedBuffer{}}, cmd, stderr, nil}
 	c.lines = bufio.NewScanner(io.TeeReader(stderr, c.log))
 	c.lines.Buffer(nil, 1<<20) // a line tells the whole name of an operation

@@ -142,6 +142,36 @@ func TestScansHoldPages(t *testing.T) {
 	}
 }
 
+// The pages of a window are held for as long as it waits for another field, or for its count. A field for whose pages
+// there is no memory is rejected, and others are not.
+func TestWindowsThatWaitHoldTheirPages(t *testing.T) {
+	h := &holder{pages: map[*upstream.Page]int{}}
+	g := newGateway(t, gatewayOptions{calls: 1000, ttl: time.Minute, graph: func(o *graph.Options) {
+		h.Memory, o.Known = o.Known, h
+	}})
+	const (
+		one   = `calls(first: 10) { nodes { id } }`
+		other = ` completed: calls(first: 10, statuses: [COMPLETED]) { nodes { id } }`
+	)
+	for name, test := range map[string]struct {
+		query string
+		pages int // held at once
+	}{
+		"one field":       {`{ ` + one + ` }`, 0},
+		"two fields":      {`{ ` + one + other + ` }`, 2},
+		"in a fragment":   {`{ ...both } fragment both on Query { ` + one + other + ` }`, 2},
+		"beside no calls": {`{ __typename ` + one + ` }`, 1},
+		"with its count":  {`{ calls(first: 10) { nodes { id } totalCount } }`, 1},
+	} {
+		for h.most = range test.pages + 1 {
+			errors := len(g.query(t, test.query, nil).Errors)
+			if errors != test.pages-h.most || len(h.pages) > 0 {
+				t.Errorf("%s: %d errors with memory for %d pages, %d are held after it", name, errors, h.most, len(h.pages))
+			}
+		}
+	}
+}
+
 // A count is not a guess: where the list is too long it is null, with an error, and the page stands.
 func TestCountsThatAreTooLong(t *testing.T) {
 	g := newGateway(t, gatewayOptions{calls: 1000, ttl: time.Minute, graph: func(o *graph.Options) { o.MaxScan = 3 }})

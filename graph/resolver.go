@@ -61,6 +61,11 @@ func (r *Resolver) Calls(
 	if err != nil {
 		return nil, err
 	}
+	if waits(ctx) || plan.Selection().Total {
+		if err := requestOf(ctx).hold(r.known, window.Rows()); err != nil {
+			return nil, err
+		}
+	}
 	for _, problem := range window.Problems() {
 		graphql.AddError(ctx, problem)
 	}
@@ -70,6 +75,41 @@ func (r *Resolver) Calls(
 	}
 	return c, nil
 }
+
+// waits reports whether the root field that ctx resolves may have to wait for others before the data is written.
+func waits(ctx context.Context) bool {
+	roots := graphql.GetOperationContext(ctx).Operation.SelectionSet
+	if len(roots) != 1 {
+		return true
+	}
+	_, one := roots[0].(*ast.Field)
+	return !one
+}
+
+// hold counts the pages of rows in the memory of the process until the data is written: pages that wait for another
+// field would stay in memory when the cache has evicted them, uncounted.
+func (r *request) hold(known upstream.Finder, rows []upstream.Row) error {
+	holder, ok := known.(upstream.Holder)
+	if !ok {
+		return nil
+	}
+	var last *upstream.Page
+	for _, row := range rows {
+		if row.Call == nil || row.Call.Page() == last {
+			continue
+		}
+		page := row.Call.Page()
+		if !holder.Hold(page) {
+			return errNoMemory
+		}
+		r.whenWritten(func() { holder.Release(page) })
+		last = page
+	}
+	return nil
+}
+
+// errNoMemory says that there is no memory for the pages of a window.
+var errNoMemory = upstream.Overloaded("there is not enough memory for the pages of a field that waits for others")
 
 // filtered resolves `calls` with a filter.
 func (r *Resolver) filtered(
@@ -283,7 +323,13 @@ func newArguments() *encode.Arguments {
 
 // find looks calls up by id, see [Reader.LookUp].
 func (r *Resolver) find(ctx context.Context, ids ...string) (map[string]*upstream.Call, error) {
-	return r.reader(ctx, 0, requestOf(ctx).budget).LookUp(ctx, r.known, ids, r.maxScan)
+	calls, err := r.reader(ctx, 0, requestOf(ctx).budget).LookUp(ctx, r.known, ids, r.maxScan)
+	if waits(ctx) { // with their pages, as for a window
+		for id, call := range calls {
+			calls[id] = call.Detached()
+		}
+	}
+	return calls, err
 }
 
 // roots is what the generated executor asks for resolvers. It never asks for those of types that write themselves.

@@ -1,5 +1,10 @@
 package upstream
 
+import (
+	"slices"
+	"strings"
+)
+
 // Call is one attempt to reach somebody by phone: an index into the response that it comes from, which is kept as text.
 // It is immutable.
 type Call struct {
@@ -76,6 +81,46 @@ func FieldNames() []string {
 
 // Page is the page that the call is in: the call keeps all of it in memory.
 func (c *Call) Page() *Page { return c.page }
+
+// Detached is a copy of the call on a page that has no other: it keeps only itself in memory.
+func (c *Call) Detached() *Call {
+	if c.page == nil { // it was not read
+		return c
+	}
+	var text strings.Builder
+	move := func(s span) span {
+		if s == (span{}) {
+			return s
+		}
+		start := text.Len()
+		text.WriteString(c.page.json(s))
+		return span{uint32(start), uint32(text.Len())}
+	}
+	own := *c
+	for i, value := range c.values {
+		own.values[i] = move(value)
+	}
+	entries := slices.Clone(c.page.entries[c.transcript.from:c.transcript.to])
+	var tools []tool
+	for i, e := range entries {
+		entries[i].content = move(e.content)
+		if e.tool > 0 {
+			used := c.page.tools[e.tool-1]
+			tools = append(tools, tool{move(used.name), move(used.arguments), move(used.failed)})
+			entries[i].tool = uint32(len(tools))
+		}
+	}
+	own.ID = strings.Clone(c.ID)
+	own.transcript.from, own.transcript.to = 0, uint32(len(entries))
+	own.page = &Page{
+		Size: 1, AskedAt: c.page.AskedAt, Stale: c.page.Stale, Limited: c.page.Limited,
+		text: text.String(), entries: entries, tools: tools,
+	}
+	own.page.Rows = []Row{RowOf(&own, own.moments[FieldStartedAt].ms)}
+	own.page.Bytes = own.page.size(1)
+	own.page.weigh()
+	return &own
+}
 
 // JSON is the field's value, ready to be written: "null" where upstream sent null, nothing, or something else than
 // documented, which FieldExtra then holds.

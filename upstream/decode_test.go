@@ -5,11 +5,13 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -486,6 +488,47 @@ func TestKeepMembers(t *testing.T) {
 	}
 }
 
+// allTexts are all JSON texts of a call.
+func allTexts(c *Call) (texts []string) {
+	for field := range numFields {
+		texts = append(texts, c.JSON(field))
+	}
+	n, sent := c.TranscriptLen()
+	texts = append(texts, strconv.FormatBool(sent))
+	for i := range n {
+		e := c.Entry(i)
+		texts = append(texts, strconv.Itoa(int(e.Role())), e.Content(), e.ToolName(), e.ToolArguments(), e.ToolIsError())
+	}
+	return texts
+}
+
+// A detached call has all that it had, on a page of its own.
+func TestDetached(t *testing.T) {
+	const row = `{"id": "%s", "status": "completed", "result": "human", "started_at": "2026-01-02T03:04:05+01:00",
+		"ended_at": 1767323105000, "structured_output": {"a": [1]}, "later": {"b": 2}, "transcript": [
+			{"role": "user", "content": "hé", "mood": "good"}, {"role": "tool", "content": "ok", "tool_name": "find",
+			"tool_arguments": {"c": 3}, "tool_is_error": true}, {"role": "tool", "content": "", "tool_name": "end"}]}`
+	rows := readRows(t, `{"calls": [`+fmt.Sprintf(row, "a")+`,{"id": "none"},`+fmt.Sprintf(row, "c")+`]}`)
+	whole := rows[0].Call.Page()
+	whole.AskedAt, whole.Stale = time.Now(), true
+	for _, row := range rows {
+		own := row.Call.Detached()
+		if !slices.Equal(allTexts(own), allTexts(row.Call)) {
+			t.Errorf("got  %q\nwant %q", allTexts(own), allTexts(row.Call))
+		}
+		if own.ID != row.Call.ID || own.Status != row.Call.Status || own.moments != row.Call.moments {
+			t.Errorf("got %+v", own)
+		}
+		page := own.Page()
+		if len(page.Rows) != 1 || page.Rows[0] != RowOf(own, row.Started) || page.Find(own.ID) != own {
+			t.Errorf("its page has %+v", page.Rows)
+		}
+		if page.AskedAt != whole.AskedAt || !page.Stale || page.Bytes >= whole.Bytes {
+			t.Errorf("its page takes %d bytes of %d: %+v", page.Bytes, whole.Bytes, page)
+		}
+	}
+}
+
 // FuzzParsePage: whatever upstream sends, reading it ends, every raw value handed out is JSON, and a body is refused
 // for its syntax exactly where encoding/json cannot read it.
 func FuzzParsePage(f *testing.F) {
@@ -521,19 +564,14 @@ func FuzzParsePage(f *testing.F) {
 			if row.Call == nil {
 				continue
 			}
-			var texts []string
-			for field := range numFields {
-				texts = append(texts, row.Call.JSON(field))
-			}
-			n, _ := row.Call.TranscriptLen()
-			for i := range n {
-				e := row.Call.Entry(i)
-				texts = append(texts, e.Content(), e.ToolName(), e.ToolArguments(), e.ToolIsError())
-			}
+			texts := allTexts(row.Call)
 			for _, text := range texts {
 				if !json.Valid([]byte(text)) {
 					t.Fatalf("not JSON: %q", text)
 				}
+			}
+			if own := allTexts(row.Call.Detached()); !slices.Equal(own, texts) {
+				t.Fatalf("a detached call has %q, want %q", own, texts)
 			}
 			if !utf8.ValidString(page.text) || !utf8.ValidString(row.Call.ID) {
 				t.Fatal("not UTF-8")

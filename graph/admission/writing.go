@@ -34,8 +34,9 @@ type written struct {
 // once, as a rule. Over HTTP/2 all are counted.
 const smallResponse = 16 << 10
 
-// stallTimeout is how long a client may take for a chunk, see [slowclient.Chunk], where memory is short: it must read
-// 51 KiB/s then. One that reads 300 kB/s takes as long for what the system hands on at once.
+// stallTimeout is how long a client may take nothing where memory is short. Where the system does not tell that, see
+// [slowclient.Writer.TookWithin], it is how long a client may take for a chunk: it must read 51 KiB/s then, or 300 kB/s
+// where the system hands on as much at once.
 const stallTimeout = 5 * time.Second
 
 // write writes a response for which so many bytes are held.
@@ -123,14 +124,20 @@ func (w *writing) stuck() *written {
 	return slowest
 }
 
-// slowest is the response of which nothing was taken for longest.
+// slowest is the response of which nothing was taken for longest. The system is asked only about a client that would be
+// cut off.
 func (w *writing) slowest() (slowest *written, since time.Time) {
-	for one := range w.under {
-		if at := one.client.Progress(); slowest == nil || at.Before(since) {
-			slowest, since = one, at
+	for {
+		slowest = nil
+		for one := range w.under {
+			if at := one.client.Progress(); slowest == nil || at.Before(since) {
+				slowest, since = one, at
+			}
+		}
+		if slowest == nil || time.Since(since) < stallTimeout || !slowest.client.TookWithin(stallTimeout) {
+			return slowest, since
 		}
 	}
-	return slowest, since
 }
 
 func (w *writing) lookAgain(after time.Duration) {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -52,6 +53,11 @@ func TestResponsesBeingWrittenAreBounded(t *testing.T) {
 			{1, 40e3, size, false, stallTimeout},
 			{1, 300e3, size, true, 36 * seconds},
 		}},
+		"slow ones of which the system tells": {1, []client{
+			{20, 10e3, size, true, 1050 * seconds},
+			{20, 1e6, 0, false, 2 * stallTimeout},
+			{20, 1e6, size / 4, false, 3*seconds + 2*stallTimeout},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -62,7 +68,9 @@ func TestResponsesBeingWrittenAreBounded(t *testing.T) {
 				for _, kind := range test.clients {
 					for range kind.count {
 						all.Go(func() {
-							to, client := slowclient.Wrap(slowtest.New(kind.rate, kind.most))
+							slow := slowtest.New(kind.rate, kind.most)
+							slow.Tells = strings.HasSuffix(name, "tells")
+							to, client := slowclient.Wrap(slow)
 							time.Sleep(executing)
 							err := w.write(to, client, &Response{Parts: [3][]byte{make([]byte, size)}}, size)
 							took := time.Since(began)

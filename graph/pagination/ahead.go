@@ -38,6 +38,7 @@ const (
 type ahead struct {
 	way     direction
 	limiter *limiter
+	holder  upstream.Holder // nil: pages are not counted
 	ctx     context.Context //nolint:containedctx // of the requests, which may outlive the one that began them
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -51,16 +52,24 @@ type ahead struct {
 	overlap int
 	tried   *tile // this page has been put back once
 	dropped bool  // all pages were dropped, and the search goes on
+	full    bool  // there was no memory for a page
 	closed  bool
 }
 
-// tile is a page that is read ahead.
+// tile is a page that is read ahead. From when it has come until it leaves the queue, it is counted in the memory of
+// the process.
 type tile struct {
-	opts upstream.ListCallsOptions
-	done chan struct{} // closed when page and err are set
-	page *upstream.Page
-	err  error
+	opts  upstream.ListCallsOptions
+	early bool          // it was asked for before it was waited for
+	done  chan struct{} // closed when page and err are set
+	page  *upstream.Page
+	err   error
+	held  bool // it is counted
+	left  bool // it has left the queue
 }
+
+// errNoMemory is the error of a page for which there is no memory.
+var errNoMemory = upstream.Overloaded("there is not enough memory for a page that was read ahead")
 
 // begins and ends are the rows [begins, ends) of the list that were asked for.
 func (t *tile) begins() int { return t.opts.Page * t.opts.PageSize }
@@ -76,7 +85,7 @@ func (r *Reader) readsAhead(ctx context.Context, way direction, until int) *ahea
 			p = other
 		}
 	}
-	a := &ahead{way: way, limiter: p, until: until, overlap: firstOverlap}
+	a := &ahead{way: way, limiter: p, holder: r.holder, until: until, overlap: firstOverlap}
 	a.ctx, a.cancel = context.WithCancel(ctx)
 	return a
 }
@@ -87,7 +96,8 @@ func (a *ahead) close() {
 		return
 	}
 	a.mu.Lock()
-	a.closed, a.queue = true, nil
+	a.closed = true
+	a.leave(len(a.queue))
 	a.mu.Unlock()
 	a.cancel()
 	a.running.Wait()
@@ -121,7 +131,7 @@ func (s *span) edge(way direction) int {
 
 // fill asks for further pages, as far as they are wanted and the limiter allows. The caller holds the lock.
 func (a *ahead) fill() {
-	for !a.closed && len(a.queue) < a.limiter.most && a.limiter.most > 1 {
+	for !a.closed && !a.full && len(a.queue) < a.limiter.most && a.limiter.most > 1 {
 		number, size := a.next()
 		if size == 0 {
 			return
@@ -139,7 +149,7 @@ func (a *ahead) fill() {
 func (a *ahead) ask(number, size, request int) {
 	opts := a.reader.options()
 	opts.Page, opts.PageSize = number, size
-	t := &tile{opts: opts, done: make(chan struct{})}
+	t := &tile{opts: opts, early: request > 0, done: make(chan struct{})}
 	a.queue = append(a.queue, t)
 	if a.edge = t.ends(); a.way == up {
 		a.edge = t.begins()
@@ -201,10 +211,18 @@ func covers(anchor int, rows relay.Rows, sizes relay.Sizes) (number, size int) {
 	return number, size
 }
 
-// came takes a page into account that has come.
+// came takes a page into account that has come. Where there is no memory for it, it is dropped, and from then on one
+// page is read after the other.
 func (a *ahead) came(t *tile) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	switch {
+	case t.err != nil || t.left || !t.early || a.holder == nil:
+	case a.holder.Hold(t.page):
+		t.held = true
+	default:
+		t.page, t.err, a.full = nil, errNoMemory, true
+	}
 	if t.err == nil && t.page.Last() && a.way == down {
 		a.until = min(a.until, t.ends()) // nothing follows
 	}
@@ -262,7 +280,7 @@ func (a *ahead) settle(t *tile, joined, good bool, s *span, seam int) (missing i
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if joined {
-		a.queue = a.queue[1:]
+		a.leave(1)
 		return 0
 	}
 	const few = 2 // one in so many of the rows of a page: by more, a list seldom moves meanwhile
@@ -271,16 +289,28 @@ func (a *ahead) settle(t *tile, joined, good bool, s *span, seam int) (missing i
 	case good && a.tried != t:
 		a.tried, a.overlap = t, min(2*a.overlap, a.reader.largest()/4)
 	case !good && len(a.queue) > 1: // the next one may be of use
-		a.queue = a.queue[1:]
+		a.leave(1)
 		begins := a.queue[0].begins() + a.overlap - s.at(seam)
 		if a.way == up {
 			begins = s.at(seam) - (a.queue[0].ends() - a.overlap)
 		}
 		missing = max(missing, begins)
 	default:
-		a.queue, a.dropped, missing = nil, true, 0
+		a.leave(len(a.queue))
+		a.dropped, missing = true, 0
 	}
 	return missing
+}
+
+// leave takes the first pages from the queue, so many. The caller holds the lock.
+func (a *ahead) leave(pages int) {
+	for _, t := range a.queue[:pages] {
+		if t.left = true; t.held {
+			a.holder.Release(t.page)
+		}
+	}
+	clear(a.queue[:pages]) // the array would keep them in memory
+	a.queue = a.queue[pages:]
 }
 
 // proves returns the place in a page that was read ahead at which a span goes on, after its call with index seam or

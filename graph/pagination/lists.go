@@ -33,6 +33,7 @@ var errPageIgnored = &upstream.Error{
 // Lists reads lists through an [upstream.Lister]. It may be used concurrently.
 type Lists struct {
 	calls    upstream.Lister
+	holder   upstream.Holder // the same, where it counts pages; else nil
 	process  relay.Process
 	maxSize  int                                    // rows of the largest page to ask for
 	bound    int                                    // rows a list may have shifted by since a cursor was made
@@ -79,16 +80,17 @@ type Options struct {
 	Log         *slog.Logger
 }
 
-// New reads lists through calls.
+// New reads lists through calls. Where that is an [upstream.Holder] too, pages that are read ahead are counted.
 func New(calls upstream.Lister, opts Options) *Lists {
 	sizes, _ := lru.New[upstream.ListKey, limited](maxLists) // its one error is a size below 1
 	totals, _ := lru.New[upstream.ListKey, int](maxLists)
 	drifts, _ := lru.New[upstream.ListKey, float64](maxLists)
 	probed, _ := lru.New[upstream.Tenant, time.Time](maxLists)
 	limiters, _ := lru.New[upstream.Tenant, *limiter](maxLists)
+	holder, _ := calls.(upstream.Holder)
 	return &Lists{
-		calls: calls, process: relay.NewProcess(), maxSize: opts.PageSize, bound: opts.MaxShift, cached: opts.Cached,
-		concurrency: opts.Concurrency, limiters: limiters,
+		calls: calls, holder: holder, process: relay.NewProcess(), maxSize: opts.PageSize, bound: opts.MaxShift,
+		cached: opts.Cached, concurrency: opts.Concurrency, limiters: limiters,
 		sizes: sizes, totals: totals, drifts: drifts, probed: probed, now: time.Now, log: opts.Log,
 	}
 }

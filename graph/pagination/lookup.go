@@ -46,6 +46,9 @@ func (r *Reader) LookUp(
 	if len(missing) == 0 {
 		return found, nil
 	}
+	for id, call := range found { // else their pages would stay in memory while others are read, uncounted
+		found[id] = call.Detached()
+	}
 	err := r.steadily(ctx, func() error { return r.scan(ctx, missing, found, maxPages) })
 	if failure, ok := errors.AsType[*upstream.Error](err); ok && failure.Kind.Passing() {
 		for id := range missing { // now that upstream is known to fail, an older cached page will do
@@ -67,8 +70,9 @@ func (r *Reader) scan(
 	for len(missing) > 0 && s.Next(ctx) {
 		for _, row := range slices.Concat(s.Part().Rows(), s.Beyond()) {
 			if row.Call != nil && missing[row.Call.ID] {
-				found[row.Call.ID] = row.Call
-				delete(missing, row.Call.ID)
+				own := row.Call.Detached() // likewise
+				found[own.ID] = own
+				delete(missing, own.ID)
 			}
 		}
 	}

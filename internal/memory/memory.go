@@ -244,6 +244,15 @@ func (a *Account) HasRoom(bytes int64) bool {
 // only one of its account needs none, as long as the others have not more than they may: else what is larger than all
 // that is ever free would never begin. What is large must leave room for what is small, see spare.
 func (a *Account) Reserve(bytes int64) bool {
+	if a.TryReserve(bytes) {
+		return true
+	}
+	a.budget.take(RejectWork)
+	return false
+}
+
+// TryReserve is Reserve for what waits where there is no room, and is not rejected.
+func (a *Account) TryReserve(bytes int64) bool {
 	if a == nil {
 		return true
 	}
@@ -258,7 +267,6 @@ func (a *Account) Reserve(bytes int64) bool {
 		a.collect(bytes)
 		return true
 	}
-	b.take(RejectWork)
 	return false
 }
 

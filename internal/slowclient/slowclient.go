@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"revox-graphql/internal/gather"
@@ -22,7 +23,7 @@ const (
 	// second.
 	//
 	// A system takes what is written in steps of up to a third of its send buffer, which are 1.4 MB on Linux. At 50
-	// kB/s these are 28 s apart, so Timeout must not be much shorter.
+	// kB/s these are 28 s apart, so Timeout must not be much shorter. See also [Writer.TookWithin].
 	Chunk = 256 << 10
 	// closeTimeout is how long a stream that is cut off may take to end, before its connection is closed. A reset waits
 	// behind the frame that is being written, and that may never end.
@@ -40,7 +41,7 @@ func Watch(server *http.Server) {
 		if outer != nil {
 			ctx = outer(ctx, conn)
 		}
-		return context.WithValue(ctx, connKey{}, &connection{conn, gather.Of(conn)})
+		return context.WithValue(ctx, connKey{}, &connection{conn, gather.Of(conn), systemOf(conn)})
 	}
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client := newWriter(w)
@@ -49,7 +50,7 @@ func Watch(server *http.Server) {
 		case r.ProtoMajor > 1:
 			client.conn = conn.Conn
 		default:
-			client.gather = conn.gather
+			client.gather, client.system = conn.gather, conn.system
 		}
 		defer client.end()
 		next.ServeHTTP(client, r)
@@ -58,11 +59,37 @@ func Watch(server *http.Server) {
 
 type connKey struct{}
 
-// connection is a client's, and what gathers its writes, or nil.
+// connection is a client's, with what gathers its writes and what knows when something was sent, or nil.
 type connection struct {
 	net.Conn
 	gather *gather.Conn
+	system sender
 }
+
+// sender knows how long ago it has sent something to a client. What a client does not acknowledge is sent again, less
+// and less often. ok is false where that is not known.
+type sender interface {
+	SentAgo() (ago time.Duration, ok bool)
+}
+
+// systemOf is what the system knows of a connection, which may be wrapped; nil where that is nothing.
+func systemOf(conn net.Conn) sender {
+	for {
+		switch outer := conn.(type) {
+		case syscall.Conn:
+			return socket{outer}
+		case *gather.Conn:
+			conn = outer.Conn
+		case interface{ NetConn() net.Conn }:
+			conn = outer.NetConn()
+		default:
+			return nil
+		}
+	}
+}
+
+// socket is a connection of the system.
+type socket struct{ syscall.Conn }
 
 // Wrap judges the client of w, unless that is done already, by [Watch] below other wrappers. It returns where to write
 // to, which may be w itself, and the writer that knows the client.
@@ -74,6 +101,7 @@ func Wrap(w http.ResponseWriter) (http.ResponseWriter, *Writer) {
 		wrapper, ok := inner.(interface{ Unwrap() http.ResponseWriter })
 		if !ok {
 			client := newWriter(w)
+			client.system, _ = w.(sender)
 			return client, client
 		}
 		inner = wrapper.Unwrap()
@@ -86,6 +114,7 @@ type Writer struct {
 	http.ResponseWriter
 	conn    net.Conn     // of a stream over HTTP/2, else nil
 	gather  *gather.Conn // of a request over HTTP/1, else nil
+	system  sender       // likewise
 	written int          // bytes of the present chunk
 
 	// deadlines is held while a deadline is set. Over HTTP/2 that waits for the goroutine that serves the connection,
@@ -251,6 +280,26 @@ func (w *Writer) Progress() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.progress
+}
+
+// TookWithin reports whether the system has sent something to the client within that time, and counts that as progress.
+// What the system takes from the gateway at once may be a hundred times what it sends to a slow client at once, so a
+// client may read all the time and take no chunk. It is a system call, and false over HTTP/2, where the connection has
+// other streams, and where the system does not tell.
+func (w *Writer) TookWithin(limit time.Duration) bool {
+	if w.system == nil {
+		return false
+	}
+	ago, ok := w.system.SentAgo()
+	if !ok || ago >= limit {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if at := time.Now().Add(-ago); at.After(w.progress) {
+		w.progress = at
+	}
+	return true
 }
 
 // Waited is for how long the client has taken no chunk while there was something for it; 0 where nothing is.

@@ -79,7 +79,7 @@ type Client struct {
 	conns    *connections // nil where the transport is not net/http's
 	tenants  *tenants
 	checks   *checks
-	large    largeSlots
+	large    *large
 	reading  *memory.Account
 }
 
@@ -109,7 +109,7 @@ func NewClient(opts Options) *Client {
 	c := &Client{
 		opts:     opts,
 		conns:    conns,
-		large:    make(largeSlots, maxLarge),
+		large:    newLarge(opts.MaxConcurrent),
 		reading:  opts.Memory.Account("upstream_responses"),
 		checks:   newChecks(),
 		endpoint: *opts.BaseURL.JoinPath("call"),

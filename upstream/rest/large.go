@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"revox-graphql/internal/memory"
@@ -13,8 +14,13 @@ import (
 
 // A response may have MaxResponseBytes, and takes a few times that while it is read. As many of those as there may be
 // requests in flight would take more memory than a gateway has. So the rest of a response that turns out to be large is
-// read only while few others are: what has not been read waits at upstream, and memory stays bounded by maxLarge large
-// responses, and smallBytes of each other one.
+// read only while few others are, and while there is memory: what has not been read waits at upstream, and memory stays
+// bounded by maxLarge large responses, and smallBytes of each other one.
+//
+// A large response for which there is no memory waits for those that are being read. One is always read, so they come
+// one after the other. When it was rejected instead, of twenty look-ups through several large pages each, one was
+// served.
+// But a response that waits is a request in flight, so those that wait leave half of these to others.
 
 const (
 	// smallBytes of each response are read at once: pages of 200 calls have 700 kB, as a rule.
@@ -26,14 +32,64 @@ const (
 	readFactor = 4
 )
 
-// largeSlots holds one element for each large response that is being read.
-type largeSlots chan struct{}
+// large are the large responses in flight.
+type large struct {
+	all   chan struct{} // has one element for each
+	slots chan struct{} // has one element for each that is being read
+
+	mu      sync.Mutex
+	reading int           // those of them that have memory
+	ended   chan struct{} // closed when one of these has ended
+}
+
+// newLarge is for so many requests in flight.
+func newLarge(inFlight int) *large {
+	return &large{
+		all: make(chan struct{}, max(1, inFlight/2)), slots: make(chan struct{}, maxLarge), ended: make(chan struct{}),
+	}
+}
+
+// enter adds one, and reports whether there was room for it.
+func (l *large) enter() bool {
+	select {
+	case l.all <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// reserve counts the memory of one more, unless there is none beside others. Then it returns a channel that is closed
+// when one of these has ended.
+func (l *large) reserve(account *memory.Account, bytes int64) (ended <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.reading == 0:
+		account.Take(bytes)
+	case !account.TryReserve(bytes):
+		return l.ended
+	}
+	l.reading++
+	return nil
+}
+
+// end ends one that has memory.
+func (l *large) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reading--
+	close(l.ended)
+	l.ended = make(chan struct{})
+}
 
 // bodyReader reads one response, and counts its memory. It must be freed when nothing of the response is used any more.
 type bodyReader struct {
 	ctx   context.Context //nolint:containedctx // of the one request
-	slots largeSlots
-	held  bool
+	large *large
+	is    bool // it is one of them
+	held  bool // it has a slot
+	whole bool // there is memory for all of it
 	read  int
 	from  io.Reader
 
@@ -42,9 +98,11 @@ type bodyReader struct {
 	counted  int // bytes of memory
 }
 
-var errNoMemory = &upstream.Error{
-	Kind: upstream.KindOverloaded, Reason: "there is not enough memory to read a large response",
-	RetryAfter: time.Second, Unsent: true, // it says nothing about upstream
+// errManyLarge is the error of a large response for which there was no time, or beside too many others. It says nothing
+// about upstream.
+var errManyLarge = &upstream.Error{
+	Kind: upstream.KindOverloaded, Reason: "too many large responses are already being read",
+	RetryAfter: time.Second, Unsent: true,
 }
 
 // take counts so many bytes.
@@ -53,37 +111,45 @@ func (w *bodyReader) take(bytes int) {
 	w.memory.Take(int64(bytes))
 }
 
-// reserve counts a large response as a whole before its rest is read, with as much left for usual requests as any large
-// reservation leaves. The only large one may always be read.
-func (w *bodyReader) reserve() error {
+// enlarge waits until the rest of a large response may be read, and counts the response as a whole then, with as much
+// left for usual requests as any large reservation leaves.
+func (w *bodyReader) enlarge() error {
+	if !w.is && !w.large.enter() {
+		return errManyLarge
+	}
+	w.is = true
+	select {
+	case w.large.slots <- struct{}{}:
+		w.held = true
+	case <-w.ctx.Done():
+		return w.late()
+	}
 	rest := max(0, readFactor*w.maxBytes-w.counted)
-	switch {
-	case len(w.slots) == 1:
-		w.memory.Take(int64(rest))
-	case !w.memory.Reserve(int64(rest)):
-		return errNoMemory
+	for ended := w.large.reserve(w.memory, int64(rest)); ended != nil; ended = w.large.reserve(w.memory, int64(rest)) {
+		select {
+		case <-ended:
+		case <-w.ctx.Done():
+			return w.late()
+		}
 	}
 	w.counted += rest
+	w.whole = true
 	return nil
+}
+
+// late is the error of a response that has waited until its context has ended.
+func (w *bodyReader) late() error {
+	if !errors.Is(context.Cause(w.ctx), context.DeadlineExceeded) {
+		return w.ctx.Err()
+	}
+	return errManyLarge
 }
 
 // Read implements [io.Reader]. Its error is of [upstream.KindOverloaded] where others were read until the deadline.
 func (w *bodyReader) Read(p []byte) (int, error) {
 	if w.read >= smallBytes && !w.held {
-		select {
-		case w.slots <- struct{}{}:
-			w.held = true
-			if err := w.reserve(); err != nil {
-				return 0, err
-			}
-		case <-w.ctx.Done():
-			if !errors.Is(context.Cause(w.ctx), context.DeadlineExceeded) {
-				return 0, w.ctx.Err()
-			}
-			return 0, &upstream.Error{
-				Kind: upstream.KindOverloaded, Reason: "too many large responses are already being read",
-				RetryAfter: time.Second, Unsent: true, // it says nothing about upstream
-			}
+		if err := w.enlarge(); err != nil {
+			return 0, err
 		}
 	}
 	n, err := w.from.Read(p)
@@ -98,10 +164,16 @@ func (w *bodyReader) Read(p []byte) (int, error) {
 func (w *bodyReader) free() {
 	w.memory.Release(int64(w.counted))
 	w.counted = 0
-	if w.held {
-		<-w.slots
-		w.held = false
+	if w.whole {
+		w.large.end()
 	}
+	if w.held {
+		<-w.large.slots
+	}
+	if w.is {
+		<-w.large.all
+	}
+	w.is, w.held, w.whole = false, false, false
 }
 
 // putBody returns a buffer for the next response, unless it has become large: large buffers would add up.

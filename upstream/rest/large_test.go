@@ -57,19 +57,26 @@ func (h *heldBack) Read([]byte) (int, error) {
 }
 
 // However many large responses come, few are in memory as a whole. Those for which there is no time are refused,
-// without another attempt, and as nothing of upstream's.
+// without another attempt, and as nothing of upstream's; and so are those that would leave less than half of the
+// requests in flight to others.
 func TestFewLargeResponsesAreReadAtOnce(t *testing.T) {
 	const requests, most = 32, 4
 	for name, test := range map[string]struct {
-		goOn    bool
-		refused int32
-		failed  int32
-	}{"all have time": {true, 0, 0}, "no time": {false, requests - most, most}} {
+		inFlight int
+		goOn     bool
+		refused  int32
+		failed   int32
+	}{
+		"all have time":  {2 * requests, true, 0, 0},
+		"no time":        {2 * requests, false, requests - most, most},
+		"there are many": {requests, true, requests / 2, 0},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				responses := &largeAnswers{goOn: make(chan struct{})}
 				c := rest.NewClient(rest.Options{
 					BaseURL: &url.URL{Scheme: "http", Host: "upstream.example"}, Transport: responses,
+					MaxConcurrent: test.inFlight,
 				})
 				defer c.Close()
 				var refused, failed atomic.Int32

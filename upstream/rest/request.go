@@ -86,7 +86,7 @@ func (r request) send(ctx context.Context, number, size int) (*upstream.Page, er
 	body := bodies.Get().(*bytes.Buffer)
 	defer putBody(body)
 	body.Reset()
-	reader := &bodyReader{ctx: ctx, slots: r.large, memory: r.reading, maxBytes: int(r.opts.MaxResponseBytes)}
+	reader := &bodyReader{ctx: ctx, large: r.large, memory: r.reading, maxBytes: int(r.opts.MaxResponseBytes)}
 	defer reader.free()
 	if err := r.receive(req, body, size, came, reader); errors.Is(err, upstream.ErrTooLarge) && size > 1 {
 		return nil, &upstream.PageSizeError{Most: size / 2}

@@ -11,11 +11,15 @@ import (
 // Client is an [http.ResponseWriter] whose client reads so many bytes per second, and at most so many. It keeps none.
 type Client struct {
 	*httptest.ResponseRecorder
+	// Tells says that its system tells when it has sent something, which it does bit by bit.
+	Tells bool
+
 	rate, most int
 
 	mu       sync.Mutex
 	read     int
 	deadline time.Time
+	stalled  time.Time     // when the client has ceased to read; zero while it reads
 	changed  chan struct{} // the deadline has
 }
 
@@ -29,6 +33,8 @@ func (r *Client) Write(b []byte) (int, error) {
 	var arrived <-chan time.Time
 	if r.read += len(b); r.read <= r.most {
 		arrived = time.After(time.Duration(len(b)) * time.Second / time.Duration(r.rate))
+	} else {
+		r.stall()
 	}
 	for {
 		r.mu.Lock()
@@ -42,6 +48,25 @@ func (r *Client) Write(b []byte) (int, error) {
 		case <-r.changed:
 		}
 	}
+}
+
+// stall notes when the client ceases to read.
+func (r *Client) stall() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stalled.IsZero() {
+		r.stalled = time.Now()
+	}
+}
+
+// SentAgo is what package slowclient asks the system.
+func (r *Client) SentAgo() (ago time.Duration, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stalled.IsZero() {
+		return 0, r.Tells
+	}
+	return time.Since(r.stalled), r.Tells
 }
 
 // SetWriteDeadline is for [http.ResponseController].

@@ -157,6 +157,32 @@ func loadHanging(ctx context.Context, s *target) error {
 	return nil
 }
 
+// loadSiblings requests nine windows of distinct large pages in a document, beside one that never comes: while the
+// document waits for it, all its pages are in memory. Each page is just too small to be read alone.
+func loadSiblings(ctx context.Context, s *target) error {
+	const workers, windows, calls = 100, 9, 6 // with what is read beside them, 1.7 MB in each window
+	const apart = 150 * time.Millisecond      // more at once would fill the queue for upstream
+	cursors, err := s.cursors(ctx, lists.Large, func(position int) string { return lists.ID(lists.Large, position) })
+	if err != nil {
+		return err
+	}
+	var t outcomes
+	s.each(ctx, workers, func(client *http.Client, worker, turn int) error {
+		if turn == 0 {
+			_ = servers.Sleep(ctx, time.Duration(worker)*apart)
+		}
+		var b strings.Builder
+		for i := range windows {
+			fmt.Fprintf(&b, " a%d: calls(first: %d, after: %q, statuses: [%s]) { nodes { id } }",
+				i, calls, cursors(10+random(lists.Rows-50)), strings.ToUpper(lists.Large))
+		}
+		fmt.Fprintf(&b, " z: calls(first: 20, statuses: [%s]) { nodes { id } }", strings.ToUpper(lists.Hanging))
+		return t.add(ctx, s.send(ctx, client, request{body: load.EncodeRequest("{"+b.String()+" }", nil)}))
+	})
+	s.note("%s", &t)
+	return nil
+}
+
 // loadHostile requests lists whose pages are not lists.
 func loadHostile(ctx context.Context, s *target) error {
 	all := lists.Names(lists.Hostile)

@@ -24,7 +24,7 @@ type workload struct {
 	proxied     bool     // a proxy in front of the upstream can stall
 	forward     bool     // the gateway forwards the keys of its clients
 	coldFails   bool     // the upstream fails: cold pages of the normal client may fail
-	alone       bool     // not part of all loads at once, since it needs other settings or another upstream
+	alone       bool     // not part of all loads at once: needs other settings or another upstream, or all of its queue
 	short       bool     // part of the short form
 	// load loads the gateway until ctx is done. It returns an error for each rule of its own that is broken.
 	load func(ctx context.Context, s *target) error

@@ -43,6 +43,10 @@ func workloads() []workload {
 		},
 		{name: "disconnects", about: "clients that disconnect after 5 ms", load: loadDisconnects, short: true},
 		{name: "hanging", about: "60 requests per second for a page that never comes", load: loadHanging, short: true},
+		{
+			name: "siblings", about: "nine windows of large pages beside one that never comes, 100 at once",
+			load: loadSiblings, alone: true,
+		},
 		{name: "lists", about: "lists of 250 kB in variables, 40 at once", load: loadLists},
 		{name: "booleans", about: "documents with 60 Boolean variables, with other values each time", load: loadBooleans},
 		{
