@@ -409,8 +409,8 @@ func TestAWindowThatRepeatsACallIsReadAgain(t *testing.T) {
 	}
 }
 
-// A cursor's call is re-sorted. Its neighbours show the place, and another response is asked for with the rows from there
-// on. Meanwhile the call comes to that very position.
+// A cursor's call is re-sorted. Its neighbours show the place, and another response is asked for with the rows from
+// there on. Meanwhile the call comes to that very position.
 func TestACallThatComesToThePlaceOfItsNeighbours(t *testing.T) {
 	l := newMemoryList(300)
 	r := newLists(l, 30, 100).of(upstream.List{}, time.Time{})
