@@ -11,9 +11,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startGateway } from './gateway.mjs'
+import { commandTimeout, patience } from './limits.mjs'
 
 const run = promisify(execFile)
-const patience = 15_000
 
 /** Settings with many new calls and without a cache, so that the list has moved at every page. */
 export const movingList = {
@@ -128,14 +128,14 @@ export async function takeExample(name) {
   const made = /\/(node_modules|build|dist|__generated__|gql|schema\.graphql|manifest\.json)$/ // by earlier runs
   await cp(source(name), folder, { recursive: true, filter: (from) => !made.test(from) })
   const path = (file) => join(folder, file)
-  if (existsSync(path('package.json'))) await run('npm', ['install'], { cwd: folder, timeout: 300_000 })
+  if (existsSync(path('package.json'))) await run('npm', ['install'], { cwd: folder, timeout: commandTimeout })
   return { folder, path, load: (file) => import(path(file)), remove: () => rm(folder, { recursive: true }) }
 }
 
 /** Runs a script of an example, and returns its output. */
 export async function runScript({ folder }, script, settings = {}) {
   const args = script === 'start' ? ['start'] : ['run', script]
-  const { stdout } = await run('npm', ['--silent', ...args], { cwd: folder, env: environment(settings), timeout: 120_000 })
+  const { stdout } = await run('npm', ['--silent', ...args], { cwd: folder, env: environment(settings), timeout: commandTimeout })
   return stdout
 }
 
@@ -205,7 +205,7 @@ async function callsFrom(gateway, prefix) {
 
 /** Defines tests: an example, alone in a folder, runs with and without tokens, prints such a line, and explains failures. */
 export function itRuns(example, line, [command, ...args] = ['npm', 'start']) {
-  const execute = (settings) => run(command, args, { cwd: example().folder, env: environment(settings), timeout: 120_000, maxBuffer: 1 << 26 })
+  const execute = (settings) => run(command, args, { cwd: example().folder, env: environment(settings), timeout: commandTimeout, maxBuffer: 1 << 26 })
   const settings = { GATEWAY_DEMO_CALLS_PER_MINUTE: '0' }
 
   it(`runs by ${[command, ...args].join(' ')}, with and without tokens`, async (t) => {
