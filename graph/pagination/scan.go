@@ -3,6 +3,7 @@ package pagination
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -214,16 +215,28 @@ func (s *Scan) limited(rows int) bool {
 
 // extend reads one more response. Where a search has to find it, it should have so many rows beyond those that were
 // read: with fewer than the largest page has there is room for a call before them, which helps to prove the seam.
+//
+// Calls that are re-sorted between two responses can leave two places for the seam that are equally good. Then the
+// search takes the one where no call is left out, see [run.compare], and some of the calls that were read before follow
+// once more. The scan drops these.
 func (s *Scan) extend(ctx context.Context, rows int) error {
 	s.readAheadOf(ctx)
 	if s.opts.Up {
 		s.span = s.span.head(s.next + kept)
 		added, err := s.readUp(ctx, s.read, &s.span, s.next, rows)
+		if added > 0 {
+			added -= s.span.dropRepeated(up, kept)
+		}
 		s.next += added
 		return err
 	}
 	s.next -= s.span.cut(s.next - kept)
-	return s.readDown(ctx, s.read, &s.span, s.next-1, len(s.span.rows)+rows)
+	had := len(s.span.rows)
+	err := s.readDown(ctx, s.read, &s.span, s.next-1, had+rows)
+	if len(s.span.rows) > had {
+		s.span.dropRepeated(down, kept)
+	}
+	return err
 }
 
 // readAheadOf has pages read ahead of the span.
@@ -281,6 +294,52 @@ func (s *span) head(n int) span {
 		head.rows, head.last = s.rows[:n:n], false
 	}
 	return head
+}
+
+// dropRepeated drops rows of the response that was joined last, at the span's end in a direction: the calls that the n
+// rows next to it have too. It returns how many.
+func (s *span) dropRepeated(way direction, n int) (dropped int) {
+	joined := s.later[len(s.later)-1].from
+	lo, hi, from, to := joined, len(s.rows), max(0, joined-n), joined
+	if way == up {
+		joined = s.later[0].from
+		lo, hi, from, to = 0, joined, joined, min(joined+n, len(s.rows))
+	}
+	near := slices.Clone(s.rows[from:to])
+	for i := hi - 1; i >= lo; i-- {
+		row := s.rows[i]
+		if row.Call != nil && slices.ContainsFunc(near, func(other upstream.Row) bool { return other.Hash == row.Hash }) {
+			s.drop(i)
+			dropped++
+		}
+	}
+	return dropped
+}
+
+// drop drops the row with index i. The others keep their positions. Where it is the first, the next one takes its
+// position, and the others of the response follow: position 0 says that the list begins there.
+func (s *span) drop(i int) {
+	after := part{i, s.at(i + 1), s.began}
+	if i == 0 {
+		after.position = s.at(0)
+	}
+	var parts []part
+	for _, p := range s.later {
+		switch {
+		case p.from < i:
+			parts = append(parts, p)
+			after.asked = p.asked
+		case p.from <= i+1:
+			after.asked = p.asked
+		}
+	}
+	parts = append(parts, after)
+	for _, p := range s.later {
+		if p.from > i+1 {
+			parts = append(parts, part{p.from - 1, p.position, p.asked})
+		}
+	}
+	s.rows, s.later = slices.Delete(s.rows, i, i+1), parts
 }
 
 // Walk is one client's walk through a list to its end: the scan is kept between two of the client's requests, and goes

@@ -464,3 +464,76 @@ func TestWalkIsKeptBetweenRequests(t *testing.T) {
 		}
 	})
 }
+
+// Calls are re-sorted next to a seam: one leaves its neighbourhood, and of another and its neighbour it cannot be seen
+// which has passed the other. The scan reads on from where neither is left out, and delivers neither again.
+func TestScanDeliversNoCallAgain(t *testing.T) {
+	tests := map[bool]func(l *memoryList) (resorted []string){
+		false: func(l *memoryList) []string {
+			l.jump(16, 0)
+			l.jump(17, 16) // over call-15, which was delivered
+			l.insert("new")
+			return []string{"call-16", "call-17"}
+		},
+		true: func(l *memoryList) []string {
+			l.jump(51, 59)
+			l.jump(50, 51) // over call-52, which was delivered
+			l.remove(0, 1)
+			return []string{"call-51", "call-50", "call-0"}
+		},
+	}
+	for up, move := range tests {
+		l := newMemoryList(60)
+		r := newLists(l, 20, 1000).of(upstream.List{}, time.Time{})
+		r.trace = &Reads{}
+		s := r.Scan(ScanOptions{Up: up})
+		if !s.Next(t.Context()) {
+			t.Fatal(s.Err())
+		}
+		want, part := slices.Clone(l.ids), s.Part().ids()
+		if !up && part[len(part)-1] != "call-15" || up && part[0] != "call-52" {
+			t.Fatalf("up %t: the first part is %v", up, part)
+		}
+		moved := move(l)
+		got := slices.Concat(part, readAll(t, s))
+		if up {
+			got = slices.Concat(got[len(part):], part)
+		}
+		isMoved := func(id string) bool { return slices.Contains(moved, id) }
+		if got, want = slices.DeleteFunc(got, isMoved), slices.DeleteFunc(want, isMoved); !slices.Equal(got, want) {
+			t.Errorf("up %t: got %v", up, got)
+		}
+		if !r.trace.Reordered() {
+			t.Errorf("up %t: not said to be reordered", up)
+		}
+	}
+}
+
+// The rows that are left keep their positions, but for those of the first response if its first row is dropped: then
+// the first one still says whether the list begins there.
+func TestDrop(t *testing.T) {
+	began := time.Unix(0, 0)
+	for i, want := range map[int][]int{
+		0: {7, 8, 20, 21, 40},
+		1: {7, 9, 20, 21, 40},
+		2: {7, 8, 20, 21, 40},
+		3: {7, 8, 9, 21, 40},
+		4: {7, 8, 9, 20, 40},
+		5: {7, 8, 9, 20, 21},
+	} {
+		s := span{rows: make([]upstream.Row, 6), position: 7, began: began, later: []part{
+			{3, 20, began.Add(1)}, {5, 40, began.Add(2)},
+		}}
+		s.drop(i)
+		var got []int
+		for k := range s.rows {
+			got = append(got, s.at(k))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("without the row %d: got %v, want %v", i, got, want)
+		}
+		if i == 5 && s.at(5) != 41 {
+			t.Errorf("what follows is at %d, want 41", s.at(5))
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -758,6 +759,40 @@ func TestPastTheEndIsProbedOnceInAWhile(t *testing.T) {
 		win, err := p.of(upstream.List{}, time.Time{}).window(t.Context(), rng, everything)
 		if err != nil || win.Position(0) != 1501 || w.served != test.most {
 			t.Errorf("%v later: %d requests, %v", test.later, w.served, err)
+		}
+	}
+}
+
+// A search reads neighbouring pages, and a call that was re-sorted between two responses is in both. They do not join
+// at such a call: the calls around it would come twice.
+func TestPagesJoinWhereNoCallRepeats(t *testing.T) {
+	rows := func(ids string) (rows []upstream.Row) {
+		for id := range strings.FieldsSeq(ids) {
+			rows = append(rows, upstream.RowOf(&upstream.Call{ID: id}, 0))
+		}
+		return rows
+	}
+	for _, test := range []struct {
+		up                bool
+		chain, page, want string
+	}{
+		{false, "a b c d e x", "c x d e f g", "a b c d e f g"},
+		{false, "a b c d e f", "e f g h", "a b c d e f g h"},
+		{false, "a b c d e x", "x", "a b c d e x"},
+		{true, "x c d e f g", "a b c d x e f", "a b c d e f g"},
+		{true, "c d e f", "a b c d", "a b c d e f"},
+		{true, "", "a b", "a b"},
+	} {
+		s := &search{Reader: newMemoryList(0).reader(), chain: span{rows: rows(test.chain)}}
+		page := &upstream.Page{Size: 20, Rows: rows(test.page)}
+		if test.up {
+			s.chainUp(page)
+		} else {
+			s.chainDown(page)
+		}
+		joined := Window{span: s.chain, to: len(s.chain.rows)}
+		if got := strings.Join(joined.ids(), " "); got != test.want {
+			t.Errorf("up %t, %q beside %q: %q, want %q", test.up, test.page, test.chain, got, test.want)
 		}
 	}
 }

@@ -293,11 +293,14 @@ func (s *search) bothWays(ctx context.Context) (*upstream.Page, error) {
 	return page, nil
 }
 
-// chainDown puts the rows of a page below those of the chain.
+// chainDown puts the rows of a page below those of the chain. They join at the lowest call that both have and below
+// which the page has none of the calls above it: a call that was re-sorted between the two responses would come twice.
 func (s *search) chainDown(page *upstream.Page) {
 	below := s.spanOf(page)
+	at := below.indexesIn(s.chain.rows)
 	for seam, row := range slices.Backward(s.chain.rows) {
-		if i := below.indexOf(row.Call); i >= 0 {
+		i := below.indexOf(row.Call)
+		if i >= 0 && !slices.ContainsFunc(at[i+1:], func(k int) bool { return k >= 0 && k <= seam }) {
 			s.chain.append(seam, place{span: below, before: i, after: i + 1})
 			return
 		}
@@ -305,16 +308,36 @@ func (s *search) chainDown(page *upstream.Page) {
 	s.chain = below // the page above was empty
 }
 
-// chainUp puts the rows of a page above those of the chain.
+// chainUp puts the rows of a page above those of the chain, as chainDown puts them below.
 func (s *search) chainUp(page *upstream.Page) {
 	above := s.spanOf(page)
+	at := above.indexesIn(s.chain.rows)
 	for seam, row := range s.chain.rows {
-		if i := above.indexOf(row.Call); i >= 0 {
+		i := above.indexOf(row.Call)
+		if i >= 0 && !slices.ContainsFunc(at[:i], func(k int) bool { return k >= seam }) {
 			s.chain.prepend(seam, place{span: above, before: i, after: i + 1})
 			return
 		}
 	}
 	s.chain = above
+}
+
+// indexesIn returns where the calls of a span are among rows, -1 for one that is not there.
+func (s *span) indexesIn(rows []upstream.Row) []int {
+	at := make(map[relay.Hash]int, len(rows))
+	for i, row := range rows {
+		if row.Call != nil {
+			at[row.Hash] = i
+		}
+	}
+	indexes := make([]int, len(s.rows))
+	for i, row := range s.rows {
+		indexes[i] = -1
+		if k, ok := at[row.Hash]; ok && row.Call != nil {
+			indexes[i] = k
+		}
+	}
+	return indexes
 }
 
 // meet reports whether two pages have a call in common. A page past the end of the list has none, and meets any.
