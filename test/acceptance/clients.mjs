@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, mkdtemp, readFile, realpath, rm } from 'node:fs/promises'
+import { copyFile, cp, link, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
@@ -118,7 +118,8 @@ export function recordFetch(t) {
 const source = (name) => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url))
 
 /**
- * Copies the folder of an example, alone, into an empty one, and installs its dependencies: so a user takes it.
+ * Copies the folder of an example, alone, into an empty one, with the dependencies that `npm ci` has installed in it: so
+ * a user takes it. Where possible, their files are links to the installed ones, which nothing changes.
  *
  * @returns {Promise<{folder: string, path: (file: string) => string, load: (file: string) => Promise<object>, remove: () => Promise<void>}>}
  *   `load` imports a module of the example
@@ -128,8 +129,19 @@ export async function takeExample(name) {
   const made = /\/(node_modules|build|dist|__generated__|gql|schema\.graphql|manifest\.json)$/ // by earlier runs
   await cp(source(name), folder, { recursive: true, filter: (from) => !made.test(from) })
   const path = (file) => join(folder, file)
-  if (existsSync(path('package.json'))) await run('npm', ['install'], { cwd: folder, timeout: commandTimeout })
+  if (existsSync(path('package-lock.json'))) await linkTree(join(source(name), 'node_modules'), path('node_modules'))
   return { folder, path, load: (file) => import(path(file)), remove: () => rm(folder, { recursive: true }) }
+}
+
+/** Makes a folder with links to the files of another, without those that programs such as Vite keep in it. */
+async function linkTree(from, to) {
+  await mkdir(to)
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const [old, copy] = [join(from, entry.name), join(to, entry.name)]
+    if (entry.isSymbolicLink()) await symlink(await readlink(old), copy)
+    else if (!entry.isDirectory()) await link(old, copy).catch(() => copyFile(old, copy)) // They may be on two disks.
+    else if (!/^\.(vite|cache)/.test(entry.name)) await linkTree(old, copy)
+  }
 }
 
 /** Runs a script of an example, and returns its output. */
