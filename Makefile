@@ -46,6 +46,8 @@ GRAPH := revox-graphql/graph
 CONCURRENT = $(filter-out revox-graphql/test/%,$(call importers,sync|sync/atomic))
 # The linters include vet, so the tests run without it. On a busy machine, packages take longer than the default limit.
 GO_TEST := go test -vet=off -timeout 30m
+# Parallel tests wait more than they compute.
+WAITING := -parallel 8
 
 # Tests that `make check` leaves out, because each takes more than three seconds.
 SLOW := TestOddUpstreams TestOddPages TestOracle TestKilledWalks TestShiftsAreFoundByTime TestStandingWalks TestFaults \
@@ -126,7 +128,7 @@ test: $(LINT) $(ACCEPTANCE_TOOLS) $(DEPLOY_TOOLS) ## Run all checks: lint, tests
 	@echo 'make test: passed'
 
 check: lint ## Run the quick checks: lint, and the unit tests without the slow ones.
-	$(GO_TEST) ./... -skip '$(call names,$(SLOW))'
+	$(GO_TEST) $(WAITING) ./... -skip '$(call names,$(SLOW))'
 
 GENERATED := graph/generated/*.go graph/oracle/*.go docs/configuration.md docs/errors.md
 
@@ -153,7 +155,7 @@ $(LINT):
 
 unit: ## Run all unit tests.
 	@echo 'seed $(SEED)'
-	$(GO_TEST) $(filter-out $(RAPID) $(GRAPH),$(shell go list ./...))
+	$(GO_TEST) $(WAITING) $(filter-out $(RAPID) $(GRAPH),$(shell go list ./...))
 	$(GO_TEST) $(RAPID) -rapid.seed $(SEED)
 	$(GO_TEST) $(GRAPH) -rapid.seed $(SEED) -tenants.seed $(SEED)
 
@@ -161,7 +163,7 @@ unit: ## Run all unit tests.
 race: ## Run the tests of concurrent packages under the race detector.
 	@command -v cc >/dev/null || { $(APT) update && $(APT) install -y --no-install-recommends gcc libc6-dev; }
 	@echo 'seed $(SEED)'
-	CGO_ENABLED=1 $(GO_TEST) -race $(filter-out $(RAPID) $(GRAPH),$(CONCURRENT)) \
+	CGO_ENABLED=1 $(GO_TEST) -race $(WAITING) $(filter-out $(RAPID) $(GRAPH),$(CONCURRENT)) \
 		-skip '$(call names,$(NO_RACE))|$(NO_RACE_FAULTS)'
 	CGO_ENABLED=1 $(GO_TEST) -race $(filter $(RAPID),$(CONCURRENT)) -rapid.checks 20 -rapid.seed $(SEED) \
 		-skip '$(call names,$(NO_RACE))'
