@@ -39,7 +39,10 @@ describePage('The example page, scrolled through 1,000 calls while 10 per second
       })
     await until('a resting scroller', async () => {
       const top = (await observe()).top
-      await page.waitForTimeout(200)
+      // Counted in frames, as scrolling is: on a busy machine they are far apart.
+      await page.evaluate(async () => {
+        for (let frame = 0; frame < 12; frame++) await new Promise(requestAnimationFrame)
+      })
       return (await observe()).top === top
     })
     const before = await observe()
