@@ -80,7 +80,7 @@ func (s *Scan) Next(ctx context.Context) bool {
 		return false
 	}
 	for {
-		from, to := s.undelivered()
+		from, to := s.unrepeated(s.undelivered())
 		switch {
 		case s.limited(0):
 			s.stopped = StopLimit
@@ -192,6 +192,49 @@ func (s *Scan) ends() bool {
 	return s.span.last
 }
 
+// unrepeated are those of the rows [from, to) that come next, up to one that is repeated. The scan skips these.
+//
+// Calls that are re-sorted between two responses can leave two places for a seam that are equally good. Then the search
+// takes the one where no call is left out, see [run.compare], and some of the calls that were read before follow again.
+func (s *Scan) unrepeated(from, to int) (int, int) {
+	if s.opts.Up {
+		for to > from && s.repeated(to-1) {
+			to--
+		}
+		for i := to - 1; i >= from; i-- {
+			if s.repeated(i) {
+				return i + 1, to
+			}
+		}
+		return from, to
+	}
+	for from < to && s.repeated(from) {
+		from++
+	}
+	for i := from; i < to; i++ {
+		if s.repeated(i) {
+			return from, i
+		}
+	}
+	return from, to
+}
+
+// repeated reports whether the row with index i is a call that the rows next to its response have too, which the scan
+// has read before.
+func (s *Scan) repeated(i int) bool {
+	row := s.span.rows[i]
+	var read []upstream.Row
+	for _, p := range s.span.later {
+		switch {
+		case !s.opts.Up && p.from <= i:
+			read = s.span.rows[max(0, p.from-kept):p.from]
+		case s.opts.Up && p.from > i && read == nil:
+			read = s.span.rows[p.from:min(p.from+kept, len(s.span.rows))]
+		}
+	}
+	return row.Call != nil && slices.ContainsFunc(read, func(other upstream.Row) bool { return other.Hash == row.Hash })
+}
+
 // deliver makes a part of the rows [from, to), as many as may be delivered.
 func (s *Scan) deliver(from, to int) {
 	if s.limited(to - from) {
@@ -215,28 +258,16 @@ func (s *Scan) limited(rows int) bool {
 
 // extend reads one more response. Where a search has to find it, it should have so many rows beyond those that were
 // read: with fewer than the largest page has there is room for a call before them, which helps to prove the seam.
-//
-// Calls that are re-sorted between two responses can leave two places for the seam that are equally good. Then the
-// search takes the one where no call is left out, see [run.compare], and some of the calls that were read before follow
-// once more. The scan drops these.
 func (s *Scan) extend(ctx context.Context, rows int) error {
 	s.readAheadOf(ctx)
 	if s.opts.Up {
 		s.span = s.span.head(s.next + kept)
 		added, err := s.readUp(ctx, s.read, &s.span, s.next, rows)
-		if added > 0 {
-			added -= s.span.dropRepeated(up, kept)
-		}
 		s.next += added
 		return err
 	}
 	s.next -= s.span.cut(s.next - kept)
-	had := len(s.span.rows)
-	err := s.readDown(ctx, s.read, &s.span, s.next-1, had+rows)
-	if len(s.span.rows) > had {
-		s.span.dropRepeated(down, kept)
-	}
-	return err
+	return s.readDown(ctx, s.read, &s.span, s.next-1, len(s.span.rows)+rows)
 }
 
 // readAheadOf has pages read ahead of the span.
@@ -292,54 +323,9 @@ func (s *span) head(n int) span {
 	head := *s
 	if n < len(s.rows) {
 		head.rows, head.last = s.rows[:n:n], false
+		head.later = slices.DeleteFunc(slices.Clone(s.later), func(p part) bool { return p.from >= n })
 	}
 	return head
-}
-
-// dropRepeated drops rows of the response that was joined last, at the span's end in a direction: the calls that the n
-// rows next to it have too. It returns how many.
-func (s *span) dropRepeated(way direction, n int) (dropped int) {
-	joined := s.later[len(s.later)-1].from
-	lo, hi, from, to := joined, len(s.rows), max(0, joined-n), joined
-	if way == up {
-		joined = s.later[0].from
-		lo, hi, from, to = 0, joined, joined, min(joined+n, len(s.rows))
-	}
-	near := slices.Clone(s.rows[from:to])
-	for i := hi - 1; i >= lo; i-- {
-		row := s.rows[i]
-		if row.Call != nil && slices.ContainsFunc(near, func(other upstream.Row) bool { return other.Hash == row.Hash }) {
-			s.drop(i)
-			dropped++
-		}
-	}
-	return dropped
-}
-
-// drop drops the row with index i. The others keep their positions. Where it is the first, the next one takes its
-// position, and the others of the response follow: position 0 says that the list begins there.
-func (s *span) drop(i int) {
-	after := part{i, s.at(i + 1), s.began}
-	if i == 0 {
-		after.position = s.at(0)
-	}
-	var parts []part
-	for _, p := range s.later {
-		switch {
-		case p.from < i:
-			parts = append(parts, p)
-			after.asked = p.asked
-		case p.from <= i+1:
-			after.asked = p.asked
-		}
-	}
-	parts = append(parts, after)
-	for _, p := range s.later {
-		if p.from > i+1 {
-			parts = append(parts, part{p.from - 1, p.position, p.asked})
-		}
-	}
-	s.rows, s.later = slices.Delete(s.rows, i, i+1), parts
 }
 
 // Walk is one client's walk through a list to its end: the scan is kept between two of the client's requests, and goes

@@ -508,32 +508,3 @@ func TestScanDeliversNoCallAgain(t *testing.T) {
 		}
 	}
 }
-
-// The rows that are left keep their positions, but for those of the first response if its first row is dropped: then
-// the first one still says whether the list begins there.
-func TestDrop(t *testing.T) {
-	began := time.Unix(0, 0)
-	for i, want := range map[int][]int{
-		0: {7, 8, 20, 21, 40},
-		1: {7, 9, 20, 21, 40},
-		2: {7, 8, 20, 21, 40},
-		3: {7, 8, 9, 21, 40},
-		4: {7, 8, 9, 20, 40},
-		5: {7, 8, 9, 20, 21},
-	} {
-		s := span{rows: make([]upstream.Row, 6), position: 7, began: began, later: []part{
-			{3, 20, began.Add(1)}, {5, 40, began.Add(2)},
-		}}
-		s.drop(i)
-		var got []int
-		for k := range s.rows {
-			got = append(got, s.at(k))
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("without the row %d: got %v, want %v", i, got, want)
-		}
-		if i == 5 && s.at(5) != 41 {
-			t.Errorf("what follows is at %d, want 41", s.at(5))
-		}
-	}
-}
