@@ -101,7 +101,8 @@ func TestConnectionsAreBounded(t *testing.T) {
 				}
 			}
 			// Those without a request have been closed for later ones.
-			closed := regexp.MustCompile(`\nrevox_graphql_connections_closed_total{reason="idle"} (\d+)`).FindStringSubmatch(metric())
+			count := regexp.MustCompile(`\nrevox_graphql_connections_closed_total{reason="idle"} (\d+)`)
+			closed := count.FindStringSubmatch(metric())
 			if closed == nil || closed[1] == "0" && !test.busy {
 				t.Errorf("closed: %v", closed)
 			}

@@ -28,8 +28,8 @@ const headerBytes = 16 << 10
 // 100.
 const maxStreams = 100
 
-// headersBytes is how many bytes of incomplete headers there may be: a hundred of the largest by default, and two of the
-// largest that GATEWAY_MAX_REQUEST_BYTES can allow.
+// headersBytes is how many bytes of incomplete headers there may be: a hundred of the largest by default, and two of
+// the largest that GATEWAY_MAX_REQUEST_BYTES can allow.
 const headersBytes = 32 << 20
 
 // bounds limit what clients may hold open.
