@@ -9,11 +9,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A response is validated as a whole, and then scanned once. What is kept is its text and an index: where in the text
+// A response is read once, and checked as it is read. What is kept is its text and an index: where in the text
 // each value of each row lies. A value becomes a Go value only when it is used, and most values are written again as
 // they are. The few texts that are not upstream's own (a time in another form, an escape that is not needed, the
 // unknown fields of a row) are appended to the text of the response, so that a span can point to either.
@@ -66,7 +67,6 @@ func ParsePage(ctx context.Context, body []byte, size int) (*Page, []Unrecognize
 
 // pageReader reads one response at a time. Its slices are used again for the next.
 type pageReader struct {
-	decoder *jsontext.Decoder
 	scanner
 	added []byte // what is appended to the text of the response
 	empty span   // ""
@@ -102,14 +102,13 @@ type member struct{ name, value []byte }
 var byteOrderMark = []byte("\uFEFF")
 
 var pageReaders = sync.Pool{New: func() any {
-	return &pageReader{decoder: new(jsontext.Decoder), places: map[string]int{}}
+	return &pageReader{places: map[string]int{}}
 }}
 
 // putBack makes the reader ready for the next response, and keeps nothing of this one. A reader that has become large
 // is dropped: large readers would add up.
 func (r *pageReader) putBack() {
 	r.text = nil
-	r.decoder.Reset(bytes.NewBuffer(nil))
 	clear(r.places)
 	clear(r.unknown[:cap(r.unknown)])
 	if cap(r.added) <= maxPooledBytes && cap(r.odd) <= maxPooledBytes &&
@@ -120,21 +119,18 @@ func (r *pageReader) putBack() {
 
 func (r *pageReader) read(ctx context.Context, body []byte, size int) error {
 	body = bytes.TrimPrefix(body, byteOrderMark)
-	if r.validate(body) != nil { // or it is odd but legal
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	if !utf8.Valid(body) {
 		body = bytes.ToValidUTF8(body, []byte("\uFFFD"))
-		if err := r.validate(body, jsontext.AllowInvalidUTF8(true)); err != nil {
-			return err
-		}
 	}
 	r.scanner = scanner{text: body}
 	r.added = append(r.added[:0], `""`...)
 	r.empty = r.behind(0)
 	r.unrecognized = r.unrecognized[:0]
+	if r.peek() != '{' {
+		return errors.New("the response is not a JSON object")
+	}
 	listed := false
-	for r.enter(); r.more(); {
+	for r.enter(); r.more('}'); {
 		if string(r.name()) != `"calls"` {
 			r.value()
 			continue
@@ -145,7 +141,7 @@ func (r *pageReader) read(ctx context.Context, body []byte, size int) error {
 			continue
 		}
 		listed = true
-		for r.enter(); r.more(); {
+		for r.enter(); r.more(']'); {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -154,28 +150,26 @@ func (r *pageReader) read(ctx context.Context, body []byte, size int) error {
 			}
 		}
 	}
-	if !listed {
+	switch r.peek(); {
+	case r.wrong:
+		return syntaxError(body)
+	case r.at < len(body):
+		return errors.New("the response goes on after its end")
+	case !listed:
 		return errors.New("the response has no list of calls")
 	}
 	return nil
 }
 
-// validate returns an error for a body that is not one JSON object. The error does not quote the body.
-func (r *pageReader) validate(body []byte, opts ...jsontext.Options) error {
-	r.decoder.Reset(bytes.NewBuffer(body), append(opts, jsontext.AllowDuplicateNames(true))...)
-	if r.decoder.PeekKind() != '{' {
-		return errors.New("the response is not a JSON object")
-	}
-	_, err := r.decoder.ReadValue()
+// syntaxError says what is wrong with a body that is not JSON, and quotes nothing of it.
+func syntaxError(body []byte) error {
+	decoder := jsontext.NewDecoder(
+		bytes.NewReader(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	_, err := decoder.ReadValue()
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("the response is not JSON at byte %d", syntactic.ByteOffset)
-	} else if err != nil {
-		return errors.New("the response is cut short")
 	}
-	if _, err := r.decoder.ReadToken(); !errors.Is(err, io.EOF) {
-		return errors.New("the response goes on after its end")
-	}
-	return nil
+	return errors.New("the response is cut short")
 }
 
 // page makes the page of what was read.

@@ -1,11 +1,14 @@
 package upstream
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -396,6 +399,38 @@ func TestRejectedResponses(t *testing.T) {
 	}
 }
 
+// wrongSyntax reports whether ParsePage finds that an object is not JSON.
+func wrongSyntax(t *testing.T, body []byte) bool {
+	t.Helper()
+	_, _, err := ParsePage(t.Context(), body, 1000)
+	return err != nil && !errors.Is(err, ErrTooLarge) && err.Error() != "the response has no list of calls"
+}
+
+// What is JSON is what encoding/json says is JSON, wherever a byte is wrong, missing or too many.
+func TestSyntax(t *testing.T) {
+	const sample = `{"a": [1, -2.50e+3, {"b": true, "c": []}, {}], "calls": [{"id": "x\u00e9\n", "note": "long enough", ` +
+		`"transcript": [{"role": "user", "content": "a\\\"b"}, "z"], "extra": {"d": [null, false, 0.1E-7]}} , null]}`
+	check := func(body string) {
+		t.Helper()
+		if valid := json.Valid([]byte(body)); valid == wrongSyntax(t, []byte(body)) {
+			t.Fatalf("JSON: %v, but not to ParsePage: %s", valid, body)
+		}
+	}
+	check(sample)
+	for i := 1; i < len(sample); i++ {
+		before, after := sample[:i], sample[i+1:]
+		check(before)
+		check(before + after)
+		for _, c := range "{}[]:,\"\\ \n\x00\x1f\x7f019-+.eEautfz/é" {
+			check(before + string(c) + after)
+			check(before + string(c) + sample[i:])
+		}
+	}
+	for _, depth := range []int{maxDepth - 2, maxDepth - 1, maxDepth} {
+		check(`{"a":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `,"calls":[]}`)
+	}
+}
+
 func TestListsOfNone(t *testing.T) {
 	for _, body := range []string{`{"calls": []}`, `{"calls": null}`, `{"calls": [{"id": "a"}], "calls": null}`} {
 		if rows := readRows(t, body); len(rows) != 0 {
@@ -451,8 +486,8 @@ func TestKeepMembers(t *testing.T) {
 	}
 }
 
-// FuzzParsePage: whatever upstream sends, reading it ends, every raw value handed out is JSON, and a body that
-// encoding/json cannot read is refused.
+// FuzzParsePage: whatever upstream sends, reading it ends, every raw value handed out is JSON, and a body is refused
+// for its syntax exactly where encoding/json cannot read it.
 func FuzzParsePage(f *testing.F) {
 	documented, err := os.ReadFile("testdata/documented.json")
 	if err != nil {
@@ -463,7 +498,7 @@ func FuzzParsePage(f *testing.F) {
 		`{"calls": [{"id": "a", "x": 1, "transcript": [{"role": "x", "content": "\ud83d", "y": {}}], "structured_output": ` +
 			`{"a": 1}}]}`,
 		`{"calls": ["x", null, {"id": 1e3, "started_at": 1e11, "transcript": "t"}]}`,
-		`{"calls": [], "calls": [{}]}`, "{\"calls\": [{\"id\": \"\xff\"}]}",
+		`{"calls": [], "calls": [{}]}`, "{\"calls\": [{\"id\": \"\xff\"}]}", `{"calls": [{"id": -0.5e+7, "a": "\/\u00e9"}]}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -472,6 +507,9 @@ func FuzzParsePage(f *testing.F) {
 		page, _, err := ParsePage(t.Context(), slices.Clone(body), 1000)
 		if err == nil && !valid {
 			t.Fatal("took what is not JSON")
+		}
+		if valid && bytes.HasPrefix(body, []byte("{")) && wrongSyntax(t, body) {
+			t.Fatal("refused what is JSON")
 		}
 		if err != nil {
 			return

@@ -36,7 +36,7 @@ func (r *pageReader) readRow() {
 
 // readFields reads the fields of a call, or leaves the row out where it has too many of anything.
 func (r *pageReader) readFields() {
-	for r.enter(); r.more(); {
+	for r.enter(); r.more('}'); {
 		if r.fields++; r.fields > maxFields {
 			r.row.problem = "it has too many fields"
 		} else {
@@ -66,14 +66,14 @@ func (r *pageReader) readField(name []byte) {
 	var ok bool
 	switch string(name) {
 	case `"status"`:
-		c.Status, ok = enum[CallStatus](callStatuses, value)
+		c.Status, ok = enum[CallStatus](r, callStatuses, value)
 		c.Status = max(c.Status, CallStatusUnrecognized)
 	case `"result"`:
-		c.Result, ok = enum[CallResult](callResults, value)
+		c.Result, ok = enum[CallResult](r, callResults, value)
 	case `"dial_error"`:
-		c.DialError, ok = enum[DialError](dialErrors, value)
+		c.DialError, ok = enum[DialError](r, dialErrors, value)
 	case `"ended_by"`:
-		c.EndedBy, ok = enum[CallEndedBy](callEndedBys, value)
+		c.EndedBy, ok = enum[CallEndedBy](r, callEndedBys, value)
 	default:
 		known, ok = r.readJSON(name, value)
 	}
@@ -111,7 +111,7 @@ func (r *pageReader) readTranscript(name []byte) {
 	t.from, t.sent = uint32(len(r.entries)), true
 	switch r.peek() {
 	case '[':
-		for r.enter(); r.more(); {
+		for r.enter(); r.more(']'); {
 			if r.readEntry(); len(r.entries)-r.begun.entries > maxEntries {
 				r.row.problem = "its transcript has too many entries"
 			}
@@ -147,7 +147,7 @@ func (r *pageReader) readEntry() {
 func (r *pageReader) readTurn(e *entry) {
 	var used tool
 	odd, fields := false, 0
-	for r.enter(); r.more(); {
+	for r.enter(); r.more('}'); {
 		if fields++; fields > maxFields {
 			r.row.problem = "an entry of its transcript has too many fields"
 			return
@@ -156,7 +156,7 @@ func (r *pageReader) readTurn(e *entry) {
 		switch string(name) {
 		case `"role"`:
 			known = enumeration
-			e.role, ok = enum[TranscriptRole](transcriptRoles, value)
+			e.role, ok = enum[TranscriptRole](r, transcriptRoles, value)
 			e.role = max(e.role, TranscriptRoleUnrecognized)
 		case `"content"`:
 			if ok = r.setText(&e.content, value); e.content == (span{}) {
@@ -311,13 +311,17 @@ func (r *pageReader) setTime(field Field, value []byte) bool {
 	return true
 }
 
-// enum finds a value among the known ones. Null is none of them; false says that the value is unrecognized.
-func enum[E ~uint8](known []string, value []byte) (E, bool) {
+// enum finds the value that was read last among the known ones. Null is none of them; false says that the value is
+// unrecognized.
+func enum[E ~uint8](r *pageReader, known []string, value []byte) (E, bool) {
 	switch value[0] {
 	case 'n':
 		return 0, true
 	case '"':
-		text := unquote(value)
+		text := value[1 : len(value)-1]
+		if r.escaped {
+			text = unquote(value)
+		}
 		for i, name := range known[unrecognized+1:] {
 			if string(text) == name {
 				return unrecognized + 1 + E(i), true
@@ -327,9 +331,9 @@ func enum[E ~uint8](known []string, value []byte) (E, bool) {
 	return unrecognized, false
 }
 
-// string is a JSON string in canonical form.
+// string is the JSON string that was read last, in canonical form.
 func (r *pageReader) string(value []byte) span {
-	if isCanonical(value) {
+	if !r.escaped || isCanonical(value) {
 		return r.raw(value)
 	}
 	return r.quote(unquote(value))

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"bytes"
 	"math"
 	"strconv"
 	"strings"
@@ -51,7 +50,8 @@ type readTime struct {
 func parseTime(text []byte) (readTime, bool) {
 	var t time.Time
 	if t.UnmarshalText(text) == nil {
-		return newReadTime(t, bytes.ContainsAny(text, ".,"), isCanonicalTime(text))
+		fraction := text[len("2006-01-02T15:04:05")]
+		return newReadTime(t, fraction == '.' || fraction == ',', isCanonicalTime(text))
 	}
 	if len(text) > longestTime {
 		return readTime{}, false

@@ -4,7 +4,6 @@ package remote
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"revox-graphql/gateway/config"
 	"revox-graphql/gateway/export"
 	"revox-graphql/internal/middleware"
 )
@@ -45,6 +48,7 @@ func New(address, token string) (*Gateway, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // documented
 	transport.ResponseHeaderTimeout = responseTimeout
+	transport.DisableCompression = config.Loopback(endpoint.Hostname()) // that would take longer than it saves
 	return &Gateway{endpoint, token, &http.Client{Transport: transport, CheckRedirect: doNotFollow}}, nil
 }
 
@@ -134,13 +138,15 @@ func (g *Gateway) unreached(ctx context.Context, err error) error {
 	return &export.TemporaryError{Err: fmt.Errorf("%s cannot be reached: %w", g, err)}
 }
 
-// isGraphQL reports whether it is a GraphQL response: an object with data or errors.
+// isGraphQL reports whether it is a GraphQL response: an object with data or errors. Upstream's JSON in it may have a
+// name twice, or half of a surrogate pair.
 func (r *response) isGraphQL() bool {
 	var members struct {
-		Data   json.RawMessage `json:"data"`
-		Errors json.RawMessage `json:"errors"`
+		Data   jsontext.Value `json:"data"`
+		Errors jsontext.Value `json:"errors"`
 	}
-	return json.Unmarshal(r.body, &members) == nil && (members.Data != nil || members.Errors != nil)
+	asItCame := json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	return json.Unmarshal(r.body, &members, asItCame) == nil && (members.Data != nil || members.Errors != nil)
 }
 
 // Health asks a path of a gateway, such as http://127.0.0.1:8080/readyz. Its error says why the gateway is not well. No

@@ -51,6 +51,7 @@ func TestAsk(t *testing.T) {
 	}{
 		"data":               {200, nil, `{"data":{"__typename":"Query"}}`, "", false, 0},
 		"null":               {200, nil, `{"data":null}`, "", false, 0},
+		"as Revox sent it":   {200, nil, `{"data":{"call":{"structuredOutput":{"a":1,"a":"\ud83d"}}}}`, "", false, 0},
 		"errors":             {400, nil, `{"errors":[{"message":"no"}]}`, "", false, 0},
 		"no token":           {401, nil, `{"errors":[{"message":"no"}]}`, "", false, 0},
 		"overloaded":         {503, nil, `{"errors":[{"message":"no"}]}`, "", false, 0},
@@ -114,6 +115,22 @@ func TestUnreached(t *testing.T) {
 	cancel(given)
 	if _, err = gateway.Ask(ctx, []byte("{}")); !errors.Is(err, given) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// On the same machine, compressing a response and reading that takes longer than sending it as it is.
+func TestCompression(t *testing.T) {
+	for address, want := range map[string]bool{
+		"http://127.0.0.1:8080": false, "http://localhost:8080/graphql": false, "http://[::1]:8080": false,
+		"https://gateway.example": true, "http://10.0.0.1:8080": true,
+	} {
+		gateway, err := New(address, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := !gateway.client.Transport.(*http.Transport).DisableCompression; got != want { // made by New
+			t.Errorf("%s: compression %v, want %v", address, got, want)
+		}
 	}
 }
 

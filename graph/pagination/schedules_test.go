@@ -764,8 +764,8 @@ func TestPastTheEndIsProbedOnceInAWhile(t *testing.T) {
 }
 
 // A search reads neighbouring pages, and a call that was re-sorted between two responses is in both. They do not join
-// at such a call: the calls around it would come twice.
-func TestPagesJoinWhereNoCallRepeats(t *testing.T) {
+// at such a call: the calls around it would come twice, or those between its two places not at all.
+func TestPagesDoNotJoinAtAResortedCall(t *testing.T) {
 	rows := func(ids string) (rows []upstream.Row) {
 		for id := range strings.FieldsSeq(ids) {
 			rows = append(rows, upstream.RowOf(&upstream.Call{ID: id}, 0))
@@ -782,17 +782,18 @@ func TestPagesJoinWhereNoCallRepeats(t *testing.T) {
 		{true, "x c d e f g", "a b c d x e f", "a b c d e f g"},
 		{true, "c d e f", "a b c d", "a b c d e f"},
 		{true, "", "a b", "a b"},
+		{false, "a b c x", "f g x h", ""},
+		{false, "a b c x", "b x h", "a b c x h"},
+		{true, "x f g h", "a x b c", ""},
+		{true, "x f g h", "a x f", "a x f g h"},
+		{false, "a b", "c d", ""},
 	} {
 		s := &search{Reader: newMemoryList(0).reader(), chain: span{rows: rows(test.chain)}}
 		page := &upstream.Page{Size: 20, Rows: rows(test.page)}
-		if test.up {
-			s.chainUp(page)
-		} else {
-			s.chainDown(page)
-		}
-		joined := Window{span: s.chain, to: len(s.chain.rows)}
-		if got := strings.Join(joined.ids(), " "); got != test.want {
-			t.Errorf("up %t, %q beside %q: %q, want %q", test.up, test.page, test.chain, got, test.want)
+		joins := test.up && s.chainUp(page) || !test.up && s.chainDown(page)
+		chain := Window{span: s.chain, to: len(s.chain.rows)}
+		if got := strings.Join(chain.ids(), " "); joins != (test.want != "") || joins && got != test.want {
+			t.Errorf("up %t, %q beside %q: %t, %q, want %q", test.up, test.page, test.chain, joins, got, test.want)
 		}
 	}
 }

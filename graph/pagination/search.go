@@ -2,7 +2,6 @@ package pagination
 
 import (
 	"context"
-	"slices"
 
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
@@ -248,13 +247,11 @@ func (s *search) readOn(ctx context.Context, goDown bool) (*upstream.Page, error
 		switch {
 		case err != nil:
 			return nil, err
-		case goDown && meet(s.bottom, page) && (page.End() > s.bottom.End() || page.Last()):
+		case goDown && (page.End() > s.bottom.End() || page.Last()) && s.chainDown(page):
 			s.bottom = page
-			s.chainDown(page)
 			return page, nil
-		case !goDown && meet(s.top, page) && page.Offset() < s.top.Offset():
+		case !goDown && page.Offset() < s.top.Offset() && s.chainUp(page):
 			s.top = page
-			s.chainUp(page)
 			if len(s.bottom.Rows) == 0 { // it was past the end, which may have moved since
 				s.bottom = page
 			}
@@ -293,58 +290,77 @@ func (s *search) bothWays(ctx context.Context) (*upstream.Page, error) {
 	return page, nil
 }
 
-// chainDown puts the rows of a page below those of the chain. They join at the lowest call that both have and below
-// which the page has none of the calls above it: a call that was re-sorted between the two responses would come twice.
-func (s *search) chainDown(page *upstream.Page) {
+// chainDown puts the rows of a page below those of the chain, and reports whether they join.
+func (s *search) chainDown(page *upstream.Page) bool {
 	below := s.spanOf(page)
-	at := below.indexesIn(s.chain.rows)
-	for seam, row := range slices.Backward(s.chain.rows) {
-		i := below.indexOf(row.Call)
-		if i >= 0 && !slices.ContainsFunc(at[i+1:], func(k int) bool { return k >= 0 && k <= seam }) {
-			s.chain.append(seam, place{span: below, before: i, after: i + 1})
-			return
-		}
+	if len(s.chain.rows) == 0 { // it was past the end
+		s.chain = below
+		return true
 	}
-	s.chain = below // the page above was empty
+	seam, i := s.chain.join(&below, down)
+	if seam >= 0 {
+		s.chain.append(seam, place{span: below, before: i, after: i + 1})
+	}
+	return seam >= 0
 }
 
-// chainUp puts the rows of a page above those of the chain, as chainDown puts them below.
-func (s *search) chainUp(page *upstream.Page) {
+// chainUp puts the rows of a page above those of the chain, and reports whether they join.
+func (s *search) chainUp(page *upstream.Page) bool {
 	above := s.spanOf(page)
-	at := above.indexesIn(s.chain.rows)
-	for seam, row := range s.chain.rows {
-		i := above.indexOf(row.Call)
-		if i >= 0 && !slices.ContainsFunc(at[:i], func(k int) bool { return k >= seam }) {
-			s.chain.prepend(seam, place{span: above, before: i, after: i + 1})
-			return
-		}
+	if len(s.chain.rows) == 0 {
+		s.chain = above
+		return true
 	}
-	s.chain = above
+	seam, i := s.chain.join(&above, up)
+	if seam >= 0 {
+		s.chain.prepend(seam, place{span: above, before: i, after: i + 1})
+	}
+	return seam >= 0
 }
 
-// indexesIn returns where the calls of a span are among rows, -1 for one that is not there.
-func (s *span) indexesIn(rows []upstream.Row) []int {
-	at := make(map[relay.Hash]int, len(rows))
-	for i, row := range rows {
+// join finds the call at which a span goes on with the rows of another response, and returns its index in both; -1 where
+// there is none. It is the outermost of the calls that both have and that were not seen to be re-sorted between the two:
+//
+//   - What the other response has beyond it, the span has not on this side: it would come twice.
+//   - What the other response has before it, next to it, the span has too. Else the call itself was moved there, and what
+//     lies between its two places would be missing.
+func (s *span) join(other *span, way direction) (index, its int) {
+	at := make(map[relay.Hash]int, len(s.rows))
+	for i, row := range s.rows {
 		if row.Call != nil {
 			at[row.Hash] = i
 		}
 	}
-	indexes := make([]int, len(s.rows))
-	for i, row := range s.rows {
-		indexes[i] = -1
-		if k, ok := at[row.Hash]; ok && row.Call != nil {
-			indexes[i] = k
+	step, its, edge := -1, len(other.rows)-1, len(s.rows) // inwards
+	if way == up {
+		step, its, edge = 1, 0, -1
+	}
+	shown := func(i int) (index int, ok bool) {
+		index, ok = at[other.rows[i].Hash]
+		return index, ok && other.rows[i].Call != nil
+	}
+	for ; its >= 0 && its < len(other.rows); its += step {
+		index, ok := shown(its)
+		if !ok || (index < edge) != (way == down) {
+			continue
+		}
+		edge = index
+		inner := its + step
+		for inner >= 0 && inner < len(other.rows) && other.rows[inner].Call == nil {
+			inner += step
+		}
+		if inner < 0 || inner == len(other.rows) {
+			return index, its
+		}
+		if _, ok := shown(inner); ok {
+			return index, its
 		}
 	}
-	return indexes
+	return -1, -1
 }
 
-// meet reports whether two pages have a call in common. A page past the end of the list has none, and meets any.
+// meet reports whether two pages have a call in common.
 func meet(before, now *upstream.Page) bool {
-	if len(before.Rows) == 0 {
-		return true
-	}
 	for _, row := range now.Rows {
 		if row.Call != nil && before.Find(row.Call.ID) != nil {
 			return true
