@@ -29,6 +29,10 @@ DEPLOY_TOOLS := /usr/bin/buildah /usr/bin/systemd-analyze
 # apt-get as root, directly or by sudo
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
+# What npm has installed in a folder is up to date while it is newer than the folder's lock file.
+installed = $(addsuffix /node_modules/.package-lock.json,$(1))
+ACCEPTANCE_FOLDERS := test/acceptance test/acceptance/graphql-17 $(patsubst %/package-lock.json,%,$(wildcard examples/*/package-lock.json))
+
 EXPLORER := gateway/explorer/dist/index.html
 EXPLORER_SOURCES := $(addprefix gateway/explorer/,index.html package-lock.json vite.config.ts) $(wildcard gateway/explorer/src/*)
 
@@ -42,6 +46,8 @@ GRAPH := revox-graphql/graph
 CONCURRENT = $(filter-out revox-graphql/test/%,$(call importers,sync|sync/atomic))
 # The linters include vet, so the tests run without it. On a busy machine, packages take longer than the default limit.
 GO_TEST := go test -vet=off -timeout 30m
+# Parallel tests wait more than they compute.
+WAITING := -parallel 8
 
 # Tests that `make check` leaves out, because each takes more than three seconds.
 SLOW := TestOddUpstreams TestOddPages TestOracle TestKilledWalks TestShiftsAreFoundByTime TestStandingWalks TestFaults \
@@ -106,18 +112,23 @@ explorer:
 	@echo 'npm is missing: building without GraphiQL. It requires Node 20.19 or newer.'
 endif
 
-$(EXPLORER): $(EXPLORER_SOURCES)
-	cd gateway/explorer && npm ci --no-audit --no-fund && npm run build
+$(EXPLORER): $(EXPLORER_SOURCES) $(call installed,gateway/explorer)
+	cd gateway/explorer && npm run build
 
-# Two stages at a time, since each waits now and then; in this order, so that the linters fail first and the longest
-# stage begins early. After a failure no further stage starts. What stages need is built and installed before, one after
-# the other, since one apt-get locks out another.
-test: build generated $(LINT) $(ACCEPTANCE_TOOLS) $(DEPLOY_TOOLS) ## Run all checks: lint, tests, race detector, fuzzing, deployment, acceptance and load tests.
-	$(MAKE) -j 2 -o build --output-sync=target lint acceptance unit race fuzz deploy stress-short
+# npm ci installs exactly what the lock file says, and takes what it has downloaded before.
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --prefer-offline --no-audit --no-fund && touch node_modules/.package-lock.json
+
+# Three stages at a time, since each waits now and then; in this order, so that the linters fail first and the longest
+# stage begins early. After a failure no further stage starts. What stages need is built and installed before. Packages
+# come one after the other, since one apt-get locks out another.
+test: $(LINT) $(ACCEPTANCE_TOOLS) $(DEPLOY_TOOLS) ## Run all checks: lint, tests, race detector, fuzzing, deployment, acceptance and load tests.
+	$(MAKE) -j 2 --output-sync=target build generated $(call installed,$(ACCEPTANCE_FOLDERS))
+	$(MAKE) -j 3 -o build --output-sync=target lint acceptance unit race fuzz deploy stress-short
 	@echo 'make test: passed'
 
 check: lint ## Run the quick checks: lint, and the unit tests without the slow ones.
-	$(GO_TEST) ./... -skip '$(call names,$(SLOW))'
+	$(GO_TEST) $(WAITING) ./... -skip '$(call names,$(SLOW))'
 
 GENERATED := graph/generated/*.go graph/oracle/*.go docs/configuration.md docs/errors.md
 
@@ -144,7 +155,7 @@ $(LINT):
 
 unit: ## Run all unit tests.
 	@echo 'seed $(SEED)'
-	$(GO_TEST) $(filter-out $(RAPID) $(GRAPH),$(shell go list ./...))
+	$(GO_TEST) $(WAITING) $(filter-out $(RAPID) $(GRAPH),$(shell go list ./...))
 	$(GO_TEST) $(RAPID) -rapid.seed $(SEED)
 	$(GO_TEST) $(GRAPH) -rapid.seed $(SEED) -tenants.seed $(SEED)
 
@@ -152,7 +163,7 @@ unit: ## Run all unit tests.
 race: ## Run the tests of concurrent packages under the race detector.
 	@command -v cc >/dev/null || { $(APT) update && $(APT) install -y --no-install-recommends gcc libc6-dev; }
 	@echo 'seed $(SEED)'
-	CGO_ENABLED=1 $(GO_TEST) -race $(filter-out $(RAPID) $(GRAPH),$(CONCURRENT)) \
+	CGO_ENABLED=1 $(GO_TEST) -race $(WAITING) $(filter-out $(RAPID) $(GRAPH),$(CONCURRENT)) \
 		-skip '$(call names,$(NO_RACE))|$(NO_RACE_FAULTS)'
 	CGO_ENABLED=1 $(GO_TEST) -race $(filter $(RAPID),$(CONCURRENT)) -rapid.checks 20 -rapid.seed $(SEED) \
 		-skip '$(call names,$(NO_RACE))'
@@ -188,9 +199,7 @@ deploy: build $(LINT) $(DEPLOY_TOOLS) ## Test the image, the systemd unit and th
 # The other programs are GraphQL clients, graphql-js, the graphql-http audits, Chromium, Prometheus, HAProxy, nginx and
 # shells.
 # For more random requests to compare with graphql-js: make acceptance DIFFERENTIAL=100000.
-acceptance: build $(ACCEPTANCE_TOOLS) ## Test the built gateway with other programs.
-	for folder in examples/web test/acceptance test/acceptance/graphql-17; do \
-		(cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
+acceptance: build $(ACCEPTANCE_TOOLS) $(call installed,$(ACCEPTANCE_FOLDERS)) ## Test the built gateway with other programs.
 	cd test/acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
 
 /usr/bin/chromium:
@@ -210,8 +219,7 @@ acceptance: build $(ACCEPTANCE_TOOLS) ## Test the built gateway with other progr
 $(SHELLS) &:
 	$(APT) update && $(APT) install -y --no-install-recommends bash-completion fish zsh
 
-screenshots: build $(CHROMIUM) ## Take screenshots of GraphiQL and the example page, also the one in the README.
-	for folder in examples/web test/acceptance; do (cd $$folder && npm ci --no-audit --no-fund) || exit 1; done
+screenshots: build $(CHROMIUM) $(call installed,examples/web test/acceptance) ## Take screenshots of GraphiQL and the example page, also the one in the README.
 	cd test/acceptance && SCREENSHOTS=$(CURDIR)/bin/screenshots GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) \
 		npm test -- explorer.test.mjs explorer-share.test.mjs explorer-states.test.mjs page.test.mjs page-failures.test.mjs page-states.test.mjs
 	cp bin/screenshots/page-light.png docs/page.png

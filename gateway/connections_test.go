@@ -100,6 +100,12 @@ func TestConnectionsAreBounded(t *testing.T) {
 					t.Fatalf("want %s, got %s of %.100s", held, got, body)
 				}
 			}
+			// Those without a request have been closed for later ones.
+			count := regexp.MustCompile(`\nrevox_graphql_connections_closed_total{reason="idle"} (\d+)`)
+			closed := count.FindStringSubmatch(metric())
+			if closed == nil || closed[1] == "0" && !test.busy {
+				t.Errorf("closed: %v", closed)
+			}
 			release()
 			if body := <-early; !strings.Contains(body, list.IDs()[0]) {
 				t.Errorf("a connection from before gets %s", body)

@@ -20,15 +20,21 @@ func large(size int) string {
 	return "GET /graphql?query={__typename}%23" + strings.Repeat("x", size) + " HTTP/1.1\r\nHost: localhost\r\n"
 }
 
-// startHeaders serves the gateway with a bound for all headers on their way in.
-func startHeaders(t *testing.T, most int) *program {
+// startHeaders serves the gateway with a bound for all headers on their way in; 0 is its own bound.
+func startHeaders(t *testing.T, most int, env ...string) *program {
 	t.Helper()
-	s, err := parse(map[string]string{"REVOX_API_KEY": "key"})
+	all := map[string]string{"REVOX_API_KEY": "key"}
+	for i := 0; i < len(env); i += 2 {
+		all[env[i]] = env[i+1]
+	}
+	s, err := parse(all)
 	if err != nil {
 		t.Fatal(err)
 	}
 	bounds, registry := newBounds(s), newRegistry()
-	bounds.headers = middleware.NewHeaders(most)
+	if most > 0 {
+		bounds.headers = middleware.NewHeaders(most)
+	}
 	telemetry.RegisterServing(registry, bounds.metrics(func() uint64 { return 0 }))
 	handler, stop, err := routes(s, registry, nil, new(atomic.Bool), nil, quiet())
 	if err != nil {
@@ -40,6 +46,7 @@ func startHeaders(t *testing.T, most int) *program {
 		t.Fatal(err)
 	}
 	server := newServer(s, handler, quiet())
+	server.ReadHeaderTimeout, server.ReadTimeout = time.Minute, time.Minute // a busy machine reads slowly
 	bounds.watch(server)
 	go func() { _ = server.Serve(bounds.listen(listener)) }()
 	t.Cleanup(func() { _ = server.Close() })
@@ -100,6 +107,28 @@ func TestHeadersOnTheirWayAreBounded(t *testing.T) {
 	if _, metrics := p.get(t, "metrics"); !refused.MatchString(metrics) {
 		t.Error("connections that were ended are not counted")
 	}
+}
+
+// All headers on their way may take 32 MiB, which is two of the largest requests that a setting can allow.
+func TestTheBoundOfHeaders(t *testing.T) {
+	const size, fit = 11 << 20, 2
+	p := startHeaders(t, 0, "GATEWAY_MAX_REQUEST_BYTES", "12MiB")
+	const none = `revox_graphql_connections_closed_total{reason="headers"} 0`
+	for sent := 1; sent <= 3*fit; sent++ {
+		conn, err := net.Dial("tcp", p.address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = io.WriteString(conn, large(size)) // an error is that of a connection that has been ended
+		if _, metrics := p.get(t, "metrics"); !strings.Contains(metrics, none) {
+			if sent <= fit {
+				t.Errorf("%d headers do not fit", sent)
+			}
+			return
+		}
+	}
+	t.Errorf("%d headers fit", 3*fit)
 }
 
 // A connection that is used again counts each header separately, and bodies not at all, over HTTP/1.1 and HTTP/2.

@@ -13,7 +13,7 @@ import (
 )
 
 // unread is how long is waited for a gateway that waits for its log, before that is a failure.
-const unread = 20 * time.Second
+const unread = time.Minute
 
 // endsWith waits for the end of the program without reading its log, and returns its status: -1 where it does not end.
 func (c *child) endsWith() int {

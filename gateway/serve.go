@@ -28,7 +28,8 @@ const headerBytes = 16 << 10
 // 100.
 const maxStreams = 100
 
-// headersBytes is how many bytes of incomplete headers there may be: a hundred of the largest by default.
+// headersBytes is how many bytes of incomplete headers there may be: a hundred of the largest by default, and two of
+// the largest that GATEWAY_MAX_REQUEST_BYTES can allow.
 const headersBytes = 32 << 20
 
 // bounds limit what clients may hold open.
@@ -41,7 +42,7 @@ type bounds struct {
 func newBounds(s *config.Settings) *bounds {
 	return &bounds{
 		connections: middleware.NewConnections(s.Connections()),
-		headers:     middleware.NewHeaders(max(headersBytes, 2*s.MaxRequestBytes)),
+		headers:     middleware.NewHeaders(headersBytes),
 		streams:     middleware.NewStreams(2 * s.MaxConcurrentRequests), // half of them in flight, half being written
 	}
 }

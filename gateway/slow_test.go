@@ -244,3 +244,29 @@ func TestStreamsOfAConnectionThatIsStuck(t *testing.T) {
 		}
 	})
 }
+
+// A client that speaks HTTP/2 and reads nothing loses its connection, whatever it sends meanwhile.
+func TestAnHTTP2ClientThatReadsNothing(t *testing.T) {
+	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\x00\x00\x00\x04\x00\x00\x00\x00\x00" // and empty settings
+	const ping = "\x00\x00\x08\x06\x00\x00\x00\x00\x00" + "12345678"
+	s, err := parse(map[string]string{"REVOX_API_KEY": "key"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		listener := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		server := newServer(s, http.NotFoundHandler(), quiet())
+		go func() { _ = server.Serve(listener) }()
+		defer func() { _ = server.Close() }()
+		client, conn := net.Pipe()
+		listener.conns <- conn
+		began := time.Now()
+		_, err := io.WriteString(client, preface)
+		for ; err == nil && time.Since(began) < time.Hour; time.Sleep(time.Second) {
+			_, err = io.WriteString(client, ping)
+		}
+		if waited := time.Since(began); waited > slowclient.Timeout+2*time.Second || waited < slowclient.Timeout {
+			t.Errorf("it was waited for %v", waited)
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -188,8 +189,8 @@ func TestUpdateOfNothing(t *testing.T) {
 	l.Insert(10)
 	l.minutes.Add(60)
 	l.Behave(func(b *fake.Behaviour) {
-		b.Fault = func(n int, _ *http.Request) *fake.Response {
-			if n < 7 {
+		b.Fault = func(_ int, r *http.Request) *fake.Response {
+			if page, err := strconv.Atoi(r.URL.Query().Get("page")); err == nil && page < 4 {
 				return nil
 			}
 			return &fake.Response{Status: http.StatusServiceUnavailable}

@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"revox-graphql/gateway/config"
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
@@ -164,6 +166,50 @@ func TestUnprovenKeysWaitInTheirShare(t *testing.T) {
 	}
 	close(release)
 	requests.Wait()
+}
+
+// With forwarding, a credential has half of the requests to upstream. Reading ahead takes half of what it has.
+func TestReadingAheadLeavesSlots(t *testing.T) {
+	for _, test := range []struct {
+		slots, setting int
+		forward        bool
+		want           int
+	}{
+		{slots: 32, setting: 100, want: 16},
+		{slots: 32, setting: 100, forward: true, want: 8},
+		{slots: 32, setting: 4, want: 4},
+		{slots: 1, setting: 100, want: 1},
+		{slots: 1, setting: 100, forward: true, want: 1},
+	} {
+		s := config.Settings{UpstreamConcurrency: test.slots, ScanConcurrency: test.setting}
+		s.Forward = test.forward
+		if got := scanConcurrency(&s); got != test.want {
+			t.Errorf("%+v: %d pages at once", test, got)
+		}
+	}
+}
+
+// Where pages are cached it pays to read more rows than a request needs, and else it does not.
+func TestWithoutACacheNoMoreIsReadThanNeeded(t *testing.T) {
+	for ttl, more := range map[string]bool{"0": false, "1h": true} {
+		list, e := wired(t, 300, "REVOX_API_KEY", "key", "GATEWAY_CACHE_TTL", ttl)
+		const query = `{ calls(first: 50%s) { nodes { id } pageInfo { endCursor } } }`
+		first := e.responses(t.Context(), "", fmt.Sprintf(query, ""))
+		cursor := regexp.MustCompile(`"endCursor":"([^"]+)"`).FindStringSubmatch(first)
+		if cursor == nil {
+			t.Fatal(first)
+		}
+		list.ResetRequests()
+		body := e.responses(t.Context(), "", fmt.Sprintf(query, `, after: \"`+cursor[1]+`\"`))
+		requests := list.Requests()
+		if len(requests) == 0 || !strings.Contains(body, `{"data":{`) {
+			t.Fatalf("%d requests: %s", len(requests), body)
+		}
+		// The 50 rows before, the next 50, and 50 that may be needed later.
+		if got := requests[0].PageSize >= 150; got != more {
+			t.Errorf("a cache for %s: %s", ttl, requests[0].RawQuery)
+		}
+	}
 }
 
 // Whether upstream understands several statuses is checked, without a client that waits for it.

@@ -27,7 +27,7 @@ func (g *gateway) fails(status int) {
 // until asks again until the response is as wanted, or the test has no more time.
 func (g *gateway) until(t *testing.T, query string, wanted func(response) bool) response {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for ctx.Err() == nil {
 		if a := g.query(t, query, nil); wanted(a) {

@@ -224,7 +224,7 @@ func checkServes(t *testing.T, cmd *exec.Cmd, health func(address string) *exec.
 
 func get(t *testing.T, url string) string {
 	t.Helper()
-	client := http.Client{Timeout: 20 * time.Second}
+	client := http.Client{Timeout: time.Minute}
 	resp, err := client.Get(url)
 	if err != nil {
 		t.Fatal(err)

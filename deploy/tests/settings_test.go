@@ -23,7 +23,7 @@ func gateway(t *testing.T, env []string, args ...string) (string, error) {
 	if binary == "" {
 		t.Fatal("GATEWAY_BIN names no binary: run `make deploy`")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env = append([]string{}, env...)

@@ -70,7 +70,8 @@ for (const [name, check, graceful] of [
     const log = run(t, "haproxy", "haproxy.cfg", `
 defaults
   mode http
-  timeout connect 1s
+  timeout connect 10s
+  timeout check 10s
   timeout client 60s
   timeout server 60s
 frontend front

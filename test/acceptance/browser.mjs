@@ -4,9 +4,9 @@ import { access, mkdir, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
+import { patience } from './limits.mjs'
 
 export const executablePath = process.env.CHROMIUM || '/usr/bin/chromium'
-export const patience = 20_000
 
 /** Options of a browser context. */
 export const variants = {

@@ -4,10 +4,11 @@ import { readFile } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
 import { itPassesEmptyPages, itRuns, itWalks, movingList, recordFetch, reportVersions, runScript, takeExample } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
+import { suiteTimeout } from './limits.mjs'
 
 const first = 10
 
-describe('Apollo Client', { timeout: 300_000 }, () => {
+describe('Apollo Client', { timeout: suiteTimeout }, () => {
   let gateway, example, automaticQueries, explain, newClient, trustedQueries, CALLS, openList
   before(async () => {
     example = await takeExample('apollo')

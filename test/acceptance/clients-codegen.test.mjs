@@ -9,8 +9,9 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { itRuns, reportVersions, runScript, takeExample } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
+import { commandTimeout, suiteTimeout } from './limits.mjs'
 
-describe('graphql-codegen and TypeScript', { timeout: 300_000 }, () => {
+describe('graphql-codegen and TypeScript', { timeout: suiteTimeout }, () => {
   let example, calls
   before(async () => {
     const gateway = await startGateway()
@@ -90,7 +91,7 @@ async function generate(t, schema) {
   t.after(() => rm(target, { recursive: true }))
   const cwd = fileURLToPath(new URL('graphql-17/', import.meta.url))
   const env = { ...process.env, SCHEMA: schema, TARGET: target, NO_COLOR: '1' }
-  await promisify(execFile)('node_modules/.bin/graphql-codegen', ['--config', 'codegen.ts'], { cwd, env, timeout: 60_000 })
+  await promisify(execFile)('node_modules/.bin/graphql-codegen', ['--config', 'codegen.ts'], { cwd, env, timeout: commandTimeout })
   const files = ['schema.graphql', ...(await readdir(join(target, 'client'))).map((name) => `client/${name}`)]
   return Object.fromEntries(await Promise.all(files.map(async (name) => [name, await readFile(join(target, name), 'utf8')])))
 }
@@ -104,7 +105,7 @@ async function compile(example, expressions) {
     await writeFile(join(folder, 'all.ts'), lines.join('\n'))
     const config = { extends: '../../tsconfig.json', compilerOptions: { noEmit: true, rootDir: '../..' }, files: ['all.ts'], include: [] }
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))
-    const tsc = promisify(execFile)(example.path('node_modules/.bin/tsc'), ['-p', folder, '--pretty', 'false'], { timeout: 60_000 })
+    const tsc = promisify(execFile)(example.path('node_modules/.bin/tsc'), ['-p', folder, '--pretty', 'false'], { timeout: commandTimeout })
     const { stdout } = await tsc.catch((error) => error)
     const found = stdout.matchAll(/all\.ts\((\d+),.*error (.*)/g)
     return new Map(Array.from(found, ([, line, message]) => [expressions[line - 2], message]))

@@ -8,11 +8,12 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { itRuns, takeExample } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
+import { commandTimeout, suiteTimeout } from './limits.mjs'
 
 const repository = fileURLToPath(new URL('../../examples/go', import.meta.url))
-const run = (cwd) => (args, env) => promisify(execFile)('go', args, { cwd, env: { ...process.env, ...env }, timeout: 300_000 })
+const run = (cwd) => (args, env) => promisify(execFile)('go', args, { cwd, env: { ...process.env, ...env }, timeout: commandTimeout })
 
-describe('genqlient', { timeout: 300_000 }, () => {
+describe('genqlient', { timeout: suiteTimeout }, () => {
   let gateway, example, go
   before(async () => {
     example = await takeExample('go')

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { itRuns, movingList, reportVersions, statuses, takeExample, watchList } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
+import { suiteTimeout } from './limits.mjs'
 
 const first = 10
 
-describe('Clients without a cache', { timeout: 300_000 }, () => {
+describe('Clients without a cache', { timeout: suiteTimeout }, () => {
   let gateway, plain, library, request, pagesOfCalls
   before(async () => {
     plain = await takeExample('fetch')

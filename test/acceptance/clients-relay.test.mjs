@@ -9,10 +9,11 @@ import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { itPassesEmptyPages, itRuns, lists, movingList, recordFetch, reportVersions, runScript, takeExample, watchList } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
+import { commandTimeout, suiteTimeout } from './limits.mjs'
 
 const pageSize = 10
 
-describe('Relay', { timeout: 300_000 }, () => {
+describe('Relay', { timeout: suiteTimeout }, () => {
   let gateway, example, require, newPage, newEnvironment
   before(async () => {
     gateway = await startGateway(movingList)
@@ -123,6 +124,6 @@ describe('Relay', { timeout: 300_000 }, () => {
 
   /** Runs the compiler; rejects, with what it printed, unless it succeeds. */
   async function compile(folder, config) {
-    await promisify(execFile)(require('relay-compiler'), ['--noWatchman', config], { cwd: folder, timeout: 60_000 })
+    await promisify(execFile)(require('relay-compiler'), ['--noWatchman', config], { cwd: folder, timeout: commandTimeout })
   }
 })

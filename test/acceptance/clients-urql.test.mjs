@@ -3,10 +3,11 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { itPassesEmptyPages, itRuns, itWalks, movingList, recordFetch, takeExample } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
+import { suiteTimeout } from './limits.mjs'
 
 const first = 10
 
-describe('urql and graphcache', { timeout: 300_000 }, () => {
+describe('urql and graphcache', { timeout: suiteTimeout }, () => {
   let gateway, example, newClient, openList
   before(async () => {
     example = await takeExample('urql')

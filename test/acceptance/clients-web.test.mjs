@@ -5,6 +5,7 @@ import { after, before, it } from 'node:test'
 import { promisify } from 'node:util'
 import { takeExample } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
+import { commandTimeout } from './limits.mjs'
 import { describePage, failure, rows } from './page.mjs'
 
 describePage('The example page, copied out of the repository', ({ serve, visit }) => {
@@ -34,7 +35,7 @@ describePage('The example page, copied out of the repository', ({ serve, visit }
       [`${gateway.url}unknown/graphql`, `There is no schema at ${gateway.url}unknown/schema.graphqls: GATEWAY_URL must be the whole address, with /graphql.`],
     ]) {
       const env = { ...process.env, GATEWAY_URL: url }
-      const { stderr } = await promisify(execFile)('npm', ['start'], { cwd: example.folder, env, timeout: 60_000 }).then(() => assert.fail('it starts'), (error) => error)
+      const { stderr } = await promisify(execFile)('npm', ['start'], { cwd: example.folder, env, timeout: commandTimeout }).then(() => assert.fail('it starts'), (error) => error)
       assert.equal(stderr.trim(), sentence)
     }
   })

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, mkdtemp, readFile, realpath, rm } from 'node:fs/promises'
+import { copyFile, cp, link, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
@@ -11,9 +11,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startGateway } from './gateway.mjs'
+import { commandTimeout, patience } from './limits.mjs'
 
 const run = promisify(execFile)
-const patience = 15_000
 
 /** Settings with many new calls and without a cache, so that the list has moved at every page. */
 export const movingList = {
@@ -118,7 +118,8 @@ export function recordFetch(t) {
 const source = (name) => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url))
 
 /**
- * Copies the folder of an example, alone, into an empty one, and installs its dependencies: so a user takes it.
+ * Copies the folder of an example, alone, into an empty one, with the dependencies that `npm ci` has installed in it: so
+ * a user takes it. Where possible, their files are links to the installed ones, which nothing changes.
  *
  * @returns {Promise<{folder: string, path: (file: string) => string, load: (file: string) => Promise<object>, remove: () => Promise<void>}>}
  *   `load` imports a module of the example
@@ -128,14 +129,25 @@ export async function takeExample(name) {
   const made = /\/(node_modules|build|dist|__generated__|gql|schema\.graphql|manifest\.json)$/ // by earlier runs
   await cp(source(name), folder, { recursive: true, filter: (from) => !made.test(from) })
   const path = (file) => join(folder, file)
-  if (existsSync(path('package.json'))) await run('npm', ['install'], { cwd: folder, timeout: 300_000 })
+  if (existsSync(path('package-lock.json'))) await linkTree(join(source(name), 'node_modules'), path('node_modules'))
   return { folder, path, load: (file) => import(path(file)), remove: () => rm(folder, { recursive: true }) }
+}
+
+/** Makes a folder with links to the files of another, without those that programs such as Vite keep in it. */
+async function linkTree(from, to) {
+  await mkdir(to)
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const [old, copy] = [join(from, entry.name), join(to, entry.name)]
+    if (entry.isSymbolicLink()) await symlink(await readlink(old), copy)
+    else if (!entry.isDirectory()) await link(old, copy).catch(() => copyFile(old, copy)) // They may be on two disks.
+    else if (!/^\.(vite|cache)/.test(entry.name)) await linkTree(old, copy)
+  }
 }
 
 /** Runs a script of an example, and returns its output. */
 export async function runScript({ folder }, script, settings = {}) {
   const args = script === 'start' ? ['start'] : ['run', script]
-  const { stdout } = await run('npm', ['--silent', ...args], { cwd: folder, env: environment(settings), timeout: 120_000 })
+  const { stdout } = await run('npm', ['--silent', ...args], { cwd: folder, env: environment(settings), timeout: commandTimeout })
   return stdout
 }
 
@@ -205,7 +217,7 @@ async function callsFrom(gateway, prefix) {
 
 /** Defines tests: an example, alone in a folder, runs with and without tokens, prints such a line, and explains failures. */
 export function itRuns(example, line, [command, ...args] = ['npm', 'start']) {
-  const execute = (settings) => run(command, args, { cwd: example().folder, env: environment(settings), timeout: 120_000, maxBuffer: 1 << 26 })
+  const execute = (settings) => run(command, args, { cwd: example().folder, env: environment(settings), timeout: commandTimeout, maxBuffer: 1 << 26 })
   const settings = { GATEWAY_DEMO_CALLS_PER_MINUTE: '0' }
 
   it(`runs by ${[command, ...args].join(' ')}, with and without tokens`, async (t) => {

@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process'
 import { delimiter, dirname } from 'node:path'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
+import { suiteTimeout } from './limits.mjs'
 
 const run = promisify(execFile)
 const binary = process.env.GATEWAY_BIN // its name is revox-graphql
@@ -47,7 +48,7 @@ const shells = {
   },
 }
 
-describe('Completion', { timeout: 120_000 }, () => {
+describe('Completion', { timeout: suiteTimeout }, () => {
   for (const [shell, complete] of Object.entries(shells)) {
     for (const [line, word] of [
       ['revox-graphql vers', 'version'],

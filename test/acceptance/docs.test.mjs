@@ -10,6 +10,7 @@ import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startGateway } from './gateway.mjs'
+import { suiteTimeout } from './limits.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
@@ -45,7 +46,7 @@ function compare(stdout, { language, content }) {
   else assert.equal(stdout.trim(), content.trim())
 }
 
-describe('The README and docs/', { timeout: 300_000 }, () => {
+describe('The README and docs/', { timeout: suiteTimeout }, () => {
   let gateway, folder
   before(async () => {
     gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: '0' })

@@ -7,8 +7,9 @@ import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { axeOfGraphiQL, launch, screenshot, until, variants } from './browser.mjs'
 import { startGateway } from './gateway.mjs'
+import { commandTimeout, patience, suiteTimeout } from './limits.mjs'
 
-describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
+describe('GraphiQL, apart from queries that work', { timeout: suiteTimeout }, () => {
   let browser, gateway
   const closing = []
   before(async () => {
@@ -24,7 +25,7 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
   /** Opens GraphiQL as a first-time visitor. */
   async function visit(address, { clock = false, ...options } = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, permissions: ['clipboard-read', 'clipboard-write'], ...options })
-    context.setDefaultTimeout(20_000)
+    context.setDefaultTimeout(patience)
     const page = await context.newPage()
     if (clock) await page.clock.install()
     await page.goto(address)
@@ -45,7 +46,7 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
 
   it('is usable soon, and sends requests to this gateway only', async (t) => {
     const context = await browser.newContext()
-    context.setDefaultTimeout(20_000)
+    context.setDefaultTimeout(patience)
     const page = await context.newPage()
     const finished = []
     const open = new Set() // without scripts of workers, whose end is not always reported
@@ -121,7 +122,7 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
       assert.doesNotMatch(text, /letmein/)
       assert.match(text, /it.*s mine/)
       const args = option === '-c' ? [option, text] : [option, '--eval', text]
-      const { stdout } = await promisify(execFile)(command, args, { env, timeout: 30_000 })
+      const { stdout } = await promisify(execFile)(command, args, { env, timeout: commandTimeout })
       const { data } = JSON.parse(stdout)
       assert.equal(data.calls.nodes.length, 2, name)
     }
@@ -157,7 +158,7 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
     const text = (await bar.innerText()).replaceAll('\n', ' ')
     const [, status, time, kilobytes, cost, age] = text.match(/^Status (\d+) Time ([\d,]+) ms Size ([\d.]+) kB Cost ([\d,]+) Age (\d+) s$/) ?? assert.fail(text)
     assert.equal(status, '200')
-    assert.ok(Number(time.replaceAll(',', '')) < 20_000)
+    assert.ok(Number(time.replaceAll(',', '')) < patience)
     assert.equal(kilobytes, (size / 1000).toFixed(1))
     assert.equal(cost, String(extensions.cost.requested))
     assert.equal(age, response.headers().age)
@@ -224,6 +225,26 @@ describe('GraphiQL, apart from queries that work', { timeout: 180_000 }, () => {
     await page.getByRole('alert').filter({ hasText: 'cannot be reached' }).waitFor()
     await page.clock.runFor(60_000)
     assert.equal(requests, 1)
+    await page.context().close()
+  })
+
+  it('forgets a query that was stopped, even if its response comes after that of the next query', async () => {
+    const page = await visit(gateway.url)
+    const body = (code) => ({ data: null, errors: [{ message: 'By the test.', extensions: { code } }] })
+    let held
+    await page.route('**/graphql', (route) => (held = route), { times: 1 })
+    await run(page)
+    await until('the request', () => held)
+    await page.getByRole('button', { name: 'Stop query' }).click()
+    await page.route('**/graphql', (route) => route.fulfill({ json: body('UPSTREAM_UNAUTHENTICATED') }), { times: 1 })
+    await run(page)
+    const alert = page.getByRole('alert').filter({ hasText: 'must replace REVOX_API_KEY' })
+    await alert.waitFor()
+    await held.fulfill({ json: body('OVERLOADED') }).catch(() => {}) // The browser has ended the request.
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)))
+    await alert.waitFor()
+    assert.equal(await page.getByText('The gateway is overloaded').count(), 0)
+    assert.match(held.request().failure()?.errorText ?? 'no failure', /ERR_ABORTED/)
     await page.context().close()
   })
 

@@ -2,10 +2,11 @@
 // without a good one: in light, in dark and on a phone, checked by axe.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { axeOfGraphiQL, launch, patience, screenshot, until, variants } from './browser.mjs'
+import { axeOfGraphiQL, launch, screenshot, until, variants } from './browser.mjs'
 import { startGateway } from './gateway.mjs'
+import { patience, suiteTimeout } from './limits.mjs'
 
-describe('GraphiQL in front of a gateway with tokens', { timeout: 180_000 }, () => {
+describe('GraphiQL in front of a gateway with tokens', { timeout: suiteTimeout }, () => {
   let browser, gateway
   before(async () => {
     browser = await launch()
@@ -125,10 +126,12 @@ describe('GraphiQL in front of a gateway with tokens', { timeout: 180_000 }, () 
       await enter(page, 'wrong')
       await page.getByText('The gateway rejects this token.').waitFor()
       await look(page, `wrong-token-${variant}`)
+      const schema = page.waitForResponse((response) => response.ok() && response.request().postDataJSON()?.operationName === 'IntrospectionQuery')
       await enter(page, 'right')
       await dialog(page).waitFor({ state: 'detached' })
+      await (await schema).finished() // Its response ends what the page says of a query.
       await look(page, `empty-${variant}`)
-      let current // one route for all states: a request that is sent while routes change may miss them
+      let current
       await page.route('**/graphql', (route) => current.response && route.fulfill({ json: current.response, headers: { age: '190' } }))
       for (const [state, expected] of Object.entries(states)) {
         current = expected

@@ -1,15 +1,13 @@
 // GraphiQL as the binary serves it, in a real browser that can reach nothing but the gateway.
 import assert from 'node:assert/strict'
-import { access, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { access, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { chromium } from 'playwright-core'
+import { executablePath, screenshot, until } from './browser.mjs'
 import { startGateway } from './gateway.mjs'
-
-const browser = process.env.CHROMIUM || '/usr/bin/chromium'
-const screenshots = process.env.SCREENSHOTS
-const patience = 20_000
+import { patience, suiteTimeout } from './limits.mjs'
 
 /** The examples by the name of their query, with their titles in the menu. */
 const examples = {
@@ -24,17 +22,17 @@ const examples = {
   Walk: 'Walk the whole list',
 }
 
-describe('GraphiQL', { timeout: 180_000 }, () => {
+describe('GraphiQL', { timeout: suiteTimeout }, () => {
   let gateway, profile, context, page
   const foreign = [] // requests to other hosts
   const complaints = [] // errors of the page, its workers and its policy
 
   before(async () => {
-    await access(browser).catch(() => assert.fail(`There is no Chromium at ${browser}. Say where it is with CHROMIUM.`))
+    await access(executablePath).catch(() => assert.fail(`There is no Chromium at ${executablePath}. Set CHROMIUM to its path.`))
     gateway = await startGateway()
     profile = await mkdtemp(join(tmpdir(), 'revox-graphql-chromium-'))
     context = await chromium.launchPersistentContext(profile, {
-      executablePath: browser,
+      executablePath,
       headless: true,
       viewport: { width: 1280, height: 800 },
       colorScheme: 'light',
@@ -254,7 +252,7 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
         const [red, green, blue] = getComputedStyle(container).backgroundColor.match(/\d+/g).map(Number)
         return red + green + blue
       })
-      await screenshot(colorScheme)
+      await screenshot(page, `explorer-${colorScheme}`)
     }
     assert.ok(lightness.light > 600 && lightness.dark < 200, JSON.stringify(lightness))
   })
@@ -301,19 +299,4 @@ describe('GraphiQL', { timeout: 180_000 }, () => {
     await page.keyboard.press('Control+A')
     await page.keyboard.press('Control+V')
   }
-
-  async function screenshot(name) {
-    if (!screenshots) return
-    await mkdir(screenshots, { recursive: true })
-    await page.screenshot({ path: join(screenshots, `explorer-${name}.png`) })
-  }
 })
-
-/** Waits until a condition holds. */
-async function until(what, condition) {
-  const deadline = Date.now() + patience
-  while (!(await condition())) {
-    if (Date.now() > deadline) assert.fail(`${what} did not come within ${patience} ms.`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}

@@ -2,8 +2,9 @@
 // one that may not list calls, and with the right one.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { axe, axeOfGraphiQL, launch, patience, screenshot, variants } from './browser.mjs'
+import { axe, axeOfGraphiQL, launch, screenshot, variants } from './browser.mjs'
 import { binary, startGateway } from './gateway.mjs'
+import { patience, suiteTimeout } from './limits.mjs'
 import { describePage, failure, operation, rows } from './page.mjs'
 import { startProgram } from './program.mjs'
 
@@ -23,7 +24,7 @@ async function enter(page, key) {
 }
 const forbidden = { data: { calls: null }, errors: [{ message: 'By the test.', path: ['calls'], extensions: { code: 'FORBIDDEN' } }] }
 
-describe('GraphiQL in front of a gateway that forwards keys', { timeout: 180_000 }, () => {
+describe('GraphiQL in front of a gateway that forwards keys', { timeout: suiteTimeout }, () => {
   let browser, revox, gateway
   before(async () => {
     browser = await launch()

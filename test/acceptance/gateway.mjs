@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-
-const startTimeout = 15_000
-const stopTimeout = 15_000
+import { patience } from './limits.mjs'
 
 export const binary = process.env.GATEWAY_BIN
 if (!binary) {
@@ -33,7 +31,7 @@ export async function startGateway(settings = {}) {
 
   async function stop() {
     child.kill('SIGTERM')
-    const [code, signal] = await within(stopTimeout, exited, () => `The gateway still runs after SIGTERM.\n${log.text}`)
+    const [code, signal] = await within(patience, exited, () => `The gateway still runs after SIGTERM.\n${log.text}`)
     process.off('exit', kill)
     assert.equal(code, 0, `The gateway ended with code ${code}, signal ${signal}.\n${log.text}`)
   }
@@ -50,7 +48,7 @@ async function listening(child, log, upstream) {
       if (url) resolve({ line, url })
     })
   })
-  const { line, url } = await within(startTimeout, found, () => `The gateway has not logged its address.\n${log.text}`)
+  const { line, url } = await within(patience, found, () => `The gateway has not logged its address.\n${log.text}`)
   assert.match(line, upstream)
   return url.endsWith('/') ? url : `${url}/`
 }
@@ -61,7 +59,7 @@ async function query(url, text, variables) {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
     body: JSON.stringify({ query: text, variables }),
-    signal: AbortSignal.timeout(15_000),
+    signal: AbortSignal.timeout(patience),
   })
   const { data, errors } = await response.json()
   assert.equal(response.status, 200)

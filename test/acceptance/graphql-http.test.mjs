@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { serverAudits } from 'graphql-http'
 import { startGateway } from './gateway.mjs'
+import { patience, suiteTimeout } from './limits.mjs'
 
-describe('GraphQL over HTTP', { timeout: 120_000 }, () => {
+describe('GraphQL over HTTP', { timeout: suiteTimeout }, () => {
   let gateway
   before(async () => (gateway = await startGateway()))
   after(() => gateway?.stop())
@@ -14,7 +15,7 @@ describe('GraphQL over HTTP', { timeout: 120_000 }, () => {
   it('has all audits', () => assert.equal(audits.length, 61))
 
   for (const audit of audits) {
-    it(`${audit.id} ${audit.name}`, { timeout: 15_000 }, async () => {
+    it(`${audit.id} ${audit.name}`, { timeout: patience }, async () => {
       const result = await audit.fn()
       assert.equal(result.status, 'ok', result.reason)
     })

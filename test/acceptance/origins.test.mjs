@@ -8,6 +8,7 @@ import { build } from 'esbuild'
 import { chromium } from 'playwright-core'
 import { takeExample } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
+import { patience, suiteTimeout } from './limits.mjs'
 
 const typename = '{"query":"{ __typename }"}'
 const json = { 'content-type': 'application/json' }
@@ -121,7 +122,7 @@ async function apolloPage() {
   }
 }
 
-describe('Pages of another site', { timeout: 120_000 }, () => {
+describe('Pages of another site', { timeout: suiteTimeout }, () => {
   let browser, context, page, origin, server
   before(async () => {
     const scripts = { '/': library, '/apollo': await apolloPage() }
@@ -154,7 +155,7 @@ describe('Pages of another site', { timeout: 120_000 }, () => {
 
   /** Waits until a gateway has counted so many operations, as it counts each after its response, and returns the number. */
   async function executed(gateway, least) {
-    for (const end = Date.now() + 10_000; ; await delay(20)) {
+    for (const end = Date.now() + patience; ; await delay(20)) {
       const count = await countOperations(gateway)
       if (count >= least || Date.now() > end) return count
     }

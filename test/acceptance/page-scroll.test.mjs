@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, it } from 'node:test'
 import { until } from './browser.mjs'
+import { patience } from './limits.mjs'
 import { assemble, describePage, firstConversation, rows, shown, transcript, transcriptRequests, walk } from './page.mjs'
 
 describePage('The example page, scrolled through 1,000 calls while 10 per second arrive', ({ serve, visit }) => {
@@ -24,7 +25,7 @@ describePage('The example page, scrolled through 1,000 calls while 10 per second
       seen.push(await shown(page))
       if (seen.at(-1).includes(last)) return true
       await page.mouse.wheel(0, 400) // less than what is in view
-    }, 120_000)
+    }, 5 * patience)
   })
 
   it('keeps the visible rows in place when calls arrive above', async () => {
@@ -38,7 +39,10 @@ describePage('The example page, scrolled through 1,000 calls while 10 per second
       })
     await until('a resting scroller', async () => {
       const top = (await observe()).top
-      await page.waitForTimeout(200)
+      // Counted in frames, as scrolling is: on a busy machine they are far apart.
+      await page.evaluate(async () => {
+        for (let frame = 0; frame < 12; frame++) await new Promise(requestAnimationFrame)
+      })
       return (await observe()).top === top
     })
     const before = await observe()

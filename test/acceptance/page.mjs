@@ -4,8 +4,9 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { launch, patience, until } from './browser.mjs'
+import { launch, until } from './browser.mjs'
 import { startGateway } from './gateway.mjs'
+import { patience, suiteTimeout } from './limits.mjs'
 import { startProgram } from './program.mjs'
 
 const root = fileURLToPath(new URL('../../examples/web', import.meta.url))
@@ -19,7 +20,7 @@ const root = fileURLToPath(new URL('../../examples/web', import.meta.url))
  *   `clock` can be moved on, and returns the requests that the page sends to the gateway. `respond` is a response to all.
  */
 export function describePage(name, define) {
-  describe(name, { timeout: 300_000 }, () => {
+  describe(name, { timeout: suiteTimeout }, () => {
     let browser
     const open = []
 
@@ -85,7 +86,7 @@ export async function firstConversation(page) {
   await until('a call with a conversation', async () => {
     if ((await ended.count()) > 0) return true
     await page.mouse.wheel(0, 300)
-  }, 60_000)
+  })
   const id = await ended.first().getAttribute('data-call')
   return page.locator(`[data-call="${id}"]`)
 }

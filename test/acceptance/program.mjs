@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-
-const patience = 60_000
+import { patience } from './limits.mjs'
 
 /**
  * Starts a program in a process group of its own, because npm starts further processes.

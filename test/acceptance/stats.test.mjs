@@ -7,6 +7,7 @@ import { createServer } from 'node:http'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { startGateway } from './gateway.mjs'
+import { suiteTimeout } from './limits.mjs'
 
 const count = 20_000
 const timeZone = 'Europe/Paris' // Its clocks change on 2026-03-29 at 01:00 UTC, and on 2026-10-25 at 01:00 UTC.
@@ -102,7 +103,7 @@ function checkGroup(name, group, { count, answered, milliseconds }) {
   }
 }
 
-describe('callStats', { timeout: 300_000 }, () => {
+describe('callStats', { timeout: suiteTimeout }, () => {
   let upstream, gateway, calls
   before(async () => {
     upstream = await startUpstream()

@@ -1,13 +1,12 @@
 import { useEffect, useState } from 'react'
 import { HISTORY_PLUGIN } from '@graphiql/plugin-history'
 import { useGraphiQL, useGraphiQLActions } from '@graphiql/react'
-import { createGraphiQLFetcher } from '@graphiql/toolkit'
 import { GraphiQL } from 'graphiql'
 import { builder } from './builder'
 import { CopyMenu } from './copyAs'
 import { firstTabs, headers } from './examples'
 import { ExamplesMenu } from './examplesMenu'
-import { demo, endpoint, problem, send } from './gateway'
+import { demo, fetcher, problem } from './gateway'
 import { readLink, ShareButton } from './share'
 import { StatusBar } from './statusBar'
 import { storageWithoutHeaders } from './storage'
@@ -15,14 +14,6 @@ import { TokenDialog } from './tokenDialog'
 
 // Created once: for GraphiQL, a new list is a change that closes the open pane.
 const plugins = [HISTORY_PLUGIN, builder]
-
-const fetcher = createGraphiQLFetcher({
-  url: endpoint,
-  headers: { accept: 'application/graphql-response+json, application/json;q=0.9' },
-  // The gateway has no @defer; without this, every request would accept multipart/mixed.
-  enableIncrementalDelivery: false,
-  fetch: send,
-})
 
 export function Explorer() {
   const isDemo = demo.use()

@@ -1,3 +1,4 @@
+import type { Fetcher, FetcherParams } from '@graphiql/toolkit'
 import { problemOf, unreachable, type GraphQLResponse } from './problem'
 import { shared } from './shared'
 import { currentToken, otherToken, tryingQuery, wantedAfter, type Kind } from './token'
@@ -27,18 +28,40 @@ export const problem = shared<string | undefined>(undefined)
 export const demo = shared(false)
 
 /**
- * Sends a request of GraphiQL with the token. If the gateway or Revox rejects the token, the request waits until the user
- * has entered another one, and is sent again. An Authorization header that the user has written is sent as it is.
+ * Sends the requests of GraphiQL. They are observables, because GraphiQL ends only those when the user stops a query: of
+ * a promise, the response would come later, and replace what the page shows of the next query.
  */
-export async function send(_: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
-  const headers = new Headers(init.headers)
+export const fetcher: Fetcher = (operation, { headers = {} } = {}) => ({
+  subscribe(observer: unknown) {
+    const { next, error, complete } = observer as Observer
+    const ended = new AbortController()
+    send(operation, headers, ended.signal)
+      .then((response) => response.json())
+      .then(next)
+      .then(complete, (reason) => ended.signal.aborted || error(reason))
+    return { unsubscribe: () => ended.abort() }
+  },
+})
+
+type Observer = { next: (result: object) => void; error: (reason: unknown) => void; complete: () => void }
+
+/**
+ * Sends an operation with the token. If the gateway or Revox rejects the token, the request waits until the user has
+ * entered another one, and is sent again. An Authorization header that the user has written is sent as it is.
+ */
+async function send(operation: FetcherParams, ownHeaders: Record<string, string>, signal: AbortSignal): Promise<Response> {
+  const headers = new Headers({
+    'content-type': 'application/json',
+    accept: 'application/graphql-response+json, application/json;q=0.9',
+    ...ownHeaders,
+  })
   const ownAuthorization = headers.has('authorization')
   const wantsCost = headers.has('x-query-cost')
   headers.set('x-query-cost', 'true')
   for (;;) {
     const token = currentToken()
     if (token && !ownAuthorization) headers.set('authorization', `Bearer ${token}`)
-    const { response, text, body, milliseconds } = await receive({ ...init, headers })
+    const { response, text, body, milliseconds } = await receive({ method: 'POST', headers, body: JSON.stringify(operation), signal })
     const wanted = ownAuthorization ? undefined : wantedOf(body, response, token)
     if (wanted) {
       await otherToken(token, wanted)
@@ -46,7 +69,7 @@ export async function send(_: RequestInfo | URL, init: RequestInit = {}): Promis
     }
     demo.set(response.headers.get('X-Revox-Upstream') === 'demo')
     problem.set(problemOf(body))
-    if (!isIntrospection(init.body)) {
+    if (operation.operationName !== 'IntrospectionQuery') {
       exchange.set({
         status: response.status,
         milliseconds,
@@ -92,8 +115,6 @@ function parse(text: string): GraphQLResponse | undefined {
     return undefined // GraphiQL shows the response as it is.
   }
 }
-
-const isIntrospection = (body: unknown) => typeof body === 'string' && JSON.parse(body).operationName === 'IntrospectionQuery'
 
 /** The response as the gateway sends it to clients that do not ask for the cost. */
 function withoutCost(text: string, body?: GraphQLResponse): string {
