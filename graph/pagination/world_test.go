@@ -29,6 +29,7 @@ type world struct {
 	oldest time.Time // when the oldest response was asked for that a request has used
 	down   bool      // upstream fails
 
+	restless bool   // calls are re-sorted often
 	verified bool   // its responses are: it may be an odd upstream
 	move     func() // called while a request is under way
 	ahead    int    // pages that a replica may read ahead at once
@@ -431,7 +432,11 @@ func (a ageing) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 
 // change is one way in which the list moves.
 func change(t *rapid.T, w *world) {
-	switch rapid.IntRange(0, 9).Draw(t, "change") {
+	kinds := 10
+	if w.restless { // the rest are calls that are re-sorted
+		kinds = 14
+	}
+	switch rapid.IntRange(0, kinds-1).Draw(t, "change") {
 	case 0, 1:
 		w.insert(rapid.IntRange(1, 25).Draw(t, "calls"))
 	case 2:
@@ -443,9 +448,9 @@ func change(t *rapid.T, w *world) {
 		w.pass(time.Duration(rapid.IntRange(1, 20).Draw(t, "seconds")) * time.Second)
 	case 5:
 		w.down = !w.down
-	case 6: // an update takes a call to the head
+	case 6, 10: // an update takes a call to the head
 		w.jump(rapid.IntRange(0, len(w.rows)).Draw(t, "from"), 0)
-	case 7: // a call that was queued starts
+	case 7, 11, 12, 13: // a call that was queued starts
 		w.jump(rapid.IntRange(0, len(w.rows)).Draw(t, "from"), rapid.IntRange(0, len(w.rows)).Draw(t, "to"))
 	case 8:
 		if w.clock != "" { // beyond the bound
