@@ -19,8 +19,7 @@ import (
 //
 // A large response for which there is no memory waits for those that are being read. One is always read, so they come
 // one after the other. When it was rejected instead, of twenty look-ups through several large pages each, one was
-// served.
-// But a response that waits is a request in flight, so those that wait leave half of these to others.
+// served. But a response that waits is a request in flight, so those that wait leave half of these to others.
 
 const (
 	// smallBytes of each response are read at once: pages of 200 calls have 700 kB, as a rule.
