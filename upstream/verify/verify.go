@@ -45,8 +45,10 @@ const (
 	plainRaises = 8
 	// verifyTries is how often a list may move while it is looked at.
 	verifyTries = 3
-	// smallPage is the rows of a page that is requested to confirm another.
-	smallPage = 32
+	// smallPage is by how many rows a page that is requested to confirm another may be larger than the smallest one. That
+	// makes 12 rows, so it stands at its place also where upstream has just come to serve smaller pages, of 12 at least.
+	// Larger ones were tried: cut to the same 12 rows, both pages ended with the same row at the same wrong place.
+	smallPage = 11
 	// rememberedEnds bounds the lists of one tenant about which something is remembered.
 	rememberedEnds = 256
 	// unfiltered is the list without a filter.
