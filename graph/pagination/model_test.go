@@ -568,7 +568,8 @@ func (s *schedule) close() {
 	time.Sleep(10 * time.Millisecond) // until all responses have come
 }
 
-// steps are what a schedule consists of: those of a restless one ask for more ranges and scans, which come to more seams.
+// steps are what a schedule consists of. Those of a restless one ask for more ranges and scans, which come to more
+// seams.
 var steps = map[bool][]int{
 	false: {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14},
 	true:  {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0, 1, 4, 4, 13, 13, 13},

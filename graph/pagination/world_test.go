@@ -466,7 +466,7 @@ func change(t *rapid.T, w *world) {
 }
 
 // contested reports whether a cursor had lost its evidence at some moment since the oldest response that a request has
-// used: no more calls have kept their places than stand in a run with one that was re-sorted.
+// used: no more calls have kept their places than stand in a run with one that was re-sorted, or in another run.
 func (w *world) contested(list upstream.OrderStatuses, c *relay.Cursor, made time.Time) bool {
 	return slices.ContainsFunc(w.statesSince(w.oldest), func(s state) bool {
 		if len(s.moved) == 0 {
@@ -478,8 +478,8 @@ func (w *world) contested(list upstream.OrderStatuses, c *relay.Cursor, made tim
 }
 
 // evidence is how many calls there are in the longest run of those that a cursor knows and that have kept their
-// places, and in the longest run with one that was re-sorted since. A run is in the old order, and has stayed
-// together.
+// places, and in the longest run that speaks against it. That has a call that was re-sorted since; or, as re-sorted
+// calls have come in between, others that have kept their places. A run is in the old order, and has stayed together.
 func (s *state) evidence(list upstream.OrderStatuses, c *relay.Cursor, made time.Time) (keepers, rivals int) {
 	ids := s.ids[list]
 	at := make(map[relay.Hash]int, len(ids))
@@ -498,6 +498,7 @@ func (s *state) evidence(list upstream.OrderStatuses, c *relay.Cursor, made time
 	if list != 0 {
 		apart = 16
 	}
+	best, kept := 0, map[int]int{}
 	for set := range 1 << len(places) {
 		run, last, rival, together := 0, -1, false, true
 		for k, place := range places {
@@ -515,7 +516,14 @@ func (s *state) evidence(list upstream.OrderStatuses, c *relay.Cursor, made time
 		case rival:
 			rivals = max(rivals, run)
 		default:
-			keepers = max(keepers, run)
+			if kept[set] = run; run > keepers {
+				best, keepers = set, run
+			}
+		}
+	}
+	for set, run := range kept {
+		if list == 0 && set&^best > 0 { // a filter lets calls in between by itself
+			rivals = max(rivals, run)
 		}
 	}
 	return keepers, rivals
