@@ -437,3 +437,32 @@ func TestAKnownEndAndSmallerPages(t *testing.T) {
 		})
 	}
 }
+
+// Upstream comes to serve smaller pages, and a page that is cut to them begins before its place. Then the list grows by
+// as many rows as would let a second page that is cut end with the same call in the same wrong place.
+func TestAnEndAndSmallerPages(t *testing.T) {
+	const most = 12
+	for grows := range 12 {
+		l := newModelList(habits{}, 35)
+		v := verify.New(upstream.FirstPageZero, func() time.Time { return noon })
+		if page, err := v.Page(t.Context(), 0, l.ask, l.ask, 0, 16); err != nil || len(page.Rows) != 16 {
+			t.Fatalf("%+v, %v", page, err)
+		}
+		l.most = most
+		before := l.requests
+		ask := func(ctx context.Context, number, size int) (*upstream.Page, error) {
+			page, err := l.ask(ctx, number, size)
+			if l.requests == before+1 {
+				l.insert(grows)
+			}
+			return page, err
+		}
+		page, err := v.Page(t.Context(), 0, ask, ask, 2, 15)
+		if err == nil && l.check(page) == "" {
+			continue // the list has come to have so many rows
+		}
+		if limits, ok := errors.AsType[*upstream.PageSizeError](err); !ok || limits.Most != most {
+			t.Errorf("it grows by %d: %+v, %v\n%s", grows, page, err, strings.Join(l.log, "\n"))
+		}
+	}
+}
