@@ -67,7 +67,7 @@ func TestPageSizeChecks(t *testing.T) {
 		"the end first": {
 			250,
 			[]upstream.ListCallsOptions{{Page: 2, PageSize: 100}, {Page: 5, PageSize: 100}},
-			[]int{8, 9},
+			[]int{7, 8},
 		},
 		"a short list":      {30, []upstream.ListCallsOptions{{PageSize: 100}, {PageSize: 100}}, []int{2, 3}},
 		"a very short list": {9, []upstream.ListCallsOptions{{PageSize: 100}}, []int{2}},
