@@ -42,6 +42,14 @@ func (h *holding) Release(page *upstream.Page) {
 	}
 }
 
+// count is how many pages are held once all that is under way has come.
+func (h *holding) count() int {
+	synctest.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.held)
+}
+
 func (h *holding) scan() *Scan {
 	lists := New(h, Options{PageSize: 200, MaxShift: 1000, Concurrency: 4})
 	return lists.of(upstream.List{}, time.Time{}).Scan(ScanOptions{})
@@ -57,20 +65,19 @@ func TestPagesReadAheadAreHeld(t *testing.T) {
 			s.Next(t.Context())
 		}
 		time.Sleep(time.Second) // by then the others have come
-		if len(h.held) != 4 {
-			t.Errorf("%d pages are held for a scan that pauses", len(h.held))
+		if held := h.count(); held != 4 {
+			t.Errorf("%d pages are held for a scan that pauses", held)
 		}
 		s.Next(t.Context())
-		synctest.Wait()
-		if len(h.held) != 3 {
-			t.Errorf("%d pages are held of those that have come", len(h.held))
+		if held := h.count(); held != 3 {
+			t.Errorf("%d pages are held of those that have come", held)
 		}
 		s.Close()
-		if len(h.held) != 0 {
-			t.Errorf("%d pages are held for a scan that is closed", len(h.held))
+		if held := h.count(); held != 0 {
+			t.Errorf("%d pages are held for a scan that is closed", held)
 		}
-		if ids := readAll(t, h.scan()); !slices.Equal(ids, h.ids) || len(h.held) != 0 || h.most > 4 {
-			t.Errorf("%d rows, %d pages are held, %d were at once", len(ids), len(h.held), h.most)
+		if ids := readAll(t, h.scan()); !slices.Equal(ids, h.ids) || h.count() != 0 || h.most > 4 {
+			t.Errorf("%d rows, %d pages are held, %d were at once", len(ids), h.count(), h.most)
 		}
 	})
 }
@@ -86,8 +93,8 @@ func TestNoMemoryToReadAhead(t *testing.T) {
 				t.Errorf("%d rows", len(ids))
 			}
 			t.Logf("%d pages: %d requests, %d in vain, %v", room, h.requests, h.full, time.Since(began))
-			if len(h.held) != 0 || h.full == 0 || h.full > 4 || h.requests > 29+3*h.full {
-				t.Errorf("%d pages: %d requests, %d in vain, %d are held", room, h.requests, h.full, len(h.held))
+			if held := h.count(); held != 0 || h.full == 0 || h.full > 4 || h.requests > 29+3*h.full {
+				t.Errorf("%d pages: %d requests, %d in vain, %d are held", room, h.requests, h.full, held)
 			}
 		})
 	}
