@@ -809,10 +809,10 @@ func TestPagesDoNotJoinAtAResortedCall(t *testing.T) {
 		up                bool
 		chain, page, want string
 	}{
-		{false, "a b c d e x", "c x d e f g", "a b c d e f g"},
+		{false, "a b c d e x", "c x d e f g", "a b c x d e f g"},
 		{false, "a b c d e f", "e f g h", "a b c d e f g h"},
 		{false, "a b c d e x", "x", "a b c d e x"},
-		{true, "x c d e f g", "a b c d x e f", "a b c d e f g"},
+		{true, "x c d e f g", "a b c d x e f", "a b c d x e f g"},
 		{true, "c d e f", "a b c d", "a b c d e f"},
 		{true, "", "a b", "a b"},
 		{false, "a b c x", "f g x h", ""},
@@ -820,6 +820,8 @@ func TestPagesDoNotJoinAtAResortedCall(t *testing.T) {
 		{true, "x f g h", "a x b c", ""},
 		{true, "x f g h", "a x f", "a x f g h"},
 		{false, "a b", "c d", ""},
+		{false, "a b x c d", "a b c d x e f", "a b c d x e f"},
+		{true, "c d x e f", "a b x c d e f", "a b x c d e f"},
 	} {
 		s := &search{Reader: newMemoryList(0).reader(), chain: span{rows: rows(test.chain)}}
 		page := &upstream.Page{Size: 20, Rows: rows(test.page)}

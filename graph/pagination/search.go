@@ -2,6 +2,7 @@ package pagination
 
 import (
 	"context"
+	"slices"
 
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
@@ -322,9 +323,9 @@ func (s *search) chainUp(page *upstream.Page) bool {
 // where there is none. It is the outermost of the calls that both have and that were not seen to be re-sorted between
 // the two:
 //
-//   - What the other response has beyond it, the span has not on this side: it would come twice.
-//   - What the other response has before it, next to it, the span has too. Else the call itself was moved there, and
-//     what lies between its two places would be missing.
+//   - All other calls that both have are on the same side of it in both. Else they would come twice, or not at all.
+//   - What the other response has next to it, on the inner side, the span has too. Else the call itself was moved
+//     there, and what lies between its two places would be missing.
 func (s *span) join(other *span, way direction) (index, its int) {
 	at := make(map[relay.Hash]int, len(s.rows))
 	for i, row := range s.rows {
@@ -332,29 +333,29 @@ func (s *span) join(other *span, way direction) (index, its int) {
 			at[row.Hash] = i
 		}
 	}
-	step, its, edge := -1, len(other.rows)-1, len(s.rows) // inwards
+	shown := make([]int, 0, len(other.rows)) // where the span has the rows, -1 where it has not, from the inner side
+	rows := make([]int, 0, len(other.rows))  // and the rows themselves, without those that cannot be read
+	for i, row := range other.rows {
+		if row.Call != nil {
+			index, ok := at[row.Hash]
+			if !ok {
+				index = -1
+			}
+			shown, rows = append(shown, index), append(rows, i)
+		}
+	}
 	if way == up {
-		step, its, edge = 1, 0, -1
+		slices.Reverse(shown)
+		slices.Reverse(rows)
 	}
-	shown := func(i int) (index int, ok bool) {
-		index, ok = at[other.rows[i].Hash]
-		return index, ok && other.rows[i].Call != nil
-	}
-	for ; its >= 0 && its < len(other.rows); its += step {
-		index, ok := shown(its)
-		if !ok || (index < edge) != (way == down) {
+	for k, index := range slices.Backward(shown) {
+		if index < 0 || k > 0 && shown[k-1] < 0 {
 			continue
 		}
-		edge = index
-		inner := its + step
-		for inner >= 0 && inner < len(other.rows) && other.rows[inner].Call == nil {
-			inner += step
-		}
-		if inner < 0 || inner == len(other.rows) {
-			return index, its
-		}
-		if _, ok := shown(inner); ok {
-			return index, its
+		inside := func(i int) bool { return i >= 0 && i != index && (i < index) == (way == down) }
+		outside := func(i int) bool { return i >= 0 && i != index && (i > index) == (way == down) }
+		if !slices.ContainsFunc(shown[:k], outside) && !slices.ContainsFunc(shown[k+1:], inside) {
+			return index, rows[k]
 		}
 	}
 	return -1, -1

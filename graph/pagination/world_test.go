@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -488,7 +489,7 @@ func (s *state) evidence(list upstream.OrderStatuses, c *relay.Cursor, made time
 	}
 	var places, numbers []int
 	var jumped []bool
-	calls, _ := known(c)
+	calls, own := known(c)
 	for number, hash := range calls {
 		if i, ok := at[hash]; ok {
 			places, numbers, jumped = append(places, i), append(numbers, number), append(jumped, s.moved[ids[i]].After(made))
@@ -524,6 +525,9 @@ func (s *state) evidence(list upstream.OrderStatuses, c *relay.Cursor, made time
 	for set, run := range kept {
 		if list == 0 && set&^best > 0 { // a filter lets calls in between by itself
 			rivals = max(rivals, run)
+			if run == 1 && numbers[bits.TrailingZeros(uint(set))] == own { // and the place is that of the others
+				rivals = max(rivals, keepers)
+			}
 		}
 	}
 	return keepers, rivals
