@@ -114,9 +114,11 @@ func NewHandler(opts Options) (http.Handler, error) {
 
 // newHandler makes a handler that reads lists through pages.
 func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
+	holder, _ := opts.Known.(upstream.Holder)
 	schema := generated.New(roots{&Resolver{
 		pages:     pages,
 		known:     opts.Known,
+		holder:    holder,
 		maxCount:  opts.MaxCount,
 		maxScan:   opts.MaxScan,
 		walk:      opts.Walk,

@@ -22,6 +22,7 @@ import (
 type Resolver struct {
 	pages     *pagination.Lists
 	known     upstream.Finder
+	holder    upstream.Holder  // the same, where it counts pages; else nil
 	maxCount  int              // largest `first` or `last`
 	maxScan   int              // pages that a look-up by id or a scan may read
 	walk      *pagination.Walk // that all requests are part of; nil: none
@@ -62,7 +63,7 @@ func (r *Resolver) Calls(
 		return nil, err
 	}
 	if waits(ctx) || plan.Selection().Total {
-		if err := requestOf(ctx).hold(r.known, window.Rows()); err != nil {
+		if err := requestOf(ctx).hold(r.holder, window.Rows()); err != nil {
 			return nil, err
 		}
 	}
@@ -88,9 +89,8 @@ func waits(ctx context.Context) bool {
 
 // hold counts the pages of rows in the memory of the process until the data is written: pages that wait for another
 // field would stay in memory when the cache has evicted them, uncounted.
-func (r *request) hold(known upstream.Finder, rows []upstream.Row) error {
-	holder, ok := known.(upstream.Holder)
-	if !ok {
+func (r *request) hold(holder upstream.Holder, rows []upstream.Row) error {
+	if holder == nil {
 		return nil
 	}
 	var last *upstream.Page
@@ -202,8 +202,7 @@ func (r *Resolver) CallStats(
 
 // scanOptions are the bounds of a scan for a request.
 func (r *Resolver) scanOptions(req *request) filter.Options {
-	holder, _ := r.known.(upstream.Holder)
-	return filter.Options{MaxPages: r.maxScan, Deadline: req.deadline, Pages: holder}
+	return filter.Options{MaxPages: r.maxScan, Deadline: req.deadline, Pages: r.holder}
 }
 
 // mayScan is a [*noCacheScansError] if the client has had too many scans read upstream again.

@@ -825,7 +825,7 @@ func TestPagesDoNotJoinAtAResortedCall(t *testing.T) {
 	} {
 		s := &search{Reader: newMemoryList(0).reader(), chain: span{rows: rows(test.chain)}}
 		page := &upstream.Page{Size: 20, Rows: rows(test.page)}
-		joins := test.up && s.chainUp(page) || !test.up && s.chainDown(page)
+		joins := s.chainOn(page, direction(test.up))
 		chain := Window{span: s.chain, to: len(s.chain.rows)}
 		if got := strings.Join(chain.ids(), " "); joins != (test.want != "") || joins && got != test.want {
 			t.Errorf("up %t, %q beside %q: %t, %q, want %q", test.up, test.page, test.chain, joins, got, test.want)

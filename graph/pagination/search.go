@@ -233,7 +233,7 @@ func (s *search) outward(ctx context.Context) (*upstream.Page, error) {
 }
 
 // readOn reads the page below the chain, or the one above. The list may move meanwhile: what was read last and what is
-// read now must have a call in common.
+// read now must join.
 func (s *search) readOn(ctx context.Context, goDown bool) (*upstream.Page, error) {
 	for _, overlap := range []int{1 + s.largest()/32, s.largest() / 2} {
 		var page *upstream.Page
@@ -248,10 +248,10 @@ func (s *search) readOn(ctx context.Context, goDown bool) (*upstream.Page, error
 		switch {
 		case err != nil:
 			return nil, err
-		case goDown && (page.End() > s.bottom.End() || page.Last()) && s.chainDown(page):
+		case goDown && (page.End() > s.bottom.End() || page.Last()) && s.chainOn(page, down):
 			s.bottom = page
 			return page, nil
-		case !goDown && page.Offset() < s.top.Offset() && s.chainUp(page):
+		case !goDown && page.Offset() < s.top.Offset() && s.chainOn(page, up):
 			s.top = page
 			if len(s.bottom.Rows) == 0 { // it was past the end, which may have moved since
 				s.bottom = page
@@ -291,32 +291,23 @@ func (s *search) bothWays(ctx context.Context) (*upstream.Page, error) {
 	return page, nil
 }
 
-// chainDown puts the rows of a page below those of the chain, and reports whether they join.
-func (s *search) chainDown(page *upstream.Page) bool {
-	below := s.spanOf(page)
+// chainOn puts the rows of a page below those of the chain, or above them, and reports whether they join.
+func (s *search) chainOn(page *upstream.Page, way direction) bool {
+	added := s.spanOf(page)
 	if len(s.chain.rows) == 0 { // it was past the end
-		s.chain = below
+		s.chain = added
 		return true
 	}
-	seam, i := s.chain.join(&below, down)
-	if seam >= 0 {
-		s.chain.append(seam, place{span: below, before: i, after: i + 1})
+	seam, i := s.chain.join(&added, way)
+	switch p := (place{span: added, before: i, after: i + 1}); {
+	case seam < 0:
+		return false
+	case way == down:
+		s.chain.append(seam, p)
+	default:
+		s.chain.prepend(seam, p)
 	}
-	return seam >= 0
-}
-
-// chainUp puts the rows of a page above those of the chain, and reports whether they join.
-func (s *search) chainUp(page *upstream.Page) bool {
-	above := s.spanOf(page)
-	if len(s.chain.rows) == 0 {
-		s.chain = above
-		return true
-	}
-	seam, i := s.chain.join(&above, up)
-	if seam >= 0 {
-		s.chain.prepend(seam, place{span: above, before: i, after: i + 1})
-	}
-	return seam >= 0
+	return true
 }
 
 // join finds the call at which a span goes on with the rows of another response, and returns its index in both; -1

@@ -84,13 +84,13 @@ func (l *large) end() {
 
 // bodyReader reads one response, and counts its memory. It must be freed when nothing of the response is used any more.
 type bodyReader struct {
-	ctx   context.Context //nolint:containedctx // of the one request
-	large *large
-	is    bool // it is one of them
-	held  bool // it has a slot
-	whole bool // there is memory for all of it
-	read  int
-	from  io.Reader
+	ctx     context.Context //nolint:containedctx // of the one request
+	large   *large
+	entered bool // it is one of them
+	held    bool // it has a slot
+	whole   bool // there is memory for all of it
+	read    int
+	from    io.Reader
 
 	memory   *memory.Account
 	maxBytes int // bytes that are kept of a response
@@ -113,10 +113,10 @@ func (w *bodyReader) take(bytes int) {
 // enlarge waits until the rest of a large response may be read, and counts the response as a whole then, with as much
 // left for usual requests as any large reservation leaves.
 func (w *bodyReader) enlarge() error {
-	if !w.is && !w.large.enter() {
+	if !w.entered && !w.large.enter() {
 		return errManyLarge
 	}
-	w.is = true
+	w.entered = true
 	select {
 	case w.large.slots <- struct{}{}:
 		w.held = true
@@ -169,10 +169,10 @@ func (w *bodyReader) free() {
 	if w.held {
 		<-w.large.slots
 	}
-	if w.is {
+	if w.entered {
 		<-w.large.all
 	}
-	w.is, w.held, w.whole = false, false, false
+	w.entered, w.held, w.whole = false, false, false
 }
 
 // putBody returns a buffer for the next response, unless it has become large: large buffers would add up.
