@@ -321,6 +321,7 @@ func (a *Account) Keep(bytes int64, release func()) bool {
 		return true
 	}
 	release()
+	b.reclaim(b.most) // what was in use may be in a cache now
 	b.take(RejectWork)
 	return false
 }

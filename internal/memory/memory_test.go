@@ -247,6 +247,24 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// What may not stay because others have all the room, and goes back to a cache, does not stay there either.
+func TestKeepAfterOthersHaveShrunk(t *testing.T) {
+	s := newStock()
+	s.Account("others").Add(1000 * k)
+	work := s.requests.account
+	work.Add(500 * k)
+	back := func() {
+		work.Transfer(s.pages.account, 300*k)
+		s.pages.bytes += 300 * k
+	}
+	if work.Keep(300*k, back) {
+		t.Error("there is room")
+	}
+	if s.pages.bytes > 100*k || s.pages.account.Used() != s.pages.bytes {
+		t.Errorf("%d KiB are cached, and %d counted", s.pages.bytes/k, s.pages.account.Used()/k)
+	}
+}
+
 // However many pages come at once, as many stay as there is room for.
 func TestKeepingAtOnce(t *testing.T) {
 	for range 200 {
