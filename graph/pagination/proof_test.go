@@ -118,3 +118,70 @@ func TestRowsAfterAWindow(t *testing.T) {
 		}
 	}
 }
+
+// What becomes of pages that were read ahead when the first one joins the span, or does not.
+func TestPagesThatDoNotJoin(t *testing.T) {
+	const most, seam = 200, 399 // the span ends with row 399 of the list
+	s := span{rows: make([]upstream.Row, 400)}
+	for name, test := range map[string]struct {
+		way          direction
+		pages        int
+		tried        bool // the first page has been put back before
+		joined, good bool
+		missing      int // rows that the search is to lead over
+		left         int // pages
+		overlap      int // rows, of further pages
+		dropped      bool
+	}{
+		"it joins":                               {pages: 3, joined: true, good: true, left: 2, overlap: 16},
+		"it joins after all":                     {pages: 3, tried: true, joined: true, good: true, left: 2, overlap: 16},
+		"it does not join: it is tried again":    {pages: 3, good: true, missing: 100, left: 3, overlap: 32},
+		"it never joins":                         {pages: 3, tried: true, good: true, overlap: 16, dropped: true},
+		"an error: the next one may be of use":   {pages: 3, missing: 200 + 16 + 1, left: 2, overlap: 16},
+		"an error upwards":                       {way: up, pages: 3, missing: 200 + 16, left: 2, overlap: 16},
+		"an error of the last one":               {pages: 1, overlap: 16, dropped: true},
+		"an error after it has not joined":       {pages: 2, tried: true, missing: 200 + 16 + 1, left: 1, overlap: 16},
+		"an error of the last one, tried before": {pages: 1, tried: true, overlap: 16, dropped: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &ahead{way: test.way, reader: *newMemoryList(0).reader(), overlap: 16}
+			span, index := s, seam
+			if test.way == up { // it begins with row 800
+				index, span.position = 0, 800
+			}
+			for i := range test.pages {
+				tile := &tile{opts: upstream.ListCallsOptions{Page: 2 + i, PageSize: most}}
+				if test.way == up {
+					tile.opts.Page = 3 - i
+				}
+				a.queue = append(a.queue, tile)
+			}
+			first := a.queue[0]
+			if test.tried {
+				a.tried = first
+			}
+			missing := a.settle(first, test.joined, test.good, &span, index)
+			if missing != test.missing || len(a.queue) != test.left || a.overlap != test.overlap || a.dropped != test.dropped {
+				t.Errorf("%d rows are missing, %d pages left, overlap %d, dropped: %v",
+					missing, len(a.queue), a.overlap, a.dropped)
+			}
+			if len(a.queue) < test.pages && !first.left {
+				t.Error("the page has not left the queue")
+			}
+		})
+	}
+	// Overlaps grow up to a quarter of a page. A page that is put back twice is dropped.
+	a := &ahead{reader: *newMemoryList(0).reader(), overlap: 40}
+	page := &tile{opts: upstream.ListCallsOptions{Page: 2, PageSize: most}}
+	a.queue = []*tile{page, page}
+	for try, left := range []int{2, 0} {
+		if a.settle(page, false, true, &s, seam); a.overlap != most/4 || len(a.queue) != left {
+			t.Errorf("try %d: overlap %d, %d pages are left", try, a.overlap, len(a.queue))
+		}
+	}
+	// Where the next page begins at the span's end, the search is to lead over half a page all the same.
+	a.queue = []*tile{page, page}
+	if missing := a.settle(page, false, false, &s, seam); missing != most/2 {
+		t.Errorf("%d rows are missing", missing)
+	}
+}
