@@ -42,6 +42,7 @@ const one = `{
 	"started_at": "2026-03-14T09:26:53.589Z", "answered_at": "2026-03-14T09:27:00Z", "ended_at": "2026-03-14T09:28:30.5Z",
 	"structured_output": {
 		"nps": 9, "long": 9007199254740993, "price": 1.50, "topics": ["staff", "friend"], "may_contact": true, "note": null,
+		"huge": 1e400, "low": -1e400,
 		"customer": {"city": "Aix-en-Provence", "a.b": "dotted", "back\\slash": 1}, "text": "9"
 	},
 	"transcript": [
@@ -135,6 +136,10 @@ func TestMatch(t *testing.T) {
 		`{"structuredOutput": [{"path": "price", "is": 1.5}]}`:                       true,
 		`{"structuredOutput": [{"path": "nps", "min": 9, "max": 9}]}`:                true,
 		`{"structuredOutput": [{"path": "nps", "min": 9.5}]}`:                        false,
+		`{"structuredOutput": [{"path": "huge", "min": 1e300}]}`:                     true, // larger than any float64
+		`{"structuredOutput": [{"path": "huge", "max": 1e300}]}`:                     false,
+		`{"structuredOutput": [{"path": "low", "max": 0}]}`:                          true,
+		`{"structuredOutput": [{"path": "low", "min": 0}]}`:                          false,
 		`{"structuredOutput": [{"path": "may_contact", "is": true}]}`:                true,
 		`{"structuredOutput": [{"path": "may_contact", "is": false}]}`:               false,
 		`{"structuredOutput": [{"path": "topics", "is": ["staff", "friend"]}]}`:      true,
