@@ -19,7 +19,7 @@ func (r *reader) get(ctx context.Context, number, size int) (page *upstream.Page
 			return page, err
 		}
 		if _, failed := r.start(ctx, r.list, 1); failed != nil {
-			return nil, err
+			return nil, failed
 		}
 		// Another page that begins with the same row says whether the list has that.
 		other := r.divisor(number*size, size)
@@ -30,7 +30,7 @@ func (r *reader) get(ctx context.Context, number, size int) (page *upstream.Page
 		case failed == nil && len(page.Rows) == 0, refusesNumber(failed):
 			return upstream.EmptyPage(number, size, askedAt), nil
 		case failed != nil:
-			return nil, err
+			return nil, failed
 		}
 	}
 	return nil, err

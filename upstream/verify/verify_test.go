@@ -310,6 +310,26 @@ func TestAListThatGrowsToARefusedPage(t *testing.T) {
 	}
 }
 
+// Where a rejection cannot be checked, its page is not known to be past the end, and the check's error says more: that
+// the client has gone is no failure of upstream, and a 429 has a Retry-After.
+func TestARejectionThatCannotBeChecked(t *testing.T) {
+	for _, want := range []error{context.Canceled, &upstream.Error{Kind: upstream.KindRateLimited, Status: 429}} {
+		for checks := range 2 { // of the first page, and of another page that begins with the same row
+			l := newModelList(habits{past: "404"}, 30)
+			v := verify.New(upstream.FirstPageZero, func() time.Time { return noon })
+			ask := func(ctx context.Context, number, size int) (*upstream.Page, error) {
+				if l.requests > checks {
+					return nil, want
+				}
+				return l.ask(ctx, number, size)
+			}
+			if page, err := v.Page(t.Context(), 0, ask, ask, 2, 20); !errors.Is(err, want) {
+				t.Errorf("%d checks: %v, %v, want %v", checks, page, err, want)
+			}
+		}
+	}
+}
+
 // A list shrinks to one page while the first page is found out, and that page is served for every number.
 func TestAListThatShrinksToOnePage(t *testing.T) {
 	l := newModelList(habits{first: 1, past: "last"}, 12)
