@@ -198,9 +198,10 @@ deploy: build $(LINT) $(DEPLOY_TOOLS) ## Test the image, the systemd unit and th
 
 # The other programs are GraphQL clients, graphql-js, the graphql-http audits, Chromium, Prometheus, HAProxy, nginx and
 # shells.
-# For more random requests to compare with graphql-js: make acceptance DIFFERENTIAL=100000.
-acceptance: build $(ACCEPTANCE_TOOLS) $(call installed,$(ACCEPTANCE_FOLDERS)) ## Test the built gateway with other programs.
-	cd test/acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test
+# For one file of tests: make acceptance FILES=docs.test.mjs. For more random requests to compare with graphql-js:
+# make acceptance DIFFERENTIAL=100000.
+acceptance: build $(ACCEPTANCE_TOOLS) $(call installed,$(ACCEPTANCE_FOLDERS)) ## Test the built gateway with other programs; only $FILES, if given.
+	cd test/acceptance && GATEWAY_BIN=$(CURDIR)/bin/revox-graphql CHROMIUM=$(CHROMIUM) npm test -- $(FILES)
 
 /usr/bin/chromium:
 	$(APT) update && $(APT) install -y --no-install-recommends chromium
