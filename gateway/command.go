@@ -25,23 +25,23 @@ const (
 	queryName   = "query"
 )
 
-const rootHelp = `A GraphQL gateway over the calls of Revox.
+const rootHelp = `A GraphQL gateway for the calls of Revox.
 
-REVOX_API_KEY, in the environment only, is the key that goes to Revox; --api-key-file names a file that holds it.
-Without a key, and without --credentials=forward, the gateway serves made-up demo calls.`
+The environment variable REVOX_API_KEY is the key that the gateway sends to Revox; --api-key-file names a file that holds
+the key. Without a key, and without --credentials=forward, the gateway serves made-up demo calls.`
 
-const queryHelp = `Answer a query, or write all calls to a file, without serving anything.
+const queryHelp = `Execute a query, or write all calls to a file, without a running gateway.
 
-The command executes queries as the gateway does, with the same settings and the gateway's own key. Without a key it
-uses the made-up calls of the demo. With --url it asks a gateway that runs already, and has no settings of its own.
+The command executes queries as the gateway does, with the same settings and the gateway's own key. Without a key, it
+reads the made-up calls of the demo. With --url, it sends queries to a running gateway, and takes no settings.
 
 A column is a path such as structuredOutput.address.city. A key that contains a dot takes precedence:
-structuredOutput.a.b is the key "a.b", and where a call has no such key it is the key "b" of the object "a".
-structuredOutput.a\.b is the key "a.b" only, and \, is a comma in a key. At the end the command lists the columns for
+structuredOutput.a.b is the key "a.b", or, in a call without that key, the key "b" of the object "a".
+structuredOutput.a\.b is the key "a.b" only, and \, is a comma in a key. At the end, the command lists the columns for
 which no call has a value; they do not change the exit status.
 
 The exit status is 0 for success, 2 for a wrong command or setting, and 1 for any other failure: a response with errors,
-which the command prints, or a list that it could not read to its end.`
+which the command prints, or a list that the command could not read to its end.`
 
 const queryExamples = `  revox-graphql query -d '{ calls(first: 3) { nodes { id status } } }'
   revox-graphql query --all --columns id,status,startedAt --format csv --out calls.csv
@@ -103,7 +103,7 @@ func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 		Use: "serve", Short: "Serve GraphQL over HTTP. This is the default command.", Args: cobra.NoArgs, RunE: root.RunE,
 	}
 	query := &cobra.Command{
-		Use: queryName + " [FILE]", Short: "Answer a query, or write all calls to a file, without serving anything.",
+		Use: queryName + " [FILE]", Short: "Execute a query, or write all calls to a file, without a running gateway.",
 		Long: queryHelp, Example: queryExamples, Args: cobra.MaximumNArgs(1), RunE: l.answer,
 	}
 	version := &cobra.Command{
@@ -175,12 +175,12 @@ func (q *queryOptions) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&q.Stats, "stats", false, "Count calls and their durations, in place of a document. Variables are "+
 		"those of callStats: --var 'groupBy=[\"RESULT\"]' --var 'every=\"DAY\"' --var 'timeZone=\"Europe/Paris\"'.")
 	flags.StringVar(&q.Operation, "operation", "", "The `NAME` of the operation to execute, if the document has several.")
-	flags.BoolVar(&q.Pretty, "pretty", false, "Indent the response, as a terminal always shows it.")
+	flags.BoolVar(&q.Pretty, "pretty", false, "Indent the response. On a terminal, it is always indented.")
 	flags.BoolVar(&q.All, "all", false, "Read the document's list of calls to its end, and write a line for each call.")
-	flags.StringVar(&q.URL, "url", "", "Ask the gateway whose GraphQL endpoint is at this `ADDRESS`, such as "+
-		"http://127.0.0.1:8080/graphql, in place of executing the query here.")
-	flags.StringVar(&q.Token, "token", "", "With --url: the bearer `TOKEN` for that gateway. Other users of this machine "+
-		"can read a command line, but not the environment. ($"+tokenVariable+")")
+	flags.StringVar(&q.URL, "url", "", "Send the query to the GraphQL endpoint of a gateway at this `ADDRESS`, such as "+
+		"http://127.0.0.1:8080/graphql, instead of executing it here.")
+	flags.StringVar(&q.Token, "token", "", "With --url: the bearer `TOKEN` for that gateway. Prefer the variable: other "+
+		"users of this machine can read a command line, but not the environment. ($"+tokenVariable+")")
 	flags.StringVar(&q.Format, "format", string(export.NDJSON),
 		"With --all: `FORMAT` of the lines, ndjson (one JSON object per line), csv, or table (for people: cuts long texts).")
 	flags.StringArrayVar(&q.Columns, "columns", nil,
@@ -190,21 +190,21 @@ func (q *queryOptions) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&q.BOM, "bom", false, "With --format=csv: begin with a byte order mark, without which Excel does not "+
 		"recognize UTF-8.")
 	flags.StringVar(&q.Out, "out", "",
-		"With --all: write to `FILE`, which gets its name once it is complete. An unfinished file is resumed. - is "+
-			"standard output.")
+		"With --all: write to `FILE`, which appears under this name when it is complete. The command resumes an unfinished "+
+			"file. - is standard output.")
 	flags.StringVar(&q.After, "after", "", "With --all: begin after this `CURSOR`.")
 	flags.StringVar(&q.Since, "since", "", "With --all: leave out calls that started before `TIME`, such as 2026-11-25 "+
 		"(UTC) or 2026-11-25T08:00:00+01:00. Calls that have not started are written. The walk ends with the page on which "+
-		"the last 100 of the calls that have started did so before TIME.")
+		"100 started calls in a row started before TIME.")
 	flags.BoolVar(&q.Update, "update", false,
-		"With --all and --out: bring FILE up to date, which an earlier run has written as NDJSON with id, status and "+
-			"endedAt. Only new calls are read, and those that were not final.")
+		"With --all and --out: bring up to date a FILE that an earlier run has written as NDJSON with id, status and "+
+			"endedAt. The command reads only new calls, and those that were not final.")
 	flags.StringVar(&q.Changes, "changes", "",
-		"With --update: write a line for each call that was added or updated, with its `op`, to this `FILE`.")
+		"With --update: write a line for each added or updated call to this `FILE`, with the member op: add or update.")
 	flags.DurationVar(&q.Grace, "grace", time.Hour,
-		"With --update: how long ago a call must have ended to be final.")
+		"With --update: how long ago a call must have ended to count as final.")
 	flags.IntVar(&q.PageSize, "page-size", 100,
-		"With --all: `NUMBER` of calls per page, unless the document says; at most --max-page-size.")
+		"With --all: `NUMBER` of calls per page, unless the document has a count; at most --max-page-size.")
 	flags.DurationVar(&q.MaxWait, "max-wait", 2*time.Minute,
 		"With --all: how long to wait for one page while Revox fails or rejects requests.")
 	toggle(flags, &q.Progress, "progress", "With --all: show the progress, if standard error is a terminal.")
@@ -269,7 +269,7 @@ func (l *commandLine) querySettings(c *cobra.Command) (*config.Settings, error) 
 	var errs []error
 	c.Flags().Visit(func(f *pflag.Flag) {
 		if config.Registered(f) || f.Name == "check" {
-			errs = append(errs, fmt.Errorf("--%s does not go with --url: that gateway has its own settings", f.Name))
+			errs = append(errs, fmt.Errorf("--%s cannot be used with --url: that gateway has its own settings", f.Name))
 		}
 	})
 	l.query.Token = cmp.Or(l.query.Token, l.getenv(tokenVariable))
@@ -319,7 +319,7 @@ func (l *commandLine) badFlags(c *cobra.Command) error {
 		}
 		switch {
 		case flag == nil && config.IsSetting(strings.TrimLeft(name, "-")):
-			errs = append(errs, fmt.Errorf("%s does not go with %s", name, c.Name()))
+			errs = append(errs, fmt.Errorf("%s cannot be used with %s", name, c.Name()))
 		case flag == nil && name != "-h" && name != "--help":
 			errs = append(errs, unknownFlag(name, names))
 		case flag == nil || flag.NoOptDefVal != "" || hasValue:
@@ -364,12 +364,12 @@ func (q *queryOptions) validate() error {
 		}
 	}
 	reject(q.File != "" && q.Document != "", "give the document either as a file or by --document")
-	reject(q.Stats && (q.All || q.File != "" || q.Document != ""), "--stats goes neither with a document nor with --all")
+	reject(q.Stats && (q.All || q.File != "" || q.Document != ""), "--stats cannot be used with a document or with --all")
 	reject(!q.All && !q.Stats && q.File == "" && q.Document == "", "give a document: a file, - for standard input, or "+
 		"--document; or read all calls with --all, or count them with --stats")
 	reject(q.File == "-" && q.Variables == "-", "the document and the variables cannot both be standard input")
 	reject(q.Token != "" && q.URL == "", "--token requires --url")
-	reject(q.All && q.Pretty, "--pretty does not go with --all")
+	reject(q.All && q.Pretty, "--pretty cannot be used with --all")
 	reject(q.PageSize < 1, fmt.Sprintf("--page-size must be at least 1, and is %d", q.PageSize))
 	reject(q.MaxWait < 0, "--max-wait must not be negative")
 	q.validateExport(reject)
@@ -377,7 +377,7 @@ func (q *queryOptions) validate() error {
 	return errors.Join(errs...)
 }
 
-// validateExport rejects what does not go with --all, or not together there.
+// validateExport rejects flags that cannot be used with --all, or not together.
 func (q *queryOptions) validateExport(reject func(bad bool, text string)) {
 	var columns []string
 	for _, list := range q.Columns {
@@ -405,22 +405,22 @@ func (q *queryOptions) validateExport(reject func(bad bool, text string)) {
 		reject(!q.All && flag.given, flag.name+" requires --all, which reads the whole list and writes a line "+
 			"for each call; a single response is printed as JSON")
 	}
-	reject(q.BOM && q.Format != string(export.CSV), "--bom goes with --format=csv only")
-	reject(q.Out != "" && q.Format == string(export.Table), "--format=table goes to standard output, not to --out")
+	reject(q.BOM && q.Format != string(export.CSV), "--bom requires --format=csv")
+	reject(q.Out != "" && q.Format == string(export.Table), "--format=table writes to standard output, not to --out")
 	if q.Since != "" {
 		var ok bool
 		q.since, ok = parseTime(q.Since)
 		reject(!ok, fmt.Sprintf("--since must be like 2026-11-25 or 2026-11-25T08:00:00Z, and is %q", q.Since))
 	}
-	reject(q.Out != "" && q.After != "", "--after does not go with --out, which knows where to resume")
+	reject(q.Out != "" && q.After != "", "--after cannot be used with --out, which knows where to resume")
 }
 
-// validateUpdate rejects what does not go with --update.
+// validateUpdate rejects flags that cannot be used with --update.
 func (q *queryOptions) validateUpdate(reject func(bad bool, text string)) {
 	reject(q.Update && q.Out == "", "--update requires --all and --out FILE")
 	reject(q.Update && q.Format != string(export.NDJSON), "--update requires --format ndjson")
-	reject(q.Update && q.Filter != "", "--filter does not go with --update, which would keep calls that no longer pass")
-	reject(q.Update && q.Since != "", "--since does not go with --update, which would leave out calls of the file")
+	reject(q.Update && q.Filter != "", "--filter cannot be used with --update, which would keep calls that no longer pass")
+	reject(q.Update && q.Since != "", "--since cannot be used with --update, which would leave out calls of the file")
 	reject(!q.Update && q.Changes != "", "--changes requires --update")
 	reject(q.Changes != "" && q.Changes == q.Out, "--changes and --out name the same file")
 	reject(q.Grace < 0, "--grace must not be negative")

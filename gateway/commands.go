@@ -50,8 +50,8 @@ func (l *commandLine) healthCommand() *cobra.Command {
 		Use: "health", Short: "Ask a running gateway whether it is alive.", Long: healthHelp, Args: cobra.NoArgs,
 	}
 	c.Flags().StringVar(&address, "url", "", "`ADDRESS` of the gateway, in place of that in GATEWAY_LISTEN.")
-	c.Flags().BoolVar(&ready, "ready", false, "Ask whether it is ready for requests, which it is not while it stops or "+
-		"Revox keeps failing.")
+	c.Flags().BoolVar(&ready, "ready", false, "Ask whether the gateway is ready for requests. It is not ready while it "+
+		"stops, or while Revox keeps failing.")
 	c.Flags().DurationVar(&timeout, "timeout", 10*time.Second, "How long to wait for the response.")
 	c.RunE = l.plain(func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -98,13 +98,13 @@ func localAddress(getenv func(string) string) (string, error) {
 	return "http://" + net.JoinHostPort(host, port), nil
 }
 
-const demoHelp = `Serve made-up calls as Revox does, with faults to choose, to try out a REST client or a gateway.
+const demoHelp = `Serve made-up calls as Revox does, with faults of your choice, to test a REST client or a gateway.
 
 The endpoint is GET /api/call?page=0&page_size=20. A gateway uses it with
 REVOX_BASE_URL=http://127.0.0.1:8090/api REVOX_API_KEY=any.
 
-A fault is a name, which is for every request, or a name and a number: 429:5 is for every fifth request. Of several
-faults that are due at one request, the one that comes least often takes precedence. The faults:
+A fault is a name, which applies to every request, or a name and a number: 429:5 applies to every fifth request. If
+several faults are due for one request, the rarest takes precedence. The faults:
 `
 
 const demoExamples = `  revox-graphql demo --fault 429:5 --retry-after 3s
@@ -126,7 +126,7 @@ type demoFlags struct {
 // demoCommand is the command `demo`.
 func (l *commandLine) demoCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "demo", Short: "Serve made-up calls as Revox does, with faults to choose.",
+		Use: "demo", Short: "Serve made-up calls as Revox does, with faults of your choice.",
 		Long: demoHelp + strings.TrimSuffix(demo.Help(), "\n"), Example: demoExamples, Args: cobra.NoArgs,
 	}
 	d := &demoFlags{}
@@ -146,20 +146,20 @@ func (d *demoFlags) register(c *cobra.Command) {
 	flags.Float64Var(&d.leaving, "removed-per-minute", 0, "`NUMBER` of the newest calls that leave the list per minute.")
 	flags.StringVar(&d.key, "key", "", "The `KEY` that requests must have. Others get 401. Default: any key, or none.")
 	flags.IntVar(&d.firstPage, "first-page", 0, "`NUMBER` of the first page, 0 or 1.")
-	flags.IntVar(&d.maxPageSize, "max-page-size", 0, "Most calls of a page; a larger page_size is lowered to this "+
-		"`NUMBER`. 0 is no limit.")
+	flags.IntVar(&d.maxPageSize, "max-page-size", 0, "Maximum `NUMBER` of calls per page; a larger page_size is lowered "+
+		"to it. 0 is no limit.")
 	choose(c, &d.pastEnd, "past-end", "empty", fake.PastEnds(),
 		"The response to a page past the end: an empty list, a status, null, or the last or first page.")
 	choose(c, &d.order, "order", "newest", fake.Orders(),
 		"The order of the list. With started, a call moves when it is dialled; with updated, when its status changes.")
 	choose(c, &d.statusesFormat, "statuses-format", "comma", []string{"", "repeat", "brackets"},
-		"The format of statuses that is understood. In another format they are ignored.")
+		"The format of statuses that the demo understands. It ignores statuses in another format.")
 	flags.IntVar(&d.lag, "lag", 0, "`NUMBER` of the newest calls that every other response lacks, as from a replica that "+
 		"is behind.")
-	flags.DurationVar(&d.latency, "latency", 0, "How long every response takes.")
+	flags.DurationVar(&d.latency, "latency", 0, "How long each response takes.")
 	flags.Var(&faultList{&d.faults}, "fault", "A fault, such as 429:5. May be repeated.")
 	offer(c, "fault", demo.Names())
-	flags.DurationVar(&d.times.RetryAfter, "retry-after", 2*time.Second, "The Retry-After of 429 and 503.")
+	flags.DurationVar(&d.times.RetryAfter, "retry-after", 2*time.Second, "The time in Retry-After of 429 and 503.")
 	flags.DurationVar(&d.times.Slow, "slow", 20*time.Second, "How long a slow response takes.")
 	toggle(flags, &d.logRequests, "log-requests", "Log a line for each request.")
 }

@@ -146,8 +146,8 @@ func TestQueryOfAnotherGateway(t *testing.T) {
 		"a walk":         {"secret", []string{"--all", "--columns", "id,status"}, 0, want, ""},
 		"to a file":      {"secret", []string{"--all", "--columns", "id,status", "--out", path}, 0, "", ""},
 		"a wrong token":  {"wrong", []string{"--all"}, 1, "", "does not accept the token"},
-		"a setting":      {"secret", []string{"--all", "--cache-ttl=1s"}, 2, "", "--cache-ttl does not go with --url"},
-		"a check":        {"secret", []string{"--all", "--check"}, 2, "", "--check does not go with --url"},
+		"a setting":      {"secret", []string{"--all", "--cache-ttl=1s"}, 2, "", "--cache-ttl cannot be used with --url"},
+		"a check":        {"secret", []string{"--all", "--check"}, 2, "", "--check cannot be used with --url"},
 		"a large page":   {"secret", []string{"--all", "--page-size", "101"}, 2, "", "may be at most 100"},
 		"another server": {"secret", []string{"--all", "--url", p.url + "healthz"}, 1, "", "not with GraphQL"},
 		"nowhere":        {"secret", []string{"--all", "--url", "http://127.0.0.1:1"}, 1, "", "cannot be reached: dial tcp"},
@@ -331,6 +331,9 @@ func checkHelp(t *testing.T, name string) {
 	if status != 0 || log != "" || !strings.Contains(help, "Usage:\n  revox-graphql "+name) ||
 		!strings.Contains(help, "--help ") || !strings.Contains(help, "--version ") {
 		t.Errorf("%d, %s, %s", status, log, help)
+	}
+	if strings.Contains(help, "`") { // pflag takes the first word in backquotes for the name of the value
+		t.Errorf("backquotes in %s", help)
 	}
 	if word, log, status := command(t.Context(), nil, "help", name); status != 0 || log != "" || word != help {
 		t.Errorf("by a word: %d, %s, %s", status, log, word)

@@ -40,15 +40,15 @@ func (s *Settings) checkCredentials(inEnvironment bool) []error {
 	hasKey := inEnvironment || inFile
 	reject(s.Demo && s.BaseURL != nil, "base-url", "requires a key: set REVOX_API_KEY, or --credentials=forward")
 	reject(s.Forward && inEnvironment, "credentials", "is forward, which does not use REVOX_API_KEY: unset one of them")
-	reject(s.Forward && inFile, "api-key-file", "goes with --credentials=server only")
-	reject(inEnvironment && inFile, "api-key-file", "does not go with REVOX_API_KEY: unset one of them")
+	reject(s.Forward && inFile, "api-key-file", "requires --credentials=server")
+	reject(inEnvironment && inFile, "api-key-file", "cannot be used with REVOX_API_KEY: unset one of them")
 	if inFile && !inEnvironment && !s.Forward {
 		var err error
 		s.Key, err = auth.OpenKey(s.APIKeyFile)
 		reject(err != nil, "api-key-file", "cannot be used: %w", err)
 	}
-	reject(s.Forward && len(s.Tokens) > 0, "tokens", "go with --credentials=server only")
-	reject(s.Forward && s.TokensFile != "", "tokens-file", "goes with --credentials=server only")
+	reject(s.Forward && len(s.Tokens) > 0, "tokens", "require --credentials=server")
+	reject(s.Forward && s.TokensFile != "", "tokens-file", "requires --credentials=server")
 	if s.TokensFile != "" && !s.Forward {
 		var err error
 		s.TokenList, err = auth.NewTokensFile(s.TokensFile)

@@ -1,8 +1,12 @@
-// Package config reads the settings: one table says for each its flag, its environment variable, its default, its
-// bounds and its help. `--help` and the table in docs/configuration.md are made from the same rows.
+// Package config reads the settings. One table has for each setting its flag, environment variable, default, bounds and
+// help. `--help` and the table in docs/configuration.md are generated from its rows.
 //
-// [Register] declares the flags, and [Load] reads the settings from them and from the environment. To add a setting,
-// add a field to [Settings] and a row to the table below it, then run `go generate ./gateway/config`.
+// [Register] declares the flags, and [Load] reads the settings from the flags and the environment. To add a setting, add
+// a field to [Settings] and a row to its method rows, then run `go generate ./gateway/config`. Package gateway passes the
+// fields on (engine.go, routes.go, run.go).
+//
+// settings.go has the table, values.go the kinds of values and their bounds, load.go the order of precedence, and check.go
+// the rules between several settings.
 package config
 
 //go:generate go run revox-graphql/docs/tables
@@ -16,8 +20,8 @@ import (
 	"revox-graphql/internal/middleware"
 )
 
-// Settings are the values of all settings. A flag takes precedence over its environment variable, and that over the
-// default.
+// Settings are the values of all settings. A flag takes precedence over its environment variable, and the variable over
+// the default.
 type Settings struct {
 	APIKeyFile             string
 	Listen                 string // host:port
@@ -75,18 +79,18 @@ type Settings struct {
 	Derived
 }
 
-// Derived are the values that follow from the settings.
+// Derived are values that [Load] derives from the settings.
 type Derived struct {
-	// Key is REVOX_API_KEY, which has no flag, because other users of the machine can read a command line; or the key in
-	// the file APIKeyFile.
+	// Key is REVOX_API_KEY, or the key in the file APIKeyFile. REVOX_API_KEY has no flag, because other users of the
+	// machine can read a command line.
 	Key auth.Key
-	// Demo is set where there is neither a key nor forwarding.
+	// Demo is true if there is neither a key nor forwarding.
 	Demo bool
-	// Forward is set where each client's own key goes upstream.
+	// Forward is true if each client's own key goes upstream.
 	Forward bool
-	// TokenList is what the file of tokens holds; nil if there is none.
+	// TokenList is the file of tokens; nil if there is none.
 	TokenList *auth.TokensFile
-	// Host is the host of the address to listen on; "" is every address.
+	// Host is the host of the address to listen on; "" means every address.
 	Host string
 }
 
@@ -94,20 +98,20 @@ type Derived struct {
 type row struct {
 	flag     string
 	variable string
-	// fallback is the default. Where it is empty the setting may be unset, and unset says what then holds.
+	// fallback is the default. If it is empty, the setting may be unset, and the text unset says what then applies.
 	fallback string
 	unset    string
-	// query is set where the command `query` has the setting too: what is about Revox, pagination and limits, and not
-	// about clients.
+	// query is true if the command `query` has the setting too. It has those about Revox, pagination and limits, and not
+	// those about clients.
 	query bool
 	value value
-	// help is Markdown, for `--help` and the documentation; details are for the documentation alone.
+	// help is Markdown, for `--help` and docs/configuration.md; details appear in docs/configuration.md only.
 	help, details string
 }
 
 const (
 	defaultBaseURL = "https://www.getrevox.com/api"
-	// leastMemory is the least that the process may be limited to: it takes some 30 MiB to begin with.
+	// leastMemory is the smallest memory limit of the process, in bytes. An idle process takes about 30 MiB.
 	leastMemory = 128 << 20
 	day         = 24 * time.Hour
 	forever     = time.Duration(math.MaxInt64)
@@ -244,15 +248,15 @@ func (s *Settings) rows() []row {
 		{
 			flag: "max-scan-pages", variable: "GATEWAY_MAX_SCAN_PAGES", fallback: "20", query: true,
 			value: number(&s.MaxScanPages, 1, 10_000),
-			help:  "How many pages a lookup by id may read, and a scan for a filter.",
+			help:  "How many pages a look-up by id, or a scan for a filter, may read.",
 		},
 		{
 			flag: "scan-concurrency", variable: "GATEWAY_SCAN_CONCURRENCY", fallback: "4", query: true,
 			value: number(&s.ScanConcurrency, 1, 100),
-			help: "How many pages may be read ahead at once for one credential, where more than a page is read: exports, " +
-				"lookups by id, scans for a filter, and windows larger than a page. 1 reads one page after the other.",
-			details: "Reading ahead begins with two, follows what Revox takes, and uses at most half of the requests that a " +
-				"credential may have in flight.",
+			help: "How many pages the gateway may read ahead at once for one credential: for exports, look-ups by id, scans " +
+				"for a filter, and windows larger than a page. 1 reads one page after another.",
+			details: "The gateway begins with two pages at once, adapts to the speed of Revox, and uses at most half of the " +
+				"requests that a credential may have in flight.",
 		},
 		{
 			flag: "max-request-bytes", variable: "GATEWAY_MAX_REQUEST_BYTES", fallback: "256KiB", query: true,
@@ -262,8 +266,8 @@ func (s *Settings) rows() []row {
 		{
 			flag: "max-tokens", variable: "GATEWAY_MAX_TOKENS", fallback: "1000", query: true,
 			value: number(&s.MaxTokens, 1, 100_000),
-			help: "Maximum number of tokens in a document, comments not counted, and of fields with its fragments " +
-				"expanded.",
+			help: "Maximum number of tokens in a document, without comments; also the maximum number of its fields, with " +
+				"fragments expanded.",
 		},
 		{
 			flag: "max-depth", variable: "GATEWAY_MAX_DEPTH", fallback: "16", query: true, value: number(&s.MaxDepth, 1, 100),
@@ -283,7 +287,7 @@ func (s *Settings) rows() []row {
 			flag: "max-cost", variable: "GATEWAY_MAX_COST", fallback: "5000", query: true,
 			value: number(&s.MaxCost, 1, 100_000_000),
 			help: "Maximum cost of one GraphQL request: 1 for each call, 10 for its transcript, 20 for each total and " +
-				"each lookup by id.",
+				"each look-up by id.",
 		},
 		{
 			flag: "max-answer-bytes", variable: "GATEWAY_MAX_ANSWER_BYTES", fallback: "64MiB", query: true,
@@ -313,7 +317,7 @@ func (s *Settings) rows() []row {
 			help: "Maximum memory of the process. Unset, the limit is `GOMEMLIMIT`, or else 65 % of the control group's " +
 				"limit (a container, a systemd unit); without either, there is none.",
 			details: "Beyond 80 % of it, the gateway drops cached responses, then cached pages, and then rejects requests " +
-				"with 503 and `OVERLOADED`. Go's garbage collector keeps to it too.",
+				"with 503 and `OVERLOADED`. Go's garbage collector observes the limit too.",
 		},
 		{
 			flag: "max-concurrent-requests", variable: "GATEWAY_MAX_CONCURRENT_REQUESTS", fallback: "1024",

@@ -45,9 +45,9 @@ func kinds() []kind {
 		status(http.StatusInternalServerError, "the server fails", nil),
 		{"502", "an error page in HTML, as a proxy sends it", badGateway},
 		status(http.StatusServiceUnavailable, "the server is overloaded, with Retry-After", retryAfter),
-		status(http.StatusGatewayTimeout, "a proxy has waited in vain", nil),
+		status(http.StatusGatewayTimeout, "a proxy got no response in time", nil),
 		{"slow", "the response comes after --slow", slow},
-		{"hang", "no response ever comes", hang},
+		{"hang", "no response comes; the connection stays open", hang},
 		{"close", "the connection is closed in place of a response", func(*http.Request, Times) *fake.Response {
 			panic(http.ErrAbortHandler)
 		}},
@@ -55,7 +55,7 @@ func kinds() []kind {
 		{"cut", "half of the response comes, then the connection is closed", func(*http.Request, Times) *fake.Response {
 			return &fake.Response{Truncate: true}
 		}},
-		{"garbage", "the response is no JSON", func(*http.Request, Times) *fake.Response {
+		{"garbage", "status 200, and a body that is not JSON", func(*http.Request, Times) *fake.Response {
 			return &fake.Response{Body: []byte(`{"calls": [{"id": "3a84`)}
 		}},
 	}
@@ -64,7 +64,7 @@ func kinds() []kind {
 // status is the fault of a status with an error as Revox would send it.
 func status(code int, help string, header func(Times) http.Header) kind {
 	text := http.StatusText(code)
-	body := fmt.Appendf(nil, `{"error":{"code":%q,"message":"%s, because the demo was asked for this fault."}}`,
+	body := fmt.Appendf(nil, `{"error":{"code":%q,"message":"%s, because the demo was started with this fault."}}`,
 		strings.ToLower(strings.ReplaceAll(text, " ", "_")), text)
 	return kind{strconv.Itoa(code), help, func(_ *http.Request, t Times) *fake.Response {
 		response := &fake.Response{Status: code, Body: body}
