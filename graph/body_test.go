@@ -136,7 +136,7 @@ func TestStrictJSON(t *testing.T) {
 		"a syntax error":            {`{id: "x"}`, "it has a syntax error, at byte "},
 		"a number that is none":     {`{"id": 01}`, "it has a syntax error, at byte "},
 		"cut short":                 {`{"id": "x"`, "it ends too early"},
-		"something behind":          {`{"id": "x"} {}`, "something stands behind its end"},
+		"something behind":          {`{"id": "x"} {}`, "text follows the end of the value"},
 		"nested too deep":           {`{"id": ` + strings.Repeat("[", 20_000), "it has a syntax error, at byte "},
 		"not an object":             {`["x"]`, "The parameter `variables` is of the wrong type."},
 		"not an object but a text":  {`"x"`, "The parameter `variables` is of the wrong type."},
@@ -195,7 +195,7 @@ func TestRepeatedParameters(t *testing.T) {
 		"query={__typename}&extensions={}&extensions=":                  "The parameter `extensions` " + twice,
 		"query={__typename}&documentId=a&documentId=a":                  "The parameter `documentId` " + twice,
 		"query={__typename}&doc_id=a&doc_id=b":                          "The parameter `doc_id` " + twice,
-		"query={__typename}&documentId=a&doc_id=b":                      "The parameter `doc_id` contradicts another",
+		"query={__typename}&documentId=a&doc_id=b":                      "have the same meaning",
 		"query={__typename}&documentId=a&doc_id=a":                      once,
 		"query={__typename}&utm=1&utm=2":                                once, // means nothing
 		"query={__typename}&variables=&operationName=":                  once,
@@ -203,13 +203,13 @@ func TestRepeatedParameters(t *testing.T) {
 		"query={__typename}&operationName=%ff":                          "The parameter `operationName` is not UTF-8.",
 		"query={__typename};variables={}":                               "The query string of the URL is malformed.",
 		"query={__typename}&variables=%zz":                              "The query string of the URL is malformed.",
-		"query={__typename}&variables={\"a\":1} 2&extensions={\"a\":1}": "something stands behind its end",
+		"query={__typename}&variables={\"a\":1} 2&extensions={\"a\":1}": "text follows the end of the value",
 	} {
 		check(t, g, http.MethodGet, query, "The ", says)
 	}
 	for body, says := range map[string]string{
 		`{"query": "{ __typename }", "query": "{ a: __typename }"}`:             "an object has one name twice",
-		`{"query": "{ __typename }", "documentId": "a", "doc_id": "b"}`:         "The parameter `doc_id` contradicts another",
+		`{"query": "{ __typename }", "documentId": "a", "doc_id": "b"}`:         "have the same meaning",
 		`{"query": "{ __typename }", "documentId": "a", "doc_id": "a"}`:         once,
 		`{"query": "{ __typename }", "x": 1, "\u0078": 2}`:                      "an object has one name twice",
 		`{"query": "{ __typename }", "documentId": null, "doc_id": "a"}`:        once,

@@ -52,7 +52,7 @@ var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
 	upstream.KindUnavailable: {errcode.UpstreamUnavailable, "Revox cannot be reached or is failing. Try again later."},
 	upstream.KindOverloaded: {
 		errcode.Overloaded,
-		"The gateway has more to ask Revox than it can at present. Try again in a moment.",
+		"The gateway is overloaded at present. Try again in a moment.",
 	},
 	upstream.KindInvalidResponse: {
 		errcode.UpstreamInvalidResponse,
@@ -93,7 +93,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	if errors.Is(err, relay.ErrInvalidCursor) {
 		return say(
 			errcode.InvalidCursor,
-			"This is not a cursor of this list. Use a cursor as it came, with the same `statuses`, or leave it out "+
+			"This is not a cursor of this list. Use a cursor unchanged, with the same `statuses`, or leave it out "+
 				"to begin again.",
 		)
 	}
@@ -107,7 +107,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		out.Extensions["scannedPages"] = e.Pages
 		return say(
 			errcode.ScanLimitReached,
-			"Not found among the newest calls; older ones were not searched. Walk `calls` to find it.",
+			"Not found among the newest calls. The gateway did not search older calls: page through `calls` to find them.",
 		)
 	}
 	if presented := p.ofScan(err, out, say); presented != nil {
@@ -118,8 +118,8 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		out.Extensions["retryAfter"] = math.Ceil(e.RetryAfter.Seconds())
 		return say(
 			errcode.QueryTooComplex,
-			"The list has to be searched for this cursor, and you have caused too many searches "+
-				"recently. Try again in a second, or leave the cursor out to begin again.",
+			"The gateway must search the list for this cursor, and you have caused too many searches recently. "+
+				"Try again in a second, or leave the cursor out to begin again.",
 		)
 	} else if ok {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "upstream requests", e.Limit, e.Limit+1
@@ -153,21 +153,21 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 			message = "upstream rejects the gateway's key: set REVOX_API_KEY or REVOX_API_KEY_FILE to one that may list calls"
 		}
 		if e.Unsent { // what upstream sent was logged when it came
-			level, message = slog.LevelInfo, "upstream was not asked"
+			level, message = slog.LevelInfo, "no request was sent to upstream"
 		}
 		p.log.Log(ctx, level, message, "requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status,
 			"cause", string(e.Cause), "reason", e.Reason)
 		return say(known.code, "%s", known.message)
 	}
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
-		return say(errcode.ClientClosedRequest, "The client closed the request before its response was there.")
+		return say(errcode.ClientClosedRequest, "The client closed the request before its response was ready.")
 	}
 	id := cmp.Or(requestOf(ctx).id, rand.Text())
 	p.log.ErrorContext(ctx, "internal error", "requestId", id, "path", out.Path.String(), "error", err)
 	out.Extensions["requestId"] = id
 	return say(
 		errcode.InternalServerError,
-		"Something went wrong in the gateway. Its operator finds more in the log, by `requestId`.",
+		"The gateway failed to process the request. Its operator finds the details in the log, by `requestId`.",
 	)
 }
 
@@ -178,15 +178,15 @@ func (p presenter) ofScan(
 	if _, ok := errors.AsType[*stats.TooManyGroupsError](err); ok {
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "groups", stats.MaxGroups, stats.MaxGroups+1
 		return say(errcode.QueryTooComplex,
-			"The calls fall in more than %d groups. Count fewer calls, in longer steps, or by fewer fields.", stats.MaxGroups)
+			"The calls form more than %d groups. Count fewer calls, in longer steps, or by fewer fields.", stats.MaxGroups)
 	}
 	if e, ok := errors.AsType[*noCacheScansError](err); ok {
 		const limit = admission.NoCacheScans
 		out.Rule, out.Extensions["limit"], out.Extensions["actual"] = "scans with no-cache", limit, limit+1
 		out.Extensions["retryAfter"] = math.Ceil(e.retryAfter.Seconds())
 		return say(errcode.QueryTooComplex,
-			"With `Cache-Control: no-cache` the list may be read for a filter, or counted, %d times per minute. Try again "+
-				"later, or without it.", limit)
+			"With `Cache-Control: no-cache`, the gateway reads the list for a filter or a count at most %d times per minute. "+
+				"Try again later, or without `no-cache`.", limit)
 	}
 	if errors.Is(err, filter.ErrScanLimit) {
 		out.Extensions["scannedPages"] = p.maxScan

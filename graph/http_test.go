@@ -45,7 +45,7 @@ func TestRequests(t *testing.T) {
 		"trailing data": {"application/json", typename + `{}`, 400, "BAD_USER_INPUT", ""},
 		"a batch": {
 			"application/json", `[` + typename + `]`, 400, "BAD_USER_INPUT",
-			"Batches are not supported: send one operation a request.",
+			"Batches are not supported: send one operation per request.",
 		},
 		"no query": {
 			"application/json", `{"q": "{ __typename }"}`, 400, "BAD_USER_INPUT",
@@ -247,7 +247,7 @@ func TestUpstreamFailures(t *testing.T) {
 				if a.code(t) != test.code || len(g.fake.Requests()) != asked {
 					t.Errorf("%d requests: %+v", len(g.fake.Requests())-asked, a.Errors)
 				}
-				const unasked = `level=INFO msg="upstream was not asked"`
+				const unasked = `level=INFO msg="no request was sent to upstream"`
 				if log := g.log.String(); strings.Count(log, unasked) != 1 || strings.Count(log, "\n") != 2 {
 					t.Errorf("the log has %s", log)
 				}

@@ -74,7 +74,7 @@ func (p *paramsParser) query(rawQuery string) (*params, *rejection) {
 		} else if !utf8.ValidString(values[0]) {
 			rejected = malformed(fmt.Sprintf("The parameter `%s` is not UTF-8.", name))
 		} else {
-			rejected = read.set(name, text, values[0])
+			rejected = read.set(text, values[0])
 		}
 		if rejected != nil {
 			return nil, rejected
@@ -104,7 +104,7 @@ func (p *paramsParser) body(text string) (*params, *rejection) {
 	case err != nil:
 		return nil, wrongJSON(theBody, text, err)
 	case start.Kind() == '[':
-		return nil, malformed("Batches are not supported: send one operation a request.")
+		return nil, malformed("Batches are not supported: send one operation per request.")
 	case start.Kind() != '{':
 		return nil, malformed(theBody + " is not a JSON object.")
 	}
@@ -156,10 +156,10 @@ func (read *params) object(name string) *map[string]any {
 	return nil
 }
 
-// set sets a text. The id of a document has two names, and must not have two values.
-func (read *params) set(name string, to *string, value string) *rejection {
+// set sets a text. Only the id of a document has two names.
+func (read *params) set(to *string, value string) *rejection {
 	if *to != "" && *to != value {
-		return malformed(fmt.Sprintf("The parameter `%s` contradicts another name of the same.", name))
+		return malformed("The parameters `documentId` and `doc_id` have the same meaning, and must have the same value.")
 	}
 	*to = value
 	return nil
@@ -176,7 +176,7 @@ func (read *params) member(name string, value jsontext.Value) *rejection {
 		return nil
 	case kind == '"' && text != nil:
 		unquoted, _ := jsontext.AppendUnquote(nil, value) // it has been read as a JSON string
-		return read.set(name, text, string(unquoted))
+		return read.set(text, string(unquoted))
 	case kind == '{' && object != nil:
 		*object, _ = valueOf(value).(map[string]any)
 		return nil
@@ -250,7 +250,7 @@ func wrongJSON(what, text string, err error) *rejection {
 	if strings.Trim(text, " \t\r\n") == "" {
 		return malformed(what + " is not a JSON object.")
 	}
-	reason := "something stands behind its end"
+	reason := "text follows the end of the value"
 	switch {
 	case strings.HasPrefix(text, byteOrderMark):
 		reason = "it begins with a byte order mark"
@@ -269,5 +269,5 @@ func wrongJSON(what, text string, err error) *rejection {
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		at = fmt.Sprintf(", at byte %d", syntactic.ByteOffset)
 	}
-	return malformed(what + " cannot be taken as JSON: " + reason + at + ".")
+	return malformed(what + " is not valid JSON: " + reason + at + ".")
 }

@@ -48,7 +48,7 @@ const statusClientClosed = 499
 // Rejections that are never written to.
 var (
 	rejectedClientClosed = reject(statusClientClosed, errcode.ClientClosedRequest,
-		"The client closed the request before its response was there.")
+		"The client closed the request before its response was ready.")
 	rejectedWebSocket = malformed(
 		"WebSockets are not offered, because there are no subscriptions: send queries by POST or GET.")
 )
@@ -56,7 +56,7 @@ var (
 // overloaded is the rejection of a request that is not admitted.
 func overloaded() *rejection {
 	r := reject(http.StatusServiceUnavailable, errcode.Overloaded,
-		"The gateway has too much to do at present. Try again in a second.").with("Retry-After", "1")
+		"The gateway is overloaded at present. Try again in a second.").with("Retry-After", "1")
 	r.errors[0].Extensions["retryAfter"] = 1
 	return r
 }

@@ -256,7 +256,7 @@ func (r *Resolver) window(
 func orderStatuses(statuses []upstream.OrderStatus) (upstream.OrderStatuses, error) {
 	for _, status := range statuses {
 		if upstream.NewOrderStatuses(status) == 0 {
-			const message = "`statuses` has a value that is no `CallOrderStatus`."
+			const message = "`statuses` has a value that is not a `CallOrderStatus`."
 			return 0, &relay.ArgumentError{Argument: "statuses", Message: message}
 		}
 	}

@@ -140,7 +140,7 @@ func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
 		f.roles = make([]bool, len(transcriptRoles))
 		for _, role := range roles {
 			if role == 0 { // what the generated code makes of a name that it does not know
-				const message = "`roles` has a value that is no `TranscriptRole`."
+				const message = "`roles` has a value that is not a `TranscriptRole`."
 				return nil, &relay.ArgumentError{Argument: "roles", Message: message}
 			}
 			f.roles[role] = true

@@ -63,7 +63,7 @@ func (c *compiler) fail(a at, format string, args ...any) {
 // count counts a condition, and reports whether there may be as many.
 func (c *compiler) count(a at) bool {
 	if c.conditions++; c.conditions > MaxConditions {
-		c.fail(a, "is too much: a filter may have at most %d conditions.", MaxConditions)
+		c.fail(a, "exceeds a limit: a filter may have at most %d conditions.", MaxConditions)
 	}
 	return c.err == nil
 }
@@ -150,7 +150,7 @@ func (c *compiler) anyOf(a at, inputs []*CallFilter, depth int) (condition, inte
 
 func (c *compiler) notEmpty(a at, elements int) {
 	if elements == 0 {
-		c.fail(a, "is an empty list, which no call fits. Leave it out for no condition.")
+		c.fail(a, "is an empty list, which no call can match. Leave it out if there is no condition.")
 	}
 }
 
@@ -175,7 +175,7 @@ func (c *compiler) times(a at, input *TimeRange) (condition, interval) {
 func (c *compiler) moment(a at, text string) int64 {
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		c.fail(a, "is not a time as RFC 3339 has it, such as 2026-03-14T09:26:53Z.")
+		c.fail(a, "is not an RFC 3339 time, such as 2026-03-14T09:26:53Z.")
 		return 0
 	}
 	return t.Add(time.Millisecond - 1).UnixMilli()
@@ -251,7 +251,7 @@ func (c *compiler) phoneNumber(a at, input *TextMatch) condition {
 
 func (c *compiler) transcript(a at, input *TranscriptMatch) condition {
 	if c.texts++; c.texts > MaxTexts {
-		c.fail(a, "is too much: a filter may search transcripts for at most %d texts.", MaxTexts)
+		c.fail(a, "exceeds a limit: a filter may search transcripts for at most %d texts.", MaxTexts)
 	}
 	c.text(a.member("contains"), input.Contains)
 	if roles := a.member("roles"); input.Roles != nil {
@@ -307,7 +307,7 @@ func (c *compiler) value(a at, input *ValueMatch) condition {
 		}
 		return not(conditions{found})
 	default:
-		c.fail(a, "takes exactly one of `is`, `exists`, and `min` with `max` or one of these.")
+		c.fail(a, "takes exactly one of `is`, `exists`, and a range: `min`, `max` or both.")
 		return condition{}
 	}
 }

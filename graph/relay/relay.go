@@ -66,7 +66,7 @@ func CheckCounts(first, last *int) error {
 	case last != nil && *last < 0:
 		return &ArgumentError{"last", fmt.Sprintf("`last` is %d, and must not be negative.", *last)}
 	case first != nil && last != nil:
-		return &ArgumentError{"last", "`first` and `last` do not go together: give one of them."}
+		return &ArgumentError{"last", "`first` and `last` cannot be combined: give one of them."}
 	}
 	return nil
 }

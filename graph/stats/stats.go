@@ -71,13 +71,13 @@ func Compile(groupBy []Key, every *Step, timeZone *string) (*Tally, error) {
 	t := &Tally{zone: time.UTC, groups: map[key]*group{}}
 	for _, by := range groupBy {
 		if by == 0 { // what the generated code makes of a name that it does not know
-			return nil, &relay.ArgumentError{Argument: "groupBy", Message: "`groupBy` has a value that is no `CallStatsKey`."}
+			return nil, &relay.ArgumentError{Argument: "groupBy", Message: "`groupBy` has a value that is not a `CallStatsKey`."}
 		}
 		t.keys[by] = true
 	}
 	if every != nil {
 		if t.step = *every; t.step == 0 {
-			return nil, &relay.ArgumentError{Argument: "every", Message: "`every` is no `TimeStep`."}
+			return nil, &relay.ArgumentError{Argument: "every", Message: "`every` is not a `TimeStep`."}
 		}
 	}
 	if timeZone != nil {

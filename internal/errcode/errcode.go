@@ -1,5 +1,5 @@
 // Package errcode has the error codes of the gateway: the values of `extensions.code` in a GraphQL error. The table in
-// docs/errors.md is made from the one below: run `go generate ./internal/errcode` after a change.
+// docs/errors.md is generated from rows: run `go generate ./internal/errcode` after a change.
 package errcode
 
 //go:generate go run revox-graphql/docs/tables
@@ -40,7 +40,7 @@ const (
 	InternalServerError     = "INTERNAL_SERVER_ERROR"
 )
 
-// row is what is known of a code. The texts are Markdown, for docs/errors.md.
+// row describes a code. The texts are Markdown, for docs/errors.md.
 type row struct {
 	code       string
 	server     bool // the gateway or Revox is to blame, and not the client
@@ -72,15 +72,16 @@ var rows = []row{
 		action: "start again without a cursor",
 	},
 	{
-		code: ScanLimitReached, cause: "a look-up by id ended before the end of the list",
+		code:   ScanLimitReached,
+		cause:  "a look-up by id, or a count of the calls that pass a filter, ended before the end of the list",
 		action: "page through `calls` instead", extensions: "`scannedPages`",
 	},
 	{
 		code: QueryTooComplex,
 		cause: "the query exceeds a [limit](limits.md): depth, aliases, root fields, cost, response bytes, " +
-			"upstream requests or searches",
-		action:     "ask for less at once; for searches, try again after `retryAfter`",
-		extensions: "`limit`, `actual`, `retryAfter` for searches",
+			"upstream requests, searches, groups, or scans with `no-cache`",
+		action:     "request less at once; if there is a `retryAfter`, try again after it",
+		extensions: "`limit`, `actual`; `retryAfter` for searches and scans",
 	},
 	{
 		code: QueryTooLarge, cause: "the request has too many bytes or tokens, or a name of more than 200 bytes",
@@ -95,7 +96,7 @@ var rows = []row{
 		action: "send the document, or a trusted id",
 	},
 	{
-		code: PersistedQueryRequired, cause: "only trusted documents run, and the request names none",
+		code: PersistedQueryRequired, cause: "only trusted documents run, and the request does not name one",
 		action: "send the id of a trusted document",
 	},
 	{
@@ -117,7 +118,7 @@ var rows = []row{
 	},
 	{
 		code: UpstreamTimeout, server: true, cause: "Revox did not respond in time",
-		action: "try again, or ask for fewer calls",
+		action: "try again, or request fewer calls",
 	},
 	{
 		code: UpstreamUnavailable, server: true, cause: "Revox cannot be reached, or fails",
@@ -125,13 +126,13 @@ var rows = []row{
 	},
 	{
 		code: UpstreamInvalidResponse, server: true,
-		cause:  "the response of Revox cannot be used, or one of its calls cannot be read",
-		action: "show the calls that did arrive",
+		cause:  "the gateway cannot use the response of Revox, or cannot read one of its calls",
+		action: "show the calls that arrived",
 	},
 	{
 		code: Overloaded, server: true,
-		cause: "too many requests are in flight or wait for Revox, or memory is short; the status is 503 if nothing " +
-			"was executed",
+		cause: "too many requests are in flight or wait for Revox, or memory is short; the status is 503 if the gateway " +
+			"executed nothing",
 		action: "try again after `retryAfter`", extensions: "`retryAfter`",
 	},
 	{
