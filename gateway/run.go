@@ -1,8 +1,15 @@
-// Package gateway is the program: its command line, what it serves, and how it starts and stops.
+// Package gateway is the program: its commands, the paths that it serves, its start and its stop.
 //
-// [Main] runs it. command.go parses the command line, with the settings of package config. run.go starts the parts,
-// engine.go those that execute GraphQL, routes.go the paths, and serve.go serves and drains. query.go executes a query
-// instead of serving.
+// [Main] runs the program:
+//
+//   - command.go and commands.go parse the command line, with the settings of package config.
+//   - run.go starts the parts of a serving gateway. engine.go connects those that execute GraphQL (upstream client,
+//     page cache, package graph), and routes.go those that serve HTTP.
+//   - serve.go listens, serves and drains; signals.go turns signals into the end of a context; ready.go is `/readyz`.
+//   - memory.go finds the memory limit. metrics.go and pprof.go serve metrics and profiles on addresses of their own.
+//     roots.go adds TLS root certificates for systems that have none.
+//   - query.go executes a query, or an export, with the same engine and without a server; progress.go shows its
+//     progress.
 package gateway
 
 import (

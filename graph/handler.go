@@ -1,11 +1,17 @@
 // Package graph serves GraphQL over HTTP.
 //
-// A request comes in at handler.go, which decides on its response, and respond.go writes that. body.go and params.go
-// read the request. Package document finds and checks its document, package responsecache may have its response, and
-// package admission bounds what is in flight. execute.go has the operation executed: gqlgen calls the resolvers of the
-// root fields (package generated, resolver.go), which read lists through package pagination. What they return writes
-// itself (package encode). arguments.go checks what gqlgen does not. errors.go words errors for the client, and
-// report.go reports to the operator.
+// A request takes this way:
+//
+//   - handler.go decides on the response: cached, executed, or rejected (rejection.go). respond.go and compress.go
+//     write the response.
+//   - body.go and params.go read the request.
+//   - Package responsecache may have the response. Package admission limits the requests in flight. Package document
+//     finds and checks the document.
+//   - execute.go executes the operation: gqlgen calls the resolvers of the root fields (package generated,
+//     resolver.go). The resolvers read lists through the packages pagination, filter and stats. arguments.go checks
+//     arguments that gqlgen does not check, and searches.go charges for searches.
+//   - Package encode writes the data that the resolvers return.
+//   - errors.go gives errors their code and message, and report.go fills in the report for metrics and the log.
 package graph
 
 import (

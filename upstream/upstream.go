@@ -1,10 +1,14 @@
 // Package upstream is what the gateway knows of the Revox REST endpoint GET /call: its calls and pages, its errors, and
 // [Lister], the one interface to it.
 //
-// The endpoint lists call attempts in numbered pages and nothing else: no total, no next page, no look-up by id.
-// Package rest implements [Lister] over HTTP, and package pagecache decorates it. [ParsePage] reads one response.
+// The endpoint lists call attempts in numbered pages. It has no total, no link to the next page, and no look-up by id.
+// Package rest implements [Lister] over HTTP, and package pagecache decorates it.
 //
-// Types here use Revox's own words: enum values are spelled as upstream spells them.
+// [ParsePage] reads one response (decode.go, rows.go; scan.go is the scanner of JSON) into a [Page] of calls (page.go,
+// call.go). enums.go, text.go and time.go read single values, and unrecognized.go reports fields and values that the
+// documentation does not have.
+//
+// Types here use Revox's own terms: enum values are spelled as upstream spells them.
 package upstream
 
 import (

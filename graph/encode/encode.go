@@ -1,17 +1,22 @@
-// Package encode writes the data of responses: selections that are compiled once and append JSON.
+// Package encode writes the data of responses: it compiles selections once, and appends JSON.
 //
-// gqlgen's generated execution makes one goroutine, one field context and several small values for each object, which
-// for twenty calls with their transcripts costs far more than everything else together. But a type may marshal itself
-// (MarshalGQLContext), and then gqlgen does not walk it. So the generated executor parses, validates, coerces, resolves
-// the root fields and presents errors; and what they return ([Connection], [Call], [Node]) writes itself by a [Plan]:
-// the fields of the selection in the client's order, each with its name as JSON and the function that appends its
-// value. Nearly all values are JSON texts that lie ready in upstream's pages, see package upstream.
+// gqlgen's generated execution makes one goroutine, one field context and several small values for each object. For
+// twenty calls with their transcripts, that costs far more than everything else together. But a type may marshal itself
+// (MarshalGQLContext); then gqlgen does not execute its selection. So the generated executor only resolves the root
+// fields and collects errors. The values that the resolvers return (Connection, Call, Node) write themselves by a
+// [Plan]: the fields of the selection in the client's order, each with its name as JSON and the function that appends
+// its value. Nearly all values are JSON texts that are ready in upstream's pages, see package upstream.
 //
-// What this takes from gqlgen it gives back here: aliases, fragments and directives by gqlgen's own CollectFields,
-// `__typename`, arguments inside the selection by the generated functions that coerce them ([Arguments]), and errors
-// with their paths. Non-null is kept by the reader of pages. The tables in fields.go say for each type what its fields
-// write; a test walks them against the schema. gqlgen's own execution of the same schema over plain structs is the
-// oracle, in tests: package oracle.
+// So this package must do what gqlgen would otherwise have done:
+//
+//   - Aliases, fragments, directives and `__typename`: the compiler (this file) uses gqlgen's own CollectFields.
+//   - Arguments inside the selection: the generated functions coerce them ([Arguments]).
+//   - Errors: each gets its path.
+//   - Non-null fields: the reader of pages makes sure that they have a value.
+//
+// The tables in fields.go and transcript.go have for each type the fields and what they write; a test compares them
+// with the schema. In tests, gqlgen's own execution of the same schema over plain structs is the oracle: package
+// oracle.
 package encode
 
 import (

@@ -1,11 +1,18 @@
 // Package pagination reads windows of upstream lists that change while a client pages through them.
 //
-// [New] makes the [Lists] of a process, and [Lists.Reader] reads one list for one client request: [Reader.Window] reads
-// the rows after or before a cursor, [Reader.Scan] reads the list part by part for as long as its consumer wants,
-// [Reader.Count] counts it, and [Reader.LookUp] finds calls by their ids. The essay at the top of walk.go explains how
-// a cursor is followed to its call, and what makes a window exact; that of ahead.go, how several pages are read at
-// once. [Reads] records what was read, so that a response can be kept for as long as the same pages would be read
-// again.
+// [New] makes the [Lists] of a process (lists.go), and [Lists.Reader] reads one list for one client request:
+//
+//   - [Reader.Window] reads the rows after or before a cursor (window.go), or between two cursors (between.go).
+//   - [Reader.Scan] reads the list part by part for as long as its consumer wants (scan.go).
+//   - [Reader.Count] counts the list (count.go), and [Reader.LookUp] finds calls by their ids (lookup.go).
+//
+// The essay at the top of walk.go explains how the package finds the call of a cursor in a list that has moved, and
+// what makes a window exact: begin there. search.go searches for the call, span.go compares the calls of a response
+// with those that a cursor knows, and timing.go uses the start times. The essay in ahead.go explains how several pages
+// are read at once; limiter.go says how many.
+//
+// [Reads] records what a request has read (reads.go), so that a response can be cached for as long as the same pages
+// would be read again.
 package pagination
 
 import (

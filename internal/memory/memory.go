@@ -1,37 +1,38 @@
-// Package memory is the memory budget of a process: one sum of all that is held, and what is done as it comes near to
-// what the process may take. It is what Envoy's overload manager is, with the process's own accounts in place of a
-// monitor.
+// Package memory is the memory budget of a process: it adds up the bytes that the process holds, and acts when they
+// come near to the limit. It does what Envoy's overload manager does, but counts the process's own accounts instead of
+// measuring the heap.
 //
 // # What is counted
 //
-// Bytes that are alive and grow with what clients or upstream send, each in an account: pages, responses, bodies.
-// An account is added to before the bytes are there, or as they come, and released when they are garbage. What a
-// request is going to take is reserved before it begins, since memory that was measured afterwards is taken
-// already: the live heap that Go measures is as old as its last collection, and forty responses of 64 MiB can begin
-// between two of them. Measured memory would also reject work for as long as Go does not collect, after what took
-// it has gone.
+// The budget counts bytes that are in use and grow with the input of clients or upstream, each in an account: pages,
+// responses, bodies. A caller adds bytes to an account before it allocates them, or as they arrive, and releases them
+// when it drops them. A request reserves the bytes that it is expected to use before it begins. To measure memory
+// afterwards would be too late: Go's live heap is as old as its last collection, and forty responses of 64 MiB can
+// begin between two collections. Measured memory would also reject work until Go collects, although the memory has been
+// released long ago.
 //
 // # What is not counted
 //
-// Garbage that waits for its collection, stacks, buffers of net/http, indices: a fifth of what Go may take is left to
-// them, see [threshold], of which small requests may take some, see [spare]. The Go runtime knows that limit
-// ([debug.SetMemoryLimit]) and collects the more often the less of the fifth is left.
+// Garbage that is not yet collected, stacks, buffers of net/http and indices are not counted. A fifth of the memory
+// that Go may use is left for these, see [threshold]; small requests may use some of that fifth, see [spare]. The Go
+// runtime knows the limit too ([debug.SetMemoryLimit]), and collects more often the less of the fifth is left.
 //
 // # Garbage
 //
-// What is released is garbage until it is collected. Go's own collector runs when its limit is near, and while it runs
-// others go on: five that take 64 MiB each went a tenth beyond the limit, on a busy machine. So what was released is
-// counted too, and what is about to take much, where both together come near to the limit, has it collected first.
+// Released bytes are garbage until Go collects them. Go's own collector starts near its limit, and other goroutines
+// continue while it runs: on a busy machine, five that allocated 64 MiB each exceeded the limit by a tenth. So the
+// budget counts released bytes too. A caller that is about to take much memory, while counted and released bytes
+// together are near the limit, runs a collection first.
 //
 // # Overload actions
 //
-// Where the sum is beyond the threshold, what can be made again goes first: cached responses, then cached pages, by
-// as many bytes as it takes, but for a share that each keeps: without any cache, each request would go to upstream,
-// and take more memory than the cache did. Then new work is rejected, the largest first; what has begun goes on. Each
-// action begins when something is done, and ends when the sum is below nine tenths of the threshold, so that it is
-// logged once.
+// Beyond the threshold, the budget first evicts what can be read again: cached responses, then cached pages, by as many
+// bytes as necessary. Each cache keeps a minimum share: without any cache, each request would go to upstream, and use
+// more memory than the cache did. Then the budget rejects new work, the largest requests first; work that has begun
+// continues. An action begins when it does something, and ends when the sum is below nine tenths of the threshold, so
+// that it is logged once.
 //
-// All counts are atomic. Locks are taken only beyond the threshold, and for a collection.
+// All counts are atomic. The budget takes locks only beyond the threshold, and for a collection.
 package memory
 
 import (
@@ -43,30 +44,31 @@ import (
 	"sync/atomic"
 )
 
-// threshold is the share of what Go may take that may be counted, in per cent. With 80 of 100 the collector runs
-// once for each fifth that is allocated, at worst. Envoy's heap monitor begins to act at such shares, too.
+// threshold is the share of Go's memory that may be counted, in per cent. At 80, the collector runs at worst once for
+// each fifth of the memory that is allocated. Envoy's heap monitor begins to act at similar shares.
 const threshold = 80
 
-// unseen is what a process takes beside what Go knows of: its binary, as far as that is in memory. 18 MiB were
-// measured; the rest is for what Go takes beyond its limit for a moment.
+// unseen is the memory of a process that Go does not count, in bytes: the part of its binary that is in memory. 18 MiB
+// were measured; the rest is for moments in which Go exceeds its limit.
 const unseen = 48 << 20
 
 const (
-	// A request leaves so many times its own bytes free of what Go may take, but no more than a half: the smaller it is,
-	// the later it is rejected. So usual requests find room beside any number of large ones, and although what has begun
-	// takes more than was reserved for it. A thousand of 128 KiB, as many as may be in flight by default, find room in a
-	// container of 1 GiB.
+	// A request must leave spare times its own bytes of Go's memory free, but never more than 1/mostSpare of that memory.
+	// So the smaller a request is, the later it is rejected: usual requests find room beside any number of large ones,
+	// even if running requests use more than they reserved. A thousand requests of 128 KiB, as many as may be in flight
+	// by default, find room in a container of 1 GiB.
 	spare, mostSpare = 256, 2
-	// much is what is taken at once that waits for a collection, if one is due.
+	// much is the smallest number of bytes for which a caller waits for a collection, if one is due.
 	much = 1 << 20
-	// garbageLimit is the share of what Go may take up to which there is garbage, in per cent.
+	// garbageLimit is the share of Go's memory that counted and released bytes may reach together before a collection, in
+	// per cent.
 	garbageLimit = 85
 )
 
-// GoLimit is how much of the memory that a process may take is for Go, see [debug.SetMemoryLimit].
+// GoLimit returns the part of a process's memory limit that Go may use, in bytes: see [debug.SetMemoryLimit].
 func GoLimit(process int64) int64 { return max(1, process-unseen) }
 
-// Action is what is done when memory is scarce.
+// Action is an overload action: what the budget does when memory is scarce.
 type Action int
 
 // The actions, in the order in which they are taken.
@@ -89,7 +91,7 @@ var messages = [numActions]string{
 	RejectWork:      "memory is scarce: requests are rejected",
 }
 
-// Budget is the memory of a process. A nil Budget has no limit, and counts nothing.
+// Budget is the memory budget of a process. A nil Budget has no limit, and counts nothing.
 type Budget struct {
 	limit, most, calm int64 // bytes: of the process, that may be counted, and below which actions end
 	goLimit           int64 // bytes that Go may take
@@ -113,11 +115,11 @@ type action struct {
 	shrink func(bytes int64) (freed int64)
 }
 
-// kept is the share of what may be counted, one in so many, that an action leaves its cache.
+// kept is the minimum share of a cache: an action leaves its cache 1/kept of the bytes that may be counted.
 var kept = [numActions]int64{ShrinkResponses: 16, ShrinkPages: 8}
 
-// NewBudget makes the budget of a process that may take so many bytes, and so many of them in Go. A limit of 0 is
-// none: everything is counted, and nothing done.
+// NewBudget makes the budget of a process with this memory limit, of which Go may use goLimit; both are in bytes. With
+// a limit of 0, the budget counts and takes no action.
 func NewBudget(limit, goLimit int64, log *slog.Logger) *Budget {
 	b := &Budget{limit: limit, most: math.MaxInt64 / 2, goLimit: math.MaxInt64 / 2, full: math.MaxInt64, log: log}
 	if limit > 0 {
@@ -129,7 +131,7 @@ func NewBudget(limit, goLimit int64, log *slog.Logger) *Budget {
 	return b
 }
 
-// Limit is how many bytes the process may take; 0 is any number.
+// Limit returns the memory limit of the process in bytes; 0 means no limit.
 func (b *Budget) Limit() int64 {
 	if b == nil {
 		return 0
@@ -137,15 +139,16 @@ func (b *Budget) Limit() int64 {
 	return b.limit
 }
 
-// Shrinks names what drops so many bytes of the cache with this account, as far as it has them, and returns how many it
-// has dropped. It is called for one caller at a time, who may be any that adds to an account but for [Account.Add].
+// Shrinks sets the function that an action calls to evict up to so many bytes from the cache with this account. The
+// function returns how many bytes it has evicted. One goroutine at a time calls it, from any method that adds to an
+// account, except [Account.Add].
 func (b *Budget) Shrinks(a Action, of *Account, shrink func(bytes int64) (freed int64)) {
 	if b != nil {
 		b.actions[a].of, b.actions[a].shrink = of, shrink
 	}
 }
 
-// Taken is how often an action was taken.
+// Taken returns how often an action has begun.
 func (b *Budget) Taken(a Action) uint64 { return b.actions[a].taken.Load() }
 
 // Account makes an account. A nil account counts nothing.
@@ -167,7 +170,7 @@ func (b *Budget) Accounts() []*Account {
 	return slices.Clone(b.accounts)
 }
 
-// Account is a part of what is counted.
+// Account counts the bytes of one purpose.
 type Account struct {
 	budget *Budget
 	name   string
@@ -185,8 +188,8 @@ func (a *Account) Used() int64 {
 	return a.used.Load()
 }
 
-// Add counts bytes that are there, whether there is room for them or not; fewer, if the number is negative. It may be
-// called with any lock held: room is made by the next that needs some, or by Settle.
+// Add adds bytes that exist, whether there is room for them or not; a negative number takes bytes away. The caller may
+// hold any lock: Add evicts nothing, and leaves that to the next caller that needs room, or to Settle.
 func (a *Account) Add(bytes int64) {
 	if a == nil || bytes == 0 {
 		return
@@ -203,7 +206,7 @@ func (a *Account) Add(bytes int64) {
 	}
 }
 
-// Discard notes bytes that have become garbage and were never counted, or still are.
+// Discard adds to the garbage bytes that the account does not release: they were never counted, or still are.
 func (a *Account) Discard(bytes int64) {
 	if a != nil {
 		a.budget.garbage.Add(bytes)
@@ -218,31 +221,32 @@ func (a *Account) Transfer(to *Account, bytes int64) {
 	}
 }
 
-// Take counts bytes of what has begun, and makes room for them as far as caches have it.
+// Take adds bytes for work that has begun, and evicts cached entries to make room for them, as far as there are any.
 func (a *Account) Take(bytes int64) {
 	a.Add(bytes)
 	a.Settle()
 	a.collect(bytes)
 }
 
-// Settle makes room for what was added, as far as caches have it.
+// Settle evicts cached entries to make room for bytes that were added by Add, as far as there are any.
 func (a *Account) Settle() {
 	if a != nil && a.budget.counted.Load() > a.budget.most {
 		a.budget.reclaim(a.budget.most)
 	}
 }
 
-// Release takes back what was counted.
+// Release takes bytes from the account.
 func (a *Account) Release(bytes int64) { a.Add(-bytes) }
 
-// HasRoom reports whether so many bytes more may be counted as things are.
+// HasRoom reports whether so many more bytes could be counted at present.
 func (a *Account) HasRoom(bytes int64) bool {
 	return a == nil || a.budget.counted.Load()+bytes <= a.budget.most
 }
 
-// Reserve counts the bytes of what is about to begin, if there is room for them or caches can make some. What is the
-// only one of its account needs none, as long as the others have not more than they may: else what is larger than all
-// that is ever free would never begin. What is large must leave room for what is small, see spare.
+// Reserve adds the bytes of work that is about to begin, and reports whether it has. There must be room for them, if
+// necessary after cached entries have been evicted. The only work of its account needs no room, as long as the other
+// accounts are within the threshold: otherwise, work that is larger than all free memory could never begin. Large work
+// must leave room for small work, see spare.
 func (a *Account) Reserve(bytes int64) bool {
 	if a.TryReserve(bytes) {
 		return true
@@ -251,7 +255,7 @@ func (a *Account) Reserve(bytes int64) bool {
 	return false
 }
 
-// TryReserve is Reserve for what waits where there is no room, and is not rejected.
+// TryReserve is Reserve for work that waits if there is no room, and is not rejected.
 func (a *Account) TryReserve(bytes int64) bool {
 	if a == nil {
 		return true
@@ -270,10 +274,10 @@ func (a *Account) TryReserve(bytes int64) bool {
 	return false
 }
 
-// Extend is Reserve for what a request takes that has begun and holds so many bytes already. Where there is no room,
-// the request releases what it holds, before the next that found no room is answered: of several that grow together
-// the last goes on, however many of them meet at the limit at once. A request that has the only bytes of its account
-// needs no room, as for Reserve.
+// Extend is Reserve for more bytes of a request that has begun and already holds so many bytes. If there is no room,
+// the request releases all bytes that it holds, before Extend looks for room for the next such request. So of several
+// requests that grow together the last one continues, even if all of them meet the limit at once. A request that holds
+// the only bytes of its account needs no room, as for Reserve.
 func (a *Account) Extend(held, bytes int64) bool {
 	if a == nil {
 		return true
@@ -288,7 +292,7 @@ func (a *Account) Extend(held, bytes int64) bool {
 	return true
 }
 
-// extendOrRelease is what Extend does where there is no room: one request at a time.
+// extendOrRelease is the part of Extend for a request without room. It handles one request at a time.
 func (a *Account) extendOrRelease(held, bytes, most int64) bool {
 	b := a.budget
 	b.extending.Lock()
@@ -301,9 +305,9 @@ func (a *Account) extendOrRelease(held, bytes, most int64) bool {
 	return false
 }
 
-// Keep is Reserve for bytes that exist already and were added to the account: it reports whether they may stay. If not,
-// it calls release, which takes them from the account, before the next caller is answered: of several that are added at
-// once the last one finds the room of the others.
+// Keep is Reserve for bytes that already exist and were added to the account: it reports whether they may stay. If not,
+// Keep calls release, which takes them from the account, before it looks for room for the next caller. So of several
+// that were added at once, the last one finds the room that the others released.
 func (a *Account) Keep(bytes int64, release func()) bool {
 	if a == nil {
 		return true
@@ -326,7 +330,7 @@ func (a *Account) Keep(bytes int64, release func()) bool {
 	return false
 }
 
-// mostFor is how many bytes may be counted with those of a request that takes so many.
+// mostFor returns the most bytes that may be counted after a request has added so many.
 func (b *Budget) mostFor(bytes int64) int64 {
 	free := b.goLimit / mostSpare
 	if bytes < free/spare {
@@ -335,8 +339,8 @@ func (b *Budget) mostFor(bytes int64) int64 {
 	return b.goLimit - free
 }
 
-// add counts bytes if no more than most are counted then. Those that there is no room for are not counted even for a
-// moment: small reservations would be rejected beside large ones that are rejected.
+// add counts bytes if no more than most are counted afterwards. It does not count rejected bytes even for a moment:
+// otherwise, small reservations would be rejected because of large ones that are rejected too.
 func (a *Account) add(bytes, most int64) bool {
 	b := a.budget
 	for {
@@ -351,7 +355,8 @@ func (a *Account) add(bytes, most int64) bool {
 	}
 }
 
-// addAlone counts bytes of a request that holds all that its account has, if the others have not more than they may.
+// addAlone counts bytes of a request that holds all bytes of its account, if the other accounts are within the
+// threshold.
 func (a *Account) addAlone(held, bytes int64) bool {
 	if a.budget.counted.Load()-held > a.budget.most || !a.used.CompareAndSwap(held, held+bytes) {
 		return false
@@ -360,7 +365,7 @@ func (a *Account) addAlone(held, bytes int64) bool {
 	return true
 }
 
-// collect has garbage collected before so many bytes are taken, if there is too much of it.
+// collect runs a garbage collection before so many bytes are taken, if there is too much garbage.
 func (a *Account) collect(bytes int64) {
 	if a == nil || bytes < much {
 		return

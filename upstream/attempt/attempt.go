@@ -1,40 +1,43 @@
-// Package attempt decides when upstream may be asked, and whether a request that has failed is sent again.
+// Package attempt decides when the gateway may send a request upstream, and whether it retries a failed one.
 //
 // # Attempts
 //
-// A request to upstream is up to three attempts. The vendor's SDKs decide in the same way whether there is another: a
-// connection that fails, 408, 409, 429 and 5xx are worth another attempt after half a second, then one after a whole
-// second; `retry-after-ms` and `Retry-After` name the time, and `x-should-retry` overrides everything. No attempt is
-// made that would come after the client's deadline, and none later than in two seconds: the client is a person in front
-// of a page, who is better served by an error that says how long to wait.
+// A request to upstream is up to three attempts. The rules are those of the vendor's SDKs: a failed connection, 408,
+// 409, 429 and 5xx are retried after half a second, and once more after another second. `retry-after-ms` and
+// `Retry-After` set the delay, and `x-should-retry` overrides every rule. No retry starts after the client's deadline,
+// or later than in two seconds: the client is a person in front of a page, and an error that says how long to wait
+// serves that person better.
 //
-// Retries make an outage worse, so they have a budget of their own: each request pays a fifth of a retry into it, and
-// each second that passes pays a whole one.
+// Retries make an outage worse, so they have a budget of their own (retries.go): each request pays one fifth of a retry
+// into it, and each second pays a whole one.
 //
 // # What an attempt acquires
 //
-// Before each attempt, acquire asks whatever may object, from the cheapest to the one that must be given back:
+// Before each attempt, acquire takes a permit from each of the following, from the cheapest to the one that must be
+// returned:
 //
-//   - The circuit breaker. After five failures in a row, with no response for a second, it opens: for five seconds
-//     nothing is sent, then one request decides whether that was long enough. (Without the second, an upstream that
-//     fails every other request would be cut off whenever a busy gateway has a streak of failures, which is always.)
-//   - The pause. While a `Retry-After` lasts nothing is sent, but for no longer than a minute. A 401 pauses for two
-//     seconds.
-//   - A slot. Only so many attempts are in flight at once, and only so many requests wait for one to end; slots.go
-//     divides the slots among tenants. Where there are several tenants each has at most half of the slots, so that none
-//     keeps the others waiting for long.
-//   - The rate limiter. A 429 halves the rate of requests, measured when the 429 came; responses raise it again.
+//   - The circuit breaker (breaker.go). It opens after five failures in a row without a response for one second. For
+//     five seconds, no request is sent; then one request decides whether it closes. (Without the second, the breaker
+//     would open again and again where upstream fails every other request: a busy gateway always has a streak of
+//     failures.)
+//   - The pause (breaker.go). During a `Retry-After`, no request is sent, but for at most one minute. A 401 pauses for
+//     two seconds.
+//   - A slot (slots.go). Slots limit the attempts in flight, and the requests that wait for one of these to end. The
+//     tenants share the slots. If there are several tenants, each has at most half of the slots, so that none keeps the
+//     others waiting for long.
+//   - The rate limiter (ratelimiter.go). A 429 halves the rate of requests that was measured when it came; responses
+//     raise the rate again.
 //   - The request budget of the GraphQL request that needs the page.
 //
-// The release that it returns reports the result of the attempt to all of them, and frees the slot.
+// acquire returns a release function, which reports the result of the attempt to all of them and frees the slot.
 //
 // # Clients that give up
 //
-// Clients give up, and often sooner than upstream responds. To end an attempt with the last client that waits for it
-// would not end upstream's work, only hide it: the slot would be free, and the next attempt would come on top. Over
-// HTTP/2 it would be a reset for each request, as in the attack of that name (CVE-2023-44487). So an attempt that was
-// sent is finished, in its slot and within its own timeout, and the page that comes is cached. But nothing more is
-// waited for: a fetch without waiters ends where it would have to wait for a slot, for the rate, or before a retry.
+// Clients often give up before upstream responds. If the gateway ended an attempt with its last waiting client,
+// upstream would continue to work on it. The slot would be free, and the next attempt would add to upstream's load;
+// over HTTP/2, each request would become a reset, as in the rapid-reset attack (CVE-2023-44487). So an attempt that was
+// sent is finished, in its slot and within its own timeout, and its page is cached. But a fetch without waiters waits
+// for nothing else: it ends where it would have to wait for a slot, for the rate limiter, or before a retry.
 //
 // Each of these belongs to one tenant, except the slots: the failures of one credential never affect another.
 package attempt

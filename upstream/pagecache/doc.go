@@ -1,42 +1,52 @@
 // Package pagecache decorates an [upstream.Lister] with an LRU of pages.
 //
-// # What is served from memory
+// # What the cache serves from memory
 //
-// Any page that covers the rows asked for, and was not requested before [upstream.ListCallsOptions.NotBefore]: pages of
-// different sizes overlap, and a small window of a large page costs nothing. A page is one consistent response of
-// upstream, and is never cut or joined with another.
+// The cache serves any page that covers the requested rows and was not requested before
+// [upstream.ListCallsOptions].NotBefore: pages of different sizes overlap, so a small window of a large page costs
+// nothing. A page is one consistent response of upstream. The cache never cuts a page, or joins it with another.
 //
-// A page is fresh for the TTL. For another time after that, Revalidate, it is still served while it is refreshed in the
-// background (stale-while-revalidate of RFC 5861). An older page is served only while upstream fails, and is then
-// marked as stale (stale-if-error of RFC 5861); where upstream is not known to fail, the request waits for a new one. A
-// credential that upstream refuses loses its pages at once.
+// A page is fresh for the TTL. For another period after that (Revalidate), the cache still serves it while it refreshes
+// it in the background (stale-while-revalidate of RFC 5861). The cache serves an older page only while upstream fails,
+// and then marks it as stale (stale-if-error of RFC 5861). If upstream is not known to fail, the request waits for a
+// new page. When upstream rejects a credential, the cache hides the pages of that credential at once, and drops them at
+// the second rejection.
 //
-// Whether upstream fails a tenant is what the last fetch to end has shown. It is believed for TTL + Revalidate, so that
-// it is never older than what is shown of a list: the next request after that finds out.
+// The last fetch that ended shows whether upstream fails a tenant. The cache trusts that for TTL + Revalidate, as long
+// as it serves a page without asking upstream; the next request after that finds out.
 //
 // [Cache.FindCall] looks for one call among the same pages.
 //
 // # Tenants
 //
-// Lists with different credentials are different lists, in memory and in fetches. Pages are bounded by bytes, those of
-// all tenants together and those of each, so that one tenant cannot evict the pages of all others; the least recently
-// used page goes first.
+// Lists with different credentials are different lists, in memory and in fetches. Two limits bound the bytes of pages:
+// one for all tenants together, and one for each, so that a tenant cannot evict the pages of all others. The least
+// recently used page is evicted first.
 //
 // # One fetch for many waiters
 //
-// Requests for the same page of the same list wait for one fetch. The fetch belongs to all of them, not to the one that
-// started it, and takes no longer than its timeout and what it has sent by then. Errors reach every waiter and are not
-// cached. When the last waiter has gone the fetch is abandoned: it ends unless a request was sent upstream, and else
-// brings its page if that needs no further waiting (see [upstream.ListCallsOptions].Waiters). So clients that give up
-// too early fill the cache for the next. A request that joins an abandoned fetch may get its page, but not its error,
-// since an abandoned fetch retries nothing. A fetch in the background belongs to the cache. All fetches end with the
-// cache.
+// Requests for the same page of the same list wait for one fetch. The fetch belongs to all of them, not to the request
+// that started it. It ends at its timeout, or with the request that it has sent by then. Errors reach every waiter and
+// are not cached.
 //
-// The number of waiting requests is bounded, see waitlimit.go.
+// When the last waiter has left, the fetch is abandoned. If it has not yet sent a request, it ends. Otherwise it
+// finishes that request and caches the page, but waits for nothing else (see [upstream.ListCallsOptions].Waiters). So
+// clients that give up too early fill the cache for the next. A request that joins an abandoned fetch may get its page,
+// but not its error, since an abandoned fetch retries nothing. A fetch in the background belongs to the cache. All
+// fetches end with the cache.
+//
+// waitlimit.go bounds the number of waiting requests.
 //
 // # Locking
 //
-// One mutex guards pages and fetches alike; nothing is called while it is held. That closes the gap between finding no
-// page and joining no fetch: a fetch leaves and its page enters under the same lock, so a request sees one or the
-// other.
+// One mutex guards pages and fetches. The cache calls no other code while it holds the mutex. A fetch leaves and its
+// page enters under one lock, so a request always finds the page or the fetch.
+//
+// # Files
+//
+//   - cache.go: options, and the look-up of a page.
+//   - store.go: storing and evicting pages; tenant.go: what is known of a tenant.
+//   - fetch.go: fetches and their waiters; waitlimit.go: how many may wait.
+//   - staleness.go: which pages may be served, by their age and the state of upstream.
+//   - held.go: pages that requests use, and their memory; lookup.go: [Cache.FindCall].
 package pagecache

@@ -1,8 +1,10 @@
 // Package rest is the client of the one REST endpoint, GET /call: [Client] implements [upstream.Lister] over HTTP.
 //
-// The work for a page is divided: package attempt decides when a request may be sent and sent again, package verify
-// whether a response can be relied on, and package upstream reads it. This package sends requests, bounds what
-// responses may take, and gives failures their kind and cause.
+// Three other packages do a part of the work: package attempt decides when a request may be sent, and sent again;
+// package verify decides whether the gateway can rely on a response; and package upstream reads it. This package sends
+// requests (request.go), limits the size of responses (large.go, cut.go), and gives failures their kind and cause
+// (httperror.go, cause.go). It also checks that upstream filters by `statuses` (statuses.go), abandons stalled
+// connections (connections.go), and keeps what it knows for each credential (tenants.go).
 package rest
 
 import (

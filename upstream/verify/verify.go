@@ -1,22 +1,24 @@
-// Package verify decides which of upstream's responses can be relied on.
+// Package verify decides which of upstream's responses the gateway can rely on.
 //
-// # What a response says, and what is believed
+// # What a response claims
 //
-// A page is rows, and a claim: that these are the rows [number*size, number*size+size) of the list, and that the list
-// ends with them if they are fewer. Nothing in the response proves the claim. Upstream may count its pages from 0 or
-// from 1, serve more or fewer rows a page than requested, cut responses at a limit of bytes, drop rows after it
-// has made the page, or serve its first or last page again where the list has ended. Each of these makes one page look
-// like another. And the list moves, between any two requests.
+// A page has rows, and claims that these are the rows [number*size, number*size+size) of the list, and that the list
+// ends with them if they are fewer than size. Nothing in the response proves that claim. Upstream may count its pages
+// from 0 or from 1, serve more or fewer rows per page than requested, cut responses at a number of bytes, drop rows
+// from a page, or serve its first or last page again past the end of the list. Each of these makes one page look like
+// another. And the list moves between any two requests.
 //
-// So [Verifier] relies only on what two responses said that could not both be as they are if it were not so:
+// # What the gateway accepts
 //
-//   - The number of the first page: first.go, and zero.go where page 0 is what is wanted.
-//   - That a list ends: end.go.
-//   - Which page sizes are served, and what comes past the end: past.go.
+// [Verifier] accepts only a finding that two responses agree on, and that could not be wrong in both:
 //
-// What belongs to upstream is found out for each tenant, what belongs to a list for each list, and both again after
-// some minutes. Where responses contradict one another, the pages are requested again while the list moves; a list that
-// stands still and contradicts itself is an error.
+//   - The number of the first page: first.go, and zero.go if a client wants page 0.
+//   - The end of a list: end.go.
+//   - The page sizes that upstream serves, and its responses past the end: past.go.
+//
+// A Verifier is for one tenant. It trusts a finding for ten minutes, and then looks again. While responses contradict
+// one another because the list moves, it requests the pages again. If the list stands still and the responses still
+// contradict one another, that is an error.
 package verify
 
 import (
