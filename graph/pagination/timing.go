@@ -224,7 +224,7 @@ func (m *match) others() span {
 
 // against counts the rows that say that the run of a match has been re-sorted: those between its place and the place
 // where the cursor's time belongs among the other rows, apart from those whose order by time did not hold already when
-// the cursor was made. Either such a row has been re-sorted itself, or the run has. So the run is believed while there
+// the cursor was made. Either such a row has been re-sorted itself, or the run has. So the run is trusted while there
 // are no more of them than calls in the run, and it is certain if there is none. Without a run, or without a place by
 // time, everything is against it. It also returns the timing of the other rows.
 func (s *search) against(m *match) (rows int, t timing) {

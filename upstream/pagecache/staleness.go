@@ -54,7 +54,8 @@ func (c *Cache) current(page *upstream.Page) bool { return c.age(page) < c.opts.
 // bridges reports whether a page may be served while upstream fails.
 func (c *Cache) bridges(page *upstream.Page) bool { return c.age(page) < c.opts.TTL+c.opts.Stale }
 
-// fails reports whether upstream is believed to fail a tenant: its last fetch to end has failed, and not too long ago.
+// fails reports whether the cache treats upstream as failing for a tenant: the tenant's last finished fetch has failed,
+// less than TTL + Revalidate ago.
 func (c *Cache) fails(t *tenantCache) bool {
 	return t.failing && c.opts.Now().Sub(t.failedAt) < c.opts.TTL+c.opts.Revalidate
 }

@@ -35,7 +35,7 @@ type tenantCache struct {
 	tooLarge map[upstream.OrderStatuses]tooLarge
 }
 
-// refusedKept is how long pages of a refused credential are kept, hidden, for upstream to take it again.
+// refusedKept is how long the cache keeps the hidden pages of a rejected credential, in case upstream accepts it again.
 const refusedKept = time.Minute
 
 // tooLarge is how many rows of a list may be requested at once.
@@ -44,7 +44,8 @@ type tooLarge struct {
 	until time.Time // after which more are tried again
 }
 
-// tooLargeLasts is how long it is believed that a list's responses are too large: it may have been a few long calls.
+// tooLargeLasts is how long the cache requests smaller pages of a list after a response was too large: a few long calls
+// may have been the cause.
 const tooLargeLasts = 10 * time.Minute
 
 // most is how many rows of a list may be requested at once; ok is false where there is no such limit.

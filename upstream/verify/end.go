@@ -33,8 +33,8 @@ var errRowsDropped = &upstream.Error{
 	Kind: upstream.KindInvalidResponse, Status: http.StatusOK, Reason: "pages come short in the middle of the list",
 }
 
-// fewestServed is the smallest limit to pages, in rows, that is believed. No API has so low a one; and where rows are
-// dropped from pages, each smaller page would seem to be cut again.
+// fewestServed is the smallest maximum page size, in rows, that upstream is taken to have. No API has a lower one, and
+// if upstream drops rows from pages, each smaller page would seem to be cut again.
 const fewestServed = 5
 
 // verdict is what a second response says about a page that seems to end the list.

@@ -13,8 +13,8 @@ import (
 // Page 0 of a server that counts from 1 is an error, or empty, or the first page again. Page 1 of a server that counts
 // from 0 is what follows page 0. So page 1 shows the difference: its rows begin where page 0 does, or a page later. The
 // list may move by just as much meanwhile. So page 0 is requested with twice the size, before and after page 1: its
-// rows show where those of page 1 stand, and how far the list has moved. A number is believed only if it explains these
-// places and the other number does not.
+// rows show where those of page 1 stand, and how far the list has moved. The verifier accepts a number only if it
+// explains these places and the other number does not.
 //
 // An empty list shows nothing, nor does a list of one page where upstream serves that page for every number. Then it
 // makes no difference to count from 0, and nothing is kept.

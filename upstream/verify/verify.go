@@ -36,16 +36,16 @@ import (
 )
 
 const (
-	// findingsLast is how long a finding is believed without looking again: upstream may be another one by then.
+	// findingsLast is how long the gateway trusts a finding before it looks again: upstream may have been redeployed.
 	findingsLast = 10 * time.Minute
-	// findingsRetry is how long an old finding is believed where looking again has failed.
+	// findingsRetry is how long the gateway trusts an old finding after a new look has failed.
 	findingsRetry = time.Minute
-	// mostLeast is the largest least page size, in rows, that is taken for one.
+	// mostLeast is the largest minimum page size, in rows, that upstream is taken to have.
 	mostLeast = upstream.MaxCountedRows - 1
-	// plainRaises is how often the least page size may turn out to be a little larger still. Then it is doubled, so
-	// that an upstream that always serves a row more than requested is found out.
+	// plainRaises is how often a response may raise the known minimum page size by a little. After that, the verifier
+	// doubles it, and so detects an upstream that always serves one row more than requested.
 	plainRaises = 8
-	// verifyTries is how often a list may move while it is looked at.
+	// verifyTries is how often a list may move during a check before the check fails.
 	verifyTries = 3
 	// smallPage is by how many rows a page that is requested to confirm another may be larger than the smallest one. That
 	// makes 12 rows, so it stands at its place also where upstream has just come to serve smaller pages, of 12 at least.
@@ -57,12 +57,12 @@ const (
 	unfiltered upstream.OrderStatuses = 0
 )
 
-// Fetcher fetches a page of one list, numbered as upstream numbers it, of size rows. It returns what came: also more
-// rows than were requested. Its errors are those of [upstream.Lister].
+// Fetcher fetches a page of one list, numbered as upstream numbers it, of size rows. The page may have more rows than
+// were requested. Its errors are those of [upstream.Lister].
 type Fetcher func(ctx context.Context, number, size int) (*upstream.Page, error)
 
-// Verifier makes pages that can be relied on out of one tenant's responses. It is safe for concurrent use, once its
-// fields are set.
+// Verifier turns one tenant's responses into pages that the gateway can rely on. It is safe for concurrent use, once
+// its fields are set.
 type Verifier struct {
 	// FirstPage is called with the number of upstream's first page when it is found out, and when it has changed; nil
 	// is no observer.
@@ -102,7 +102,7 @@ type end struct {
 	ids  uint64
 }
 
-// finding is something that was found out, and until when it is believed without looking again.
+// finding is a fact about upstream, and until when the gateway trusts it without looking again.
 type finding[T any] struct {
 	value T
 	until time.Time // zero: nothing was found out
@@ -114,15 +114,15 @@ func New(first upstream.FirstPage, now func() time.Time) *Verifier {
 	return &Verifier{set: first, now: now, probing: make(chan struct{}, 1), lists: lists}
 }
 
-// Findings are what was found out about upstream for a tenant, until when it is believed. They are as good in another
-// process as in this one, for the same upstream and the same key.
+// Findings are the facts that a tenant's Verifier has found about upstream, and until when it trusts them. They are
+// valid in another process too, for the same upstream and the same key.
 type Findings struct {
 	FirstPage int       `json:"firstPage"` // the number of the first page
 	Exact     int       `json:"exact"`     // pages of as many rows are served as they are requested; 0 is unknown
 	Until     time.Time `json:"until"`
 }
 
-// Findings returns what was found out; ok is false where nothing was.
+// Findings returns the current findings; ok is false if there are none.
 func (v *Verifier) Findings() (f Findings, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -132,7 +132,7 @@ func (v *Verifier) Findings() (f Findings, ok bool) {
 	return Findings{int(v.first.value), v.exact.value, v.first.until.Round(0)}, true // without the process's own clock
 }
 
-// Assume takes over what another process has found out, for as long as that would believe it.
+// Assume takes over the findings of another process, for as long as that process would trust them.
 func (v *Verifier) Assume(f Findings) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -147,7 +147,7 @@ func (v *Verifier) Assume(f Findings) {
 	}
 }
 
-// forgetAll drops what was found out about upstream.
+// forgetAll drops all findings about upstream.
 func (v *Verifier) forgetAll() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -212,7 +212,7 @@ func (v *Verifier) Page(
 	return nil, errMoved
 }
 
-// contradicts reports whether an error says that responses do not fit each other, or what was found out before.
+// contradicts reports whether an error says that responses contradict one another, or an earlier finding.
 func contradicts(err error) bool {
 	return errors.Is(err, errRowsDropped) || errors.Is(err, errEndUnknown) || errors.Is(err, errPageIgnored)
 }
@@ -225,7 +225,7 @@ type reader struct {
 	first      int
 }
 
-// page fetches the page, unless it has come, and judges what comes.
+// page fetches the page, unless it has already been fetched, and judges it.
 func (r *reader) page(ctx context.Context, number, size int, came *upstream.Page) (page *upstream.Page, err error) {
 	if page = came; page != nil {
 		r.learn(r.list, page)
@@ -235,7 +235,7 @@ func (r *reader) page(ctx context.Context, number, size int, came *upstream.Page
 	return r.judge(ctx, page)
 }
 
-// learn keeps what a page of a list shows of upstream's habits by itself.
+// learn stores what a single page shows about upstream's behaviour.
 func (r *reader) learn(list upstream.OrderStatuses, page *upstream.Page) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -376,14 +376,14 @@ func (v *Verifier) alone(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// fresh returns what was found out, if it is still believed.
+// fresh returns the value of a finding, if the gateway still trusts it.
 func fresh[T any](v *Verifier, f *finding[T]) (T, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return f.value, v.now().Before(f.until)
 }
 
-// find keeps what was found out.
+// find stores a finding.
 func find[T any](v *Verifier, f *finding[T], value T, lasts time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
