@@ -14,7 +14,7 @@ import (
 type CallOrderStatus string
 
 const (
-	// The order was taken and is being prepared.
+	// Revox has accepted the order and prepares it.
 	CallOrderStatusInitializing CallOrderStatus = "INITIALIZING"
 	// Waiting for its turn to be called.
 	CallOrderStatusQueuedForCalling CallOrderStatus = "QUEUED_FOR_CALLING"
@@ -24,9 +24,9 @@ const (
 	CallOrderStatusScheduled CallOrderStatus = "SCHEDULED"
 	// Done: no further call is needed.
 	CallOrderStatusCompleted CallOrderStatus = "COMPLETED"
-	// Called off before it was done.
+	// Cancelled before it was done.
 	CallOrderStatusCancelled CallOrderStatus = "CANCELLED"
-	// Given up after failing.
+	// Abandoned after failures.
 	CallOrderStatusErrored CallOrderStatus = "ERRORED"
 )
 
@@ -49,7 +49,7 @@ const (
 	CallStatusQueued CallStatus = "QUEUED"
 	// Dialled; nobody has picked up yet.
 	CallStatusRinging CallStatus = "RINGING"
-	// Somebody picked up and the call goes on.
+	// Somebody picked up, and the call continues.
 	CallStatusOngoing CallStatus = "ONGOING"
 	// Over. See `result` for who picked up, and `endReason` for why it ended.
 	CallStatusCompleted CallStatus = "COMPLETED"
@@ -71,11 +71,11 @@ var AllCallStatus = []CallStatus{
 // CallsCallsCallConnection includes the requested fields of the GraphQL type CallConnection.
 // The GraphQL type's documentation follows.
 //
-// A page of calls, and what is needed to go on from it.
+// A page of calls, and the cursors to continue from it.
 type CallsCallsCallConnection struct {
 	// The calls of this page without their cursors.
 	Nodes []CallsCallsCallConnectionNodesCall `json:"nodes"`
-	// Whether there is more in either direction, and the cursors to go there.
+	// Whether more calls follow in either direction, and the cursors to continue there.
 	PageInfo CallsCallsCallConnectionPageInfo `json:"pageInfo"`
 }
 
@@ -94,9 +94,9 @@ type CallsCallsCallConnectionNodesCall struct {
 	Id string `json:"id"`
 	// When dialling began. Null while the call is queued.
 	StartedAt *time.Time `json:"startedAt"`
-	// How far this attempt has come. Not to be mixed up with the status of its order, by which `calls(statuses:)` filters.
+	// How far this attempt has come. This is not the status of its order, by which `calls(statuses:)` filters.
 	Status CallStatus `json:"status"`
-	// Seconds from `answeredAt` to `endedAt`: how long they were connected. Null when either is.
+	// Seconds from `answeredAt` to `endedAt`: how long the call was connected. Null when either of them is null.
 	DurationSeconds *float64 `json:"durationSeconds"`
 }
 
@@ -119,8 +119,8 @@ func (v *CallsCallsCallConnectionNodesCall) GetDurationSeconds() *float64 { retu
 type CallsCallsCallConnectionPageInfo struct {
 	// True when the list has a call after the last one of this page.
 	HasNextPage bool `json:"hasNextPage"`
-	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter`, where the gateway
-	// has stopped reading, also when the page is empty.
+	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter`, the cursor of the call
+	// at which the gateway has stopped reading, even when the page is empty.
 	EndCursor *string `json:"endCursor"`
 }
 
@@ -134,9 +134,9 @@ func (v *CallsCallsCallConnectionPageInfo) GetEndCursor() *string { return v.End
 type CallsResponse struct {
 	// The calls of your account as a Relay connection, in the order in which Revox lists them (usually newest first).
 	//
-	// Give `first` (and `after`) to walk down the list, or `last` (and `before`) to walk up; with neither you get the
-	// first 20. The order of the calls is the same whichever way you walk. Select only what you show: the transcript is
-	// most of a call's bytes, and `totalCount` costs extra requests to Revox.
+	// Give `first` (and `after`) to walk down the list, or `last` (and `before`) to walk up; with neither, you get the
+	// first 20. The order of the calls is the same in both directions. Select only the fields that you show: the transcript is
+	// most of a call's bytes, and `totalCount` takes additional requests to Revox.
 	Calls *CallsCallsCallConnection `json:"calls"`
 }
 

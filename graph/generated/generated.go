@@ -678,8 +678,8 @@ schema {
 }
 
 """
-A moment, as RFC 3339 text in UTC: ` + "`" + `2026-03-14T09:26:53Z` + "`" + `. Milliseconds are kept where Revox sent them
-(` + "`" + `2026-03-14T09:26:53.589Z` + "`" + `), so every value can be given to ` + "`" + `new Date(…)` + "`" + ` as it is.
+A moment, as RFC 3339 text in UTC: ` + "`" + `2026-03-14T09:26:53Z` + "`" + `. The gateway keeps milliseconds if Revox sent them
+(` + "`" + `2026-03-14T09:26:53.589Z` + "`" + `). ` + "`" + `new Date(…)` + "`" + ` reads every value.
 """
 scalar DateTime @specifiedBy(url: "https://scalars.graphql.org/andimarek/date-time")
 
@@ -690,16 +690,16 @@ It arrives as JSON, not as text that holds JSON.
 scalar JSON
 
 """
-What the root of every query offers: your calls as a list, and single ones by their ids. Each field stands alone: where one
-fails it is null, with an error whose ` + "`" + `path` + "`" + ` names it, and the others arrive.
+The root fields of a query: your calls as a list, single calls by their ids, and counts. The fields are independent: if one
+fails, it is null, with an error whose ` + "`" + `path` + "`" + ` names it, and the others arrive.
 """
 type Query {
   """
   The calls of your account as a Relay connection, in the order in which Revox lists them (usually newest first).
 
-  Give ` + "`" + `first` + "`" + ` (and ` + "`" + `after` + "`" + `) to walk down the list, or ` + "`" + `last` + "`" + ` (and ` + "`" + `before` + "`" + `) to walk up; with neither you get the
-  first 20. The order of the calls is the same whichever way you walk. Select only what you show: the transcript is
-  most of a call's bytes, and ` + "`" + `totalCount` + "`" + ` costs extra requests to Revox.
+  Give ` + "`" + `first` + "`" + ` (and ` + "`" + `after` + "`" + `) to walk down the list, or ` + "`" + `last` + "`" + ` (and ` + "`" + `before` + "`" + `) to walk up; with neither, you get the
+  first 20. The order of the calls is the same in both directions. Select only the fields that you show: the transcript is
+  most of a call's bytes, and ` + "`" + `totalCount` + "`" + ` takes additional requests to Revox.
   """
   calls(
     "How many calls to return from the start of the range: 0 to 100. 20 when neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given. Not together with ` + "`" + `last` + "`" + `."
@@ -713,21 +713,21 @@ type Query {
     """
     Only calls whose *order* has one of these statuses; all calls when absent, null or empty. This is not the
     ` + "`" + `status` + "`" + ` of a call: an order that is ` + "`" + `SCHEDULED` + "`" + ` for another try may show a call that ended as ` + "`" + `COMPLETED` + "`" + `.
-    A cursor is good only for the statuses it was made with, in any order.
+    A cursor is valid only for the statuses of the query that returned it, in any order.
     """
     statuses: [CallOrderStatus!]
     """
-    Only calls that pass this filter. Revox cannot filter so, and the gateway reads the list for it: a page may hold
-    fewer calls than ` + "`" + `first` + "`" + ` or ` + "`" + `last` + "`" + `, or none, although more follow. ` + "`" + `scan` + "`" + ` says how far the gateway has read. Go on
-    from ` + "`" + `endCursor` + "`" + ` (or ` + "`" + `startCursor` + "`" + `) while ` + "`" + `hasNextPage` + "`" + ` (or ` + "`" + `hasPreviousPage` + "`" + `) is true. A cursor is good with any filter.
+    Only calls that pass this filter. Revox has no such filter, so the gateway reads the list: a page may hold
+    fewer calls than ` + "`" + `first` + "`" + ` or ` + "`" + `last` + "`" + `, or none, although more follow. ` + "`" + `scan` + "`" + ` says how far the gateway has read. Continue
+    from ` + "`" + `endCursor` + "`" + ` (or ` + "`" + `startCursor` + "`" + `) while ` + "`" + `hasNextPage` + "`" + ` (or ` + "`" + `hasPreviousPage` + "`" + `) is true. A cursor is valid with any filter.
     """
     filter: CallFilter
   ): CallConnection
 
   """
-  Counts calls, in groups: how many, how many were answered, and how long they lasted. Revox does not count, so the gateway
-  reads the list for it, as far as one request may: see ` + "`" + `scan` + "`" + `, and mind ` + "`" + `complete` + "`" + `. Give ` + "`" + `filter` + "`" + ` a range of ` + "`" + `startedAt` + "`" + `
-  where the list is long.
+  Counts calls, in groups: how many there are, how many were answered, and how long they lasted. Revox does not count, so the
+  gateway reads the list, as far as one request may: check ` + "`" + `scan.complete` + "`" + `. If the list is long, give ` + "`" + `filter` + "`" + ` a range of
+  ` + "`" + `startedAt` + "`" + `.
   """
   callStats(
     "Only calls whose *order* has one of these statuses, as in ` + "`" + `calls` + "`" + `."
@@ -738,27 +738,27 @@ type Query {
     groupBy: [CallStatsKey!]
     "Calls that started in the same step of time are one group. Calls that have not started are a group without a time."
     every: TimeStep
-    "Whose days and hours the steps are: the name of an IANA time zone, such as ` + "`" + `Europe/Paris` + "`" + `, with its summer time. UTC when absent or null."
+    "The time zone of the steps: the name of an IANA time zone, such as ` + "`" + `Europe/Paris` + "`" + `, with its summer time. UTC when absent or null."
     timeZone: String
   ): CallStats
 
   """
-  One call by its id. Revox has no look-up by id, so the gateway looks among the pages it holds and then scans the
-  newest calls. Null when the list holds no such call; null with the error ` + "`" + `SCAN_LIMIT_REACHED` + "`" + ` when the scan gave up
-  before the end of the list.
+  One call by its id. Revox has no look-up by id, so the gateway looks among its cached pages and then scans the
+  newest calls. Null when the list has no such call; null with the error ` + "`" + `SCAN_LIMIT_REACHED` + "`" + ` when the scan reached its
+  limit before the end of the list.
   """
   call(
     "The ` + "`" + `id` + "`" + ` of a call."
     id: ID!
   ): Call
 
-  "Any object by its global id, as the Relay specification asks. The only kind of object is ` + "`" + `Call` + "`" + `, so this finds what ` + "`" + `call` + "`" + ` finds."
+  "Any object by its global id, as the Relay specification requires. The only type of object is ` + "`" + `Call` + "`" + `, so this finds what ` + "`" + `call` + "`" + ` finds."
   node(
     "The ` + "`" + `id` + "`" + ` of a ` + "`" + `Call` + "`" + `."
     id: ID!
   ): Node
 
-  "Several objects by their global ids, in the order of the ids, with null for each that was not found. All are looked up in one scan."
+  "Several objects by their global ids, in the order of the ids, with null for each that was not found. The gateway looks up all of them in one scan."
   nodes(
     "The ` + "`" + `id` + "`" + `s of ` + "`" + `Call` + "`" + `s: at most 100. The same id may occur more than once."
     ids: [ID!]!
@@ -771,48 +771,48 @@ interface Node {
   id: ID!
 }
 
-"A page of calls, and what is needed to go on from it."
+"A page of calls, and the cursors to continue from it."
 type CallConnection {
   "The calls of this page, each with its cursor."
   edges: [CallEdge!]!
   "The calls of this page without their cursors."
   nodes: [Call!]!
-  "Whether there is more in either direction, and the cursors to go there."
+  "Whether more calls follow in either direction, and the cursors to continue there."
   pageInfo: PageInfo!
   """
-  How many calls the list holds for these ` + "`" + `statuses` + "`" + `, on all pages together. Revox does not tell, so the gateway counts
-  with a few extra requests, and only when this field is selected. Null, with an error, when it could not be counted.
-  With a ` + "`" + `filter` + "`" + `, how many of them pass it: for that the whole list is read, and where it is too long for one request
-  this is null with the error ` + "`" + `SCAN_LIMIT_REACHED` + "`" + `.
+  How many calls the list has for these ` + "`" + `statuses` + "`" + `, on all pages together. Revox does not report that, so the gateway counts
+  with a few additional requests, and only when you select this field. Null, with an error, when the gateway could not count.
+  With a ` + "`" + `filter` + "`" + `, how many of them pass it: for that, the gateway reads the whole list. If the list is too long for one
+  request, this is null with the error ` + "`" + `SCAN_LIMIT_REACHED` + "`" + `.
   """
   totalCount: Int
-  "How far the list was read for this page. Null without a ` + "`" + `filter` + "`" + `."
+  "How far the gateway has read the list for this page. Null without a ` + "`" + `filter` + "`" + `."
   scan: CallScan
 }
 
-"What the gateway has read of the list, to find the calls that pass a filter."
+"How far the gateway has read the list, to find the calls that pass a filter."
 type CallScan {
-  "How many calls were looked at, whether they passed the filter or not."
+  "How many calls the gateway has read, whether they passed the filter or not."
   examined: Int!
   "Why the gateway has stopped reading."
   stoppedBy: ScanStop!
   "True when no further call can pass the filter in this direction: ` + "`" + `stoppedBy` + "`" + ` is ` + "`" + `END_OF_LIST` + "`" + ` or ` + "`" + `TIME_RANGE` + "`" + `."
   complete: Boolean!
-  "When the last call started that was looked at, of those that have started: how far back the list was read. Null when there is none."
+  "When the last of these calls started, not counting calls that have not started: how far back the gateway has read. Null when there is none."
   reachedAt: DateTime
 }
 
-"What was counted of a list."
+"The counts of a list."
 type CallStats {
   "How many calls were counted, in all groups together."
   count: Int!
-  "The groups that have a call, in the order of time, and of the fields. At most 1,000: beyond that is the error ` + "`" + `QUERY_TOO_COMPLEX` + "`" + `."
+  "The groups that have a call, in the order of time, and of the fields. At most 1,000; more return the error ` + "`" + `QUERY_TOO_COMPLEX` + "`" + `."
   groups: [CallStatsGroup!]!
-  "How far the list was read. Unless ` + "`" + `complete` + "`" + ` is true, older calls were not counted."
+  "How far the gateway has read the list. Unless ` + "`" + `complete` + "`" + ` is true, it has not counted older calls."
   scan: CallScan!
 }
 
-"Calls that have something in common. A field that was not asked for in ` + "`" + `groupBy` + "`" + ` is null."
+"Calls with the same values of the fields in ` + "`" + `groupBy` + "`" + `, in the same step of time. A field that is not in ` + "`" + `groupBy` + "`" + ` is null."
 type CallStatsGroup {
   "When the step of time began. Null without ` + "`" + `every` + "`" + `, and for calls that have not started."
   from: DateTime
@@ -828,7 +828,7 @@ type CallStatsGroup {
   endReason: String
   "How many calls the group has."
   count: Int!
-  "How many of them were answered, by somebody or a machine: those with an ` + "`" + `answeredAt` + "`" + `."
+  "How many of them a person or a machine answered: those with an ` + "`" + `answeredAt` + "`" + `."
   answered: Int!
   "How long they lasted. Calls without a ` + "`" + `durationSeconds` + "`" + ` do not count."
   durationSeconds: DurationStats!
@@ -862,7 +862,7 @@ enum CallStatsKey {
   END_REASON
 }
 
-"A step of time. Steps begin by the clocks of the time zone."
+"A step of time, by the clocks of the time zone."
 enum TimeStep {
   "From one full hour to the next. An hour that comes twice, when the clocks are put back, is two steps."
   HOUR
@@ -876,29 +876,29 @@ enum TimeStep {
 
 "Why the gateway has stopped reading the list for a filter."
 enum ScanStop {
-  "As many calls were found as were asked for."
+  "The page has as many calls as ` + "`" + `first` + "`" + ` or ` + "`" + `last` + "`" + ` requests."
   PAGE_FULL
   "The list has ended, or the range between ` + "`" + `after` + "`" + ` and ` + "`" + `before` + "`" + ` has."
   END_OF_LIST
   """
-  The calls that follow all started outside of the filter's ` + "`" + `startedAt` + "`" + `. This is so only in a list that is ordered by that
-  time, as far as it was read; in any other list the gateway reads on.
+  All calls that follow started outside the filter's ` + "`" + `startedAt` + "`" + `. The gateway stops there only if the calls that it has read
+  are ordered by that time; otherwise it reads on.
   """
   TIME_RANGE
-  "As many calls were read as one request may read, or fewer because the gateway is overloaded. Go on from ` + "`" + `endCursor` + "`" + `, or ` + "`" + `startCursor` + "`" + ` with ` + "`" + `last` + "`" + `."
+  "The gateway has read as many calls as one request may read, or fewer because it is overloaded. Continue from ` + "`" + `endCursor` + "`" + `, or from ` + "`" + `startCursor` + "`" + ` with ` + "`" + `last` + "`" + `."
   SCAN_LIMIT
-  "The time for one request was over. Go on from ` + "`" + `endCursor` + "`" + `, or ` + "`" + `startCursor` + "`" + ` with ` + "`" + `last` + "`" + `."
+  "The time for one request ran out. Continue from ` + "`" + `endCursor` + "`" + `, or from ` + "`" + `startCursor` + "`" + ` with ` + "`" + `last` + "`" + `."
   DEADLINE
 }
 
 """
-Which calls are wanted. Every member that is given must hold; a list means “any of these”. A member that is absent or null
-is no condition. An empty list is an error, because no call would fit it. A filter may have 100 conditions in all.
+The calls that you want. Every given member must hold; a list means “any of these”. A member that is absent or null
+is no condition. An empty list is an error, because no call could match it. A filter may have 100 conditions in all.
 """
 input CallFilter {
-  "When dialling began. A call that has not started never fits."
+  "When dialling began. A call that has not started never passes."
   startedAt: TimeRange
-  "How long they were connected, in seconds. A call without a duration never fits."
+  "How long the call was connected, in seconds. A call without a duration never passes."
   durationSeconds: NumberRange
   "The status of the call, which is not that of its order: see ` + "`" + `calls(statuses:)` + "`" + `."
   status: [CallStatus!]
@@ -918,13 +918,13 @@ input CallFilter {
   tool: ToolMatch
   "What the agent found out. All of these must hold."
   structuredOutput: [ValueMatch!]
-  "One of these filters must hold, or several. ` + "`" + `anyOf` + "`" + ` and ` + "`" + `not` + "`" + ` may be nested three deep."
+  "At least one of these filters must hold. ` + "`" + `anyOf` + "`" + ` and ` + "`" + `not` + "`" + ` may be nested three deep."
   anyOf: [CallFilter!]
   "This filter must not hold."
   not: CallFilter
 }
 
-"A range of times. It is half open, so that neighbouring ranges meet: the first moment is part of it, the last one is not."
+"A range of times. It is half open, so that neighbouring ranges meet: ` + "`" + `from` + "`" + ` is part of it, ` + "`" + `before` + "`" + ` is not."
 input TimeRange {
   "Not earlier than this."
   from: DateTime
@@ -952,17 +952,17 @@ input TextMatch {
 
 "A condition on what was said."
 input TranscriptMatch {
-  "Some entry contains this text, ignoring case, as ` + "`" + `transcript(search:)` + "`" + ` finds it."
+  "At least one entry contains this text, compared as ` + "`" + `transcript(search:)` + "`" + ` does, ignoring case."
   contains: String!
   "Only entries of these roles count. Every role when absent or null."
   roles: [TranscriptRole!]
 }
 
-"A condition on the use of a tool: some transcript entry of the role ` + "`" + `TOOL` + "`" + ` fits both members. Without any member, some tool was used."
+"A condition on the use of a tool: at least one transcript entry of the role ` + "`" + `TOOL` + "`" + ` fits both members. Without members, the agent used any tool."
 input ToolMatch {
   "The name of the tool."
   name: String
-  "True for a use that failed, false for one that did not."
+  "True if the tool failed, false if it did not."
   failed: Boolean
 }
 
@@ -1000,13 +1000,13 @@ type PageInfo {
   "True when the list has a call before the first one of this page."
   hasPreviousPage: Boolean!
   """
-  The cursor of the first call of this page, for ` + "`" + `before` + "`" + `. Null when the page is empty. With a ` + "`" + `filter` + "`" + ` and ` + "`" + `last` + "`" + `, where
-  the gateway has stopped reading, also when the page is empty.
+  The cursor of the first call of this page, for ` + "`" + `before` + "`" + `. Null when the page is empty. With a ` + "`" + `filter` + "`" + ` and ` + "`" + `last` + "`" + `, the
+  cursor of the call at which the gateway has stopped reading, even when the page is empty.
   """
   startCursor: String
   """
-  The cursor of the last call of this page, for ` + "`" + `after` + "`" + `. Null when the page is empty. With a ` + "`" + `filter` + "`" + `, where the gateway
-  has stopped reading, also when the page is empty.
+  The cursor of the last call of this page, for ` + "`" + `after` + "`" + `. Null when the page is empty. With a ` + "`" + `filter` + "`" + `, the cursor of the call
+  at which the gateway has stopped reading, even when the page is empty.
   """
   endCursor: String
 }
@@ -1017,21 +1017,21 @@ One attempt to reach somebody by phone. An order to call may lead to several att
 type Call implements Node {
   "Identifies the call for good. This is the id of the attempt, not the id of the order."
   id: ID!
-  "How far this attempt has come. Not to be mixed up with the status of its order, by which ` + "`" + `calls(statuses:)` + "`" + ` filters."
+  "How far this attempt has come. This is not the status of its order, by which ` + "`" + `calls(statuses:)` + "`" + ` filters."
   status: CallStatus!
   "The number that was called, in E.164 form: ` + "`" + `+33612345678` + "`" + `."
   phoneNumber: String
   "When dialling began. Null while the call is queued."
   startedAt: DateTime
-  "When somebody, or a machine, picked up. Null while nobody has."
+  "When a person or a machine picked up. Null until then."
   answeredAt: DateTime
-  "When the call ended. Null while it has not."
+  "When the call ended. Null until then."
   endedAt: DateTime
-  "Seconds from ` + "`" + `answeredAt` + "`" + ` to ` + "`" + `endedAt` + "`" + `: how long they were connected. Null when either is."
+  "Seconds from ` + "`" + `answeredAt` + "`" + ` to ` + "`" + `endedAt` + "`" + `: how long the call was connected. Null when either of them is null."
   durationSeconds: Float
-  "Seconds from ` + "`" + `startedAt` + "`" + ` to ` + "`" + `answeredAt` + "`" + `: how long it rang. Null when either is."
+  "Seconds from ` + "`" + `startedAt` + "`" + ` to ` + "`" + `answeredAt` + "`" + `: how long the phone rang. Null when either of them is null."
   ringingSeconds: Float
-  "Who, or what, picked up. Null while that is not known."
+  "Who, or what, picked up. Null until that is known."
   result: CallResult
   "Why the call could not be put through. Null when it could."
   dialError: DialError
@@ -1039,7 +1039,7 @@ type Call implements Node {
   endReason: String
   "Who ended the call."
   endedBy: CallEndedBy
-  "Where the audio can be fetched. Treat it as a secret: whoever has the address may be able to listen."
+  "The URL of the recording. Treat it as a secret: anybody who has the URL may be able to listen."
   recordingUrl: String
   """
   What the agent was asked to find out, as an object whose keys are those of your own agent's settings.
@@ -1050,19 +1050,19 @@ type Call implements Node {
     keys: [String!]
   ): JSON
   """
-  What was said, in order, with the agent's use of tools in between. Null when Revox sent no transcript. The arguments
-  apply one after the other: ` + "`" + `roles` + "`" + `, then ` + "`" + `search` + "`" + `, then ` + "`" + `first` + "`" + ` or ` + "`" + `last` + "`" + `. Select just ` + "`" + `role` + "`" + ` to learn the shape of a
+  What was said, in order, with the agent's use of tools in between. Null when Revox sent no transcript. The gateway applies
+  the arguments in this order: ` + "`" + `roles` + "`" + `, then ` + "`" + `search` + "`" + `, then ` + "`" + `first` + "`" + ` or ` + "`" + `last` + "`" + `. Select only ` + "`" + `role` + "`" + ` to see the course of a
   conversation without its text.
   """
   transcript(
-    "Keep only what these roles said. Every role when absent or null."
+    "Keep only entries of these roles. Every role when absent or null."
     roles: [TranscriptRole!]
     """
     Keep only entries whose ` + "`" + `content` + "`" + ` contains this text, ignoring case: ` + "`" + `STRASSE` + "`" + ` finds ` + "`" + `Straße` + "`" + `. A letter with an
-    accent is found however it is encoded, and is another letter than the one without it.
+    accent matches in every encoding, but does not match the letter without the accent.
     """
     search: String
-    "With ` + "`" + `search` + "`" + `: keep also this many entries on either side of each that was found, 0 to 100. They count in ` + "`" + `first` + "`" + ` and ` + "`" + `last` + "`" + `."
+    "With ` + "`" + `search` + "`" + `: also keep this many entries on either side of each match, 0 to 100. They count in ` + "`" + `first` + "`" + ` and ` + "`" + `last` + "`" + `."
     context: Int
     "Keep at most this many entries from the start of what is left. Not together with ` + "`" + `last` + "`" + `."
     first: Int
@@ -1072,23 +1072,23 @@ type Call implements Node {
   "How many entries the whole transcript has, without sending it. Null when Revox sent no transcript."
   transcriptEntryCount: Int
   """
-  Everything that Revox sent with this call and this schema does not know yet, under Revox's own names: new fields, and
-  the raw text of each value that shows as ` + "`" + `UNRECOGNIZED` + "`" + `. Null when there is nothing of the kind.
+  All that Revox sent with this call and this schema does not know yet, under Revox's own names: new fields, and
+  the raw text of each value that is ` + "`" + `UNRECOGNIZED` + "`" + ` here. Null when there is none.
   """
   extra: JSON
 }
 
 "One turn of a conversation: something said, or a use of a tool by the agent."
 type TranscriptEntry {
-  "The place of this entry in the whole transcript, from 0, whatever arguments ` + "`" + `transcript` + "`" + ` was given."
+  "The position of this entry in the whole transcript, from 0, whatever the arguments of ` + "`" + `transcript` + "`" + ` are."
   index: Int!
   "Who spoke."
   role: TranscriptRole!
-  "What was said; for a tool, what it answered."
+  "What was said; for a tool, the response of the tool."
   content: String!
-  "The name of the tool that was used. Null when none was."
+  "The name of the tool. Null when the entry is not the use of a tool."
   toolName: String
-  "What the tool was given: usually an object, sometimes a text. Null when no tool was used."
+  "The input of the tool: usually an object, sometimes a text. Null when no tool was used."
   toolArguments: JSON
   "True when the tool failed. Null when no tool was used."
   toolIsError: Boolean
@@ -1103,7 +1103,7 @@ enum CallStatus {
   QUEUED
   "Dialled; nobody has picked up yet."
   RINGING
-  "Somebody picked up and the call goes on."
+  "Somebody picked up, and the call continues."
   ONGOING
   "Over. See ` + "`" + `result` + "`" + ` for who picked up, and ` + "`" + `endReason` + "`" + ` for why it ended."
   COMPLETED
@@ -1121,7 +1121,7 @@ enum CallResult {
   VOICEMAIL
   "A person picked up."
   HUMAN
-  "It could not be determined."
+  "Revox could not determine it."
   UNKNOWN
   "The call screening of an iPhone, which asks who is calling before it rings."
   IOS_SCREENING_FILTER
@@ -1143,9 +1143,9 @@ enum DialError {
   NO_ANSWER
   "Calls to this country are not allowed for your account."
   NO_INTERNATIONAL_PERMISSION
-  "Something that must hold before a call can be placed did not."
+  "A precondition of the call did not hold."
   PRECONDITION_FAILED
-  "A failure that Revox does not class."
+  "A failure that Revox does not classify."
   NON_CLASSIFIED_ERROR
   "A value newer than this schema. Its raw text is in ` + "`" + `extra` + "`" + `, under ` + "`" + `dial_error` + "`" + `."
   UNRECOGNIZED
@@ -1169,7 +1169,7 @@ enum TranscriptRole {
   USER
   "The voice agent."
   ASSISTANT
-  "A tool that the agent used; ` + "`" + `content` + "`" + ` is what it answered."
+  "A tool that the agent used; ` + "`" + `content` + "`" + ` is its response."
   TOOL
   "A role newer than this schema. Its raw text is in the call's ` + "`" + `extra` + "`" + `, under ` + "`" + `transcript` + "`" + `."
   UNRECOGNIZED
@@ -1180,7 +1180,7 @@ How far an *order* to call somebody has come, for the filter ` + "`" + `calls(st
 attempts, and a ` + "`" + `Call` + "`" + ` is one attempt with a ` + "`" + `CallStatus` + "`" + ` of its own, so the two need not agree.
 """
 enum CallOrderStatus {
-  "The order was taken and is being prepared."
+  "Revox has accepted the order and prepares it."
   INITIALIZING
   "Waiting for its turn to be called."
   QUEUED_FOR_CALLING
@@ -1190,9 +1190,9 @@ enum CallOrderStatus {
   SCHEDULED
   "Done: no further call is needed."
   COMPLETED
-  "Called off before it was done."
+  "Cancelled before it was done."
   CANCELLED
-  "Given up after failing."
+  "Abandoned after failures."
   ERRORED
 }
 `, BuiltIn: false},

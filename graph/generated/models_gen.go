@@ -21,30 +21,30 @@ type PageInfo struct {
 	HasNextPage bool `json:"hasNextPage"`
 	// True when the list has a call before the first one of this page.
 	HasPreviousPage bool `json:"hasPreviousPage"`
-	// The cursor of the first call of this page, for `before`. Null when the page is empty. With a `filter` and `last`, where
-	// the gateway has stopped reading, also when the page is empty.
+	// The cursor of the first call of this page, for `before`. Null when the page is empty. With a `filter` and `last`, the
+	// cursor of the call at which the gateway has stopped reading, even when the page is empty.
 	StartCursor *string `json:"startCursor,omitempty"`
-	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter`, where the gateway
-	// has stopped reading, also when the page is empty.
+	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter`, the cursor of the call
+	// at which the gateway has stopped reading, even when the page is empty.
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
-// What the root of every query offers: your calls as a list, and single ones by their ids. Each field stands alone: where one
-// fails it is null, with an error whose `path` names it, and the others arrive.
+// The root fields of a query: your calls as a list, single calls by their ids, and counts. The fields are independent: if one
+// fails, it is null, with an error whose `path` names it, and the others arrive.
 type Query struct {
 }
 
 // One turn of a conversation: something said, or a use of a tool by the agent.
 type TranscriptEntry struct {
-	// The place of this entry in the whole transcript, from 0, whatever arguments `transcript` was given.
+	// The position of this entry in the whole transcript, from 0, whatever the arguments of `transcript` are.
 	Index int `json:"index"`
 	// Who spoke.
 	Role upstream.TranscriptRole `json:"role"`
-	// What was said; for a tool, what it answered.
+	// What was said; for a tool, the response of the tool.
 	Content string `json:"content"`
-	// The name of the tool that was used. Null when none was.
+	// The name of the tool. Null when the entry is not the use of a tool.
 	ToolName *string `json:"toolName,omitempty"`
-	// What the tool was given: usually an object, sometimes a text. Null when no tool was used.
+	// The input of the tool: usually an object, sometimes a text. Null when no tool was used.
 	ToolArguments any `json:"toolArguments,omitempty"`
 	// True when the tool failed. Null when no tool was used.
 	ToolIsError *bool `json:"toolIsError,omitempty"`

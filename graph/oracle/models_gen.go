@@ -21,21 +21,21 @@ type Node interface {
 type Call struct {
 	// Identifies the call for good. This is the id of the attempt, not the id of the order.
 	ID string `json:"id"`
-	// How far this attempt has come. Not to be mixed up with the status of its order, by which `calls(statuses:)` filters.
+	// How far this attempt has come. This is not the status of its order, by which `calls(statuses:)` filters.
 	Status CallStatus `json:"status"`
 	// The number that was called, in E.164 form: `+33612345678`.
 	PhoneNumber *string `json:"phoneNumber,omitempty"`
 	// When dialling began. Null while the call is queued.
 	StartedAt *string `json:"startedAt,omitempty"`
-	// When somebody, or a machine, picked up. Null while nobody has.
+	// When a person or a machine picked up. Null until then.
 	AnsweredAt *string `json:"answeredAt,omitempty"`
-	// When the call ended. Null while it has not.
+	// When the call ended. Null until then.
 	EndedAt *string `json:"endedAt,omitempty"`
-	// Seconds from `answeredAt` to `endedAt`: how long they were connected. Null when either is.
+	// Seconds from `answeredAt` to `endedAt`: how long the call was connected. Null when either of them is null.
 	DurationSeconds *float64 `json:"durationSeconds,omitempty"`
-	// Seconds from `startedAt` to `answeredAt`: how long it rang. Null when either is.
+	// Seconds from `startedAt` to `answeredAt`: how long the phone rang. Null when either of them is null.
 	RingingSeconds *float64 `json:"ringingSeconds,omitempty"`
-	// Who, or what, picked up. Null while that is not known.
+	// Who, or what, picked up. Null until that is known.
 	Result *CallResult `json:"result,omitempty"`
 	// Why the call could not be put through. Null when it could.
 	DialError *DialError `json:"dialError,omitempty"`
@@ -43,19 +43,19 @@ type Call struct {
 	EndReason *string `json:"endReason,omitempty"`
 	// Who ended the call.
 	EndedBy *CallEndedBy `json:"endedBy,omitempty"`
-	// Where the audio can be fetched. Treat it as a secret: whoever has the address may be able to listen.
+	// The URL of the recording. Treat it as a secret: anybody who has the URL may be able to listen.
 	RecordingURL *string `json:"recordingUrl,omitempty"`
 	// What the agent was asked to find out, as an object whose keys are those of your own agent's settings.
 	// Null when nothing was extracted.
 	StructuredOutput json.RawMessage `json:"structuredOutput,omitempty"`
-	// What was said, in order, with the agent's use of tools in between. Null when Revox sent no transcript. The arguments
-	// apply one after the other: `roles`, then `search`, then `first` or `last`. Select just `role` to learn the shape of a
+	// What was said, in order, with the agent's use of tools in between. Null when Revox sent no transcript. The gateway applies
+	// the arguments in this order: `roles`, then `search`, then `first` or `last`. Select only `role` to see the course of a
 	// conversation without its text.
 	Transcript []*TranscriptEntry `json:"transcript,omitempty"`
 	// How many entries the whole transcript has, without sending it. Null when Revox sent no transcript.
 	TranscriptEntryCount *int `json:"transcriptEntryCount,omitempty"`
-	// Everything that Revox sent with this call and this schema does not know yet, under Revox's own names: new fields, and
-	// the raw text of each value that shows as `UNRECOGNIZED`. Null when there is nothing of the kind.
+	// All that Revox sent with this call and this schema does not know yet, under Revox's own names: new fields, and
+	// the raw text of each value that is `UNRECOGNIZED` here. Null when there is none.
 	Extra json.RawMessage `json:"extra,omitempty"`
 }
 
@@ -72,12 +72,12 @@ type CallEdge struct {
 	Node *Call `json:"node"`
 }
 
-// Which calls are wanted. Every member that is given must hold; a list means “any of these”. A member that is absent or null
-// is no condition. An empty list is an error, because no call would fit it. A filter may have 100 conditions in all.
+// The calls that you want. Every given member must hold; a list means “any of these”. A member that is absent or null
+// is no condition. An empty list is an error, because no call could match it. A filter may have 100 conditions in all.
 type CallFilter struct {
-	// When dialling began. A call that has not started never fits.
+	// When dialling began. A call that has not started never passes.
 	StartedAt *TimeRange `json:"startedAt,omitempty"`
-	// How long they were connected, in seconds. A call without a duration never fits.
+	// How long the call was connected, in seconds. A call without a duration never passes.
 	DurationSeconds *NumberRange `json:"durationSeconds,omitempty"`
 	// The status of the call, which is not that of its order: see `calls(statuses:)`.
 	Status []CallStatus `json:"status,omitempty"`
@@ -97,35 +97,35 @@ type CallFilter struct {
 	Tool *ToolMatch `json:"tool,omitempty"`
 	// What the agent found out. All of these must hold.
 	StructuredOutput []*ValueMatch `json:"structuredOutput,omitempty"`
-	// One of these filters must hold, or several. `anyOf` and `not` may be nested three deep.
+	// At least one of these filters must hold. `anyOf` and `not` may be nested three deep.
 	AnyOf []*CallFilter `json:"anyOf,omitempty"`
 	// This filter must not hold.
 	Not *CallFilter `json:"not,omitempty"`
 }
 
-// What the gateway has read of the list, to find the calls that pass a filter.
+// How far the gateway has read the list, to find the calls that pass a filter.
 type CallScan struct {
-	// How many calls were looked at, whether they passed the filter or not.
+	// How many calls the gateway has read, whether they passed the filter or not.
 	Examined int `json:"examined"`
 	// Why the gateway has stopped reading.
 	StoppedBy ScanStop `json:"stoppedBy"`
 	// True when no further call can pass the filter in this direction: `stoppedBy` is `END_OF_LIST` or `TIME_RANGE`.
 	Complete bool `json:"complete"`
-	// When the last call started that was looked at, of those that have started: how far back the list was read. Null when there is none.
+	// When the last of these calls started, not counting calls that have not started: how far back the gateway has read. Null when there is none.
 	ReachedAt *string `json:"reachedAt,omitempty"`
 }
 
-// What was counted of a list.
+// The counts of a list.
 type CallStats struct {
 	// How many calls were counted, in all groups together.
 	Count int `json:"count"`
-	// The groups that have a call, in the order of time, and of the fields. At most 1,000: beyond that is the error `QUERY_TOO_COMPLEX`.
+	// The groups that have a call, in the order of time, and of the fields. At most 1,000; more return the error `QUERY_TOO_COMPLEX`.
 	Groups []*CallStatsGroup `json:"groups"`
-	// How far the list was read. Unless `complete` is true, older calls were not counted.
+	// How far the gateway has read the list. Unless `complete` is true, it has not counted older calls.
 	Scan *CallScan `json:"scan"`
 }
 
-// Calls that have something in common. A field that was not asked for in `groupBy` is null.
+// Calls with the same values of the fields in `groupBy`, in the same step of time. A field that is not in `groupBy` is null.
 type CallStatsGroup struct {
 	// When the step of time began. Null without `every`, and for calls that have not started.
 	From *string `json:"from,omitempty"`
@@ -141,7 +141,7 @@ type CallStatsGroup struct {
 	EndReason *string `json:"endReason,omitempty"`
 	// How many calls the group has.
 	Count int `json:"count"`
-	// How many of them were answered, by somebody or a machine: those with an `answeredAt`.
+	// How many of them a person or a machine answered: those with an `answeredAt`.
 	Answered int `json:"answered"`
 	// How long they lasted. Calls without a `durationSeconds` do not count.
 	DurationSeconds *DurationStats `json:"durationSeconds"`
@@ -175,16 +175,16 @@ type PageInfo struct {
 	HasNextPage bool `json:"hasNextPage"`
 	// True when the list has a call before the first one of this page.
 	HasPreviousPage bool `json:"hasPreviousPage"`
-	// The cursor of the first call of this page, for `before`. Null when the page is empty. With a `filter` and `last`, where
-	// the gateway has stopped reading, also when the page is empty.
+	// The cursor of the first call of this page, for `before`. Null when the page is empty. With a `filter` and `last`, the
+	// cursor of the call at which the gateway has stopped reading, even when the page is empty.
 	StartCursor *string `json:"startCursor,omitempty"`
-	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter`, where the gateway
-	// has stopped reading, also when the page is empty.
+	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter`, the cursor of the call
+	// at which the gateway has stopped reading, even when the page is empty.
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
-// What the root of every query offers: your calls as a list, and single ones by their ids. Each field stands alone: where one
-// fails it is null, with an error whose `path` names it, and the others arrive.
+// The root fields of a query: your calls as a list, single calls by their ids, and counts. The fields are independent: if one
+// fails, it is null, with an error whose `path` names it, and the others arrive.
 type Query struct {
 }
 
@@ -198,7 +198,7 @@ type TextMatch struct {
 	Contains *string `json:"contains,omitempty"`
 }
 
-// A range of times. It is half open, so that neighbouring ranges meet: the first moment is part of it, the last one is not.
+// A range of times. It is half open, so that neighbouring ranges meet: `from` is part of it, `before` is not.
 type TimeRange struct {
 	// Not earlier than this.
 	From *string `json:"from,omitempty"`
@@ -206,25 +206,25 @@ type TimeRange struct {
 	Before *string `json:"before,omitempty"`
 }
 
-// A condition on the use of a tool: some transcript entry of the role `TOOL` fits both members. Without any member, some tool was used.
+// A condition on the use of a tool: at least one transcript entry of the role `TOOL` fits both members. Without members, the agent used any tool.
 type ToolMatch struct {
 	// The name of the tool.
 	Name *string `json:"name,omitempty"`
-	// True for a use that failed, false for one that did not.
+	// True if the tool failed, false if it did not.
 	Failed *bool `json:"failed,omitempty"`
 }
 
 // One turn of a conversation: something said, or a use of a tool by the agent.
 type TranscriptEntry struct {
-	// The place of this entry in the whole transcript, from 0, whatever arguments `transcript` was given.
+	// The position of this entry in the whole transcript, from 0, whatever the arguments of `transcript` are.
 	Index int `json:"index"`
 	// Who spoke.
 	Role TranscriptRole `json:"role"`
-	// What was said; for a tool, what it answered.
+	// What was said; for a tool, the response of the tool.
 	Content string `json:"content"`
-	// The name of the tool that was used. Null when none was.
+	// The name of the tool. Null when the entry is not the use of a tool.
 	ToolName *string `json:"toolName,omitempty"`
-	// What the tool was given: usually an object, sometimes a text. Null when no tool was used.
+	// The input of the tool: usually an object, sometimes a text. Null when no tool was used.
 	ToolArguments json.RawMessage `json:"toolArguments,omitempty"`
 	// True when the tool failed. Null when no tool was used.
 	ToolIsError *bool `json:"toolIsError,omitempty"`
@@ -232,7 +232,7 @@ type TranscriptEntry struct {
 
 // A condition on what was said.
 type TranscriptMatch struct {
-	// Some entry contains this text, ignoring case, as `transcript(search:)` finds it.
+	// At least one entry contains this text, compared as `transcript(search:)` does, ignoring case.
 	Contains string `json:"contains"`
 	// Only entries of these roles count. Every role when absent or null.
 	Roles []TranscriptRole `json:"roles,omitempty"`
@@ -322,7 +322,7 @@ func (e CallEndedBy) MarshalJSON() ([]byte, error) {
 type CallOrderStatus string
 
 const (
-	// The order was taken and is being prepared.
+	// Revox has accepted the order and prepares it.
 	CallOrderStatusInitializing CallOrderStatus = "INITIALIZING"
 	// Waiting for its turn to be called.
 	CallOrderStatusQueuedForCalling CallOrderStatus = "QUEUED_FOR_CALLING"
@@ -332,9 +332,9 @@ const (
 	CallOrderStatusScheduled CallOrderStatus = "SCHEDULED"
 	// Done: no further call is needed.
 	CallOrderStatusCompleted CallOrderStatus = "COMPLETED"
-	// Called off before it was done.
+	// Cancelled before it was done.
 	CallOrderStatusCancelled CallOrderStatus = "CANCELLED"
-	// Given up after failing.
+	// Abandoned after failures.
 	CallOrderStatusErrored CallOrderStatus = "ERRORED"
 )
 
@@ -401,7 +401,7 @@ const (
 	CallResultVoicemail CallResult = "VOICEMAIL"
 	// A person picked up.
 	CallResultHuman CallResult = "HUMAN"
-	// It could not be determined.
+	// Revox could not determine it.
 	CallResultUnknown CallResult = "UNKNOWN"
 	// The call screening of an iPhone, which asks who is calling before it rings.
 	CallResultIosScreeningFilter CallResult = "IOS_SCREENING_FILTER"
@@ -537,7 +537,7 @@ const (
 	CallStatusQueued CallStatus = "QUEUED"
 	// Dialled; nobody has picked up yet.
 	CallStatusRinging CallStatus = "RINGING"
-	// Somebody picked up and the call goes on.
+	// Somebody picked up, and the call continues.
 	CallStatusOngoing CallStatus = "ONGOING"
 	// Over. See `result` for who picked up, and `endReason` for why it ended.
 	CallStatusCompleted CallStatus = "COMPLETED"
@@ -615,9 +615,9 @@ const (
 	DialErrorNoAnswer DialError = "NO_ANSWER"
 	// Calls to this country are not allowed for your account.
 	DialErrorNoInternationalPermission DialError = "NO_INTERNATIONAL_PERMISSION"
-	// Something that must hold before a call can be placed did not.
+	// A precondition of the call did not hold.
 	DialErrorPreconditionFailed DialError = "PRECONDITION_FAILED"
-	// A failure that Revox does not class.
+	// A failure that Revox does not classify.
 	DialErrorNonClassifiedError DialError = "NON_CLASSIFIED_ERROR"
 	// A value newer than this schema. Its raw text is in `extra`, under `dial_error`.
 	DialErrorUnrecognized DialError = "UNRECOGNIZED"
@@ -682,16 +682,16 @@ func (e DialError) MarshalJSON() ([]byte, error) {
 type ScanStop string
 
 const (
-	// As many calls were found as were asked for.
+	// The page has as many calls as `first` or `last` requests.
 	ScanStopPageFull ScanStop = "PAGE_FULL"
 	// The list has ended, or the range between `after` and `before` has.
 	ScanStopEndOfList ScanStop = "END_OF_LIST"
-	// The calls that follow all started outside of the filter's `startedAt`. This is so only in a list that is ordered by that
-	// time, as far as it was read; in any other list the gateway reads on.
+	// All calls that follow started outside the filter's `startedAt`. The gateway stops there only if the calls that it has read
+	// are ordered by that time; otherwise it reads on.
 	ScanStopTimeRange ScanStop = "TIME_RANGE"
-	// As many calls were read as one request may read, or fewer because the gateway is overloaded. Go on from `endCursor`, or `startCursor` with `last`.
+	// The gateway has read as many calls as one request may read, or fewer because it is overloaded. Continue from `endCursor`, or from `startCursor` with `last`.
 	ScanStopScanLimit ScanStop = "SCAN_LIMIT"
-	// The time for one request was over. Go on from `endCursor`, or `startCursor` with `last`.
+	// The time for one request ran out. Continue from `endCursor`, or from `startCursor` with `last`.
 	ScanStopDeadline ScanStop = "DEADLINE"
 )
 
@@ -746,7 +746,7 @@ func (e ScanStop) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// A step of time. Steps begin by the clocks of the time zone.
+// A step of time, by the clocks of the time zone.
 type TimeStep string
 
 const (
@@ -818,7 +818,7 @@ const (
 	TranscriptRoleUser TranscriptRole = "USER"
 	// The voice agent.
 	TranscriptRoleAssistant TranscriptRole = "ASSISTANT"
-	// A tool that the agent used; `content` is what it answered.
+	// A tool that the agent used; `content` is its response.
 	TranscriptRoleTool TranscriptRole = "TOOL"
 	// A role newer than this schema. Its raw text is in the call's `extra`, under `transcript`.
 	TranscriptRoleUnrecognized TranscriptRole = "UNRECOGNIZED"
