@@ -27,7 +27,7 @@ const (
 
 const rootHelp = `A GraphQL gateway for the calls of Revox.
 
-The environment variable REVOX_API_KEY is the key that the gateway sends to Revox; --api-key-file names a file that holds
+The environment variable REVOX_API_KEY is the key that the gateway sends to Revox; --api-key-file names a file with
 the key. Without a key, and without --credentials=forward, the gateway serves made-up demo calls.`
 
 const queryHelp = `Execute a query, or write all calls to a file, without a running gateway.
@@ -340,7 +340,7 @@ func unknownFlag(name string, known []string) error {
 }
 
 // emptyValues rejects empty values of a query's flags, such as a script's variable that is not set leaves: taken for
-// none, it would write other calls than were asked for, or elsewhere. An empty cursor is the list's beginning.
+// none, it would write other calls than were requested, or elsewhere. An empty cursor is the list's beginning.
 func emptyValues(c *cobra.Command, args []string) error {
 	var errs []error
 	if slices.Contains(args, "") {

@@ -286,7 +286,7 @@ func (q *queryOptions) request(schema *ast.Schema, stdin io.Reader) (*export.Req
 }
 
 // checkNames rejects variables that are no arguments of a field. GraphQL ignores variables that a document does not
-// have, and then a misspelt one would count other calls than those asked for.
+// have, and then a misspelt one would count other calls than those requested.
 func checkNames(field *ast.FieldDefinition, variables map[string]jsontext.Value) error {
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		if field.Arguments.ForName(name) != nil {

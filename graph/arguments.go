@@ -111,7 +111,7 @@ func (n *nullConditions) included(directives ast.DirectiveList) bool {
 	return true
 }
 
-// nullAtRoot is the error of a condition of a root field that is null: it is not known which fields are asked for, so
+// nullAtRoot is the error of a condition of a root field that is null: it is not known which fields are requested, so
 // the whole response is null, as graphql-js has it.
 func nullAtRoot(op *graphql.OperationContext) error {
 	n := nullConditions{op: op, seen: map[string]bool{}}

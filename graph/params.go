@@ -235,7 +235,7 @@ func (d *valueDecoder) next() any {
 	}
 }
 
-// more reports whether an array or object goes on that ends with this kind of token.
+// more reports whether an array or object, which ends with this kind of token, has another element or member.
 func (d *valueDecoder) more(end jsontext.Kind) bool {
 	kind := d.PeekKind()
 	return kind != end && kind != jsontext.KindInvalid

@@ -51,7 +51,8 @@ func (s *scanner) enter() {
 	}
 }
 
-// more reports whether the object or list goes on that ends with this bracket, and leaves it if not.
+// more reports whether the object or list, which ends with this bracket, has another member or element. If not, more
+// leaves it.
 func (s *scanner) more(end byte) bool {
 	c, first := s.peek(), s.first
 	s.first = false

@@ -1,4 +1,5 @@
-// Package auth authenticates the clients of the gateway, by a bearer token of the gateway or by their own API key.
+// Package auth authenticates the clients of the gateway: by a token of the gateway (token.go, tokensfile.go), or by
+// their own API key with forwarding. key.go has the gateway's own key.
 package auth
 
 import (

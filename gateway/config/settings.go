@@ -1,12 +1,12 @@
 // Package config reads the settings. One table has for each setting its flag, environment variable, default, bounds and
 // help. `--help` and the table in docs/configuration.md are generated from its rows.
 //
-// [Register] declares the flags, and [Load] reads the settings from the flags and the environment. To add a setting, add
-// a field to [Settings] and a row to its method rows, then run `go generate ./gateway/config`. Package gateway passes the
-// fields on (engine.go, routes.go, run.go).
+// [Register] declares the flags, and [Load] reads the settings from the flags and the environment. To add a setting,
+// add a field to [Settings] and a row to its method rows, then run `go generate ./gateway/config`. Package gateway
+// passes the fields on (engine.go, routes.go, run.go).
 //
-// settings.go has the table, values.go the kinds of values and their bounds, load.go the order of precedence, and check.go
-// the rules between several settings.
+// settings.go has the table, values.go the kinds of values and their bounds, load.go the order of precedence, and
+// check.go the rules between several settings.
 package config
 
 //go:generate go run revox-graphql/docs/tables

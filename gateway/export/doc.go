@@ -9,7 +9,7 @@
 //
 //   - Lines are appended to FILE.part. Once they are on the disk, FILE.state is atomically replaced by a state with the
 //     cursor after them, and with the length and the SHA-256 of FILE.part.
-//   - The walk goes on meanwhile. Lines that come until the state is saved are saved together with the next one.
+//   - The walk continues meanwhile. Lines that come until the state is saved are saved together with the next one.
 //   - So the state is never ahead of the lines. It may be behind them: everything beyond the recorded length was
 //     written after the state, perhaps not even a whole line.
 //   - After each page, FILE.recent gets the state too, at once: nothing waits until it is on the disk. It survives the

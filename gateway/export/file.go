@@ -324,7 +324,7 @@ func (f *file) note(s *state) error {
 	return os.Rename(temporary, f.recentPath())
 }
 
-// save has a state saved while the walk goes on. A disk takes milliseconds to sync, and several pages may come
+// save saves a state while the walk continues. A disk takes milliseconds to sync, and several pages may come
 // meanwhile: then the last of their states is saved next. It returns the error of an earlier state.
 func (f *file) save(next *state) error {
 	f.saved.Lock()

@@ -39,7 +39,7 @@ type UpdateOptions struct {
 }
 
 // sameCalls is how many calls in a row must be those of the file, in its order, where an update ends. One would do in a
-// list that grows at its head only; a call that was sorted again can be next to another by chance.
+// list that grows at its head only; a call that was re-sorted can be next to another by chance.
 const sameCalls = 8
 
 // The errors of an update that does not fit the file.

@@ -26,8 +26,8 @@ type Options struct {
 	// After is the cursor to begin after; without one, the walk begins at the request's own, or at the beginning of the
 	// list.
 	After string
-	// Since, unless it is zero, leaves out calls that started before it. The walk ends with the page on which the last 100
-	// of the calls that have started did so before Since: the order of a list is not quite that of the starts. Calls that
+	// Since, unless it is zero, leaves out calls that started before it. The walk ends with the page on which 100 started
+	// calls in a row started before Since, because the order of a list is only roughly that of the start times. Calls that
 	// have not started are written. The request must select `startedAt`.
 	Since time.Time
 	// PageSize is the number of calls per page, where the request has none.
@@ -120,7 +120,7 @@ type sink interface {
 	// begin returns the position of an earlier run, whose lines can be read; nil if there was none.
 	begin(read func(lines io.Reader)) (*position, error)
 	// write stores lines, and the position after them: before it returns, or, unless the position is the last, while the
-	// walk goes on. Then its error may be that of an earlier one.
+	// walk continues. Then its error may be that of an earlier one.
 	write(lines []byte, p position) error
 	// finish comes at the end of the list.
 	finish() error

@@ -1,9 +1,13 @@
 // Package telemetry reports what the gateway does: metrics for Prometheus, a log line and a trace for each request, and
-// what the operator should know once.
+// log lines for events that the operator should know once.
 //
-// All label sets are bounded: names and values from outside have labels of their own only up to a limit, and no label
-// holds a tenant. To add a metric, add a line where its state is ([RegisterServing], [RegisterCache]) or where it is
-// counted ([NewRequests], [NewUpstream]), and a panel in deploy/grafana/dashboard.json, which a test asks for.
+// requests.go reports each GraphQL request, upstream.go the requests to Revox, traces.go the spans, and metrics.go
+// registers the metrics of the gateway's parts.
+//
+// The number of label values is bounded: names and values from outside get labels of their own only up to a limit, and
+// no label holds a tenant. To add a metric whose value is read when Prometheus collects it, add a line to metrics.go
+// ([RegisterServing], [RegisterCache] and others); to add one that is counted, to [NewRequests] or [NewUpstream]. Then
+// add a panel to deploy/grafana/dashboard.json; a test compares the two.
 package telemetry
 
 import (

@@ -1,20 +1,23 @@
-// Package admission is admission control: how many requests may be in flight at once, and how many bytes they may take
-// together while they are read, executed and written.
+// Package admission is admission control: it limits how many requests are in flight at once, and how many bytes they
+// take together while they are read, executed and written.
 //
-// What is beyond a bound is rejected with [ErrOverloaded]. That must cost next to nothing, or requests in flight get
-// slower with every one that is rejected. So no request waits in a queue, and connections stay open, since new ones
-// cost more than a rejection.
+// A request beyond a limit is rejected with [ErrOverloaded]. A rejection must cost next to nothing, or each rejected
+// request would slow down the requests in flight. So no request waits in a queue, and connections stay open, since a
+// new connection costs more than a rejection.
 //
-// A [Controller] has these bounds. A request takes a slot when its body has been read ([Request.Enter]). If it took one
-// before, a client that sends a byte per second would hold the slot for as long as reading may take, and a thousand of
-// them would keep all others out. What a request takes while it is read is memory: bodies that are larger than a
-// connection's own buffers are counted together, as far as they have come ([Body]). A request whose response is cached
-// takes no slot: to reject it would cost as much as to respond. A request gives its slot back before its response is
-// written, see writing.go. In between it takes memory, which it reserves before it begins ([Request.Reserve]), by the
-// size that its response is expected to have ([Sizes]).
+// A [Controller] has these limits. A [Request] goes through these steps:
 //
-// [SearchLimiter] bounds the requests to upstream that searches of each client cause, and [NoCacheLimiter] how often
-// `Cache-Control: no-cache` has pages read again.
+//   - While its body is read, the bytes beyond a connection's own buffers are counted, as far as they have arrived
+//     ([Body]).
+//   - After that, the request takes a slot (Request.Enter). If it took one before, a client that sends one byte per
+//     second could hold the slot for as long as reading may take, and a thousand such clients would keep all others
+//     out. A request whose response is cached takes no slot: rejecting it would cost as much as responding.
+//   - Before it is executed, the request reserves memory (Request.Reserve), by the expected size of its response
+//     ([Sizes]).
+//   - It returns the slot before its response is written, see writing.go.
+//
+// [SearchLimiter] limits the upstream requests that each client's searches cause, and [NoCacheLimiter] how often
+// `Cache-Control: no-cache` reads pages again.
 package admission
 
 import (

@@ -9,7 +9,7 @@ import (
 )
 
 // NoCacheLimiter bounds how often `Cache-Control: no-cache` has pages read again. The first such request of a tenant T
-// uses no page that was asked for before it. Requests within the interval after that use the same pages as the first.
+// uses no page that was requested before it. Requests within the interval after that use the same pages as the first.
 // So each page is read again at most once per interval, by however many requests, and nothing that they return is older
 // than the interval. It is safe for concurrent use.
 type NoCacheLimiter[T comparable] struct {
@@ -27,7 +27,7 @@ const NoCacheScans = 10
 // maxNoCache bounds the tenants for which an interval is kept: as many as package rest keeps.
 const maxNoCache = 4096
 
-// NewNoCacheLimiter makes a limiter. With an interval of 0 every request uses only pages that were asked for after it.
+// NewNoCacheLimiter makes a limiter. With an interval of 0 every request uses only pages that were requested after it.
 func NewNoCacheLimiter[T comparable](interval time.Duration) *NoCacheLimiter[T] {
 	first, _ := simplelru.NewLRU[T, time.Time](maxNoCache, nil) // its one error is a size below 1
 	scans, _ := simplelru.NewLRU[T, *rate.Limiter](maxNoCache, nil)
@@ -50,7 +50,7 @@ func (l *NoCacheLimiter[T]) Scan(tenant T, now time.Time) (retryAfter time.Durat
 	return each
 }
 
-// NotBefore returns when a page must have been asked for at the earliest, for a request of the tenant that comes now.
+// NotBefore returns when a page must have been requested at the earliest, for a request of the tenant that comes now.
 func (l *NoCacheLimiter[T]) NotBefore(tenant T, now time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

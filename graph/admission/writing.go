@@ -13,7 +13,7 @@ import (
 // bounded: where the responses that are being written have more bytes, clients are cut off that take nothing, those
 // first that have taken nothing for longest.
 //
-// A client that goes on reading is not cut off, however many there are: their number is bounded by what lets requests
+// A client that continues to read is not cut off, however many there are: their number is bounded by what lets requests
 // in.
 type writing struct {
 	maxBytes int

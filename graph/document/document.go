@@ -1,13 +1,14 @@
 // Package document turns the text of a GraphQL request into a document that may run.
 //
-// A [Store] finds the document that a request means: by its text, by the hash of an automatic persisted query, or by
-// the id of a trusted document (persisted.go, trusted.go). The text is checked once, in the order that makes each check
-// cheap: its tokens are counted (syntax.go), it is parsed, its extent is measured (limits.go), and it is validated
-// (checker.go, with values.go for literals). What does not depend on one request is worked out with that: how to coerce
-// the variables (variables.go) and what an operation costs (cost.go). Documents that passed are cached (cache.go).
+// A [Store] finds the document of a request: by its text, by the hash of an automatic persisted query, or by the id of
+// a trusted document (persisted.go, trusted.go). The Store checks each text once, in an order that keeps each check
+// cheap: it counts the tokens (syntax.go), parses the text, measures its size with fragments expanded (limits.go,
+// fragments.go), and validates it (checker.go, with values.go for literals). It also prepares what is the same for all
+// requests: how to coerce the variables (variables.go) and what an operation costs (cost.go). It caches documents that
+// passed (cache.go).
 //
-// Errors about a document are GraphQL errors with a code of package errcode, ready for the client. Errors about the way
-// in which a request names its document are the sentinels of persisted.go, which the caller words.
+// Errors in a document are GraphQL errors with a code of package errcode, ready for the client. Errors in the way a
+// request names its document are the sentinels of persisted.go; the caller words them.
 package document
 
 import (

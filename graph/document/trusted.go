@@ -123,7 +123,7 @@ func (m *Manifest) find(hash, id string) (*Document, error) {
 	if document := m.documents[strings.TrimPrefix(id, "sha256:")]; document != nil {
 		return document, nil
 	}
-	if hash != "" { // a client of automatic persisted queries must not go on to send the text
+	if hash != "" { // a client of automatic persisted queries must not then send the text
 		return nil, ErrHashNotSupported
 	}
 	return nil, ErrIDUnknown

@@ -16,7 +16,7 @@ type Page interface {
 	Rows() []upstream.Row
 	// AppendCursor appends the text of the cursor of the i-th of the rows.
 	AppendCursor(b []byte, i int) []byte
-	// StartCursor and EndCursor are where a walk goes on up or down the list, nil if that is nowhere.
+	// StartCursor and EndCursor are where a walk continues up or down the list, nil if that is nowhere.
 	StartCursor() *relay.Cursor
 	EndCursor() *relay.Cursor
 	HasPrevious() bool

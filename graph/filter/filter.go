@@ -1,9 +1,13 @@
-// Package filter finds the calls that pass a filter of the client.
+// Package filter finds the calls that pass a client's filter.
 //
-// [Compile] checks the input (input.go) and makes a [Filter] of it, once for each request. [Filter.Match] looks at the
-// index of a call in its page: enumerations, numbers and times are compared as they are, and the text of a transcript
-// is only read if the filter asks for it. Cheap conditions come first. [Filter.Read] reads a page of a list, and
-// [Filter.Count] counts: scan.go says how.
+// [Compile] checks the input (input.go) and turns it into a [Filter] (compile.go), once for each request.
+// [Filter.Match] reads the index of a call in its page (filter.go, value.go): it compares enumerations, numbers and
+// times as they are, and reads the text of a transcript only if the filter has a condition on it. Cheap conditions come
+// first.
+//
+// [Filter.Read] reads a page of a list, [Filter.Count] counts the matches, and [Filter.Each] visits them: the essay in
+// scan.go says how. parts.go reads the list part by part, order.go checks the order by time, jump.go skips the rows
+// before a range of times, and held.go counts the pages that a scan uses.
 package filter
 
 import (

@@ -9,7 +9,8 @@ type held struct {
 	pages  map[*upstream.Page]bool // whether the page has a match that is kept
 }
 
-// move goes on to the rows of the next part. It reports whether there is memory for their pages.
+// move counts the pages of the next part's rows, and releases those of the last part that have no match. It reports
+// whether there is memory for the pages.
 func (h *held) move(rows []upstream.Row) bool {
 	if h.holder == nil {
 		return true

@@ -5,7 +5,7 @@ package filter
 // Where a list is ordered by time, a range of times is found without reading what lies before it. When a scan has read
 // some rows, they are in order, and the range is ahead, the scan looks for the place where the range begins: it guesses
 // by how dense the calls were so far, gallops from there in steps that grow, and bisects between the last row that is
-// before the range and the first that is not. Each row is asked for in a page as small as can be. For P pages that is
+// before the range and the first that is not. Each row is requested in a page as small as can be. For P pages that is
 // about 1.5·log2(P)+3 requests at the most, and three or four where calls came evenly.
 //
 // The place is then read in a whole page, whose first rows must still be before the range: the list may have moved. The

@@ -11,8 +11,8 @@ import (
 // A list may be ordered by a time that it does not show, such as the moment when a call was created, so rows may be a
 // little out of order. The rows that were read show by how much. A range has been passed only where the latest rows are
 // all beyond it by a multiple of that. Where some row is far out of order, or the list is ordered by something else,
-// that is never the case, and the scan goes on to the end. Rows of which the time is not known count neither way: they
-// cannot be in the range.
+// that is never the case, and the scan continues to the end. Rows of which the time is not known count neither way:
+// they cannot be in the range.
 type order struct {
 	down       bool
 	begin, end int64 // the times along the way that are in the range: [begin, end)

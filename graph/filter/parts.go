@@ -20,8 +20,8 @@ type part struct {
 type parts interface {
 	// next reads the next part, which has at least one row. It is nil where there is no other, and then end says why.
 	next(ctx context.Context) (read *part, end ending, err error)
-	// resume goes on from a window that was read elsewhere, and returns what next would if the window was the next; nil if
-	// that has no row.
+	// resume continues from a window that was read elsewhere, and returns it as the next part; nil if the window has no
+	// row.
 	resume(w *pagination.Window) (*part, error)
 	// close ends what is read ahead.
 	close()
@@ -113,8 +113,8 @@ func (r *toEnd) close() {
 	}
 }
 
-// ending is how a range ends: with StopEndOfList, or with StopScanLimit where it goes on. more says that the list has a
-// row beyond what was read.
+// ending returns how a range ends: StopEndOfList, or StopScanLimit if the range continues. more says that the list has
+// a row beyond those that were read.
 type ending struct {
 	stop Stop
 	more bool
@@ -165,7 +165,7 @@ func (r *bounded) next(ctx context.Context) (*part, ending, error) {
 	return read, ending{}, nil
 }
 
-// goOn makes a part of a window, and goes on from there.
+// goOn makes a part of a window, and continues from there.
 func (r *bounded) goOn(w *pagination.Window) (*part, error) {
 	read, on, err := trim(w, r.rng.Backward, r.end.stop != 0)
 	if err != nil {
@@ -193,7 +193,7 @@ func (r *bounded) resume(w *pagination.Window) (*part, error) {
 func (*bounded) close() {}
 
 // trim is the rows of a window that make a part, unless it is the last one. Rows at its far end that cannot be read are
-// left to the next, which goes on from the cursor.
+// left to the next scan, which continues from the cursor.
 func trim(w *pagination.Window, up, last bool) (*part, *relay.Cursor, error) {
 	rows := w.Rows()
 	read := &part{w, 0, len(rows)}

@@ -6,8 +6,8 @@ package filter
 // range, part by part, and keeps those that pass. The parts follow one another as package pagination proves it, so a
 // filter changes nothing about which rows are walked: a cursor is good with any filter.
 //
-// A scan is bounded, so it may end before it has found as many rows as were asked for. The page then has fewer rows,
-// or none, and the place where the scan stopped is a cursor to go on from. Whether anything follows is judged by the
+// A scan is bounded, so it may end before it has found as many rows as were requested. The page then has fewer rows,
+// or none, and the place where the scan stopped is a cursor to continue from. Whether anything follows is judged by the
 // rows that were read and never by those that passed.
 //
 // A filter by time ends a scan early where the list is seen to be ordered by time: see [order].
@@ -30,7 +30,7 @@ type Stop uint8
 
 // The reasons.
 const (
-	StopPageFull  Stop = iota + 1 // as many rows were found as were asked for
+	StopPageFull  Stop = iota + 1 // as many rows were found as were requested
 	StopEndOfList                 // the list ended, or the range between the cursors did
 	StopTimeRange                 // by the order of the list, no other row can be in the filter's range of times
 	StopScanLimit                 // as many rows were read as one request may read; fewer on overload
@@ -300,7 +300,7 @@ func (f *Filter) Read(
 	return p, nil
 }
 
-// lookAhead finds out whether the list goes on after the last row that was read, where that is not known.
+// lookAhead finds out whether the list continues after the last row that was read, where that is not known.
 func (s *scan) lookAhead(ctx context.Context) error {
 	if s.StoppedBy != StopPageFull || s.moreAhead {
 		return nil
@@ -313,7 +313,7 @@ func (s *scan) lookAhead(ctx context.Context) error {
 	return nil
 }
 
-// readNone is a page that no rows were asked for.
+// readNone returns the page for a request of no rows.
 func readNone(
 	ctx context.Context, reader *pagination.Reader, rng relay.Range, n pagination.Selection,
 ) (*Page, error) {
@@ -390,7 +390,7 @@ func (p *Page) HasNext() bool { return p.next }
 // HasPrevious reports whether rows of the list come before those that were read, and can pass the filter.
 func (p *Page) HasPrevious() bool { return p.previous }
 
-// StartCursor is where a walk up the list goes on from the page, nil if nothing was read.
+// StartCursor is where a walk up the list continues from the page, nil if nothing was read.
 func (p *Page) StartCursor() *relay.Cursor {
 	if p.backward {
 		return p.stopped
@@ -398,7 +398,7 @@ func (p *Page) StartCursor() *relay.Cursor {
 	return p.edge(0)
 }
 
-// EndCursor is where a walk down the list goes on from the page, nil if nothing was read.
+// EndCursor is where a walk down the list continues from the page, nil if nothing was read.
 func (p *Page) EndCursor() *relay.Cursor {
 	if !p.backward {
 		return p.stopped

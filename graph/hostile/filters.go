@@ -25,8 +25,8 @@ const (
 	powersOfTexts                     = 14
 )
 
-// Filters are some 300 filters: what must be refused, and what may be asked for at most. The same ones come in the same
-// order.
+// Filters are some 300 filters: some must be rejected, and others are the largest that may be sent. The same ones come
+// in the same order.
 func Filters() []Filter {
 	filters := beyondBounds()
 	maps.Copy(filters, atBounds())
@@ -62,7 +62,7 @@ func beyondBounds() map[string]map[string]any {
 	}
 }
 
-// atBounds are filters that may be asked for, and that take long: all their conditions are tried for each call.
+// atBounds are filters that may be requested, and that take long: all their conditions are tried for each call.
 func atBounds() map[string]map[string]any {
 	texts := func(text string) map[string]any {
 		list := make([]any, mostTexts)

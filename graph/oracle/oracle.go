@@ -1,6 +1,6 @@
-// Package oracle executes the gateway's schema the way gqlgen generates it: field by field, over plain structs that
-// encoding/json has read. It is slow and plain, and shares nothing with the gateway's own way of reading and writing;
-// tests hold the one against the other, and the benchmark measures the one beside the other. Nothing else imports it.
+// Package oracle executes the gateway's schema as gqlgen generates it: field by field, over plain structs that
+// encoding/json has read. It is slow and simple, and shares no code with the gateway's own reading and writing. Tests
+// compare the gateway's responses with it, and the benchmark compares the speed. No other package imports it.
 package oracle
 
 //go:generate go tool gqlgen generate

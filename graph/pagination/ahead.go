@@ -4,15 +4,15 @@ package pagination
 //
 // A stretch of the list that is longer than a page is covered by pages that each share some rows with the one before.
 // Page number and page size are both free, so such pages can be chosen in advance (relay.Below and relay.Above), and
-// several of them be asked for at once. What they mean for the walk is decided when they are joined, one after another
+// several of them be requested at once. What they mean for the walk is decided when they are joined, one after another
 // and in the order of the list: a page joins the span that was read so far only if it has the span's last calls, next
 // to one another (Reader.proves). That is all a seam needs. The calls of a list keep their order, so whatever one
 // response shows above a call, and another one below it, fits together, in whichever order upstream made the two.
 //
-// Where the list moved between the two responses so that the page does not show that, it is put back, and the
-// search (Reader.locate) goes on from the last call, with a response that is asked for now. Often it leads to where the
-// page begins, which then proves itself. If it does not, all pages that were read ahead are dropped, new ones are
-// chosen from where the walk is, and they overlap by more.
+// If the list moved between the two responses, the page may not have these calls. Then the page is put back, and the
+// search (Reader.locate) continues from the last call, with a response that is requested now. Often that response leads
+// to where the page begins, which then proves itself. If it does not, all pages that were read ahead are dropped, and
+// new ones are chosen from where the walk is, with a larger overlap.
 
 import (
 	"context"
@@ -26,7 +26,7 @@ import (
 
 const (
 	// firstOverlap is how many rows a page has in common with the one before, at first. In a list that stands still two
-	// prove a seam; in one that grows at its head the pages that are asked for later begin higher, and have more.
+	// prove a seam; in one that grows at its head the pages that are requested later begin higher, and have more.
 	firstOverlap = 2
 	// aheadLasts is for how long a page that was read ahead is good: as long as a page is fresh in the page cache by
 	// default. The consumer may have paused.
@@ -51,7 +51,7 @@ type ahead struct {
 	exact   bool // nor rows
 	overlap int
 	tried   *tile // this page has been put back once
-	dropped bool  // all pages were dropped, and the search goes on
+	dropped bool  // all pages were dropped, and the search continues
 	full    bool  // there was no memory for a page
 	closed  bool
 }
@@ -60,7 +60,7 @@ type ahead struct {
 // the process.
 type tile struct {
 	opts  upstream.ListCallsOptions
-	early bool          // it was asked for before it was waited for
+	early bool          // it was requested before it was waited for
 	done  chan struct{} // closed when page and err are set
 	page  *upstream.Page
 	err   error
@@ -71,7 +71,7 @@ type tile struct {
 // errNoMemory is the error of a page for which there is no memory.
 var errNoMemory = upstream.Overloaded("there is not enough memory for a page that was read ahead")
 
-// begins and ends are the rows [begins, ends) of the list that were asked for.
+// begins and ends are the rows [begins, ends) of the list that were requested.
 func (t *tile) begins() int { return t.opts.Page * t.opts.PageSize }
 func (t *tile) ends() int   { return t.begins() + t.opts.PageSize }
 
@@ -231,9 +231,9 @@ func (a *ahead) came(t *tile) {
 	}
 }
 
-// join returns the place in the next page that was read ahead at which the span goes on: after its row with index seam,
-// or before it. ok is false where no page proves one. Then missing is how many rows should lead from the seam to where
-// the next page begins; 0 where there is none.
+// join returns the place in the next page that was read ahead at which the span continues: after its row with index
+// seam, or before it. ok is false where no page proves one. Then missing is how many rows should lead from the seam to
+// where the next page begins; 0 where there is none.
 func (a *ahead) join(ctx context.Context, r *Reader, s *span, seam int) (p place, missing int, ok bool, err error) {
 	t := a.first()
 	if t == nil {
@@ -256,7 +256,7 @@ func (a *ahead) join(ctx context.Context, r *Reader, s *span, seam int) (p place
 	return p, a.settle(t, ok, good, s, seam), ok, nil
 }
 
-// first is the next page. Where none was read ahead it is asked for now; nil is where none is wanted.
+// first is the next page. Where none was read ahead it is requested now; nil is where none is wanted.
 func (a *ahead) first() *tile {
 	if a == nil {
 		return nil
@@ -313,7 +313,7 @@ func (a *ahead) leave(pages int) {
 	a.queue = a.queue[pages:]
 }
 
-// proves returns the place in a page that was read ahead at which a span goes on, after its call with index seam or
+// proves returns the place in a page that was read ahead at which a span continues, after its call with index seam or
 // before it. ok is false where the page does not prove it beyond doubt: it must have the last calls of the span there,
 // as many as a cursor has on one side and its own, next to one another and in their order. A call that was re-sorted is
 // not next to the others. Where the page begins with fewer of them, at least two, these must stand where they stood:

@@ -217,7 +217,7 @@ func (c *cut) secondAt(p *place) int {
 	return p.at(p.before)
 }
 
-// locateNow finds a cursor's place in responses that are asked for now.
+// locateNow finds a cursor's place in responses that are requested now.
 func (r *Reader) locateNow(ctx context.Context, c *relay.Cursor, towards direction) (place, error) {
 	now := *r
 	now.notBefore = r.now()

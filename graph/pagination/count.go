@@ -19,10 +19,10 @@ import (
 // The rows that were found and missed on the way are of different moments, and say where to look, not more. A total
 // comes only from a response that proves the end: the list's last row is in it, and it has room for the next.
 //
-// When the total was known a while ago, one page around it is asked for first. Usually it proves the end at once;
+// When the total was known a while ago, one page around it is requested first. Usually it proves the end at once;
 // otherwise galloping starts there.
 
-// totalMargin is how many rows around the last known total are asked for: a list that moved by less is counted with
+// totalMargin is how many rows around the last known total are requested: a list that moved by less is counted with
 // one request.
 const totalMargin = 16
 

@@ -105,7 +105,7 @@ func New(calls upstream.Lister, opts Options) *Lists {
 // Request is what a client's request says about how to read a list.
 type Request struct {
 	List upstream.List
-	// NotBefore rules out responses that were asked for earlier.
+	// NotBefore rules out responses that were requested earlier.
 	NotBefore time.Time
 	// Refresh says that the client wants fresh pages (`Cache-Control: no-cache`).
 	Refresh bool
@@ -128,7 +128,7 @@ func (p *Lists) Reader(req Request) *Reader {
 	return r
 }
 
-// of reads one list, through responses asked for at notBefore at the earliest.
+// of reads one list, through responses requested at notBefore at the earliest.
 func (p *Lists) of(list upstream.List, notBefore time.Time) *Reader {
 	key, sizes := list.Key(), relay.Sizes{Least: 1, Most: p.maxSize}
 	if known, ok := p.sizes.Get(key); ok && p.now().Before(known.until) {
@@ -222,7 +222,7 @@ func (r *Reader) around(ctx context.Context, anchor, lo, hi, above, below int) (
 		relay.Rows{From: max(0, ask.From-relay.Neighbours), To: ask.To + relay.Neighbours})
 }
 
-// fewestRows is the size of the smallest page that is asked for. A smaller one would hardly cost less; upstream may
+// fewestRows is the size of the smallest page that is requested. A smaller one would hardly cost less; upstream may
 // have a least size; and it is hard to see whether a list ends with so few rows.
 const fewestRows = 12
 
@@ -230,7 +230,7 @@ const fewestRows = 12
 const maxSizes = 8
 
 // read returns a page that holds the row anchor and the needed rows, as far as one response can. Where upstream has to
-// be asked, the page asked for holds the rows of ask, and of want what comes with them. It has the fewest rows at
+// be asked, the requested page holds the rows of ask, and of want what comes with them. It has the fewest rows at
 // least, unless upstream serves only pages that are hardly larger.
 func (r *Reader) read(ctx context.Context, anchor, fewest int, need, ask, want relay.Rows) (*upstream.Page, error) {
 	for range maxSizes {

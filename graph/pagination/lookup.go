@@ -9,7 +9,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// ScanLimitError is returned by a look-up when the list goes on beyond the pages that a look-up may read.
+// ScanLimitError is returned by a look-up when the list continues beyond the pages that a look-up may read.
 type ScanLimitError struct{ Pages int }
 
 func (e *ScanLimitError) Error() string {

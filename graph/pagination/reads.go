@@ -22,8 +22,8 @@ type Reads struct {
 	mu     sync.Mutex
 	pages  []pageRead
 	calls  []callRead
-	oldest time.Time // when the oldest page was asked for; zero where none was read
-	stale  time.Time // when the oldest stale page was asked for; zero where none was read
+	oldest time.Time // when the oldest page was requested; zero where none was read
+	stale  time.Time // when the oldest stale page was requested; zero where none was read
 
 	walked    bool // a cursor was followed
 	drift     int  // rows by which its call had moved
@@ -91,14 +91,14 @@ func (d *Reads) readAt(page *upstream.Page) {
 	}
 }
 
-// since records when a page was asked for. The caller holds the lock.
+// since records when a page was requested. The caller holds the lock.
 func (d *Reads) since(asked time.Time) {
 	if d.oldest.IsZero() || asked.Before(d.oldest) {
 		d.oldest = asked
 	}
 }
 
-// readSince records when the oldest of the pages was asked for that an earlier request has read.
+// readSince records the time of the oldest page that an earlier request has read.
 func (d *Reads) readSince(asked time.Time) {
 	if d == nil {
 		return

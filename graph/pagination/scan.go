@@ -19,7 +19,7 @@ type ScanOptions struct {
 	// same.
 	Up bool
 	// MaxRows bounds the rows that are read; 0 is no bound. A response is one snapshot, so where the list is seen to end
-	// the scan goes on to its end.
+	// the scan continues to its end.
 	MaxRows int
 }
 
@@ -138,14 +138,14 @@ func (s *Scan) begin(ctx context.Context) bool {
 	return true
 }
 
-// from goes on from a place.
+// from continues the scan from a place.
 func (s *Scan) from(p place) {
 	if s.span, s.next = p.span, p.after; s.opts.Up {
 		s.next = p.before
 	}
 }
 
-// held is how many rows at the far end are held back while the scan goes on. The next response may show others there,
+// held is how many rows at the far end are held back while the scan continues. The next response may show others there,
 // and a seam is proven by calls on both sides of it.
 const held = relay.Neighbours + 1
 
@@ -340,7 +340,7 @@ type Walk struct {
 }
 
 // NewWalk makes a walk, which must be closed. An eager one reads ahead from the first page on: it is known that the
-// client goes on.
+// client continues.
 func NewWalk(eager bool) *Walk {
 	w := &Walk{eager: eager}
 	w.ctx, w.stop = context.WithCancel(context.Background())
@@ -388,8 +388,8 @@ func (w *Walk) put(s *Scan) {
 	}
 }
 
-// stands reports whether the cursor is that of the last call that a scan has delivered, for a reader to go on from. The
-// rows that were read since must not be too old for the reader.
+// stands reports whether the cursor is that of the last call that a scan has delivered, for a reader to continue from.
+// The rows that were read since must not be too old for the reader.
 func (s *Scan) stands(r *Reader, after *relay.Cursor) bool {
 	if after == nil || s.key != r.key || s.span.oldest.Before(r.notBefore) || r.now().Sub(s.span.oldest) >= aheadLasts {
 		return false

@@ -310,7 +310,7 @@ func (s *search) chainOn(page *upstream.Page, way direction) bool {
 	return true
 }
 
-// join finds the call at which a span goes on with the rows of another response, and returns its index in both; -1
+// join finds the call at which a span continues with the rows of another response, and returns its index in both; -1
 // where there is none. It is the outermost of the calls that both have and that were not seen to be re-sorted between
 // the two:
 //

@@ -18,14 +18,14 @@ type span struct {
 	position int       // of rows[0] in the list, in the response that it comes from
 	later    []part    // of the rows that come from further responses, in their order
 	last     bool      // the list ends with the last of rows
-	asked    time.Time // when the latest of its responses was asked for
+	asked    time.Time // when the latest of its responses was requested
 	oldest   time.Time // when the first of them was
 	began    time.Time // when the one was that rows[0] comes from
 	process  relay.Process
 }
 
 // part is where the rows of another response begin: the row with index from stands at position in that response, which
-// was asked for then.
+// was requested then.
 type part struct {
 	from, position int
 	asked          time.Time
@@ -126,7 +126,7 @@ type match struct {
 	// still says that the list seems to have stood still: all known calls that belong in the span are where they stood.
 	still bool
 	// open is the side on which the cursor's call may still stand beyond the span: only calls on the other side of it
-	// are in the run, and the list goes on there.
+	// are in the run, and the list continues there.
 	open side
 }
 
@@ -179,7 +179,7 @@ func known(c *relay.Cursor) (hashes []relay.Hash, own int) {
 // it is the cursor's own. [run.compare] decides between two runs.
 //
 // The walk has already passed rows that entered the list between two known calls: where the cursor's call itself is not
-// in the run, the walk goes on from the farther one.
+// in the run, the walk continues from the farther one.
 func (s *span) match(c *relay.Cursor, towards direction) match {
 	calls, own := known(c)
 	if found, ok := s.stillThere(c, calls, own); ok {
@@ -226,7 +226,7 @@ type run struct {
 }
 
 // compare is positive if r is better evidence than other: if it is longer; or as long, and has moved less; or has moved
-// as far, and a walk that goes on from it shows a call twice rather than not at all.
+// as far, and a walk that continues from it shows a call twice rather than not at all.
 func (r *run) compare(other *run, towards direction) int {
 	twice := cmp.Compare(other.after, r.after)
 	if towards == up {
@@ -319,7 +319,7 @@ func (s *span) thinner(set uint8, own int) int {
 	return min(upper, lower)
 }
 
-// placeOf is where a walk goes on, by the known calls of a set that stand in order.
+// placeOf is where a walk continues, by the known calls of a set that stand in order.
 func (s *span) placeOf(set uint8, index *[maxKnown]int, own int, towards direction) (before, after int, open side) {
 	if set>>own&1 == 1 {
 		return index[own], index[own] + 1, neither

@@ -16,7 +16,7 @@ package pagination
 //   - The evidence for a place is the longest run of the seven calls that have kept their order (span.match). A call
 //     that upstream has re-sorted stands out of that order, so the walk does not follow it. A place is sure as soon as
 //     the known calls that were not seen yet could not form a longer run elsewhere.
-//   - While the place is not sure, the search goes on (search.go). Where the list is ordered by time, the time of the
+//   - While the place is not sure, the search continues (search.go). Where the list is ordered by time, the time of the
 //     cursor's call shows where to look, at any distance. Otherwise the search goes outward from the old position, down
 //     and up by turns, up to a bound of rows. Neighbouring pages of the search have rows in common, so no call slips
 //     past between two responses.
@@ -24,7 +24,7 @@ package pagination
 //     does, where the order by time is clear enough (timing.go).
 //   - A window that does not fit one response is continued from its last row by the same question. Two responses are
 //     never joined because their page numbers suggest it: a row that both contain proves that they meet. Where it takes
-//     several more responses, they are asked for in advance (ahead.go).
+//     several more responses, they are requested in advance (ahead.go).
 //   - A page that upstream serves again past the end of the list has true rows at false positions. Positions are hints.
 //     Where a position decides something, Reader.anchored makes sure of it first.
 //
@@ -33,7 +33,7 @@ package pagination
 //
 // Responses may come from a cache, and a cached response may be older than what the walk has seen: it may lack the
 // cursor's call, or have other neighbours, where a filter lets calls into the middle of the list. So a cursor carries
-// the moment when the response that it comes from was asked for, and the walk takes no older response. Only the process
+// the moment when its response was requested, and the walk accepts no older response. Only the process
 // that made the cursor can compare that moment with its own clock. To any other process the cursor is as old as the
 // client's request that brings it.
 
@@ -63,7 +63,7 @@ var ErrCursorExpired = errors.New("the cursor's place in the list is lost")
 // errTooOld is the error of a search in cached responses: fresh ones may show more.
 var errTooOld = errors.New("cached responses do not show the place")
 
-// maxLooks is how often a place is looked for: in cached responses, in fresh ones, and in those that were asked for
+// maxLooks is how often a place is looked for: in cached responses, in fresh ones, and in those that were requested
 // after the client has probed upstream past the end of the list.
 const maxLooks = 3
 
@@ -122,7 +122,7 @@ func (r *Reader) lookFor(
 	return s, p, err
 }
 
-// enough is how many of the wanted rows must come with a place. A scan goes on from where these end.
+// enough is how many of the wanted rows must come with a place. A scan continues from where these end.
 func (r *Reader) enough(rows int) int {
 	if r.scans {
 		return min(rows, r.largest()/2)
@@ -130,7 +130,7 @@ func (r *Reader) enough(rows int) int {
 	return rows
 }
 
-// oldest is the earliest moment at which a response may have been asked for that a cursor is followed in.
+// oldest is the earliest request time of a response in which the reader may look for a cursor's call.
 func (r *Reader) oldest(c *relay.Cursor) time.Time {
 	if c.Process == r.process {
 		return c.Since

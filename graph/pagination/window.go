@@ -10,7 +10,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// Selection is what the client selected of a connection, as far as it decides what upstream is asked for.
+// Selection says which parts of a connection the client selected, as far as that decides which rows are read.
 type Selection struct {
 	Rows     bool // `edges` or `nodes`
 	Next     bool // `hasNextPage`
@@ -125,7 +125,7 @@ func (r *Reader) again(ctx context.Context, try int) error {
 	return nil
 }
 
-// Window is the part of a list that a client asked for.
+// Window is the part of a list that a client has requested.
 type Window struct {
 	span
 	from, to int
@@ -151,10 +151,10 @@ func (w *Window) AppendCursor(b []byte, i int) []byte {
 	return c.Append(b)
 }
 
-// HasPrevious reports whether the list has a row before the window, if the selection asked for that.
+// HasPrevious reports whether the list has a row before the window. It is valid if [Selection].Previous was set.
 func (w *Window) HasPrevious() bool { return w.position+w.from > 0 }
 
-// HasNext reports whether the list has a row after the window, if the selection asked for that.
+// HasNext reports whether the list has a row after the window. It is valid if [Selection].Next was set.
 func (w *Window) HasNext() bool { return w.to < len(w.rows) || !w.last }
 
 // forward reads count rows after the cursor, or from the start of the list without one, and with lookAhead whether a
@@ -257,7 +257,7 @@ func (r *Reader) lastPage(ctx context.Context, total, behind int) (page *upstrea
 	}
 }
 
-// fits reports whether a page that may be asked for has all the rows, the row anchor among them.
+// fits reports whether a page that may be requested has all the rows, the row anchor among them.
 func (r *Reader) fits(anchor int, rows relay.Rows) bool {
 	sizes := relay.Sizes{Least: max(r.sizes.Least, min(fewestRows, r.sizes.Most/2)), Most: r.sizes.Most}
 	_, size := covers(anchor, rows, sizes)

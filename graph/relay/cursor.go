@@ -23,7 +23,7 @@ type Cursor struct {
 	List uint16
 	// Position is where the element stood, from 0 to MaxPosition.
 	Position int
-	// Since is when the response was asked for that the cursor comes from, by the clock of Process, to the nanosecond.
+	// Since is when the cursor's response was requested, by the clock of Process, to the nanosecond.
 	Since time.Time
 	// Process tags the process that made the cursor; 0 is unknown. Only that process can compare Since exactly with its
 	// own times: the clocks of two machines differ.

@@ -1,14 +1,17 @@
 // Package responsecache caches whole responses for as long as the pages that they were made from are current.
 //
-// A response is a function of the request and of the pages it was made from. Pages never change. So while every look-up
-// that the response took would still find the very same page in memory, the response is the one that executing would
-// give, and its bytes are sent as they are. That check is the whole invalidation: a page that has gone stale is not
-// found any more, and a newer one is another page. It costs one look-up for each page, as executing would.
+// A response is a function of the request and of the pages it was made from, and pages never change. So while each
+// look-up that the response took would still find the very same page in memory, executing the request would give the
+// same response, and the cache serves the stored bytes. That check is the whole invalidation: a look-up no longer finds
+// a page that has become stale, and a newer page is another page. The check takes one look-up for each page, as
+// executing would.
 //
-// A cached response names its pages by weak pointers. It must not hold them: pages have a bound in memory of their own,
-// and a client that walks a list leaves responses of many pages that the page cache has evicted.
+// A cached response refers to its pages by weak pointers. It must not keep them in memory: pages have a memory limit of
+// their own, and a client that walks a list leaves responses of many pages that the page cache has evicted.
 //
-// The key is the request's own bytes, the tenant and the encoding. Only responses without errors are cached.
+// The key is the bytes of the request, the tenant and the encoding. Only responses without errors are cached.
+//
+// executions.go shares one execution among identical requests in flight.
 package responsecache
 
 import (

@@ -66,7 +66,7 @@ type Tally struct {
 	groups map[key]*group
 }
 
-// Compile checks what is asked for. The error is a [*relay.ArgumentError].
+// Compile checks the arguments of `callStats`. The error is a [*relay.ArgumentError].
 func Compile(groupBy []Key, every *Step, timeZone *string) (*Tally, error) {
 	t := &Tally{zone: time.UTC, groups: map[key]*group{}}
 	for _, by := range groupBy {

@@ -1,6 +1,6 @@
 // Package bytelru is a least-recently-used cache that is bounded by entries and by bytes.
 //
-// It adds to simplelru what every cache of the gateway needs: the size of each entry, an eviction that goes on until
+// It adds to simplelru what every cache of the gateway needs: the size of each entry, an eviction that continues until
 // the bytes fit, entries that grow while they are cached, and a report of every change to an account of memory.
 package bytelru
 

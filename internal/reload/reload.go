@@ -1,9 +1,9 @@
-// Package reload keeps what is made of a file up to date, without a restart and without a goroutine.
+// Package reload keeps a value that is read from a file up to date, without a restart and without a goroutine.
 //
-// [File.Current] reads the file, at most once per second and by one caller; concurrent callers get the value that is
-// known. A change is found by comparing the content: its time and size may stay the same, since editors, configuration
-// management and mounted secrets set times as they like. A file that cannot be read or used changes nothing, is logged
-// once, and is read again.
+// [File.Current] reads the file, at most once per second and by one caller; concurrent callers get the known value. It
+// detects a change by comparing the content: time and size may stay the same, since editors, configuration management
+// and mounted secrets set any time. If the file cannot be read or is invalid, the previous value stays in force, the
+// error is logged once, and the file is read again.
 package reload
 
 import (

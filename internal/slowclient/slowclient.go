@@ -1,6 +1,7 @@
-// Package slowclient judges clients by the progress with which they read a response, and not by its age: each chunk has
-// a deadline of its own. nginx does so between two writes, and Caddy leaves it to such a deadline too; an absolute one,
-// like [http.Server.WriteTimeout], cuts off a client that reads a large response over a slow line.
+// Package slowclient judges clients by their progress in reading a response, and not by the age of the response: each
+// chunk has a write deadline of its own. nginx applies such a time between two writes, and Caddy uses such deadlines
+// too. An absolute deadline, like [http.Server.WriteTimeout], cuts off a client that reads a large response over a slow
+// line.
 package slowclient
 
 import (
@@ -108,7 +109,7 @@ func Wrap(w http.ResponseWriter) (http.ResponseWriter, *Writer) {
 	}
 }
 
-// Writer writes a response for as long as its client goes on reading. Besides Write, its methods are safe for
+// Writer writes a response for as long as its client continues to read. Besides Write, its methods are safe for
 // concurrent use.
 type Writer struct {
 	http.ResponseWriter

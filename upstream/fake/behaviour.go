@@ -95,7 +95,7 @@ type Response struct {
 }
 
 // Behave changes the switches atomically: a request sees all of the change or nothing of it. A request that has begun
-// goes on with what it began with. change must not call Behave. Behave panics when Order or
+// continues with what it began with. change must not call Behave. Behave panics when Order or
 // PastEnd has an unknown value.
 func (u *Upstream) Behave(change func(*Behaviour)) {
 	u.behaving.Lock()

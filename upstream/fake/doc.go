@@ -6,7 +6,7 @@
 //
 // A call in the list is 16 bytes: its serial number, when it arrived and how long it lives. All the rest follows from
 // these, the seed and the clock, and is rendered when a page asks for it. So a long list costs next to nothing, and a
-// call that is going on has a longer transcript in the next response without any change to the list.
+// call that is in progress has a longer transcript in the next response without any change to the list.
 //
 // The conversations come from package conversation. Every name, number and company in them is invented; phone numbers
 // are from ranges reserved for fiction.

@@ -12,13 +12,13 @@ import (
 
 // Where a list ends
 //
-// A page with fewer rows than were requested claims that the list ends with its last row. It may as well have been
-// cut: to a largest page size (then it also begins elsewhere than its number says), to a limit of bytes, or because
-// upstream dropped rows from it. So the verifier requests a small page of another size, which begins a few rows before
-// that last row and reaches beyond it. If the small page ends with the same row in the same place, both are right: a
-// limit would have cut them in different places. If it goes on, the first page was cut. If the two contradict each
-// other, the list may have moved, so the first page is requested again; pages that contradict each other while the list
-// stands still are an error of upstream.
+// A page with fewer rows than were requested claims that the list ends with its last row. It may as well have been cut:
+// to a largest page size (then it also begins elsewhere than its number says), to a limit of bytes, or because upstream
+// dropped rows from it. So the verifier requests a small page of another size, which begins a few rows before that last
+// row and reaches beyond it. If the small page ends with the same row in the same place, both are right: a limit would
+// have cut them in different places. If the small page continues after that row, the first page was cut. If the two
+// contradict each other, the list may have moved, so the first page is requested again; pages that contradict each
+// other while the list stands still are an error of upstream.
 //
 // The rows of a list that is just one page are kept: a first page with the same rows needs no confirmation.
 
@@ -43,7 +43,7 @@ type verdict int
 const (
 	moved        verdict = iota // nothing: the list may have moved
 	confirmed                   // that it does
-	cut                         // that it goes on
+	cut                         // that the list continues after the page
 	contradicted                // that its rows stand elsewhere
 )
 
@@ -283,7 +283,7 @@ func (r *reader) confirmEmpty(ctx context.Context, page *upstream.Page) (verdict
 }
 
 // another fetches a small page that holds the last row and some behind it. Where there is none it fetches the page
-// that begins after the last row, or as near to it as can be. The page asked for is never larger than the one that is
+// that begins after the last row, or as near to it as can be. The requested page is never larger than the page that is
 // to be confirmed, since it may be just the larger one that is cut.
 func (r *reader) another(ctx context.Context, page *upstream.Page) (other *upstream.Page, behind bool, err error) {
 	most := page.Size

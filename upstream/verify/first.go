@@ -257,7 +257,7 @@ func (p *probe) judge() (n upstream.FirstPage, sure bool, err error) {
 	}
 	slack := 0
 	if !p.stands {
-		slack = 1 // a call that came and was sorted again is not counted
+		slack = 1 // a call that came and was re-sorted is not counted
 	}
 	switch zero, one := p.begins(p.one, p.rows, 0), p.begins(p.one, 0, 0); {
 	case zero && !p.begins(p.one, 0, slack):

@@ -360,7 +360,7 @@ func (r *reader) lower(rows, size int) error {
 }
 
 // alone waits until no other request probes. Its error is that of the context; otherwise the caller must call done. A
-// request that need not wait goes on as its next fetch decides, also if nobody waits for it any more.
+// request that need not wait continues as its next fetch decides, also if nobody waits for it any more.
 func (v *Verifier) alone(ctx context.Context) (done func(), err error) {
 	done = func() { <-v.probing }
 	select {
