@@ -8,11 +8,11 @@ import (
 	"revox-graphql/internal/slowclient"
 )
 
-// Request is what one request takes: its slot, the memory that is reserved for it, and the bytes of its response while
-// that is written. The memory is reserved before anything is done, for the size that the response is expected to have.
-// Writing reserves more where the response becomes longer. What is left of it is released when the response is written.
+// Request holds the resources of one request: its slot, its reserved memory, and the bytes of its response while it is
+// written. A request reserves memory before it is executed, for the expected size of its response. Encoding reserves
+// more if the response becomes longer. The rest of the reservation is released when the response is written.
 //
-// A Request is used by one goroutine at a time. Its zero value is of no controller, and bounds nothing.
+// A Request is for one goroutine at a time. Its zero value belongs to no controller, and limits nothing.
 type Request struct {
 	control   *Controller
 	inFlight  bool // it has a slot
@@ -22,19 +22,19 @@ type Request struct {
 }
 
 const (
-	// requestMemory is what a request takes beside its text and its response, in bytes: goroutines, the parts of
-	// net/http, what the resolvers make.
+	// requestMemory is the memory of a request beside its text and its response, in bytes: goroutines, buffers of
+	// net/http, values of the resolvers.
 	requestMemory = 32 << 10
-	// textFactor is how many times its bytes a request's text takes: itself, and the variables as Go values.
+	// textFactor is the memory of a request's text as a multiple of its bytes: the text, and the variables as Go values.
 	textFactor = 4
-	// While a response is copied to twice the room it is there one and a half times.
+	// While a response is copied to a buffer of twice its size, it takes one and a half times that size.
 	copyBytes, copyOf = 3, 2
-	// minRoom is the least room that a response is given that becomes longer, in bytes.
+	// minRoom is the smallest extension of a reservation, in bytes.
 	minRoom = 64 << 10
 )
 
-// Begin begins a request, which has no slot yet. A response that need not be made takes none: it is written at once,
-// however many requests are in flight.
+// Begin begins a request, which has no slot yet. A request with a cached response takes no slot: its response is
+// written at once, however many requests are in flight.
 func (c *Controller) Begin() Request { return Request{control: c} }
 
 // Enter takes a slot. The error is [ErrOverloaded] if there is none.
@@ -51,7 +51,7 @@ func (r *Request) Enter() error {
 	}
 }
 
-// Leave gives the slot back, if the request still has it.
+// Leave returns the slot, if the request still has it.
 func (r *Request) Leave() {
 	if r.inFlight {
 		r.inFlight = false
@@ -59,7 +59,7 @@ func (r *Request) Leave() {
 	}
 }
 
-// End gives back all that the request still has.
+// End returns all resources that the request still has.
 func (r *Request) End() {
 	r.Leave()
 	r.release()
@@ -68,8 +68,8 @@ func (r *Request) End() {
 // Bounded reports whether memory is counted at all.
 func (r *Request) Bounded() bool { return r.control != nil }
 
-// Reserve reserves memory for a request with so many bytes of text, and a response of about so many bytes, of which
-// there are at most so many unless that is 0. The error is [ErrOverloaded] if there is no memory.
+// Reserve reserves memory for a request with text bytes of text and about response bytes of response. If most is not 0,
+// the response has at most so many bytes. The error is [ErrOverloaded] if there is no memory.
 func (r *Request) Reserve(text, response, most int) error {
 	if most > 0 {
 		response = min(response, most)
@@ -84,10 +84,10 @@ func (r *Request) Reserve(text, response, most int) error {
 	return nil
 }
 
-// Room is the length that the response may have with what is reserved, in bytes.
+// Room returns how long the response may be within the reservation, in bytes.
 func (r *Request) Room() int { return r.room }
 
-// Err is [ErrOverloaded] once there was no memory for the request.
+// Err returns [ErrOverloaded] after the budget had no memory for the request.
 func (r *Request) Err() error {
 	if r.exhausted {
 		return ErrOverloaded
@@ -95,7 +95,7 @@ func (r *Request) Err() error {
 	return nil
 }
 
-// extend reserves so many bytes more. Where there is no memory, the request keeps none of it.
+// extend reserves so many more bytes. If there is no memory, the request loses its whole reservation.
 func (r *Request) extend(bytes int) bool {
 	if r.exhausted {
 		return false
@@ -109,15 +109,15 @@ func (r *Request) extend(bytes int) bool {
 	return true
 }
 
-// exhaust notes that there was no memory. A response is given up that its client does not read, if there is one, so
-// that there is some for the next request.
+// exhaust notes that there was no memory. It cuts off a client that does not read its response, if there is one, so
+// that the next request finds memory.
 func (r *Request) exhaust() {
 	r.exhausted = true
 	r.control.writing.shed()
 	_ = r.control.Reject(Memory)
 }
 
-// Spare reserves memory for what can be left out where there is none, and reports whether there is some.
+// Spare reserves memory for optional work, and reports whether there is any.
 func (r *Request) Spare(bytes int) bool {
 	if !r.Bounded() {
 		return true
@@ -130,9 +130,9 @@ func (r *Request) Spare(bytes int) bool {
 	return true
 }
 
-// Grow gives what is written of the response more room, of at most so many bytes, and spare bytes behind it: first as
-// much as is reserved for it, then twice as much as it has. It is false if there is no memory: then the request has
-// released what it held, and what was written must not be held any longer.
+// Grow returns the written part of the response in a larger buffer, of at most most bytes and spare bytes after these:
+// first as large as the reservation, then twice as large as before. ok is false if there is no memory: then the request
+// has released its reservation, and the caller must drop the written part.
 func (r *Request) Grow(written []byte, most, spare int) (grown []byte, ok bool) {
 	if r.room <= len(written) {
 		room := min(2*max(len(written), minRoom), most)
@@ -147,7 +147,7 @@ func (r *Request) Grow(written []byte, most, spare int) (grown []byte, ok bool) 
 	return grown, true
 }
 
-// give gives of what is reserved so many bytes to another account, or as many as there are.
+// give moves up to so many bytes of the reservation to another account, and returns how many.
 func (r *Request) give(bytes int, to *memory.Account) (given int) {
 	given = min(bytes, r.bytes)
 	r.control.executing.Transfer(to, int64(given))
@@ -155,7 +155,7 @@ func (r *Request) give(bytes int, to *memory.Account) (given int) {
 	return given
 }
 
-// release releases what is reserved.
+// release releases the reservation.
 func (r *Request) release() {
 	if r.Bounded() && r.bytes > 0 {
 		r.control.executing.Release(int64(r.bytes))
@@ -167,12 +167,12 @@ func (r *Request) release() {
 type Response struct {
 	// Parts are written one after the other; some may be empty.
 	Parts [3][]byte
-	// Held is how many bytes are held until it is written, if more than those of the parts.
+	// Held is how many bytes the response holds until it is written, if more than those of the parts.
 	Held int
-	// Writers counts how many write the same body now; nil where no others do.
+	// Writers counts the requests that are writing the same body now; nil if there are no others.
 	Writers *atomic.Int32
-	// Stream says that it goes over a stream of HTTP/2. No buffer of the system is a stream's own: each response is
-	// held here, however small it is.
+	// Stream says that the response is sent over a stream of HTTP/2. The system has no buffer for each stream, so the
+	// process holds each response, however small it is.
 	Stream bool
 }
 

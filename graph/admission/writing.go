@@ -8,13 +8,11 @@ import (
 	"revox-graphql/internal/slowclient"
 )
 
-// writing is what is held by responses that are being written. A request has given its slot back by then: if it kept
-// it, a thousand clients that read a byte per second would keep all others out. What is left is memory, which is
-// bounded: where the responses that are being written have more bytes, clients are cut off that take nothing, those
-// first that have taken nothing for longest.
+// writing counts the bytes of responses that are being written. A request has returned its slot by then: if it kept the
+// slot, a thousand clients that read one byte per second would keep all others out. Only the memory of these responses
+// is limited. Beyond the limit, clients that read nothing are cut off, those first that have read nothing for longest.
 //
-// A client that continues to read is not cut off, however many there are: their number is bounded by what lets requests
-// in.
+// A client that continues to read is never cut off, however many there are: the limits on requests bound their number.
 type writing struct {
 	maxBytes int
 
@@ -30,13 +28,13 @@ type written struct {
 	size   int
 }
 
-// smallResponse is the size of a response that is not counted, in bytes: the system takes as much for a connection at
-// once, as a rule. Over HTTP/2 all are counted.
+// smallResponse is the size up to which responses are not counted, in bytes: the system usually buffers as much for a
+// connection. Over HTTP/2, all are counted.
 const smallResponse = 16 << 10
 
-// stallTimeout is how long a client may take nothing where memory is short. Where the system does not tell that, see
-// [slowclient.Writer.TookWithin], it is how long a client may take for a chunk: it must read 51 KiB/s then, or 300 kB/s
-// where the system hands on as much at once.
+// stallTimeout is how long a client may read nothing while memory is short. If the system does not report what a client
+// reads (see [slowclient.Writer.TookWithin]), it is how long a client may take for a chunk: then the client must read
+// 51 KiB/s, or 300 kB/s if the system accepts large parts at once.
 const stallTimeout = 5 * time.Second
 
 // write writes a response for which so many bytes are held.

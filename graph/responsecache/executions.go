@@ -6,12 +6,12 @@ import (
 	"sync"
 )
 
-// Executions lets identical requests that are in flight at the same time share one execution: while a response is not
-// cached yet, any number of clients may ask for it. Without that, fifty clients that ask for the same large response
-// execute it fifty times, and hold it fifty times. It is safe for concurrent use.
+// Executions lets identical requests in flight share one execution: while a response is not cached yet, any number of
+// clients may request it. Without that, fifty requests for the same large response would execute it fifty times, and
+// hold it fifty times. It is safe for concurrent use.
 //
-// Those that wait take no slot and hold no response, so that they keep no other request out. Their number is bounded,
-// and each execution leaves as many places to the others as are free: upstream may hang.
+// Waiting requests take no slot and hold no response, so that they keep no other request out. Their number is limited,
+// and each execution may have as many waiters as places are still free for other executions: upstream may hang.
 //
 // An execution ends early only when all of its clients have left. Only a response without errors is shared: an error
 // may be due to the first client's own deadline or limits, so each of the others executes its request itself then.

@@ -6,15 +6,15 @@ import (
 	"revox-graphql/upstream"
 )
 
-// waitLimit bounds the requests that wait for upstream, so that whatever else is bounded (requests in flight, memory)
-// is not taken by waiting alone, and some is left for requests that pages in memory can answer.
+// waitLimit limits the requests that wait for upstream, so that waiting requests alone cannot use up other limits
+// (requests in flight, memory), and some capacity is left for requests that pages in memory can serve.
 //
-// Where there are several tenants, each may have as many waiting requests as there is room for others (dynamic
-// thresholds, as switches bound their buffers): a tenant alone has half, and n of them have 1/(n+1) each, so there is
-// always room for another one. Tenants whose key upstream has never accepted have an eighth together, and refreshes
-// have a quarter.
+// If there are several tenants, each may have as many waiting requests as places are still free for others (dynamic
+// thresholds, by which network switches share their buffers): a single tenant has half, and n of them have 1/(n+1)
+// each, so there is always room for another one. Tenants whose key upstream has never accepted have an eighth together,
+// and refreshes have a quarter.
 //
-// A fetch, too, may have as many waiters as there is room for others: one page that does not come, and that all clients
+// A fetch, too, may have as many waiters as places are still free: one page that never arrives, and that all clients
 // request, leaves room for requests for other pages.
 //
 // A request is identified by its request budget: it may wait for several pages at once and counts once. One without a

@@ -12,22 +12,22 @@ import (
 	"revox-graphql/upstream"
 )
 
-// A response may have MaxResponseBytes, and takes a few times that while it is read. As many of those as there may be
-// requests in flight would take more memory than a gateway has. So the rest of a response that turns out to be large is
-// read only while few others are, and while there is memory: what has not been read waits at upstream, and memory stays
-// bounded by maxLarge large responses, and smallBytes of each other one.
+// A response may have MaxResponseBytes, and takes several times that while the client reads it. As many such responses
+// as requests in flight would take more memory than a gateway has. So the client reads the rest of a large response
+// only while it reads few others, and while there is memory. The unread rest waits at upstream, and memory is limited
+// to maxLarge large responses, and smallBytes of each other response.
 //
-// A large response for which there is no memory waits for those that are being read. One is always read, so they come
-// one after the other. When it was rejected instead, of twenty look-ups through several large pages each, one was
-// served. But a response that waits is a request in flight, so those that wait leave half of these to others.
+// A large response without memory waits for those that are being read. One is always read, so they finish one after the
+// other. (When such a response was rejected instead, one of twenty look-ups through several large pages succeeded.) But
+// a response that waits is a request in flight, so those that wait leave half of the requests in flight to others.
 
 const (
-	// smallBytes of each response are read at once: pages of 200 calls have 700 kB, as a rule.
+	// smallBytes of each response are read without waiting: pages of 200 calls usually have 700 kB.
 	smallBytes = 2 << 20
-	// maxLarge is how many larger responses are read at once.
+	// maxLarge is how many larger responses are read at the same time.
 	maxLarge = 4
-	// readFactor is how many times its bytes a response takes while it is read: the buffer, which grows by doubling,
-	// the page's text, and its index.
+	// readFactor is the memory of a response that is being read, as a multiple of its bytes: the buffer, which grows by
+	// doubling, the page's text, and its index.
 	readFactor = 4
 )
 

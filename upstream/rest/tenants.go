@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// maxTenants bounds how many tenants are remembered; those that were not seen for the longest are forgotten. Of
-	// those whose key upstream has never accepted it is maxUnproven, apart: made-up keys push out no other tenant.
+	// maxTenants is how many tenants the client remembers; it forgets the least recently seen. maxUnproven is the
+	// separate number for tenants whose key upstream has never accepted: made-up keys displace no other tenant.
 	maxTenants  = 4096
 	maxUnproven = 1024
 )
 
-// tenant is what is known about upstream as one credential sees it.
+// tenant is what the client knows about upstream for one credential.
 type tenant struct {
 	id              upstream.Tenant
 	attempts        *attempt.Tenant
@@ -77,7 +77,7 @@ func (ts *tenants) prove(t *tenant) {
 	}
 }
 
-// find returns a tenant that is remembered; nil is another.
+// find returns a remembered tenant; nil if there is none.
 func (ts *tenants) find(id upstream.Tenant) *tenant {
 	if known, ok := ts.known.Peek(id); ok {
 		return known
