@@ -56,18 +56,18 @@ type Lists struct {
 	concurrency int // bounds the requests of a tenant that read ahead at once
 }
 
-// limited is the sizes of the pages that upstream serves of a list, as far as that is known.
+// limited has the known limits on the page sizes that upstream serves of a list.
 type limited struct {
 	relay.Sizes
 	until time.Time
 }
 
-// sizesLast is how long the sizes of pages are kept that upstream serves of a list: the cause may have been a few long
-// calls, or a bad hour. Finding out again takes a few requests, or none where upstream always serves smaller pages.
+// sizesLast is how long these limits are kept: their cause may have been a few long calls, or a temporary fault.
+// Finding them again takes a few requests, or none if upstream always serves smaller pages.
 const sizesLast = 10 * time.Minute
 
-// probedFor is how long it is taken as known what upstream serves past the end of a list: as long as upstream.Verifier
-// keeps its findings.
+// probedFor is how long the finding about upstream's responses past the end of a list is trusted: as long as package
+// verify trusts its findings.
 const probedFor = 10 * time.Minute
 
 // maxLists bounds the lists (sets of statuses times credentials) about which hints are kept.
@@ -75,19 +75,20 @@ const maxLists = 1024
 
 // Options are the settings of [Lists].
 type Options struct {
-	// PageSize is the most rows that one upstream request asks for; at least 20, see [relay.Cover].
+	// PageSize is the largest number of rows that one upstream request may ask for; at least 20, see [relay.Cover].
 	PageSize int
-	// MaxShift is how many rows a list may have shifted by since a cursor was made, before the cursor expires.
+	// MaxShift is the number of rows by which a list may have shifted since a cursor was made, before the cursor expires.
 	MaxShift int
-	// Cached says that the lister caches pages, so that it pays to read ahead.
+	// Cached says that the lister caches pages, so that requesting larger pages than necessary saves later requests.
 	Cached bool
-	// Concurrency is how many pages may be read ahead at once for one tenant, where more than a page is read; below 2
-	// none is.
+	// Concurrency is how many pages may be read ahead at once for one tenant, if a read takes more than one page; below
+	// 2, none is.
 	Concurrency int
 	Log         *slog.Logger
 }
 
-// New reads lists through calls. Where that is an [upstream.Holder] too, pages that are read ahead are counted.
+// New makes Lists that read through calls. If calls is an [upstream.Holder] too, pages that are read ahead are counted
+// in the memory budget.
 func New(calls upstream.Lister, opts Options) *Lists {
 	sizes, _ := lru.New[upstream.ListKey, limited](maxLists) // its one error is a size below 1
 	totals, _ := lru.New[upstream.ListKey, int](maxLists)
@@ -115,8 +116,8 @@ type Request struct {
 	Budget *upstream.RequestBudget
 	// Reads records what is read; nil records nothing.
 	Reads *Reads
-	// Walk is the walk that the request is part of, if its client reads a list to the end; else nil. What was read for
-	// one request is used for the next, so a response must not be cached.
+	// Walk is the walk that the request is part of, if its client reads a list to the end; else nil. The next request
+	// uses rows that were read for this one, so a response must not be cached.
 	Walk *Walk
 }
 
@@ -159,9 +160,9 @@ func (r *Reader) PageRows() int { return r.largest() }
 // largest is the size of the largest page to ask for.
 func (r *Reader) largest() int { return r.sizes.Most }
 
-// limit keeps to what upstream serves of the list. This is per list, because it may be the calls of one list that are
-// too long for large pages, and because what one tenant meets must not touch another. It reports whether there is a
-// size that may help.
+// limit stores the page sizes that upstream serves of the list. It does so for each list, because the calls of a single
+// list may be too long for large pages, and because one tenant's responses must not affect another tenant. It reports
+// whether there is a size that may help.
 func (r *Reader) limit(served *upstream.PageSizeError, asked int) bool {
 	switch {
 	case served.Most > 0 && served.Most < asked && served.Most >= r.sizes.Least:
@@ -214,8 +215,8 @@ func (r *Reader) At(ctx context.Context, position int, up bool) (*Window, error)
 	return &Window{span: r.spanOf(page), to: len(page.Rows), list: r.list}, nil
 }
 
-// around is get with the neighbours of the rows, as far as they cost little: cursors of the rows need them. Where
-// upstream has to be asked, it asks for some more rows above and below.
+// around is get with the neighbours of the rows, as far as they cost little: cursors of the rows need them. If a
+// request upstream is necessary, it asks for some more rows above and below.
 func (r *Reader) around(ctx context.Context, anchor, lo, hi, above, below int) (*upstream.Page, error) {
 	ask := relay.Rows{From: max(0, lo-above), To: hi + below}
 	return r.read(ctx, anchor, fewestRows, relay.Rows{From: lo, To: hi}, ask,
@@ -229,9 +230,9 @@ const fewestRows = 12
 // maxSizes is how often one read may meet a size that upstream does not serve.
 const maxSizes = 8
 
-// read returns a page that holds the row anchor and the needed rows, as far as one response can. Where upstream has to
-// be asked, the requested page holds the rows of ask, and of want what comes with them. It has the fewest rows at
-// least, unless upstream serves only pages that are hardly larger.
+// read returns a page that holds the row anchor and the needed rows, as far as one response can. If a request upstream
+// is necessary, its page holds the rows of ask, and those rows of want that fit in too. The page has at least fewest
+// rows, unless upstream serves only pages that are hardly larger.
 func (r *Reader) read(ctx context.Context, anchor, fewest int, need, ask, want relay.Rows) (*upstream.Page, error) {
 	for range maxSizes {
 		opts := r.options()

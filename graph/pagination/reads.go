@@ -9,7 +9,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// Memory reports which pages a request would be given now.
+// Memory reports which pages a request would get from memory now.
 type Memory interface {
 	upstream.Finder
 	// Page is the page in memory that ListCalls would return without asking upstream; nil if it would ask.
@@ -108,7 +108,7 @@ func (d *Reads) readSince(asked time.Time) {
 	d.since(asked)
 }
 
-// Age is how old the oldest page is that was read; 0 if none was.
+// Age returns the age of the oldest page that was read; 0 if none was.
 func (d *Reads) Age() time.Duration {
 	if d.oldest.IsZero() {
 		return 0
@@ -139,10 +139,10 @@ func (d *Reads) judged(reordered, doubtful bool) {
 	d.reordered, d.doubtful = d.reordered || reordered, d.doubtful || doubtful
 }
 
-// Count is the number of look-ups: what [Reads.Holds] costs.
+// Count returns the number of look-ups, and so the cost of [Reads.Holds].
 func (d *Reads) Count() int { return len(d.pages) + len(d.calls) }
 
-// Stale is how old the oldest page is that was read and is past its time, at least a second; 0 if none was.
+// Stale returns the age of the oldest stale page that was read, at least one second; 0 if none was.
 func (d *Reads) Stale() time.Duration {
 	if d.stale.IsZero() {
 		return 0
@@ -150,15 +150,15 @@ func (d *Reads) Stale() time.Duration {
 	return max(time.Second, time.Since(d.stale))
 }
 
-// Drift is the number of rows by which the call of a cursor had moved since the cursor was made, down if positive; of
-// several cursors the one that had moved the most. followed is false where there was no cursor.
+// Drift returns the number of rows by which the call of a cursor had moved since the cursor was made, downwards if
+// positive; of several cursors, the largest. followed is false if there was no cursor.
 func (d *Reads) Drift() (rows int, followed bool) { return d.drift, d.walked }
 
-// Reordered reports whether calls near a cursor were seen to have changed places.
+// Reordered reports whether calls near a cursor have changed places, as far as the responses showed.
 func (d *Reads) Reordered() bool { return d.reordered }
 
-// Holds reports whether every look-up would find now what it found then. Weak pointers to two pages differ, also when
-// one of the pages is not in memory any more.
+// Holds reports whether every look-up would find the same page now as then. Weak pointers to two pages differ, even
+// after one of the pages has left the memory.
 func (d *Reads) Holds(memory Memory) bool {
 	for _, read := range d.pages {
 		if page := memory.Page(read.opts); page == nil || weak.Make(page) != read.page {

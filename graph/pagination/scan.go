@@ -18,14 +18,14 @@ type ScanOptions struct {
 	// Up reads the rows before the cursor, and not those after it. The rows of each part are in the list's order all the
 	// same.
 	Up bool
-	// MaxRows bounds the rows that are read; 0 is no bound. A response is one snapshot, so where the list is seen to end
-	// the scan continues to its end.
+	// MaxRows limits the rows that are read; 0 is no limit. If a response shows the end of the list, the scan delivers
+	// all rows up to that end, even beyond the limit: the response is one snapshot.
 	MaxRows int
 }
 
-// Scan reads a list part by part, each row proven to follow the one before, until its consumer has enough. A part is
-// what one response adds. From the second part on it reads ahead: at most as many pages as [Options].Concurrency, which
-// are given up when the scan is closed. It is used by one goroutine.
+// Scan reads a list part by part, each row proven to follow the one before, until its consumer has enough. A part has
+// the rows that one response adds. From the second part on, the scan reads ahead, at most [Options].Concurrency pages
+// at once; Close abandons these. A Scan is for one goroutine.
 //
 //	scan := reader.Scan(pagination.ScanOptions{From: after})
 //	defer scan.Close()
@@ -35,10 +35,10 @@ type ScanOptions struct {
 //	}
 //	switch scan.Stopped() { … } // and scan.Err()
 //
-// A consumer that stops within a part continues from the cursor of the last row that it has taken, [Window.Cursor].
-// What was read until an error is true. Where responses contradict one another the error is that of
-// [upstream.KindInvalidResponse], after the place was looked for as often as for a window; to read on from the last
-// cursor with another scan is what a client does, and is as good.
+// A consumer that stops within a part continues from the cursor of the last row that it has used, [Window.Cursor]. The
+// rows that were delivered before an error are valid. If responses contradict one another, the scan tries as often as a
+// window does, and then returns an error of [upstream.KindInvalidResponse]. Another scan can continue from the last
+// cursor, as a client would.
 type Scan struct {
 	*Reader
 	opts ScanOptions
@@ -66,14 +66,14 @@ const (
 	StopError          // see Scan.Err: also at the request's deadline, and where its budget is spent
 )
 
-// kept is how many rows that were delivered are kept to prove a seam with: some may be unreadable.
+// kept is how many delivered rows the scan keeps to prove a seam: some of them may be unreadable.
 const kept = 4 * (relay.Neighbours + 1)
 
-// Scan begins a scan. It asks upstream for nothing yet.
+// Scan begins a scan. It sends no request upstream yet.
 func (r *Reader) Scan(o ScanOptions) *Scan { return &Scan{Reader: r, opts: o} }
 
-// Next reads the next part, and reports whether there is one: its rows are at least one. Upstream is asked only if
-// all rows that were read have been delivered.
+// Next reads the next part, and reports whether there is one; a part has at least one row. It sends a request upstream
+// only after all rows that were read have been delivered.
 func (s *Scan) Next(ctx context.Context) bool {
 	s.part = nil
 	if s.stopped != StopNone || !s.begin(ctx) {
@@ -98,10 +98,10 @@ func (s *Scan) Next(ctx context.Context) bool {
 	}
 }
 
-// Part is what Next has read.
+// Part returns the part that Next has read.
 func (s *Scan) Part() *Window { return s.part }
 
-// Stopped is why Next has returned false; StopNone before that.
+// Stopped returns why Next has returned false; StopNone before that.
 func (s *Scan) Stopped() Stop { return s.stopped }
 
 // Err is the error of [StopError]. It is one of those of [Reader.Window].
@@ -171,7 +171,7 @@ func (s *Scan) undelivered() (from, to int) {
 	return from, to
 }
 
-// Beyond are the rows that were read and that the next part may begin with. A consumer that looks for something need
+// Beyond returns rows that were read and that the next part may begin with. A consumer that searches for a call need
 // not wait for them; they count as delivered only with that part.
 func (s *Scan) Beyond() []upstream.Row {
 	rows := s.span.rows[min(s.next, len(s.span.rows)):]
@@ -328,8 +328,9 @@ func (s *span) head(n int) span {
 	return head
 }
 
-// Walk is one client's walk through a list to its end: the scan is kept between two of the client's requests, and goes
-// on reading ahead meanwhile. A request that continues elsewhere begins another scan. It is safe for concurrent use.
+// Walk is one client's walk through a list to its end. It keeps the scan between two of the client's requests, and the
+// scan continues to read ahead meanwhile. A request that continues elsewhere begins another scan. A Walk is safe for
+// concurrent use.
 type Walk struct {
 	eager bool
 	ctx   context.Context //nolint:containedctx // of what is read ahead, until Close
@@ -339,15 +340,15 @@ type Walk struct {
 	scan *Scan // nil while a request uses it, or there is none
 }
 
-// NewWalk makes a walk, which must be closed. An eager one reads ahead from the first page on: it is known that the
-// client continues.
+// NewWalk makes a walk, which must be closed. An eager walk reads ahead from the first page on, because its client is
+// known to continue.
 func NewWalk(eager bool) *Walk {
 	w := &Walk{eager: eager}
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	return w
 }
 
-// Close ends what the walk has under way. A nil Walk has nothing.
+// Close ends the requests of the walk. A nil Walk has none.
 func (w *Walk) Close() {
 	if w == nil {
 		return

@@ -17,9 +17,9 @@ package pagination
 //     that upstream has re-sorted stands out of that order, so the walk does not follow it. A place is sure as soon as
 //     the known calls that were not seen yet could not form a longer run elsewhere.
 //   - While the place is not sure, the search continues (search.go). Where the list is ordered by time, the time of the
-//     cursor's call shows where to look, at any distance. Otherwise the search goes outward from the old position, down
-//     and up by turns, up to a bound of rows. Neighbouring pages of the search have rows in common, so no call slips
-//     past between two responses.
+//     cursor's call shows where to look, at any distance. Otherwise the search goes outward from the old position,
+//     alternately down and up, up to a bound of rows. Neighbouring pages of the search have rows in common, so it
+//     misses no call between two responses.
 //   - If the call has left the list, the run of its neighbours marks the place. If all seven calls have left, the time
 //     does, where the order by time is clear enough (timing.go).
 //   - A window that does not fit one response is continued from its last row by the same question. Two responses are
