@@ -42,7 +42,7 @@ var errResponse = errors.New("the response has errors")
 // demoSource is the source of made-up calls.
 const demoSource = "demo"
 
-// source is what executes the requests of a query.
+// source executes the requests of a query: the engine in this process, or another gateway.
 type source struct {
 	ask func(ctx context.Context, request []byte) ([]byte, error)
 	// name tells the list and its reader apart from others: [demoSource] for made-up calls.

@@ -113,7 +113,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	return err
 }
 
-// invocation is what a command needs beside its settings.
+// invocation has the inputs and outputs of a command, beside its settings.
 type invocation struct {
 	getenv         func(string) string
 	unknown        []config.Unknown

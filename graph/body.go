@@ -18,7 +18,7 @@ import (
 	"revox-graphql/internal/errcode"
 )
 
-// readText reads what of an HTTP request says all about the GraphQL request: the query string or the body.
+// readText reads the part of an HTTP request that holds the GraphQL request: the query string or the body.
 func readText(
 	w http.ResponseWriter, r *http.Request, maxBytes int, control *admission.Controller,
 ) (string, *rejection) {

@@ -25,7 +25,7 @@ const (
 	gzipLevel   = 3
 )
 
-// compressorMemory is what the larger of them takes, in bytes; that of gzip has a third.
+// compressorMemory is the memory of the larger compressor (br), in bytes; that of gzip takes a third.
 const compressorMemory = 3400 << 10
 
 // compressing is how much memory it takes to compress so many bytes.

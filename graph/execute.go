@@ -21,7 +21,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// request is what the resolvers need to know of the HTTP request.
+// request has the facts about the HTTP request that the resolvers need.
 type request struct {
 	id        string // as in the response's header; "" if it has none
 	client    Client

@@ -239,7 +239,7 @@ func (h *handler) decide(x *exchange) (*responsecache.Response, *rejection) {
 	return h.executeOnce(x, key, asks)
 }
 
-// asked is what a request says beside its text.
+// asked has the facts about a request that are not in its text.
 type asked struct {
 	client             Client
 	trusted            *document.Manifest

@@ -36,7 +36,7 @@ func (r *rejection) with(header, value string) *rejection {
 	return r
 }
 
-// malformed is the rejection of what is no GraphQL request.
+// malformed is the rejection of a request that is not a GraphQL request.
 func malformed(message string) *rejection {
 	return reject(http.StatusBadRequest, errcode.BadUserInput, message)
 }

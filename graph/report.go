@@ -11,7 +11,7 @@ import (
 	"revox-graphql/internal/errcode"
 )
 
-// Report is what became of a request, for metrics and the log: see [WithReport]. It holds no variables and no data.
+// Report is the outcome of a request, for metrics and the log: see [WithReport]. It holds no variables and no data.
 type Report struct {
 	// Operation is the operation; zero if it is not known, because the request was rejected before.
 	Operation Operation
@@ -39,7 +39,7 @@ type Report struct {
 	Reordered bool
 }
 
-// Operation is what a report says of an operation of a document.
+// Operation describes the operation of a report.
 type Operation = responsecache.Operation
 
 // maxReportedName is the most bytes of an operation's name that are reported: it goes into a line of the log for each
@@ -93,7 +93,7 @@ func (r *Report) unsent(tooSlow bool) {
 // Failed says that the gateway or Revox is to blame for the response's first error, not the client.
 func (r *Report) Failed() bool { return errcode.OfServer(r.Code) }
 
-// read notes what was read.
+// read copies the facts about the pages that were read to the report.
 func (r *Report) read(reads *pagination.Reads, requests int) {
 	r.Stale = reads.Stale()
 	r.UpstreamRequests = requests

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Kind classes what went wrong with upstream, by what a client of the gateway can do about it.
+// Kind classifies upstream's failures by what a client of the gateway can do about them.
 type Kind int
 
 // The kinds of upstream errors.

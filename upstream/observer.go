@@ -2,7 +2,7 @@ package upstream
 
 import "time"
 
-// Observer has the methods that the client of upstream calls with what happens. They must be quick, and safe for
+// Observer has the methods that the client of upstream calls for its events. They must be quick, and safe for
 // concurrent use. Embed [Unobserved] to leave some out.
 type Observer interface {
 	// Attempted is called after a request to upstream, with its result ("ok", or the kind of the error) and how long it

@@ -26,7 +26,7 @@ type Options struct {
 	Log    *slog.Logger
 }
 
-// tokenHash is what is kept of a token.
+// tokenHash is the hash of a token; the token itself is not kept.
 type tokenHash = [sha256.Size]byte
 
 // Errors as the client reads them.
@@ -37,7 +37,8 @@ var (
 	errNoToken = errors.New("Send a token of this gateway as `Authorization: Bearer …`.")
 )
 
-// Realm is what a 401 names in WWW-Authenticate: whose credential is missing. A page that asks its user reads it there.
+// Realm returns the realm of WWW-Authenticate in a 401: it says whose credential is missing. A page that asks its user
+// reads it there.
 func Realm(forward bool) string {
 	if forward {
 		return "Revox"

@@ -27,8 +27,8 @@ type Options struct {
 	// list.
 	After string
 	// Since, unless it is zero, leaves out calls that started before it. The walk ends with the page on which 100 started
-	// calls in a row started before Since, because the order of a list is only roughly that of the start times. Calls that
-	// have not started are written. The request must select `startedAt`.
+	// calls in a row started before Since, because the order of a list is only roughly that of the start times. Calls
+	// that have not started are written. The request must select `startedAt`.
 	Since time.Time
 	// PageSize is the number of calls per page, where the request has none.
 	PageSize int
@@ -93,7 +93,7 @@ type position struct {
 	Done      bool   `json:"done"`      // the end of the list was reached
 	// Empty are the requested columns for which no call had a value.
 	Empty []string `json:"empty"`
-	// Known is what Options.Known has returned.
+	// Known is the result of Options.Known.
 	Known jsontext.Value `json:"known,omitempty"`
 }
 

@@ -97,7 +97,7 @@ func (g *Gateway) foreign(r *response) error {
 	return fmt.Errorf("%s responds with %s and not with GraphQL: is that the address of a gateway?", g, r.status)
 }
 
-// response is what comes back for a request.
+// response is the response to a request.
 type response struct {
 	code   int
 	status string

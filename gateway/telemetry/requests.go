@@ -108,7 +108,7 @@ func (q *Requests) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// outcome is what is reported about a request.
+// outcome is the reported outcome of a request.
 type outcome struct {
 	*graph.Report
 	written *recorder

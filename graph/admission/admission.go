@@ -28,7 +28,7 @@ import (
 	"revox-graphql/internal/memory"
 )
 
-// ErrOverloaded is the error of what is rejected because there is too much in flight. The client may try again in a
+// ErrOverloaded is the error of a request that is rejected because of a limit. The client may try again in a
 // second.
 var ErrOverloaded = errors.New("too much is in flight")
 

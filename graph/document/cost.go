@@ -22,14 +22,14 @@ import (
 const (
 	callCost       = 1
 	transcriptCost = 10
-	// ScanCost is what a look-up by id costs, and CountCost what a `totalCount` does.
+	// ScanCost is the cost of a look-up by id, and CountCost that of a `totalCount`.
 	ScanCost     = 20
 	CountCost    = 20
 	statsCost    = 100 // a thousand groups, each smaller than a call
 	freeElements = 10  // cost as much as a call
 )
 
-// costPlan is what an operation costs as far as its document tells. What is left to a request are the counts.
+// costPlan is the cost of an operation, as far as its document determines it. The counts come from each request.
 type costPlan struct {
 	fixed int
 	lists []*ast.Value // in arguments, but those of parts
@@ -38,7 +38,7 @@ type costPlan struct {
 	opts  *Options
 }
 
-// scanPart is what scans cost if the argument `filter` is not null.
+// scanPart is the cost of scans, if the argument `filter` is not null.
 type scanPart struct {
 	filter *ast.Value
 	scans  int
@@ -52,7 +52,7 @@ func (s *scanPart) of(pages int, variables map[string]any) int {
 	return s.scans * pages
 }
 
-// CostPart is what costs something for each call: `calls`, or `nodes` if there are ids.
+// CostPart is a root field with a cost for each call: `calls`, or `nodes` if there are ids.
 type CostPart struct {
 	each             int
 	lists            []*ast.Value // in arguments of fields of a call
@@ -61,11 +61,11 @@ type CostPart struct {
 	opts             *Options
 }
 
-// Fixed is what the operation costs whatever the number of calls, without the lists in its arguments: look-ups, counts
-// and introspection.
+// Fixed returns the part of the cost that does not depend on the number of calls, without the lists in arguments:
+// look-ups, counts and introspection.
 func (o *Operation) Fixed() int { return o.cost.fixed }
 
-// Parts are what costs something for each call.
+// Parts returns the root fields with a cost for each call.
 func (o *Operation) Parts() []CostPart { return o.cost.parts }
 
 // Calls is how often each call is selected, and Transcripts how often its transcript is.
@@ -108,10 +108,10 @@ func (c *checker) newCostPlan(operation *ast.OperationDefinition, fragments frag
 	return p
 }
 
-// resultOf is the type of what a field returns, without the outer "!".
+// resultOf returns the type of a field, without the outer "!".
 func resultOf(field *ast.FieldDefinition) string { return strings.TrimSuffix(field.Type.String(), "!") }
 
-// rootCosts add what a root field costs, by the type of what it returns. A test compares them with the schema.
+// rootCosts add the cost of a root field, by the type that it returns. A test compares them with the schema.
 var rootCosts = map[string]func(c *checker, p *costPlan, field mergedField, fragments fragments){
 	"CallConnection": func(c *checker, p *costPlan, field mergedField, fragments fragments) {
 		part := CostPart{
@@ -192,7 +192,7 @@ func (f *mergedField) lists() (values []*ast.Value) {
 	return values
 }
 
-// Cost is what the operation costs with these variables. The error is of one that costs too much.
+// Cost returns the cost of the operation with these variables. If the operation costs too much, it returns an error.
 func (o *Operation) Cost(variables map[string]any) (cost int, err *gqlerror.Error) {
 	cost = o.cost.of(variables)
 	return cost, checkCost(cost, o.cost.opts.Limits.Cost)
@@ -210,7 +210,7 @@ func (p *costPlan) of(variables map[string]any) int {
 	return cost
 }
 
-// costOfLists is what lists cost. A longer list is rejected.
+// costOfLists returns the cost of lists in arguments. Longer lists are rejected elsewhere.
 func costOfLists(lists []*ast.Value, variables map[string]any) (cost int) {
 	for _, list := range lists {
 		cost += min(LongestList(list, variables), MaxList) / freeElements

@@ -83,7 +83,7 @@ func (d *Document) Operation(name string) (*Operation, *gqlerror.Error) {
 	return nil, coded(gqlerror.List{err}, errcode.ValidationFailed)[0]
 }
 
-// planned counts what plans take.
+// planned counts the bytes of plans.
 func (d *Document) planned(bytes int64) {
 	if d.grown != nil {
 		d.grown(bytes)

@@ -13,7 +13,7 @@ func fragmentsOf(doc *ast.QueryDocument) fragments {
 	return f
 }
 
-// mergedField is what all fields of one response name select together.
+// mergedField merges the selections of all fields with one response name.
 type mergedField struct {
 	name       string
 	first      *ast.Field

@@ -11,7 +11,7 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 )
 
-// count is what the lexer sees of a document.
+// count has the counts of a document's tokens.
 type count struct {
 	tokens, comments int
 	longest          int             // bytes of the longest name or string

@@ -18,7 +18,7 @@ type trustedDocuments struct {
 	log  *slog.Logger
 }
 
-// Manifest is what the file of trusted documents had when it was read.
+// Manifest is the content of the file of trusted documents at the time it was read.
 type Manifest struct {
 	documents map[string]*Document
 	version   int // counts the times it was read: responses of another version are not sent again

@@ -149,7 +149,7 @@ func (r *run) fail(b []byte, s selection, err error) []byte {
 	return append(b, null...)
 }
 
-// at is the context of what lies at the path.
+// at returns the context of the value at the path.
 func (r *run) at(ctx context.Context, path []string) context.Context {
 	if len(path) == 0 {
 		return ctx
@@ -180,7 +180,7 @@ type selection struct {
 	path []string
 }
 
-// below is the path of what lies in the field.
+// below returns the path of the values in the field.
 func (s selection) below(name string) []string { return append(slices.Clip(s.path), name) }
 
 // object says what the fields of a type write, as values of some kind V.
@@ -193,7 +193,7 @@ type object[V any] struct {
 // field makes of a field as it was selected the text that it writes if that is the same for every object, or the value.
 type field[V any] func(c *compiler, s selection) (text string, v V)
 
-// compile makes the plan for what is selected of an object.
+// compile makes the plan for the selection of an object.
 func compile[V any](c *compiler, s selection, o object[V]) plan[V] {
 	const perObject, perField = 64, 56 // measured roughly: what a plan keeps of them besides names
 	var p plan[V]

@@ -42,7 +42,7 @@ func Compile(op *graphql.OperationContext, root graphql.CollectedField, argument
 	return p
 }
 
-// Selection is what is selected of a connection.
+// Selection returns the selected parts of a connection.
 func (p *Plan) Selection() pagination.Selection { return p.need }
 
 // Connection makes a connection of a page, for the request of ctx.

@@ -23,13 +23,13 @@ type Page interface {
 	HasNext() bool
 }
 
-// Connection is what `calls` returns: a page of a list, which writes itself.
+// Connection is the result of `calls`: a page of a list, which writes itself.
 type Connection struct {
 	// Total is the length of the list, or TotalErr says why it is not known. They are written where the selection has
 	// `totalCount`.
 	Total    int
 	TotalErr error
-	// Scan is what was read for a filter; nil without one.
+	// Scan reports how far the list was read for a filter; nil without a filter.
 	Scan *filter.Report
 
 	page Page
@@ -55,7 +55,7 @@ type edge struct {
 	call       *upstream.Call
 }
 
-// Call is what `call` returns: a call that writes itself.
+// Call is the result of `call`: a call that writes itself.
 type Call struct {
 	call *upstream.Call
 	plan *Plan

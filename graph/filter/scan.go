@@ -37,7 +37,7 @@ const (
 	StopDeadline                  // the time for the request was over
 )
 
-// Report is what a scan has looked at.
+// Report says how far a scan has read, and why it stopped.
 type Report struct {
 	Examined  int // rows
 	StoppedBy Stop

@@ -103,7 +103,7 @@ func New(calls upstream.Lister, opts Options) *Lists {
 	}
 }
 
-// Request is what a client's request says about how to read a list.
+// Request says how to read a list for a client's request.
 type Request struct {
 	List upstream.List
 	// NotBefore rules out responses that were requested earlier.
@@ -259,7 +259,7 @@ func (r *Reader) read(ctx context.Context, anchor, fewest int, need, ask, want r
 	return nil, errListUnsteady
 }
 
-// options are what all requests of the reader have in common.
+// options returns the options that all requests of the reader have in common.
 func (r *Reader) options() upstream.ListCallsOptions {
 	return upstream.ListCallsOptions{
 		List: r.list, NotBefore: r.notBefore, Deadline: r.deadline, Budget: r.budget, Refresh: r.refresh,

@@ -107,7 +107,7 @@ const (
 	below
 )
 
-// match is what a span shows of the calls that a cursor knows.
+// match says which of a cursor's known calls a span has, and what place they mark.
 type match struct {
 	place
 	// seen has a bit for each of the known calls that the span has, the first in the list's order being the lowest.

@@ -19,7 +19,7 @@ type Selection struct {
 	Scan     bool // `scan`, see package filter
 }
 
-// Window reads what the range asks for, as far as it is needed. Its errors are [ErrCursorExpired],
+// Window reads the rows of the range, as far as the selection needs them. Its errors are [ErrCursorExpired],
 // [*upstream.RequestBudgetError], [*upstream.Error] and those of ctx.
 func (r *Reader) Window(ctx context.Context, rng relay.Range, n Selection) (*Window, error) {
 	w, err := r.window(ctx, rng, n)

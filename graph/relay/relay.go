@@ -12,7 +12,7 @@ type Arguments struct {
 	Before *string
 }
 
-// Range is what the arguments ask for: Count elements from one end of those that lie between the cursors.
+// Range is the range of the arguments: Count elements from one end of those between the cursors.
 type Range struct {
 	// Count of elements, 0 to the maximum.
 	Count int

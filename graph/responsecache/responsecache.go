@@ -45,7 +45,7 @@ type Response struct {
 	Writers atomic.Int32
 }
 
-// Operation is what a report says of the operation of a response.
+// Operation describes the operation of a response, for the report.
 type Operation struct {
 	// Name is as the client has chosen it, cut where it has more than 100 bytes, and "" if it has not chosen one.
 	Name string

@@ -94,7 +94,7 @@ func Compile(groupBy []Key, every *Step, timeZone *string) (*Tally, error) {
 	return t, nil
 }
 
-// key is what the calls of a group have in common.
+// key has the values that the calls of a group have in common.
 type key struct {
 	from      int64 // the start of the step, in seconds since 1970; 0 for calls that have not started
 	status    upstream.CallStatus
@@ -104,7 +104,7 @@ type key struct {
 	endReason string // as JSON
 }
 
-// group is what was counted of the calls with a key.
+// group has the counts of the calls with a key.
 type group struct {
 	count, answered int
 	durations       int // calls that have one
@@ -192,7 +192,7 @@ func (g *group) add(call *upstream.Call) error {
 	return g.sketch.Add(float64(ms))
 }
 
-// Stats is what was counted, in the types of the schema.
+// Stats has the counts, in the types of the schema.
 type Stats struct {
 	Count  int
 	Groups []*Group

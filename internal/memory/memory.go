@@ -84,7 +84,7 @@ func (a Action) String() string {
 	return [numActions]string{"shrink_response_cache", "shrink_page_cache", "reject_requests"}[a]
 }
 
-// messages are what the log says of each action.
+// messages are the log messages of the actions.
 var messages = [numActions]string{
 	ShrinkResponses: "memory is scarce: cached responses are evicted",
 	ShrinkPages:     "memory is scarce: cached pages are evicted",

@@ -70,11 +70,11 @@ type Options struct {
 	// AnyKey says that tenants whose key upstream has never accepted share a small part of all this, see
 	// [upstream.UnprovenShare].
 	AnyKey bool
-	// Observer is called with what happens.
+	// Observer is called for each event.
 	Observer upstream.Observer
 }
 
-// Pool is what the tenants of one client share: the slots and the settings.
+// Pool has the slots and the settings, which the tenants of one client share.
 type Pool struct {
 	opts  Options
 	slots *slots
@@ -90,7 +90,7 @@ func NewPool(opts Options) *Pool {
 // Load returns how many attempts are in flight, and how many requests wait for one of those to end.
 func (p *Pool) Load() (inFlight, waiting int) { return p.slots.load() }
 
-// Tenant is what is known about upstream as one credential sees it. It is safe for concurrent use.
+// Tenant is the state of upstream for one credential. It is safe for concurrent use.
 type Tenant struct {
 	id      upstream.Tenant
 	pool    *Pool
@@ -123,7 +123,7 @@ func (t *Tenant) BreakerOpen() bool { return !t.breaker.circuit.IsClosed() }
 type Request struct {
 	// Budget pays for each attempt; nil is endless.
 	Budget *upstream.RequestBudget
-	// Sending is the context of what is sent, also when no client waits for it any more.
+	// Sending is the context of the attempts. It lives on after no client waits for the request any more.
 	Sending context.Context //nolint:containedctx // the context of Do ends earlier
 	// Urgent is nil where a client waits for the page. A refresh of a page in memory is urgent once it is closed.
 	Urgent <-chan struct{}

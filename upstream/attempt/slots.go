@@ -51,7 +51,7 @@ type slots struct {
 	rotation []*tenantShare // of the tenants with waiters; the one whose turn is next comes first
 }
 
-// tenantShare is what one tenant has of the slots. It exists while the tenant has a slot or a waiter.
+// tenantShare has the slots and the waiters of one tenant. It exists while the tenant has one of these.
 type tenantShare struct {
 	tenant     *Tenant
 	taken      int
@@ -162,7 +162,7 @@ func (s *slots) giveUp(w *waiter) bool {
 	return s.remove(w)
 }
 
-// The callers of what follows hold the lock.
+// The callers of the following functions hold the lock.
 
 // dispatch gives free slots to the waiters whose turn it is.
 func (s *slots) dispatch() {

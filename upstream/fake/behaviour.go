@@ -86,7 +86,7 @@ func Orders() []string { return slices.Clone(orderings) }
 // PastEnds are the values of PastEnd.
 func PastEnds() []string { return slices.Clone(pastEnds) }
 
-// Response is what upstream sends instead of its own response.
+// Response is a response that the fake sends instead of its own.
 type Response struct {
 	Status   int         // 0: 200
 	Header   http.Header // set on the response, also over what the fake would set

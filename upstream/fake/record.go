@@ -8,7 +8,7 @@ import (
 // maxRecord bounds the record, so that a load test does not end as a memory test.
 const maxRecord = 100_000
 
-// Request is what is kept of a request that arrived.
+// Request is the record of a request that arrived.
 type Request struct {
 	Page, PageSize int      // as sent; -1 where absent or unreadable
 	Statuses       []string // as understood

@@ -6,7 +6,7 @@ import "revox-graphql/upstream"
 // long as a request holds it, and with the cached pages when no request does: once in either case, however many
 // requests hold it. To drop it from the cache would free nothing, so [Cache.Shrink] passes over it.
 
-// use is what a page is counted for: that it is cached, or held.
+// use says why a page is counted: because it is cached, or held by requests.
 type use struct {
 	cached  bool
 	holders int // requests

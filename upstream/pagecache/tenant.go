@@ -10,7 +10,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// tenantCache is one tenant's pages, and what is known of the tenant. Each page is also in the LRU of all tenants, and
+// tenantCache has one tenant's pages, and the facts about the tenant. Each page is also in the LRU of all tenants, and
 // leaves with it.
 type tenantCache struct {
 	pages    *simplelru.LRU[key, *upstream.Page]

@@ -133,7 +133,7 @@ func errnoCause(number syscall.Errno, dialing bool) upstream.Cause {
 	return upstream.CauseClosed
 }
 
-// tlsCause is what is wrong with TLS; "" where nothing is.
+// tlsCause returns the cause of a failure of TLS; "" if TLS has not failed.
 func tlsCause(err error) (upstream.Cause, string) {
 	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		if name, ok := errors.AsType[x509.HostnameError](e.Err); ok {

@@ -63,7 +63,7 @@ type Options struct {
 	// AnyKey says that credentials may be made up. Those that upstream has never accepted then have a small share of
 	// all this together, see [upstream.UnprovenShare].
 	AnyKey bool
-	// Observer is called with what happens; nil is no observer.
+	// Observer is called for each event; nil is no observer.
 	Observer upstream.Observer
 	// Transport; nil is one of its own that keeps enough idle connections to one host.
 	Transport http.RoundTripper

@@ -15,7 +15,7 @@ import (
 // by the status of the order reveal that: no call is in the lists of two statuses, and each call in the list of several
 // statuses is in the list of one of them.
 
-// checks are what the client does in the background.
+// checks are the checks that the client makes in the background.
 type checks struct {
 	ctx     context.Context //nolint:containedctx // it ends with the client
 	stop    context.CancelFunc

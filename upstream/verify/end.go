@@ -37,7 +37,7 @@ var errRowsDropped = &upstream.Error{
 // if upstream drops rows from pages, each smaller page would seem to be cut again.
 const fewestServed = 5
 
-// verdict is what a second response says about a page that seems to end the list.
+// verdict is the conclusion from a second response about a page that seems to end the list.
 type verdict int
 
 const (

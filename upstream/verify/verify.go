@@ -89,7 +89,7 @@ type Verifier struct {
 	lists        *lru.Cache[upstream.OrderStatuses, listFindings]
 }
 
-// listFindings are what is known about one list.
+// listFindings are the findings about one list.
 type listFindings struct {
 	most  finding[int] // rows of the largest page that is served
 	whole finding[int] // rows of the largest page that has come whole
@@ -312,7 +312,7 @@ func (v *Verifier) raise(size, rows int) error {
 	return &upstream.PageSizeError{Least: least}
 }
 
-// forgetSizes drops what is known about the least size. The caller holds the lock.
+// forgetSizes drops the findings about the minimum size. The caller holds the lock.
 func (v *Verifier) forgetSizes() { v.least, v.raised, v.exact = finding[int]{}, 0, finding[int]{} }
 
 // refused is the error of a page that is known to be too large or too small.
