@@ -258,7 +258,11 @@ func (q *queryOptions) request(schema *ast.Schema, stdin io.Reader) (*export.Req
 		r.Query = string(text)
 	}
 	if q.Stats {
-		r.Query = export.Stats
+		if err := q.variables(r, stdin); err != nil {
+			return nil, err
+		}
+		r.Query = export.Count(schema, r.Variables)
+		return r, checkNames(schema.Query.Fields.ForName("callStats"), r.Variables)
 	}
 	if strings.TrimSpace(r.Query) == "" {
 		if !q.All || q.File != "" || q.Document != "" {
@@ -276,13 +280,7 @@ func (q *queryOptions) request(schema *ast.Schema, stdin io.Reader) (*export.Req
 			return nil, err
 		}
 	}
-	if err := q.variables(r, stdin); err != nil {
-		return nil, err
-	}
-	if q.Stats {
-		return r, checkNames(schema.Query.Fields.ForName("callStats"), r.Variables)
-	}
-	return r, nil
+	return r, q.variables(r, stdin)
 }
 
 // checkNames rejects variables that are no arguments of a field. GraphQL ignores variables that a document does not

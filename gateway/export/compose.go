@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -43,18 +45,40 @@ func Compose(schema *ast.Schema, columns []string, needed ...string) (string, er
 		strings.Join(selections, " ") + " } } }", nil
 }
 
-// Stats is the document that counts calls. It has the arguments of `callStats` as variables.
-const Stats = `query ($statuses: [CallOrderStatus!], $filter: CallFilter, $groupBy: [CallStatsKey!], $every: TimeStep,
+// Count writes the document that counts calls. It has the arguments of `callStats` as variables, and selects of a group
+// only the keys that the variables ask for.
+func Count(schema *ast.Schema, variables map[string]jsontext.Value) string {
+	var selections []string
+	if every := variables["every"]; len(every) > 0 && every.Kind() != 'n' {
+		selections = append(selections, "from")
+	}
+	var keys []string
+	var key string
+	if groupBy := variables["groupBy"]; json.Unmarshal(groupBy, &key) == nil && key != "" {
+		keys = []string{key} // one value is a list of it
+	} else {
+		_ = json.Unmarshal(groupBy, &keys) // the gateway rejects what is no list of keys
+	}
+	for _, key := range keys {
+		if schema.Types["CallStatsKey"].EnumValues.ForName(key) == nil {
+			continue
+		}
+		for _, field := range schema.Types["CallStatsGroup"].Fields {
+			if strings.EqualFold(field.Name, strings.ReplaceAll(key, "_", "")) { // END_REASON is endReason
+				selections = append(selections, field.Name)
+			}
+		}
+	}
+	selections = append(selections, "count", "answered", "durationSeconds { total average p50 p90 max }")
+	return `query ($statuses: [CallOrderStatus!], $filter: CallFilter, $groupBy: [CallStatsKey!], $every: TimeStep,
   $timeZone: String) {
   callStats(statuses: $statuses, filter: $filter, groupBy: $groupBy, every: $every, timeZone: $timeZone) {
     count
-    groups {
-      from status result dialError endedBy endReason count answered
-      durationSeconds { total average p50 p90 max }
-    }
+    groups { ` + strings.Join(selections, " ") + ` }
     scan { examined stoppedBy complete reachedAt }
   }
 }`
+}
 
 // selectField selects a field for the paths that lead on from it.
 func selectField(schema *ast.Schema, of *ast.Definition, name string, paths [][]string) (string, error) {

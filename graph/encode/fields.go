@@ -259,10 +259,13 @@ func appendInt(b []byte, n int) []byte {
 	}
 }
 
-// appendSeconds appends milliseconds as seconds, as gqlgen writes a Float. Durations of calls have a short way.
+// appendFloat appends a Float without an exponent.
+func appendFloat(b []byte, f float64) []byte { return strconv.AppendFloat(b, f, 'f', -1, 64) }
+
+// appendSeconds appends milliseconds as seconds, as a Float. Durations of calls have a short way.
 func appendSeconds(b []byte, ms int64) []byte {
 	if ms < 0 || ms >= 1e9 {
-		return strconv.AppendFloat(b, float64(ms)/1000, 'g', -1, 64)
+		return appendFloat(b, float64(ms)/1000)
 	}
 	b = strconv.AppendInt(b, ms/1000, 10)
 	if ms %= 1000; ms == 0 {

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/99designs/gqlgen/graphql"
 )
 
 // Every field of every type that writes itself has something to write, and nothing else has.
@@ -46,15 +44,24 @@ func TestEveryFieldIsWritten(t *testing.T) {
 	}
 }
 
-// Seconds are written as gqlgen does.
-func TestSeconds(t *testing.T) {
-	for _, ms := range []int64{
-		0, 1, 10, 99, 100, 120, 123, 1000, 1001, 1500, 59_990, 61_000, 999_999_999, 1e9, 1e12 + 1, -1, -1500,
+// Floats have no exponent, however large they are.
+func TestFloats(t *testing.T) {
+	for ms, want := range map[int64]string{
+		0: "0", 1: "0.001", 10: "0.01", 99: "0.099", 100: "0.1", 120: "0.12", 123: "0.123", 1000: "1", 1001: "1.001",
+		1500: "1.5", 59_990: "59.99", 61_000: "61", 999_999_999: "999999.999", 1e9: "1000000",
+		2_816_418_625: "2816418.625", 1e12 + 1: "1000000000.001", 1e18: "1000000000000000", -1: "-0.001", -1500: "-1.5",
 	} {
-		var want strings.Builder
-		graphql.MarshalFloat(float64(ms) / 1000).MarshalGQL(&want)
-		if got := string(appendSeconds(nil, ms)); got != want.String() {
-			t.Errorf("%d ms: %s, want %s", ms, got, want.String())
+		if got := string(appendSeconds(nil, ms)); got != want {
+			t.Errorf("%d ms: %s, want %s", ms, got, want)
 		}
+		var got strings.Builder
+		MarshalFloat(float64(ms) / 1000).MarshalGQL(&got)
+		if got.String() != want {
+			t.Errorf("%d ms as a Float: %s, want %s", ms, got.String(), want)
+		}
+	}
+	var small strings.Builder
+	if MarshalFloat(1e-7).MarshalGQL(&small); small.String() != "0.0000001" {
+		t.Errorf("got %s", small.String())
 	}
 }

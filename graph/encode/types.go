@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 
+	"github.com/99designs/gqlgen/graphql"
+
 	"revox-graphql/graph/filter"
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
@@ -88,3 +90,11 @@ type node struct {
 
 // MarshalGQL implements [graphql.Marshaler].
 func (n node) MarshalGQL(w io.Writer) { _ = n.MarshalGQLContext(n.ctx, w) }
+
+// MarshalFloat writes a Float without an exponent. gqlgen's own writes 2.816418625e+06 for 2816418.625.
+func MarshalFloat(f float64) graphql.Marshaler {
+	return graphql.WriterFunc(func(w io.Writer) { _, _ = w.Write(appendFloat(nil, f)) })
+}
+
+// UnmarshalFloat is gqlgen's.
+func UnmarshalFloat(v any) (float64, error) { return graphql.UnmarshalFloat(v) }

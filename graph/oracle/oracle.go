@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 
 	"github.com/99designs/gqlgen/graphql"
 	"golang.org/x/text/cases"
@@ -177,3 +178,11 @@ func MarshalRaw(value json.RawMessage) graphql.Marshaler {
 
 // UnmarshalRaw always fails: filters are not compared, and no other argument of the schema is JSON.
 func UnmarshalRaw(any) (json.RawMessage, error) { return nil, errors.New("not an input type") }
+
+// MarshalFloat writes a Float without an exponent.
+func MarshalFloat(f float64) graphql.Marshaler {
+	return graphql.WriterFunc(func(w io.Writer) { _, _ = io.WriteString(w, strconv.FormatFloat(f, 'f', -1, 64)) })
+}
+
+// UnmarshalFloat always fails: filters are not compared, and no other argument of the schema is a Float.
+func UnmarshalFloat(any) (float64, error) { return 0, errors.New("not an input type") }
