@@ -1,8 +1,10 @@
 package export
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -55,57 +57,150 @@ type page struct {
 // errNoCalls is the error of a response that has neither calls nor an error.
 var errNoCalls = errors.New("the response has no calls")
 
-// read reads a response. The error is a [responseError] where the response has no calls because of one.
+// read reads a response in one pass. The calls of the page are parts of the response, which belongs to the page from
+// now on. The error is a [responseError] where the response has no calls because of one.
 func (d *document) read(response []byte) (*page, error) {
-	var r struct {
-		Data       map[string]map[string]jsontext.Value `json:"data"`
-		Errors     []*responseError                     `json:"errors"`
-		Extensions struct {
-			Reordered bool `json:"reordered"`
-		} `json:"extensions"`
-	}
-	if err := json.Unmarshal(response, &r, asItCame()); err != nil {
-		return nil, fmt.Errorf("the response cannot be read: %w", err)
-	}
-	connection := r.Data[d.connection]
-	if connection == nil {
-		if len(r.Errors) > 0 {
-			return nil, r.Errors[0]
+	r := responseReader{Decoder: jsontext.NewDecoder(bytes.NewBuffer(response), asItCame()), text: response}
+	p := &page{total: -1}
+	var found bool
+	err := r.members(func(name string) error {
+		switch name {
+		case "data":
+			return r.members(func(name string) (err error) {
+				if name != d.connection || r.PeekKind() != '{' {
+					return r.SkipValue()
+				}
+				found = true
+				return d.readConnection(&r, p)
+			})
+		case "errors":
+			return json.UnmarshalDecode(r.Decoder, &p.problems)
+		case "extensions":
+			var extensions struct {
+				Reordered bool `json:"reordered"`
+			}
+			err := json.UnmarshalDecode(r.Decoder, &extensions)
+			p.reordered = extensions.Reordered
+			return err
+		default:
+			return r.SkipValue()
 		}
+	})
+	if err == nil {
+		if _, err = r.ReadToken(); errors.Is(err, io.EOF) {
+			err = nil
+		} else if err == nil {
+			err = errors.New("more follows its object")
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the response cannot be read: %w", err)
+	case !found && len(p.problems) > 0:
+		return nil, p.problems[0]
+	case !found:
 		return nil, errNoCalls
 	}
-	var end struct {
-		HasNextPage bool   `json:"hasNextPage"`
-		EndCursor   string `json:"endCursor"`
-	}
-	p := &page{total: -1, reordered: r.Extensions.Reordered}
-	err := errors.Join(json.Unmarshal(connection[pageAlias], &end), d.readRows(p, connection[d.rows]))
-	if err != nil {
-		return nil, fmt.Errorf("the response cannot be read: %w", err)
-	}
-	p.more, p.endCursor = end.HasNextPage, end.EndCursor
-	if total := connection[totalAlias]; total.Kind() == '0' {
-		err = json.Unmarshal(total, &p.total)
-	}
 	p.problems = slices.DeleteFunc(
-		r.Errors,
+		p.problems,
 		func(problem *responseError) bool { return slices.Contains(problem.Path, any(totalAlias)) },
 	)
-	return p, err
+	return p, nil
 }
 
-func (d *document) readRows(p *page, rows jsontext.Value) error {
-	if d.node == "" {
-		return json.Unmarshal(rows, &p.calls, asItCame())
+// readConnection reads the connection of a response, which must have rows and the end of the page.
+func (d *document) readConnection(r *responseReader, p *page) error {
+	var rows, end bool
+	err := r.members(func(name string) error {
+		switch name {
+		case d.rows:
+			rows = true
+			return d.readRows(r, p)
+		case pageAlias:
+			end = true
+			var info struct {
+				HasNextPage bool   `json:"hasNextPage"`
+				EndCursor   string `json:"endCursor"`
+			}
+			err := json.UnmarshalDecode(r.Decoder, &info)
+			p.more, p.endCursor = info.HasNextPage, info.EndCursor
+			return err
+		case totalAlias:
+			if r.PeekKind() == '0' {
+				return json.UnmarshalDecode(r.Decoder, &p.total)
+			}
+		}
+		return r.SkipValue()
+	})
+	if err == nil && (!rows || !end) {
+		err = fmt.Errorf("%s lacks %s or %s", d.connection, d.rows, pageAlias)
 	}
-	var edges []map[string]jsontext.Value
-	if err := json.Unmarshal(rows, &edges, asItCame()); err != nil {
+	return err
+}
+
+func (d *document) readRows(r *responseReader, p *page) error {
+	if open, err := r.ReadToken(); err != nil || open.Kind() != '[' {
+		return errors.Join(err, fmt.Errorf("%s is no list", d.rows))
+	}
+	for r.PeekKind() != ']' {
+		var call jsontext.Value
+		var err error
+		if d.node == "" {
+			call, err = r.value()
+		} else {
+			err = r.members(func(name string) (err error) {
+				if name != d.node {
+					return r.SkipValue()
+				}
+				call, err = r.value()
+				return err
+			})
+		}
+		if err != nil {
+			return err
+		}
+		p.calls = append(p.calls, call)
+	}
+	_, err := r.ReadToken()
+	return err
+}
+
+// responseReader reads a response.
+type responseReader struct {
+	*jsontext.Decoder
+	text []byte // of the response
+}
+
+// members calls read for each member of the object that comes next, to read its value. Null has no members.
+func (r *responseReader) members(read func(name string) error) error {
+	open, err := r.ReadToken()
+	if err != nil || open.Kind() == 'n' {
 		return err
 	}
-	for _, edge := range edges {
-		p.calls = append(p.calls, edge[d.node])
+	if open.Kind() != '{' {
+		return fmt.Errorf("%v where an object is expected", open.Kind())
 	}
-	return nil
+	for r.PeekKind() != '}' {
+		name, err := r.ReadToken()
+		if err != nil {
+			return err
+		}
+		if err := read(name.String()); err != nil {
+			return err
+		}
+	}
+	_, err = r.ReadToken()
+	return err
+}
+
+// value is the next value, as a part of the response.
+func (r *responseReader) value() (jsontext.Value, error) {
+	value, err := r.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	end := r.InputOffset()
+	return r.text[end-int64(len(value)) : end : end], nil
 }
 
 // asItCame accepts JSON of upstream that has a name twice, or half of a surrogate pair, for example where a text was

@@ -340,7 +340,7 @@ func (r *rows) lineName(fields []*ast.Field, field string) string {
 
 // memberNames are the names of an object's members, in their order.
 func memberNames(object jsontext.Value) (names []string) {
-	d := jsontext.NewDecoder(bytes.NewReader(object), asItCame())
+	d := jsontext.NewDecoder(bytes.NewBuffer(object), asItCame())
 	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {
 		return nil
 	}

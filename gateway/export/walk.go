@@ -18,7 +18,7 @@ import (
 
 // Options are the options of a walk.
 type Options struct {
-	// Ask executes a GraphQL request, from JSON to JSON. The walk sends one request at a time.
+	// Ask executes a GraphQL request, from JSON to JSON. The walk sends one request at a time, and owns the response.
 	Ask    func(ctx context.Context, request []byte) (response []byte, err error)
 	Schema *ast.Schema
 	// Request selects `calls`.

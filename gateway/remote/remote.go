@@ -35,6 +35,9 @@ const responseTimeout = 5 * time.Minute
 // maxResponse bounds a response, in bytes: the most that GATEWAY_MAX_ANSWER_BYTES allows.
 const maxResponse = 4 << 30
 
+// maxAtOnce is how many bytes are allocated for a response before they have come.
+const maxAtOnce = 64 << 20
+
 // New returns the gateway at an address, which is that of its GraphQL endpoint. An address without a path is completed
 // with /graphql. Without a token, requests have no credential.
 func New(address, token string) (*Gateway, error) {
@@ -120,11 +123,14 @@ func (g *Gateway) send(ctx context.Context, request []byte) (*response, error) {
 		return nil, g.unreached(ctx, err)
 	}
 	defer func() { _ = got.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(got.Body, maxResponse))
-	if err != nil {
+	var body bytes.Buffer
+	if got.ContentLength > 0 { // else it is not known, and the buffer grows
+		body.Grow(int(min(got.ContentLength, maxAtOnce)) + bytes.MinRead)
+	}
+	if _, err := body.ReadFrom(io.LimitReader(got.Body, maxResponse)); err != nil {
 		return nil, g.unreached(ctx, err)
 	}
-	return &response{got.StatusCode, got.Status, got.Header, body}, nil
+	return &response{got.StatusCode, got.Status, got.Header, body.Bytes()}, nil
 }
 
 // unreached is the error of a request without a whole response.
@@ -138,15 +144,28 @@ func (g *Gateway) unreached(ctx context.Context, err error) error {
 	return &export.TemporaryError{Err: fmt.Errorf("%s cannot be reached: %w", g, err)}
 }
 
-// isGraphQL reports whether it is a GraphQL response: an object with data or errors. Upstream's JSON in it may have a
-// name twice, or half of a surrogate pair.
+// isGraphQL reports whether it is a GraphQL response, as far as its beginning tells: an object with data or errors. Its
+// reader finds out whether all of it is JSON.
 func (r *response) isGraphQL() bool {
-	var members struct {
-		Data   jsontext.Value `json:"data"`
-		Errors jsontext.Value `json:"errors"`
-	}
+	// Upstream's JSON may have a name twice, or half of a surrogate pair.
 	asItCame := json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	return json.Unmarshal(r.body, &members, asItCame) == nil && (members.Data != nil || members.Errors != nil)
+	d := jsontext.NewDecoder(bytes.NewBuffer(r.body), asItCame)
+	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {
+		return false
+	}
+	for d.PeekKind() == '"' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return false
+		}
+		if text := name.String(); text == "data" || text == "errors" {
+			return true
+		}
+		if d.SkipValue() != nil {
+			return false
+		}
+	}
+	return false
 }
 
 // Health asks a path of a gateway, such as http://127.0.0.1:8080/readyz. Its error says why the gateway is not well. No

@@ -57,7 +57,9 @@ func TestAsk(t *testing.T) {
 		"overloaded":         {503, nil, `{"errors":[{"message":"no"}]}`, "", false, 0},
 		"another server":     {404, nil, "not found", "404 Not Found and not with GraphQL", false, 0},
 		"other JSON":         {200, nil, `{"calls":[]}`, "200 OK and not with GraphQL", false, 0},
-		"no JSON":            {200, nil, `{"data":`, "200 OK and not with GraphQL", false, 0},
+		"no JSON":            {200, nil, `{"data`, "200 OK and not with GraphQL", false, 0},
+		"cut off":            {200, nil, `{"data":`, "", false, 0}, // which its reader finds out
+		"data comes late":    {200, nil, ` {"extensions":{"data":1},"data":{}}`, "", false, 0},
 		"a redirect":         {307, http.Header{"Location": {"/elsewhere"}}, "", "307 Temporary Redirect", false, 0},
 		"a proxy":            {502, nil, "<html>", "502 Bad Gateway", true, 0},
 		"a proxy that waits": {503, http.Header{"Retry-After": {"7"}}, "<html>", "503", true, 7 * time.Second},
