@@ -179,7 +179,9 @@ func (f *file) check() error {
 	return nil
 }
 
-// begin reads the last state that the lines prove, and truncates the lines that were written after it.
+// begin reads the last state that the lines prove, and truncates the lines that were written after it. The lines that
+// FILE.state counts are read once, to be learned and summed up. Of the few lines after them, the sum comes first: they
+// may not be as FILE.recent says.
 func (f *file) begin(read func(lines io.Reader)) (*position, error) {
 	s, err := f.savedState()
 	if err != nil {
@@ -200,7 +202,9 @@ func (f *file) begin(read func(lines io.Reader)) (*position, error) {
 			return nil, fmt.Errorf("%s has %d bytes, and %s expects %d; %s",
 				f.partPath(), size, f.statePath(), saved, f.advice(position{}, true))
 		}
-		if err := f.sumUp(0, saved); err != nil {
+		lines := io.TeeReader(io.NewSectionReader(f.part, 0, saved), f.sum)
+		read(lines)
+		if _, err := io.Copy(io.Discard, lines); err != nil { // what read has left
 			return nil, err
 		}
 		if sumOf(f.sum) != s.Sum {
@@ -212,13 +216,13 @@ func (f *file) begin(read func(lines io.Reader)) (*position, error) {
 		return nil, err
 	}
 	if recent != nil {
+		read(io.NewSectionReader(f.part, saved, recent.Length-saved))
 		s = recent
 	}
 	if s == nil {
 		f.unused = true
 		return nil, f.cut(0)
 	}
-	read(io.NewSectionReader(f.part, 0, s.Length))
 	return &s.position, f.cut(s.Length)
 }
 

@@ -2,9 +2,14 @@ package export
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -216,6 +221,101 @@ func TestRecentState(t *testing.T) {
 				t.Errorf("%d requests, not %d", len(e.requests), test.requests)
 			}
 		})
+	}
+}
+
+// A run that resumes reads the lines that are saved once: what it learns of them is summed up on the way, also where it
+// cannot read them to their end.
+func TestLinesAreReadOnce(t *testing.T) {
+	for _, reads := range []int64{0, 7, 1 << 20} {
+		path := filepath.Join(t.TempDir(), "calls")
+		interrupt(t, path, 9, 3)
+		w, err := newWalk((&engine{calls: 9}).options(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := openFile(path, w.digest(), fine(), w.Notify)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nothing := sumOf(f.sum)
+		parts := 0
+		at, err := f.begin(func(lines io.Reader) {
+			if parts++; sumOf(f.sum) != nothing {
+				t.Error("the lines were read before")
+			}
+			if _, err := io.CopyN(io.Discard, lines, reads); err != nil && !errors.Is(err, io.EOF) {
+				t.Error(err)
+			}
+		})
+		text := content(t, path+".part")
+		sum := sha256.Sum256([]byte(text))
+		if err != nil || at.Calls != 4 || parts != 1 || sumOf(f.sum) != hex.EncodeToString(sum[:]) {
+			t.Errorf("%d bytes read: %v, %+v, %d parts", reads, err, at, parts)
+		}
+		if err := f.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What is learned of the saved lines and of the recent ones is what the lines have, whatever their format.
+func TestLearnTwoParts(t *testing.T) {
+	for name, rows := range map[string]RowOptions{
+		"NDJSON": {Format: NDJSON}, "CSV": {Format: CSV, Header: true}, "CSV without a header": {Format: CSV},
+		"CSV with a mark": {Format: CSV, Header: true, BOM: true}, "a mark alone": {Format: CSV, BOM: true},
+	} {
+		for saved := range 4 {
+			t.Run(fmt.Sprint(name, ", ", saved, " pages saved"), func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "calls")
+				options := func(stop int) *Options {
+					o := (&engine{calls: 9}).options(t)
+					o.Rows = rows
+					ask, n := o.Ask, 0
+					o.Ask = func(ctx context.Context, request []byte) ([]byte, error) {
+						if n++; n > stop {
+							return nil, errors.New("enough")
+						}
+						return ask(ctx, request)
+					}
+					return o
+				}
+				var state []byte
+				for _, stop := range []int{saved, 3 - saved} {
+					state, _ = os.ReadFile(path + ".state") // there is none before the first page
+					if err := WalkFile(t.Context(), options(stop), path); err == nil {
+						t.Fatal("it was not interrupted")
+					}
+				}
+				err := os.WriteFile(path+".state", state, 0o600) // as if the next ones had not come to the disk
+				if state == nil {
+					err = os.Remove(path + ".state")
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				w, err := newWalk(options(0))
+				if err != nil {
+					t.Fatal(err)
+				}
+				f, err := openFile(path, w.digest(), fine(), w.Notify)
+				if err != nil {
+					t.Fatal(err)
+				}
+				at, err := f.begin(func(lines io.Reader) { w.ids.learn(lines, w.rows) })
+				if err != nil || at.Calls != 6 || len(w.ids.seen) != 6 {
+					t.Errorf("%v, %+v, %d ids", err, at, len(w.ids.seen))
+				}
+				for i := range 6 {
+					if !w.ids.addCell(strconv.Itoa(i)) {
+						t.Errorf("the id %d was not read", i)
+					}
+				}
+				if err := f.close(); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
 	}
 }
 

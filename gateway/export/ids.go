@@ -20,6 +20,8 @@ type ids struct {
 	name string // of the id in a call; empty where it is not selected
 	seed maphash.Seed
 	seen map[uint64]struct{}
+	// begun says that learn has read the beginning of the output, which may be a header.
+	begun bool
 }
 
 func newIDs(name string) *ids {
@@ -55,26 +57,27 @@ func (s *ids) addCell(text string) (before bool) {
 	return before
 }
 
-// learn reads the ids of lines, up to the first line that cannot be read.
+// learn reads the ids of lines, up to the first line that cannot be read. Further lines may follow in another call.
 func (s *ids) learn(lines io.Reader, r *rows) {
 	column := slices.Index(r.Columns, s.name)
 	switch {
 	case s.name == "" || column < 0 && len(r.Columns) > 0:
 	case r.Format == CSV:
 		buffered := bufio.NewReader(lines)
-		if mark, _ := buffered.Peek(len(byteOrderMark)); r.BOM && string(mark) == byteOrderMark {
+		if mark, _ := buffered.Peek(len(byteOrderMark)); r.BOM && !s.begun && string(mark) == byteOrderMark {
 			_, _ = buffered.Discard(len(mark)) // of what is buffered
 		}
 		records := csv.NewReader(buffered)
 		records.ReuseRecord, records.FieldsPerRecord = true, len(r.paths)
-		for first := true; ; first = false {
+		for {
 			record, err := records.Read()
 			if err != nil {
 				return
 			}
-			if !first || !r.Header {
+			if s.begun || !r.Header {
 				s.addCell(record[column])
 			}
+			s.begun = true
 		}
 	default:
 		values := jsontext.NewDecoder(lines, asItCame())

@@ -117,7 +117,8 @@ func (p *position) flaws() error {
 
 // sink is the destination of the lines.
 type sink interface {
-	// begin returns the position of an earlier run, whose lines can be read; nil if there was none.
+	// begin returns the position of an earlier run; nil if there was none. It calls read with the lines of that run, in
+	// one part or in two.
 	begin(read func(lines io.Reader)) (*position, error)
 	// write stores lines, and the position after them: before it returns, or, unless the position is the last, while the
 	// walk continues. Then its error may be that of an earlier one.
