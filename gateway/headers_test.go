@@ -31,7 +31,7 @@ func startHeaders(t *testing.T, most int, env ...string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bounds, registry := newBounds(s), newRegistry()
+	bounds, registry := newBounds(s, nil), newRegistry()
 	if most > 0 {
 		bounds.headers = middleware.NewHeaders(most)
 	}

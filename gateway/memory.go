@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"math"
-	"net"
 	"net/http"
 	"runtime/debug"
 
@@ -60,25 +59,6 @@ func limitMemory(
 		debug.SetMemoryLimit(goLimit)
 	}
 	return memory.NewBudget(limit, goLimit, log), func() { debug.SetMemoryLimit(before) }
-}
-
-// connectionBytes estimates the memory of a connection: buffers of net/http, a goroutine, and a request's header.
-const connectionBytes = 20 << 10
-
-// countConnections counts the connections of a server in the memory budget.
-func countConnections(server *http.Server, budget *memory.Budget) {
-	account, next := budget.Account("connections"), server.ConnState
-	server.ConnState = func(conn net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			account.Take(connectionBytes)
-		case http.StateClosed, http.StateHijacked:
-			account.Release(connectionBytes)
-		}
-		if next != nil {
-			next(conn, state)
-		}
-	}
 }
 
 // streamBytes estimates the memory of an open request over HTTP/2, beside its text and its response: net/http takes

@@ -2,10 +2,8 @@ package gateway
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"math"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime/debug"
@@ -113,45 +111,6 @@ func TestMemoryLimitIsChecked(t *testing.T) {
 			t.Errorf("%q: %v", value, err)
 		}
 	}
-}
-
-// Connections are counted for as long as they are open, whatever they speak.
-func TestConnectionsAreCounted(t *testing.T) {
-	budget := memory.NewBudget(0, 0, slog.New(slog.DiscardHandler))
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	server.Config.Protocols = new(http.Protocols)
-	server.Config.Protocols.SetHTTP1(true)
-	server.Config.Protocols.SetUnencryptedHTTP2(true)
-	closed := make(chan struct{}, 10)
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateClosed {
-			closed <- struct{}{}
-		}
-	}
-	countConnections(server.Config, budget)
-	server.Start()
-	used := func() int64 { return budget.Accounts()[0].Used() }
-	for name, protocol := range map[string]func(*http.Protocols, bool){
-		"HTTP/1.1": (*http.Protocols).SetHTTP1, "HTTP/2": (*http.Protocols).SetUnencryptedHTTP2,
-	} {
-		transport := &http.Transport{Protocols: new(http.Protocols)}
-		protocol(transport.Protocols, true)
-		resp, err := (&http.Client{Transport: transport}).Get(server.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.Copy(io.Discard, resp.Body)
-		_ = resp.Body.Close()
-		if used() != connectionBytes {
-			t.Errorf("%s: %d bytes are counted", name, used())
-		}
-		transport.CloseIdleConnections()
-		<-closed
-		if used() != 0 {
-			t.Errorf("%s: %d bytes are counted in the end", name, used())
-		}
-	}
-	server.Close()
 }
 
 // Requests over HTTP/2 are counted for as long as they are open.

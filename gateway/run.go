@@ -159,7 +159,7 @@ func (p *invocation) serve(ctx context.Context, s *config.Settings, written *slo
 	budget, freeMemory := limitMemory(s, p.getenv, memlimit.FromCgroup, log)
 	defer freeMemory()
 	registry := newRegistry()
-	bounds := newBounds(s)
+	bounds := newBounds(s, budget)
 	telemetry.RegisterServing(registry, bounds.metrics(lines.Dropped))
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
@@ -208,7 +208,6 @@ func (p *invocation) serve(ctx context.Context, s *config.Settings, written *slo
 	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
 	server := newServer(s, countStreams(budget, bounds.streams.Wrap(handler)), log)
 	bounds.watch(server)
-	countConnections(server, budget)
 	return serve(ctx, server, bounds.listen(listener), &draining, s.DrainDelay, log)
 }
 

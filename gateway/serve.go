@@ -13,6 +13,7 @@ import (
 	"revox-graphql/gateway/config"
 	"revox-graphql/gateway/telemetry"
 	"revox-graphql/internal/gather"
+	"revox-graphql/internal/memory"
 	"revox-graphql/internal/middleware"
 	"revox-graphql/internal/slowclient"
 )
@@ -39,9 +40,9 @@ type bounds struct {
 	streams     *middleware.Streams // requests over HTTP/2
 }
 
-func newBounds(s *config.Settings) *bounds {
+func newBounds(s *config.Settings, budget *memory.Budget) *bounds {
 	return &bounds{
-		connections: middleware.NewConnections(s.Connections()),
+		connections: middleware.NewConnections(s.Connections(), budget.Account("connections")),
 		headers:     middleware.NewHeaders(headersBytes),
 		streams:     middleware.NewStreams(2 * s.MaxConcurrentRequests), // half of them in flight, half being written
 	}

@@ -51,7 +51,7 @@ func startSimulated(t *testing.T, settings ...string) *simulated {
 	p := &simulated{closed: make(chan time.Time, 1), log: &bytes.Buffer{}, stopped: make(chan end, 1)}
 	log := s.Logger(p.log)
 	var draining atomic.Bool
-	bounds := newBounds(s)
+	bounds := newBounds(s, nil)
 	handler, stop, err := routes(s, newRegistry(), nil, &draining, nil, log)
 	if err != nil {
 		t.Fatal(err)

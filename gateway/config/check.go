@@ -61,8 +61,8 @@ func (s *Settings) checkCredentials(inEnvironment bool) []error {
 	return errs
 }
 
-// mostConnections is the default where files do not bound them: idle connections take some 20 kB each, so these take
-// a fifth of the memory that deploy/ gives a gateway.
+// mostConnections is the default where files do not bound them. Idle connections over HTTP/1.1 take some 20 kB each, so
+// these take a fifth of the memory that deploy/ gives a gateway.
 const mostConnections = 10_000
 
 // Connections is how many connections clients may have.
