@@ -23,6 +23,7 @@ import (
 	"revox-graphql/graph/relay"
 	"revox-graphql/graph/stats"
 	"revox-graphql/internal/errcode"
+	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 )
 
@@ -63,7 +64,8 @@ var upstreamErrors = map[upstream.Kind]struct{ code, message string }{
 // presenter turns every error into what the client sees.
 type presenter struct {
 	log     *slog.Logger
-	maxScan int // pages that a scan may read
+	maxScan int            // pages that a scan may read
+	memory  *memory.Budget // where rejected fields are noted; nil notes none
 }
 
 // presentSome implements [graphql.ErrorPresenterFunc]: it presents errors up to the bounds, and none beyond.
@@ -141,23 +143,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		err = &upstream.Error{Kind: upstream.KindTimeout, Reason: "no response in time"}
 	}
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
-		if e.RetryAfter > 0 {
-			out.Extensions["retryAfter"] = math.Ceil(e.RetryAfter.Seconds())
-		}
-		known := upstreamErrors[e.Kind]
-		level, message := slog.LevelWarn, "upstream failed"
-		keyRejected := e.Kind == upstream.KindUnauthenticated || e.Kind == upstream.KindForbidden
-		if keyRejected && !requestOf(ctx).client.OwnKey {
-			known.code, known.message = errcode.UpstreamUnauthenticated, rejectedKey
-			level = slog.LevelError
-			message = "upstream rejects the gateway's key: set REVOX_API_KEY or REVOX_API_KEY_FILE to one that may list calls"
-		}
-		if e.Unsent { // what upstream sent was logged when it came
-			level, message = slog.LevelInfo, "no request was sent to upstream"
-		}
-		p.log.Log(ctx, level, message, "requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status,
-			"cause", string(e.Cause), "reason", e.Reason)
-		return say(known.code, "%s", known.message)
+		return p.ofUpstream(ctx, e, out, say)
 	}
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
 		return say(errcode.ClientClosedRequest, "The client closed the request before its response was ready.")
@@ -169,6 +155,35 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		errcode.InternalServerError,
 		"The gateway failed to process the request. Its operator finds the details in the log, by `requestId`.",
 	)
+}
+
+// ofUpstream words and logs an error of upstream, or of a request that was not sent there.
+func (p presenter) ofUpstream(
+	ctx context.Context,
+	e *upstream.Error,
+	out *gqlerror.Error,
+	say func(code, format string, args ...any) *gqlerror.Error,
+) *gqlerror.Error {
+	if e.RetryAfter > 0 {
+		out.Extensions["retryAfter"] = math.Ceil(e.RetryAfter.Seconds())
+	}
+	known := upstreamErrors[e.Kind]
+	level, message := slog.LevelWarn, "upstream failed"
+	keyRejected := e.Kind == upstream.KindUnauthenticated || e.Kind == upstream.KindForbidden
+	if keyRejected && !requestOf(ctx).client.OwnKey {
+		known.code, known.message = errcode.UpstreamUnauthenticated, rejectedKey
+		level = slog.LevelError
+		message = "upstream rejects the gateway's key: set REVOX_API_KEY or REVOX_API_KEY_FILE to one that may list calls"
+	}
+	if errors.Is(e, upstream.ErrNoMemory) {
+		p.memory.Reject()
+	}
+	if e.Unsent { // what upstream sent was logged when it came
+		level, message = slog.LevelInfo, "no request was sent to upstream"
+	}
+	p.log.Log(ctx, level, message, "requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status,
+		"cause", string(e.Cause), "reason", e.Reason)
+	return say(known.code, "%s", known.message)
 }
 
 // ofScan words the errors of scans and of counting; nil for any other.

@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"revox-graphql/graph"
 	"revox-graphql/graph/admission"
 	"revox-graphql/graph/pagination"
+	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
 	"revox-graphql/upstream/fake"
 )
@@ -94,8 +96,9 @@ func (h *holder) Release(page *upstream.Page) {
 // there is no memory is cut short; one that cannot begin is rejected.
 func TestScansHoldPages(t *testing.T) {
 	h := &holder{pages: map[*upstream.Page]int{}}
+	budget := memory.NewBudget(0, 0, slog.New(slog.DiscardHandler))
 	g := newGateway(t, gatewayOptions{calls: 1000, ttl: time.Minute, graph: func(o *graph.Options) {
-		h.Memory, o.Known = o.Known, h
+		h.Memory, o.Known, o.Memory = o.Known, h, budget
 	}})
 	const filtered = `calls(first: 100, filter: {result: [HUMAN], durationSeconds: {min: 300}}) {
 		nodes { id } pageInfo { hasNextPage } scan { examined stoppedBy complete }
@@ -113,7 +116,11 @@ func TestScansHoldPages(t *testing.T) {
 		{"some to count", counted, 4, "END_OF_LIST"},
 	} {
 		h.most = test.most
+		before := budget.Taken(memory.RejectWork)
 		a := g.query(t, "{ "+test.query+" }", nil)
+		if rejected := budget.Taken(memory.RejectWork) > before; rejected != (test.stoppedBy == "") {
+			t.Errorf("%s: noted as rejected: %v", test.name, rejected)
+		}
 		switch {
 		case test.stoppedBy == "":
 			if len(a.Errors) == 0 || a.Errors[0].Extensions["code"] != "OVERLOADED" ||
@@ -146,8 +153,9 @@ func TestScansHoldPages(t *testing.T) {
 // there is no memory is rejected, and others are not.
 func TestWindowsThatWaitHoldTheirPages(t *testing.T) {
 	h := &holder{pages: map[*upstream.Page]int{}}
+	budget := memory.NewBudget(0, 0, slog.New(slog.DiscardHandler))
 	g := newGateway(t, gatewayOptions{calls: 1000, ttl: time.Minute, graph: func(o *graph.Options) {
-		h.Memory, o.Known = o.Known, h
+		h.Memory, o.Known, o.Memory = o.Known, h, budget
 	}})
 	const (
 		one   = `calls(first: 10) { nodes { id } }`
@@ -164,9 +172,13 @@ func TestWindowsThatWaitHoldTheirPages(t *testing.T) {
 		"with its count":  {`{ calls(first: 10) { nodes { id } totalCount } }`, 1},
 	} {
 		for h.most = range test.pages + 1 {
+			before := budget.Taken(memory.RejectWork)
 			errors := len(g.query(t, test.query, nil).Errors)
 			if errors != test.pages-h.most || len(h.pages) > 0 {
 				t.Errorf("%s: %d errors with memory for %d pages, %d are held after it", name, errors, h.most, len(h.pages))
+			}
+			if noted := budget.Taken(memory.RejectWork) - before; noted != uint64(errors) {
+				t.Errorf("%s: %d fields are noted as rejected, not %d", name, noted, errors)
 			}
 		}
 	}

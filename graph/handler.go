@@ -130,7 +130,7 @@ func newHandler(opts Options, pages *pagination.Lists) (http.Handler, error) {
 		walk:      opts.Walk,
 		arguments: newArguments(),
 	}}, newSchema())
-	p := presenter{opts.Log, opts.MaxScan}
+	p := presenter{opts.Log, opts.MaxScan, opts.Memory}
 	maxUpstreamRequests := cmp.Or(opts.MaxUpstreamRequests, math.MaxInt)
 	documents, err := document.New(document.Options{
 		Schema: schema.Schema(), Limits: opts.Limits, DefaultCount: relay.DefaultCount, MaxCount: opts.MaxCount,

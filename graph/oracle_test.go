@@ -75,7 +75,7 @@ func newRival(tb testing.TB, rows []json.RawMessage) *rival {
 	r := &rival{Handler: handler, plain: map[string]*oracle.Call{}}
 	r.resolver = &Resolver{pages: pages, known: cache, maxCount: opts.MaxCount, maxScan: opts.MaxScan}
 	r.oracle = executor.New(oracle.New(r))
-	p := presenter{opts.Log, opts.MaxScan}
+	p := presenter{log: opts.Log, maxScan: opts.MaxScan}
 	r.oracle.SetErrorPresenter(p.present)
 	r.oracle.SetRecoverFunc(p.recovered)
 

@@ -100,16 +100,13 @@ func (r *request) hold(holder upstream.Holder, rows []upstream.Row) error {
 		}
 		page := row.Call.Page()
 		if !holder.Hold(page) {
-			return errNoMemory
+			return upstream.ErrNoMemory
 		}
 		r.whenWritten(func() { holder.Release(page) })
 		last = page
 	}
 	return nil
 }
-
-// errNoMemory says that there is no memory for the pages of a window.
-var errNoMemory = upstream.Overloaded("there is not enough memory for the pages of a field that waits for others")
 
 // filtered resolves `calls` with a filter.
 func (r *Resolver) filtered(

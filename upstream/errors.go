@@ -123,6 +123,9 @@ func Overloaded(reason string) error {
 	return &Error{Kind: KindOverloaded, Reason: reason, RetryAfter: time.Second, Unsent: true}
 }
 
+// ErrNoMemory is the error of a field for whose pages there is no memory, see [Holder].
+var ErrNoMemory = Overloaded("there is not enough memory for the pages of a field")
+
 // ContextError is the error of a wait that has ended with its context: the cause of that, or of [KindTimeout] where its
 // deadline has passed.
 func ContextError(ctx context.Context) error {

@@ -176,7 +176,7 @@ func (s *scan) start() *relay.Cursor {
 // take looks at the rows of a part. The error says that there is no memory for their pages.
 func (s *scan) take(read *part) error {
 	if !s.held.move(read.window.Rows()) {
-		return errNoMemory
+		return upstream.ErrNoMemory
 	}
 	i, end, step := read.from, read.to, 1
 	if s.rng.Backward {
@@ -229,9 +229,6 @@ func (s *scan) examine(w *pagination.Window, i int) {
 	s.matches++
 	s.visit(w, i)
 }
-
-// errNoMemory says that there is no memory for the pages of a part.
-var errNoMemory = upstream.Overloaded("there is not enough memory for the pages that a filter reads")
 
 // cutShort ends a scan that cannot be continued, or returns the error.
 func (s *scan) cutShort(err error) error {

@@ -151,6 +151,13 @@ func (b *Budget) Shrinks(a Action, of *Account, shrink func(bytes int64) (freed 
 // Taken returns how often an action has begun.
 func (b *Budget) Taken(a Action) uint64 { return b.actions[a].taken.Load() }
 
+// Reject counts a rejection of work for which there is no room.
+func (b *Budget) Reject() {
+	if b != nil {
+		b.take(RejectWork)
+	}
+}
+
 // Account makes an account. A nil account counts nothing.
 func (b *Budget) Account(name string) *Account {
 	if b == nil {
@@ -255,7 +262,7 @@ func (a *Account) Reserve(bytes int64) bool {
 	return false
 }
 
-// TryReserve is Reserve for work that waits if there is no room, and is not rejected.
+// TryReserve is Reserve for work that is not rejected if there is no room: it waits, or the caller goes on without it.
 func (a *Account) TryReserve(bytes int64) bool {
 	if a == nil {
 		return true
@@ -305,9 +312,9 @@ func (a *Account) extendOrRelease(held, bytes, most int64) bool {
 	return false
 }
 
-// Keep is Reserve for bytes that already exist and were added to the account: it reports whether they may stay. If not,
-// Keep calls release, which takes them from the account, before it looks for room for the next caller. So of several
-// that were added at once, the last one finds the room that the others released.
+// Keep is TryReserve for bytes that already exist and were added to the account: it reports whether they may stay. If
+// not, Keep calls release, which takes them from the account, before it looks for room for the next caller. So of
+// several that were added at once, the last one finds the room that the others released.
 func (a *Account) Keep(bytes int64, release func()) bool {
 	if a == nil {
 		return true
@@ -326,7 +333,6 @@ func (a *Account) Keep(bytes int64, release func()) bool {
 	}
 	release()
 	b.reclaim(b.most) // what was in use may be in a cache now
-	b.take(RejectWork)
 	return false
 }
 

@@ -240,8 +240,11 @@ func TestKeep(t *testing.T) {
 			if work.Used() != test.work*k {
 				t.Errorf("%d KiB are left", work.Used()/k)
 			}
-			if rejected := s.Taken(RejectWork) > 0; rejected == test.kept {
-				t.Errorf("rejected: %v", rejected)
+			if s.Taken(RejectWork) > 0 || strings.Contains(s.log.String(), "rejected") {
+				t.Errorf("a request was rejected: %s", &s.log)
+			}
+			if s.Reject(); s.Taken(RejectWork) != 1 || !strings.Contains(s.log.String(), "rejected") {
+				t.Errorf("what the caller rejects is not noted: %s", &s.log)
 			}
 		})
 	}
