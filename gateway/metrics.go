@@ -18,8 +18,10 @@ import (
 const (
 	// scrapeTimeout is how long reading the metrics may take; Prometheus gives up after 10 s by default.
 	scrapeTimeout = 10 * time.Second
-	// metricsConnections is how many connections the separate address of the metrics may have.
-	metricsConnections = 16
+	// sideConnections is how many connections each separate address may have: that of metrics, and that of profiles.
+	sideConnections = 16
+	// sideIdleTimeout is how long such a connection may be idle.
+	sideIdleTimeout = 2 * time.Minute
 )
 
 // publicMetrics serves the metrics on the public address. Collecting them costs more than a cached response, so only
@@ -43,13 +45,13 @@ func serveMetrics(
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", middleware.ReadOnly(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
 	server := &http.Server{
-		Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: scrapeTimeout, IdleTimeout: 2 * time.Minute,
+		Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: scrapeTimeout, IdleTimeout: sideIdleTimeout,
 		ErrorLog: errorLog(log),
 	}
 	if host, _, _ := net.SplitHostPort(address); config.Loopback(host) {
 		server.Handler = middleware.Hosts(middleware.HostOptions{}, mux)
 	}
-	go func() { _ = server.Serve(netutil.LimitListener(listener, metricsConnections)) }()
+	go func() { _ = server.Serve(netutil.LimitListener(listener, sideConnections)) }()
 	log.Info("serving metrics", "url", "http://"+listener.Addr().String()+"/metrics")
 	return func() { _ = server.Close() }, nil
 }

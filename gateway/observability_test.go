@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
@@ -359,5 +362,61 @@ func TestProfiles(t *testing.T) {
 			!strings.Contains(err.Error(), "GATEWAY_PPROF_LISTEN") {
 			t.Errorf("%s: %v", address, err)
 		}
+	}
+}
+
+// The separate addresses serve a few connections at once, and further ones when one of these has ended.
+func TestSideConnectionsAreBounded(t *testing.T) {
+	p := start(t, map[string]string{"GATEWAY_PPROF_LISTEN": "127.0.0.1:0", "GATEWAY_METRICS_LISTEN": "127.0.0.1:0"})
+	for kind, path := range map[string]string{"profiles": "/debug/pprof/cmdline", "metrics": "/nothing"} {
+		t.Run(kind, func(t *testing.T) {
+			match := regexp.MustCompile(`msg="serving ` + kind + `" url=http://([^/]+)/`).FindStringSubmatch(p.log.String())
+			if match == nil {
+				t.Fatalf("log: %s", p.log)
+			}
+			ask := func(conn net.Conn) error {
+				_, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+				if err != nil {
+					return err
+				}
+				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil {
+					return err
+				}
+				_, err = io.Copy(io.Discard, resp.Body)
+				return err
+			}
+			conns := make([]net.Conn, sideConnections+1)
+			for i := range conns {
+				conn, err := net.Dial("tcp", match[1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = conn.Close() }()
+				_ = conn.SetDeadline(time.Now().Add(time.Minute))
+				conns[i] = conn
+			}
+			for _, conn := range conns[:sideConnections] {
+				if err := ask(conn); err != nil {
+					t.Fatal(err)
+				}
+			}
+			served := make(chan error, 1)
+			go func() { served <- ask(conns[sideConnections]) }()
+			for range 100 { // in which a server without a bound would serve that too
+				if err := ask(conns[0]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			select {
+			case err := <-served:
+				t.Errorf("%d connections are served at once: %v", len(conns), err)
+			default:
+				_ = conns[1].Close()
+				if err := <-served; err != nil {
+					t.Errorf("after one has ended: %v", err)
+				}
+			}
+		})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"net/http/pprof"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"revox-graphql/gateway/config"
 	"revox-graphql/internal/middleware"
 )
@@ -26,9 +28,10 @@ func servePprof(ctx context.Context, address string, log *slog.Logger) (stop fun
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	server := &http.Server{
-		Handler: middleware.Hosts(middleware.HostOptions{}, mux), ReadHeaderTimeout: 5 * time.Second, ErrorLog: errorLog(log),
+		Handler: middleware.Hosts(middleware.HostOptions{}, mux), ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout: sideIdleTimeout, ErrorLog: errorLog(log),
 	}
-	go func() { _ = server.Serve(listener) }()
+	go func() { _ = server.Serve(netutil.LimitListener(listener, sideConnections)) }()
 	log.Info("serving profiles", "url", "http://"+listener.Addr().String()+"/debug/pprof/")
 	return func() { _ = server.Close() }, nil
 }
