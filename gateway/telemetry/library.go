@@ -11,12 +11,12 @@ const maxLibraryBytes = 120
 
 // libraryLog writes messages of the standard logger to the gateway's log. net/http logs there when upstream violates
 // HTTP, and quotes what upstream sent, which may be a call: so the message ends before the first quotation mark.
-type libraryLog struct{ log *slog.Logger }
+type libraryLog struct{ *seldom }
 
 // LogLibraries sends messages of the standard logger to this log from now on. A program has one standard logger.
 func LogLibraries(log *slog.Logger) {
 	stdlog.SetFlags(0)
-	stdlog.SetOutput(libraryLog{log})
+	stdlog.SetOutput(libraryLog{newSeldom(log)})
 }
 
 // Write implements [io.Writer] for one line.
@@ -24,6 +24,6 @@ func (l libraryLog) Write(line []byte) (int, error) {
 	message, _, _ := strings.Cut(string(line), `"`)
 	message = message[:min(len(message), maxLibraryBytes)]
 	message = strings.TrimSuffix(strings.TrimSpace(strings.ToValidUTF8(message, "")), " starting with")
-	l.log.Warn("a library reported an error", "message", message)
+	l.warn("a library reported an error", "message", message)
 	return len(line), nil
 }

@@ -18,12 +18,12 @@ func TestLibrariesLog(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			log := libraryLog{slog.New(slog.NewTextHandler(&out, nil))}
+			log := libraryLog{newSeldom(slog.New(slog.NewTextHandler(&out, nil)))}
 			if n, err := log.Write([]byte(test.line)); n != len(test.line) || err != nil {
 				t.Errorf("wrote %d: %v", n, err)
 			}
 			_, got, _ := strings.Cut(out.String(), `level=WARN msg="a library reported an error" message=`)
-			if got != test.says+"\n" {
+			if got != test.says+" times=1\n" {
 				t.Errorf("got %q", out.String())
 			}
 		})

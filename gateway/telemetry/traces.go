@@ -44,7 +44,7 @@ type TraceOptions struct {
 	Getenv func(string) string
 	// Version is the gateway's.
 	Version string
-	// Log gets a line when spans cannot be sent.
+	// Log gets a line when spans cannot be sent, at most one a minute.
 	Log *slog.Logger
 }
 
@@ -105,8 +105,9 @@ func NewTraces(ctx context.Context, opts TraceOptions) (*Traces, error) {
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES cannot be used: %w", err)
 	}
+	failures := newSeldom(opts.Log)
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { // the handler is global
-		opts.Log.Warn("traces failed", "error", err)
+		failures.warn("traces failed", "error", err)
 	}))
 	options := []sdktrace.TracerProviderOption{sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)}
 	if opts.Getenv("OTEL_TRACES_SAMPLER") == "" {
