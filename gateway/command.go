@@ -419,7 +419,6 @@ func (q *queryOptions) validateExport(reject func(bad bool, text string)) {
 func (q *queryOptions) validateUpdate(reject func(bad bool, text string)) {
 	reject(q.Update && q.Out == "", "--update requires --all and --out FILE")
 	reject(q.Update && q.Format != string(export.NDJSON), "--update requires --format ndjson")
-	reject(q.Update && q.Filter != "", "--filter cannot be used with --update, which would keep calls that no longer pass")
 	reject(q.Update && q.Since != "", "--since cannot be used with --update, which would leave out calls of the file")
 	reject(!q.Update && q.Changes != "", "--changes requires --update")
 	reject(q.Changes != "" && q.Changes == q.Out, "--changes and --out name the same file")

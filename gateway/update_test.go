@@ -177,6 +177,35 @@ func TestUpdateThatFails(t *testing.T) {
 	}
 }
 
+// A call that comes to pass a filter, or whose order comes to have a status, can be older than what an update reads.
+func TestUpdateOfAChoice(t *testing.T) {
+	l := startLiving(t, 300)
+	const variables = "query ($f: CallFilter, $s: [CallOrderStatus!] = [COMPLETED]) { calls(filter: $f, statuses: $s) "
+	for _, test := range []struct {
+		document, choice string
+		args             []string
+	}{
+		{"{ calls(statuses: [COMPLETED, SCHEDULED]) ", "statuses", nil},
+		{"{ calls(filter: {status: [COMPLETED]}) ", "filter", nil},
+		{"{ calls(statuses: null, filter: null) ", "", nil},
+		{variables, "statuses", nil},
+		{variables, "statuses", []string{"--var", "f=null"}},
+		{variables, "filter", []string{"--var", "s=null", "--var", `f={"result": ["HUMAN"]}`}},
+		{variables, "", []string{"--var", "s=null"}},
+	} {
+		args := append([]string{"--all", "-d", test.document + "{ nodes { id status endedAt } } }"}, test.args...)
+		_, log, status := runQuery(t, l.env, append(args, "--out", l.path("calls"), "--update")...)
+		want := 0
+		if test.choice != "" {
+			want = 2
+		}
+		rejected := strings.Contains(log, "--update cannot be used with `"+test.choice+"`")
+		if status != want || rejected != (want == 2) {
+			t.Errorf("%q: %d, %s", args, status, log)
+		}
+	}
+}
+
 // Without a file, or with one that is not finished, the export is made first. Its changes are what the file had not.
 func TestUpdateOfNothing(t *testing.T) {
 	l := startLiving(t, 1500)

@@ -44,6 +44,7 @@ type document struct {
 	started    string       // likewise of `startedAt`
 	after      string       // the variable for the cursor
 	first      string       // the variable for the page size; empty if the document has a size
+	choice     string       // the argument that leaves calls out of the list; empty if there is none
 }
 
 // prepare finds the connection that an operation selects, and adds what a walk needs. The document must select `calls`
@@ -168,8 +169,7 @@ func (d *document) addArguments(op *ast.OperationDefinition, calls *ast.Field, p
 	}
 	switch first := argument(calls, "first"); first.Kind {
 	case ast.Variable:
-		given, ok := d.request.Variables[first.Raw]
-		if ok && given.Kind() == 'n' || !ok && op.VariableDefinitions.ForName(first.Raw).DefaultValue == nil {
+		if !d.given(op, first) {
 			d.first = first.Raw
 		}
 	case ast.NullValue:
@@ -178,7 +178,24 @@ func (d *document) addArguments(op *ast.OperationDefinition, calls *ast.Field, p
 	if d.first != "" {
 		d.request.Variables[d.first] = jsontext.Value(strconv.Itoa(pageSize))
 	}
+	for _, name := range []string{"statuses", "filter"} {
+		if arg := calls.Arguments.ForName(name); arg != nil && d.given(op, arg.Value) {
+			d.choice = name
+		}
+	}
 	return nil
+}
+
+// given reports whether the value of an argument is not null.
+func (d *document) given(op *ast.OperationDefinition, value *ast.Value) bool {
+	if value.Kind != ast.Variable {
+		return value.Kind != ast.NullValue
+	}
+	if text, ok := d.request.Variables[value.Raw]; ok {
+		return text.Kind() != 'n'
+	}
+	byDefault := op.VariableDefinitions.ForName(value.Raw).DefaultValue
+	return byDefault != nil && byDefault.Kind != ast.NullValue
 }
 
 // argument returns the value of an argument, which is null if the document does not have it.

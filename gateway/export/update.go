@@ -61,6 +61,10 @@ func UpdateFile(ctx context.Context, o *Options, path string, u UpdateOptions) e
 	if err != nil {
 		return err
 	}
+	if name := w.document.choice; name != "" {
+		return &UsageError{fmt.Errorf("--update cannot be used with `%s`: an older call that comes to pass would be missed, "+
+			"since only the newest calls are read", name)}
+	}
 	_, missing := os.Stat(to)
 	_, unfinished := os.Stat(to + ".state")
 	whole := unfinished == nil || errors.Is(missing, fs.ErrNotExist)
