@@ -200,7 +200,8 @@ func (q *queryOptions) register(flags *pflag.FlagSet) {
 		"With --all and --out: bring up to date a FILE that an earlier run has written as NDJSON with id, status and "+
 			"endedAt. The command reads only new calls, and those that were not final.")
 	flags.StringVar(&q.Changes, "changes", "",
-		"With --update: write a line for each added or updated call to this `FILE`, with the member op: add or update.")
+		"With --update: write a line for each added or updated call to this `FILE`, with the member op: add or update. "+
+			"- is standard output.")
 	flags.DurationVar(&q.Grace, "grace", time.Hour,
 		"With --update: how long ago a call must have ended to count as final.")
 	flags.IntVar(&q.PageSize, "page-size", 100,
@@ -421,7 +422,6 @@ func (q *queryOptions) validateUpdate(reject func(bad bool, text string)) {
 	reject(q.Update && q.Format != string(export.NDJSON), "--update requires --format ndjson")
 	reject(q.Update && q.Since != "", "--since cannot be used with --update, which would leave out calls of the file")
 	reject(!q.Update && q.Changes != "", "--changes requires --update")
-	reject(q.Changes != "" && q.Changes == q.Out, "--changes and --out name the same file")
 	reject(q.Grace < 0, "--grace must not be negative")
 }
 

@@ -198,7 +198,7 @@ func (q *queryOptions) walk(ctx context.Context, o *export.Options, terminal *te
 	o.Notify = func(line string) { _, _ = fmt.Fprintln(terminal, "revox-graphql:", line) }
 	info, err := os.Stat(q.Out)
 	if q.Update {
-		return q.bringUpToDate(ctx, o, info)
+		return q.bringUpToDate(ctx, o, info, stdout)
 	}
 	direct := q.Out == "" || err == nil && isOutput(info, stdout)
 	if q.Progress && terminal.shows && (!direct || !isTerminal(stdout)) {
@@ -226,7 +226,9 @@ func (q *queryOptions) walk(ctx context.Context, o *export.Options, terminal *te
 
 // bringUpToDate updates a file; info is nil where there is none. It shows no progress: how many calls are new is not
 // known.
-func (q *queryOptions) bringUpToDate(ctx context.Context, o *export.Options, info os.FileInfo) error {
+func (q *queryOptions) bringUpToDate(
+	ctx context.Context, o *export.Options, info os.FileInfo, stdout io.Writer,
+) error {
 	switch {
 	case info != nil && !info.Mode().IsRegular():
 		return &export.UsageError{Err: fmt.Errorf("--out %s is no file, and --update brings a file up to date", q.Out)}
@@ -234,7 +236,23 @@ func (q *queryOptions) bringUpToDate(ctx context.Context, o *export.Options, inf
 		return &export.UsageError{Err: fmt.Errorf("--out %s exists, and made-up demo calls would be added: "+
 			"set REVOX_API_KEY to add your own", q.Out)}
 	}
-	return export.UpdateFile(ctx, o, q.Out, export.UpdateOptions{Changes: q.Changes, Grace: q.Grace})
+	u := export.UpdateOptions{Grace: q.Grace}
+	switch changes, err := os.Stat(q.Changes); {
+	case q.Changes == "-" || err == nil && isOutput(changes, stdout):
+		u.ChangesTo = stdout
+	case err == nil && changes.IsDir():
+		return &export.UsageError{Err: fmt.Errorf("--changes %s is a directory: name a file in it", q.Changes)}
+	case err == nil && !changes.Mode().IsRegular():
+		device, err := os.OpenFile(q.Changes, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		u.ChangesTo = device
+		return errors.Join(export.UpdateFile(ctx, o, q.Out, u), device.Close())
+	default:
+		u.Changes = q.Changes
+	}
+	return export.UpdateFile(ctx, o, q.Out, u)
 }
 
 // isOutput reports whether a file is standard output, as /dev/stdout is.

@@ -147,3 +147,70 @@ func TestReaderThatLeaves(t *testing.T) {
 		t.Errorf("a named pipe: %d, %s", status, log)
 	}
 }
+
+// --changes may name standard output, a pipe or a device, which stays one. A symbolic link is followed.
+func TestWhereChangesGo(t *testing.T) {
+	l := startLiving(t, 150)
+	lines, _ := l.run(t, 0, "calls")
+	want := strings.ReplaceAll(strings.Join(lines, ""), `{"id":`, `{"op":"add","id":`)
+	update := func(changes string) (out, log string, status int) {
+		return runQuery(t, l.env, "--all", "--columns", "id,status,endedAt,endReason",
+			"--out", l.path("calls of "+filepath.Base(changes)), "--update", "--changes", changes)
+	}
+	if out, log, status := update("-"); status != 0 || out != want {
+		t.Errorf("standard output: %d, %s, %d bytes", status, log, len(out))
+	}
+
+	if err := syscall.Mkfifo(l.path("fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pipe, err := os.OpenFile(l.path("fifo"), os.O_RDWR, 0) // so that opening it to write does not wait
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan string)
+	go func() {
+		text, err := io.ReadAll(io.LimitReader(pipe, int64(len(want))))
+		read <- string(text)
+		if err != nil {
+			t.Error(err)
+		}
+	}()
+	_, log, status := update(l.path("fifo"))
+	info, err := os.Stat(l.path("fifo"))
+	if status != 0 || err != nil || info.Mode().Type() != os.ModeNamedPipe {
+		t.Fatalf("a named pipe: %d, %s; it is %v", status, log, info.Mode())
+	}
+	if got := <-read; got != want {
+		t.Errorf("a named pipe: %d bytes, want %d", len(got), len(want))
+	}
+
+	for link, to := range map[string]string{"device": "/dev/null", "link": "changes"} {
+		if err := os.Symlink(to, l.path(link)); err != nil {
+			t.Fatal(err)
+		}
+		_, log, status := update(l.path(link))
+		if is, err := os.Readlink(l.path(link)); status != 0 || err != nil || is != to {
+			t.Errorf("a link to %s: %d, %s; it is %v, %v", to, status, log, is, err)
+		}
+	}
+	if text, err := os.ReadFile(l.path("changes")); err != nil || string(text) != want {
+		t.Errorf("behind a link: %v, %d bytes", err, len(text))
+	}
+}
+
+// Where changes cannot be written, nothing is read.
+func TestWhereChangesCannotGo(t *testing.T) {
+	l := startLiving(t, 150)
+	l.run(t, 0, "calls")
+	l.ResetRequests()
+	if err := os.Symlink("calls", l.path("other")); err != nil {
+		t.Fatal(err)
+	}
+	for _, changes := range []string{l.dir, l.path("none/changes"), l.dir + "/./calls", l.path("other")} {
+		_, log, status := runQuery(t, l.env, "--all", "--out", l.path("calls"), "--update", "--changes", changes)
+		if status != 2 || len(l.Requests()) > 0 {
+			t.Errorf("%s: %d, %s, %d requests", changes, status, log, len(l.Requests()))
+		}
+	}
+}

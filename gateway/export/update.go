@@ -30,8 +30,10 @@ import (
 // UpdateOptions are the options of an update.
 type UpdateOptions struct {
 	// Changes is the path of a file for what has changed: a line for each call that was added or updated, with the member
-	// "op"; empty writes none.
+	// "op"; empty writes none. A symbolic link is followed.
 	Changes string
+	// ChangesTo takes the changes in place of that file, if it is not nil: a pipe or a device is not replaced.
+	ChangesTo io.Writer
 	// Grace is how long ago a call must have ended to be final.
 	Grace time.Duration
 	// Now is the clock; nil is time.Now.
@@ -65,10 +67,13 @@ func UpdateFile(ctx context.Context, o *Options, path string, u UpdateOptions) e
 		return &UsageError{fmt.Errorf("--update cannot be used with `%s`: an older call that comes to pass would be missed, "+
 			"since only the newest calls are read", name)}
 	}
+	if err := u.follow(to); err != nil {
+		return &UsageError{err}
+	}
 	_, missing := os.Stat(to)
 	_, unfinished := os.Stat(to + ".state")
 	whole := unfinished == nil || errors.Is(missing, fs.ErrNotExist)
-	if whole && u.Changes == "" {
+	if whole && u.Changes == "" && u.ChangesTo == nil {
 		return WalkFile(ctx, o, path)
 	}
 	before, err := openLines(to, w, &u)
@@ -78,7 +83,7 @@ func UpdateFile(ctx context.Context, o *Options, path string, u UpdateOptions) e
 	defer func() { _ = before.Close() }()
 	if whole {
 		return w.toFile(ctx, path, system{lock, (*os.File).Sync}, func(f *file, lines io.Reader) error {
-			return f.replace(u.Changes, func(to io.Writer) error { return before.compare(lines, to) })
+			return u.write(f, func(to io.Writer) error { return before.compare(lines, to) })
 		})
 	}
 	after, err := openFile(path, "", system{lock, (*os.File).Sync}, o.Notify)
@@ -86,6 +91,32 @@ func UpdateFile(ctx context.Context, o *Options, path string, u UpdateOptions) e
 		return err
 	}
 	return errors.Join(w.update(ctx, before, after, &u), after.close())
+}
+
+// follow makes the path of the changes that of the file to be replaced, which must not be the updated one.
+func (u *UpdateOptions) follow(updated string) (err error) {
+	if u.Changes == "" {
+		return nil
+	}
+	if u.Changes, err = target(u.Changes); err != nil {
+		return fmt.Errorf("the changes cannot be written: %w", err)
+	}
+	if u.Changes == updated {
+		return errors.New("the changes and the calls would be written to the same file")
+	}
+	return nil
+}
+
+// write writes the changes, if they are wanted.
+func (u *UpdateOptions) write(f *file, write func(to io.Writer) error) error {
+	switch {
+	case u.ChangesTo != nil:
+		return write(u.ChangesTo)
+	case u.Changes != "":
+		return f.replace(u.Changes, write)
+	default:
+		return nil
+	}
 }
 
 // update writes the new lines, and gives them the file's name.
@@ -122,14 +153,13 @@ func (w *walk) update(ctx context.Context, before *oldLines, after *file, u *Upd
 	if err := after.toDisk(after.part); err != nil {
 		return err
 	}
-	if u.Changes != "" { // first: a run that is interrupted in between finds the same changes again
-		err := after.replace(u.Changes, func(to io.Writer) error {
-			_, err := to.Write(changes.text)
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	// First: a run that is interrupted in between finds the same changes again.
+	err = u.write(after, func(to io.Writer) error {
+		_, err := to.Write(changes.text)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	if err := after.check(); err != nil {
 		return err
