@@ -139,10 +139,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	if e, ok := errors.AsType[*pagination.UnreadableRowError](err); ok {
 		return say(errcode.UpstreamInvalidResponse, "%s", e.Error())
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = &upstream.Error{Kind: upstream.KindTimeout, Reason: "no response in time"}
-	}
-	if e, ok := errors.AsType[*upstream.Error](err); ok {
+	if e := failureOf(err); e != nil {
 		return p.ofUpstream(ctx, e, out, say)
 	}
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
@@ -184,6 +181,18 @@ func (p presenter) ofUpstream(
 	p.log.Log(ctx, level, message, "requestId", requestOf(ctx).id, "kind", e.Kind.String(), "status", e.Status,
 		"cause", string(e.Cause), "reason", e.Reason)
 	return say(known.code, "%s", known.message)
+}
+
+// failureOf is what an error says of upstream; nil where it says nothing.
+func failureOf(err error) *upstream.Error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &upstream.Error{Kind: upstream.KindTimeout, Reason: "no response in time"}
+	}
+	if e, ok := errors.AsType[*upstream.PageSizeError](err); ok { // and there is no such page to ask for
+		return &upstream.Error{Kind: upstream.KindInvalidResponse, Reason: e.Error()}
+	}
+	e, _ := errors.AsType[*upstream.Error](err)
+	return e
 }
 
 // ofScan words the errors of scans and of counting; nil for any other.

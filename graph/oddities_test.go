@@ -196,3 +196,39 @@ func TestWalksPassACallThatIsTooLarge(t *testing.T) {
 		}
 	}
 }
+
+// Calls that are each small enough to be read, and together too large for the pages that a walk needs, are an error of
+// upstream's and not of the gateway.
+func TestManyLargeCalls(t *testing.T) {
+	const largest = 20_000
+	failed := 0
+	for _, bytes := range []int{largest / 10, largest / 4, largest / 3, largest * 9 / 20} {
+		for _, n := range []int{3, 4, 5, 6, 12, 30} {
+			g := newGateway(t, gatewayOptions{
+				ttl: time.Minute, client: func(o *rest.Options) { o.MaxResponseBytes = largest },
+			})
+			rows := make([]json.RawMessage, n)
+			for i := range rows {
+				rows[i] = fmt.Appendf(nil, `{"id": "%d", "end_reason": "%s"}`, i, strings.Repeat("x", bytes-30))
+			}
+			g.fake.SetRows(rows...)
+			for query, name := range map[string]string{
+				`{ calls(first: 6) { nodes { id } pageInfo { hasNextPage } } }`: "calls",
+				`{ calls(last: 2) { nodes { id } totalCount } }`:                "calls",
+				`{ callStats { count } }`:                                       "callStats",
+				`{ call(id: "x") { id } }`:                                      "call",
+			} {
+				a := g.query(t, query, nil)
+				for _, err := range a.Errors {
+					failed++
+					if err.Extensions["code"] != "UPSTREAM_INVALID_RESPONSE" {
+						t.Errorf("%d calls of %d bytes, %s: %+v", n, bytes, name, err)
+					}
+				}
+			}
+		}
+	}
+	if failed == 0 {
+		t.Error("no query has failed: the calls are too small")
+	}
+}
