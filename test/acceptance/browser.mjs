@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { patience } from './limits.mjs'
 
-export const executablePath = process.env.CHROMIUM || '/usr/bin/chromium'
+export const executablePath = process.env.CHROMIUM || '/usr/bin/chromium-headless-shell'
 
 /** Options of a browser context. */
 export const variants = {

@@ -68,5 +68,5 @@ describe('genqlient', { timeout: suiteTimeout }, () => {
     })
   })
 
-  itRuns(() => example, /^\d{5} calls$/m, ['go', 'run', '.'])
+  itRuns(() => example, /^\d{5} calls$/m, { command: ['go', 'run', '.'] })
 })

@@ -14,12 +14,12 @@ import { commandTimeout, suiteTimeout } from './limits.mjs'
 const pageSize = 10
 
 describe('Relay', { timeout: suiteTimeout }, () => {
-  let gateway, example, require, newPage, newEnvironment
+  let gateway, example, printed, require, newPage, newEnvironment
   before(async () => {
     gateway = await startGateway(movingList)
     example = await takeExample('relay')
     require = createRequire(example.path('package.json'))
-    await runScript(example, 'build', { GATEWAY_URL: gateway.graphql })
+    printed = await runScript(example, 'start', { GATEWAY_URL: gateway.graphql }) // Its build comes first.
     ;({ newPage } = await example.load('page.js'))
     ;({ newEnvironment } = require('./build/environment.js'))
   })
@@ -109,7 +109,7 @@ describe('Relay', { timeout: suiteTimeout }, () => {
     })
   })
 
-  itRuns(() => example, /^\+\d+ [A-Z]+/m)
+  itRuns(() => example, /^\+\d+ [A-Z]+/m, { printed: () => printed })
 
   /** Lets a test work in a copy of the example: the compiler writes beside what it reads. */
   async function inCopy(work) {

@@ -108,6 +108,9 @@ for (const development of [true, false]) {
   })
 }
 
+/** Milliseconds by which the clock is moved on at once: less than any wait of the page. */
+const step = 1000
+
 /**
  * Moves the page's clock on, and counts the requests by their operation. Before each step, the page has no open request.
  * Between the steps the clock goes on by itself, so it is the clock that says when the time is over.
@@ -117,7 +120,7 @@ async function countIn(seconds, page, requests) {
   const now = () => page.evaluate(() => Date.now())
   const end = (await now()) + seconds * 1000
   for (let left = seconds * 1000; left > 0; left = end - (await now())) {
-    await page.clock.runFor(Math.min(250, left))
+    await page.clock.runFor(Math.min(step, left))
     await until('the responses', () => requests.open === 0)
   }
   return count(requests.slice(before))
