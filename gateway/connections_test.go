@@ -94,12 +94,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 				}
 				return string(body)
 			}
-			for began, body := time.Now(), metric(); !strings.Contains(body, held); body = metric() {
-				if time.Since(began) > time.Minute {
-					got := regexp.MustCompile(`\nrevox_graphql_connections.*`).FindAllString(body, -1)
-					t.Fatalf("want %s, got %s of %.100s", held, got, body)
-				}
-			}
+			until(t, held, func() bool { return strings.Contains(metric(), held) })
 			// Those without a request have been closed for later ones.
 			count := regexp.MustCompile(`\nrevox_graphql_connections_closed_total{reason="idle"} (\d+)`)
 			closed := count.FindStringSubmatch(metric())

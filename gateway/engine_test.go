@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream/fake"
@@ -103,13 +102,10 @@ func TestFailingUpstreamIsLogged(t *testing.T) {
 	// An older page may be served while upstream is still asked in the background.
 	await := func(message string) {
 		t.Helper()
-		for range 10_000 {
-			if e.responses(t.Context(), "", smallQuery); strings.Contains(log.String(), message) {
-				return
-			}
-			<-time.After(time.Millisecond)
-		}
-		t.Fatalf("%s is not logged:\n%s", message, log)
+		until(t, "the log says "+message, func() bool {
+			e.responses(t.Context(), "", smallQuery)
+			return strings.Contains(log.String(), message)
+		})
 	}
 	await(`msg="upstream is failing: serving stale pages" tenant=`)
 	list.Behave(func(b *fake.Behaviour) { b.Fault = nil })
@@ -145,13 +141,7 @@ func TestStoppingClosesConnections(t *testing.T) {
 		t.Fatal("no connection is kept")
 	}
 	e.stop()
-	for range 10_000 {
-		if open.Load() == 0 {
-			return
-		}
-		<-time.After(time.Millisecond)
-	}
-	t.Errorf("%d connections are open", open.Load())
+	until(t, "all connections are closed", func() bool { return open.Load() == 0 })
 }
 
 // Bodies that are being read have at most a quarter of what the largest of all requests in flight would take.

@@ -20,6 +20,9 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
+// patience is how long until waits. It only ends a test that would fail anyway.
+const patience = 2 * time.Minute
+
 // program is the real program, started by start and stopped at the end of the test.
 type program struct {
 	url     string
@@ -126,6 +129,19 @@ func do(t *testing.T, req *http.Request) (*http.Response, string) {
 	return resp, string(body)
 }
 
+// until waits until a condition holds, which may take as long as it needs on a busy machine. It asks again every few
+// milliseconds, so that waiting takes no processor.
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !holds(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("within %v not: %s", patience, what)
+		}
+	}
+}
+
 func TestDemo(t *testing.T) {
 	p := start(t, nil)
 	if !strings.Contains(p.log.String(), "upstream=demo") || !strings.Contains(p.log.String(), "made-up demo calls") {
@@ -203,14 +219,14 @@ func TestDrain(t *testing.T) {
 	go func() { response <- p.query(t, `{ calls(first: 2) { nodes { id } } }`) }()
 	<-arrived
 	p.stop()
-	// It no longer listens, and still waits.
-	for {
-		conn, err := net.DialTimeout("tcp", strings.TrimSuffix(strings.TrimPrefix(p.url, "http://"), "/"), time.Second)
-		if err != nil {
-			break
+	// It still waits.
+	until(t, "it no longer listens", func() bool {
+		conn, err := net.Dial("tcp", p.address())
+		if err == nil {
+			_ = conn.Close()
 		}
-		_ = conn.Close()
-	}
+		return err != nil
+	})
 	close(goOn)
 	if body := <-response; !strings.Contains(body, upstream.IDs()[0]) {
 		t.Errorf("got %s", body)

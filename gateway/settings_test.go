@@ -161,19 +161,14 @@ func (p *program) metric(t *testing.T, name string) string {
 // awaitSum waits until some metrics have a sum.
 func (p *program) awaitSum(t *testing.T, want int, names ...string) {
 	t.Helper()
-	for {
+	until(t, fmt.Sprintf("%v have the sum %d", names, want), func() bool {
 		sum := 0
 		for _, name := range names {
 			n, _ := strconv.Atoi(p.metric(t, name))
 			sum += n
 		}
-		if sum == want {
-			return
-		}
-		if t.Context().Err() != nil {
-			t.Fatalf("%v have the sum %d, want %d", names, sum, want)
-		}
-	}
+		return sum == want
+	})
 }
 
 // asks is the result of a query.

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"revox-graphql/gateway/config"
 	"revox-graphql/internal/memory"
@@ -124,10 +123,10 @@ func TestRequestsToUpstreamAreBounded(t *testing.T) {
 					}
 				})
 			}
-			for inFlight, waiting := 0, 0; inFlight+waiting+int(rejected.Load()) < len(statuses); {
-				<-time.After(time.Millisecond)
-				inFlight, waiting = e.client.Load()
-			}
+			until(t, "all requests have come", func() bool {
+				inFlight, waiting := e.client.Load()
+				return inFlight+waiting+int(rejected.Load()) >= len(statuses)
+			})
 			if inFlight, waiting := e.client.Load(); inFlight != test.inFlight || waiting != test.waiting {
 				t.Errorf("%d in flight and %d waiting", inFlight, waiting)
 			}
@@ -157,10 +156,10 @@ func TestUnprovenKeysWaitInTheirShare(t *testing.T) {
 			}
 		})
 	}
-	for inFlight, queued := 0, 0; inFlight+queued+int(rejected.Load()) < all; {
-		<-time.After(time.Millisecond)
-		inFlight, queued = e.client.Load()
-	}
+	until(t, "all requests have come", func() bool {
+		inFlight, queued := e.client.Load()
+		return inFlight+queued+int(rejected.Load()) >= all
+	})
 	if got := rejected.Load(); got != all-waiting {
 		t.Errorf("%d of %d were rejected", got, all)
 	}
@@ -227,13 +226,7 @@ func TestStatusesAreChecked(t *testing.T) {
 		}
 		return n
 	}
-	for range 10_000 {
-		if checks() > 0 {
-			return
-		}
-		<-time.After(time.Millisecond)
-	}
-	t.Error("neither status was read by itself")
+	until(t, "a status is read by itself", func() bool { return checks() > 0 })
 }
 
 // lister is an upstream that is one function.

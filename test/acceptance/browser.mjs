@@ -32,7 +32,7 @@ const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-cor
 
 /** The violations that axe calls serious or critical. A page with a policy needs a context with `bypassCSP`. */
 export async function axe(page, context = {}, options = {}) {
-  await page.evaluate(axeSource)
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axeSource)
   const { violations } = await page.evaluate(([context, options]) => window.axe.run(context, options), [
     { include: ['html'], ...context },
     { resultTypes: ['violations'], ...options },
