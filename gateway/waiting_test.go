@@ -43,10 +43,9 @@ func TestWaitingLeavesRoomForMemory(t *testing.T) {
 			t.Errorf("%s: %s", query, body)
 		}
 	}
-	if _, body := p.get(t, "metrics"); !strings.Contains(body,
-		"\nrevox_graphql_page_cache_waiters 1\n") {
-		t.Error("the metrics do not say how many wait for a page")
-	}
+	until(t, "the metrics say how many wait for a page", func() bool {
+		return p.metric(t, "page_cache_waiters") == "1"
+	})
 	close(release)
 	for range waiting {
 		if body := <-responses; !strings.Contains(body, `{"data":{"calls":{"nodes":[`) {
