@@ -88,6 +88,7 @@ func parse(t rapid.TB, text string) *relay.Cursor {
 // reading is one request of a client to a replica.
 func (w *world) reading(p *Lists, list upstream.OrderStatuses) *Reader {
 	w.oldest = w.at()
+	w.alter(func() { w.failed = w.transit.failures > 0 }) // a request may join one that was sent before
 	r := p.of(upstream.List{Statuses: list}, time.Time{})
 	r.trace = &Reads{}
 	return r
@@ -95,7 +96,7 @@ func (w *world) reading(p *Lists, list upstream.OrderStatuses) *Reader {
 
 // excused reports whether a request may fail with an error other than CURSOR_EXPIRED.
 func (w *world) excused(moving bool) bool {
-	return moving || w.down || w.habits.drop > 0 || w.habits.swap
+	return moving || w.down || w.failed || w.habits.drop > 0 || w.habits.swap
 }
 
 // step asks for the walker's next page and checks it.

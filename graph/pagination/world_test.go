@@ -2,6 +2,7 @@ package pagination
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -28,7 +29,8 @@ type world struct {
 	rows   []*worldRow
 	next   int
 	oldest time.Time // when the oldest response was asked for that a request has used
-	down   bool      // upstream fails
+	down   bool      // upstream fails,
+	failed bool      // or failed just before the request, and the response was under way
 
 	restless bool   // calls are re-sorted often
 	verified bool   // its responses are: it may be an odd upstream
@@ -245,13 +247,16 @@ func (w *world) alter(change func()) {
 	change()
 }
 
+// errDown is what upstream responds while it is down.
+var errDown = &upstream.Error{Kind: upstream.KindUnavailable}
+
 // ask is upstream: it serves a page as it numbers them. The list moves after the request was sent, and before it
 // is read.
 func (w *world) ask(list upstream.OrderStatuses, asked, size int) (*upstream.Page, error) {
 	w.transit.mu.Lock()
 	defer w.transit.mu.Unlock()
 	if w.down {
-		return nil, &upstream.Error{Kind: upstream.KindUnavailable}
+		return nil, errDown
 	}
 	w.pass(time.Millisecond) // on the way
 	if w.move != nil {
@@ -340,6 +345,10 @@ func (n *endpoint) ListCalls(ctx context.Context, opts upstream.ListCallsOptions
 			asked := n.now()
 			n.w.travels(list, number, size)
 			page, err := n.w.ask(list, number, size)
+			if errors.Is(err, errDown) {
+				n.w.alter(func() { n.w.transit.failures++ })
+				defer n.w.alter(func() { n.w.transit.failures-- })
+			}
 			n.w.travels(list, number, size)
 			if err != nil {
 				return nil, err
@@ -370,9 +379,10 @@ func (w *world) replica(pageSize int, ttl, stale, offset time.Duration, verified
 
 // transit is the requests under way, where several are at once.
 type transit struct {
-	mu   sync.Mutex
-	seed uint64
-	sent map[[3]int]uint64 // requests for a page
+	mu       sync.Mutex
+	seed     uint64
+	sent     map[[3]int]uint64 // requests for a page
+	failures int               // of upstream, whose responses are on the way
 }
 
 // travels takes as long as a request takes to upstream, or its response from there, where several are under way: so
