@@ -87,6 +87,8 @@ func TestWrongSettings(t *testing.T) {
 		{"REVOX_BASE_URL=getrevox " + key, "--base-url (REVOX_BASE_URL)", defaultBaseURL},
 		{"REVOX_BASE_URL=https://u:p@x " + key, "--base-url (REVOX_BASE_URL)", defaultBaseURL},
 		{"REVOX_BASE_URL=https://x?y " + key, "--base-url (REVOX_BASE_URL)", defaultBaseURL},
+		{"REVOX_BASE_URL=https://x/api/call " + key, "--base-url (REVOX_BASE_URL)", "must end before /call"},
+		{"REVOX_BASE_URL=https://x/api/call/ " + key, "--base-url (REVOX_BASE_URL)", "must end before /call"},
 		{"GATEWAY_CREDENTIALS=mine", "--credentials (GATEWAY_CREDENTIALS)", "server, forward"},
 		{"GATEWAY_CREDENTIALS=forward " + key, "--credentials (GATEWAY_CREDENTIALS)", "REVOX_API_KEY"},
 		{"REVOX_API_KEY_FILE=key " + key, "--api-key-file (REVOX_API_KEY_FILE)", "unset one of them"},

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -245,7 +246,11 @@ func baseURL(to **url.URL) value {
 		if !isAddress(text) {
 			return errors.New("must be an address like " + defaultBaseURL)
 		}
-		*to, _ = url.Parse(text)
+		address, _ := url.Parse(text)
+		if path.Base(address.Path) == "call" {
+			return errors.New("must end before /call, which the gateway adds")
+		}
+		*to = address
 		return nil
 	}}
 }

@@ -148,7 +148,7 @@ func TestTemporaryErrors(t *testing.T) {
 			"cursor lost",
 			[]string{"", failure("CURSOR_EXPIRED", "")},
 			0,
-			"stopped after 2 calls: CURSOR_EXPIRED: No.; start again without --after",
+			"stopped after 2 calls: CURSOR_EXPIRED: No.; start again without a cursor",
 		},
 		{
 			"forbidden",

@@ -44,7 +44,7 @@ func (s *stream) advice(p position, lost bool) string {
 	var advice string
 	switch {
 	case lost:
-		advice = "start again without --after"
+		advice = "start again without a cursor"
 	case p.Cursor == "" && s.torn:
 		advice = "the output is incomplete: start again"
 	case p.Cursor == "":

@@ -79,7 +79,7 @@ func TestGoingOnWithAStream(t *testing.T) {
 			RowOptions{},
 			"", 1e6,
 			[]string{answered("2", "", "0", "0"), failure("CURSOR_EXPIRED", "")},
-			[]string{"; start again without --after\n" + again},
+			[]string{"; start again without a cursor\n" + again},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
