@@ -116,7 +116,7 @@ func (s *span) shows(c *relay.Cursor, towards direction) (found match, sure bool
 	found = s.match(c, towards)
 	calls, _ := known(c)
 	whole := s.at(0) == 0 && s.last // there is no elsewhere
-	return found, found.open == neither && (found.sure(len(calls), found.seen) || whole && found.run > 0)
+	return found, found.open == neither && (found.sure(len(calls), found.seen, 0) || whole && found.run > 0)
 }
 
 // find looks for a place of another response among the span's rows: at the cursor's call, or between the rows next to

@@ -78,30 +78,33 @@ func TestWhatIsSure(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		match
-		elsewhere uint8 // calls that other pages have shown
+		elsewhere uint8 // calls that other pages have shown,
+		withOwn   uint8 // and in a run with the cursor's call
 		want      bool
 	}{
-		"one call": {found(1, match{}), 0, false},
-		"one call, and the others in other pages": {found(1, match{}), 0b1111110, false},
-		"three calls":                                {found(3, match{}), 0, false},
-		"four calls":                                 {found(4, match{}), 0, true},
-		"three calls, and four in other pages":       {found(3, match{}), 0b1111000, false},
-		"four calls, and three in other pages":       {found(4, match{}), 0b1110000, true},
-		"five calls, with two that may be elsewhere": {found(5, match{rival: 3}), 0, false},
-		"five calls, and a shorter rival":            {found(5, match{rival: 2}), 0, true},
-		"all calls, and a rival":                     {found(7, match{rival: 6}), 0, true},
-		"the own call is gone, five are left":        {found(5, match{thinner: 2}), 0, false},
-		"the own call is gone, six are left":         {found(6, match{thinner: 2}), 0, true},
-		"one call in a list that stood still":        {found(1, match{still: true}), 0, true},
-		"no call":                                    {found(0, match{still: true}), 0, false},
+		"one call": {found(1, match{}), 0, 0, false},
+		"one call, and the others in other pages": {found(1, match{}), 0b1111110, 0, false},
+		"three calls":                                {found(3, match{}), 0, 0, false},
+		"four calls":                                 {found(4, match{}), 0, 0, true},
+		"three calls, and four in other pages":       {found(3, match{}), 0b1111000, 0, false},
+		"four calls, and three in other pages":       {found(4, match{}), 0b1110000, 0, true},
+		"five calls, with two that may be elsewhere": {found(5, match{rival: 3}), 0, 0, false},
+		"five calls, and a shorter rival":            {found(5, match{rival: 2}), 0, 0, true},
+		"all calls, and a rival":                     {found(7, match{rival: 6}), 0, 0, true},
+		"the own call is gone, five are left":        {found(5, match{thinner: 2}), 0, 0, false},
+		"the own call is gone, six are left":         {found(6, match{thinner: 2}), 0, 0, true},
+		"the own call is alone in another page":      {found(4, match{thinner: 1}), 0b1110000, 0, true},
+		"the own call is in a run of another page":   {found(4, match{thinner: 1}), 0b1110000, 0b1110000, false},
+		"one call in a list that stood still":        {found(1, match{still: true}), 0, 0, true},
+		"no call":                                    {found(0, match{still: true}), 0, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := test.sure(all, test.seen|test.elsewhere); got != test.want {
+			if got := test.sure(all, test.seen|test.elsewhere, test.withOwn); got != test.want {
 				t.Errorf("got %v", got)
 			}
 		})
 	}
-	if one := found(1, match{}); !one.sure(1, one.seen) {
+	if one := found(1, match{}); !one.sure(1, one.seen, 0) {
 		t.Error("the one call that a cursor knows is not enough for it")
 	}
 }

@@ -358,10 +358,10 @@ func TestAPlaceThatCallsBeyondThePageDecide(t *testing.T) {
 		whole.rows = append(whole.rows, upstream.RowOf(&upstream.Call{ID: id}, 0))
 	}
 	cut := span{rows: whole.rows[:6]}
-	if found := cut.match(c, up); found.sure(4, found.seen) {
+	if found := cut.match(c, up); found.sure(4, found.seen, 0) {
 		t.Errorf("of %v it is sure", l.ids[:6])
 	}
-	if found := whole.match(c, up); !found.sure(4, found.seen) || found.before != 7 {
+	if found := whole.match(c, up); !found.sure(4, found.seen, 0) || found.before != 7 {
 		t.Errorf("of %v it goes up from %d", l.ids, found.before)
 	}
 }
@@ -386,6 +386,25 @@ func TestAPlaceThatCallsOfTwoOtherPagesDecide(t *testing.T) {
 	s.look(page(0, 8))
 	s.look(page(1, 7))
 	if s.sure() {
+		t.Errorf("it is sure of the place after %d rows of %v", s.best.before, l.ids)
+	}
+}
+
+// A place without the cursor's call is not sure while a page that has shown the call may be the next one: the model
+// found calls that came twice since call-7 had been re-sorted to the end of a page that ends just before call-5.
+func TestAPlaceBesideThePageThatHasTheCall(t *testing.T) {
+	l := newMemoryList(30)
+	c := cursorAt(t, l, 5)
+	l.jump(7, 5)
+	page := func(number int) *upstream.Page {
+		page, err := l.ListCalls(t.Context(), upstream.ListCallsOptions{Page: number, PageSize: 6})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page
+	}
+	s := l.reader().search(c, down, page(1))
+	if s.look(page(0)); s.sure() {
 		t.Errorf("it is sure of the place after %d rows of %v", s.best.before, l.ids)
 	}
 }

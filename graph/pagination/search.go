@@ -18,6 +18,7 @@ type search struct {
 	best    match          // so far
 	page    *upstream.Page // that has it; nil if it is in the chain of several pages
 	seen    uint8          // the known calls that any page has shown
+	withOwn uint8          // those that a page has shown in a run with the cursor's call, or 0
 	where   [maxKnown]int  // and the positions where they first stood
 	settled bool           // the time shows that there is no better place
 
@@ -59,7 +60,7 @@ func (r *Reader) search(c *relay.Cursor, towards direction, page *upstream.Page)
 }
 
 // sure reports whether no other place can be the right one.
-func (s *search) sure() bool { return s.settled || s.best.sure(s.known, s.seen) }
+func (s *search) sure() bool { return s.settled || s.best.sure(s.known, s.seen, s.withOwn) }
 
 // look takes a page into account.
 func (s *search) look(page *upstream.Page) {
@@ -71,6 +72,9 @@ func (s *search) look(page *upstream.Page) {
 		}
 	}
 	s.saw(&found)
+	if own := len(s.cursor.Before); found.set>>own&1 == 1 && found.run > 1 {
+		s.withOwn = found.set
+	}
 	here, from := found, page
 	if len(s.chain.later) > 0 {
 		if whole := s.chain.match(s.cursor, s.towards); whole.run > found.run {
