@@ -188,3 +188,35 @@ func TestPagesThatDoNotJoin(t *testing.T) {
 		t.Errorf("%d rows are missing", missing)
 	}
 }
+
+// A place that a call has left moves back to the rows that were read before it: what stands between them was never
+// read. The model found calls that were missing from a scan beside a re-sorted one.
+func TestNoRowIsSkippedAtASeam(t *testing.T) {
+	read := spanOf(pageOf(t, 0, 8, "a", "b", "c", "", "d")).rows
+	for name, test := range map[string]struct {
+		ids           []string // of the response
+		before, after int      // the place
+		way           direction
+		want          int
+	}{
+		"down, after the rows that were read":     {[]string{"c", "d", "x", "y"}, 2, 2, down, 2},
+		"down, with rows between":                 {[]string{"c", "d", "x", "y", "z"}, 4, 4, down, 2},
+		"down, where none of them is near":        {[]string{"x", "y", "z"}, 2, 2, down, 2},
+		"down, where the call is":                 {[]string{"d", "x", "y", "z"}, 2, 3, down, 2},
+		"up, before the rows that were read":      {[]string{"x", "y", "a", "b"}, 2, 2, up, 2},
+		"up, with rows between":                   {[]string{"w", "x", "y", "a", "b"}, 1, 1, up, 3},
+		"up, where none of them is near":          {[]string{"x", "y", "z"}, 1, 1, up, 1},
+		"up, where the call is":                   {[]string{"w", "x", "y", "a"}, 1, 2, up, 1},
+		"up, at the end":                          {[]string{"x", "y"}, 2, 2, up, 2},
+		"down, at the start":                      {[]string{"x", "y"}, 0, 0, down, 0},
+		"down, with an unreadable row in between": {[]string{"d", "", "y"}, 2, 2, down, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := place{span: spanOf(pageOf(t, 0, 8, test.ids...)), before: test.before, after: test.after}
+			p.skipNone(read, test.way)
+			if p.before != test.want || p.after-p.before != test.after-test.before {
+				t.Errorf("rows before %d and from %d, want %d", p.before, p.after, test.want)
+			}
+		})
+	}
+}

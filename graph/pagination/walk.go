@@ -41,6 +41,7 @@ import (
 	"context"
 	"errors"
 	"math/bits"
+	"slices"
 	"time"
 
 	"revox-graphql/graph/relay"
@@ -323,6 +324,7 @@ func (r *Reader) readDown(ctx context.Context, read *ahead, s *span, from, wante
 		if p, err = provenSeam(r.locate(ctx, &c, down, 0, rows)); err != nil {
 			return err
 		}
+		p.skipNone(s.rows[max(0, seam-kept):seam], down)
 		s.append(seam, p)
 	}
 	return nil
@@ -351,11 +353,37 @@ func (r *Reader) readUp(ctx context.Context, read *ahead, s *span, to, wanted in
 			if p, err = provenSeam(r.locate(ctx, &c, up, rows, 0)); err != nil {
 				return added, err
 			}
+			p.skipNone(s.rows[seam+1:min(seam+1+kept, len(s.rows))], up)
 		}
 		s.prepend(seam, p)
 		added += p.before - seam
 	}
 	return added, nil
+}
+
+// skipNone moves a place that the call has left back to the rows that were read before, if the response has them near
+// it. A client's walk takes the rows in between for calls that have just entered the list there, and skips them. But
+// one of the calls that mark the place may have been re-sorted. Then nobody has read these rows.
+func (p *place) skipNone(read []upstream.Row, way direction) {
+	if !p.gone() {
+		return
+	}
+	wasRead := func(row upstream.Row) bool {
+		return row.Call != nil && slices.ContainsFunc(read, func(r upstream.Row) bool { return r.Hash == row.Hash })
+	}
+	for i := range kept {
+		at := p.before - i
+		if way == up {
+			at = p.before + i
+		}
+		switch {
+		case at <= 0 && way == down || at >= len(p.rows):
+			return
+		case way == down && wasRead(p.rows[at-1]), way == up && wasRead(p.rows[at]):
+			p.before, p.after = at, at
+			return
+		}
+	}
 }
 
 // spare is how many rows beyond a seam are read once more, for the sake of its neighbours. Where a page does not reach
