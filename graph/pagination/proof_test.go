@@ -208,6 +208,7 @@ func TestNoRowIsSkippedAtASeam(t *testing.T) {
 		"up, where none of them is near":          {[]string{"x", "y", "z"}, 1, 1, up, 1},
 		"up, where the call is":                   {[]string{"w", "x", "y", "a"}, 1, 2, up, 1},
 		"up, at the end":                          {[]string{"x", "y"}, 2, 2, up, 2},
+		"down, at the end":                        {[]string{"d", "x"}, 2, 2, down, 1},
 		"down, at the start":                      {[]string{"x", "y"}, 0, 0, down, 0},
 		"down, with an unreadable row in between": {[]string{"d", "", "y"}, 2, 2, down, 1},
 	} {

@@ -372,14 +372,14 @@ func (p *place) skipNone(read []upstream.Row, way direction) {
 		return row.Call != nil && slices.ContainsFunc(read, func(r upstream.Row) bool { return r.Hash == row.Hash })
 	}
 	for i := range kept {
-		at := p.before - i
+		at, next := p.before-i, p.before-i-1 // the place, and the row beside it that may have been read
 		if way == up {
-			at = p.before + i
+			at, next = p.before+i, p.before+i
 		}
-		switch {
-		case at <= 0 && way == down || at >= len(p.rows):
+		if next < 0 || next >= len(p.rows) {
 			return
-		case way == down && wasRead(p.rows[at-1]), way == up && wasRead(p.rows[at]):
+		}
+		if wasRead(p.rows[next]) {
 			p.before, p.after = at, at
 			return
 		}
