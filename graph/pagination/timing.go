@@ -31,6 +31,8 @@ type timing struct {
 	// nearest rows on either side that started after the moment, and not after it; -1 and the number of rows where
 	// there is none.
 	cut, newer, older int
+	// until is the last index that is as good as cut: between the two, calls were re-sorted.
+	until int
 	// clear says that every row is on one side of the moment or the other, beyond doubt.
 	clear bool
 }
@@ -52,8 +54,13 @@ func timingOf(s *span, moment, noise int64) timing {
 		previous = row.Started
 		if row.Started <= moment {
 			right--
-		} else if right++; right > most {
-			most, t.cut, t.newer = right, i+1, i
+			continue
+		}
+		switch right++; {
+		case right > most:
+			most, t.cut, t.newer, t.until = right, i+1, i, i+1
+		case right == most:
+			t.until = i + 1
 		}
 	}
 	noise = max(noise, noiseOf(s.rows))
@@ -167,15 +174,16 @@ func (s *search) bracket(span *span, t *timing) {
 	}
 }
 
-// room is how many rows there are between the place of the moment and the nearer end of the span. An end of the list
-// does not count as one: no row is beyond it.
+// room is how many rows there are between the place of the moment and the nearer end of the span. Of several places
+// that are equally good, it is that of the one with fewer. An end of the list does not count as one: no row is beyond
+// it.
 func (t *timing) room(span *span) int {
 	room := len(span.rows)
 	if span.position > 0 {
 		room = t.cut
 	}
 	if !span.last {
-		room = min(room, len(span.rows)-t.cut)
+		room = min(room, len(span.rows)-t.until)
 	}
 	return room
 }

@@ -181,3 +181,32 @@ func TestATimeThatSaysTooLittle(t *testing.T) {
 		}
 	}
 }
+
+// Where calls were re-sorted to the end of a page, as many places there may be as good for a moment: the last of them
+// says how near it is to the end. The model found calls that came twice, since a re-sorted call alone was taken for the
+// place of a cursor whose time was thought to belong well inside of the page.
+func TestARoomThatResortedCallsLeave(t *testing.T) {
+	const moment = 100
+	for name, test := range map[string]struct {
+		started         []int64
+		cut, until, has int // room
+	}{
+		"in order":                   {[]int64{120, 110, 105, 90, 80, 70, 60, 50}, 3, 3, 3},
+		"one was re-sorted":          {[]int64{120, 110, 30, 105, 90, 80, 70, 60}, 2, 4, 2},
+		"every other one to the end": {[]int64{140, 130, 120, 10, 119, 20, 118, 30, 117}, 3, 9, 0},
+		"without a time between":     {[]int64{120, 110, 0, 105, 90, 80}, 4, 4, 2},
+		"to the start":               {[]int64{10, 110, 90, 80, 70, 60}, 0, 2, 0},
+		"all are older":              {[]int64{90, 80, 70, 60}, 0, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := span{position: 20}
+			for _, started := range test.started {
+				s.rows = append(s.rows, upstream.Row{Started: started})
+			}
+			got := timingOf(&s, moment, 0)
+			if room := got.room(&s); got.cut != test.cut || got.until != test.until || room != test.has {
+				t.Errorf("from %d to %d, room %d", got.cut, got.until, room)
+			}
+		})
+	}
+}

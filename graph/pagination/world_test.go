@@ -40,6 +40,7 @@ type world struct {
 	habits   habits
 	clock    string                                          // what the calls' start times are: "", "exact", "jittered"
 	served   int                                             // counts the responses
+	first    int                                             // of them for the request
 	since    map[upstream.OrderStatuses]map[string]time.Time // since when a call has been in a list, at its place
 	came     map[upstream.OrderStatuses]map[string]time.Time // the same, also of calls that have left
 	moved    map[string]time.Time                            // when a call last changed its place among the others
