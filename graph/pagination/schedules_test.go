@@ -839,6 +839,9 @@ func TestPagesDoNotJoinAtAResortedCall(t *testing.T) {
 		{true, "x f g h", "a x b c", ""},
 		{true, "x f g h", "a x f", "a x f g h"},
 		{false, "a b", "c d", ""},
+		{false, "a x b c", "x d e", ""}, // b and c would be missing
+		{true, "c b x a", "e d x", ""},
+		{false, "a x b c", "a x d e", "a x d e"},
 		{false, "a b x c d", "a b c d x e f", "a b c d x e f"},
 		{true, "c d x e f", "a b x c d e f", "a b x c d e f"},
 	} {

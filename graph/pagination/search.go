@@ -320,16 +320,40 @@ func (s *search) chainOn(page *upstream.Page, way direction) bool {
 //
 //   - All other calls that both have are on the same side of it in both. Else they would come twice, or not at all.
 //   - What the other response has next to it, on the inner side, the span has too. Else the call itself was moved
-//     there, and what lies between its two places would be missing.
+//     there, and what lies between its two places would be missing. Where the other response begins with the call, it
+//     is the outermost of the span, or the response has others of the span too.
 func (s *span) join(other *span, way direction) (index, its int) {
+	outermost := s.seamBelow(0, 0)
+	if way == up {
+		outermost = s.seamAbove(len(s.rows)-1, 0)
+	}
+	shown, rows := s.shownIn(other, way)
+	for k, index := range slices.Backward(shown) {
+		if index < 0 || k > 0 && shown[k-1] < 0 {
+			continue
+		}
+		common := func(i int) bool { return i >= 0 }
+		if k == 0 && index != outermost && !slices.ContainsFunc(shown[1:], common) {
+			continue
+		}
+		inside := func(i int) bool { return i >= 0 && i != index && (i < index) == (way == down) }
+		outside := func(i int) bool { return i >= 0 && i != index && (i > index) == (way == down) }
+		if !slices.ContainsFunc(shown[:k], outside) && !slices.ContainsFunc(shown[k+1:], inside) {
+			return index, rows[k]
+		}
+	}
+	return -1, -1
+}
+
+// shownIn returns for each call of another response, from the inner side, where the span has it (-1 where it has not)
+// and where the other response has it.
+func (s *span) shownIn(other *span, way direction) (shown, rows []int) {
 	at := make(map[relay.Hash]int, len(s.rows))
 	for i, row := range s.rows {
 		if row.Call != nil {
 			at[row.Hash] = i
 		}
 	}
-	shown := make([]int, 0, len(other.rows)) // where the span has the rows, -1 where it has not, from the inner side
-	rows := make([]int, 0, len(other.rows))  // and the rows themselves, without those that cannot be read
 	for i, row := range other.rows {
 		if row.Call != nil {
 			index, ok := at[row.Hash]
@@ -343,17 +367,7 @@ func (s *span) join(other *span, way direction) (index, its int) {
 		slices.Reverse(shown)
 		slices.Reverse(rows)
 	}
-	for k, index := range slices.Backward(shown) {
-		if index < 0 || k > 0 && shown[k-1] < 0 {
-			continue
-		}
-		inside := func(i int) bool { return i >= 0 && i != index && (i < index) == (way == down) }
-		outside := func(i int) bool { return i >= 0 && i != index && (i > index) == (way == down) }
-		if !slices.ContainsFunc(shown[:k], outside) && !slices.ContainsFunc(shown[k+1:], inside) {
-			return index, rows[k]
-		}
-	}
-	return -1, -1
+	return shown, rows
 }
 
 // meet reports whether two pages have a call in common.
