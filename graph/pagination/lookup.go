@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
+	"revox-graphql/graph/relay"
+	"revox-graphql/internal/idhash"
 	"revox-graphql/upstream"
 )
 
@@ -67,12 +68,18 @@ func (r *Reader) scan(
 ) error {
 	s := r.Scan(ScanOptions{MaxRows: maxPages * r.largest()})
 	defer s.Close()
+	hashes := make(map[relay.Hash]bool, len(missing)) // compared first: nearly all rows have other calls
+	for id := range missing {
+		hashes[idhash.Of(id)] = true
+	}
 	for len(missing) > 0 && s.Next(ctx) {
-		for _, row := range slices.Concat(s.Part().Rows(), s.Beyond()) {
-			if row.Call != nil && missing[row.Call.ID] {
-				own := row.Call.Detached() // likewise
-				found[own.ID] = own
-				delete(missing, own.ID)
+		for _, rows := range [...][]upstream.Row{s.Part().Rows(), s.Beyond()} {
+			for _, row := range rows {
+				if hashes[row.Hash] && row.Call != nil && missing[row.Call.ID] {
+					own := row.Call.Detached() // likewise
+					found[own.ID] = own
+					delete(missing, own.ID)
+				}
 			}
 		}
 	}

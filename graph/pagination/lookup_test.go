@@ -2,6 +2,8 @@ package pagination
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -32,5 +34,38 @@ func TestLookingUpEndsWithItsClient(t *testing.T) {
 	_, err := (&Reader{}).LookUp(ctx, known, []string{"a", "a", "", "b", "a", "c", "d"}, 20)
 	if err == nil || len(known.asked) != 2 || known.asked[1] != "b" {
 		t.Errorf("%v, %v", known.asked, err)
+	}
+}
+
+// keptList keeps each page that was requested, as the page cache does.
+type keptList struct {
+	*memoryList
+	pages map[[2]int]*upstream.Page
+}
+
+func (l keptList) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
+	key := [2]int{opts.Page, opts.PageSize}
+	if page := l.pages[key]; page != nil {
+		return page, nil
+	}
+	page, err := l.memoryList.ListCalls(ctx, opts)
+	l.pages[key] = page
+	return page, err
+}
+
+// BenchmarkLookUp looks up 100 ids that a list of 20,000 calls does not have. All its pages are cached.
+func BenchmarkLookUp(b *testing.B) {
+	list := keptList{newMemoryList(20_000), map[[2]int]*upstream.Page{}}
+	lists := New(list, Options{PageSize: 200, MaxShift: 1000, Log: slog.New(slog.DiscardHandler)})
+	ids := make([]string, 100)
+	for i := range ids {
+		ids[i] = fmt.Sprint("unknown-", i)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		found, err := lists.Reader(Request{}).LookUp(b.Context(), nothing{}, ids, 1000)
+		if len(found) > 0 || err != nil {
+			b.Fatal(found, err)
+		}
 	}
 }
