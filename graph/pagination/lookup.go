@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"revox-graphql/graph/relay"
-	"revox-graphql/internal/idhash"
 	"revox-graphql/upstream"
 )
 
@@ -70,7 +69,7 @@ func (r *Reader) scan(
 	defer s.Close()
 	hashes := make(map[relay.Hash]bool, len(missing)) // compared first: nearly all rows have other calls
 	for id := range missing {
-		hashes[idhash.Of(id)] = true
+		hashes[relay.NewHash(id)] = true
 	}
 	for len(missing) > 0 && s.Next(ctx) {
 		for _, rows := range [...][]upstream.Row{s.Part().Rows(), s.Beyond()} {

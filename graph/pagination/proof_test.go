@@ -1,6 +1,7 @@
 package pagination
 
 import (
+	"strings"
 	"testing"
 
 	"revox-graphql/graph/relay"
@@ -60,6 +61,42 @@ func TestWhatProvesASeam(t *testing.T) {
 			_, ok := newMemoryList(0).reader().proves(page, &s, 7, down)
 			if want := calls == 4 || calls >= 2 && moved == 0; ok != want {
 				t.Errorf("%d calls, moved by %d: %v, want %v", calls, moved, ok, want)
+			}
+		}
+	}
+}
+
+// Calls that were re-sorted may come between two calls of a run. The known calls between two calls that are together
+// belong to their run, wherever the re-sorted ones stand. The model found a walk that skipped such a call.
+func TestARunHasAllCallsBetweenTwoOfIt(t *testing.T) {
+	for _, test := range []struct {
+		list     string
+		run      int
+		down, up int // where the walk continues
+	}{
+		{"0 1 2 3 4 5 6", 7, 4, 3},
+		{"3 0 1 2 4 a b c 5 6", 6, 4, 4},
+		{"0 1 a b c 2 4 5 6 3", 6, 6, 6},
+		{"3 0 1 2 4 a b c d 5 6", 4, 4, 4}, // too many calls: 5 and 6 are not together with the others
+		{"0 1 a b c d 2 4 5 6 3", 4, 7, 7},
+		{"0 a b 1 c d 2 3 4 5 6", 7, 8, 7},
+		{"0 1 a b c 2 3 4 5 6", 5, 7, 6},
+		{"4 0 2 a b c 5 6", 4, 6, 3},
+	} {
+		c := cursorAt(t, newMemoryList(7), 3)
+		var s span
+		for id := range strings.FieldsSeq("x y " + test.list) {
+			s.rows = append(s.rows, upstream.RowOf(&upstream.Call{ID: "call-" + id}, 0))
+		}
+		for towards, want := range map[direction]int{down: test.down + 2, up: test.up + 2} {
+			found := s.match(c, towards)
+			at := found.after
+			if towards == up {
+				at = found.before
+			}
+			if found.run != test.run || at != want {
+				t.Errorf("%s, up %t: a run of %d calls, goes on at %d; want %d, %d",
+					test.list, towards, found.run, at, test.run, want)
 			}
 		}
 	}

@@ -277,8 +277,9 @@ func (s *span) stillThere(c *relay.Cursor, calls []relay.Hash, own int) (found m
 	return found, found.run > 1 || len(calls) == 1
 }
 
-// entered is how many rows may have come between two calls of a run. A list without a filter grows at its head only: a
-// call that comes in between was re-sorted, which happens to single calls. A filter may let in more.
+// entered is how many rows may have come between two calls that are together, less those that have left from between
+// them. A list without a filter grows at its head only: a call that comes in between was re-sorted, which happens to
+// single calls. A filter may let in more.
 func entered(c *relay.Cursor) int {
 	if c.List == 0 {
 		return 2
@@ -287,20 +288,24 @@ func entered(c *relay.Cursor) int {
 }
 
 // inOrder reports whether the known calls of a set stand in their old order, and together, how many they are, and by
-// how many rows they have moved together.
+// how many rows they have moved together. Two calls are together with all calls of the set between them.
 func (s *span) inOrder(c *relay.Cursor, set uint8, index *[maxKnown]int, own int) (run, moved int, ok bool) {
-	previous := -1
+	var least [maxKnown + 1]int // by how many rows this call, or one after it, has moved down
+	least[maxKnown] = math.MaxInt
+	for k := maxKnown - 1; k >= 0; k-- {
+		if least[k] = least[k+1]; set>>k&1 == 1 {
+			least[k] = min(least[k], index[k]-k)
+		}
+	}
+	previous, most := -1, math.MinInt // by how many rows one of the calls before has
 	for k := range maxKnown {
 		if set>>k&1 == 0 {
 			continue
 		}
-		if previous >= 0 {
-			apart := index[k] - index[previous]
-			if apart <= 0 || apart-(k-previous) > entered(c) {
-				return 0, 0, false
-			}
+		if run > 0 && (index[k] <= previous || least[k]-most > entered(c)) {
+			return 0, 0, false
 		}
-		previous = k
+		previous, most = index[k], max(most, index[k]-k)
 		run++
 		moved += distance(s.at(index[k]), c.Position+k-own)
 	}

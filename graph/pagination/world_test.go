@@ -491,7 +491,8 @@ func (w *world) contested(list upstream.OrderStatuses, c *relay.Cursor, made tim
 
 // evidence is how many calls there are in the longest run of those that a cursor knows and that have kept their
 // places, and in the longest run that speaks against it. That has a call that was re-sorted since; or, as re-sorted
-// calls have come in between, others that have kept their places. A run is in the old order, and has stayed together.
+// calls have come in between, others that have kept their places. A run is in the old order, and has stayed together:
+// any two of its calls that follow one another stand between two of the run with few rows more between them than once.
 func (s *state) evidence(list upstream.OrderStatuses, c *relay.Cursor, made time.Time) (keepers, rivals int) {
 	ids := s.ids[list]
 	at := make(map[relay.Hash]int, len(ids))
@@ -506,30 +507,33 @@ func (s *state) evidence(list upstream.OrderStatuses, c *relay.Cursor, made time
 			places, numbers, jumped = append(places, i), append(numbers, number), append(jumped, s.moved[ids[i]].After(made))
 		}
 	}
-	apart := 2 // rows that may come between two calls of a run
+	few := 2 // rows that may come between two calls of a run
 	if list != 0 {
-		apart = 16
+		few = 16
 	}
+	near := func(a, b int) bool { return places[b]-places[a]-(numbers[b]-numbers[a]) <= few }
 	best, kept := 0, map[int]int{}
 	for set := range 1 << len(places) {
-		run, last, rival, together := 0, -1, false, true
-		for k, place := range places {
-			if set>>k&1 == 0 {
-				continue
+		var run []int
+		rival, together := false, true
+		for k := range places {
+			if set>>k&1 == 1 {
+				run, rival = append(run, k), rival || jumped[k]
 			}
-			if last >= 0 && (place <= places[last] || place-places[last]-(numbers[k]-numbers[last]) > apart) {
-				together = false
-				break
-			}
-			run, last, rival = run+1, k, rival || jumped[k]
+		}
+		for i := range max(0, len(run)-1) {
+			around := slices.ContainsFunc(run[:i+1], func(a int) bool {
+				return slices.ContainsFunc(run[i+1:], func(b int) bool { return near(a, b) })
+			})
+			together = together && around && places[run[i]] < places[run[i+1]]
 		}
 		switch {
 		case !together:
 		case rival:
-			rivals = max(rivals, run)
+			rivals = max(rivals, len(run))
 		default:
-			if kept[set] = run; run > keepers {
-				best, keepers = set, run
+			if kept[set] = len(run); len(run) > keepers {
+				best, keepers = set, len(run)
 			}
 		}
 	}
