@@ -12,15 +12,15 @@ import (
 
 // Where a list ends
 //
-// A page with fewer rows than were requested claims that the list ends with its last row. It may as well have been cut:
-// to a largest page size (then it also begins elsewhere than its number says), to a limit of bytes, or because upstream
-// dropped rows from it. So the verifier requests a small page of another size, which begins a few rows before that last
-// row and reaches beyond it. If the small page ends with the same row in the same place, both are right: a limit would
-// have cut them in different places. If the small page continues after that row, the first page was cut. If the two
-// contradict each other, the list may have moved, so the first page is requested again; pages that contradict each
-// other while the list stands still are an error of upstream.
+// A page with fewer rows than requested claims that the list ends with its last row. But upstream may have cut it: to a
+// maximum page size (then the page also begins elsewhere than its number says), to a limit of bytes, or by dropping
+// rows. So the verifier requests a small page of another size, which begins a few rows before that last row and reaches
+// beyond it. If the small page ends with the same row in the same place, both are right: a limit would have cut them in
+// different places. If the small page continues after that row, the first page was cut. If the two contradict each
+// other, the list may have moved, so the verifier requests the first of the two again. Pages that contradict each other
+// while the list stands still are an error of upstream.
 //
-// The rows of a list that is just one page are kept: a first page with the same rows needs no confirmation.
+// The verifier keeps a hash of the ids in a list of one page: a first page with the same ids needs no confirmation.
 
 // errEndUnknown: the list moves too much for the responses to show anything.
 var errEndUnknown = &upstream.Error{
@@ -41,13 +41,13 @@ const fewestServed = 5
 type verdict int
 
 const (
-	moved        verdict = iota // nothing: the list may have moved
-	confirmed                   // that it does
-	cut                         // that the list continues after the page
-	contradicted                // that its rows stand elsewhere
+	moved        verdict = iota // no conclusion: the list may have moved
+	confirmed                   // the list ends with the page
+	cut                         // the list continues after the page
+	contradicted                // the two responses contradict each other, and the list stands still
 )
 
-// judge returns the page, or one that was requested again meanwhile, when it can be relied on.
+// judge returns the page, or a newer response for it, once that can be relied on.
 func (r *reader) judge(ctx context.Context, page *upstream.Page) (*upstream.Page, error) {
 	contradictions, tries := 0, 0
 	for tries < verifyTries {
@@ -82,27 +82,28 @@ func (r *reader) judge(ctx context.Context, page *upstream.Page) (*upstream.Page
 	return nil, errEndUnknown
 }
 
-// contradicted looks for what is wrong with a page that stands still and ends where another response does not.
+// contradicted looks for the error in a page that stands still and ends where another response does not. It returns nil
+// if judge should try again.
 func (r *reader) contradicted(ctx context.Context, page *upstream.Page, times int) error {
-	// The other response was a small page, and may have been served larger.
+	// Upstream may have enlarged the other page, since that was small.
 	if err := r.sizeServed(ctx, max(1, r.leastSize())); err != nil && !tooSmall(err) {
 		return err
 	}
 	if page.Number > 0 {
-		find(r.Verifier, &r.repeats, true, 0) // it is worth another look
-		// Of pages that are cut to a limit, the first is too.
+		find(r.Verifier, &r.repeats, true, 0) // to be checked again
+		// If upstream cuts pages to a limit, it also cuts the first page.
 		if _, err := r.page(ctx, 0, page.Size, nil); err != nil {
 			return err
 		}
 	}
-	if times > 1 { // once, it may have been the other response that came short
+	if times > 1 { // the first time, the other response may have come short
 		return errRowsDropped
 	}
 	return nil
 }
 
-// confirm fetches what shows whether the list ends with the page. Unless that is clear at once it fetches the page
-// again, and returns what came.
+// confirm requests another page, to see whether the list ends with this one. Unless that is clear at once, confirm also
+// requests this page again. It returns the last response for this page.
 func (r *reader) confirm(ctx context.Context, page *upstream.Page) (verdict, *upstream.Page, error) {
 	if len(page.Rows) == 0 {
 		return r.confirmEmpty(ctx, page)
@@ -131,7 +132,7 @@ func (r *reader) confirm(ctx context.Context, page *upstream.Page) (verdict, *up
 	case stood >= 0 && other.Last() && other.End()-1 == stood && r.movedThrough(page, stood, again):
 		repeats, _ := fresh(r.Verifier, &r.repeats)
 		if page.Number > 0 && repeats {
-			return moved, again, nil // the page may be gone, and an earlier one served again
+			return moved, again, nil // the list may have no such page any more, and upstream may serve an earlier one again
 		}
 		if whole, err := r.startsWhole(ctx, page, page.Size); !whole {
 			return moved, again, err
@@ -151,8 +152,8 @@ func sameEnd(page, other *upstream.Page) bool {
 // lastRow is the last row of a page that has one.
 func lastRow(page *upstream.Page) upstream.Row { return page.Rows[len(page.Rows)-1] }
 
-// confirmSameEnd judges a page with which another page agrees. Were both cut, either could seem to end there if the
-// list has moved by the right number of rows.
+// confirmSameEnd judges a page with which another page agrees. If upstream cut both, and the list moved by the right
+// number of rows, both would also seem to end there.
 func (r *reader) confirmSameEnd(ctx context.Context, page, other *upstream.Page) (verdict, *upstream.Page, error) {
 	if r.cameWhole(other.Size) {
 		return confirmed, page, nil
@@ -167,7 +168,8 @@ func (r *reader) confirmSameEnd(ctx context.Context, page, other *upstream.Page)
 	return moved, again, err
 }
 
-// confirmBehind judges a page by what came for the rows behind it, and by what came for the page afterwards.
+// confirmBehind judges a page by the response for the rows after it (behind), and by a second response for the page
+// (again).
 func (r *reader) confirmBehind(
 	ctx context.Context, page, behind, again *upstream.Page,
 ) (verdict, *upstream.Page, error) {
@@ -189,8 +191,8 @@ func (r *reader) confirmBehind(
 	return confirmed, again, nil
 }
 
-// confirmOnceMore judges a page that stands still and that another page has contradicted: it may be the other that came
-// short, for once.
+// confirmOnceMore judges a page that stands still and that another page has contradicted: the other one may have come
+// short just once.
 func (r *reader) confirmOnceMore(ctx context.Context, page, again *upstream.Page) (verdict, *upstream.Page, error) {
 	other, behind, err := r.another(ctx, page)
 	if err != nil {
@@ -205,7 +207,7 @@ func (r *reader) confirmOnceMore(ctx context.Context, page, again *upstream.Page
 	return confirmed, again, nil
 }
 
-// servedAgain reports whether what came for the page behind the last is an earlier page, served again.
+// servedAgain reports whether the response for the rows after the page is an earlier page, served again.
 func (r *reader) servedAgain(ctx context.Context, page, behind *upstream.Page) (bool, error) {
 	repeats, err := r.repeatsPages(ctx)
 	if err != nil || !repeats || share(page, behind) {
@@ -218,8 +220,8 @@ func (r *reader) servedAgain(ctx context.Context, page, behind *upstream.Page) (
 	return err == nil && len(first.Rows) > 0 && sameRow(first.Rows[0], behind.Rows[0]), err
 }
 
-// startsWhole reports whether the list begins with a whole page of this size, if the page is after the first. Were
-// pages of that size cut, those after the first would begin elsewhere than their numbers say.
+// startsWhole reports whether the list begins with a whole page of this size. It is true if the page is the first. If
+// upstream cut pages of that size, those after the first would begin elsewhere than their numbers say.
 func (r *reader) startsWhole(ctx context.Context, page *upstream.Page, size int) (bool, error) {
 	if page.Number == 0 {
 		return true, nil
@@ -228,7 +230,7 @@ func (r *reader) startsWhole(ctx context.Context, page *upstream.Page, size int)
 	return err == nil && !first.Last(), err
 }
 
-// cameWhole reports whether a page of the list that was not smaller has recently come whole.
+// cameWhole reports whether a page of at least this size has recently come whole from the list.
 func (r *reader) cameWhole(size int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -236,8 +238,8 @@ func (r *reader) cameWhole(size int) bool {
 	return r.now().Before(known.whole.until) && size <= known.whole.value
 }
 
-// movedThrough reports whether both pages end with the same call, which was seen to be the last between them, on the
-// way from where it stood in the first to where it stands in the second.
+// movedThrough reports whether both pages end with the same call, and the place where it stood in between lies between
+// its places in the two pages.
 func (r *reader) movedThrough(before *upstream.Page, stood int, after *upstream.Page) bool {
 	from, to := before.End()-1, after.End()-1
 	return len(after.Rows) > 0 && after.Last() &&
@@ -245,9 +247,9 @@ func (r *reader) movedThrough(before *upstream.Page, stood int, after *upstream.
 		min(from, to) <= stood && stood <= max(from, to)
 }
 
-// seen is the place in the list where the page shows the row; -1 where it does not. A row that cannot be read, in one
-// response or the other, is taken for the one that stands there: of two calls with one id in a response the second is
-// such a row.
+// seen returns the place in the list where the page shows the row; -1 if it does not. An unreadable row, in either
+// response, counts as the row that stands at its place: if a response has two calls with one id, the second is
+// unreadable.
 func seen(page *upstream.Page, row upstream.Row, at int) int {
 	if i := place(page, row); i >= 0 {
 		return page.Offset() + i
@@ -282,9 +284,9 @@ func (r *reader) confirmEmpty(ctx context.Context, page *upstream.Page) (verdict
 	return moved, page, nil
 }
 
-// another fetches a small page that holds the last row and some behind it. Where there is none it fetches the page
-// that begins after the last row, or as near to it as can be. The requested page is never larger than the page that is
-// to be confirmed, since it may be just the larger one that is cut.
+// another fetches a small page that holds the last row and some rows after it. If there is none, it fetches the page
+// that begins after the last row, or as near to it as possible. It never requests a larger page than the one to be
+// confirmed, since upstream may cut only larger pages.
 func (r *reader) another(ctx context.Context, page *upstream.Page) (other *upstream.Page, behind bool, err error) {
 	most := page.Size
 	for range 2 + plainRaises {
@@ -307,9 +309,9 @@ func (r *reader) another(ctx context.Context, page *upstream.Page) (other *upstr
 	return nil, false, errEndUnknown
 }
 
-// around is the small page that holds the row, begins as near before it and reaches as far behind it as can be. It is
-// not the first page, which would be cut to the same rows as another first page. Its size is between least and most;
-// it is 0 where there is no such page.
+// around returns the small page that holds the row, begins shortly before it and reaches as far after it as possible.
+// It is not the first page, because upstream would cut two first pages to the same rows. Its size is between least and
+// most, or 0 if there is no such page.
 func around(row, least, most int) (number, size int) {
 	const farEnough, nearEnough, tooNear = 12, 3, 3
 	best := 0
@@ -319,7 +321,7 @@ func around(row, least, most int) (number, size int) {
 			continue
 		}
 		score := 1000 + min(reach, farEnough) - 3*max(0, lead-nearEnough)
-		if reach < tooNear { // rows that were dropped from the page may be missing here, too
+		if reach < tooNear { // rows dropped from the first page may be missing here, too
 			score -= 100
 		}
 		if score > best {
@@ -329,8 +331,8 @@ func around(row, least, most int) (number, size int) {
 	return number, size
 }
 
-// following is the page of a size between least and most that begins with the row, as large as can be within reason; if
-// there is none, the next page of the least size.
+// following returns the largest page of a size from least to most, and at most least+smallPage, that begins with the
+// row; if there is none, the next page of the least size.
 func following(row, least, most int) (number, size int) {
 	for s := min(most, least+smallPage); s >= least; s-- {
 		if row%s == 0 {
@@ -340,9 +342,9 @@ func following(row, least, most int) (number, size int) {
 	return (row + least - 1) / least, least
 }
 
-// knowsEnd reports whether the list is known to be just this first page, row for row. Less does not help, nor does what
-// is known of an end after the first page: since then upstream may have come to serve smaller pages, and the list may
-// have moved so that a page which is cut, or begins before its place, ends with the same row at the same place.
+// knowsEnd reports whether the list is known to be just this first page, with the same ids. Knowing only a last row, or
+// an end after the first page, would prove nothing: upstream may have begun to serve smaller pages since then, and the
+// list may have moved so that a page that is cut, or begins before its place, ends with the same row at the same place.
 func (r *reader) knowsEnd(page *upstream.Page) bool {
 	found, ok := endOf(page)
 	r.mu.Lock()
@@ -351,7 +353,7 @@ func (r *reader) knowsEnd(page *upstream.Page) bool {
 	return ok && r.now().Before(known.end.until) && found == known.end.value
 }
 
-// keepEnd remembers that the list is just the page, if it is the first and all its rows can be read.
+// keepEnd stores that the list is just the page, if it is the first page and all its rows are readable.
 func (r *reader) keepEnd(page *upstream.Page) {
 	found, ok := endOf(page)
 	if !ok {
@@ -364,7 +366,7 @@ func (r *reader) keepEnd(page *upstream.Page) {
 	r.lists.Add(r.list, known)
 }
 
-// endOf is what is remembered of a list that is just the page; ok is false where nothing is.
+// endOf describes a list that is just the page; ok is false if the page is not the first, or has an unreadable row.
 func endOf(page *upstream.Page) (found end, ok bool) {
 	ids := fnv.New64a()
 	for _, row := range page.Rows {

@@ -11,16 +11,16 @@ import (
 // The number of the first page
 //
 // Page 0 of a server that counts from 1 is an error, or empty, or the first page again. Page 1 of a server that counts
-// from 0 is what follows page 0. So page 1 shows the difference: its rows begin where page 0 does, or a page later. The
-// list may move by just as much meanwhile. So page 0 is requested with twice the size, before and after page 1: its
-// rows show where those of page 1 stand, and how far the list has moved. The verifier accepts a number only if it
-// explains these places and the other number does not.
+// from 0 is what follows page 0. So page 1 shows the difference: its rows begin where page 0 does, or a page later. But
+// the list may move by a page between the two requests. So the verifier requests page 0 with twice the size, before and
+// after page 1: its rows show where those of page 1 stand, and how far the list has moved. The verifier accepts a
+// number only if it explains these places and the other number does not.
 //
-// An empty list shows nothing, nor does a list of one page where upstream serves that page for every number. Then it
-// makes no difference to count from 0, and nothing is kept.
+// An empty list shows nothing, and neither does a list of one page if upstream serves that page for every number. Then
+// the verifier may count from 0, and it stores no finding.
 
-// mostMoves is how many calls may arrive and leave meanwhile. Of more, some may have arrived and left unseen, so the
-// next try takes larger pages, of mostProbed rows at most.
+// mostMoves is how many calls may arrive and leave during the probe. If there are more, some of them may have arrived
+// and left unseen. Then the next try requests a larger page 1, of at most mostProbed rows.
 func (p *probe) mostMoves() int { return max(upstream.ProbeRows, p.rows) - 1 }
 
 const mostProbed = 8 * upstream.ProbeRows
@@ -30,7 +30,8 @@ var errMoved = &upstream.Error{
 	Kind: upstream.KindInvalidResponse, Reason: "the first page could not be found out: set its number",
 }
 
-// firstNumber returns the number of the first page, and whether that is known. The wanted page may come with it.
+// firstNumber returns the number of the first page, and whether that is known. If its requests have fetched the wanted
+// page, it stores that page in w.
 func (v *Verifier) firstNumber(
 	ctx context.Context, whole Fetcher, w *wanted,
 ) (n upstream.FirstPage, sure bool, err error) {
@@ -45,7 +46,7 @@ func (v *Verifier) firstNumber(
 		return 0, false, err
 	}
 	defer done()
-	if n, ok := fresh(v, &v.first); ok { // another request has found it out meanwhile
+	if n, ok := fresh(v, &v.first); ok { // another request has found it
 		return n, true, nil
 	}
 	switch {
@@ -66,14 +67,14 @@ func (v *Verifier) firstNumber(
 		if (old.until.IsZero() || old.value != n) && v.FirstPage != nil {
 			v.FirstPage(int(n))
 		}
-	case !old.until.IsZero(): // nothing says that it is not so any more
+	case !old.until.IsZero(): // nothing contradicts the old finding
 		find(v, &v.first, old.value, findingsRetry)
 		return old.value, true, nil
 	}
 	return n, sure, err
 }
 
-// probeFirst finds the number out. zero is what came for page 0 just now; nil where it was not requested.
+// probeFirst finds the number by requests. zero is the response for page 0 that came just now; nil if there is none.
 func (v *Verifier) probeFirst(
 	ctx context.Context, whole Fetcher, zero *pageZero,
 ) (n upstream.FirstPage, sure bool, err error) {
@@ -96,17 +97,17 @@ func (v *Verifier) probeFirst(
 	return 0, false, errMoved
 }
 
-// probeTries is how often the probe is tried: besides the list's moves, upstream's least size may turn out to be
-// larger.
+// probeTries is how many tries the probe has. Moves of the list take tries, and so does each time that the minimum page
+// size turns out to be larger.
 func (v *Verifier) probeTries() int {
-	const tries = 5 // a list that grows from nothing, with each request, takes as many
+	const tries = 5 // an empty list that grows with each request takes five
 	if v.leastSize() == 0 {
 		return tries
 	}
 	return tries + plainRaises
 }
 
-// probeFirstOnce compares pages 0 and 1. Its error is errMoved where that showed nothing.
+// probeFirstOnce compares pages 0 and 1. Its error is errMoved if they show nothing because the list moves.
 func (v *Verifier) probeFirstOnce(
 	ctx context.Context, whole Fetcher, came *pageZero, rows int,
 ) (n upstream.FirstPage, sure bool, err error) {
@@ -127,7 +128,7 @@ func (v *Verifier) probeFirstOnce(
 	if err != nil || len(p.one.Rows) == 0 {
 		return probeWithoutOne(get, zero, p.rows, err)
 	}
-	// Page 1 is perhaps the first: page 2 shows whether the number means anything.
+	// Page 1 is perhaps the first: page 2 shows whether upstream ignores the number.
 	if p.likeFirst() {
 		if p.two, err = get(2, p.rows); err != nil && !refusesNumber(err) {
 			return 0, false, err
@@ -141,7 +142,7 @@ func (v *Verifier) probeFirstOnce(
 	if !sameRows(zero, p.again) {
 		return n, sure, err
 	}
-	if errors.Is(err, errMoved) { // it has not: perhaps page 1 was served larger
+	if errors.Is(err, errMoved) { // the list stands still: perhaps upstream served a larger page 1
 		if _, err := get(0, p.rows); err != nil {
 			return 0, false, err
 		}
@@ -152,36 +153,36 @@ func (v *Verifier) probeFirstOnce(
 	return n, sure, err
 }
 
-// keepFew keeps how many rows the list had, for when it shows nothing about the number.
+// keepFew stores how many rows the list had, in case it shows nothing about the number.
 func (v *Verifier) keepFew(rows int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.few = rows
 }
 
-// fewRows is how many rows the list had when it showed nothing about the number.
+// fewRows returns how many rows the list had when it last showed nothing about the number.
 func (v *Verifier) fewRows() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.few
 }
 
-// probeWithoutZero returns the number where page 0 is refused, or empty.
+// probeWithoutZero returns the number if page 0 was refused or empty.
 func probeWithoutZero(
 	get func(number, size int) (*upstream.Page, error), rows int, refused bool,
 ) (upstream.FirstPage, bool, error) {
 	one, err := get(1, rows)
 	switch {
 	case err != nil && (refused || !refusesNumber(err)):
-		return 0, false, err // only a good page 1 shows that it was the number, and not the request, that was refused
+		return 0, false, err // only a good page 1 shows that upstream refused the number, not the request
 	case err != nil, !refused && len(one.Rows) == 0:
-		return 0, false, nil //nolint:nilerr // neither page has anything: page 1 may be past the end of an empty list
+		return 0, false, nil //nolint:nilerr // neither page has rows: the list may be empty
 	}
-	again, err := get(0, 2*rows) // it may have failed just once, or calls have arrived
+	again, err := get(0, 2*rows) // page 0 may have failed just once, or calls have arrived
 	if refusesNumber(err) {
 		return upstream.FirstPageOne, true, nil
 	}
-	if err == nil && !refused && len(again.Rows) == 0 { // unless calls have come, and all have left
+	if err == nil && !refused && len(again.Rows) == 0 { // unless calls have arrived, and all have left
 		after, err := get(1, rows)
 		if err == nil && share(one, after) {
 			return upstream.FirstPageOne, true, nil
@@ -196,9 +197,9 @@ func probeWithoutZero(
 	return 0, false, err
 }
 
-// probeWithoutOne returns the number where page 0 has rows, and page 1 is empty or refused: it is past the end, since a
-// first page would be as good under either number. A call that page 0 has before and after shows that the list was not
-// empty meanwhile.
+// probeWithoutOne returns the number if page 0 has rows, and page 1 is empty or refused. Then page 1 is past the end,
+// and page 0 is the first page. A call that page 0 has before and after shows that the list was not empty when page 1
+// was requested.
 func probeWithoutOne(
 	get func(number, size int) (*upstream.Page, error), zero *upstream.Page, rows int, refusal error,
 ) (upstream.FirstPage, bool, error) {
@@ -210,7 +211,7 @@ func probeWithoutOne(
 		return 0, false, errMoved
 	}
 	if e, ok := errors.AsType[*upstream.Error](refusal); ok && e.Status == http.StatusInternalServerError {
-		one, err := get(1, rows) // it may have failed just once
+		one, err := get(1, rows) // page 1 may have failed just once
 		if err == nil && len(one.Rows) > 0 {
 			return 0, false, errMoved
 		}
@@ -221,13 +222,15 @@ func probeWithoutOne(
 	return upstream.FirstPageZero, true, nil
 }
 
-// probe is what is compared: page 0, page 1 of so many rows, perhaps page 2, and page 0 again.
+// probe has the compared pages, in the order of their requests: page 0, page 1 of so many rows, perhaps page 2, and
+// page 0 again.
 type probe struct {
 	zero, one, two, again *upstream.Page
 	rows                  int
 
 	stands bool // page 0 had the same rows both times
-	// least and most are how far the rows can have moved since page 0 came first: so many places lower or higher.
+	// least and most bound by how many places the rows can have moved up the list since the first page 0; negative is
+	// down.
 	least, most int
 }
 
@@ -257,7 +260,7 @@ func (p *probe) judge() (n upstream.FirstPage, sure bool, err error) {
 	}
 	slack := 0
 	if !p.stands {
-		slack = 1 // a call that came and was re-sorted is not counted
+		slack = 1 // for a call that arrived and was re-sorted, which is not counted
 	}
 	switch zero, one := p.begins(p.one, p.rows, 0), p.begins(p.one, 0, 0); {
 	case zero && !p.begins(p.one, 0, slack):
@@ -271,8 +274,8 @@ func (p *probe) judge() (n upstream.FirstPage, sure bool, err error) {
 	}
 }
 
-// measure works out how far the rows can have moved meanwhile, and reports whether that is little enough to judge by,
-// and the pages have the rows that they should.
+// measure computes how far the rows can have moved during the probe. It reports whether that is little enough to judge
+// by, and the pages have the rows that they should.
 func (p *probe) measure() bool {
 	arrived, ok := before(p.again, p.zero)
 	if !ok {
@@ -282,13 +285,13 @@ func (p *probe) measure() bool {
 	p.stands, p.least, p.most = sameRows(p.zero, p.again), -arrived, left
 	for _, row := range p.one.Rows {
 		if place(p.zero, row) < 0 && place(p.again, row) < 0 && p.long() {
-			arrived++ // and left, or it is after both
+			arrived++ // and left, or the row is below both
 		}
 	}
 	if arrived+left > p.mostMoves() {
 		return false
 	}
-	// A long list has all rows of each page, under whichever number.
+	// In a long list, each page has all its rows, under either number.
 	return !p.long() || p.whole(p.one) && (!p.likeFirst() || p.whole(p.two))
 }
 
@@ -298,20 +301,21 @@ func (p *probe) begins(page *upstream.Page, row, slack int) bool {
 	return ok && least-row >= p.least-slack && most-row <= p.most+slack
 }
 
-// judgeSecond judges by page 2, where page 1 is the first page again, under its own number or under each.
+// judgeSecond judges by page 2, if page 1 shows the first page: either pages count from 1, or upstream ignores the
+// number.
 func (p *probe) judgeSecond() (n upstream.FirstPage, sure bool, err error) {
 	_, _, known := offsets(p.two, p.zero)
 	next, same := p.begins(p.two, p.rows, 0), p.begins(p.two, 0, 0)
 	switch {
 	case !known && p.stands, next && !same && (p.stands || p.long()):
 		return upstream.FirstPageOne, true, nil
-	case next || !same: // or it is the last page again, of a list that has grown
+	case next || !same: // page 2 may be the last page again, of a list that has grown
 		return 0, false, errMoved
 	case len(p.zero.Rows) > p.rows && len(p.again.Rows) <= p.rows: // page 2 is past the end by now
 		return 0, false, errMoved
 	case len(p.zero.Rows) > p.rows:
 		return 0, false, errPageIgnored
-	default: // all rows are on the one page that comes for every number
+	default: // the list has one page, which upstream serves for every number
 		return 0, false, nil
 	}
 }
@@ -321,8 +325,8 @@ var errPageIgnored = &upstream.Error{
 	Kind: upstream.KindInvalidResponse, Reason: "every page number has the same rows: is `page` ignored?",
 }
 
-// before counts the rows of the page that the other has not, down to the last that it has; ok is false where there is
-// none.
+// before counts the rows of the page that are missing in the other page, above the last row that both have; ok is false
+// if they share no row.
 func before(page, other *upstream.Page) (missing int, ok bool) {
 	count := 0
 	for _, row := range page.Rows {
@@ -335,8 +339,8 @@ func before(page, other *upstream.Page) (missing int, ok bool) {
 	return missing, ok
 }
 
-// offsets returns how far the rows of a page stand behind their places in it within another page, at least and at most;
-// ok is false where they have no row in common.
+// offsets returns by how much the index of a shared row is larger in the page `in` than in page, at least and at most;
+// ok is false if they share no row.
 func offsets(page, in *upstream.Page) (least, most int, ok bool) {
 	for i, row := range page.Rows {
 		at := place(in, row)

@@ -16,9 +16,9 @@ import (
 	"revox-graphql/upstream/verify"
 )
 
-// What upstream's responses are believed to say, tested against a model: a list that moves with every request, served
-// by an upstream with odd habits. A page that comes without an error has exactly the rows that the list had in its
-// place at one moment while it was asked for; and of a list that stands still each page comes.
+// These tests compare the pages that the verifier accepts with a model: a list that moves with every request, served by
+// an upstream with odd habits. A page without an error must have exactly the rows that the list had at its place at one
+// moment during its requests. A list that stands still must give no error.
 
 // noon is what the clocks of these tests show.
 var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
@@ -35,16 +35,16 @@ func ids(page *upstream.Page) []string {
 // habits are the habits of an upstream that nothing in its responses shows. The zero value has none.
 type habits struct {
 	first     int      // the number of the first page
-	zero      string   // what page 0 is where that is 1: an error's status, "empty", or "" for the first page
+	zero      string   // what page 0 is if first is 1: an error's status, "empty", or "" for the first page
 	past      string   // what a page past the end is: an error's status, "last", "first", or "" for an empty page
-	most      int      // rows of the largest page, 0: any
-	lowered   int      // a smaller such limit, after some requests
-	after     int      // which are so many
+	most      int      // the maximum page size, in rows; 0: none
+	lowered   int      // a smaller maximum, in rows, after some requests
+	after     int      // how many requests
 	weight    int      // a response is cut where its rows weigh more; 0: never
-	least     int      // rows of the smallest page
-	shortOnce int      // the response to this request comes short
-	dropped   []string // these calls are dropped from their pages
-	ignored   bool     // the page number is
+	least     int      // the minimum page size, in rows
+	shortOnce int      // the number of the request whose response comes short
+	dropped   []string // ids of calls that upstream leaves out of pages
+	ignored   bool     // upstream ignores the page number
 }
 
 // modelList is a list, and an upstream that serves it.
@@ -116,7 +116,7 @@ func (l *modelList) serve(number, size int) ([]string, error) {
 	}
 	rows := l.rows[min(n*served, len(l.rows)):min((n+1)*served, len(l.rows))]
 	if l.requests == l.shortOnce {
-		rows = rows[:(len(rows)+1)/2] // an empty page behind the first is believed
+		rows = rows[:(len(rows)+1)/2] // never empty: the verifier accepts an empty page after the first
 	}
 	var response []string
 	weight := 0
@@ -147,7 +147,7 @@ func (l *modelList) ask(_ context.Context, number, size int) (*upstream.Page, er
 	return page, nil
 }
 
-// page asks the verifier as a caller does, which keeps to the sizes that upstream serves.
+// page asks the verifier as its callers do: it requests another size after a PageSizeError.
 func (l *modelList) page(ctx context.Context, v *verify.Verifier, number, size int) (*upstream.Page, error) {
 	row := number * size
 	for tries := 0; ; tries++ {
@@ -167,7 +167,7 @@ func (l *modelList) page(ctx context.Context, v *verify.Verifier, number, size i
 	}
 }
 
-// check says what is wrong with a page.
+// check describes what is wrong with a page; "" is nothing.
 func (l *modelList) check(page *upstream.Page) string {
 	got := ids(page)
 	for _, rows := range l.states {
@@ -175,8 +175,8 @@ func (l *modelList) check(page *upstream.Page) string {
 		if slices.Equal(got, want) {
 			return ""
 		}
-		// A whole page past the end may be an earlier one, served again, and one that is smaller than upstream serves
-		// any page behind the first may begin elsewhere, if it has no more rows than were asked for.
+		// A whole page past the end may be an earlier page, served again. If a page after the first is smaller than
+		// upstream's minimum, and has no more rows than requested, it may begin elsewhere.
 		if page.Number > 0 && len(got) == page.Size && (page.Offset() >= len(rows) || page.Size < l.least) &&
 			strings.Contains(strings.Join(rows, " ")+" ", strings.Join(got, " ")+" ") {
 			return ""
@@ -218,8 +218,8 @@ func verifierProperty(t *rapid.T) {
 		v = verify.New(upstream.FirstPage(l.first), func() time.Time { return now })
 	}
 	moving := rapid.SampledFrom([]string{"stands", "grows", "moves between", "moves"}).Draw(t, "moving")
-	// Within one page the list moves one way: no request can tell a list that has gone away and come back between two
-	// requests from one that stood still.
+	// While a page is read, calls only arrive or only leave: no request can distinguish a list that has changed and
+	// changed back from one that stood still.
 	arrivals := true
 	change := func() {
 		n := rapid.IntRange(1, 3).Draw(t, "calls")

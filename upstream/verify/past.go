@@ -9,9 +9,9 @@ import (
 	"revox-graphql/upstream"
 )
 
-// get fetches a page, counted from 0. Where the list has no such page that may be an error: then the page is empty, if
-// it is the number that is refused and neither the size nor everything. A list that has the page a moment later has
-// grown, so the page is requested again.
+// get fetches a page, counted from 0. If upstream refuses its number, get returns an empty page, provided that upstream
+// still serves the start of the list, and has no page of another size that begins with the same row. If it has one, the
+// list has grown, so get requests the page again.
 func (r *reader) get(ctx context.Context, number, size int) (page *upstream.Page, err error) {
 	for range verifyTries {
 		askedAt := r.now()
@@ -21,7 +21,7 @@ func (r *reader) get(ctx context.Context, number, size int) (page *upstream.Page
 		if _, failed := r.start(ctx, r.list, 1); failed != nil {
 			return nil, failed
 		}
-		// Another page that begins with the same row says whether the list has that.
+		// Another page that begins with the same row shows whether the list has that row.
 		other := r.divisor(number*size, size)
 		if other == 0 {
 			return upstream.EmptyPage(number, size, askedAt), nil
@@ -36,7 +36,7 @@ func (r *reader) get(ctx context.Context, number, size int) (page *upstream.Page
 	return nil, err
 }
 
-// start fetches the first so many rows of a list, or a few more where upstream serves no smaller pages.
+// start fetches the first so many rows of a list, or a few more if upstream serves no smaller pages.
 func (r *reader) start(ctx context.Context, list upstream.OrderStatuses, rows int) (page *upstream.Page, err error) {
 	for range 1 + plainRaises {
 		if page, err = r.once(ctx, list, 0, max(rows, r.leastSize())); !tooSmall(err) {
@@ -46,7 +46,8 @@ func (r *reader) start(ctx context.Context, list upstream.OrderStatuses, rows in
 	return page, err
 }
 
-// divisor is the smallest size below that one of which a page begins with the row; 0 is none. A larger one may be cut.
+// divisor returns the smallest page size below the given one with a page that begins with the row; 0 if there is none.
+// Upstream may cut larger pages.
 func (r *reader) divisor(row, below int) int {
 	for size := max(1, r.leastSize()); size < below; size++ {
 		if row%size == 0 {
@@ -56,17 +57,18 @@ func (r *reader) divisor(row, below int) int {
 	return 0
 }
 
-// stands makes sure that a page after the first stands where its number says. Two things move it that nothing in it
-// shows: a least size, if the page has no more rows than were requested, and an upstream that serves a page again
-// where the list has ended. Whether upstream has these habits is found out every few minutes, if the page seems to end
-// the list. Until then a whole page is taken as it comes: what it says of its rows is true in any case.
+// stands checks that a page after the first stands where its number says, and returns the page, or a newer one. Two
+// habits of upstream move a page without a sign in its response: a minimum page size, and pages that are served again
+// past the end of the list. stands looks for these habits every ten minutes, if a page seems to end the list. It
+// accepts any other page as it is, unless upstream is known to serve pages again: the rows of a page are true in any
+// case.
 func (r *reader) stands(ctx context.Context, page *upstream.Page) (*upstream.Page, error) {
 	if page.Number == 0 {
 		return page, nil
 	}
 	repeats, _ := fresh(r.Verifier, &r.repeats)
 	if page.Last() || page.Number >= upstream.FarPage {
-		if !repeats && r.continues(page) { // else upstream may have come to do so, and is looked at again
+		if !repeats && r.continues(page) { // else upstream may have begun to: look again
 			return page, nil
 		}
 		if err := r.sizeServed(ctx, page.Size); err != nil || len(page.Rows) == 0 {
@@ -83,7 +85,7 @@ func (r *reader) stands(ctx context.Context, page *upstream.Page) (*upstream.Pag
 	return r.standsAmongRepeats(ctx, page)
 }
 
-// standsAmongRepeats is stands for an upstream that serves a page again where the list has ended.
+// standsAmongRepeats is stands for an upstream that serves pages again past the end of the list.
 func (r *reader) standsAmongRepeats(ctx context.Context, page *upstream.Page) (*upstream.Page, error) {
 	for range verifyTries {
 		is, err := r.compareRepeats(ctx, page)
@@ -115,7 +117,7 @@ func (r *reader) standsAmongRepeats(ctx context.Context, page *upstream.Page) (*
 	return nil, errEndUnknown
 }
 
-// wholePages is how many whole pages are remembered for [reader.continues]: more than are read ahead at once.
+// wholePages is how many tails are kept for [reader.continues]: more than the pages that are read ahead at once.
 const wholePages = 32
 
 // tail is the last two calls of a whole page.
@@ -123,10 +125,10 @@ type tail struct {
 	list       upstream.OrderStatuses
 	offset     int
 	end        int
-	last, next string // the ids of the last call and of the one before it; empty where it cannot be read
+	last, next string // the ids of the last call and of the one before it; "" if the row is unreadable
 }
 
-// keepTail remembers the tail of a whole page.
+// keepTail stores the tail of a whole page.
 func (v *Verifier) keepTail(list upstream.OrderStatuses, page *upstream.Page) {
 	id := func(back int) string {
 		if call := page.Rows[len(page.Rows)-back].Call; call != nil {
@@ -141,9 +143,9 @@ func (v *Verifier) keepTail(list upstream.OrderStatuses, page *upstream.Page) {
 	v.tailed++
 }
 
-// continues reports whether the page begins within a whole page that came before, and has that page's last two calls
-// at their places, and others behind them. So it is no page that is served again: the first page begins with other
-// calls there, and the last has nothing behind its last call.
+// continues reports whether the page begins within a whole page that came before, and has that page's last two calls at
+// their places, and other calls after them. Then upstream has not served an earlier page again: the first page has
+// other calls at those places, and the last page has nothing after its last call.
 func (r *reader) continues(page *upstream.Page) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -159,16 +161,16 @@ func (r *reader) continues(page *upstream.Page) bool {
 
 // repeat is how a page compares with those that upstream may serve in its place.
 type repeat struct {
-	pastEnd bool // the list has no such page
-	shared  bool // it shares a call with one of them
-	same    bool // it begins as the first page, or ends as the one before it
+	pastEnd bool // the page is past the end of the list
+	shared  bool // the page shares a call with one of them
+	same    bool // the page begins as the first page does, or ends as the one before it
 }
 
-// compareRepeats compares the page with the first, and with the one before it.
+// compareRepeats compares the page with the first page, and with the one before it.
 func (r *reader) compareRepeats(ctx context.Context, page *upstream.Page) (is repeat, err error) {
 	for _, number := range slices.Compact([]int{0, page.Number - 1}) { // first pages again, or last ones
 		other, err := r.get(ctx, number, page.Size)
-		if err == nil && number == 0 && other.Last() { // there is no page behind it, or it was cut
+		if err == nil && number == 0 && other.Last() { // the first page is the only one, or was cut
 			if other, err = r.judge(ctx, other); err == nil && other.Last() {
 				return repeat{pastEnd: true}, nil
 			}
@@ -191,8 +193,8 @@ func share(a, b *upstream.Page) bool {
 	return ok || sameRows(a, b)
 }
 
-// sizeServed finds out whether pages of this size are served as they are requested. Its error is a
-// [*upstream.PageSizeError] where they are larger.
+// sizeServed checks that upstream does not enlarge pages of this size. Its error is an [*upstream.PageSizeError] if
+// upstream does.
 func (r *reader) sizeServed(ctx context.Context, size int) error {
 	known := func() bool {
 		exact, ok := fresh(r.Verifier, &r.exact)
@@ -224,7 +226,7 @@ func (r *reader) sizeServed(ctx context.Context, size int) error {
 		case err == nil && len(two.Rows) > least:
 			find(r.Verifier, &r.exact, least, findingsLast)
 		}
-		if _, tooLarge := errors.AsType[*upstream.PageSizeError](err); tooLarge { // in bytes: then it shows nothing
+		if _, tooLarge := errors.AsType[*upstream.PageSizeError](err); tooLarge { // in bytes: this shows nothing
 			return nil
 		}
 		return err
@@ -232,7 +234,7 @@ func (r *reader) sizeServed(ctx context.Context, size int) error {
 	return errEndUnknown
 }
 
-// repeatsPages finds out whether a page past the end has rows.
+// repeatsPages reports whether a page past the end has rows.
 func (r *reader) repeatsPages(ctx context.Context) (bool, error) {
 	if repeats, ok := fresh(r.Verifier, &r.repeats); ok {
 		return repeats, nil
@@ -260,14 +262,14 @@ func (r *reader) repeatsPages(ctx context.Context) (bool, error) {
 	return old.value, nil
 }
 
-// probeFar fetches a page that is not there. Where it has rows, the number may mean nothing at all, which is an error.
-// That it has none shows nothing if the list is empty at that moment: a call that its first page has before and after
-// shows that it is not.
+// probeFar fetches a page far past the end. If that page has rows, upstream may ignore the number, which is an error.
+// If it has none, that shows something only if the list is not empty at that moment: its first page must have the same
+// call before and after.
 func (r *reader) probeFar(ctx context.Context) (repeats bool, err error) {
-	const rows = 2 * upstream.ProbeRows // a list that moves by fewer meanwhile has a call in both
+	const rows = 2 * upstream.ProbeRows // if the list moves by fewer rows, both first pages share a call
 	for moves, raises := 0, 0; moves < verifyTries && raises <= plainRaises; {
 		before, err := r.start(ctx, unfiltered, rows)
-		if err == nil && len(before.Rows) == 0 { // there is nothing to be served again
+		if err == nil && len(before.Rows) == 0 { // an empty list has no page to serve again
 			err = errEndUnknown
 		}
 		if err != nil {
@@ -297,7 +299,7 @@ func (r *reader) probeFar(ctx context.Context) (repeats bool, err error) {
 	return false, errEndUnknown
 }
 
-// ignores is an error where upstream ignores the number of a page.
+// ignores returns [errPageIgnored] if upstream ignores the number of a page.
 func (r *reader) ignores(ctx context.Context, size int) error {
 	var pages [3]*upstream.Page
 	for i, number := range [3]int{0, 1, 0} {

@@ -43,15 +43,16 @@ const (
 	// mostLeast is the largest minimum page size, in rows, that upstream is taken to have.
 	mostLeast = upstream.MaxCountedRows - 1
 	// plainRaises is how often a response may raise the known minimum page size by a little. After that, the verifier
-	// doubles it, and so detects an upstream that always serves one row more than requested.
+	// doubles it. This detects an upstream that always serves one row more than requested.
 	plainRaises = 8
-	// verifyTries is how often a list may move during a check before the check fails.
+	// verifyTries is how many tries a check has while the list moves.
 	verifyTries = 3
-	// smallPage is by how many rows a page that is requested to confirm another may be larger than the smallest one. That
-	// makes 12 rows, so it stands at its place also where upstream has just come to serve smaller pages, of 12 at least.
-	// Larger ones were tried: cut to the same 12 rows, both pages ended with the same row at the same wrong place.
+	// smallPage is by how many rows a page that confirms another one may exceed the minimum page size: it has at most 12
+	// rows if that is 1. Such a page begins at the right place even if upstream has just begun to serve smaller pages, of
+	// at least 12 rows. Larger pages were tried: when upstream cut both pages to 12 rows, they ended with the same row at
+	// the same wrong place.
 	smallPage = 11
-	// rememberedEnds bounds the lists of one tenant about which something is remembered.
+	// rememberedEnds bounds the lists of one tenant about which a Verifier keeps findings.
 	rememberedEnds = 256
 	// unfiltered is the list without a filter.
 	unfiltered upstream.OrderStatuses = 0
@@ -64,11 +65,11 @@ type Fetcher func(ctx context.Context, number, size int) (*upstream.Page, error)
 // Verifier turns one tenant's responses into pages that the gateway can rely on. It is safe for concurrent use, once
 // its fields are set.
 type Verifier struct {
-	// FirstPage is called with the number of upstream's first page when it is found out, and when it has changed; nil
-	// is no observer.
+	// FirstPage is called with the number of upstream's first page when the Verifier finds it, and when it has changed;
+	// nil is no observer.
 	FirstPage func(number int)
-	// PageSize is called with the most rows that upstream serves a page of some list, when that is found out and when
-	// it has changed; nil is no observer.
+	// PageSize is called with the largest page size of some list, in rows, when the Verifier finds it, and when it has
+	// changed; nil is no observer.
 	PageSize func(rows int)
 
 	set     upstream.FirstPage
@@ -77,26 +78,26 @@ type Verifier struct {
 
 	mu           sync.Mutex
 	first        finding[upstream.FirstPage]
-	zero         *pageZero        // what came last for page 0, to compare with page 1; nil is nothing
-	few          int              // rows of the whole list, where it last showed nothing about the number
-	least        finding[int]     // rows of the smallest page that is served
-	raised       int              // how often that was found to be larger still
-	exact        finding[int]     // rows of the smallest page that was seen to be served as it was requested
+	zero         *pageZero        // the last response for page 0, to compare with page 1; nil: none
+	few          int              // rows of the list when it last showed nothing about the number
+	least        finding[int]     // the minimum page size, in rows; 0: unknown
+	raised       int              // how often a response has raised least
+	exact        finding[int]     // rows of the smallest page that upstream was seen not to enlarge
 	repeats      finding[bool]    // whether a page past the end has rows
 	tails        [wholePages]tail // of whole pages, as a ring
-	tailed       int              // how many whole pages came
-	reportedSize int              // what PageSize was called with last
+	tailed       int              // how many tails were stored
+	reportedSize int              // the last argument of PageSize
 	lists        *lru.Cache[upstream.OrderStatuses, listFindings]
 }
 
 // listFindings are the findings about one list.
 type listFindings struct {
-	most  finding[int] // rows of the largest page that is served
-	whole finding[int] // rows of the largest page that has come whole
+	most  finding[int] // the maximum page size, in rows
+	whole finding[int] // rows of the largest page that had all requested rows
 	end   finding[end]
 }
 
-// end is the rows of a list that is just one page, and a hash of their calls' ids.
+// end describes a list of one page: the number of its rows, and a hash of the ids of their calls.
 type end struct {
 	rows int
 	ids  uint64
@@ -105,10 +106,10 @@ type end struct {
 // finding is a fact about upstream, and until when the gateway trusts it without looking again.
 type finding[T any] struct {
 	value T
-	until time.Time // zero: nothing was found out
+	until time.Time // zero: there is no finding
 }
 
-// New makes a Verifier. first is the number of upstream's first page, where it is known. now is the clock.
+// New makes a Verifier. first is the number of upstream's first page, or [upstream.FirstPageAuto]. now is the clock.
 func New(first upstream.FirstPage, now func() time.Time) *Verifier {
 	lists, _ := lru.New[upstream.OrderStatuses, listFindings](rememberedEnds) // its one error is a size below 1
 	return &Verifier{set: first, now: now, probing: make(chan struct{}, 1), lists: lists}
@@ -118,7 +119,7 @@ func New(first upstream.FirstPage, now func() time.Time) *Verifier {
 // valid in another process too, for the same upstream and the same key.
 type Findings struct {
 	FirstPage int       `json:"firstPage"` // the number of the first page
-	Exact     int       `json:"exact"`     // pages of as many rows are served as they are requested; 0 is unknown
+	Exact     int       `json:"exact"`     // upstream does not enlarge pages of at least so many rows; 0: unknown
 	Until     time.Time `json:"until"`
 }
 
@@ -132,7 +133,8 @@ func (v *Verifier) Findings() (f Findings, ok bool) {
 	return Findings{int(v.first.value), v.exact.value, v.first.until.Round(0)}, true // without the process's own clock
 }
 
-// Assume takes over the findings of another process, for as long as that process would trust them.
+// Assume takes over the findings of another process, for as long as that process would trust them. It ignores invalid
+// and expired findings, and any if it has its own.
 func (v *Verifier) Assume(f Findings) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -156,9 +158,10 @@ func (v *Verifier) forgetAll() {
 	v.forgetSizes()
 }
 
-// Page returns the page with this number, counted from 0, of size rows. ask fetches the list; whole fetches the list
-// without a filter. Besides those of ask the errors are an [*upstream.PageSizeError] where another size must be
-// requested, and an [*upstream.Error] of [upstream.KindInvalidResponse] where the responses contradict one another.
+// Page returns the page with this number, counted from 0, of size rows. ask fetches pages of the list, and whole those
+// of the list without a filter. Besides the errors of ask and whole, Page returns an [*upstream.PageSizeError] if the
+// caller must request another size, and an [*upstream.Error] of [upstream.KindInvalidResponse] if the responses
+// contradict one another or the list moves too much.
 func (v *Verifier) Page(
 	ctx context.Context, list upstream.OrderStatuses, ask, whole Fetcher, number, size int,
 ) (*upstream.Page, error) {
@@ -188,21 +191,21 @@ func (v *Verifier) Page(
 		if err := v.refused(list, size); err != nil {
 			return nil, err
 		}
-		if !sure && number > 0 { // what the list has is on its first page, whatever the number of that
+		if !sure && number > 0 { // all rows are on the first page, whatever its number
 			return upstream.EmptyPage(number, size, askedAt), nil
 		}
 		r.first = int(first)
 		page, err := r.page(ctx, number, size, w.page)
 		switch {
-		case tooSmall(err): // it may be the error of a page that was requested on the way
+		case tooSmall(err): // the error may be that of another page, requested for a check
 			return nil, cmp.Or(v.refused(list, size), err)
 		case !contradicted && contradicts(err):
-			contradicted = true // perhaps by what was found out before: it is found out again
+			contradicted = true // perhaps old findings are wrong: look again
 			v.forgetAll()
 			continue
 		case err != nil:
 			return nil, err
-		case !sure && len(page.Rows) == 0: // it may be page 0 of a list that begins with page 1 and has calls by now
+		case !sure && len(page.Rows) == 0: // perhaps page 0 of a list that begins with page 1, and has calls by now
 			return upstream.EmptyPage(number, size, askedAt), nil
 		case sure || len(page.Rows) <= v.fewRows():
 			return page, nil
@@ -212,7 +215,7 @@ func (v *Verifier) Page(
 	return nil, errMoved
 }
 
-// contradicts reports whether an error says that responses contradict one another, or an earlier finding.
+// contradicts reports whether an error says that responses contradict one another or an earlier finding.
 func contradicts(err error) bool {
 	return errors.Is(err, errRowsDropped) || errors.Is(err, errEndUnknown) || errors.Is(err, errPageIgnored)
 }
@@ -249,11 +252,11 @@ func (r *reader) learn(list upstream.OrderStatuses, page *upstream.Page) {
 		known.whole = finding[int]{page.Size, now.Add(findingsLast)}
 		r.lists.Add(list, known)
 	case len(page.Rows) > 0 && page.Number >= upstream.FarPage && !r.repeats.value:
-		r.repeats.until = time.Time{} // it is found out again, and whether the number means anything
+		r.repeats.until = time.Time{} // look again, also whether upstream ignores the number
 	}
 }
 
-// once fetches a page of the reader's list or of the one without a filter, counted from 0, and returns what comes.
+// once fetches a page, counted from 0, of the reader's list or of the list without a filter.
 func (r *reader) once(ctx context.Context, list upstream.OrderStatuses, number, size int) (*upstream.Page, error) {
 	ask := r.ask
 	if list != r.list {
@@ -268,7 +271,8 @@ func (r *reader) once(ctx context.Context, list upstream.OrderStatuses, number, 
 	return page, nil
 }
 
-// exactly fetches a page as upstream numbers it, and notices when upstream serves larger ones.
+// exactly fetches a page, numbered as upstream numbers it. Its error is that of raise if the page has more rows than
+// requested.
 func (v *Verifier) exactly(ctx context.Context, ask Fetcher, number, size int) (*upstream.Page, error) {
 	if least := v.leastSize(); size < least {
 		return nil, &upstream.PageSizeError{Least: least}
@@ -283,14 +287,15 @@ func (v *Verifier) exactly(ctx context.Context, ask Fetcher, number, size int) (
 	return page, nil
 }
 
-// leastSize is the rows of the smallest page that upstream serves, as far as it is known; 0 is unknown.
+// leastSize returns the known minimum page size, in rows; 0 is unknown.
 func (v *Verifier) leastSize() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.least.value
 }
 
-// raise learns from a response that has more rows than were requested.
+// raise raises the known minimum page size after a response with more rows than requested, and returns the error of
+// that response.
 func (v *Verifier) raise(size, rows int) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -315,7 +320,7 @@ func (v *Verifier) raise(size, rows int) error {
 // forgetSizes drops the findings about the minimum size. The caller holds the lock.
 func (v *Verifier) forgetSizes() { v.least, v.raised, v.exact = finding[int]{}, 0, finding[int]{} }
 
-// refused is the error of a page that is known to be too large or too small.
+// refused returns the error of a page size that is known to be too large or too small; else nil.
 func (v *Verifier) refused(list upstream.OrderStatuses, size int) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -329,7 +334,7 @@ func (v *Verifier) refused(list upstream.OrderStatuses, size int) error {
 		e.Most = known.most.value
 	}
 	switch {
-	case e.Most > 0 && e.Least > e.Most: // one of them is not so any more
+	case e.Most > 0 && e.Least > e.Most: // one of the two is out of date
 		v.forgetSizes()
 		known.most = finding[int]{}
 		v.lists.Add(list, known)
@@ -343,8 +348,7 @@ func (v *Verifier) refused(list upstream.OrderStatuses, size int) error {
 	}
 }
 
-// lower remembers that upstream serves no more than so many rows a page of the list, and returns the error that says
-// so.
+// lower stores rows as the maximum page size of the list, and returns the error of a request for size rows.
 func (r *reader) lower(rows, size int) error {
 	r.mu.Lock()
 	known, _ := r.lists.Get(r.list)
@@ -359,8 +363,8 @@ func (r *reader) lower(rows, size int) error {
 	return r.refused(r.list, size)
 }
 
-// alone waits until no other request probes. Its error is that of the context; otherwise the caller must call done. A
-// request that need not wait continues as its next fetch decides, also if nobody waits for it any more.
+// alone waits until no other request probes. Its error is that of the context; otherwise the caller must call done. If
+// it need not wait, it succeeds even after the end of ctx: the next fetch decides.
 func (v *Verifier) alone(ctx context.Context) (done func(), err error) {
 	done = func() { <-v.probing }
 	select {
@@ -376,21 +380,20 @@ func (v *Verifier) alone(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// fresh returns the value of a finding, if the gateway still trusts it.
+// fresh returns the value of a finding, and whether the gateway still trusts it.
 func fresh[T any](v *Verifier, f *finding[T]) (T, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return f.value, v.now().Before(f.until)
 }
 
-// find stores a finding.
 func find[T any](v *Verifier, f *finding[T], value T, lasts time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	*f = finding[T]{value, v.now().Add(lasts)}
 }
 
-// refusesNumber reports whether an error may say that there is no page of this number.
+// refusesNumber reports whether an error may mean that the list has no page of this number.
 func refusesNumber(err error) bool {
 	e, ok := errors.AsType[*upstream.Error](err)
 	if !ok || e.Unsent {
@@ -404,7 +407,7 @@ func refusesNumber(err error) bool {
 	}
 }
 
-// tooSmall reports whether a larger page must be requested.
+// tooSmall reports whether an error says that the caller must request a larger page.
 func tooSmall(err error) bool {
 	e, ok := errors.AsType[*upstream.PageSizeError](err)
 	return ok && e.Least > 0
@@ -423,12 +426,12 @@ func sameRows(a, b *upstream.Page) bool {
 	return true
 }
 
-// sameRow compares two rows by their calls' ids. Rows that cannot be read are all the same.
+// sameRow compares two rows by their calls' ids. All unreadable rows count as the same.
 func sameRow(a, b upstream.Row) bool {
 	return (a.Call == nil) == (b.Call == nil) && (a.Call == nil || a.Call.ID == b.Call.ID)
 }
 
-// place is where in the page the row's call is; -1 where it is not, or cannot be read.
+// place returns the index of the row's call in the page; -1 if the page does not have it, or the row is unreadable.
 func place(page *upstream.Page, row upstream.Row) int {
 	for i := range page.Rows {
 		if row.Call != nil && page.Rows[i].Call != nil && page.Rows[i].Call.ID == row.Call.ID {

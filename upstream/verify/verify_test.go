@@ -12,7 +12,7 @@ import (
 	"revox-graphql/upstream/verify"
 )
 
-// What single habits of upstream come to, with a list that stands still; the model has them moving.
+// What the verifier makes of single habits of upstream, with a list that stands still. In the model, lists move.
 func TestHabits(t *testing.T) {
 	dropped := []string{"25", "20", "15"} // in the middle of forty
 	tests := map[string]struct {
@@ -81,8 +81,8 @@ func TestHabits(t *testing.T) {
 	}
 }
 
-// What is found out is reported once, found out again after its time, reported again when it has changed, and kept
-// where it cannot be found out.
+// The verifier reports a finding once, looks again when it expires, reports a change, and keeps an old finding if it
+// cannot look again.
 func TestFindingsHaveATerm(t *testing.T) {
 	now := noon
 	l := newModelList(habits{}, 100)
@@ -117,8 +117,8 @@ func TestFindingsHaveATerm(t *testing.T) {
 	}
 }
 
-// A list is read from its start with one request more than its pages: a whole page 0 needs no number, and page 1 takes
-// part in finding it out.
+// Reading a list from its start takes one request more than its pages: a whole page 0 needs no number, and page 1 helps
+// to find it.
 func TestTheFirstPages(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -153,14 +153,14 @@ func TestTheFirstPages(t *testing.T) {
 	}
 }
 
-// What one process has found out another need not find out again, for as long as the first would believe it.
+// Another process can take over a process's findings, for as long as the first would trust them.
 func TestFindingsAreCarried(t *testing.T) {
 	now := noon
 	clock := func() time.Time { return now }
 	l := newModelList(habits{first: 1}, 100)
 	before := verify.New(upstream.FirstPageAuto, clock)
 	if _, ok := before.Findings(); ok {
-		t.Error("something is known at first")
+		t.Error("a new Verifier has findings")
 	}
 	if _, err := l.page(t.Context(), before, 2, 20); err != nil {
 		t.Fatal(err)
@@ -192,7 +192,7 @@ func TestFindingsAreCarried(t *testing.T) {
 	}
 }
 
-// A page size that upstream refuses is not taken for the end of the list.
+// The verifier does not take a refused page size for the end of the list.
 func TestARefusedSizeIsNoEnd(t *testing.T) {
 	l := newModelList(habits{}, 100)
 	v := verify.New(upstream.FirstPageZero, func() time.Time { return noon })
@@ -208,7 +208,7 @@ func TestARefusedSizeIsNoEnd(t *testing.T) {
 	}
 }
 
-// A failure of page 0 that passes decides nothing.
+// A transient failure of page 0 decides nothing.
 func TestAPassingFailureDoesNotTellTheFirstPage(t *testing.T) {
 	for _, zero := range []string{"500", "empty"} {
 		t.Run(zero, func(t *testing.T) {
@@ -233,7 +233,7 @@ func TestAPassingFailureDoesNotTellTheFirstPage(t *testing.T) {
 	}
 }
 
-// Calls that arrive while the number of the first page is found out are not taken for what the number means.
+// Calls that arrive during the probe for the number of the first page do not make it wrong.
 func TestTheFirstPageOfAMovingList(t *testing.T) {
 	for _, h := range []habits{{}, {first: 1}, {first: 1, zero: "404"}, {first: 1, zero: "empty"}} {
 		for _, rows := range []int{0, 1, 3, 10, 40} {
@@ -258,8 +258,8 @@ func TestTheFirstPageOfAMovingList(t *testing.T) {
 	}
 }
 
-// The number of the first page is found out in a list to which calls come with every request: 20 calls per second, and
-// an upstream that takes 350 ms to respond.
+// The verifier finds the number of the first page in a list that grows with every request: 20 calls per second, and an
+// upstream that takes 350 ms to respond.
 func TestTheFirstPageOfABusyList(t *testing.T) {
 	for _, h := range []habits{{}, {first: 1}, {first: 1, zero: "404"}, {first: 1, zero: "empty"}} {
 		for calls := 1; calls <= 7; calls++ {
@@ -275,7 +275,7 @@ func TestTheFirstPageOfABusyList(t *testing.T) {
 	}
 }
 
-// Page 1 is empty where the list itself is, for a moment: that does not show that pages are counted from 0.
+// Page 1 is empty because the list is empty for a moment: that does not show that pages are counted from 0.
 func TestAListThatIsEmptyForAMoment(t *testing.T) {
 	l := newModelList(habits{first: 1}, 3)
 	l.move = func() {
@@ -293,7 +293,8 @@ func TestAListThatIsEmptyForAMoment(t *testing.T) {
 	}
 }
 
-// A page past the end is refused, and the list has it by the time that another page looks for its first row.
+// Upstream refuses a page past the end, but the list has grown to that page before the verifier looks for its first
+// row.
 func TestAListThatGrowsToARefusedPage(t *testing.T) {
 	l := newModelList(habits{past: "404"}, 30)
 	v := verify.New(upstream.FirstPageZero, func() time.Time { return noon })
@@ -310,8 +311,8 @@ func TestAListThatGrowsToARefusedPage(t *testing.T) {
 	}
 }
 
-// Where a rejection cannot be checked, its page is not known to be past the end, and the check's error says more: that
-// the client has gone is no failure of upstream, and a 429 has a Retry-After.
+// If the check of a rejection fails, the page may not be past the end. The error is then that of the check, which says
+// more: a client that has gone is no failure of upstream, and a 429 has a Retry-After.
 func TestARejectionThatCannotBeChecked(t *testing.T) {
 	for _, want := range []error{context.Canceled, &upstream.Error{Kind: upstream.KindRateLimited, Status: 429}} {
 		for checks := range 2 { // of the first page, and of another page that begins with the same row
@@ -330,7 +331,7 @@ func TestARejectionThatCannotBeChecked(t *testing.T) {
 	}
 }
 
-// A list shrinks to one page while the first page is found out, and that page is served for every number.
+// During the probe, a list shrinks to one page, which upstream serves for every number.
 func TestAListThatShrinksToOnePage(t *testing.T) {
 	l := newModelList(habits{first: 1, past: "last"}, 12)
 	v := verify.New(upstream.FirstPageAuto, func() time.Time { return noon })
@@ -347,8 +348,8 @@ func TestAListThatShrinksToOnePage(t *testing.T) {
 	}
 }
 
-// Pages 0 and 1 of an empty list are empty, and page 0 stays so where pages are counted from 1: the calls that have
-// come meanwhile are on page 1. So the list is as old as the first of these pages.
+// Pages 0 and 1 of an empty list are empty, and page 0 stays empty if pages are counted from 1: calls that have arrived
+// are on page 1. So the empty page is as old as the first response.
 func TestAnEmptyListIsAsOldAsItsProbe(t *testing.T) {
 	now := noon
 	l := newModelList(habits{first: 1, zero: "empty"}, 0)
@@ -370,13 +371,13 @@ func TestAnEmptyListIsAsOldAsItsProbe(t *testing.T) {
 	}
 }
 
-// An empty page past the end says that no page is served again there only if the list had rows at that moment.
+// An empty page past the end shows that upstream serves no page again there only if the list had rows at that moment.
 func TestAnEmptyListDoesNotTellWhatComesPastTheEnd(t *testing.T) {
 	const rows = 55 // its last page of four rows and its last page of two end with the same row
 	type pages func(number, size int) *upstream.Page
 	tests := map[string]struct {
 		begin func(list *modelList, page pages)
-		far   bool // the list without a filter is empty while a page far past its end is asked for
+		far   bool // the list without a filter is empty during the request for a page far past its end
 	}{
 		"the list is empty, and the list without a filter has a row": {begin: func(_ *modelList, page pages) {
 			page(48, 4)
@@ -424,7 +425,7 @@ func TestAnEmptyListDoesNotTellWhatComesPastTheEnd(t *testing.T) {
 	}
 }
 
-// The end of a list that is known does not hide that upstream has come to serve smaller pages.
+// A known end of a list does not hide that upstream has begun to serve smaller pages.
 func TestAKnownEndAndSmallerPages(t *testing.T) {
 	tests := map[string]struct {
 		rows, number, size, most int
@@ -458,8 +459,8 @@ func TestAKnownEndAndSmallerPages(t *testing.T) {
 	}
 }
 
-// Upstream comes to serve smaller pages, and a page that is cut to them begins before its place. Then the list grows by
-// as many rows as would let a second page that is cut end with the same call in the same wrong place.
+// Upstream begins to serve smaller pages, and a cut page begins before its place. Then the list grows by so many rows
+// that a second cut page could end with the same call at the same wrong place.
 func TestAnEndAndSmallerPages(t *testing.T) {
 	const most = 12
 	for grows := range 12 {
@@ -479,7 +480,7 @@ func TestAnEndAndSmallerPages(t *testing.T) {
 		}
 		page, err := v.Page(t.Context(), 0, ask, ask, 2, 15)
 		if err == nil && l.check(page) == "" {
-			continue // the list has come to have so many rows
+			continue // the list has grown to so many rows
 		}
 		if limits, ok := errors.AsType[*upstream.PageSizeError](err); !ok || limits.Most != most {
 			t.Errorf("it grows by %d: %+v, %v\n%s", grows, page, err, strings.Join(l.log, "\n"))

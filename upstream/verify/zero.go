@@ -11,29 +11,29 @@ import (
 
 // Page 0
 //
-// Page 0 is an error, or empty, or the first page, whichever number that has. So a whole page 0 is taken as it comes,
-// and the number is found out only when another page is wanted. If that is page 1, and has rows in common with the page
-// 0 that came a moment ago, it takes the place of the probe's page 1. So to read a list from its start takes only one
-// request more than its pages.
+// Page 0 is an error, or empty, or the first page, whether pages count from 0 or 1. So the verifier accepts a whole
+// page 0 as it is, and finds the number only when a client wants another page. If that is page 1, and shares rows with
+// the page 0 that came a moment ago, it serves as the probe's page 1. This way, reading a list from its start takes
+// only one request more than its pages.
 
-// zeroLasts is for how long a page 0 is compared with page 1: the list moves meanwhile.
+// zeroLasts is the greatest age of a page 0 that is compared with page 1: the list moves meanwhile.
 const zeroLasts = 2 * time.Second
 
 // wanted is the page that a caller wants, of the list without a filter.
 type wanted struct {
 	number, size int
-	page         *upstream.Page // what has come for it; nil is nothing, or not enough
-	zero         *pageZero      // what has come for page 0; nil is unknown
+	page         *upstream.Page // the response for it; nil: none, or not good enough
+	zero         *pageZero      // the response for page 0; nil: none
 }
 
-// pageZero is what came for page 0 of the list without a filter: a page with nothing but the calls' ids, or a refusal.
+// pageZero is a response for page 0 of the list without a filter: a page with only the calls' ids, or a refusal.
 type pageZero struct {
 	page    *upstream.Page
 	refusal error
 	asked   time.Time
 }
 
-// head is the page of its first rows.
+// head returns the page of the first rows. Its error is the refusal.
 func (z *pageZero) head(rows int) (*upstream.Page, error) {
 	if z.refusal != nil {
 		return nil, z.refusal
@@ -43,7 +43,8 @@ func (z *pageZero) head(rows int) (*upstream.Page, error) {
 	return &page, nil
 }
 
-// askZero fetches page 0, if that is wanted while the number of the first page is not known.
+// askZero fetches page 0 into w, if that is the wanted page and the number of the first page is not known. A refusal is
+// no error.
 func (v *Verifier) askZero(ctx context.Context, list upstream.OrderStatuses, ask Fetcher, w *wanted) error {
 	if _, ok := fresh(v, &v.first); ok || v.set != upstream.FirstPageAuto || w.number > 0 {
 		return nil
@@ -65,7 +66,7 @@ func (v *Verifier) askZero(ctx context.Context, list upstream.OrderStatuses, ask
 	return nil
 }
 
-// idsOf is a page with nothing but the calls' ids, which does not keep the response in memory.
+// idsOf returns a page with only the calls' ids, which does not keep the response in memory.
 func idsOf(page *upstream.Page) *upstream.Page {
 	if page == nil {
 		return nil
@@ -79,7 +80,7 @@ func idsOf(page *upstream.Page) *upstream.Page {
 	return ids
 }
 
-// askedZero is page 0 of so many rows, from what has come for it, if that is not nil.
+// askedZero returns page 0 of so many rows: from the earlier response, or if that is nil, from a new one.
 func askedZero(
 	get func(number, size int) (*upstream.Page, error), came *pageZero, rows int,
 ) (*upstream.Page, error) {
@@ -89,8 +90,8 @@ func askedZero(
 	return get(0, rows)
 }
 
-// byPageOne finds out by the wanted page 1 whether the first page has the number 0. Page 0 before and after shows how
-// far the list can have moved meanwhile, as in the probe.
+// byPageOne finds out with the wanted page 1 whether the first page has the number 0. As in the probe, page 0 before
+// and after shows how far the list can have moved.
 func (v *Verifier) byPageOne(ctx context.Context, whole Fetcher, w *wanted) (sure bool, err error) {
 	zero := v.lastZero()
 	if zero == nil || w.size < 2*upstream.ProbeRows || w.size >= len(zero.page.Rows) {
@@ -107,12 +108,12 @@ func (v *Verifier) byPageOne(ctx context.Context, whole Fetcher, w *wanted) (sur
 		return false, nil
 	}
 	w.page = p.one
-	find(v, &v.exact, p.again.Size, findingsLast) // the list has more rows, and not one more came
+	find(v, &v.exact, p.again.Size, findingsLast) // the list has more rows, and upstream sent no more than requested
 	return true, nil
 }
 
-// lastZero takes the page 0 that came a moment ago, if it has as many rows as the probe's; nil is none. Of an empty one
-// a call may have come since.
+// lastZero removes and returns the page 0 that came a moment ago; nil if there is none with as many rows as the
+// probe's.
 func (v *Verifier) lastZero() *pageZero {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -125,7 +126,7 @@ func (v *Verifier) lastZero() *pageZero {
 	return zero
 }
 
-// unrelated is an error that says nothing about a page's number or size; what does is for the probe to judge.
+// unrelated returns the error if it says nothing about a page's number or size, else nil: then the probe judges.
 func unrelated(err error) error {
 	if _, size := errors.AsType[*upstream.PageSizeError](err); size || refusesNumber(err) {
 		return nil
