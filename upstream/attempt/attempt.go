@@ -2,44 +2,44 @@
 //
 // # Attempts
 //
-// A request to upstream is up to three attempts. The rules are those of the vendor's SDKs: a failed connection, 408,
-// 409, 429 and 5xx are retried after half a second, and once more after another second. `retry-after-ms` and
-// `Retry-After` set the delay, and `x-should-retry` overrides every rule. No retry starts after the client's deadline,
-// or later than in two seconds: the client is a person in front of a page, and an error that says how long to wait
-// serves that person better.
+// A request to upstream has up to three attempts. The rules are those of the vendor's SDKs: after a failed connection,
+// 408, 409, 429 or 5xx, the second attempt follows after half a second, and the third after another second.
+// `retry-after-ms` and `Retry-After` set the delay, and `x-should-retry` overrides every rule. No retry starts after
+// the client's deadline, or later than in two seconds: the client is a person in front of a page, and an error that
+// says how long to wait serves that person better.
 //
 // Retries make an outage worse, so they have a budget of their own (retries.go): each request pays one fifth of a retry
 // into it, and each second pays a whole one.
 //
 // # What an attempt acquires
 //
-// Before each attempt, acquire takes a permit from each of the following, from the cheapest to the one that must be
-// returned:
+// Before each attempt, acquire takes a permit from each of the following. The circuit breaker and the pause can reject
+// a request before it waits for a slot, and grant their permit last:
 //
 //   - The circuit breaker (breaker.go). It opens after five failures in a row without a response for one second. For
 //     five seconds, no request is sent; then one request decides whether it closes. (Without the second, the breaker
-//     would open again and again where upstream fails every other request: a busy gateway always has a streak of
+//     would open again and again if upstream fails every other request: a busy gateway always has a streak of
 //     failures.)
 //   - The pause (breaker.go). During a `Retry-After`, no request is sent, but for at most one minute. A 401 pauses for
 //     two seconds.
-//   - A slot (slots.go). Slots limit the attempts in flight, and the requests that wait for one of these to end. The
-//     tenants share the slots. If there are several tenants, each has at most half of the slots, so that none keeps the
-//     others waiting for long.
-//   - The rate limiter (ratelimiter.go). A 429 halves the rate of requests that was measured when it came; responses
-//     raise the rate again.
+//   - A slot (slots.go). Slots limit the attempts in flight, and the requests that wait for a slot. The tenants share
+//     the slots. If there are several tenants, each has at most half of the slots, so that none keeps the others
+//     waiting for long.
+//   - The rate limiter (ratelimiter.go). A 429 halves the current rate of requests; responses raise it again.
 //   - The request budget of the GraphQL request that needs the page.
 //
-// acquire returns a release function, which reports the result of the attempt to all of them and frees the slot.
+// acquire returns a release function, which reports the result of the attempt and frees the slot. All tenants share the
+// slots; each tenant has its own breaker, pause, rate limiter and retry budget, so the failures of one credential never
+// affect another.
 //
 // # Clients that give up
 //
 // Clients often give up before upstream responds. If the gateway ended an attempt with its last waiting client,
 // upstream would continue to work on it. The slot would be free, and the next attempt would add to upstream's load;
-// over HTTP/2, each request would become a reset, as in the rapid-reset attack (CVE-2023-44487). So an attempt that was
-// sent is finished, in its slot and within its own timeout, and its page is cached. But a fetch without waiters waits
-// for nothing else: it ends where it would have to wait for a slot, for the rate limiter, or before a retry.
-//
-// Each of these belongs to one tenant, except the slots: the failures of one credential never affect another.
+// over HTTP/2, each request would become a reset, as in the rapid-reset attack (CVE-2023-44487). So the gateway
+// finishes an attempt that was sent, in its slot and within its own timeout, and caches the page. But a fetch without
+// waiters waits for nothing else: it ends when it would have to wait for a slot, for the rate limiter, or before a
+// retry.
 package attempt
 
 import (
@@ -65,10 +65,10 @@ type Options struct {
 	RetryDelay time.Duration
 	// MaxConcurrent bounds the attempts in flight, MaxTenantConcurrent those of one tenant. Both are at least 1.
 	MaxConcurrent, MaxTenantConcurrent int
-	// MaxWaiting bounds the requests that wait for an attempt to end; with 0 or less none waits.
+	// MaxWaiting bounds the requests that wait for a slot; with 0 or less, none waits.
 	MaxWaiting int
-	// AnyKey says that tenants whose key upstream has never accepted share a small part of all this, see
-	// [upstream.UnprovenShare].
+	// AnyKey says that clients may send any key: tenants whose key upstream has never accepted share a part of the slots
+	// and of the waiting requests, see [upstream.UnprovenShare].
 	AnyKey bool
 	// Observer is called for each event.
 	Observer upstream.Observer
@@ -87,10 +87,10 @@ func NewPool(opts Options) *Pool {
 	})}
 }
 
-// Load returns how many attempts are in flight, and how many requests wait for one of those to end.
+// Load returns how many attempts have a slot, and how many requests wait for one.
 func (p *Pool) Load() (inFlight, waiting int) { return p.slots.load() }
 
-// Tenant is the state of upstream for one credential. It is safe for concurrent use.
+// Tenant is what the gateway knows about upstream for one credential. It is safe for concurrent use.
 type Tenant struct {
 	id      upstream.Tenant
 	pool    *Pool
@@ -100,7 +100,7 @@ type Tenant struct {
 	rate    *rateLimiter
 }
 
-// Tenant makes a tenant of which nothing is known. Where keys may be made up, its key is unproven until [Tenant.Prove].
+// Tenant makes a tenant without any history. With [Options].AnyKey, its key is unproven until [Tenant.Prove].
 func (p *Pool) Tenant(id upstream.Tenant) *Tenant {
 	observer := p.opts.Observer
 	t := &Tenant{
@@ -112,28 +112,30 @@ func (p *Pool) Tenant(id upstream.Tenant) *Tenant {
 	return t
 }
 
-// Prove notes that upstream accepts the tenant's key, and reports whether that was unknown.
+// Prove records that upstream accepts the tenant's key, and reports whether that is new.
 func (t *Tenant) Prove() (first bool) { return !t.proven.Swap(true) }
 
 // BreakerOpen reports whether upstream keeps failing for the tenant: its circuit breaker has opened, and no request has
 // closed it since.
 func (t *Tenant) BreakerOpen() bool { return !t.breaker.circuit.IsClosed() }
 
-// Request is one request, which may take several attempts.
+// Request is one request to upstream, which may take several attempts.
 type Request struct {
 	// Budget pays for each attempt; nil is endless.
 	Budget *upstream.RequestBudget
-	// Sending is the context of the attempts. It lives on after no client waits for the request any more.
+	// Sending is the context of the attempts. It does not end with the last client that waits.
 	Sending context.Context //nolint:containedctx // the context of Do ends earlier
-	// Urgent is nil where a client waits for the page. A refresh of a page in memory is urgent once it is closed.
+	// Urgent is nil if a client waits for the page. A refresh of a page in memory has a channel, which is closed when a
+	// client waits for that page.
 	Urgent <-chan struct{}
 }
 
-// Do calls send until an attempt succeeds, or no other may be made. When ctx ends, no client waits for the response any
-// more; an attempt that was sent is finished all the same. Errors are those of send, an [*upstream.Error] that was not
-// sent, an [*upstream.RequestBudgetError], or the cause of ctx.
+// Do calls send until an attempt succeeds, or no other is allowed. ctx ends when no client waits for the response any
+// more; Do still finishes an attempt that was sent. The error is that of send, an [*upstream.Error] with Unsent, an
+// [*upstream.RequestBudgetError], or the cause of ctx. A panic in send is an error, too.
 //
-// Only what was sent counts: a request that waits for a pause to end, and is then sent for the first time, is no retry.
+// Only attempts that were sent count: a request that waits for a pause to end, and is then sent for the first time, is
+// no retry.
 func (t *Tenant) Do(ctx context.Context, r Request, send func(context.Context) error) error {
 	var failed error // of the last attempt that was sent; nil before the first
 	paid := false    // the next attempt has taken a retry out of the retry budget
@@ -165,8 +167,8 @@ func (t *Tenant) Do(ctx context.Context, r Request, send func(context.Context) e
 	}
 }
 
-// count counts an attempt that is sent: the first of a request pays into the retry budget, and each other one is a
-// retry because the one before has failed.
+// count counts an attempt that is sent. The first attempt of a request pays into the retry budget; any other is
+// reported as a retry, with the failure of the one before.
 func (t *Tenant) count(failed error) {
 	if failed == nil {
 		t.retries.payIn(time.Now())
@@ -178,8 +180,8 @@ func (t *Tenant) count(failed error) {
 // errUnfinished is the error of an attempt that ended its goroutine.
 var errUnfinished = errors.New("the attempt did not return")
 
-// attempt sends the request once. However it ends, also with a panic, it is released: the circuit breaker may wait for
-// the result of this one.
+// attempt sends the request once. It always calls release, also after a panic, because the circuit breaker may wait for
+// the result of this attempt.
 func (t *Tenant) attempt(
 	ctx context.Context, release func(error), send func(context.Context) error,
 ) (err error) {
@@ -195,8 +197,8 @@ func (t *Tenant) attempt(
 	return send(ctx)
 }
 
-// acquire waits until one more request may be sent, or returns why none may. Release must be called with the result of
-// the request: nil, or its error.
+// acquire waits until one more request may be sent, or returns why none may. The caller must call release with the
+// result of the request: nil, or its error.
 func (t *Tenant) acquire(
 	ctx context.Context, budget *upstream.RequestBudget, urgent <-chan struct{},
 ) (release func(error), err error) {
@@ -238,13 +240,12 @@ func (t *Tenant) admit(ctx context.Context, budget *upstream.RequestBudget) (sta
 	return start, nil
 }
 
-// kindOf is the kind of an error that is an [*upstream.Error].
 func kindOf(err error) upstream.Kind {
 	e, _ := errors.AsType[*upstream.Error](err)
 	return e.Kind
 }
 
-// outcome names the result of an attempt. There are few names, since they are values of a label.
+// outcome names the result of an attempt. There are few names, because they are the values of a metric's label.
 func outcome(err error) string {
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
 		return e.Kind.String()
@@ -258,8 +259,8 @@ func outcome(err error) string {
 	return "ok"
 }
 
-// tooLarge reports whether upstream's response was too large: the attempt has succeeded, and another page size is
-// needed.
+// tooLarge reports whether upstream's response was too large: the attempt has succeeded, but the caller needs another
+// page size.
 func tooLarge(err error) bool {
 	_, ok := errors.AsType[*upstream.PageSizeError](err)
 	return ok

@@ -11,7 +11,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// newTenant is the one tenant of a pool with so many slots.
+// newTenant makes the one tenant of a pool with so many slots.
 func newTenant(slots int) *Tenant {
 	return NewPool(Options{
 		Timeout: time.Minute, RetryDelay: DefaultRetryDelay, MaxConcurrent: slots, MaxTenantConcurrent: slots,
@@ -19,7 +19,7 @@ func newTenant(slots int) *Tenant {
 	}).Tenant(upstream.Tenant{})
 }
 
-// wantNothingTaken checks that no slot and no retry is taken.
+// wantNothingTaken checks that no slot and no retry of the budget is taken.
 func wantNothingTaken(t *testing.T, tenant *Tenant) {
 	t.Helper()
 	if inFlight, waiting := tenant.pool.Load(); inFlight != 0 || waiting != 0 {
@@ -32,7 +32,7 @@ func wantNothingTaken(t *testing.T, tenant *Tenant) {
 
 func unexpected(context.Context) error { return errors.New("it was sent") }
 
-// A request without a budget takes no slot with it.
+// A request whose budget is spent frees its slot.
 func TestASpentBudgetFreesTheSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := newTenant(1)
@@ -71,7 +71,7 @@ func TestAPauseWhileWaitingForASlot(t *testing.T) {
 	})
 }
 
-// A retry that is not sent does not count as one: whether a pause rejects it, or its client has gone.
+// A retry that is not sent does not count, whether a pause rejects it or its client has gone.
 func TestRetriesThatAreNotSent(t *testing.T) {
 	failed := &upstream.Error{Kind: upstream.KindUnavailable, Status: 503}
 	for name, stop := range map[string]func(tenant *Tenant, cancel context.CancelFunc){
@@ -94,7 +94,7 @@ func TestRetriesThatAreNotSent(t *testing.T) {
 						return failed
 					})
 				}()
-				synctest.Wait() // it waits before the retry
+				synctest.Wait() // the request waits before its retry
 				if tenant.retries.spent != 1 {
 					t.Errorf("%v retries are taken", tenant.retries.spent)
 				}

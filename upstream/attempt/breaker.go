@@ -11,15 +11,14 @@ import (
 )
 
 const (
-	// breakerFailures in a row open the breaker: Envoy's default. Those in the breakerGrace after a response do not
-	// count.
+	// breakerFailures in a row open the breaker: Envoy's default. Failures within breakerGrace of a response do not count.
 	breakerFailures = 5
 	breakerGrace    = time.Second
-	// breakerDelay is how long it stays open. Envoy's 30 s are for one of many hosts; there is only one upstream.
+	// breakerDelay is how long the breaker stays open. Envoy's 30 s are for one of many hosts; there is only one upstream.
 	breakerDelay = 5 * time.Second
-	// LongestPause bounds how long a `Retry-After` is honoured: the vendor's SDKs' number.
+	// LongestPause bounds how long the gateway obeys a `Retry-After`: the vendor's SDKs' number.
 	LongestPause = time.Minute
-	// refusedPause is how long a credential that was refused is not tried again.
+	// refusedPause is how long the gateway sends no request with a credential that upstream has refused.
 	refusedPause = 2 * time.Second
 )
 
@@ -28,9 +27,9 @@ type breaker struct {
 	circuit circuitbreaker.CircuitBreaker[any]
 
 	mu          sync.Mutex
-	pausedUntil time.Time       // nothing is sent before,
-	reason      *upstream.Error // and this is why
-	respondedAt time.Time       // of the last response that was no failure
+	pausedUntil time.Time       // no request is sent before
+	reason      *upstream.Error // of the pause
+	respondedAt time.Time       // when the last response came that was no failure
 }
 
 func newBreaker(opened, closed func()) *breaker {
@@ -41,7 +40,7 @@ func newBreaker(opened, closed func()) *breaker {
 		Build()}
 }
 
-// rejects returns why nothing should be sent at present, if that is known already.
+// rejects returns why no request may be sent at present; nil if no reason is known. It takes no permit.
 func (b *breaker) rejects(now time.Time) error {
 	b.mu.Lock()
 	until, reason := b.pausedUntil, b.reason
@@ -60,7 +59,7 @@ func (b *breaker) rejects(now time.Time) error {
 	return nil
 }
 
-// admit admits an attempt, or returns why not. The result of an attempt that was admitted must be recorded.
+// admit admits an attempt, or returns why not. The caller must record the result of an admitted attempt.
 func (b *breaker) admit(now time.Time) error {
 	if err := b.rejects(now); err != nil {
 		return err
@@ -71,7 +70,6 @@ func (b *breaker) admit(now time.Time) error {
 	return nil
 }
 
-// errOpen is the error of an open circuit breaker.
 func errOpen(left time.Duration) error {
 	return &upstream.Error{
 		Kind: upstream.KindUnavailable, Reason: "it has failed too often of late to be asked again at once",
@@ -83,7 +81,7 @@ func errOpen(left time.Duration) error {
 func (b *breaker) record(err error, now time.Time) {
 	e, failed := errors.AsType[*upstream.Error](err)
 	switch {
-	case failed && e.Unsent: // an error of the gateway's own, which says nothing about upstream
+	case failed && e.Unsent: // the gateway's own error, which shows nothing about upstream
 		if b.circuit.IsHalfOpen() {
 			b.circuit.RecordFailure()
 		}
@@ -92,10 +90,10 @@ func (b *breaker) record(err error, now time.Time) {
 		if b.circuit.IsHalfOpen() || now.Sub(b.responded(time.Time{})) >= breakerGrace {
 			b.circuit.RecordFailure()
 		}
-	case failed, err == nil, tooLarge(err): // it responds, if not always as it should
+	case failed, err == nil, tooLarge(err): // upstream responds, if not always as it should
 		b.responded(now)
 		b.circuit.RecordSuccess()
-	case b.circuit.IsHalfOpen(): // the attempt that was to decide was given up; there must be another
+	case b.circuit.IsHalfOpen(): // the trial attempt was given up: another must follow
 		b.circuit.RecordFailure()
 	}
 	if failed {
@@ -103,7 +101,7 @@ func (b *breaker) record(err error, now time.Time) {
 	}
 }
 
-// pause rejects requests for as long as an error says.
+// pause makes rejects refuse requests for as long as an error says.
 func (b *breaker) pause(e *upstream.Error, now time.Time) {
 	wait := e.RetryAfter
 	if e.Kind == upstream.KindUnauthenticated {
@@ -116,7 +114,7 @@ func (b *breaker) pause(e *upstream.Error, now time.Time) {
 	}
 }
 
-// responded notes that upstream has responded at a time, and returns when it last has.
+// responded records that upstream responded at a time, and returns the time of its last response.
 func (b *breaker) responded(at time.Time) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,23 +12,23 @@ import (
 )
 
 // rateLimiter is a rate limiter that learns from upstream's 429. At first it admits every request. A 429 halves the
-// rate that there was when it came, but only once until those that had their turn at the old rate are through; each
-// response raises it a little, by a twentieth per second in all, or by one request per second where that is more. So
-// the rate stays just below what upstream accepts, and there is no limit any more once it is far above what is needed.
+// current rate, but only once in two seconds, until the requests that were admitted at the old rate have ended. Each
+// response raises the rate, in total by a twentieth per second, or by one request per second if that is more. So the
+// rate stays just below what upstream accepts, and the limit ends once the rate is far above what clients need.
 type rateLimiter struct {
 	lowered func(perSecond float64)
 
 	mu        sync.Mutex
 	limiter   *rate.Limiter
 	loweredAt time.Time
-	second    int64 // the second that is being counted
-	sent      int   // requests in it
+	second    int64 // the second that sent counts, in Unix time
+	sent      int   // requests in that second
 	before    int   // requests in the second before
 }
 
 const (
 	slowest      = 2    // requests per second: a few requests say little about how many are too many
-	unlimited    = 1000 // requests per second: as good as no limit for one gateway
+	unlimited    = 1000 // requests per second: beyond this, the limit ends
 	longestQueue = time.Second
 )
 
@@ -36,7 +36,8 @@ func newRateLimiter(lowered func(perSecond float64)) *rateLimiter {
 	return &rateLimiter{lowered: lowered, limiter: rate.NewLimiter(rate.Inf, 1)}
 }
 
-// wait waits for the request's turn. Its error is of [upstream.KindRateLimited] where that is too far off.
+// wait waits for the request's turn. Its error is of [upstream.KindRateLimited] if that is more than longestQueue off,
+// or after ctx's deadline; else that of [upstream.ContextError].
 func (l *rateLimiter) wait(ctx context.Context) error {
 	now := time.Now()
 	turn := l.limiter.ReserveN(now, 1)
@@ -57,7 +58,7 @@ func (l *rateLimiter) wait(ctx context.Context) error {
 	return nil
 }
 
-// count counts a request that is sent.
+// count counts a request that is being sent.
 func (l *rateLimiter) count(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,7 +83,6 @@ func (l *rateLimiter) record(err error, now time.Time) {
 	}
 }
 
-// lower halves the rate.
 func (l *rateLimiter) lower(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -95,7 +95,6 @@ func (l *rateLimiter) lower(now time.Time) {
 	l.lowered(perSecond)
 }
 
-// raise raises the rate by what one response is worth.
 func (l *rateLimiter) raise() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

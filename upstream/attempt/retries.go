@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// DefaultRetryDelay is the time from a first attempt to a second, of which a quarter is random; the next takes
-	// twice as long. These are the vendor's SDKs' numbers.
+	// DefaultRetryDelay is the delay before the second attempt; the delay before the third is twice as long. Up to a
+	// quarter of each is subtracted at random. These are the vendor's SDKs' numbers.
 	DefaultRetryDelay = 500 * time.Millisecond
-	// longestRetry is how many times the retry delay an attempt may be off, when upstream names the time.
+	// longestRetry bounds the delay that upstream may name, in retry delays: no retry follows a longer one.
 	longestRetry = 4
 )
 
-// retryDelay returns when the n-th attempt is followed by another, and whether it is.
+// retryDelay returns whether another attempt follows the n-th one, and after which delay.
 func (t *Tenant) retryDelay(ctx context.Context, n int, err error) (delay time.Duration, again bool) {
 	e, ok := errors.AsType[*upstream.Error](err)
 	if !ok || n == maxAttempts || !e.Retryable() || t.breaker.circuit.IsOpen() {
@@ -27,7 +27,7 @@ func (t *Tenant) retryDelay(ctx context.Context, n int, err error) (delay time.D
 	first := t.pool.opts.RetryDelay
 	if delay = e.RetryAfter; delay == 0 {
 		delay = first << (n - 1)
-		delay -= time.Duration(rand.Float64() / 4 * float64(delay)) //nolint:gosec // so that not all come back at once
+		delay -= time.Duration(rand.Float64() / 4 * float64(delay)) //nolint:gosec // so that retries spread out
 	}
 	if deadline, ok := ctx.Deadline(); delay > longestRetry*first || ok && time.Until(deadline) <= delay {
 		return 0, false
@@ -35,24 +35,24 @@ func (t *Tenant) retryDelay(ctx context.Context, n int, err error) (delay time.D
 	return delay, true
 }
 
-// retryBudget bounds retries by the requests that are made. It is the tenant's own, as a tenant whose requests fail
-// must not take the retries of others.
+// retryBudget bounds a tenant's retries by the number of its requests. Each tenant has its own, because a tenant whose
+// requests fail must not take the retries of others.
 //
-// Envoy and failsafe-go bound the retries that are in flight by the requests in flight. That says little where a retry
-// takes 20 ms and comes after 500: nearly all are let through. This one counts.
+// Envoy and failsafe-go bound the retries in flight by the requests in flight. If a retry takes 20 ms and starts after
+// 500 ms, that admits nearly all retries. So this budget counts.
 type retryBudget struct {
 	mu     sync.Mutex
-	spent  float64 // what is left is maxRetries less this, so that the zero value is full
+	spent  float64 // of maxRetries, so that the zero value is a full budget
 	paidAt time.Time
 }
 
 const (
 	retriesPerRequest = 0.2 // Envoy's and Linkerd's default
-	retriesPerSecond  = 1   // so that a quiet gateway may retry at all
+	retriesPerSecond  = 1   // so that a gateway with few requests may retry
 	maxRetries        = 10  // at once
 )
 
-// payIn adds what a request pays in.
+// payIn adds the payment of one request, and of the time since the last one.
 func (b *retryBudget) payIn(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -75,7 +75,7 @@ func (b *retryBudget) take() bool {
 	return true
 }
 
-// giveBack gives back a retry that was taken and not made.
+// giveBack returns a retry that was taken but not sent.
 func (b *retryBudget) giveBack() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

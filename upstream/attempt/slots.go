@@ -2,23 +2,23 @@ package attempt
 
 // Sharing out the slots
 //
-// Only so many attempts are in flight at once, and only so many requests wait for one to end. The tenants with waiting
-// requests take turns (round robin), so a tenant with a hundred waiters delays one with a single waiter by one request,
-// not by a hundred. Within a tenant, requests are served first come, first served.
+// Slots bound how many attempts are in flight, and how many requests wait for a slot. The tenants with waiting requests
+// take turns (round robin), so a tenant with a hundred waiters delays one with a single waiter by one request, not by a
+// hundred. Within a tenant, requests are served first come, first served.
 //
 // Some requests of a tenant are less urgent: refreshes read a page again that is in memory, in the background or
 // because of `Cache-Control: no-cache`. They have a queue of their own, which takes turns with the tenant's other
-// queue, and at most a quarter of the tenant's slots. With a lower priority instead, they would never be sent while
-// upstream is busy, and a page that is not refreshed in time is one that a client waits for later.
+// queue, and at most a quarter of the tenant's slots. If they had a lower priority instead, they would never be sent
+// while upstream is busy, and clients would later wait for the pages that were not refreshed in time.
 //
-// Where too many requests wait, the newest waiter of the longest queue is rejected (longest queue drop). So a queue
-// that is not longer than others is never kept out by them.
+// If too many requests wait, the newest waiter of the longest queue is rejected (longest queue drop). So long queues
+// never keep out a shorter one.
 //
-// Keys that upstream has never accepted may be made up, in any number, so turns mean nothing there. Together they
-// have an eighth of the slots, and of the waiters.
+// A client can make up any number of keys, so turns do not protect against keys that upstream has never accepted.
+// Together these have an eighth of the slots, and of the waiters.
 //
-// Why this is not a library: golang.org/x/sync/semaphore and failsafe-go's bulkhead have one queue. What Kubernetes'
-// API server does (fair queuing by flow) is not to be had without that server.
+// Why this is not a library: golang.org/x/sync/semaphore and failsafe-go's bulkhead have one queue. Kubernetes' API
+// server has fair queuing by flow, but not as a library.
 
 import (
 	"context"
@@ -28,18 +28,18 @@ import (
 	"revox-graphql/upstream"
 )
 
-// refreshShare is the part of a tenant's slots, one in so many, that refreshes may take.
+// refreshShare: refreshes may take one in so many of a tenant's slots.
 const refreshShare = 4
 
 // slotOptions are the bounds of [slots].
 type slotOptions struct {
 	all, tenant int // slots; at least 1
 	waiting     int // waiters; with 0 or less no request waits
-	// unproven says that tenants whose key upstream has never accepted have a share together.
+	// unproven says that all tenants whose key upstream has never accepted have one share together.
 	unproven bool
 }
 
-// slots bound how many attempts are in flight, and how many requests wait for one to end.
+// slots bound how many attempts are in flight, and how many requests wait for a slot.
 type slots struct {
 	opts slotOptions
 
@@ -51,7 +51,7 @@ type slots struct {
 	rotation []*tenantShare // of the tenants with waiters; the one whose turn is next comes first
 }
 
-// tenantShare has the slots and the waiters of one tenant. It exists while the tenant has one of these.
+// tenantShare has the slots and the waiters of one tenant. It exists while the tenant has a slot or a waiter.
 type tenantShare struct {
 	tenant     *Tenant
 	taken      int
@@ -72,7 +72,7 @@ const (
 type waiter struct {
 	share    *tenantShare
 	class    class
-	unproven bool          // it has a slot of the unproven tenants' share
+	unproven bool          // its slot is one of the unproven tenants' share
 	decided  chan struct{} // closed when it has a slot, or is rejected
 	rejected bool
 }
@@ -81,15 +81,16 @@ func newSlots(opts slotOptions) *slots {
 	return &slots{opts: opts, shares: map[upstream.Tenant]*tenantShare{}}
 }
 
-// load is how many slots are taken, and how many requests wait for one.
+// load returns how many slots are taken, and how many requests wait for one.
 func (s *slots) load() (taken, waiting int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.taken, s.waiting
 }
 
-// take waits for a slot, which must be freed. A request is a refresh until becomesUrgent is closed; with nil it is
-// urgent from the beginning. If ctx has ended, a slot that is free is taken, and nothing is waited for.
+// take waits for a slot, which the caller must free. A request is a refresh until becomesUrgent is closed; with nil, it
+// is urgent from the beginning. If ctx has ended, take still takes a free slot, but does not wait. Its error is of
+// [upstream.KindOverloaded], or that of [upstream.ContextError].
 func (s *slots) take(ctx context.Context, t *Tenant, becomesUrgent <-chan struct{}) (*waiter, error) {
 	w := s.enter(t, becomesUrgent != nil)
 	for {
@@ -114,7 +115,7 @@ func (s *slots) take(ctx context.Context, t *Tenant, becomesUrgent <-chan struct
 	}
 }
 
-// enter makes a waiter, which may be decided at once.
+// enter makes a waiter, which may get a slot, or be rejected, at once.
 func (s *slots) enter(t *Tenant, isRefresh bool) *waiter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +135,6 @@ func (s *slots) enter(t *Tenant, isRefresh bool) *waiter {
 	return w
 }
 
-// free frees the slot of a waiter.
 func (s *slots) free(w *waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +155,7 @@ func (s *slots) promote(w *waiter) {
 	}
 }
 
-// giveUp ends a request's wait, and reports whether it still waited.
+// giveUp removes a request that still waits, and reports whether it did.
 func (s *slots) giveUp(w *waiter) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,7 +182,7 @@ func (s *slots) dispatch() {
 	}
 }
 
-// first is the tenant's waiter whose turn it is; nil where the tenant may have no slot at present.
+// first returns the tenant's waiter whose turn it is; nil if the tenant may have no further slot at present.
 func (s *slots) first(sh *tenantShare) *waiter {
 	if sh.taken >= s.opts.tenant || s.isUnproven(sh) && s.unproven >= max(1, s.opts.all/upstream.UnprovenShare) {
 		return nil
@@ -195,7 +195,7 @@ func (s *slots) first(sh *tenantShare) *waiter {
 	return nil
 }
 
-// shed rejects waiters where too many wait, now that another one has come.
+// shed rejects a waiter if too many wait, now that another one has come.
 func (s *slots) shed(came *waiter) {
 	unproven := 0
 	for _, sh := range s.rotation {
@@ -211,7 +211,8 @@ func (s *slots) shed(came *waiter) {
 	}
 }
 
-// newest is the newest waiter of the longest queue. Of queues that are equally long it is that of the waiter that came.
+// newest returns the newest waiter of the longest queue. Among queues of equal length, that of the waiter that came
+// counts as the longest.
 func (s *slots) newest(came *waiter, among func(*tenantShare) bool) *waiter {
 	longest := came.share.queues[came.class]
 	for _, sh := range s.rotation {
@@ -230,7 +231,7 @@ func (s *slots) reject(w *waiter) {
 	close(w.decided)
 }
 
-// isUnproven reports whether a tenant has only the share of the unproven.
+// isUnproven reports whether a tenant may only use the unproven tenants' share.
 func (s *slots) isUnproven(sh *tenantShare) bool { return s.opts.unproven && !sh.tenant.proven.Load() }
 
 // count counts a slot as taken, or with -1 as free.
@@ -270,12 +271,12 @@ func (s *slots) remove(w *waiter) bool {
 	return true
 }
 
-// forget forgets a share that has nothing.
+// forget deletes a share without slots and waiters.
 func (s *slots) forget(sh *tenantShare) {
 	if sh.taken == 0 && sh.waiting() == 0 {
 		delete(s.shares, sh.tenant.id)
 	}
 }
 
-// waiting is how many requests of the tenant wait.
+// waiting returns how many requests of the tenant wait.
 func (sh *tenantShare) waiting() int { return len(sh.queues[urgent]) + len(sh.queues[refresh]) }

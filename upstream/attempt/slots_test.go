@@ -9,18 +9,18 @@ import (
 	"revox-graphql/upstream"
 )
 
-// slotsModel drives slots from one goroutine, and keeps what it needs to judge them.
+// slotsModel drives slots from one goroutine, and keeps what it needs to check them.
 type slotsModel struct {
 	*slots
 	tenants []*Tenant
-	came    []*waiter                             // that wait, as far as the model knows, in the order in which they came
-	holding []*waiter                             // that have a slot
+	came    []*waiter                             // waiters, as far as the model knows, in the order of arrival
+	holding []*waiter                             // waiters that have a slot
 	queued  map[*waiter]int                       // the number of each waiter's arrival in its queue
-	passed  map[upstream.Tenant][]upstream.Tenant // those that had a slot since this one could have had one
+	passed  map[upstream.Tenant][]upstream.Tenant // the tenants that got a slot since this one could have had one
 	numbers int
 }
 
-// enterOne lets a request of a tenant come.
+// enterOne lets a request of a tenant arrive.
 func (m *slotsModel) enterOne(t *rapid.T) {
 	tenant := rapid.SampledFrom(m.tenants).Draw(t, "tenant")
 	able := m.able()
@@ -31,7 +31,7 @@ func (m *slotsModel) enterOne(t *rapid.T) {
 	m.settle(t, able)
 }
 
-// able are the tenants that have a waiter that may have a slot as soon as one is free.
+// able returns the tenants with a waiter that may have a slot as soon as one is free.
 func (m *slotsModel) able() []upstream.Tenant {
 	var able []upstream.Tenant
 	for _, sh := range m.shares {
@@ -52,13 +52,13 @@ func (w *waiter) isDecided() bool {
 	}
 }
 
-// settle checks which waiters are decided, and what must hold after each step. Those that were able before the step
-// have waited through all of it.
+// settle checks which waiters are decided, and what must hold after each step. The tenants that were able before the
+// step have waited during all of it.
 func (m *slotsModel) settle(t *rapid.T, able []upstream.Tenant) {
 	still := m.able()
 	for other := range m.passed {
 		if !slices.Contains(able, other) || !slices.Contains(still, other) {
-			delete(m.passed, other) // it did not wait all the time
+			delete(m.passed, other) // this tenant did not wait all the time
 		}
 	}
 	for _, w := range slices.Clone(m.came) {
@@ -75,7 +75,7 @@ func (m *slotsModel) settle(t *rapid.T, able []upstream.Tenant) {
 		for _, other := range m.came {
 			first := other.share == w.share && other.class == w.class && m.queued[other] < m.queued[w]
 			if first && !other.isDecided() { // one step may decide both
-				t.Fatalf("%v was served before one that came first", w.share.tenant.id)
+				t.Fatalf("%v was served before a request that came earlier", w.share.tenant.id)
 			}
 		}
 		m.judgeTurn(t, w, able)
@@ -83,7 +83,7 @@ func (m *slotsModel) settle(t *rapid.T, able []upstream.Tenant) {
 	m.judge(t)
 }
 
-// judgeTurn holds that no tenant has two slots while another that could have one has none.
+// judgeTurn checks that no tenant gets two slots while another one that could have a slot gets none.
 func (m *slotsModel) judgeTurn(t *rapid.T, w *waiter, able []upstream.Tenant) {
 	id := w.share.tenant.id
 	delete(m.passed, id)
@@ -93,33 +93,34 @@ func (m *slotsModel) judgeTurn(t *rapid.T, w *waiter, able []upstream.Tenant) {
 			continue
 		}
 		if slices.Contains(m.passed[other], id) {
-			t.Fatalf("%v had two slots while %v waited", id, other)
+			t.Fatalf("%v got two slots while %v waited", id, other)
 		}
 		m.passed[other] = append(m.passed[other], id)
 	}
 }
 
-// judgeRefusal holds that no queue is longer than that of the rejected waiter, which came last to it.
+// judgeRefusal checks that no queue is longer than that of the rejected waiter, and that this waiter came last to its
+// queue.
 func (m *slotsModel) judgeRefusal(t *rapid.T, w *waiter) {
 	mine := len(w.share.queues[w.class]) + 1
 	longest := 0
 	for _, sh := range m.shares {
 		if m.isUnproven(w.share) && !m.isUnproven(sh) {
-			continue // it may have been refused as one of the unproven
+			continue // the waiter may have been rejected for the unproven tenants' bound
 		}
 		longest = max(longest, len(sh.queues[urgent]), len(sh.queues[refresh]))
 	}
 	if mine < longest {
-		t.Fatalf("one of %d was refused, and %d wait in another queue", mine, longest)
+		t.Fatalf("a waiter of a queue of %d was rejected, and %d wait in another queue", mine, longest)
 	}
 	for _, other := range m.came {
 		if other.share == w.share && other.class == w.class && m.queued[other] > m.queued[w] {
-			t.Fatal("a waiter was rejected that had come before another")
+			t.Fatal("a waiter was rejected, and one that came later was not")
 		}
 	}
 }
 
-// unprovenWaiting is how many requests of unproven tenants wait.
+// unprovenWaiting returns how many requests of unproven tenants wait.
 func (m *slotsModel) unprovenWaiting() (n int) {
 	for _, w := range m.came {
 		if m.isUnproven(w.share) {
@@ -164,7 +165,7 @@ func (m *slotsModel) judge(t *rapid.T) {
 	}
 }
 
-// Whatever comes and goes in whatever order: the bounds hold, no slot is free while a request may have it, tenants take
+// In any order of arrivals and departures: the bounds hold, no slot is free while a request may have it, tenants take
 // turns, each queue is first come, first served, and nothing is left behind.
 func TestSlotsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -206,7 +207,7 @@ func TestSlotsModel(t *testing.T) {
 				}
 				m.came = slices.DeleteFunc(m.came, func(other *waiter) bool { return other == w })
 				if !m.giveUp(w) {
-					t.Fatal("it did not wait")
+					t.Fatal("a waiting request did not wait")
 				}
 				m.settle(t, able)
 			},
@@ -218,25 +219,25 @@ func TestSlotsModel(t *testing.T) {
 				m.numbers++
 				m.queued[w] = m.numbers
 				m.promote(w)
-				clear(m.passed) // it may have been first in the other queue
+				clear(m.passed) // the request may have been first in the other queue
 				m.settle(t, nil)
 			},
 			"prove": func(t *rapid.T) {
 				tenant := rapid.SampledFrom(m.tenants).Draw(t, "tenant")
 				tenant.proven.Store(true)
-				m.dispatch() // as freeing the slot of the request that has proven it does
+				m.dispatch() // as happens when the request that has proven the tenant frees its slot
 				m.settle(t, nil)
 			},
 		})
 	})
 }
 
-// A table of which request comes next. Each request is named by its tenant, a small letter for a refresh.
+// The order of service. The name of a request is the letter of its tenant, in lower case for a refresh.
 func TestSlotsOrder(t *testing.T) {
 	tests := map[string]struct {
 		opts   slotOptions
-		come   string // one after the other, when one slot is taken by X
-		want   string // in the order in which they are served, one at a time
+		come   string // arrivals, one after the other, while X has the one slot
+		want   string // the requests in the order in which they get the slot
 		refuse string
 	}{
 		"one tenant":                {come: "AAA", want: "AAA"},
@@ -312,7 +313,7 @@ func sameLetters(a, b []rune) bool {
 	return slices.Equal(a, b)
 }
 
-// Refreshes have a quarter of the tenant's slots, until they are urgent.
+// Refreshes have a quarter of the tenant's slots until they become urgent.
 func TestRefreshesHaveAShare(t *testing.T) {
 	s := newSlots(slotOptions{all: 32, tenant: 16, waiting: 100})
 	one := &Tenant{}
@@ -329,7 +330,7 @@ func TestRefreshesHaveAShare(t *testing.T) {
 	want(4, 6)
 	s.promote(waiters[9])
 	want(5, 5)
-	s.promote(waiters[9]) // it has its slot
+	s.promote(waiters[9]) // it has a slot already
 	want(5, 5)
 	s.free(waiters[9])
 	want(4, 5)
