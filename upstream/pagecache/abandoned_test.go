@@ -18,12 +18,12 @@ import (
 	"revox-graphql/upstream/rest"
 )
 
-// slow is an upstream with a list without end that takes its time, and counts.
+// slow is an upstream with an endless list. It delays its responses, and counts requests.
 type slow struct {
 	took time.Duration
 
 	mu                 sync.Mutex
-	asked, most, ended int // requests in all, at once, and ended before they were answered
+	asked, most, ended int // requests: all, most at once, and ended by the client before the response
 	now                int
 	status             int // 0 is 200
 }
@@ -62,21 +62,21 @@ func (s *slow) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: body}, nil
 }
 
-// answers makes it respond with a status from now on.
+// answers makes upstream respond with a status from now on.
 func (s *slow) responses(status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status = status
 }
 
-// count reads one of the counts.
+// count returns one of the counts.
 func (s *slow) count(n *int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return *n
 }
 
-// over is a cache over a client of the upstream.
+// over makes a cache over a client of the upstream.
 func over(t *testing.T, s *slow, client rest.Options, opts Options) (*rest.Client, *Cache) {
 	t.Helper()
 	client.BaseURL, client.Transport = &url.URL{Scheme: "http", Host: "upstream.example"}, s
@@ -90,7 +90,7 @@ func over(t *testing.T, s *slow, client rest.Options, opts Options) (*rest.Clien
 	return c, cache
 }
 
-// impatient asks for a page and gives up after a while.
+// impatient requests a page, and gives up after a while.
 func impatient(t *testing.T, c *Cache, opts upstream.ListCallsOptions, patience time.Duration) (*upstream.Page, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, context.Canceled)
@@ -98,11 +98,11 @@ func impatient(t *testing.T, c *Cache, opts upstream.ListCallsOptions, patience 
 	return c.ListCalls(ctx, opts)
 }
 
-// A client that has less patience than upstream takes time gets its page all the same, when it asks once more.
+// A client that gives up before upstream responds gets its page with a later request.
 func TestImpatientClientsFillTheCache(t *testing.T) {
 	tests := map[string]struct {
 		first upstream.FirstPage
-		most  int // times that it asks
+		most  int // requests of the client
 	}{
 		"one request": {upstream.FirstPageZero, 2},
 		"several":     {upstream.FirstPageAuto, 8},
@@ -127,7 +127,7 @@ func TestImpatientClientsFillTheCache(t *testing.T) {
 	}
 }
 
-// However many clients give up, upstream is not asked more than there are slots for, with or without a cache.
+// However many clients give up, upstream gets no more requests at once than there are slots, with or without a cache.
 func TestImpatientClientsHaveNoMoreSlots(t *testing.T) {
 	for name, ttl := range map[string]time.Duration{"cached": time.Minute, "not cached": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestImpatientClientsHaveNoMoreSlots(t *testing.T) {
 	}
 }
 
-// A request that joins an abandoned fetch gets its page, or fetches again where it has failed: an abandoned fetch
+// A request that joins an abandoned fetch gets its page, or fetches again if that fetch failed: an abandoned fetch
 // retries nothing.
 func TestComingToAnAbandonedFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -191,7 +191,7 @@ func TestGivingUpAtAnAbandonedFetch(t *testing.T) {
 	})
 }
 
-// What was sent is given its own time, also beyond that of the fetch.
+// A request that was sent has its own timeout, also beyond that of the fetch.
 func TestFetchTimeoutTakesNothingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: 1500 * time.Millisecond}
@@ -202,7 +202,7 @@ func TestFetchTimeoutTakesNothingBack(t *testing.T) {
 	})
 }
 
-// No fetch goes on after Close, also none without waiters.
+// No fetch goes on after Close, not even one without waiters.
 func TestCloseEndsAbandonedFetches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{took: time.Hour}

@@ -11,7 +11,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// Pages are counted in the process's budget, and go where memory is scarce, those first that were not used for longest.
+// Pages count in the process's memory budget. If memory is scarce, the least recently used pages are dropped first.
 func TestPagesCountInTheBudget(t *testing.T) { synctest.Test(t, testPagesCountInTheBudget) }
 
 func testPagesCountInTheBudget(t *testing.T) {
@@ -41,16 +41,16 @@ func testPagesCountInTheBudget(t *testing.T) {
 		read(page)
 	}
 	kept(0, 1, 2, 3)
-	read(0) // which is used
+	read(0) // so it is recently used
 	other.Take(1500)
 	kept(0, 2, 3)
 	read(4)
 	synctest.Wait() // the fetch makes room once its waiters have their page
-	kept(2, 3, 4)   // of which 0 was asked for first
+	kept(2, 3, 4)   // 0 was the least recently used
 	other.Take(10_000)
 	kept()
 	if other.Reserve(1) {
-		t.Error("more may begin")
+		t.Error("a full budget has room for another byte")
 	}
 }
 
@@ -62,7 +62,7 @@ func testHeldPagesCountInTheBudget(t *testing.T) {
 	budget := memory.NewBudget(1<<20, 5000/80*100, slog.New(slog.DiscardHandler)) // 4,960 bytes may be counted
 	cache := New(&lister{rows: 1000}, Options{TTL: time.Hour, MaxBytes: 2500, Memory: budget})
 	defer cache.Close()
-	read := func(page int) *upstream.Page { // of 1,000 bytes
+	read := func(page int) *upstream.Page { // a page of 1,000 bytes
 		got, err := cache.ListCalls(t.Context(), ask(page, 10))
 		if err != nil {
 			t.Fatal(err)
@@ -79,7 +79,7 @@ func testHeldPagesCountInTheBudget(t *testing.T) {
 	page := read(0)
 	for range 2 {
 		if !cache.Hold(page) {
-			t.Fatal("there is room for one page")
+			t.Fatal("one page is refused, although there is room")
 		}
 	}
 	counted("held by two", 0, 1)
@@ -87,23 +87,23 @@ func testHeldPagesCountInTheBudget(t *testing.T) {
 	counted("held by one", 0, 1)
 	read(1)
 	if freed := cache.Shrink(5000); freed != 1000 || cache.Page(ask(0, 10)) != page {
-		t.Errorf("%d bytes are freed beside a held page", freed)
+		t.Errorf("Shrink has freed %d bytes beside a held page, or dropped that page", freed)
 	}
 	counted("the other one is dropped", 0, 1)
 	read(2)
-	read(3) // for which the cache drops the held one
+	read(3) // evicts the held page
 	counted("dropped", 2, 1)
 	cache.Release(page)
 	counted("released", 2, 0)
 	page = read(3)
 	if !cache.Hold(page) {
-		t.Fatal("there is room for a page")
+		t.Fatal("a page is refused, although there is room")
 	}
 	cache.Release(page)
 	counted("released while it is cached", 2, 0)
 	budget.Account("other").Add(4900)
 	if !cache.Hold(page) || cache.Hold(read(2)) {
-		t.Error("beside others that take all the room, one page may be held, and no second one")
+		t.Error("with a full budget, not exactly one page may be held")
 	}
 	synctest.Wait() // the fetch makes room once its waiters have their page
 	counted("one is refused", 0, 1)

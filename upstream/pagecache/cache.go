@@ -15,33 +15,32 @@ import (
 
 // Options are the settings of a [Cache].
 type Options struct {
-	// TTL is how long a page is fresh, from the moment it was requested; 0 caches nothing, and requests still share
-	// fetches.
+	// TTL is how long a page is fresh, from the moment when it was requested. With 0, the cache keeps nothing, but
+	// requests still share fetches.
 	TTL time.Duration
-	// Revalidate is how long after that it may still be served while it is refreshed in the background. No page older
-	// than TTL + Revalidate is served unmarked.
+	// Revalidate is how long after the TTL the cache still serves a page while it refreshes it in the background. It
+	// serves no page older than TTL + Revalidate unmarked.
 	Revalidate time.Duration
-	// Stale is how long after the TTL a page may still be served, marked as stale, while upstream fails.
+	// Stale is how long after the TTL the cache may still serve a page, marked as stale, while upstream fails.
 	Stale time.Duration
-	// MaxBytes bounds the memory that pages take. A page larger than that is not kept.
+	// MaxBytes bounds the memory that pages take. The cache does not keep a larger page.
 	MaxBytes int
 	// MaxTenantBytes bounds the memory that one tenant's pages take; 0 is MaxBytes.
 	MaxTenantBytes int
-	// Patience is how long a response of upstream may take before upstream counts as failing for requests that can be
-	// given an older page; 0 is as long as they wait anyway.
+	// Patience is how long a fetch may take before requests for which there is an older page get that page; 0 is no bound.
 	Patience time.Duration
-	// Timeout is the time after which a fetch is abandoned; 0 leaves that to the decorated Lister.
+	// Timeout is the time after which the cache abandons a fetch; 0 leaves that to the decorated Lister.
 	Timeout time.Duration
-	// MaxWaiters bounds the requests that wait for upstream; 0 is no bound. A request beyond it gets an older page
-	// where it would get one while upstream fails, else an error of [upstream.KindOverloaded].
+	// MaxWaiters bounds the requests that wait for upstream; 0 is no bound. A request beyond it gets the page that it
+	// would get while upstream fails, else an error of [upstream.KindOverloaded].
 	MaxWaiters int
-	// Proven reports whether upstream has ever accepted a tenant's key; others may be made up. It must not call the
-	// cache. Nil is for a cache of one tenant, which may take all that is bounded.
+	// Proven reports whether upstream has ever accepted a tenant's key. It must not call the cache. Nil is for a cache of
+	// one tenant, which may use all of MaxWaiters.
 	Proven func(tenant upstream.Tenant) bool
-	// Failing, if it is not nil, is called when upstream begins to fail a tenant that has or had pages in memory, with
-	// the first error, and when it ceases, with nil.
+	// Failing, if it is not nil, is called with the first error when upstream begins to fail a tenant that has or had
+	// pages in memory, and with nil when upstream stops failing.
 	Failing func(tenant upstream.Tenant, err error)
-	// Memory is the memory of the process, in which pages are counted, and which may have them dropped; nil counts
+	// Memory is the memory budget of the process. It counts the pages, and may have the cache drop them; nil counts
 	// nothing.
 	Memory *memory.Budget
 	// Now is the clock; nil is time.Now.
@@ -64,7 +63,7 @@ type Cache struct {
 	bytes   int
 	uses    map[*upstream.Page]*use                       // of the pages that are cached or held
 	tenants map[upstream.Tenant]*tenantCache              // of those that have pages
-	emptied *simplelru.LRU[upstream.Tenant, *tenantCache] // of those that had some, for what is known of the tenant
+	emptied *simplelru.LRU[upstream.Tenant, *tenantCache] // of those that had some: keeps the facts about a tenant
 	fetches map[key]*fetch
 	limit   *waitLimit
 	stats   Stats
@@ -79,11 +78,11 @@ type key struct {
 const (
 	// maxPages bounds the number of pages whatever their bytes: an empty page has hardly any.
 	maxPages = 1 << 16
-	// maxEmptied bounds the tenants without pages of which something is known, as package rest does.
+	// maxEmptied bounds the tenants without pages about which the cache keeps facts, as in package rest.
 	maxEmptied = 4096
 )
 
-// New decorates next. Close the cache when it is not needed any more.
+// New makes a cache that decorates next. The caller must close it.
 func New(next upstream.Lister, opts Options) *Cache {
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -109,7 +108,7 @@ func New(next upstream.Lister, opts Options) *Cache {
 	return c
 }
 
-// Close ends the fetches of the cache. After that it serves what is in memory.
+// Close ends the fetches of the cache, and waits for their end. After that, the cache serves only pages in memory.
 func (c *Cache) Close() {
 	c.mu.Lock()
 	c.stop() // no fetch starts after this
@@ -137,20 +136,20 @@ func (c *Cache) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 		}
 		c.leave(w, false)
 		if err == nil && page.AskedAt.Before(opts.NotBefore) {
-			continue // joined a fetch that had started too early; the next one cannot have
+			continue // the request joined a fetch that had started too early; the next fetch cannot have
 		}
 		if err != nil && finished && w.late {
-			continue // that fetch had no waiters: it may have ended for no other reason
+			continue // the fetch may have failed only because it had no waiters
 		}
 		if refused, ok := errors.AsType[*upstream.RequestBudgetError](err); ok && !opts.Budget.Refused(refused) {
-			continue // joined a fetch of a request whose budget was spent
+			continue // the request joined a fetch of another one, whose budget was spent
 		}
 		return page, err
 	}
 }
 
-// Page returns the page that ListCalls would return without asking upstream, also in the background; nil if it would
-// ask.
+// Page returns the page that ListCalls would return without asking upstream, not even in the background; nil if
+// ListCalls would ask.
 func (c *Cache) Page(opts upstream.ListCallsOptions) *upstream.Page {
 	opts.NotBefore = c.past(opts.NotBefore)
 	c.mu.Lock()
@@ -176,9 +175,9 @@ func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upst
 		c.stats.Hits++
 		return page, nil, nil
 	case page != nil && (failing && c.bridges(page) || !failing && c.current(page)):
-		again := key{k.list, page.Number, page.Size} // the same page, for which other requests look too,
+		again := key{k.list, page.Number, page.Size} // the same page, which other requests look for too,
 		if most, limited := t.most(opts.Statuses, c.opts.Now()); limited && page.Size > most {
-			if again = k; k.size > most { // unless that has become too large
+			if again = k; k.size > most { // unless its size is too large by now
 				return nil, nil, &upstream.PageSizeError{Most: most}
 			}
 		}
@@ -194,8 +193,8 @@ func (c *Cache) find(ctx context.Context, opts upstream.ListCallsOptions) (*upst
 	return nil, w, err
 }
 
-// covering returns the newest page that covers the request, and the tenant's cache. Of the pages that it passes it
-// drops those that are too old to be served at all.
+// covering returns the newest page that covers the request, and the tenant's cache. It drops those of the pages that it
+// examines that are too old to be served at all.
 func (c *Cache) covering(opts upstream.ListCallsOptions) (*upstream.Page, *tenantCache) {
 	t := c.shown(opts.Credential.Tenant())
 	if t == nil {
@@ -209,7 +208,7 @@ func (c *Cache) covering(opts upstream.ListCallsOptions) (*upstream.Page, *tenan
 	list := opts.Key()
 	var best *upstream.Page
 	for i := max(0, lo-t.largest+1) / bucketRows; i <= lo/bucketRows; i++ {
-		for _, page := range slices.Backward(t.byBucket[bucket{opts.Statuses, i}]) { // removing one shifts those behind it
+		for _, page := range slices.Backward(t.byBucket[bucket{opts.Statuses, i}]) { // Remove shifts the later pages
 			switch {
 			case !c.current(page) && !c.bridges(page):
 				c.pages.Remove(key{list, page.Number, page.Size})

@@ -4,36 +4,36 @@
 //
 // The cache serves any page that covers the requested rows and was not requested before
 // [upstream.ListCallsOptions].NotBefore: pages of different sizes overlap, so a small window of a large page costs
-// nothing. A page is one consistent response of upstream. The cache never cuts a page, or joins it with another.
+// nothing. A page is one consistent response of upstream. The cache never cuts a page, and never joins it with another.
 //
-// A page is fresh for the TTL. For another period after that (Revalidate), the cache still serves it while it refreshes
-// it in the background (stale-while-revalidate of RFC 5861). The cache serves an older page only while upstream fails,
-// and then marks it as stale (stale-if-error of RFC 5861). If upstream is not known to fail, the request waits for a
-// new page. When upstream rejects a credential, the cache hides the pages of that credential at once, and drops them at
-// the second rejection.
+// A page is fresh for the TTL. For another period after that (Revalidate), the cache still serves the page while it
+// refreshes it in the background (stale-while-revalidate of RFC 5861). The cache serves an older page only if upstream
+// fails, is too slow, or has too many waiting requests, and then marks it as stale (stale-if-error of RFC 5861).
+// Otherwise, the request waits for a new page. When upstream rejects a credential, the cache hides the pages of that
+// credential at once, and drops them at the second rejection or after one minute.
 //
-// The last fetch that ended shows whether upstream fails a tenant. The cache trusts that for TTL + Revalidate, as long
-// as it serves a page without asking upstream; the next request after that finds out.
+// The last fetch that ended shows whether upstream fails a tenant. The cache trusts a failure for TTL + Revalidate;
+// after that, it asks upstream again.
 //
 // [Cache.FindCall] looks for one call among the same pages.
 //
 // # Tenants
 //
-// Lists with different credentials are different lists, in memory and in fetches. Two limits bound the bytes of pages:
-// one for all tenants together, and one for each, so that a tenant cannot evict the pages of all others. The least
-// recently used page is evicted first.
+// Lists of different tenants share neither pages nor fetches. Two limits bound the bytes of pages: one for all tenants
+// together, and one for each, so that a tenant cannot evict the pages of all others. The least recently used page is
+// evicted first.
 //
 // # One fetch for many waiters
 //
 // Requests for the same page of the same list wait for one fetch. The fetch belongs to all of them, not to the request
-// that started it. It ends at its timeout, or with the request that it has sent by then. Errors reach every waiter and
-// are not cached.
+// that started it. It ends at its timeout, or with the request to upstream that is in flight then. Errors reach every
+// waiter and are not cached.
 //
 // When the last waiter has left, the fetch is abandoned. If it has not yet sent a request, it ends. Otherwise it
 // finishes that request and caches the page, but waits for nothing else (see [upstream.ListCallsOptions].Waiters). So
-// clients that give up too early fill the cache for the next. A request that joins an abandoned fetch may get its page,
-// but not its error, since an abandoned fetch retries nothing. A fetch in the background belongs to the cache. All
-// fetches end with the cache.
+// clients that give up too early fill the cache for later ones. A request that joins an abandoned fetch may get its
+// page, but not its error, since an abandoned fetch retries nothing. A fetch in the background belongs to the cache.
+// All fetches end with the cache.
 //
 // waitlimit.go bounds the number of waiting requests.
 //

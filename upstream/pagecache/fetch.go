@@ -10,7 +10,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// fetch is one request to the decorated Lister, for which any number of waiters wait.
+// fetch is one request to the decorated Lister, with any number of waiters.
 type fetch struct {
 	began     time.Time
 	done      chan struct{} // closed when page and err are set
@@ -19,18 +19,18 @@ type fetch struct {
 	waiters   int
 	abandon   context.CancelFunc
 	abandoned bool          // it once had no waiter
-	urgent    chan struct{} // of a refresh: closed when a request joins that has no page; nil once there is one
+	urgent    chan struct{} // of a refresh: closed when a request without a page joins, and nil from then on
 }
 
 // waiter is a request that has joined a fetch, and must leave it.
 type waiter struct {
 	*fetch
 	key     key
-	late    bool            // the fetch was abandoned before
-	counted *waitingRequest // nil where waiters are not bounded
+	late    bool            // joined after the fetch was abandoned
+	counted *waitingRequest // nil: waiters are not bounded
 }
 
-// deadline returns until when a request should wait for the fetch.
+// deadline returns until when a request should wait for the fetch; zero is forever.
 func (c *Cache) deadline(f *fetch, opts upstream.ListCallsOptions) time.Time {
 	if c.opts.Patience == 0 {
 		return opts.Deadline
@@ -45,7 +45,8 @@ func (c *Cache) deadline(f *fetch, opts upstream.ListCallsOptions) time.Time {
 	return patient
 }
 
-// wait waits for the fetch to end, or for the deadline, or for ctx to end.
+// wait waits for the end of the fetch, for the deadline, or for the end of ctx. The error is that of the fetch if
+// finished is true, else the cause of the context.
 func (f *fetch) wait(ctx context.Context, deadline time.Time) (page *upstream.Page, finished bool, err error) {
 	if !deadline.IsZero() {
 		var cancel context.CancelFunc
@@ -60,7 +61,8 @@ func (f *fetch) wait(ctx context.Context, deadline time.Time) (page *upstream.Pa
 	}
 }
 
-// join joins the fetch for a page, which it starts if there is none.
+// join joins the fetch for a page, and starts one if there is none. Its error says that the cache is closed, or is of
+// [upstream.KindOverloaded]. The caller holds the lock.
 func (c *Cache) join(ctx context.Context, k key, opts upstream.ListCallsOptions) (*waiter, error) {
 	if err := c.ctx.Err(); err != nil {
 		return nil, err
@@ -89,7 +91,7 @@ func (c *Cache) join(ctx context.Context, k key, opts upstream.ListCallsOptions)
 	return w, nil
 }
 
-// makeUrgent says that a request without a page waits for the fetch, if none did before.
+// makeUrgent makes a refresh urgent, because a request without a page waits for it.
 func (f *fetch) makeUrgent() {
 	if f.urgent != nil {
 		close(f.urgent)
@@ -97,10 +99,11 @@ func (f *fetch) makeUrgent() {
 	}
 }
 
-// refreshPause is how long after a failure no page is refreshed in the background.
+// refreshPause is how long after a failure the cache refreshes no page of the tenant in the background.
 const refreshPause = time.Second
 
-// refresh starts a fetch in the background, unless there is one or the last has just failed.
+// refresh starts a fetch in the background, unless there is one or the last one has just failed. The caller holds the
+// lock.
 func (c *Cache) refresh(list upstream.List, k key, t *tenantCache) {
 	if c.fetches[k] != nil || c.ctx.Err() != nil || c.opts.Now().Before(t.pausedUntil) {
 		return
@@ -108,7 +111,7 @@ func (c *Cache) refresh(list upstream.List, k key, t *tenantCache) {
 	c.start(c.ctx, list, k, nil, true).waiters++ // the cache itself waits, for as long as it takes
 }
 
-// start starts a fetch, which outlives the caller's context but keeps its values.
+// start starts a fetch, which outlives the caller's context but keeps its values. The caller holds the lock.
 func (c *Cache) start(
 	ctx context.Context, list upstream.List, k key, budget *upstream.RequestBudget, refresh bool,
 ) *fetch {
@@ -148,7 +151,8 @@ func (c *Cache) start(
 // errUnfinished is the error of a fetch whose goroutine was ended.
 var errUnfinished = errors.New("the fetch did not return")
 
-// ask turns a panic into an error: no request would recover it, since each fetch has a goroutine of its own.
+// ask calls the decorated Lister, and turns a panic into an error: no request could recover it, because each fetch has
+// its own goroutine.
 func (c *Cache) ask(ctx context.Context, opts upstream.ListCallsOptions) (page *upstream.Page, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -158,8 +162,8 @@ func (c *Cache) ask(ctx context.Context, opts upstream.ListCallsOptions) (page *
 	return c.next.ListCalls(ctx, opts)
 }
 
-// finish ends a fetch: it caches the page, or learns from the failure. It reports whether upstream has begun or ceased
-// to fail the tenant, as far as there are pages to bridge that.
+// finish ends a fetch: it caches the page, or learns from the failure. It reports whether upstream has begun or stopped
+// to fail a tenant that has or had pages.
 func (c *Cache) finish(k key, f *fetch, page *upstream.Page, err error) (changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -178,8 +182,8 @@ func (c *Cache) finish(k key, f *fetch, page *upstream.Page, err error) (changed
 	return t.failing != before
 }
 
-// leave ends the wait of a request. With the last waiter the fetch is abandoned, unless it is to be finished for what
-// it brings or shows of upstream: then the cache waits in the request's place.
+// leave ends the wait of a request. When the last waiter leaves, leave abandons the fetch. With finish, the cache waits
+// in the request's place, so that it still gets the page or the error.
 func (c *Cache) leave(w *waiter, finish bool) {
 	if w == nil {
 		return

@@ -2,9 +2,9 @@ package pagecache
 
 import "revox-graphql/upstream"
 
-// A page that requests use is in memory whether the cache has it or not. So it is counted with the pages in use for as
-// long as a request holds it, and with the cached pages when no request does: once in either case, however many
-// requests hold it. To drop it from the cache would free nothing, so [Cache.Shrink] passes over it.
+// A page that requests use takes memory whether it is cached or not. So the cache counts it with the pages in use while
+// a request holds it, and with the cached pages otherwise: once in either case, however many requests hold it. Dropping
+// a held page from the cache would free nothing, so [Cache.Shrink] skips it.
 
 // use says why a page is counted: because it is cached, or held by requests.
 type use struct {
@@ -12,7 +12,7 @@ type use struct {
 	holders int // requests
 }
 
-// useOf returns what a page is counted for. The caller holds the lock.
+// useOf returns the use of a page. The caller holds the lock.
 func (c *Cache) useOf(page *upstream.Page) *use {
 	u := c.uses[page]
 	if u == nil {
@@ -22,7 +22,7 @@ func (c *Cache) useOf(page *upstream.Page) *use {
 	return u
 }
 
-// unused forgets a page that is neither cached nor held. The caller holds the lock.
+// unused forgets the use of a page that is neither cached nor held. The caller holds the lock.
 func (c *Cache) unused(page *upstream.Page, u *use) {
 	if !u.cached && u.holders == 0 {
 		delete(c.uses, page)

@@ -6,7 +6,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// FindCall implements [upstream.Finder]: it looks among the tenant's pages, whatever their filter.
+// FindCall implements [upstream.Finder]. It searches the tenant's pages, whatever their filter.
 func (c *Cache) FindCall(tenant upstream.Tenant, id string, notBefore time.Time) (*upstream.Call, *upstream.Page) {
 	pages, failing := c.candidates(tenant, id, notBefore)
 	var call *upstream.Call
@@ -24,7 +24,8 @@ func (c *Cache) FindCall(tenant upstream.Tenant, id string, notBefore time.Time)
 	return call, found
 }
 
-// candidates are the pages that may hold a call and may be served: the fresh ones, and while upstream fails the others.
+// candidates returns the pages that may hold a call and may be served: the fresh ones, and while upstream fails, older
+// ones too.
 func (c *Cache) candidates(
 	tenant upstream.Tenant, id string, notBefore time.Time,
 ) (pages []*upstream.Page, failing bool) {

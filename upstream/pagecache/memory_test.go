@@ -16,7 +16,7 @@ import (
 	"revox-graphql/upstream/rest"
 )
 
-// counting asks a handler without a network, and counts the bytes of its responses.
+// counting calls a handler without a network, and counts the bytes of its responses.
 type counting struct {
 	http.Handler
 	bytes int
@@ -29,7 +29,7 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response.Result(), nil
 }
 
-// newMeasured is a cache over a client that asks the fake without a network.
+// newMeasured makes a cache over a client that calls the fake without a network.
 func newMeasured(maxBytes int) (*Cache, *counting) {
 	noon := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 	api := &counting{Handler: fake.New(fake.Config{Seed: 1, Calls: 20_000, Now: func() time.Time { return noon }})}
@@ -38,17 +38,16 @@ func newMeasured(maxBytes int) (*Cache, *counting) {
 	}), Options{TTL: time.Hour, MaxBytes: maxBytes}), api
 }
 
-// heap is what lives, in bytes.
+// heap returns the bytes of live objects.
 func heap() float64 {
 	runtime.GC()
-	runtime.GC() // what was pooled goes with the second
+	runtime.GC() // the second run frees the contents of pools
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return float64(stats.HeapAlloc)
 }
 
-// However many pages pass through the cache, what it keeps stays within its bound, and nothing is left of what it has
-// evicted.
+// However many pages pass through the cache, its memory stays within the bound, and nothing of evicted pages is left.
 func TestHeapStaysWithinTheBound(t *testing.T) {
 	const bound = 64 << 20
 	cache, _ := newMeasured(bound)
@@ -75,7 +74,7 @@ func TestHeapStaysWithinTheBound(t *testing.T) {
 	}
 }
 
-// A thousand pages in memory take hardly more than their JSON has bytes, and as much as the cache believes.
+// A thousand pages in memory take little more than the bytes of their JSON, and as much as the cache counts.
 func TestMemory(t *testing.T) {
 	cache, api := newMeasured(1 << 30)
 	defer cache.Close()
@@ -86,7 +85,7 @@ func TestMemory(t *testing.T) {
 			}
 		}
 	}
-	read(95) // now the fake and the client have what they keep
+	read(95) // the fake and the client now have their caches
 	before, believed := heap(), cache.bytes
 	api.bytes = 0
 	for size := 96; size <= 100; size++ { // none of these pages covers a larger one

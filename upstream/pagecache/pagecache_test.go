@@ -20,7 +20,7 @@ type lister struct {
 	asked   []upstream.ListCallsOptions
 	hold    chan struct{} // when not nil, responses wait for it to be closed
 	err     error
-	stopped int // requests that were given up while they waited to be sent
+	stopped int // requests that ended while they waited to be sent
 }
 
 func (l *lister) ListCalls(_ context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
@@ -103,7 +103,7 @@ func TestServesWhatAPageCovers(t *testing.T) {
 	}
 }
 
-// Of several pages that cover the rows the newest is served, wherever it begins and however large it is.
+// If several pages cover the rows, the newest is served, wherever it begins and however large it is.
 func TestTheNewestCoveringPageIsServed(t *testing.T) {
 	for name, test := range map[string]struct{ older, newer upstream.ListCallsOptions }{
 		"the larger page": {ask(30, 10), ask(1, 200)},
@@ -312,7 +312,7 @@ func TestAPanicIsAnError(t *testing.T) {
 	}
 }
 
-// leaver ends the goroutine that asks it.
+// leaver ends the goroutine that calls it.
 type leaver struct{}
 
 func (leaver) ListCalls(context.Context, upstream.ListCallsOptions) (*upstream.Page, error) {
@@ -350,8 +350,8 @@ func TestNotBeforeAsksAgainAfterAnOlderFetch(t *testing.T) {
 	})
 }
 
-// A call is looked for on the pages that hold it, however many others there are: for one that is on none, none is gone
-// through. A page that leaves is not found any more, and those that hold the same call are.
+// FindCall examines only the pages that have the call, however many others there are: none for a call that no page has.
+// It does not find an evicted page, and still finds others with the same call.
 func TestFindCallByIndex(t *testing.T) {
 	c := New(&lister{rows: 500}, Options{TTL: time.Hour, MaxBytes: 1 << 20})
 	for page := range 50 {

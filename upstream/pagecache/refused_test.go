@@ -13,8 +13,8 @@ import (
 	"revox-graphql/upstream/rest"
 )
 
-// Pages of a credential that upstream refuses are hidden, and bridge what comes after that, unless the refusal is
-// confirmed or lasts.
+// Pages of a credential that upstream refuses are hidden. They bridge a later failure, unless the refusal is confirmed
+// or lasts.
 func TestRefusedCredentialsPages(t *testing.T) {
 	refused := func() error { return &upstream.Error{Kind: upstream.KindUnauthenticated, Status: 401} }
 	forbidden := func() error { return &upstream.Error{Kind: upstream.KindForbidden, Status: 403} }
@@ -60,7 +60,7 @@ func TestRefusedCredentialsPages(t *testing.T) {
 				})
 				defer c.Close()
 				list(t, c, ask(0, 20))
-				time.Sleep(31 * time.Second) // it is only for bridging now
+				time.Sleep(31 * time.Second) // the page may only bridge now
 				for i, step := range steps {
 					time.Sleep(step.after)
 					l.fail(step.err)
@@ -84,7 +84,7 @@ func TestRefusedCredentialsPages(t *testing.T) {
 	}
 }
 
-// While the credential is refused its pages are shown nowhere.
+// While a credential is refused, neither ListCalls, Page nor FindCall shows its pages.
 func TestHiddenPages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, c := newStale(t)
@@ -102,7 +102,7 @@ func TestHiddenPages(t *testing.T) {
 		l.fail(nil)
 		list(t, c, ask(1, 20))
 		if c.Page(ask(0, 20)) == nil {
-			t.Error("the page is hidden from a credential that is taken again")
+			t.Error("the page is hidden although upstream accepts the credential again")
 		}
 		if call, _ := c.FindCall(upstream.Tenant{}, "7", time.Time{}); call == nil {
 			t.Error("its calls are not found")
@@ -110,7 +110,7 @@ func TestHiddenPages(t *testing.T) {
 	})
 }
 
-// Two requests that are refused together are one refusal, and what was asked before it shows nothing.
+// Two concurrent requests that are refused are one refusal, and a request that was sent before it shows nothing.
 func TestRefusalsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, c := newStale(t)
@@ -139,7 +139,7 @@ func (a *responses) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(`{"calls":[{"id":"7"}]}`))}, nil
 }
 
-// Upstream confirms a refusal, and not the client that does not ask for two seconds because of it.
+// Only upstream confirms a refusal, and not the client, which sends no request for two seconds after one.
 func TestRefusalsAreUpstreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		transport := &responses{200, 401, 503, 503, 503}

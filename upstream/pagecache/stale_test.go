@@ -17,8 +17,8 @@ func (l *lister) fail(err error) {
 	l.err = err
 }
 
-// newStale is a cache of pages that are fresh for 15 s, may be served while they are refreshed for another 15 s, and
-// for a minute after the first 15 s while upstream fails.
+// newStale makes a cache whose pages are fresh for 15 s, may be served during a refresh for another 15 s, and while
+// upstream fails for a minute after the first 15 s.
 func newStale(t *testing.T) (*lister, *Cache) {
 	t.Helper()
 	l := &lister{rows: 50}
@@ -29,7 +29,7 @@ func newStale(t *testing.T) (*lister, *Cache) {
 	return l, c
 }
 
-// list asks, and lets what that started in the background finish.
+// list requests a page, and waits for the fetches in the background.
 func list(t *testing.T, c *Cache, opts upstream.ListCallsOptions) *upstream.Page {
 	t.Helper()
 	page, err := c.ListCalls(t.Context(), opts)
@@ -80,10 +80,10 @@ func TestServedWhileUpstreamFails(t *testing.T) {
 			t.Errorf("%d requests within a second of a failure", l.count()-1)
 		}
 		if old.Stale {
-			t.Error("the page that is shared was marked")
+			t.Error("the page in memory, which others share, was marked")
 		}
 		if _, err := c.ListCalls(t.Context(), ask(1, 20)); err == nil {
-			t.Error("a page that is not in memory, although upstream fails")
+			t.Error("a page that is not in memory is served, although upstream fails")
 		}
 		l.fail(nil)
 		time.Sleep(time.Second)
@@ -103,7 +103,7 @@ func TestNotServedForEver(t *testing.T) {
 		list(t, c, ask(0, 20))
 		time.Sleep(2 * time.Second)
 		if _, err := c.ListCalls(t.Context(), ask(0, 20)); err == nil {
-			t.Error("a page that has had its time")
+			t.Error("a page older than TTL + Stale is served")
 		}
 		if s := c.Stats(); s.Pages != 0 || s.Bytes != 0 || s.Tenants != 0 {
 			t.Errorf("left behind: %+v", s)
@@ -121,7 +121,7 @@ func TestStaleIsNeverOlderThanAsked(t *testing.T) {
 		opts := ask(0, 20)
 		opts.NotBefore = time.Now()
 		if _, err := c.ListCalls(t.Context(), opts); err == nil {
-			t.Error("an older page")
+			t.Error("a page from before NotBefore is served")
 		}
 	})
 }
@@ -176,7 +176,7 @@ func TestFindCallWhileUpstreamFails(t *testing.T) {
 	})
 }
 
-// One tenant's pages do not push out another's.
+// One tenant's pages do not evict another's.
 func TestTenantsHaveTheirShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 100_000}
@@ -197,12 +197,12 @@ func TestTenantsHaveTheirShare(t *testing.T) {
 			list(t, c, as("greedy", page))
 		}
 		if l.count() != before {
-			t.Errorf("%d pages were pushed out", l.count()-before)
+			t.Errorf("%d pages were evicted", l.count()-before)
 		}
 		if s := c.Stats(); s.Pages != 6 || s.Bytes != 6000 || s.Tenants != 2 || s.Evictions != 995 {
 			t.Errorf("%+v", s)
 		}
-		for tenant := range 30 { // all together have a bound too
+		for tenant := range 30 { // all tenants together have a bound too
 			list(t, c, as(fmt.Sprint(tenant), 0))
 		}
 		if s := c.Stats(); s.Bytes != 20_000 || s.Pages != 20 {
@@ -211,7 +211,7 @@ func TestTenantsHaveTheirShare(t *testing.T) {
 	})
 }
 
-// payers is a list that has to be paid for.
+// payers is a list for which each request pays from its budget.
 type payers struct{ *lister }
 
 func (p payers) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (*upstream.Page, error) {
@@ -222,7 +222,7 @@ func (p payers) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 	return page, err
 }
 
-// The spent budget of the request that started a fetch is no error of the others that wait for it.
+// The spent budget of the request that started a fetch is no error for the others that wait for it.
 func TestBudgetsOfOthersAreNotSpent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50, hold: make(chan struct{})}
@@ -243,7 +243,7 @@ func TestBudgetsOfOthersAreNotSpent(t *testing.T) {
 		synctest.Wait()
 		close(l.hold)
 		if _, ok := errors.AsType[*upstream.RequestBudgetError](<-poorErr); !ok {
-			t.Error("it could not pay")
+			t.Error("the request whose budget is spent got another error, or none")
 		}
 		if err := <-richErr; err != nil {
 			t.Error(err)
@@ -251,7 +251,7 @@ func TestBudgetsOfOthersAreNotSpent(t *testing.T) {
 	})
 }
 
-// What is refreshed in the background ends with the cache.
+// Refreshes in the background end with the cache.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, c := newStale(t)
@@ -262,16 +262,16 @@ func TestClose(t *testing.T) {
 		c.Close()
 		synctest.Wait()
 		if l.stopped != 1 {
-			t.Error("it goes on")
+			t.Error("the refresh goes on after Close")
 		}
 		list(t, c, ask(0, 20))
 		if l.count() != 2 {
-			t.Error("it refreshes after its end")
+			t.Error("a closed cache refreshes a page")
 		}
 	})
 }
 
-// Beyond TTL and Revalidate together no page is served while upstream is well.
+// While upstream is healthy, the cache serves no page older than TTL + Revalidate.
 func TestWaitsForWhatIsTooOld(t *testing.T) {
 	for _, test := range []struct {
 		age         time.Duration
@@ -340,7 +340,7 @@ func TestOlderPageAfterAFailure(t *testing.T) {
 	}
 }
 
-// A client that has gone gets no page.
+// A client that has gone gets no older page.
 func TestNoOlderPageForAClientThatHasGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, c := newStale(t)
@@ -355,7 +355,7 @@ func TestNoOlderPageForAClientThatHasGone(t *testing.T) {
 	})
 }
 
-// That upstream fails is believed no longer than its pages are shown.
+// The cache trusts a failure of upstream for no longer than TTL + Revalidate.
 func TestAFailureIsNotBelievedForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, c := newStale(t)
@@ -388,8 +388,8 @@ func TestAFailureIsNotBelievedForEver(t *testing.T) {
 	})
 }
 
-// A slow upstream delays no request that can get an older page for longer than Patience, and after that no request
-// waits for the same response at all.
+// If there is an older page, a slow upstream delays a request by Patience at most. After that, no further request waits
+// for the same response.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50}
@@ -422,7 +422,7 @@ func TestPatience(t *testing.T) {
 	})
 }
 
-// What is known of a tenant outlives the tenant's pages.
+// The facts about a tenant outlive the tenant's pages.
 func TestWhatIsKnownOutlivesPages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 50}
@@ -446,7 +446,7 @@ func TestWhatIsKnownOutlivesPages(t *testing.T) {
 			t.Fatal("no error")
 		}
 		l.fail(nil)
-		list(t, c, yours) // pushes out mine
+		list(t, c, yours) // evicts mine
 		if s := c.Stats(); s.Pages != 1 || s.Tenants != 1 || s.Evictions != 1 || len(reported) != 1 {
 			t.Fatalf("%+v, reported %v", s, reported)
 		}
@@ -461,7 +461,7 @@ func TestWhatIsKnownOutlivesPages(t *testing.T) {
 	})
 }
 
-// Tenants without pages are remembered up to a bound.
+// The number of tenants without pages is bounded.
 func TestTenantsWithoutPagesAreBounded(t *testing.T) {
 	c := New(&lister{rows: 50}, Options{TTL: time.Minute, MaxBytes: 150})
 	defer c.Close()

@@ -8,8 +8,8 @@ import (
 	"revox-graphql/upstream"
 )
 
-// failing reports whether an error says that upstream fails, or does not respond in time: then an older page may be
-// served.
+// failing reports whether, with this error, the cache may serve an older page: upstream fails, is too slow, or has too
+// many waiting requests.
 func failing(err error) bool {
 	failure, failed := errors.AsType[*upstream.Error](err)
 	return failed && failure.Kind.Passing() || errors.Is(err, context.DeadlineExceeded)
@@ -24,7 +24,7 @@ func (c *Cache) older(opts upstream.ListCallsOptions) *upstream.Page {
 	switch {
 	case page == nil || !c.bridges(page):
 		return nil
-	case c.fresh(page): // it has come meanwhile
+	case c.fresh(page): // a new page has arrived
 		c.stats.Hits++
 		return page
 	default:
@@ -33,8 +33,8 @@ func (c *Cache) older(opts upstream.ListCallsOptions) *upstream.Page {
 	}
 }
 
-// past cuts a time down to now: it may come from another machine's clock, and what is requested from now on is new
-// enough.
+// past limits a time to the present: it may come from another machine's clock, and pages that are requested from now on
+// are new enough.
 func (c *Cache) past(t time.Time) time.Time {
 	if now := c.opts.Now(); t.After(now) {
 		return now
@@ -42,13 +42,12 @@ func (c *Cache) past(t time.Time) time.Time {
 	return t
 }
 
-// age is how long ago a page was requested.
 func (c *Cache) age(page *upstream.Page) time.Duration { return c.opts.Now().Sub(page.AskedAt) }
 
 // fresh reports whether a page may be served without a refresh.
 func (c *Cache) fresh(page *upstream.Page) bool { return c.age(page) < c.opts.TTL }
 
-// current reports whether a page may be served while upstream is well.
+// current reports whether a page may be served while upstream is healthy.
 func (c *Cache) current(page *upstream.Page) bool { return c.age(page) < c.opts.TTL+c.opts.Revalidate }
 
 // bridges reports whether a page may be served while upstream fails.
@@ -67,18 +66,18 @@ func marked(page *upstream.Page) *upstream.Page {
 	return &stale
 }
 
-// learn learns from the end of a fetch whether upstream fails the tenant, refuses it, or has too large responses. The
-// caller holds the lock.
+// learn stores what the end of a fetch shows: whether upstream fails the tenant, refuses its credential, or has
+// responses that are too large. The caller holds the lock.
 func (c *Cache) learn(t *tenantCache, k key, f *fetch) {
 	failure, failed := errors.AsType[*upstream.Error](f.err)
 	large, isLarge := errors.AsType[*upstream.PageSizeError](f.err)
 	switch {
 	case f.err == nil:
 		t.failing, t.pausedUntil = false, time.Time{}
-		if !f.began.Before(t.refusedAt) { // else it may have been sent while the credential was still good
+		if !f.began.Before(t.refusedAt) { // else it may have been sent before upstream refused the credential
 			t.hidden, t.refusedAt = false, time.Time{}
 		}
-	case failed && failure.Kind == upstream.KindOverloaded: // which says nothing about upstream
+	case failed && failure.Kind == upstream.KindOverloaded: // the gateway's own error, which shows nothing about upstream
 		t.pausedUntil = c.opts.Now().Add(refreshPause)
 	case failed && failure.Kind.Passing():
 		t.failing, t.failedAt = true, c.opts.Now()

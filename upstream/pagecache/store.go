@@ -2,13 +2,13 @@ package pagecache
 
 import "revox-graphql/upstream"
 
-// keep stores a page, and evicts the least recently used until its tenant's bytes fit, and all bytes do. The caller
-// holds the lock.
+// keep stores a page, and evicts the least recently used pages until the bytes of its tenant, and those of all tenants,
+// are within their bounds. The caller holds the lock.
 func (c *Cache) keep(k key, page *upstream.Page) {
 	if c.opts.TTL <= 0 || page.Bytes > min(c.opts.MaxBytes, c.opts.MaxTenantBytes) {
 		return
 	}
-	c.pages.Remove(k) // so that the bytes of an older response are given back
+	c.pages.Remove(k) // so that the bytes of an older response do not count
 	t := c.tenant(k.list.Tenant)
 	if t == nil {
 		t = newTenantCache()
@@ -31,8 +31,8 @@ func (c *Cache) keep(k key, page *upstream.Page) {
 	}
 }
 
-// Shrink drops so many bytes of pages that no request holds, the least recently used first, and returns how many it has
-// dropped.
+// Shrink drops pages that no request holds, the least recently used first, until they had so many bytes. It returns how
+// many bytes it has dropped.
 func (c *Cache) Shrink(bytes int64) (freed int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,7 +49,7 @@ func (c *Cache) Shrink(bytes int64) (freed int64) {
 	return int64(before - c.bytes)
 }
 
-// forget is called by the LRU for each page that leaves it. What is known of its tenant stays.
+// forget is called by the LRU for each page that leaves it. The facts about the page's tenant stay.
 func (c *Cache) forget(k key, page *upstream.Page) {
 	c.bytes -= page.Bytes
 	u := c.useOf(page)
@@ -67,17 +67,18 @@ func (c *Cache) forget(k key, page *upstream.Page) {
 
 // Stats are counts since the start, and the current state.
 type Stats struct {
-	// Hits were served fresh, Revalidated older while they were refreshed, Stale older because upstream was failing.
+	// Hits are pages served fresh, Revalidated older ones served during a refresh, Stale older ones served because
+	// upstream failed.
 	Hits, Revalidated, Stale uint64
-	// Misses are fetches that started, Shared requests that joined one.
+	// Misses are fetches that started, and Shared are requests that joined one.
 	Misses, Shared uint64
-	// Refused are requests that could do neither, because too many requests waited.
+	// Refused are requests that joined no fetch, because too many requests waited.
 	Refused uint64
 	// Evictions are pages that were dropped before they were too old.
 	Evictions uint64
 	// Pages in memory, their Bytes, and the Tenants that have some.
 	Pages, Bytes, Tenants int
-	// Waiting is how many requests wait, where that is bounded.
+	// Waiting is how many requests wait; 0 if that is not bounded.
 	Waiting int
 }
 

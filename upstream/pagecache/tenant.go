@@ -11,12 +11,12 @@ import (
 )
 
 // tenantCache has one tenant's pages, and the facts about the tenant. Each page is also in the LRU of all tenants, and
-// leaves with it.
+// leaves both together.
 type tenantCache struct {
 	pages    *simplelru.LRU[key, *upstream.Page]
 	bytes    int
 	byBucket map[bucket][]*upstream.Page // by the bucket of their first row
-	byCall   map[uint64][]*upstream.Page // by the hash of each id, the pages that have a call with it
+	byCall   map[uint64][]*upstream.Page // by the hash of an id, the pages that have the call
 	seed     maphash.Seed                // of the hashes
 	largest  int                         // the largest page size seen, in rows
 
@@ -30,8 +30,8 @@ type tenantCache struct {
 	hidden    bool      // upstream's last response refused the credential
 	refusedAt time.Time // of the first refusal since upstream last accepted the credential; zero is never
 
-	// tooLarge are lists of which a fetch has met too large a response. It may have been a fetch in the background,
-	// whose error reaches no request.
+	// tooLarge has the lists with a response that was too large. The fetch may have been in the background, where its
+	// error reaches no request.
 	tooLarge map[upstream.OrderStatuses]tooLarge
 }
 
@@ -41,21 +41,21 @@ const refusedKept = time.Minute
 // tooLarge is how many rows of a list may be requested at once.
 type tooLarge struct {
 	most  int
-	until time.Time // after which more are tried again
+	until time.Time // after that, larger pages are requested again
 }
 
-// tooLargeLasts is how long the cache requests smaller pages of a list after a response was too large: a few long calls
-// may have been the cause.
+// tooLargeLasts is how long the cache limits the rows after a response was too large: a few long calls may have been
+// the cause.
 const tooLargeLasts = 10 * time.Minute
 
-// most is how many rows of a list may be requested at once; ok is false where there is no such limit.
+// most returns how many rows of a list may be requested at once; ok is false if there is no such limit.
 func (t *tenantCache) most(statuses upstream.OrderStatuses, now time.Time) (rows int, ok bool) {
 	limit, ok := t.tooLarge[statuses]
 	return limit.most, ok && now.Before(limit.until)
 }
 
-// bucket is a run of bucketRows rows of a list. Each page is found under the bucket in which it starts, so that a
-// look-up reads a few candidates however many pages there are.
+// bucket is a run of bucketRows rows of a list. Each page is in the bucket in which it starts, so that a look-up
+// examines few candidates, however many pages there are.
 type bucket struct {
 	statuses upstream.OrderStatuses
 	index    int
@@ -103,7 +103,6 @@ func (t *tenantCache) take(k key, page *upstream.Page) {
 	}
 }
 
-// unindex removes a page from those under a key.
 func unindex[K comparable](pages map[K][]*upstream.Page, at K, page *upstream.Page) {
 	rest := slices.DeleteFunc(pages[at], func(other *upstream.Page) bool { return other == page })
 	if len(rest) == 0 {
@@ -113,11 +112,11 @@ func unindex[K comparable](pages map[K][]*upstream.Page, at K, page *upstream.Pa
 	}
 }
 
-// hash is the key of an id in byCall. The id itself would keep the text of its page in memory.
+// hash returns the key of an id in byCall. The id itself would keep the text of its page in memory.
 func (t *tenantCache) hash(id string) uint64 { return maphash.String(t.seed, id) }
 
-// refuse hides a tenant's pages, or drops them where a fetch that began after the first refusal confirms it. The caller
-// holds the lock.
+// refuse hides a tenant's pages after a refusal, or drops them if the refused fetch began after the first refusal. The
+// caller holds the lock.
 func (c *Cache) refuse(t *tenantCache, f *fetch) {
 	t.hidden = true
 	switch {
@@ -128,14 +127,14 @@ func (c *Cache) refuse(t *tenantCache, f *fetch) {
 	}
 }
 
-// drop drops a tenant's pages.
 func (c *Cache) drop(t *tenantCache) {
 	for _, k := range t.pages.Keys() {
 		c.pages.Remove(k)
 	}
 }
 
-// shown returns the cache of a tenant that may be shown its pages, else nil. The caller holds the lock.
+// shown returns the tenant's cache, or nil if it has no pages or they are hidden. It drops the pages refusedKept after
+// a refusal. The caller holds the lock.
 func (c *Cache) shown(tenant upstream.Tenant) *tenantCache {
 	t := c.tenants[tenant]
 	if t != nil && !t.refusedAt.IsZero() && c.opts.Now().Sub(t.refusedAt) >= refusedKept {
@@ -148,7 +147,8 @@ func (c *Cache) shown(tenant upstream.Tenant) *tenantCache {
 	return t
 }
 
-// tenant returns the tenant's cache, nil for a tenant of which nothing is known. The caller holds the lock.
+// tenant returns the tenant's cache, with or without pages; nil if the cache knows nothing about the tenant. The caller
+// holds the lock.
 func (c *Cache) tenant(tenant upstream.Tenant) *tenantCache {
 	if t := c.tenants[tenant]; t != nil {
 		return t

@@ -17,10 +17,10 @@ import (
 // A fetch, too, may have as many waiters as places are still free: one page that never arrives, and that all clients
 // request, leaves room for requests for other pages.
 //
-// A request is identified by its request budget: it may wait for several pages at once and counts once. One without a
-// budget counts for each page.
+// A request is identified by its request budget: it may wait for several pages at once, and counts once. A request
+// without a budget counts once for each page.
 type waitLimit struct {
-	proven                 func(upstream.Tenant) bool // nil: there is one tenant
+	proven                 func(upstream.Tenant) bool // nil: there is only one tenant
 	all, unproven, refresh group
 	requests               map[*upstream.RequestBudget]*waitingRequest
 }
@@ -30,16 +30,16 @@ type waitingRequest struct {
 	budget *upstream.RequestBudget
 	pages  int
 	tenant upstream.Tenant
-	groups []*group // that it counts in
+	groups []*group // in which the request counts
 }
 
-// group is requests that have a bound together.
+// group is a group of requests with a common bound.
 type group struct {
 	most, count int
 	tenants     map[upstream.Tenant]int
 }
 
-// refreshShare is the part of the waiting requests, one in so many, that may be refreshes.
+// refreshShare: one in so many waiting requests may be a refresh.
 const refreshShare = 4
 
 func newWaitLimit(most int, proven func(upstream.Tenant) bool) *waitLimit {
@@ -52,8 +52,8 @@ func newWaitLimit(most int, proven func(upstream.Tenant) bool) *waitLimit {
 	}
 }
 
-// enter counts a request that is to wait for a page, for which others wait already, and which must leave later. It
-// returns nil if too many wait.
+// enter counts a request that will wait for a page, besides so many others. The caller must call leave later. enter
+// returns nil if too many requests wait.
 func (w *waitLimit) enter(opts upstream.ListCallsOptions, others int) *waitingRequest {
 	budget := opts.Budget.Whole()
 	r := w.requests[budget]

@@ -18,7 +18,7 @@ func isOverloaded(err error) bool {
 	return ok && e.Kind == upstream.KindOverloaded && e.RetryAfter == time.Second && e.Unsent
 }
 
-// request is a request of a tenant for pages.
+// request is a tenant's request for pages.
 func request(tenant string, refresh bool) upstream.ListCallsOptions {
 	return upstream.ListCallsOptions{
 		List: upstream.List{Credential: upstream.NewCredential(tenant)}, PageSize: 20,
@@ -26,16 +26,17 @@ func request(tenant string, refresh bool) upstream.ListCallsOptions {
 	}
 }
 
-// Of 16 places how many come to wait, where each tenant sends so many requests, one tenant after the other.
+// How many of each tenant's requests wait if there are 16 places and the tenants send their requests one after the
+// other.
 func TestWaitersAreBounded(t *testing.T) {
 	type send struct {
-		tenant  string // one that begins with "new" is unproven
+		tenant  string // unproven if the name begins with "new"
 		times   int
 		refresh bool
 		want    int
 	}
 	tests := map[string]struct {
-		alone bool // there is one tenant
+		alone bool // there is only one tenant
 		sends []send
 	}{
 		"one tenant":                    {true, []send{{"a", 20, false, 16}}},
@@ -91,7 +92,7 @@ func TestFieldsWaitTogether(t *testing.T) {
 	}
 }
 
-// Whatever waits and leaves: no bound is broken, a request counts once, and nothing is left behind.
+// In any order of arrivals and departures: no bound is broken, a request counts once, and nothing is left behind.
 func TestWaitersModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		most := rapid.IntRange(1, 40).Draw(t, "most")
@@ -155,8 +156,8 @@ func TestWaitersModel(t *testing.T) {
 	})
 }
 
-// Where too many wait, pages in memory are served all the same, older ones too where upstream's failing would allow it,
-// and each waiter gets the page that comes.
+// If too many requests wait, the cache still serves pages in memory, also those that it may serve while upstream fails,
+// and each waiter gets its page.
 func TestTooManyWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{rows: 500}
@@ -169,7 +170,7 @@ func TestTooManyWait(t *testing.T) {
 		list(t, c, ask(0, 20))
 		l.hold = make(chan struct{})
 		errs := make(chan error)
-		for page := range 3 { // three wait for the first, and two are left: one for each of the others
+		for page := range 3 { // three wait for the first page, which leaves one place for each of the others
 			for range 20 {
 				go func() {
 					_, err := c.ListCalls(t.Context(), ask(5+page, 20))
@@ -205,8 +206,8 @@ func TestTooManyWait(t *testing.T) {
 	})
 }
 
-// That the gateway has too much to ask is not taken for upstream's failing: pages are not marked for it, and what is to
-// be refreshed is tried again after a second.
+// An overload of the gateway is no failure of upstream: the cache does not mark pages as stale, and tries the refresh
+// again after a second.
 func TestOverloadIsNotUpstreamsFailing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, c := newStale(t)
@@ -216,7 +217,7 @@ func TestOverloadIsNotUpstreamsFailing(t *testing.T) {
 		for _, after := range []time.Duration{0, 500 * time.Millisecond, 500 * time.Millisecond} {
 			time.Sleep(after)
 			if page := list(t, c, ask(0, 20)); page.Stale {
-				t.Error("it is marked as stale")
+				t.Error("the page is marked as stale")
 			}
 		}
 		if n := l.count(); n != 3 {
@@ -246,14 +247,14 @@ func TestRefreshesAreHurriedUp(t *testing.T) {
 		go func() { _, _ = c.ListCalls(t.Context(), refresh) }()
 		synctest.Wait()
 		if !l.asked[0].Refresh || urgent() {
-			t.Error("it is urgent although each waiting request could have another page")
+			t.Error("the refresh is urgent although each waiting request could have another page")
 		}
 		for range 2 {
 			go func() { _, _ = c.ListCalls(t.Context(), ask(0, 20)) }()
 			synctest.Wait()
 		}
 		if !urgent() {
-			t.Error("it is not urgent")
+			t.Error("the refresh is not urgent")
 		}
 		close(l.hold)
 	})
