@@ -44,7 +44,7 @@ func rootField(tb testing.TB, query string) (*graphql.OperationContext, graphql.
 	return op, graphql.CollectFields(op, op.Operation.SelectionSet, []string{"Query"})[0]
 }
 
-// everyRole coerces whatever roles are given to all of them, and `first` as it is.
+// everyRole coerces any given roles to all roles, and `first` to itself.
 var everyRole = &Arguments{Transcript: func(_ context.Context, raw map[string]any) (map[string]any, error) {
 	args := map[string]any{}
 	if raw["roles"] != nil {
@@ -59,7 +59,7 @@ var everyRole = &Arguments{Transcript: func(_ context.Context, raw map[string]an
 	return args, nil
 }}
 
-// window reads a window of a hundred calls as the fake writes them.
+// window reads a window of the fake's calls.
 func window(tb testing.TB, rng relay.Range) *pagination.Window {
 	tb.Helper()
 	server := httptest.NewServer(fake.New(fake.Config{

@@ -1,22 +1,21 @@
 // Package encode writes the data of responses: it compiles selections once, and appends JSON.
 //
 // gqlgen's generated execution makes one goroutine, one field context and several small values for each object. For
-// twenty calls with their transcripts, that costs far more than everything else together. But a type may marshal itself
-// (MarshalGQLContext); then gqlgen does not execute its selection. So the generated executor only resolves the root
-// fields and collects errors. The values that the resolvers return (Connection, Call, Node) write themselves by a
+// twenty calls with their transcripts, that takes far more time than everything else together. But a type may marshal
+// itself (MarshalGQLContext); then gqlgen does not execute its selection. So the generated executor only resolves the
+// root fields and collects errors. The values that the resolvers return (Connection, Call, Node) write themselves by a
 // [Plan]: the fields of the selection in the client's order, each with its name as JSON and the function that appends
-// its value. Nearly all values are JSON texts that are ready in upstream's pages, see package upstream.
+// its value. Nearly all values are already JSON in upstream's pages, see package upstream.
 //
 // So this package must do what gqlgen would otherwise have done:
 //
 //   - Aliases, fragments, directives and `__typename`: the compiler (this file) uses gqlgen's own CollectFields.
 //   - Arguments inside the selection: the generated functions coerce them ([Arguments]).
 //   - Errors: each gets its path.
-//   - Non-null fields: the reader of pages makes sure that they have a value.
+//   - Non-null fields: package upstream ensures that they have a value.
 //
-// The tables in fields.go and transcript.go have for each type the fields and what they write; a test compares them
-// with the schema. In tests, gqlgen's own execution of the same schema over plain structs is the oracle: package
-// oracle.
+// The tables in fields.go and transcript.go have the fields of each type and what they write; a test compares them with
+// the schema. In tests, gqlgen's own execution of the same schema over plain structs is the oracle: package oracle.
 package encode
 
 import (
@@ -32,8 +31,8 @@ import (
 	"revox-graphql/graph/pagination"
 )
 
-// plan is how to write the selected fields of an object: values of some kind V, and the text that stands before each
-// and after the last.
+// plan has what to write for the selected fields of an object: values of some kind V, and the text before each and
+// after the last.
 type plan[V any] struct {
 	steps []step[V]
 	end   string
@@ -63,21 +62,21 @@ func (p *objectPlan[T]) write(b []byte, r *run, v T) []byte {
 	return append(b, p.end...)
 }
 
-// run is one run of a plan. It ends early where that is of no use any more: whatever writes many values looks before
-// each, and what was written by then is thrown away.
+// run is one run of a plan. It ends early if its result is of no use any more: code that writes many values checks that
+// between them, and marshal discards the text written by then.
 type run struct {
 	ctx  context.Context //nolint:containedctx // a run lives within one call of MarshalGQLContext
-	args []arguments     // by their number in the plan
+	args []arguments     // by the field's number in the plan
 	row  int             // the index of the edge or node that is being written
-	most int             // the length that what is written may have until it needs more room
-	hard int             // the length that it may have at all
-	full bool            // nothing more may be written
+	most int             // the length of the text, in bytes, beyond which it needs more room
+	hard int             // the largest length that the text may have, in bytes
+	full bool            // no more text may be written
 
 	// room is [Limit.Grow].
 	room func(written []byte, most int) (grown []byte, ok bool)
 }
 
-// fit gives what is written room for more, or notes that nothing more may be written.
+// fit gives the text room for more, or sets full.
 func (r *run) fit(b []byte) []byte {
 	if len(b) > r.most {
 		b = r.grow(b)
@@ -96,21 +95,21 @@ func (r *run) grow(b []byte) []byte {
 	return grown
 }
 
-// look sets the length from which on room is needed. Without a [Limit.Grow] slices grow by themselves.
+// look sets the length beyond which the text needs room. Without a [Limit.Grow], append grows the slice.
 func (r *run) look(b []byte) {
 	if r.most = r.hard; r.room != nil {
 		r.most = min(r.hard, cap(b)-SpareRoom)
 	}
 }
 
-// gone reports whether the client has gone, as far as that is looked at before this row.
+// gone reports whether the client has gone. It checks that before every 16th row only.
 func (r *run) gone() bool {
-	const often = 16 // rows; the context takes longer to look at than a short row takes to write
+	const often = 16 // rows; checking the context takes longer than writing a short row
 	return r.row%often == 0 && r.ctx.Err() != nil
 }
 
-// marshal runs a plan, behind what w holds if it is a buffer. What becomes longer than the buffer takes the buffer's
-// place, since copying it there would take its memory twice.
+// marshal runs a plan, and writes the text to w. If w is a buffer, marshal appends to its bytes, and makes the result
+// the new buffer: copying a longer text would take its memory twice.
 func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []arguments, v T) {
 	var b []byte
 	buffer, own := w.(*bytes.Buffer)
@@ -127,7 +126,7 @@ func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []a
 	start := len(b)
 	b = p.write(b, r, v)
 	switch {
-	case r.full && len(b) <= r.hard: // there was no memory: nothing is sent, and what was written is not held any longer
+	case r.full && len(b) <= r.hard: // no memory: nothing is sent, and the text is freed
 		b = []byte(null)
 	case ctx.Err() != nil:
 		graphql.AddError(ctx, context.Cause(ctx))
@@ -143,7 +142,7 @@ func marshal[T any](ctx context.Context, w io.Writer, p *objectPlan[T], args []a
 	_, _ = w.Write(b)
 }
 
-// fail appends null for a field, and reports why.
+// fail appends null for a field, and reports the error.
 func (r *run) fail(b []byte, s selection, err error) []byte {
 	graphql.AddError(r.at(r.ctx, s.path), Located(err, s.Position))
 	return append(b, null...)
@@ -171,7 +170,7 @@ type compiler struct {
 	op   *graphql.OperationContext
 	need pagination.Selection
 	args []*ast.Field // the fields inside the selection that have arguments
-	size int          // about the bytes that the plan takes
+	size int          // estimated bytes of the plan
 }
 
 // selection is a field that is being compiled, and its path below the root field.
@@ -180,22 +179,22 @@ type selection struct {
 	path []string
 }
 
-// below returns the path of the values in the field.
+// below returns the path of a value in the field.
 func (s selection) below(name string) []string { return append(slices.Clip(s.path), name) }
 
-// object says what the fields of a type write, as values of some kind V.
+// object has what the fields of a type write, as values of some kind V.
 type object[V any] struct {
 	name       string
 	interfaces []string
 	fields     map[string]field[V]
 }
 
-// field makes of a field as it was selected the text that it writes if that is the same for every object, or the value.
+// field compiles a selected field: to its text if that is the same for every object, or else to a value.
 type field[V any] func(c *compiler, s selection) (text string, v V)
 
 // compile makes the plan for the selection of an object.
 func compile[V any](c *compiler, s selection, o object[V]) plan[V] {
-	const perObject, perField = 64, 56 // measured roughly: what a plan keeps of them besides names
+	const perObject, perField = 64, 56 // measured roughly: bytes that a plan keeps besides names
 	var p plan[V]
 	text := "{"
 	c.size += perObject
@@ -219,13 +218,13 @@ func compile[V any](c *compiler, s selection, o object[V]) plan[V] {
 }
 
 func compileObject[T any](c *compiler, s selection, o object[value[T]]) *objectPlan[T] {
-	const perValue = 160 // what a function keeps that writes a value
+	const perValue = 160 // bytes of a function that writes a value
 	p := &objectPlan[T]{compile(c, s, o)}
 	c.size += perValue * len(p.steps)
 	return p
 }
 
-// arguments numbers a field's arguments, which are bound for each request.
+// arguments returns the number of a field's arguments, which each request binds.
 func (c *compiler) arguments(s selection) int {
 	c.args = append(c.args, s.Field)
 	return len(c.args) - 1

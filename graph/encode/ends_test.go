@@ -15,10 +15,9 @@ import (
 	"revox-graphql/upstream"
 )
 
-// leaving is a context that ends once it has been looked at so many times: the client goes while its response is
-// written.
+// leaving is a context that ends after so many calls of Err: the client goes while its response is written.
 type leaving struct {
-	context.Context //nolint:containedctx // that is what it is
+	context.Context //nolint:containedctx // it wraps one
 	looks           int
 }
 
@@ -52,7 +51,7 @@ func TestWritingEndsWithItsClient(t *testing.T) {
 			if len(part) > len(whole)/5 {
 				t.Errorf("%d of %d bytes were written", len(part), len(whole))
 			}
-			// What was written by then is not sent, and is the client's doing.
+			// The part that was written is not sent, and the error is the context's.
 			var buffer bytes.Buffer
 			ctx, cancel := context.WithCancel(graphql.WithOperationContext(t.Context(), op))
 			ctx = graphql.WithResponseContext(ctx, graphql.DefaultErrorPresenter, graphql.DefaultRecover)
@@ -68,7 +67,7 @@ func TestWritingEndsWithItsClient(t *testing.T) {
 	}
 }
 
-// Writing ends when there is enough: after each value, and after each entry of a transcript.
+// Writing ends at the limit: after a value, or after an entry of a transcript.
 func TestWritingEndsAfterOneValue(t *testing.T) {
 	alias := strings.Repeat("a", 150)
 	for name, query := range map[string]string{
@@ -95,7 +94,7 @@ func TestWritingEndsAfterOneValue(t *testing.T) {
 	}
 }
 
-// A transcript is not searched for a client that has gone, and no further than until it goes.
+// The search in a transcript ends when the client has gone.
 func TestSearchingEndsWithItsClient(t *testing.T) {
 	rows := window(t, relay.Range{Count: 100}).Rows()
 	call := rows[withTranscript(rows)].Call
@@ -107,7 +106,7 @@ func TestSearchingEndsWithItsClient(t *testing.T) {
 	}
 }
 
-// withTranscript is the index of the first row with more than ten transcript entries.
+// withTranscript returns the index of the first row with more than ten transcript entries.
 func withTranscript(rows []upstream.Row) int {
 	return slices.IndexFunc(rows, func(row upstream.Row) bool {
 		n, _ := row.Call.TranscriptLen()
@@ -115,10 +114,10 @@ func withTranscript(rows []upstream.Row) int {
 	})
 }
 
-// A role that the generated code does not know is an error, and no filter.
+// A role that the generated code does not know is an error.
 func TestUnknownRole(t *testing.T) {
 	roles := []upstream.TranscriptRole{upstream.TranscriptRoleUser, 0}
 	if _, err := newTranscriptFilter(map[string]any{"roles": roles}); err == nil {
-		t.Error("a role that is none is a filter")
+		t.Error("a filter has an unknown role")
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"revox-graphql/graph/generated"
 )
 
-// The selection of a root field is compiled once, to a plan that writes any number of windows and knows what they need.
+// Compile makes a plan from the selection of a root field once. The plan writes any number of windows, and knows which
+// parts they need.
 func Example() {
 	documents, err := document.New(document.Options{Schema: generated.Schema()})
 	if err != nil {
@@ -25,7 +26,7 @@ func Example() {
 	field := graphql.CollectFields(op, operation.SelectionSet, []string{"Query"})[0]
 	plan := found.Plans.Of(op, field, &encode.Arguments{})
 
-	// Upstream is asked only for what is selected: here for rows and whether others follow, and not for the length.
+	// The gateway requests only the selected parts: here the rows and whether others follow, and not the length.
 	fmt.Printf("%+v\n", plan.Selection())
 	// Output: {Rows:true Next:true Previous:false Total:false Scan:false}
 }

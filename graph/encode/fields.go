@@ -10,7 +10,7 @@ import (
 	"revox-graphql/upstream"
 )
 
-// The tables of what each field of each type writes; transcript.go has that of TranscriptEntry. Most fields of Call
+// The tables of what each field of a type writes; transcript.go has the one of TranscriptEntry. Most fields of Call
 // come from the table in upstream/call.go.
 
 var connectionObject = object[value[*Connection]]{
@@ -79,7 +79,7 @@ var scanObject = object[value[*filter.Report]]{
 	},
 }
 
-// ofScan is always for a field of a scan.
+// ofScan is [always] for a field of a scan.
 func ofScan(v func(b []byte, s *filter.Report) []byte) field[value[*filter.Report]] {
 	return always[value[*filter.Report]](func(b []byte, _ *run, s *filter.Report) []byte { return v(b, s) })
 }
@@ -183,8 +183,8 @@ var callObject = object[value[*upstream.Call]]{
 	}),
 }
 
-// withTexts adds the fields of a call that lie ready as JSON under upstream's names, of which GraphQL's follow:
-// phone_number is phoneNumber. A field that is already there stays.
+// withTexts adds the fields of a call that are already JSON, and derives their names from upstream's: phone_number is
+// phoneNumber. It replaces no field.
 func withTexts(fields map[string]field[value[*upstream.Call]]) map[string]field[value[*upstream.Call]] {
 	for i, name := range upstream.FieldNames() {
 		words := strings.Split(name, "_")
@@ -203,10 +203,10 @@ func always[V any](v V) field[V] {
 	return func(*compiler, selection) (string, V) { return "", v }
 }
 
-// ofCall is always for a field of a call.
+// ofCall is [always] for a field of a call.
 func ofCall(v value[*upstream.Call]) field[value[*upstream.Call]] { return always(v) }
 
-// needing is always for a field that needs something of the connection.
+// needing is [always] for a field that needs a part of the connection.
 func needing(mark func(*pagination.Selection), v value[*Connection]) field[value[*Connection]] {
 	return func(c *compiler, _ selection) (string, value[*Connection]) {
 		mark(&c.need)
@@ -214,12 +214,12 @@ func needing(mark func(*pagination.Selection), v value[*Connection]) field[value
 	}
 }
 
-// text is a field that lies ready as JSON.
+// text is a field that is already JSON.
 func text(field upstream.Field) field[value[*upstream.Call]] {
 	return ofCall(func(b []byte, _ *run, c *upstream.Call) []byte { return append(b, c.JSON(field)...) })
 }
 
-// seconds is the time from one moment of a call to another.
+// seconds is the time from one moment of a call to another, in seconds; null if that is unknown.
 func seconds(from, to upstream.Field) field[value[*upstream.Call]] {
 	return ofCall(func(b []byte, _ *run, c *upstream.Call) []byte {
 		if ms, ok := c.Milliseconds(from, to); ok {
@@ -229,7 +229,7 @@ func seconds(from, to upstream.Field) field[value[*upstream.Call]] {
 	})
 }
 
-// The names of enum values as JSON, by the value; "null" for none.
+// The names of enum values as JSON, by the value; "null" for no value.
 var (
 	callStatuses    = enumNames(upstream.CallStatuses())
 	callResults     = enumNames(upstream.CallResults())
@@ -247,7 +247,7 @@ func enumNames(spellings []string) []string {
 	return names
 }
 
-// appendInt has a short way for the small numbers that count entries.
+// appendInt appends an integer. Numbers below 100, such as most indices of entries, have a fast path.
 func appendInt(b []byte, n int) []byte {
 	switch {
 	case uint(n) < 10:
@@ -262,7 +262,7 @@ func appendInt(b []byte, n int) []byte {
 // appendFloat appends a Float without an exponent.
 func appendFloat(b []byte, f float64) []byte { return strconv.AppendFloat(b, f, 'f', -1, 64) }
 
-// appendSeconds appends milliseconds as seconds, as a Float. Durations of calls have a short way.
+// appendSeconds appends milliseconds as seconds, as a Float. Durations of up to eleven days have a fast path.
 func appendSeconds(b []byte, ms int64) []byte {
 	if ms < 0 || ms >= 1e9 {
 		return appendFloat(b, float64(ms)/1000)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Every field of every type that writes itself has something to write, and nothing else has.
+// The tables have every field of every type that writes itself, and no other field.
 func TestEveryFieldIsWritten(t *testing.T) {
 	schema := parsedSchema(t)
 	entries := entryObject(null, true)
@@ -29,7 +29,7 @@ func TestEveryFieldIsWritten(t *testing.T) {
 			t.Errorf("%s writes %v, and has %v", name, fields, want)
 		}
 	}
-	generated := []string{"CallStats", "CallStatsGroup", "DurationStats"} // which gqlgen writes
+	generated := []string{"CallStats", "CallStatsGroup", "DurationStats"} // gqlgen writes these
 	for _, def := range schema.Types {
 		known := []string{
 			"Query", connectionObject.name, edgeObject.name, pageInfoObject.name, scanObject.name, callObject.name, entries.name,

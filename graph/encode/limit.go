@@ -11,34 +11,34 @@ import (
 
 // Limit bounds the bytes of a response.
 type Limit struct {
-	// Bytes of the response; 0 is no limit.
+	// Bytes is the largest number of bytes of the response, with its errors; 0 is no limit.
 	Bytes int
-	// Errors is how many bytes its errors have so far; nil is none.
+	// Errors returns how many bytes the errors of the response have so far; nil is none.
 	Errors func() int
-	// Grow gives what is written more room, and [SpareRoom] beyond; it may have at most so many bytes. It is false if
-	// there is no memory: then nothing more is written, and nothing of the response is held any longer. nil: as slices
-	// grow.
+	// Grow returns the written text in a slice with more room, and with [SpareRoom] beyond. The text may have at most
+	// `most` bytes. ok is false if there is no memory: then the run ends, and its text is freed. nil: append grows the
+	// slice.
 	Grow func(written []byte, most int) (grown []byte, ok bool)
 }
 
-// SpareRoom is how much more room there is than is looked at, in bytes: a value is written without looking. What is
-// longer has the slice grow by itself.
+// SpareRoom is the room, in bytes, that is left for one value when a run checks for room: it writes a value without a
+// check. For a longer value, append grows the slice.
 const SpareRoom = 4 << 10
 
 type limitKey struct{}
 
-// WithLimit bounds what is written with the context.
+// WithLimit returns a context that bounds the response.
 func WithLimit(ctx context.Context, limit Limit) context.Context {
 	return context.WithValue(ctx, limitKey{}, limit)
 }
 
-// limitOf is the limit of a context, or none.
+// limitOf returns the limit of a context; the zero value if it has none.
 func limitOf(ctx context.Context) Limit {
 	limit, _ := ctx.Value(limitKey{}).(Limit)
 	return limit
 }
 
-// errors is how many bytes the errors of the response have.
+// errors returns how many bytes the errors of the response have.
 func (l Limit) errors() int {
 	if l.Errors == nil {
 		return 0
@@ -53,7 +53,7 @@ func (e *SizeError) Error() string {
 	return fmt.Sprintf("a response of %d bytes, and %d are allowed", e.Actual, e.Limit)
 }
 
-// Located is an error about a place of the document, unless it has one of its own.
+// Located returns err as a GraphQL error at a place in the document. If err has its own place, that one stays.
 func Located(err error, position *ast.Position) error {
 	locations := Locations(position)
 	if own, ok := errors.AsType[*gqlerror.Error](err); ok && len(own.Locations) > 0 {
@@ -62,7 +62,7 @@ func Located(err error, position *ast.Position) error {
 	return &gqlerror.Error{Err: err, Message: err.Error(), Locations: locations}
 }
 
-// Locations are a position as errors have it; none for nil.
+// Locations returns a position in the form that errors have; none for nil.
 func Locations(position *ast.Position) []gqlerror.Location {
 	if position == nil {
 		return nil

@@ -11,25 +11,26 @@ import (
 	"revox-graphql/upstream"
 )
 
-// Plan is how to write one root field of one operation: `calls`, or one of those that return calls as they are.
+// Plan has what to write for one root field of one operation: `calls`, or a field that returns calls without a
+// connection.
 type Plan struct {
 	connection *objectPlan[*Connection]
 	call       *objectPlan[*upstream.Call]
 	need       pagination.Selection
 	arguments  *Arguments
-	fields     []*ast.Field // inside the selection, that have arguments
-	size       int          // about the bytes that it takes to keep it
+	fields     []*ast.Field // those inside the selection that have arguments
+	size       int          // estimated bytes of the plan
 }
 
 // Arguments coerce the arguments of fields inside the selection, as the generated code does.
 type Arguments struct {
-	// Check is the error of arguments that must not be coerced; nil lets all pass.
+	// Check returns an error for arguments that must not be coerced; nil lets all pass.
 	Check func(arguments ast.ArgumentList, variables map[string]any) error
 	// Transcript coerces those of Call.transcript, StructuredOutput those of Call.structuredOutput.
 	Transcript, StructuredOutput func(ctx context.Context, raw map[string]any) (map[string]any, error)
 }
 
-// Compile makes the plan of a root field.
+// Compile makes the plan of a root field, which must return a connection, a call or nodes.
 func Compile(op *graphql.OperationContext, root graphql.CollectedField, arguments *Arguments) *Plan {
 	c := &compiler{op: op}
 	p := &Plan{arguments: arguments}
@@ -45,12 +46,12 @@ func Compile(op *graphql.OperationContext, root graphql.CollectedField, argument
 // Selection returns the selected parts of a connection.
 func (p *Plan) Selection() pagination.Selection { return p.need }
 
-// Connection makes a connection of a page, for the request of ctx.
+// Connection makes the connection of a page, for the request of ctx.
 func (p *Plan) Connection(ctx context.Context, page Page) *Connection {
 	return &Connection{page: page, plan: p, args: p.bind(ctx)}
 }
 
-// Calls makes calls that write themselves, for the request of ctx; nil stays nil.
+// Calls returns a function that makes calls that write themselves, for the request of ctx; nil stays nil.
 func (p *Plan) Calls(ctx context.Context) func(*upstream.Call) *Call {
 	args := p.bind(ctx)
 	return func(call *upstream.Call) *Call {
@@ -61,15 +62,14 @@ func (p *Plan) Calls(ctx context.Context) func(*upstream.Call) *Call {
 	}
 }
 
-// Plans caches what was compiled of a document, by least recent use: the Boolean variables of an
-// operation may have any values, and each combination is another plan. They go when the document goes, and their bytes
-// count with the document's.
+// Plans is an LRU of the plans of one document. It is bounded, because each combination of an operation's Boolean
+// variables takes its own plan. The plans leave with the document, and their bytes count with the document's.
 type Plans struct {
 	cache *bytelru.Cache[planKey, *Plan]
 }
 
-// NewPlans makes an empty cache. It reports by how many bytes all plans have grown, or shrunk if the number is
-// negative; what it reports to must not use the plans.
+// NewPlans makes an empty cache. It calls grown with the number of bytes by which all plans have grown, negative if
+// they have shrunk. grown must not use the plans.
 func NewPlans(grown func(bytes int64)) *Plans {
 	return &Plans{bytelru.New[planKey, *Plan](bytelru.Options{
 		MaxEntries: maxPlans, MaxBytes: maxPlanBytes, Count: grown,
@@ -86,11 +86,11 @@ type planKey struct {
 const (
 	// maxPlans bounds the plans of one document: ten root fields, or four switches that a client turns on and off.
 	maxPlans = 16
-	// maxPlanBytes bounds their bytes too.
+	// maxPlanBytes bounds the bytes of the plans of one document.
 	maxPlanBytes = 1 << 20
 )
 
-// Of is the plan of a root field, compiled if it is not cached.
+// Of returns the plan of a root field, and compiles it if it is not cached.
 func (p *Plans) Of(op *graphql.OperationContext, root graphql.CollectedField, arguments *Arguments) *Plan {
 	key := planKey{operation: op.Operation, field: root.Field}
 	cacheable := true
@@ -114,17 +114,17 @@ func (p *Plans) Of(op *graphql.OperationContext, root graphql.CollectedField, ar
 	return made
 }
 
-// Bytes is about the memory that the plans take.
+// Bytes returns the estimated bytes of the plans.
 func (p *Plans) Bytes() int { return p.cache.Bytes() }
 
-// arguments are those of a field inside the selection.
+// arguments are the coerced arguments of a field inside the selection.
 type arguments struct {
 	filter *transcriptFilter // of Call.transcript
 	keys   map[string]bool   // of Call.structuredOutput; nil: every key
 	err    error
 }
 
-// bind fills in the arguments of this request. Only their types have been checked before.
+// bind coerces the arguments for the request of ctx. Only their types have been checked before.
 func (p *Plan) bind(ctx context.Context) []arguments {
 	if len(p.fields) == 0 {
 		return nil

@@ -2,7 +2,7 @@ package encode
 
 import "testing"
 
-// Plans for every value of many Boolean variables are not all cached: those that were used last are, in few bytes.
+// The cache of plans is bounded, by their number and their bytes, and keeps those used last.
 func TestPlansAreBounded(t *testing.T) {
 	grown := 0
 	p := NewPlans(func(bytes int64) { grown += int(bytes) })
@@ -13,13 +13,13 @@ func TestPlansAreBounded(t *testing.T) {
 	}
 	for i := range 2 * maxPlans {
 		p.cache.Put(key(i), &Plan{size: 100}, 100)
-		has(0) // and is so among those used last
+		has(0) // so plan 0 is recently used
 	}
 	if n := p.cache.Len(); n != maxPlans || grown != 100*maxPlans || p.Bytes() != grown {
 		t.Errorf("%d plans of %d bytes, counted as %d", n, p.Bytes(), grown)
 	}
 	if !has(0) || has(1) || !has(2*maxPlans-1) {
-		t.Error("not the least recently used has left")
+		t.Error("a plan other than the least recently used one was evicted")
 	}
 	p.cache.Put(key(-1), &Plan{}, maxPlanBytes+1)
 	if grown != 100*maxPlans || has(-1) {

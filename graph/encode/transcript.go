@@ -9,10 +9,10 @@ import (
 	"revox-graphql/upstream"
 )
 
-// Transcripts are most of what is written, so their plan knows beforehand what it can: most entries have no tool, and
-// those who speak are few. With that, little is left of an entry but its index and what was said.
+// Transcripts are most of a response, so their plan holds as much text as possible: it depends on the role of an entry,
+// and on whether the entry has a tool. Then most entries have only two variable values, the index and the content.
 
-// entryValue is what an entry writes that differs from one to the next.
+// entryValue is a value that differs between entries.
 type entryValue uint8
 
 const (
@@ -23,7 +23,7 @@ const (
 	entryToolIsError
 )
 
-// entryObject is what the entries of a role write, without or with a tool.
+// entryObject has what the entries of a role write, without or with a tool.
 func entryObject(role string, tool bool) object[entryValue] {
 	ofTool := func(v entryValue) field[entryValue] {
 		if tool {
@@ -52,7 +52,7 @@ func constant[V any](text string) field[V] {
 	}
 }
 
-// transcriptPlan has a plan for the entries of each role, without and with a tool.
+// transcriptPlan has two plans for the entries of each role: without and with a tool.
 type transcriptPlan [][2]plan[entryValue]
 
 func compileTranscript(c *compiler, s selection) transcriptPlan {
@@ -63,7 +63,8 @@ func compileTranscript(c *compiler, s selection) transcriptPlan {
 	return plans
 }
 
-// write appends the entries of a call that pass the filter; nil lets all pass.
+// write appends the entries of a call that pass the filter, or null if the call has no transcript. A nil filter lets
+// all pass.
 func (p transcriptPlan) write(b []byte, r *run, c *upstream.Call, f *transcriptFilter) []byte {
 	n, ok := c.TranscriptLen()
 	if !ok {
@@ -124,14 +125,14 @@ func (p transcriptPlan) writeEntry(b []byte, e upstream.Entry) []byte {
 
 // transcriptFilter is the arguments of Call.transcript.
 type transcriptFilter struct {
-	roles       []bool            // by the role; nil: every role
+	roles       []bool            // by role; nil: every role
 	search      textmatch.Pattern // unless folder is nil
 	folder      *textmatch.Folder // nil: any content
-	context     int               // entries on either side of each that was found
+	context     int               // entries on either side of each match
 	first, last *int
 }
 
-// maxContext is the most entries on either side of one that was found.
+// maxContext is the largest number of entries on either side of a match.
 const maxContext = 100
 
 func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
@@ -139,7 +140,7 @@ func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
 	if roles, _ := args["roles"].([]upstream.TranscriptRole); roles != nil {
 		f.roles = make([]bool, len(transcriptRoles))
 		for _, role := range roles {
-			if role == 0 { // what the generated code makes of a name that it does not know
+			if role == 0 { // the generated code's value for an unknown name
 				const message = "`roles` has a value that is not a `TranscriptRole`."
 				return nil, &relay.ArgumentError{Argument: "roles", Message: message}
 			}
@@ -156,24 +157,24 @@ func newTranscriptFilter(args map[string]any) (*transcriptFilter, error) {
 			const message = "`context` is %d, and may be 0 to %d."
 			return nil, &relay.ArgumentError{Argument: "context", Message: fmt.Sprintf(message, *given, maxContext)}
 		}
-		if f.folder != nil { // without a text, nothing is found that entries could be near to
+		if f.folder != nil { // without a search, there are no matches
 			f.context = *given
 		}
 	}
 	return f, relay.CheckCounts(f.first, f.last)
 }
 
-// keep returns those of a call's n entries that pass. They are not used once ctx has ended.
+// keep returns those of a call's n entries that pass; nil if ctx has ended.
 func (f *transcriptFilter) keep(ctx context.Context, c *upstream.Call, n int) []upstream.Entry {
-	const often = 64 // entries, which are microseconds each where they are searched
+	const often = 64 // entries; searching one takes microseconds
 	var kept []upstream.Entry
-	next := 0 // the first entry that was not kept and may still be
+	next := 0 // the first entry that may still be kept
 	keep := func(to int) {
 		for ; next < to; next++ {
 			kept = append(kept, c.Entry(next))
 		}
 	}
-	until := 0 // entries before this one are near one that was found
+	until := 0 // entries before this one are near a match
 	for i := range n {
 		if i%often == 0 && ctx.Err() != nil {
 			return nil

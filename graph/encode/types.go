@@ -12,13 +12,13 @@ import (
 	"revox-graphql/upstream"
 )
 
-// Page is the part of a list that a connection has: a [*pagination.Window], or a [*filter.Page].
+// Page is the part of a list in a connection: a [*pagination.Window] or a [*filter.Page].
 type Page interface {
-	// Rows are those of the page. A row that could not be read is no edge.
+	// Rows returns the rows of the page. An unreadable row has no edge.
 	Rows() []upstream.Row
-	// AppendCursor appends the text of the cursor of the i-th of the rows.
+	// AppendCursor appends the text of the cursor of the i-th row.
 	AppendCursor(b []byte, i int) []byte
-	// StartCursor and EndCursor are where a walk continues up or down the list, nil if that is nowhere.
+	// StartCursor and EndCursor return the cursors from which a walk continues up or down the list; nil if there is none.
 	StartCursor() *relay.Cursor
 	EndCursor() *relay.Cursor
 	HasPrevious() bool
@@ -27,11 +27,11 @@ type Page interface {
 
 // Connection is the result of `calls`: a page of a list, which writes itself.
 type Connection struct {
-	// Total is the length of the list, or TotalErr says why it is not known. They are written where the selection has
+	// Total is the length of the list in calls, unless TotalErr says why that is unknown. The connection writes them as
 	// `totalCount`.
 	Total    int
 	TotalErr error
-	// Scan reports how far the list was read for a filter; nil without a filter.
+	// Scan reports how far a filter has read the list; nil without a filter.
 	Scan *filter.Report
 
 	page Page
@@ -45,7 +45,7 @@ func (c *Connection) MarshalGQLContext(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// UnmarshalGQLContext always fails. gqlgen wants it beside MarshalGQLContext, for types that are also input.
+// UnmarshalGQLContext always fails. gqlgen requires it beside MarshalGQLContext, for types that are also input.
 func (*Connection) UnmarshalGQLContext(context.Context, any) error { return errOutputOnly }
 
 var errOutputOnly = errors.New("not an input type")
@@ -79,13 +79,13 @@ type Node interface{ IsNode() }
 // IsNode implements [Node].
 func (*Call) IsNode() {}
 
-// AsNode is a call as `node` and `nodes` return it, at the path of ctx. gqlgen walks a Call that it finds behind an
-// interface, but lets any other type write itself.
+// AsNode returns the call as `node` and `nodes` return it, at the path of ctx. gqlgen would execute the selection of a
+// Call behind an interface, but lets any other type write itself.
 func (c *Call) AsNode(ctx context.Context) Node { return node{c, ctx} }
 
 type node struct {
 	*Call
-	ctx context.Context //nolint:containedctx // MarshalGQL is not given one, and errors need its path
+	ctx context.Context //nolint:containedctx // MarshalGQL gets no context, and errors need its path
 }
 
 // MarshalGQL implements [graphql.Marshaler].
@@ -96,5 +96,5 @@ func MarshalFloat(f float64) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) { _, _ = w.Write(appendFloat(nil, f)) })
 }
 
-// UnmarshalFloat is gqlgen's.
+// UnmarshalFloat calls gqlgen's function.
 func UnmarshalFloat(v any) (float64, error) { return graphql.UnmarshalFloat(v) }
