@@ -7,8 +7,7 @@ import (
 	"revox-graphql/internal/memory"
 )
 
-// cache is a checker that caches documents. Those that fail are not cached, and neither are those that would evict many
-// others.
+// cache is a checker that caches documents, except those that fail a check or would evict many others.
 type cache struct {
 	*checker
 	known *bytelru.Cache[string, *Document]
@@ -16,7 +15,7 @@ type cache struct {
 
 const (
 	maxDocuments     = 500
-	maxDocumentBytes = 32 << 20 // of all together
+	maxDocumentBytes = 32 << 20 // of all documents together
 	maxDocumentShare = maxDocumentBytes / 32
 )
 
@@ -26,7 +25,7 @@ func newCache(c *checker, budget *memory.Budget) *cache {
 	})}
 }
 
-// get is the document of a text, checked now or before.
+// get returns the document of a text, checked now or before.
 func (c *cache) get(text string) (*Document, gqlerror.List) {
 	if known, ok := c.known.Get(text); ok {
 		return known, nil

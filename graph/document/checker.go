@@ -18,16 +18,16 @@ import (
 	"revox-graphql/internal/errcode"
 )
 
-// checker checks documents. It keeps nothing.
+// checker checks documents. It caches nothing.
 type checker struct {
 	schema       *ast.Schema
 	sizes        schemaSizes
 	opts         *Options
-	suggesting   []validator.Rule // with it
-	unsuggesting []validator.Rule // the same rules without it
+	suggesting   []validator.Rule // with suggestions in errors
+	unsuggesting []validator.Rule // the same rules without suggestions
 }
 
-// newChecker makes a checker. Suggestions show the schema, so they go when introspection does.
+// newChecker makes a checker. Suggestions reveal the schema, so a checker without introspection makes none.
 func newChecker(opts *Options) *checker {
 	c := &checker{schema: opts.Schema, sizes: sizesOf(opts.Schema), opts: opts}
 	byName := rules.NewDefaultRules().GetInner()
@@ -47,7 +47,7 @@ func newChecker(opts *Options) *checker {
 	return c
 }
 
-// noIntrospection is the rule that a document does not ask for the schema.
+// noIntrospection is the rule against introspection.
 func noIntrospection(events *validator.Events, report validator.AddErrFunc) {
 	events.OnField(func(_ *validator.Walker, field *ast.Field) {
 		if field.Name == "__schema" || field.Name == "__type" {
@@ -66,18 +66,19 @@ func sortedRules(byName map[string]validator.RuleFunc) []validator.Rule {
 }
 
 const (
-	// maxSuggested is the longest name for which a better one is suggested: comparing a name of 200 KB takes 40 ms.
+	// maxSuggested is the longest name, in bytes, for which errors suggest another: comparing a name of 200 KB takes 40
+	// ms.
 	maxSuggested = 100
-	// maxErrors bounds the errors that are reported of one document: 166 fields of one name have 13,695 conflicts.
+	// maxErrors bounds the reported errors of one document: 166 fields of one name have 13,695 conflicts.
 	maxErrors = 20
-	// maxReports bounds how often errors are found, the same ones too: each may take a millisecond to word.
+	// maxReports bounds how many errors validation finds, repeated ones included: wording one may take a millisecond.
 	maxReports = 100
-	// maxMessage bounds the bytes of each, since they repeat names of the document.
+	// maxMessage bounds the bytes of a message, because messages repeat names of the document.
 	maxMessage = 500
 )
 
-// lineEnds makes one character of each end of a line (GraphQL spec 2.1.2): gqlparser counts the columns after CR LF
-// from 2. The values of block strings have line feeds in any case (2.9.4), and other strings have no line ends.
+// lineEnds makes each line terminator one character (GraphQL spec 2.1.2): gqlparser counts the columns after CR LF from
+// 2. The values of block strings have line feeds in any case (2.9.4), and other strings have no line terminators.
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 // check parses and validates a document, unless it is beyond a limit.
@@ -116,7 +117,7 @@ func (c *checker) check(text string) (*Document, gqlerror.List) {
 			Definition: operation, cost: c.newCostPlan(operation, fragments), variables: declared,
 		})
 	}
-	const rest, token = 4 << 10, 256 // measured roughly: a field of the tree has some 250 bytes, a comment about 100
+	const rest, token = 4 << 10, 256 // measured roughly, in bytes: a field of the AST has some 250, a comment about 100
 	checked.size = rest + len(text) + token*(counted.tokens+counted.comments)
 	return checked, nil
 }
@@ -134,8 +135,7 @@ func (c *checker) validate(doc *ast.QueryDocument, rules []validator.Rule) (errs
 				for _, option := range options {
 					option(err)
 				}
-				// What is wrong in a fragment is found by each operation that spreads it, and once more in the
-				// fragment.
+				// Validation finds an error in a fragment in each operation that spreads it, and once more in the fragment.
 				if slices.ContainsFunc(errs, func(known *gqlerror.Error) bool { return sameError(known, err) }) {
 					return
 				}
@@ -149,8 +149,8 @@ func (c *checker) validate(doc *ast.QueryDocument, rules []validator.Rule) (errs
 	return errs
 }
 
-// stoppable runs a function that ends where it calls stop, however deep in calls of others: gqlparser's walk cannot be
-// stopped in another way than by a panic.
+// stoppable runs a function, which ends when it calls stop, however deep in other calls: only a panic can stop
+// gqlparser's walk.
 func stoppable(run func(stop func())) {
 	type stopped struct{}
 	defer func() {
@@ -165,7 +165,7 @@ func sameError(a, b *gqlerror.Error) bool {
 	return a.Message == b.Message && slices.Equal(a.Locations, b.Locations)
 }
 
-// coded gives errors their code, and shortens long messages.
+// coded sets the code of errors, and shortens long messages.
 func coded(errs gqlerror.List, code string) gqlerror.List {
 	for _, err := range errs {
 		if err.Extensions == nil {
@@ -177,7 +177,7 @@ func coded(errs gqlerror.List, code string) gqlerror.List {
 	return errs
 }
 
-// Shorten cuts off what of a text is longer than a message may be.
+// Shorten cuts a text to the length that a message may have.
 func Shorten(text string) string {
 	if len(text) <= maxMessage {
 		return text

@@ -11,28 +11,35 @@ import (
 	"revox-graphql/internal/errcode"
 )
 
-// The cost of a request is about the number of calls that it reads and writes. A call costs 1, and each transcript of
-// it 10 more, since a transcript weighs about ten times the rest of its call. `calls` costs that for each call of its
-// page, and 20 for `totalCount`; with a filter also 1 for each page of Revox's that it may read, and as much again for
-// `totalCount`. `callStats` costs 1 for each of those pages, and 100. `nodes` costs that for each of its ids, and 20
-// for the scan; `call` and `node` once, and 20 for the scan. Each ten elements of another list in an argument cost 1,
-// for each call where the argument is of a field of calls: they are coerced, and compared there. Introspection costs 1
-// for two values that it returns, about. What @include and @skip leave out is counted all the same, so that a
-// document's cost depends on counts alone. What a search costs is not known before, see searches.go.
+// The cost of a request is roughly the number of calls that it reads and writes:
+//
+//   - A call costs 1, and each selection of its transcript 10 more, because a transcript has about ten times the bytes
+//     of the rest.
+//   - `calls` costs that for each call of its page, and 20 for `totalCount`. With a filter, it also costs 1 for each
+//     page of upstream that it may read, and as much again for `totalCount`.
+//   - `callStats` costs 1 for each of those pages, and 100.
+//   - `nodes` costs as much as a call for each id, `call` and `node` as much as one call, and each of the three 20 for
+//     the scan.
+//   - Ten elements of any other list in an argument cost 1. In an argument of a field of calls they cost 1 for each
+//     call, because they are compared there.
+//   - About two values of introspection cost 1.
+//
+// Fields that @include and @skip leave out cost the same, so that the cost of a document depends on counts alone. The
+// cost of a search for a cursor is not known in advance: see graph/searches.go.
 const (
 	callCost       = 1
 	transcriptCost = 10
-	// ScanCost is the cost of a look-up by id, and CountCost that of a `totalCount`.
+	// ScanCost is the cost of the scan for a look-up by id, and CountCost that of a `totalCount`.
 	ScanCost     = 20
 	CountCost    = 20
 	statsCost    = 100 // a thousand groups, each smaller than a call
-	freeElements = 10  // cost as much as a call
+	freeElements = 10  // elements of a list: together they cost 1
 )
 
-// costPlan is the cost of an operation, as far as its document determines it. The counts come from each request.
+// costPlan is the cost of an operation, as far as its document determines it. The counts depend on the request.
 type costPlan struct {
 	fixed int
-	lists []*ast.Value // in arguments, but those of parts
+	lists []*ast.Value // in arguments, except those of parts
 	parts []CostPart
 	scans []scanPart
 	opts  *Options
@@ -57,7 +64,7 @@ type CostPart struct {
 	each             int
 	lists            []*ast.Value // in arguments of fields of a call
 	first, last, ids *ast.Value
-	statuses         *ast.Value // of the list; nil is all of them
+	statuses         *ast.Value // the argument of `calls`; nil is all statuses
 	opts             *Options
 }
 
@@ -65,17 +72,17 @@ type CostPart struct {
 // look-ups, counts and introspection.
 func (o *Operation) Fixed() int { return o.cost.fixed }
 
-// Parts returns the root fields with a cost for each call.
+// Parts returns the parts of the cost that depend on a number of calls.
 func (o *Operation) Parts() []CostPart { return o.cost.parts }
 
-// Calls is how often each call is selected, and Transcripts how often its transcript is.
+// Calls returns how often each call is selected.
 func (p *CostPart) Calls() int { return p.each % transcriptCost }
 
-// Transcripts is how often the transcript of each call is selected.
+// Transcripts returns how often the transcript of each call is selected.
 func (p *CostPart) Transcripts() int { return p.each / transcriptCost }
 
-// Statuses is the filter of the list that the part reads, by the names in the schema. What is no filter is rejected
-// when the field is resolved.
+// Statuses returns the filter of the list that the part reads, by the names in the schema. The resolver
+// rejects an invalid filter.
 func (p *CostPart) Statuses(variables map[string]any) []string {
 	if p.statuses == nil {
 		return nil
@@ -111,7 +118,8 @@ func (c *checker) newCostPlan(operation *ast.OperationDefinition, fragments frag
 // resultOf returns the type of a field, without the outer "!".
 func resultOf(field *ast.FieldDefinition) string { return strings.TrimSuffix(field.Type.String(), "!") }
 
-// rootCosts add the cost of a root field, by the type that it returns. A test compares them with the schema.
+// rootCosts has functions that add the cost of a root field, by the type that it returns. A test compares it with the
+// schema.
 var rootCosts = map[string]func(c *checker, p *costPlan, field mergedField, fragments fragments){
 	"CallConnection": func(c *checker, p *costPlan, field mergedField, fragments fragments) {
 		part := CostPart{
@@ -151,7 +159,7 @@ func introspectionCost(c *checker, p *costPlan, field mergedField, fragments fra
 	p.fixed += int(math.Ceil(c.sizes.values(field, fragments) / valuesForOne))
 }
 
-// connection adds what each call of a connection costs, and returns how often the calls are counted.
+// connection adds the cost of each call of a connection, and returns 1 if `totalCount` is selected, else 0.
 func (p *costPlan) connection(part *CostPart, connection mergedField, fragments fragments) (counts int) {
 	for _, field := range fragments.merge(connection.selections...) {
 		switch field.name {
@@ -171,7 +179,7 @@ func (p *costPlan) connection(part *CostPart, connection mergedField, fragments 
 	return counts
 }
 
-// call adds what a call costs.
+// call adds the cost of a call.
 func (p *CostPart) call(call mergedField, fragments fragments) {
 	p.each += callCost
 	for _, field := range fragments.merge(call.selections...) {
@@ -182,7 +190,7 @@ func (p *CostPart) call(call mergedField, fragments fragments) {
 	}
 }
 
-// lists are the values of the field's arguments that are lists.
+// lists returns the values of the field's arguments that are lists.
 func (f *mergedField) lists() (values []*ast.Value) {
 	for _, argument := range f.first.Arguments {
 		if of := argument.Value.ExpectedType; of != nil && of.Elem != nil {
@@ -192,7 +200,7 @@ func (f *mergedField) lists() (values []*ast.Value) {
 	return values
 }
 
-// Cost returns the cost of the operation with these variables. If the operation costs too much, it returns an error.
+// Cost returns the cost of the operation with these variables, and an error if that is beyond [Limits].Cost.
 func (o *Operation) Cost(variables map[string]any) (cost int, err *gqlerror.Error) {
 	cost = o.cost.of(variables)
 	return cost, checkCost(cost, o.cost.opts.Limits.Cost)
@@ -210,7 +218,7 @@ func (p *costPlan) of(variables map[string]any) int {
 	return cost
 }
 
-// costOfLists returns the cost of lists in arguments. Longer lists are rejected elsewhere.
+// costOfLists returns the cost of lists in arguments. Lists longer than [MaxList] are rejected elsewhere.
 func costOfLists(lists []*ast.Value, variables map[string]any) (cost int) {
 	for _, list := range lists {
 		cost += min(LongestList(list, variables), MaxList) / freeElements
@@ -228,8 +236,7 @@ func checkCost(cost, limit int) *gqlerror.Error {
 		cost, limit)
 }
 
-// Count is the number of calls. It is at most the largest number that is served: what is beyond that is rejected when
-// the field is resolved.
+// Count returns the number of calls, limited to the largest allowed number: the resolver rejects larger ones.
 func (p *CostPart) Count(variables map[string]any) int {
 	maxCount := p.opts.MaxCount
 	if p.ids != nil {
@@ -256,7 +263,7 @@ func (p *CostPart) Count(variables map[string]any) int {
 	return max(1, min(n, maxCount))
 }
 
-// asCount reads a coerced Int; one that is none counts as the most.
+// asCount reads a coerced Int, from 0 to most; any other value counts as most.
 func asCount(value any, most int) int {
 	switch n := value.(type) {
 	case int64:

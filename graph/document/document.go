@@ -4,8 +4,8 @@
 // a trusted document (persisted.go, trusted.go). The Store checks each text once, in an order that keeps each check
 // cheap: it counts the tokens (syntax.go), parses the text, measures its size with fragments expanded (limits.go,
 // fragments.go), and validates it (checker.go, with values.go for literals). It also prepares what is the same for all
-// requests: how to coerce the variables (variables.go) and what an operation costs (cost.go). It caches documents that
-// passed (cache.go).
+// requests: the coercion of the variables (variables.go) and the cost of an operation (cost.go). It caches documents
+// that passed (cache.go).
 //
 // Errors in a document are GraphQL errors with a code of package errcode, ready for the client. Errors in the way a
 // request names its document are the sentinels of persisted.go; the caller words them.
@@ -26,23 +26,24 @@ import (
 type Options struct {
 	Schema *ast.Schema
 	Limits Limits
-	// DefaultCount is how many calls a connection returns that is given no count, and MaxCount the most that it may.
+	// DefaultCount is how many calls a connection returns without `first` and `last`, and MaxCount the most that it may
+	// return.
 	DefaultCount, MaxCount int
-	// ScanPages is how many pages one scan for a filter may read: what it costs.
+	// ScanPages is how many pages one scan for a filter may read, which is its cost.
 	ScanPages int
-	// Introspection allows documents to ask for the schema. Without it errors suggest no names of the schema either.
+	// Introspection allows introspection. Without it, errors do not suggest names of the schema either.
 	Introspection bool
 	// PersistedBytes bounds the memory for automatic persisted queries, in bytes; 0 turns them off.
 	PersistedBytes int
 	// TrustedDocuments is the path of a manifest of the only documents that may run; "" lets every document run.
 	TrustedDocuments string
-	// Memory is where the bytes of cached documents and texts are counted; nil counts nothing.
+	// Memory counts the bytes of cached documents and texts; nil counts nothing.
 	Memory *memory.Budget
-	// Log gets a line when the manifest was read again.
+	// Log gets a line when the manifest is read again.
 	Log *slog.Logger
 }
 
-// Document is a document that has passed every check, with what is worked out once for all of its requests.
+// Document is a document that has passed every check, with the results that all of its requests share.
 type Document struct {
 	Text  string
 	Hash  string // SHA-256 of the text, in hexadecimal digits
@@ -50,8 +51,8 @@ type Document struct {
 	Plans *encode.Plans
 
 	operations []*Operation
-	size       int               // about the bytes that it takes to keep it, without its plans
-	grown      func(bytes int64) // gets by how many bytes plans grow; nil where the document is not cached
+	size       int               // estimated bytes of the document, without its plans
+	grown      func(bytes int64) // called with the bytes by which plans grow; nil: not cached
 }
 
 // Operation is one operation of a document.
@@ -62,8 +63,8 @@ type Operation struct {
 	variables *variables
 }
 
-// Operation returns the operation that a request names (GraphQL spec 6.1 GetOperation). An error is worded as
-// graphql-js does.
+// Operation returns the operation that a request names (GraphQL spec 6.1 GetOperation). The wording of its errors is
+// that of graphql-js.
 func (d *Document) Operation(name string) (*Operation, *gqlerror.Error) {
 	if err := checkName(len(name)); err != nil {
 		return nil, err

@@ -72,7 +72,7 @@ func TestDocumentsAreBounded(t *testing.T) {
 	}
 }
 
-// Extents that are worked out once for each fragment are those of the document written out.
+// Extents that are computed once for each fragment equal those of the document with its fragments written out.
 func TestExtentsAreThoseOfTheExpandedDocument(t *testing.T) {
 	var expand func(doc *ast.QueryDocument, set ast.SelectionSet, depth int, e *extent)
 	expand = func(doc *ast.QueryDocument, set ast.SelectionSet, depth int, e *extent) {
@@ -137,7 +137,7 @@ func TestExtentsAreThoseOfTheExpandedDocument(t *testing.T) {
 	}
 }
 
-// An error that is found again and again ends a validation, though it is reported once.
+// An error that validation finds again and again ends it, although it is reported once.
 func TestReportsAreBounded(t *testing.T) {
 	d := newTestCache()
 	doc, err := parser.ParseQuery(&ast.Source{Input: "{" + strings.Repeat(" __typename", 2*maxReports) + " }"})
@@ -157,7 +157,7 @@ func TestReportsAreBounded(t *testing.T) {
 	}
 }
 
-// Whatever the variables, a cost is at least 1, and no more than the largest page makes it.
+// Whatever the variables, a cost is at least 1, and at most that of the largest page.
 func TestCostsAreBounded(t *testing.T) {
 	d := newTestCache()
 	for query, most := range map[string]int{
@@ -187,7 +187,7 @@ func TestCostsAreBounded(t *testing.T) {
 	}
 }
 
-// The bytes of a document's plans count with its own, so that documents leave for them.
+// The bytes of a document's plans count with its own, so that plans can evict documents.
 func TestPlansCountWithTheirDocuments(t *testing.T) {
 	documents := newTestCache()
 	const switches = 6
@@ -242,7 +242,7 @@ func TestPlansCountWithTheirDocuments(t *testing.T) {
 	}
 }
 
-// Every root field has a cost, and nothing else has: a type that is new in the schema must not be free.
+// Every root field has a cost, and nothing else has: a new type in the schema must not be free.
 func TestEveryRootFieldHasACost(t *testing.T) {
 	results := map[string]bool{}
 	for _, field := range generated.Schema().Query.Fields {

@@ -10,13 +10,13 @@ import (
 	"revox-graphql/graph/generated"
 )
 
-// A document is checked once. What depends on the request are the variables, and with them the cost.
+// A document is checked once. Only the variables depend on the request, and with them the cost.
 func Example() {
 	documents, err := document.New(document.Options{
 		Schema: generated.Schema(), Limits: document.Limits{Depth: 16, Cost: 5000}, DefaultCount: 20, MaxCount: 100,
 	})
 	if err != nil {
-		panic(err) // it would be about the file of trusted documents
+		panic(err) // only the file of trusted documents can cause an error
 	}
 	found, err := documents.Find(document.Request{
 		Query: `query Newest($n: Int = 20) { calls(first: $n) { nodes { id transcript { content } } } }`,
@@ -43,7 +43,7 @@ func ExampleStore_Find_invalid() {
 	// Output: 1 11 GRAPHQL_VALIDATION_FAILED Cannot query field "node" on type "CallConnection". Did you mean "nodes"?
 }
 
-// A request that names its document in a way that is not possible gets an error of this package.
+// A request that does not name a document in a valid way gets an error of this package.
 func ExampleStore_Find_unknown() {
 	documents, _ := document.New(document.Options{Schema: generated.Schema(), PersistedBytes: 1 << 20})
 	_, err := documents.Find(document.Request{Extensions: map[string]any{

@@ -2,7 +2,7 @@ package document
 
 import "github.com/vektah/gqlparser/v2/ast"
 
-// fragments are those of a document by their names.
+// fragments has the fragments of a document by their names.
 type fragments map[string]*ast.FragmentDefinition
 
 func fragmentsOf(doc *ast.QueryDocument) fragments {
@@ -27,7 +27,7 @@ func (f *mergedField) argument(name string) *ast.Value {
 	return nil
 }
 
-// merge merges selections as executing does, going into each fragment once. Types are not looked at.
+// merge merges selections as execution does, and enters each fragment once. It ignores type conditions.
 func (f fragments) merge(sets ...ast.SelectionSet) []mergedField {
 	var merged []mergedField
 	places, seen := map[string]int{}, map[string]bool{}
@@ -59,8 +59,8 @@ func (f fragments) merge(sets ...ast.SelectionSet) []mergedField {
 	return merged
 }
 
-// pairs counts the pairs of fields of one response name, on all levels: validation compares them. There must be no
-// cycle.
+// pairs counts the pairs of fields with one response name, on all levels: validation compares them. The fragments must
+// have no cycle.
 func (f fragments) pairs(sets ...ast.SelectionSet) int {
 	sum := 0
 	for _, field := range f.merge(sets...) {

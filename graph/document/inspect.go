@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// inspect shows a value to the client that sent it, as graphql-js does: two levels deep, ten elements of a list, and
-// here no more bytes than a message may have.
+// inspect returns the text that shows a value to the client that sent it. As in graphql-js, it has two levels, and ten
+// elements of a list; it also cuts long strings and objects.
 func inspect(value any) string {
 	var b strings.Builder
 	inspectInto(&b, value, 0)
@@ -23,7 +23,7 @@ func inspectInto(b *strings.Builder, value any, depth int) {
 	case nil:
 		b.WriteString("null")
 	case string:
-		quoted, _ := jsontext.AppendQuote(nil, Shorten(value)) // a text in UTF-8 has no error
+		quoted, _ := jsontext.AppendQuote(nil, Shorten(value)) // UTF-8 gives no error
 		b.Write(quoted)
 	case []any:
 		if depth >= maxDepth && len(value) > 0 {

@@ -2,11 +2,11 @@ package document
 
 import "github.com/vektah/gqlparser/v2/ast"
 
-// valuesForOne is how many values of introspection cost as much as a call. By its bytes a call is ten of them, but
-// gqlgen takes some 1.4 µs for each, which is as long as it takes to write a call. The whole schema is 2 ms.
+// valuesForOne is how many values of introspection cost as much as a call. A call has the bytes of ten values, but
+// gqlgen takes about 1.4 µs for each value, which is the time that writing a call takes. The whole schema takes 2 ms.
 const valuesForOne = 2
 
-// schemaSizes is how many values each field of introspection has on average. Those that are not here have one.
+// schemaSizes has the average number of values of fields of introspection. All other fields have one value.
 type schemaSizes map[string]float64
 
 func sizesOf(schema *ast.Schema) schemaSizes {
@@ -36,11 +36,11 @@ func sizesOf(schema *ast.Schema) schemaSizes {
 		"fields": fields / types, "args": args / fields, "ofType": wrapped / fields,
 		"inputFields": inputs / types, "interfaces": interfaces / types, "possibleTypes": possible / types,
 		"enumValues": enums / types,
-		"__type":     most * types / fields, // which may be the largest
+		"__type":     most * types / fields, // the largest type
 	}
 }
 
-// values is about how many values a field of introspection returns.
+// values returns the estimated number of values in a field of introspection.
 func (s schemaSizes) values(field mergedField, fragments fragments) float64 {
 	values := 1.0
 	for _, inner := range fragments.merge(field.selections...) {

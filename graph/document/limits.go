@@ -11,31 +11,30 @@ import (
 
 // Hostile documents
 //
-// A document of a kilobyte can ask for terabytes, and one that is rejected can still take seconds to reject. So
-// documents are checked in the order that makes each check cheap: the bytes of the request before it is read, its
-// tokens before it is parsed, its extent (depth, aliases, root fields, with fragments expanded) before it is validated,
-// and its cost before it is executed. No check takes much more than linear time in what the checks before it have let
-// through. Validation does, where it compares all fields of one response name with each other; so the pairs are counted
-// before.
+// A document of a kilobyte can ask for terabytes, and rejecting a document can take seconds. So the checks come in an
+// order that keeps each of them cheap: the bytes of the request before it is read, its tokens before parsing, its
+// extent (depth, aliases, root fields, with fragments expanded) before validation, and its cost before execution. No
+// check takes much more than linear time in what the earlier checks let through. Validation alone would, because it
+// compares all fields of one response name with one another; so their pairs are counted first.
 //
-// Fragments are never expanded to be counted: what a fragment adds is worked out once, so fragments that double forty
-// times are as cheap as forty fields. A cycle is found on the way, and is an error.
+// The count never expands fragments: it computes once what a fragment adds, so fragments that double forty times are as
+// cheap as forty fields. It also finds cycles, which are errors.
 
-// Limits bound what the document of one request may ask for. 0 is no limit.
+// Limits bound the document of one request. 0 is no limit.
 type Limits struct {
 	// Tokens bounds the tokens of a document, without comments, and the fields that it has with fragments expanded.
 	Tokens int
 	// Depth, Aliases and RootFields bound each operation, with fragments expanded. A root field is at depth 1.
 	Depth, Aliases, RootFields int
-	// Cost bounds what one request costs, see cost.go.
+	// Cost bounds the cost of one request, see cost.go.
 	Cost int
 }
 
 // exceeds reports whether n is beyond a limit.
 func exceeds(n, limit int) bool { return limit > 0 && n > limit }
 
-// LimitError is the error of a request that is beyond a limit. The limit's name, one of a few short texts, is for the
-// operator: clients do not see it.
+// LimitError returns the error of a request that is beyond a limit. The name of the limit, one of a few short texts, is
+// for the operator: clients do not see it.
 func LimitError(name, code string, limit, actual int, format string, args ...any) *gqlerror.Error {
 	return &gqlerror.Error{
 		Rule:       name,
@@ -44,7 +43,7 @@ func LimitError(name, code string, limit, actual int, format string, args ...any
 	}
 }
 
-// checkSize checks a document that has not been parsed.
+// checkSize checks the counts of a document before it is parsed.
 func (l *Limits) checkSize(c count) *gqlerror.Error {
 	switch {
 	case exceeds(c.tokens, l.Tokens):
@@ -57,7 +56,7 @@ func (l *Limits) checkSize(c count) *gqlerror.Error {
 	return checkName(c.longestName)
 }
 
-// checkName checks the bytes of a name.
+// checkName checks the length of a name, in bytes.
 func checkName(bytes int) *gqlerror.Error {
 	if bytes <= maxName {
 		return nil
@@ -66,17 +65,17 @@ func checkName(bytes int) *gqlerror.Error {
 		"A name has more than %d bytes. Choose shorter names.", maxName)
 }
 
-// extent is how far a selection goes, with fragments expanded. Numbers end at maxCounted.
+// extent is the size of a selection, with fragments expanded. Numbers stop at maxCounted.
 type extent struct{ fields, aliases, depth int }
 
 const maxCounted = 1 << 30
 
-// surveyor works out extents, of each fragment once.
+// surveyor computes extents, of each fragment once.
 type surveyor struct {
 	fragments
 	known map[string]extent
-	open  map[string]bool     // fragments that are being gone through
-	cycle *ast.FragmentSpread // a spread of a fragment within itself, nil if none was seen
+	open  map[string]bool     // fragments that are being computed
+	cycle *ast.FragmentSpread // a spread of a fragment within itself; nil if there is none so far
 }
 
 func newSurveyor(doc *ast.QueryDocument) *surveyor {
@@ -124,11 +123,11 @@ func (s *surveyor) fragment(name string) extent {
 	return e
 }
 
-// maxPairs keeps validation to a few milliseconds: 996 times __typename, which takes no more than 1,000 tokens, are
-// half a million pairs and a third of a second. Documents that clients make have a few hundred.
+// maxPairs limits validation to a few milliseconds: 996 times __typename, in no more than 1,000 tokens, are half a
+// million pairs and take a third of a second. Documents of usual clients have a few hundred pairs.
 const maxPairs = 5000
 
-// checkExtent checks a document that has not been validated.
+// checkExtent checks the extent of a document before it is validated.
 func (l *Limits) checkExtent(doc *ast.QueryDocument) *gqlerror.Error {
 	s := newSurveyor(doc)
 	for _, operation := range doc.Operations {
@@ -149,7 +148,7 @@ func (l *Limits) checkExtent(doc *ast.QueryDocument) *gqlerror.Error {
 				"The document has more than %d fields of `Query`. Split it into several requests.", l.RootFields)
 		}
 	}
-	for _, fragment := range doc.Fragments { // validation goes through unused ones too
+	for _, fragment := range doc.Fragments { // validation examines unused ones too
 		if e := s.fragment(fragment.Name); exceeds(e.fields, l.Tokens) {
 			return LimitError("fields", errcode.QueryTooComplex, l.Tokens, e.fields,
 				"The document has more than %d fields once its fragments are expanded.", l.Tokens)

@@ -5,11 +5,12 @@ import "github.com/vektah/gqlparser/v2/ast"
 // MaxIDs is the largest number of ids that `nodes` takes.
 const MaxIDs = 100
 
-// MaxList is the most elements of a list in an argument. A document has no room for many more, but its variables do:
-// 260 KB of them are 65,000 elements, each of which is coerced for each use of the variable and compared in each row.
+// MaxList is the largest number of elements of a list in an argument. A document has no room for many more, but its
+// variables have: 260 KB hold 65,000 elements, each of which is coerced for each use of the variable and compared in
+// each row.
 const MaxList = 250
 
-// LongestList is the length of the longest list in the value of an argument.
+// LongestList returns the length of the longest list in the value of an argument, in elements.
 func LongestList(value *ast.Value, values map[string]any) int {
 	if value.Kind == ast.Variable {
 		return longestList(values[value.Raw])
@@ -24,7 +25,8 @@ func LongestList(value *ast.Value, values map[string]any) int {
 	return longest
 }
 
-// longestList is the length of the longest list in the value of a variable.
+// longestList returns the length of the longest list in the value of a variable. It stops at the first list longer than
+// MaxList.
 func longestList(value any) int {
 	longest := 0
 	switch value := value.(type) {

@@ -13,26 +13,27 @@ import (
 
 // Persisted operations
 //
-// Automatic persisted queries (Apollo's protocol): a client sends the SHA-256 of its document. A gateway that does not
-// know the hash says so, and the client sends both, once. Trusted documents: the operator gives a manifest of all
-// documents that may run, and clients send ids. Either way the result is a document that has passed every check.
+// Automatic persisted queries (Apollo's protocol): a client sends the SHA-256 of its document. If the gateway does not
+// know the hash, it says so, and the client sends hash and text once. Trusted documents: the operator provides a
+// manifest of all documents that may run, and clients send ids. Either way, the result is a document that has passed
+// every check.
 
 // Request is how a GraphQL request names its document.
 type Request struct {
 	// Query is the text; "" if the request has none.
 	Query string
-	// ID is that of a trusted document; "" if the request has none.
+	// ID is the id of a trusted document; "" if the request has none.
 	ID string
-	// Extensions are those of the request, where Apollo's protocol has the hash.
+	// Extensions are the request's extensions, which have the hash in Apollo's protocol.
 	Extensions map[string]any
 }
 
 // Errors of a request that does not name a document. The caller words them: clients of Apollo's protocol expect one
 // wording and status, and other clients another.
 var (
-	// ErrNoQuery: there is neither a text nor anything else that names a document.
+	// ErrNoQuery: the request has no text, hash or id.
 	ErrNoQuery = errors.New("the request names no document")
-	// ErrNoHash, ErrVersion and ErrWrongHash: `extensions.persistedQuery` is not as Apollo's protocol wants it.
+	// ErrNoHash, ErrVersion and ErrWrongHash: `extensions.persistedQuery` is not as Apollo's protocol requires.
 	ErrNoHash    = errors.New("persistedQuery has no sha256Hash")
 	ErrVersion   = errors.New("persistedQuery has a version other than 1")
 	ErrWrongHash = errors.New("the sha256Hash is not that of the query")
@@ -55,7 +56,7 @@ type Store struct {
 	trusted   *trustedDocuments // nil: every document may run
 }
 
-// New makes a store. An error is about the manifest of trusted documents.
+// New makes a store. Its error is about the manifest of trusted documents.
 func New(opts Options) (*Store, error) {
 	c := newChecker(&opts)
 	s := &Store{cache: newCache(c, opts.Memory), persisted: newPersistedQueries(opts.PersistedBytes, opts.Memory)}
@@ -67,10 +68,10 @@ func New(opts Options) (*Store, error) {
 	return s, err
 }
 
-// Trusted returns the manifest that holds now; nil if every document may run.
+// Trusted returns the current manifest; nil if every document may run.
 func (s *Store) Trusted() *Manifest { return s.trusted.current() }
 
-// Find returns the document of a request: one of the manifest, unless that is nil. An error is one of the errors of
+// Find returns the document of a request: one of the manifest, unless that is nil. Its error is one of the errors of
 // this package, or a gqlerror.List about the document.
 func (s *Store) Find(r Request, trusted *Manifest) (*Document, error) {
 	hash, given, err := persistedHash(r.Extensions)
@@ -112,7 +113,7 @@ func (s *Store) check(text string) (*Document, error) {
 	return document, nil
 }
 
-// persistedHash is the hash that a request gives by Apollo's protocol. With trusted documents it may be any id.
+// persistedHash returns the hash that a request has in Apollo's protocol. With trusted documents, that may be any id.
 func persistedHash(extensions map[string]any) (hash string, given bool, err error) {
 	value, given := extensions["persistedQuery"]
 	if !given || value == nil {
@@ -129,12 +130,12 @@ func persistedHash(extensions map[string]any) (hash string, given bool, err erro
 	return hash, true, nil
 }
 
-// persistedQueries are the texts of documents by their hash. Only what parsed and validated gets in.
+// persistedQueries has the texts of documents by their hash, but only of documents that passed every check.
 type persistedQueries struct {
 	cache *bytelru.Cache[string, string]
 }
 
-// maxPersisted bounds their number whatever their bytes.
+// maxPersisted bounds the number of texts, whatever their bytes.
 const maxPersisted = 1 << 16
 
 func newPersistedQueries(maxBytes int, budget *memory.Budget) *persistedQueries {
@@ -151,7 +152,7 @@ func (p *persistedQueries) get(hash string) (text string, known bool) {
 }
 
 func (p *persistedQueries) add(hash, text string) {
-	const rest = 256 // the hash, and the cache's own
+	const rest = 256 // bytes of the hash, and of the cache's entry
 	hash = strings.ToLower(hash)
 	if _, known := p.cache.Get(hash); !known {
 		p.cache.Put(strings.Clone(hash), text, len(text)+rest)

@@ -14,24 +14,24 @@ import (
 // count has the counts of a document's tokens.
 type count struct {
 	tokens, comments int
-	longest          int             // bytes of the longest name or string
+	longest          int             // bytes of the longest token
 	longestName      int             // bytes of the longest name
-	blocks           map[int]string  // the values of block strings, by where they start
+	blocks           map[int]string  // the values of block strings, by their start
 	openers          openers         // of directives, spreads and inline fragments
-	err              *gqlerror.Error // why the count ended before the document did: what follows is no token
+	err              *gqlerror.Error // why the count ended before the document: what follows is no token
 }
 
-// maxComments keeps a document of nothing but comments from taking 50 ms to parse. They are no tokens, and no
+// maxComments bounds comments, which are no tokens: parsing a document of nothing but comments takes up to 50 ms. No
 // client writes this many.
 const maxComments = 10_000
 
-// maxName is the most bytes that a name may have: of a field, an alias, an operation, a variable or anything else. A
-// response has an alias once for each object, and an error once for each step of its path, so one name of 250 KB makes
-// 40 MB of a transcript. The names of tools' generated documents have about a hundred at most.
+// maxName is the largest length of any name, in bytes. A response has an alias once for each object, and an error has
+// it once for each step of its path, so one name of 250 KB makes 40 MB of a transcript. Names in generated documents
+// have about a hundred bytes at most.
 const maxName = 200
 
-// countTokens counts up to one past the limit, or to the first name that is too long. It finds what the grammar of
-// GraphQL's tokens (spec 2.1) does not allow, also where gqlparser's lexer does.
+// countTokens counts up to one token past the limit, or to the first name that is too long. It finds what the grammar
+// of tokens (GraphQL spec 2.1) does not allow, even if gqlparser's lexer does.
 func countTokens(text string, limit int) count {
 	var c count
 	var before lexer.Token
@@ -71,19 +71,19 @@ func countTokens(text string, limit int) count {
 	return c
 }
 
-// within reports whether no bound has been passed so far.
+// within reports whether the counts are within all bounds so far.
 func (c *count) within(limit int) bool {
 	return !exceeds(c.tokens, limit) && c.comments <= maxComments && c.longestName <= maxName
 }
 
-// parseDocument parses a document whose tokens were counted. An error has its place, and the lexer's reason if that
-// comes first.
+// parseDocument parses a document whose tokens have been counted. Its error is the one at the first place, of the
+// parser or of the count.
 func parseDocument(source string, counted count) (*ast.QueryDocument, *gqlerror.Error) {
 	doc, err := parser.ParseQuery(&ast.Source{Input: source})
 	var found *gqlerror.Error
 	errors.As(err, &found)
 	if found == nil {
-		for _, fragment := range doc.Fragments { // which were in no version of the specification
+		for _, fragment := range doc.Fragments { // their variables were in no version of the specification
 			if len(fragment.VariableDefinition) > 0 {
 				found = gqlerror.ErrorPosf(fragment.VariableDefinition[0].Position, `Expected "on", found "("`)
 				break
@@ -106,11 +106,11 @@ func parseDocument(source string, counted count) (*ast.QueryDocument, *gqlerror.
 	}
 }
 
-// openers are the places of `@` and `...`, by the start of the token behind them. There begin, for gqlparser,
-// directives, spreads and inline fragments.
+// openers has the places of `@` and `...`, by the start of the next token: there, gqlparser lets directives, spreads
+// and inline fragments begin.
 type openers map[int]ast.Position
 
-// mend lets them begin where the specification's grammar does.
+// mend moves the positions of these nodes to where they begin in the specification's grammar.
 func (o openers) mend(doc *ast.QueryDocument) {
 	if len(o) == 0 {
 		return
@@ -157,8 +157,8 @@ func (o openers) place(position *ast.Position) {
 	}
 }
 
-// placeOfToken is where the token at a place begins. For gqlparser a string is where its text begins, in its last
-// line.
+// placeOfToken returns where the token at a place begins. gqlparser places a string at the start of its text, in its
+// last line.
 func placeOfToken(source string, at gqlerror.Location) gqlerror.Location {
 	for l := lexer.New(&ast.Source{Input: source}); ; {
 		token, err := l.ReadToken()
@@ -173,7 +173,7 @@ func placeOfToken(source string, at gqlerror.Location) gqlerror.Location {
 	}
 }
 
-// placeOf is the line and the column of a character, both from 1.
+// placeOf returns the line and the column of a character, both counted from 1.
 func placeOf(source string, at int) (line, column int) {
 	line, column = 1, 1
 	for _, r := range source {
@@ -187,19 +187,19 @@ func placeOf(source string, at int) (line, column int) {
 	return line, column
 }
 
-// isBefore reports whether an error is about an earlier place than another.
+// isBefore reports whether error a is about an earlier place than error b.
 func isBefore(a, b *gqlerror.Error) bool {
 	at, than := a.Locations[0], b.Locations[0]
 	return at.Line < than.Line || at.Line == than.Line && at.Column < than.Column
 }
 
-// writtenText is a document as it is written. It is taken apart only for tokens that need it.
+// writtenText is the source text of a document. It is split into runes only if a token needs that.
 type writtenText struct {
 	text  string
-	runes []rune // positions count them
+	runes []rune // positions count runes
 }
 
-// of is a token as it is written.
+// of returns the source text of a token.
 func (w *writtenText) of(token *lexer.Token) string {
 	if w.runes == nil {
 		w.runes = []rune(w.text)
@@ -207,17 +207,16 @@ func (w *writtenText) of(token *lexer.Token) string {
 	return string(w.runes[token.Pos.Start:token.Pos.End])
 }
 
-// check applies rules that gqlparser's lexer and parser do not know to a token and the one before it.
+// check applies to a token and the one before it the rules that gqlparser's lexer and parser lack.
 func (w *writtenText) check(before, token *lexer.Token) *gqlerror.Error {
 	number := (before.Kind == lexer.Int || before.Kind == lexer.Float) && before.Pos.End == token.Pos.Start
 	switch {
 	case number && token.Kind == lexer.Name: // spec 2.9.1, 2.9.2: a number must not be followed by a NameStart
 		return gqlerror.ErrorPosf(&token.Pos, "Invalid number, expected digit but got: %q", token.Value[:1])
 	case before.Kind == lexer.Spread && (token.Kind == lexer.String || token.Kind == lexer.BlockString):
-		return gqlerror.ErrorPosf(&token.Pos, "Unexpected %s", token.Kind) // gqlparser takes "on" for on
+		return gqlerror.ErrorPosf(&token.Pos, "Unexpected %s", token.Kind) // gqlparser takes the string "on" for the keyword
 	case token.Kind == lexer.BlockString:
-		// gqlparser ends a block string with the last three of many quotes, and the specification with the first
-		// three.
+		// gqlparser ends a block string at the last three of many quotes, and the specification at the first three.
 		if raw := w.of(token); token.Pos.End < len(w.runes) && w.runes[token.Pos.End] == '"' {
 			return gqlerror.ErrorPosf(&token.Pos, "Unexpected quote behind the block string %s", Shorten(raw))
 		}
@@ -229,8 +228,8 @@ func (w *writtenText) check(before, token *lexer.Token) *gqlerror.Error {
 	return nil
 }
 
-// blockValue is the value of a block string as the specification has it (2.9.4 BlockStringValue). gqlparser's takes
-// the first line's indent for that of the others too.
+// blockValue returns the value of a block string (spec 2.9.4 BlockStringValue). gqlparser wrongly counts the indent of
+// the first line, too.
 func blockValue(raw string) string {
 	raw = strings.ReplaceAll(raw[3:len(raw)-3], `\"""`, `"""`)
 	lines := strings.Split(strings.ReplaceAll(raw, "\r", "\n"), "\n") // of CR LF, LF is left
@@ -251,8 +250,8 @@ func blockValue(raw string) string {
 	return strings.Join(lines[min(first, last):last], "\n")
 }
 
-// loneSurrogate is the first escape in a string that is half of a character, "" if there is none (spec 2.9.4 String
-// Value).
+// loneSurrogate returns the first escape in a string that is half of a surrogate pair, "" if there is none (spec 2.9.4
+// String Value).
 func loneSurrogate(raw string) string {
 	for i := 0; i+1 < len(raw); {
 		if raw[i] != '\\' {

@@ -12,7 +12,7 @@ import (
 	"revox-graphql/internal/reload"
 )
 
-// trustedDocuments is a file of all documents that may run, which is read again when it has changed.
+// trustedDocuments is the file of all documents that may run. The gateway reads it again when it has changed.
 type trustedDocuments struct {
 	file *reload.File[*Manifest]
 	log  *slog.Logger
@@ -21,14 +21,14 @@ type trustedDocuments struct {
 // Manifest is the content of the file of trusted documents at the time it was read.
 type Manifest struct {
 	documents map[string]*Document
-	version   int // counts the times it was read: responses of another version are not sent again
+	version   int // how often the file was read: responses of another version are not sent again
 }
 
-// maxManifest bounds the file, in bytes: a thousand documents of ten kilobytes have a sixth of it.
+// maxManifest bounds the file, in bytes: a thousand documents of ten kilobytes take a sixth of that.
 const maxManifest = 64 << 20
 
 func openTrustedDocuments(path string, c *checker, log *slog.Logger) (*trustedDocuments, error) {
-	versions := 0 // nothing is parsed twice at once
+	versions := 0 // needs no lock: Parse is never called concurrently
 	file, err := reload.Open(path, reload.Options[*Manifest]{
 		Parse: func(content []byte) (*Manifest, error) {
 			documents, err := checkManifest(content, c)
@@ -44,7 +44,7 @@ func openTrustedDocuments(path string, c *checker, log *slog.Logger) (*trustedDo
 	return &trustedDocuments{file, log}, nil
 }
 
-// current is the manifest that holds now; nil on nil.
+// current returns the current manifest; nil for nil.
 func (t *trustedDocuments) current() *Manifest {
 	if t == nil {
 		return nil
@@ -70,8 +70,8 @@ func checkManifest(content []byte, c *checker) (map[string]*Document, error) {
 
 const apolloManifest = "apollo-persisted-query-manifest"
 
-// readManifest reads documents by their ids, in Apollo's format, graphql-codegen's, or Relay's. Each makes ids in its
-// own way, so an id is taken as it is, but for the `sha256:` that codegen may put before it.
+// readManifest reads documents by their ids, in Apollo's format, graphql-codegen's, or Relay's. Each tool makes ids in
+// its own way, so an id stays as it is, except for the prefix `sha256:` that codegen may add.
 func readManifest(content []byte) (map[string]string, error) {
 	var apollo struct {
 		Format     string
@@ -104,7 +104,7 @@ func readManifest(content []byte) (map[string]string, error) {
 	return texts, nil
 }
 
-// Version counts how often the file was read; 0 on nil.
+// Version returns the number of this reading of the file, from 1; 0 for nil.
 func (m *Manifest) Version() int {
 	if m == nil {
 		return 0
@@ -112,7 +112,8 @@ func (m *Manifest) Version() int {
 	return m.version
 }
 
-// find is the document that a request names, by hash or by id.
+// find returns the document that a request names by hash or by id. Its errors are ErrNotTrusted, ErrHashNotSupported
+// and ErrIDUnknown.
 func (m *Manifest) find(hash, id string) (*Document, error) {
 	if hash != "" {
 		id = hash
@@ -123,7 +124,7 @@ func (m *Manifest) find(hash, id string) (*Document, error) {
 	if document := m.documents[strings.TrimPrefix(id, "sha256:")]; document != nil {
 		return document, nil
 	}
-	if hash != "" { // a client of automatic persisted queries must not then send the text
+	if hash != "" { // with ErrHashUnknown, the client would send the text
 		return nil, ErrHashNotSupported
 	}
 	return nil, ErrIDUnknown

@@ -9,9 +9,9 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/core"
 )
 
-// valuesRule is the rule that literals have the type that the schema wants (GraphQL spec 5.6.1 Values of Correct
-// Type), with the messages of graphql-js. gqlparser's own lets object literals pass for scalars and enums, and Ints of
-// 64 bits.
+// valuesRule is the rule that literals have the type that the schema requires (GraphQL spec 5.6.1 Values of Correct
+// Type), with the messages of graphql-js. gqlparser's own rule accepts object literals for scalars and enums, and Ints
+// of 64 bits.
 func valuesRule(suggest bool) validator.RuleFunc {
 	return func(events *validator.Events, report validator.AddErrFunc) {
 		r := literalRule{suggest: suggest, report: report}
@@ -23,7 +23,7 @@ func valuesRule(suggest bool) validator.RuleFunc {
 	}
 }
 
-// literalRule checks literals. Those inside a list or an input object are visited by themselves.
+// literalRule checks literals. The walk visits those inside a list or an input object separately.
 type literalRule struct {
 	suggest bool
 	report  validator.AddErrFunc
@@ -66,7 +66,7 @@ func (r *literalRule) check(value *ast.Value) {
 		r.enum(value)
 	case value.Definition.Kind == ast.Scalar:
 		r.scalar(value)
-	default: // not an input type, which another rule reports
+	default: // not an input type: another rule reports that
 	}
 }
 
@@ -134,20 +134,19 @@ func (r *literalRule) scalar(value *ast.Value) {
 		if !isText && value.Kind != ast.IntValue {
 			r.fail(value, "ID cannot represent a non-string and non-integer value: %s", value)
 		}
-	default: // of a custom scalar, whatever has a value in Go
+	default: // a custom scalar accepts any literal with a value in Go
 		if _, err := value.Value(nil); err != nil {
 			r.unexpected(value)
 		}
 	}
 }
 
-// settle prepares the values of a document that has been validated for being executed, and returns the names of each
-// operation's variables that may be null where that is not allowed, see nulls.go.
+// settle prepares the values of a validated document for execution. It returns the names of each operation's variables
+// that may be null where null is not allowed, see [Operation.HasNull].
 //
-// An Int literal that stands for an ID or a Float becomes a text or a Float, because gqlparser panics on those that do
-// not fit into 64 bits. No value keeps a definition of its variable: a fragment may belong to several operations, and
-// gqlparser would take the default of whichever it saw last. A block string takes its value from those given, by where
-// it starts.
+// An Int literal for an ID or a Float becomes a text or a Float, because gqlparser panics on Ints that do not fit into
+// 64 bits. No value keeps the definition of its variable: a fragment may belong to several operations, and gqlparser
+// would take the default of the one that it saw last. A block string takes its value from blocks, by its start.
 func settle(schema *ast.Schema, doc *ast.QueryDocument, blocks map[int]string) map[*ast.OperationDefinition][]string {
 	nullable := map[*ast.OperationDefinition][]string{}
 	var used []*ast.Value

@@ -19,22 +19,21 @@ import (
 
 // Variables
 //
-// The values of variables are coerced here, as the GraphQL specification wants it (6.1.2 CoerceVariableValues, and the
-// input coercion of each type in 3.5 to 3.12), and gqlgen is given the result. gqlparser's own coercion is not used:
-// it compares enum names ignoring case, so that the generated code, which does not, made a filter of `["completed"]`
-// into none; it takes texts for numbers and numbers for texts; and its errors name neither the variable nor the place.
-// The messages are those of graphql-js.
+// This file coerces the values of variables by the GraphQL specification (6.1.2 CoerceVariableValues, and the input
+// coercion of each type in 3.5 to 3.12), and gqlgen gets the result. gqlparser's own coercion is not used. It ignores
+// the case of enum names, and the generated code does not, so the filter `["completed"]` became no filter. It also
+// accepts texts for numbers and numbers for texts, and its errors name neither the variable nor the place. The messages
+// here are those of graphql-js.
 //
-// What comes out has one Go type for each type of the schema: int64 for Int, float64 for Float, string for String, ID
+// A coerced value has one Go type for each type of the schema: int64 for Int, float64 for Float, string for String, ID
 // and enums, bool for Boolean, []any for lists and map[string]any for input objects. Values of custom scalars stay as
 // they are.
 
-// variables are those that an operation declares, ready to take values.
+// variables are the declared variables of an operation.
 type variables struct {
 	declared []variable
-	// nullable are the names of those that may be null although they are used where null is not allowed. Their
-	// defaults permit that (5.8.5 All Variable Usages Are Allowed), and it is an error only once they are null, see
-	// nulls.go.
+	// nullable are the names of those that may be null although they are used where null is not allowed. Their defaults
+	// permit that (5.8.5 All Variable Usages Are Allowed); only a null value is an error, see [Operation.HasNull].
 	nullable []string
 	schema   *ast.Schema
 	suggest  bool // errors may say "Did you mean"
@@ -45,10 +44,10 @@ type variable struct {
 	of          *ast.Type
 	position    *ast.Position // of its definition
 	hasFallback bool
-	fallback    any // its default, coerced; it is never written to
+	fallback    any // its default, coerced; must not be changed
 }
 
-// newVariables are those of an operation that has been validated.
+// newVariables returns the variables of a validated operation.
 func newVariables(schema *ast.Schema, operation *ast.OperationDefinition, suggest bool) *variables {
 	v := &variables{schema: schema, suggest: suggest}
 	for _, definition := range operation.VariableDefinitions {
@@ -62,7 +61,7 @@ func newVariables(schema *ast.Schema, operation *ast.OperationDefinition, sugges
 	return v
 }
 
-// literal is the value of a constant literal that has been validated.
+// literal returns the value of a validated constant literal.
 func (v *variables) literal(value *ast.Value, of *ast.Type) any {
 	if value.Kind == ast.NullValue {
 		return nil
@@ -79,7 +78,7 @@ func (v *variables) literal(value *ast.Value, of *ast.Type) any {
 	}
 	definition := v.schema.Types[of.NamedType]
 	if definition.Kind != ast.InputObject {
-		scalar, _ := value.Value(nil) // validation has seen to it that there is no error
+		scalar, _ := value.Value(nil) // a validated scalar has no error
 		return scalar
 	}
 	object := map[string]any{}
@@ -93,16 +92,16 @@ func (v *variables) literal(value *ast.Value, of *ast.Type) any {
 	return object
 }
 
-// Coerce makes the values of the declared variables out of those that a request gives (GraphQL spec 6.1.2
-// CoerceVariableValues). A variable without a value is missing in what it returns. What is given and not declared means
-// nothing. There are at most 20 errors.
+// Coerce returns the coerced values of the declared variables (GraphQL spec 6.1.2 CoerceVariableValues). The map has no
+// entry for a variable without a value. Coerce ignores given values of undeclared variables. It returns at most 20
+// errors.
 func (o *Operation) Coerce(given map[string]any) (map[string]any, gqlerror.List) {
 	return o.variables.coerce(given)
 }
 
-// HasNull reports whether a variable is null, in the values of [Operation.Coerce], that must not be null where it is
-// used. The specification makes that an error of the fields that use it, not of the request (6.4.1
-// CoerceArgumentValues).
+// HasNull reports whether values, from [Operation.Coerce], have null for a variable that must not be null where it is
+// used. That is an error of the fields that use the variable, not of the request (6.4.1 CoerceArgumentValues): see
+// graph/arguments.go.
 func (o *Operation) HasNull(values map[string]any) bool {
 	for _, name := range o.variables.nullable {
 		if value, ok := values[name]; ok && value == nil {
@@ -141,7 +140,7 @@ func (v *variables) coerce(given map[string]any) (map[string]any, gqlerror.List)
 type coercion struct {
 	*variables
 	variable *variable
-	path     []any // within the variable's value: names and indices
+	path     []any // to a part of the variable's value: names and indices
 	errors   gqlerror.List
 }
 
@@ -178,14 +177,14 @@ func (c *coercion) reject(value any, format string, args ...any) any {
 	return nil
 }
 
-// below coerces a value that lies one step deeper.
+// below coerces a value one step deeper in the variable's value.
 func (c *coercion) below(step, value any, of *ast.Type) any {
 	c.path = append(c.path, step)
 	defer func() { c.path = c.path[:len(c.path)-1] }()
 	return c.value(value, of)
 }
 
-// value coerces a value to a type; where it cannot, it adds an error.
+// value coerces a value to a type. If it cannot, it adds an error.
 func (c *coercion) value(value any, of *ast.Type) any {
 	switch {
 	case value == nil && of.NonNull:
@@ -346,7 +345,7 @@ func wholeNumber(number json.Number) (float64, bool) {
 	return f, err == nil && f == math.Trunc(f)
 }
 
-// meant suggests names that are like the one that was given, as graphql-js does.
+// meant returns the suggestion of names that are similar to the given one, as graphql-js does.
 func (v *variables) meant(kind, given string, names []string) string {
 	if !v.suggest {
 		return ""

@@ -13,7 +13,7 @@ import (
 	"revox-graphql/internal/speccases"
 )
 
-// inputs is a schema with every kind of input, which the gateway's own does not have yet.
+// inputs is a schema with every kind of input, unlike the gateway's own.
 var inputs = gqlparser.MustLoadSchema(&ast.Source{Input: `
 	type Query { f(in: In, ins: [In!], one: One, grid: [[Int!]], x: Float, any: JSON, day: DateTime, n: Int! = 7): Int }
 	scalar JSON
@@ -91,7 +91,7 @@ func TestInputObjectLiterals(t *testing.T) {
 	}
 }
 
-// Whatever is wrong, the errors and their messages are bounded.
+// However many values are wrong, the number of errors and the length of their messages are bounded.
 func TestVariableErrorsAreBounded(t *testing.T) {
 	document, errs := newChecker(&Options{
 		Schema: inputs, MaxCount: 100, Introspection: true,
