@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The table has every constant, and once.
+// The table has every constant exactly once.
 func TestRows(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "errcode.go", nil, 0)
 	if err != nil {
