@@ -132,7 +132,7 @@ export const known = [
     },
   },
   {
-    why: 'A text before what is no definition: graphql-js reports the location of the text, the gateway that behind it.',
+    why: 'A text before what is no definition: graphql-js reports where the text is, the gateway where the rest is.',
     where: (_, { kind }, { verdict, errors }, gateway) =>
       kind === 'locations' &&
       verdict === 'parse' &&
