@@ -30,7 +30,7 @@ func TestRows(t *testing.T) {
 	}
 	for _, row := range rows {
 		if !codes[row.code] {
-			t.Error(row.code, "is in the table twice, or no constant")
+			t.Error(row.code, "is in the table twice, or is no constant")
 		}
 		delete(codes, row.code)
 		if row.cause == "" || row.action == "" {

@@ -104,11 +104,11 @@ func TestClose(t *testing.T) {
 					return
 				}
 				if waited := time.Since(began); waited != time.Second {
-					t.Errorf("it ends after %v", waited)
+					t.Errorf("Close returns after %v", waited)
 				}
 				_, _ = io.WriteString(q, "after the end\n")
 				if waited := time.Since(began); waited != time.Second {
-					t.Errorf("a line after the end waits until %v", waited)
+					t.Errorf("after Close, Write returns after %v", waited)
 				}
 				close(g.open) // else the goroutine would be left
 			})

@@ -320,7 +320,7 @@ func TestActionsAreToldOnce(t *testing.T) {
 		}
 	}
 	if strings.Contains(s.log.String(), "memory is available again") {
-		t.Error("it has ended")
+		t.Error("an action has ended before enough bytes were released")
 	}
 	for range 10 {
 		s.requests.account.Release(k)
@@ -356,7 +356,7 @@ func TestNoLimit(t *testing.T) {
 	account.Take(1)
 	account.Release(1)
 	if !account.Reserve(1<<62) || account.Used() != 0 || none.Limit() != 0 {
-		t.Error("no budget is one")
+		t.Error("a nil budget counts, or has a limit")
 	}
 }
 

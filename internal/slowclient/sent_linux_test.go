@@ -48,6 +48,6 @@ func TestTookWithin(t *testing.T) {
 		}
 	}
 	if !writer.Progress().After(stalled) {
-		t.Error("it is no progress")
+		t.Error("what the client reads does not count as progress")
 	}
 }
