@@ -51,14 +51,14 @@ type page struct {
 	endCursor string
 	total     int // -1 if unknown
 	problems  []*responseError
-	reordered bool // calls were seen to have changed places
+	reordered bool // the gateway reported that calls have changed places
 }
 
 // errNoCalls is the error of a response that has neither calls nor an error.
 var errNoCalls = errors.New("the response has no calls")
 
-// read reads a response in one pass. The calls of the page are parts of the response, which belongs to the page from
-// now on. The error is a [responseError] where the response has no calls because of one.
+// read reads a response in one pass. The calls of the page are parts of the response, so the caller must not change
+// it. If the response has GraphQL errors in place of calls, read returns the first of them, a [responseError].
 func (d *document) read(response []byte) (*page, error) {
 	r := responseReader{Decoder: jsontext.NewDecoder(bytes.NewBuffer(response), asItCame()), text: response}
 	p := &page{total: -1}
@@ -108,7 +108,7 @@ func (d *document) read(response []byte) (*page, error) {
 	return p, nil
 }
 
-// readConnection reads the connection of a response, which must have rows and the end of the page.
+// readConnection reads the connection of a response, which must have rows and page info.
 func (d *document) readConnection(r *responseReader, p *page) error {
 	var rows, end bool
 	err := r.members(func(name string) error {
@@ -203,8 +203,8 @@ func (r *responseReader) value() (jsontext.Value, error) {
 	return r.text[end-int64(len(value)) : end : end], nil
 }
 
-// asItCame accepts JSON of upstream that has a name twice, or half of a surrogate pair, for example where a text was
-// cut off within an emoji. Such a half stays as it is in JSON, and becomes U+FFFD in a text.
+// asItCame accepts JSON of upstream in which a name comes twice, or a surrogate pair is incomplete, for example
+// because a text was cut off within an emoji. Half of a pair stays as it is in JSON, and becomes U+FFFD in a text.
 func asItCame() json.Options {
 	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }

@@ -16,8 +16,8 @@ func texts(p *page) (texts []string) {
 	return texts
 }
 
-// Whatever the order of the members and the white space between them, a page has its calls as they came: parts of the
-// response, and no copies. Wherever a response is cut off, it is no page.
+// Whatever the order of the members and the white space between them, the calls of a page are parts of the response,
+// and no copies. A response that is cut off at any byte is an error.
 func TestRead(t *testing.T) {
 	const first, second = `{"id":"1", "extra":{"a":1,"a":"\ud83d"}}`, `{ "id":"2","n":12345678901234567890}`
 	nodes := &document{connection: "calls", rows: "nodes"}
@@ -57,7 +57,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// What a response may have in place of calls.
+// Responses without calls, and their errors.
 func TestReadWithoutCalls(t *testing.T) {
 	const end = `"_exportPage":{"hasNextPage":false,"endCursor":null}`
 	d := &document{connection: "calls", rows: "nodes"}

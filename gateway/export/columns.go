@@ -60,7 +60,7 @@ func keys(steps []string) []string {
 	return all
 }
 
-// index is a step as the index of a list, counted from 0.
+// index returns a step as the index of a list, counted from 0.
 func index(step string) (i int, ok bool) {
 	n, err := strconv.ParseUint(step, 10, 31)
 	return int(n), err == nil
@@ -68,7 +68,7 @@ func index(step string) (i int, ok bool) {
 
 // find follows a path into a value: keys of objects, and positions in lists. In an object the longest key that can
 // begin the path takes precedence, so `a.b` is the key "a.b", and without such a key it is the key "b" of the object
-// "a". The value is nil where the path leads nowhere.
+// "a". The value is nil if the path leads nowhere.
 func find(value jsontext.Value, steps []string) jsontext.Value {
 	if len(steps) == 0 {
 		return value
@@ -96,12 +96,12 @@ func find(value jsontext.Value, steps []string) jsontext.Value {
 	return nil
 }
 
-// checkPath rejects a path that leads nowhere for any call: through fields that the document does not select, into a
+// checkPath rejects a path that leads nowhere in any call: through fields that the document does not select, into a
 // text or a number, or to a key of a list. The content of JSON fields is not known in advance.
 func checkPath(steps []string, among []*ast.Field) error {
 	var inner []*ast.Field
 	var t *ast.Type
-	for _, field := range among { // a document may select one several times, with other fields of it each time
+	for _, field := range among { // a document may select a field several times, with other fields of it each time
 		if field.Alias == steps[0] {
 			t = field.Definition.Type
 			inner = append(inner, flat(field.SelectionSet)...)
@@ -129,7 +129,7 @@ func checkPath(steps []string, among []*ast.Field) error {
 	}
 }
 
-// unknown is the error of a name that does not exist, with similar names and all names that do.
+// unknown returns the error of a name that does not exist. It lists similar names, and all names that exist.
 func unknown(name, owner string, known []string) error {
 	hint := ""
 	if similar := core.SuggestionList(name, known); len(similar) > 0 {

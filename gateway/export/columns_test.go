@@ -19,7 +19,7 @@ func TestSplitPath(t *testing.T) {
 	}
 }
 
-// A key that has dots of its own is found, and before a path of the same text.
+// A key that contains dots is found, and takes precedence over a path of the same text.
 func TestColumnsWithDots(t *testing.T) {
 	for _, test := range []struct{ name, value, column, want string }{
 		{"a key with a dot", `{"a.b":1}`, "a.b", "1"},
@@ -55,7 +55,7 @@ func TestColumnsWithDots(t *testing.T) {
 	}
 }
 
-// A column that can have no value, whatever the calls are, is refused, and what may be meant is said.
+// A column that can have no value, whatever the calls are, is rejected. The error names similar columns.
 func TestColumnsThatLeadNowhere(t *testing.T) {
 	for _, test := range []struct{ name, query, column, want string }{
 		{"no such field", "", "statsu", `there is no "statsu" (did you mean "status"?): a Call has id, status,`},
@@ -114,7 +114,7 @@ func TestColumnsThatLeadNowhere(t *testing.T) {
 	}
 }
 
-// A column that is empty to the end, as one that is misspelt is, is reported, also by a run that has seen only the end.
+// A column without a value in any call, such as a misspelt one, is reported, also by a run that has resumed the walk.
 func TestEmptyColumns(t *testing.T) {
 	for _, test := range []struct {
 		name    string

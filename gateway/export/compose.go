@@ -10,9 +10,10 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Compose writes the document that selects some columns of the calls, and nothing else; without columns, all fields of
-// a call that are not objects. It also selects the id, by which the walk detects a call that comes twice, and the other
-// fields that the walk needs. The document has the variables `statuses` and `filter`, as `calls` has.
+// Compose writes a document that selects some columns of the calls; without columns, all fields of a call that are not
+// objects. It also selects the id, by which the walk detects a call that comes twice, and the needed fields. The
+// document has the variables `statuses` and `filter`, like the arguments of `calls`. Compose returns an error if the
+// schema does not have a column.
 func Compose(schema *ast.Schema, columns []string, needed ...string) (string, error) {
 	call := schema.Types["Call"]
 	selections := leaves(schema, call)
@@ -45,8 +46,8 @@ func Compose(schema *ast.Schema, columns []string, needed ...string) (string, er
 		strings.Join(selections, " ") + " } } }", nil
 }
 
-// Count writes the document that counts calls. It has the arguments of `callStats` as variables, and selects of a group
-// only the keys that the variables ask for.
+// Count writes the document that counts calls. It has the arguments of `callStats` as variables, and of each group
+// selects only the keys that the variables request.
 func Count(schema *ast.Schema, variables map[string]jsontext.Value) string {
 	var selections []string
 	if every := variables["every"]; len(every) > 0 && every.Kind() != 'n' {
@@ -55,9 +56,9 @@ func Count(schema *ast.Schema, variables map[string]jsontext.Value) string {
 	var keys []string
 	var key string
 	if groupBy := variables["groupBy"]; json.Unmarshal(groupBy, &key) == nil && key != "" {
-		keys = []string{key} // one value is a list of it
+		keys = []string{key} // a single value stands for a list of one
 	} else {
-		_ = json.Unmarshal(groupBy, &keys) // the gateway rejects what is no list of keys
+		_ = json.Unmarshal(groupBy, &keys) // the gateway rejects anything else
 	}
 	for _, key := range keys {
 		if schema.Types["CallStatsKey"].EnumValues.ForName(key) == nil {
@@ -80,7 +81,7 @@ func Count(schema *ast.Schema, variables map[string]jsontext.Value) string {
 }`
 }
 
-// selectField selects a field for the paths that lead on from it.
+// selectField selects a field, with everything below it that the paths name.
 func selectField(schema *ast.Schema, of *ast.Definition, name string, paths [][]string) (string, error) {
 	field := of.Fields.ForName(name)
 	if field == nil {
@@ -108,7 +109,7 @@ func selectField(schema *ast.Schema, of *ast.Definition, name string, paths [][]
 	return name + " { " + strings.Join(selections, " ") + " }", nil
 }
 
-// keysArgument selects some keys of an object, where the field has that argument and all paths name a key.
+// keysArgument selects some keys of an object, if the field has the argument `keys` and each path names a key.
 func keysArgument(field *ast.FieldDefinition, paths [][]string) string {
 	var wanted []string
 	for _, path := range paths {

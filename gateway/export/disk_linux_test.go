@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Names can be made in a folder that cannot be read, and so cannot be opened to be synced.
+// A walk writes to a folder without read permission, although such a folder cannot be opened to be synced.
 func TestFolderThatOnlyTakesFiles(t *testing.T) {
 	o, want := (&engine{calls: 5}).options(t), lines(t, 5)
 	folder := t.TempDir()

@@ -11,11 +11,11 @@ import (
 	"testing/synctest"
 )
 
-// fine is a system without trouble.
+// fine returns a system that supports everything.
 func fine() system { return system{lock, (*os.File).Sync} }
 
-// A file system over a network may be unable to sync a folder, or to lock: then the walk goes on. What fails ends it,
-// and only a lock that somebody holds is blamed on somebody.
+// A network file system may be unable to sync a folder, or to lock a file: then the walk continues. Other errors end
+// the walk. The error names another process only if that has the lock.
 func TestFileSystemsThatLackSomething(t *testing.T) {
 	isFolder := func(f *os.File) bool {
 		info, err := f.Stat()
@@ -86,7 +86,7 @@ func TestFileSystemsThatLackSomething(t *testing.T) {
 	}
 }
 
-// A disk that turns out to be full with the last lines leaves no file under the name, and the next run makes it whole.
+// If the disk is full at the last lines, no file gets the name, and the next run completes it.
 func TestDiskFullAtTheEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")
 	last := int64(len(lines(t, 9)))
@@ -109,7 +109,7 @@ func TestDiskFullAtTheEnd(t *testing.T) {
 	}
 }
 
-// A disk that is slow does not hold up the walk: what comes while it syncs is saved with the next state.
+// A slow disk does not delay the walk: lines that arrive while it syncs are saved with the next state.
 func TestSlowDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // which fails if the walk and the disk wait for each other
 		path := filepath.Join(t.TempDir(), "calls")
@@ -137,7 +137,7 @@ func TestSlowDisk(t *testing.T) {
 	})
 }
 
-// Whoever takes the lines away, or puts others in their place, while a walk is under way, does not make them its file.
+// If somebody removes or replaces the unfinished lines during a walk, the walk does not give them the file's name.
 func TestLinesTakenAwayMeanwhile(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -190,7 +190,8 @@ func TestLinesTakenAwayMeanwhile(t *testing.T) {
 	}
 }
 
-// Between naming the file and removing the state somebody may write another file of that name, even of the same size.
+// After the file has its name, and before the state is removed, somebody may write another file of that name, even of
+// the same size.
 func TestAnotherFileOfTheName(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")
 	almostFinish(t, path, 9, true)
@@ -204,7 +205,7 @@ func TestAnotherFileOfTheName(t *testing.T) {
 	}
 }
 
-// A walk that has not written anything leaves nothing behind.
+// A walk that has not written anything leaves no file.
 func TestNothingWrittenLeavesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")
 	e := &engine{calls: 5, failures: []string{failure("FORBIDDEN", "")}}
@@ -216,7 +217,7 @@ func TestNothingWrittenLeavesNothing(t *testing.T) {
 	}
 }
 
-// What is written is what a name leads to, also where there is nothing yet; no link is ever replaced.
+// A walk writes the target of a symbolic link, also if the target does not exist yet. It never replaces a link.
 func TestLinks(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -279,7 +280,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// Two files of one list at once do not meet, even where one has the name of the other's unfinished lines.
+// Two walks to different files do not affect each other, even if one file has the name of the other's unfinished
+// lines.
 func TestNamesThatMeet(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")
 	e := &engine{calls: 9, stop: func(request int) {

@@ -17,7 +17,8 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
-// Names that the walk adds to a document. No document is likely to have them, and the engine rejects one that does.
+// Names that the walk adds to a document. A document is unlikely to have them already; the gateway rejects one that
+// does.
 const (
 	pageAlias     = "_exportPage"
 	totalAlias    = "_exportTotal"
@@ -47,8 +48,8 @@ type document struct {
 	choice     string       // the argument that leaves calls out of the list; empty if there is none
 }
 
-// prepare finds the connection that an operation selects, and adds what a walk needs. The document must select `calls`
-// and nothing else, and walk down.
+// prepare finds the connection that an operation selects, and adds what a walk needs. The operation must select
+// `calls` and nothing else, and page forwards.
 func prepare(schema *ast.Schema, r Request, pageSize int) (*document, error) {
 	query, errs := gqlparser.LoadQueryWithRules(schema, r.Query, rules.NewDefaultRules())
 	if len(errs) > 0 {
@@ -98,7 +99,7 @@ func noOperation(query *ast.QueryDocument, name string) error {
 
 // findRows finds the selection of the calls.
 func (d *document) findRows(connection ast.SelectionSet) error {
-	var rows []*ast.Field // each has calls, or a call, below it
+	var rows []*ast.Field // fields `nodes` of calls, or `node` of an edge
 	for _, selection := range connection {
 		field, ok := selection.(*ast.Field)
 		if !ok {
@@ -140,7 +141,7 @@ func flat(set ast.SelectionSet) (fields []*ast.Field) {
 	return fields
 }
 
-// nameOf is the name that a field has in the response; empty where a selection does not have the field.
+// nameOf returns the name that a field has in the response; empty if the selection does not have the field.
 func nameOf(name string, fields []*ast.Field) string {
 	for _, field := range fields {
 		if field.Name == name {
@@ -150,8 +151,8 @@ func nameOf(name string, fields []*ast.Field) string {
 	return ""
 }
 
-// addArguments makes the cursor of the connection a variable, and gives it a page size. A document that has variables
-// for them keeps these.
+// addArguments makes the cursor of the connection a variable, and gives it a page size. If the document has variables
+// for them, addArguments keeps these.
 func (d *document) addArguments(op *ast.OperationDefinition, calls *ast.Field, pageSize int) error {
 	for _, name := range []string{"last", "before"} {
 		if calls.Arguments.ForName(name) != nil {
@@ -217,8 +218,7 @@ func define(op *ast.OperationDefinition, value *ast.Value, variable, t string) s
 	return variable
 }
 
-// addFields selects the end of the page, and the total where it is wanted, whatever the document itself selects of
-// them.
+// addFields selects the page info and, if a variable says so, the total, whatever the document itself selects of them.
 func (d *document) addFields(op *ast.OperationDefinition, calls *ast.Field) {
 	op.VariableDefinitions = append(op.VariableDefinitions, &ast.VariableDefinition{
 		Variable: totalVariable, Type: ast.NonNullNamedType("Boolean", nil),
@@ -233,7 +233,7 @@ func (d *document) addFields(op *ast.OperationDefinition, calls *ast.Field) {
 		&ast.Field{Alias: totalAlias, Name: "totalCount", Directives: ast.DirectiveList{wanted}})
 }
 
-// at returns the request for the page after a cursor.
+// at returns the request for the page after a cursor, and for the total if it is wanted.
 func (d *document) at(cursor string, total bool) ([]byte, error) {
 	r := d.request
 	r.Variables = maps.Clone(r.Variables)

@@ -77,7 +77,7 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// squeeze leaves out what means nothing in a document.
+// squeeze removes the characters that GraphQL ignores.
 func squeeze(text string) string {
 	return strings.NewReplacer(" ", "", "\n", "", "\t", "", ",", "").Replace(text)
 }

@@ -31,11 +31,11 @@ func loadSchema(t *testing.T) *ast.Schema {
 	return schema
 }
 
-// engine answers for a list of calls 0, 1, 2 and so on, in pages of two. A cursor is the number of calls before it.
+// engine responds with a list of calls 0, 1, 2 and so on, in pages of two. A cursor is the number of calls before it.
 type engine struct {
 	calls    int
 	requests []Request
-	failures []string // answered first, one for each request; empty: the real answer
+	failures []string // the first responses, one for each request; empty: the real response
 	stop     func(request int)
 }
 
@@ -91,7 +91,7 @@ func failure(code, more string) string {
 		`}}],"data":{"calls":null}}`
 }
 
-// A walk waits too where no response came, as long as the next one may: a gateway that restarts is such a case.
+// A walk also retries a request without a response if a later one may have it, for example while a gateway restarts.
 func TestRequestsThatFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &engine{calls: 4}
@@ -124,7 +124,7 @@ func TestRequestsThatFail(t *testing.T) {
 	})
 }
 
-// A walk waits as long as it is asked to, and not for ever; other errors end it at once.
+// A walk waits as long as the error says, but no longer than MaxWait. Permanent errors end it at once.
 func TestTemporaryErrors(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -190,7 +190,7 @@ func TestTemporaryErrors(t *testing.T) {
 	}
 }
 
-// Errors beside calls are reported and counted, and the walk goes on.
+// Errors beside calls are reported and counted, and the walk continues.
 func TestErrorsBesideCalls(t *testing.T) {
 	page := `{"errors":[{"message":"Bad row.","path":["calls"],"extensions":{"code":"UPSTREAM_INVALID_RESPONSE"}},` +
 		`{"message":"No total.","path":["calls","_exportTotal"],"extensions":{"code":"UPSTREAM_TIMEOUT"}}],` +
@@ -207,7 +207,7 @@ func TestErrorsBesideCalls(t *testing.T) {
 	}
 }
 
-// answered is an answer with calls of these ids.
+// answered returns a response with calls of these ids.
 func answered(cursor, extensions string, ids ...string) string {
 	var nodes []string
 	for _, id := range ids {
@@ -218,7 +218,7 @@ func answered(cursor, extensions string, ids ...string) string {
 		extensions + `}`
 }
 
-// A walk goes on where calls have changed places, and then does not end well.
+// A walk continues when calls have changed places, and returns an error at the end.
 func TestReordered(t *testing.T) {
 	const reordered = `,"extensions":{"stale":3,"reordered":true}`
 	for _, test := range []struct {
@@ -270,7 +270,7 @@ func TestReordered(t *testing.T) {
 	}
 }
 
-// jsonFields are fields in which anything may be.
+// jsonFields returns fields of the type JSON.
 func jsonFields(names ...string) (fields []*ast.Field) {
 	for _, name := range names {
 		definition := &ast.FieldDefinition{Name: name, Type: ast.NamedType("JSON", nil)}

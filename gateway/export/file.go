@@ -63,17 +63,18 @@ func (s *stream) advice(p position, lost bool) string {
 
 // system holds the operations that not every file system supports.
 type system struct {
-	lock func(*os.File) error // for this process alone, without waiting
-	sync func(*os.File) error // to the disk; also the names in a folder
+	lock func(*os.File) error // locks a file for this process alone, without waiting
+	sync func(*os.File) error // waits until a file, or the names in a folder, are on the disk
 }
 
-// lacks reports whether an error says that the file system does not support an operation: ENOSYS, ENOTSUP,
-// EOPNOTSUPP; EINVAL from fsync(2) of what cannot be synced; ENOLCK from flock(2) where the server keeps no locks.
+// lacks reports whether an error says that the file system does not support an operation: ENOSYS, ENOTSUP or
+// EOPNOTSUPP; EINVAL from fsync(2) for a file that cannot be synced; ENOLCK from flock(2) if the file server keeps no
+// locks.
 func lacks(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOLCK)
 }
 
-// file is a sink that keeps its lines in step with a state, as doc.go explains. Its lock excludes other processes.
+// file is a sink that keeps its lines consistent with a state, as doc.go explains. Its lock excludes other processes.
 type file struct {
 	system
 	path   string // of the complete file
@@ -84,12 +85,12 @@ type file struct {
 	unused bool      // there is neither a line nor a state
 	shared bool      // without a lock, other processes may write it too
 	named  bool      // the complete file already has its name
-	// complete is called with all lines before they get the file's name; nil is not.
+	// finish calls complete with all lines before they get the file's name; complete may be nil.
 	complete func(f *file, lines io.Reader) error
 
 	saver  sync.WaitGroup
-	saved  sync.Mutex // holds:
-	next   *state     // to be saved; nil is none
+	saved  sync.Mutex // guards the fields below
+	next   *state     // to be saved; nil if there is none
 	saving bool
 	failed error // of a state that was not saved
 }
@@ -111,7 +112,7 @@ func (f *file) recentPath() string { return f.path + ".recent" }
 // maxLinks bounds a chain of symbolic links: Linux's own bound.
 const maxLinks = 40
 
-// target follows symbolic links, so that their target is written and no link is replaced by a file. Unlike
+// target follows symbolic links, so that the walk writes their target and replaces no link by a file. Unlike
 // [filepath.EvalSymlinks] it also follows a link to a file that does not exist yet, if its folder does.
 func target(path string) (string, error) {
 	for range maxLinks {
@@ -122,17 +123,18 @@ func target(path string) (string, error) {
 		}
 		path = filepath.Join(folder, name)
 		link, err := os.Readlink(path)
-		if err != nil { // not a link; else opening it returns the reason
+		if err != nil { // not a link, or opening it will return the same error
 			return path, nil //nolint:nilerr // as said
 		}
 		if path = link; !filepath.IsAbs(link) {
-			path = folder + string(filepath.Separator) + link // not joined: .. is of the folder that a link leads to
+			path = folder + string(filepath.Separator) + link // without Join, which would resolve .. before links
 		}
 	}
 	return "", fmt.Errorf("%s: %w", path, syscall.ELOOP)
 }
 
-// openFile opens the unfinished lines beside the target of path, exclusively for this process.
+// openFile opens the unfinished lines beside the target of path, exclusively for this process. It returns a
+// [UsageError] if the path cannot be followed, and an error if another process has the lock.
 func openFile(path, digest string, system system, notify func(line string)) (*file, error) {
 	to, err := target(path)
 	if err != nil {
@@ -179,9 +181,9 @@ func (f *file) check() error {
 	return nil
 }
 
-// begin reads the last state that the lines prove, and truncates the lines that were written after it. The lines that
-// FILE.state counts are read once, to be learned and summed up. Of the few lines after them, the sum comes first: they
-// may not be as FILE.recent says.
+// begin reads the last state that the lines prove, and truncates the lines that were written after it. It passes the
+// lines that FILE.state counts to read, and adds them to the sum in the same pass. Of the few lines after them, it
+// checks the sum first, since FILE.recent may be wrong about them.
 func (f *file) begin(read func(lines io.Reader)) (*position, error) {
 	s, err := f.savedState()
 	if err != nil {
@@ -204,7 +206,7 @@ func (f *file) begin(read func(lines io.Reader)) (*position, error) {
 		}
 		lines := io.TeeReader(io.NewSectionReader(f.part, 0, saved), f.sum)
 		read(lines)
-		if _, err := io.Copy(io.Discard, lines); err != nil { // what read has left
+		if _, err := io.Copy(io.Discard, lines); err != nil { // the rest that read has not read
 			return nil, err
 		}
 		if sumOf(f.sum) != s.Sum {
@@ -226,7 +228,7 @@ func (f *file) begin(read func(lines io.Reader)) (*position, error) {
 	return &s.position, f.cut(s.Length)
 }
 
-// cut ends the lines after so many bytes.
+// cut truncates the lines to so many bytes.
 func (f *file) cut(length int64) (err error) {
 	if err := f.part.Truncate(length); err != nil {
 		return err
@@ -256,8 +258,8 @@ func (f *file) savedState() (*state, error) {
 	return s, nil
 }
 
-// recentState reads FILE.recent, if it counts more than the saved lines, and the lines are as it says. Else it is nil:
-// FILE.recent is not synced, so it may be torn, or older than anything else.
+// recentState reads FILE.recent. It returns nil unless FILE.recent counts more than the saved lines and the lines have
+// its sum: FILE.recent is not synced, so it may be incomplete or outdated.
 func (f *file) recentState(saved, size int64) (*state, error) {
 	s := new(state)
 	text, err := os.ReadFile(f.recentPath())
@@ -295,7 +297,8 @@ func isFile(path string, s *state) bool {
 
 func sumOf(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
-// write appends lines, writes the state that counts them, and has it saved. It waits for the last one.
+// write appends lines, writes the state that counts them to FILE.recent, and starts to save it. It waits until the
+// last state of the walk is saved.
 func (f *file) write(lines []byte, p position) error {
 	n, err := f.part.Write(lines)
 	f.length += int64(n)
@@ -314,8 +317,7 @@ func (f *file) write(lines []byte, p position) error {
 	return f.save(next)
 }
 
-// note replaces FILE.recent, and leaves it to the system when that is on the disk: it is there for a next run even if
-// this process is killed now.
+// note replaces FILE.recent without a sync: the next run finds it even if this process is killed now.
 func (f *file) note(s *state) error {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -328,8 +330,8 @@ func (f *file) note(s *state) error {
 	return os.Rename(temporary, f.recentPath())
 }
 
-// save saves a state while the walk continues. A disk takes milliseconds to sync, and several pages may come
-// meanwhile: then the last of their states is saved next. It returns the error of an earlier state.
+// save saves a state while the walk continues. A disk takes milliseconds to sync, and several pages may arrive
+// meanwhile: the last of their states is saved next. save returns the error of an earlier state.
 func (f *file) save(next *state) error {
 	f.saved.Lock()
 	defer f.saved.Unlock()
@@ -373,14 +375,14 @@ func (f *file) saveOne(s *state) error {
 	})
 }
 
-// wait waits until the last state is saved.
+// wait waits until the last state is saved, and returns the error of any state.
 func (f *file) wait() error {
 	f.saver.Wait()
 	return f.failed
 }
 
-// toDisk waits until the file is on the disk. Where the file system does not support that, the walk continues: killing
-// the process does no harm then, and only a power failure may.
+// toDisk waits until the file is on the disk. If the file system does not support that, the walk continues: only a
+// power failure can do harm then, not the end of the process.
 func (f *file) toDisk(file *os.File) error {
 	if err := f.sync(file); err != nil && !lacks(err) {
 		return err
@@ -418,7 +420,7 @@ func (f *file) finish() error {
 
 // close waits for the last state, and removes FILE.part if nothing was written.
 func (f *file) close() error {
-	_ = f.wait() // run has returned its error, or one of its own
+	_ = f.wait() // run has returned this error, or another
 	if f.unused {
 		_ = os.Remove(f.partPath()) // before the lock ends; the next run ignores a file that is left
 	}
@@ -448,7 +450,8 @@ func (f *file) replace(path string, write func(to io.Writer) error) error {
 	return f.syncFolder()
 }
 
-// syncFolder makes a rename survive a power failure. A folder without read permission cannot be opened.
+// syncFolder makes a rename survive a power failure. It does nothing in a folder without read permission, which cannot
+// be opened.
 func (f *file) syncFolder() error {
 	folder, err := os.Open(filepath.Dir(f.path))
 	if errors.Is(err, fs.ErrPermission) {
@@ -462,7 +465,7 @@ func (f *file) syncFolder() error {
 // linesVersion changes when the format of the lines changes, so that no file has both formats.
 const linesVersion = 2
 
-// digest returns a hash of everything that decides the lines. The page size does not.
+// digest returns a hash of everything that decides the lines, which the page size does not.
 func (w *walk) digest() string {
 	request := w.document.request
 	request.Variables = maps.Clone(request.Variables)

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// lines is what a walk of so many calls comes to.
+// lines returns the lines of a walk of so many calls.
 func lines(t *testing.T, calls int) string {
 	t.Helper()
 	var out strings.Builder
@@ -33,7 +33,7 @@ func content(t *testing.T, path string) string {
 	return string(text)
 }
 
-// names are the files of a folder.
+// filesOf returns the names of the files of a folder.
 func filesOf(t *testing.T, folder string) string {
 	t.Helper()
 	entries, err := os.ReadDir(folder)
@@ -47,7 +47,7 @@ func filesOf(t *testing.T, folder string) string {
 	return strings.Join(names, " ")
 }
 
-// interrupt walks into a file until the n-th request, and leaves what there is then.
+// interrupt walks to a file, and interrupts the walk at the n-th request.
 func interrupt(t *testing.T, path string, calls, n int) {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -62,7 +62,8 @@ func interrupt(t *testing.T, path string, calls, n int) {
 	}
 }
 
-// Wherever a walk is interrupted, the next run goes on, asks for nothing twice, and the file is as if nothing had been.
+// Wherever a walk is interrupted, the next run continues it, and requests no page twice. The file is the same as
+// without an interruption.
 func TestResume(t *testing.T) {
 	const calls = 9
 	want := lines(t, calls)
@@ -80,7 +81,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// What went wrong before an interruption is still reported by the run that comes to the end.
+// The run that reaches the end also reports the errors from before an interruption.
 func TestResumeKeepsFlaws(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -105,8 +106,8 @@ func TestResumeKeepsFlaws(t *testing.T) {
 	}
 }
 
-// A process or a machine that stops dead leaves files as they were at some moment. Each of these moments is made by
-// hand.
+// A crash of the process or the machine leaves the files as they were at some moment. The test makes the files of each
+// such moment.
 func TestResumeAfterACrash(t *testing.T) {
 	const calls = 9
 	want := lines(t, calls)
@@ -159,8 +160,8 @@ func TestResumeAfterACrash(t *testing.T) {
 	}
 }
 
-// A process that was killed continues after the last page that it wrote, although the state was not synced. What a loss
-// of power leaves is used as far as the lines prove it.
+// After a process was killed, the next run continues after the last page that was written, although its state was not
+// synced. After a power failure, the next run uses a state only if the lines prove it.
 func TestRecentState(t *testing.T) {
 	const calls, pages, written, saved = 9, 5, 3, 1
 	overwrite := func(t *testing.T, path, text string) {
@@ -224,8 +225,8 @@ func TestRecentState(t *testing.T) {
 	}
 }
 
-// A run that resumes reads the lines that are saved once: what it learns of them is summed up on the way, also where it
-// cannot read them to their end.
+// A run that resumes reads the saved lines once: it learns the ids and computes the sum in one pass, also if it cannot
+// parse all lines.
 func TestLinesAreReadOnce(t *testing.T) {
 	for _, reads := range []int64{0, 7, 1 << 20} {
 		path := filepath.Join(t.TempDir(), "calls")
@@ -259,7 +260,7 @@ func TestLinesAreReadOnce(t *testing.T) {
 	}
 }
 
-// What is learned of the saved lines and of the recent ones is what the lines have, whatever their format.
+// A run learns all ids of the saved lines and of the recent ones, whatever their format.
 func TestLearnTwoParts(t *testing.T) {
 	for name, rows := range map[string]RowOptions{
 		"NDJSON": {Format: NDJSON}, "CSV": {Format: CSV, Header: true}, "CSV without a header": {Format: CSV},
@@ -287,7 +288,7 @@ func TestLearnTwoParts(t *testing.T) {
 						t.Fatal("it was not interrupted")
 					}
 				}
-				err := os.WriteFile(path+".state", state, 0o600) // as if the next ones had not come to the disk
+				err := os.WriteFile(path+".state", state, 0o600) // as if the later states had not reached the disk
 				if state == nil {
 					err = os.Remove(path + ".state")
 				}
@@ -347,7 +348,7 @@ type unfinished struct{ *file }
 
 func (unfinished) finish() error { return nil }
 
-// While a walk is unfinished the former file stays, and no other query and no other process gets at it.
+// While a walk is unfinished, the previous file stays, and no other query or process can write the unfinished one.
 func TestOthersAreKeptOut(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")
 	if err := os.WriteFile(path, []byte("the former file"), 0o600); err != nil {
@@ -381,7 +382,7 @@ func TestOthersAreKeptOut(t *testing.T) {
 	if err := f.close(); err != nil || content(t, path) != "the former file" {
 		t.Errorf("%v; the former file is now %s", err, content(t, path))
 	}
-	// How many calls come at once is no difference.
+	// The page size makes no difference.
 	o := (&engine{calls: 9}).options(t)
 	o.PageSize = 3
 	if err := WalkFile(t.Context(), o, path); err != nil || content(t, path) != lines(t, 9) {
@@ -389,7 +390,7 @@ func TestOthersAreKeptOut(t *testing.T) {
 	}
 }
 
-// Files that do not belong together are left alone.
+// Files that do not belong together stay as they are.
 func TestStateThatIsWrong(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"cannot be read": func(path string) error { return os.WriteFile(path+".state", []byte("{"), 0o600) },

@@ -14,10 +14,10 @@ import (
 // ids detects calls that come twice, if their ids are selected. It keeps a 64-bit hash of each id: in one of forty
 // million walks of a million calls, two calls have the same hash.
 //
-// The ids of earlier runs are read from their lines, which may not have them. A call that moves between two runs is
-// then detected only by the gateway, and only near the cursor.
+// It reads the ids of earlier runs from their lines. If the lines have no ids, only the gateway detects a call that
+// moves between two runs, and only near the cursor.
 type ids struct {
-	name string // of the id in a call; empty where it is not selected
+	name string // of the id in a call; empty if it is not selected
 	seed maphash.Seed
 	seen map[uint64]struct{}
 	// begun says that learn has read the beginning of the output, which may be a header.
@@ -65,7 +65,7 @@ func (s *ids) learn(lines io.Reader, r *rows) {
 	case r.Format == CSV:
 		buffered := bufio.NewReader(lines)
 		if mark, _ := buffered.Peek(len(byteOrderMark)); r.BOM && !s.begun && string(mark) == byteOrderMark {
-			_, _ = buffered.Discard(len(mark)) // of what is buffered
+			_, _ = buffered.Discard(len(mark)) // which is in the buffer
 		}
 		records := csv.NewReader(buffered)
 		records.ReuseRecord, records.FieldsPerRecord = true, len(r.paths)

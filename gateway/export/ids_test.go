@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// A call that comes once before an interruption and once after it has come twice, if the lines tell its id.
+// A call that comes once before an interruption and once after it is counted as coming twice, if the lines have its
+// id.
 func TestTwiceAcrossRuns(t *testing.T) {
 	for _, test := range []struct {
 		name, query string

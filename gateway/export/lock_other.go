@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// lock does nothing where files are locked otherwise, and says so: there it is up to who starts them not to start two.
+// lock returns an error on systems without flock(2): there, the user must not start two runs at once.
 func lock(*os.File) error { return errors.ErrUnsupported }

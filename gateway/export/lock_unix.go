@@ -8,11 +8,12 @@ import (
 	"syscall"
 )
 
-// lock takes a file for this process, for as long as it is open. It does not wait.
+// lock locks a file for this process, for as long as it is open. It does not wait: if another process has the lock, it
+// returns EWOULDBLOCK.
 func lock(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EINTR) { // over a network it may wait for the server
+		if !errors.Is(err, syscall.EINTR) { // a network file system may wait for its server
 			return err
 		}
 	}

@@ -118,8 +118,8 @@ func (r *rows) ndjson(calls []jsontext.Value, _ bool) error {
 	return nil
 }
 
-// object writes a call as one line of JSON, with its values as they came, except for the white space between them. It
-// also compacts the call.
+// object writes a call as one line of JSON, with its values as they came, except for the white space between them.
+// Without columns, it compacts the call itself.
 func (r *rows) object(call jsontext.Value) error {
 	line := call
 	if len(r.paths) > 0 {
@@ -136,7 +136,7 @@ func (r *rows) object(call jsontext.Value) error {
 		}
 		line = append(line, '}')
 	}
-	if err := line.Compact(); err != nil { // upstream may have sent a value on several lines
+	if err := line.Compact(); err != nil { // a value of upstream may have line ends
 		return err
 	}
 	r.buffer.Write(line)
@@ -204,12 +204,12 @@ func plainText(value jsontext.Value) (string, error) {
 // plain matches numbers and phone numbers.
 var plain = regexp.MustCompile(`^[+-]?[0-9 ().-]+$`)
 
-// risky are the characters with which a formula begins in spreadsheets, in ASCII and, for Japanese ones, in full width;
-// and the byte order mark, which a reader removes from the beginning of a file.
+// risky are the characters with which a formula begins in spreadsheets, in ASCII and in the full width of Japanese
+// ones, and the byte order mark, which readers remove from the beginning of a file.
 const risky = "=+-@＝＋－＠\ufeff"
 
-// harmless keeps spreadsheets from reading a text as a formula. A cell may hold what somebody said on the phone, and
-// OWASP ("CSV Injection") lists the characters with which a formula begins; a quote before them makes it a text again.
+// harmless keeps spreadsheets from reading a text as a formula. A cell may hold what somebody said on the phone. OWASP
+// ("CSV Injection") lists the characters with which a formula begins; a quote before them makes the cell a text.
 // Readers skip control characters, including NUL and line ends, so a formula may begin after one. Numbers and phone
 // numbers, which begin with a sign, are harmless and stay as they are. NDJSON has all texts as they are.
 func harmless(text string) string {
@@ -222,6 +222,6 @@ func harmless(text string) string {
 
 // quote returns a text as a JSON string, which is also a GraphQL string.
 func quote(text string) []byte {
-	quoted, _ := jsontext.AppendQuote(nil, text) // the error is about invalid UTF-8, which it replaces
+	quoted, _ := jsontext.AppendQuote(nil, text) // the only error is invalid UTF-8, which it replaces
 	return quoted
 }

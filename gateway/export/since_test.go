@@ -8,8 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Calls that started before a time are left out, and a walk ends where a hundred of them come one after another. Calls
-// without a time are written, and decide nothing.
+// Calls that started before Since are left out, and a hundred of them in a row end the walk. Calls without a start
+// time are written, and do not affect the count.
 func TestSince(t *testing.T) {
 	since := time.Date(2026, time.November, 25, 8, 0, 0, 0, time.UTC)
 	const (

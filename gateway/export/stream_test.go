@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// room takes so many bytes, and no more.
+// room is a writer that accepts so many bytes.
 type room struct {
 	strings.Builder
 	left int
@@ -20,7 +20,7 @@ func (r *room) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// What a walk to standard output says when it stops makes it possible to go on without a call lost, twice or in half.
+// A walk to standard output that stops says how to continue without a call that is lost, comes twice or is cut off.
 func TestGoingOnWithAStream(t *testing.T) {
 	page := len(lines(t, 9)) / 4 // of two calls: a little more, since the first and the last call have more
 	const again = "calls changed places during the walk, or Revox lists some twice: 1 calls are in the output more " +

@@ -12,12 +12,12 @@ import (
 const (
 	// maxCellWidth is the widest cell of a table, in columns of a terminal. Longer texts are cut.
 	maxCellWidth = 48
-	// emptyWidth is the width of a column without a value in the first calls: a time fits.
+	// emptyWidth is the width of a column without a value in the first calls: that of a time.
 	emptyWidth = len("2026-11-25T08:00:00.000Z")
 )
 
-// table writes calls as a table for people. The first calls decide on the widths of the columns, so that the table
-// begins before all calls are read: a later text that is wider is cut too.
+// table writes calls as a table for people. The first calls decide the widths of the columns, so that the table begins
+// before all calls are read. Wider texts of later calls are cut.
 func (r *rows) table(calls []jsontext.Value, header bool) error {
 	lines := make([][]string, 0, 1+len(calls))
 	for _, call := range calls {
@@ -70,7 +70,7 @@ func widths(lines [][]string, columns []string) []int {
 	return widths
 }
 
-// cut shortens a text that is wider than a column, and returns its width.
+// cut shortens a text that is wider than a column, and returns the width of the result.
 func cut(text string, width int) (string, int) {
 	if is := uniseg.StringWidth(text); is <= width {
 		return text, is

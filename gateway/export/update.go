@@ -20,19 +20,20 @@ import (
 
 // Updating a file
 //
-// A complete file has the calls as they were, newest first. An update reads the list from its newest call on, down to
-// where the file has the same calls in the same order, and all calls of the file that were not final have been passed.
-// What was read takes the place of the file's lines down to there; the lines below stay. A call is final once its
-// status is, and it has ended some time ago: until then Revox may still add to it.
+// A complete file has the calls as they were, newest first. An update reads the list from its newest call on, until it
+// has passed all calls of the file that were not final, and the file has the same calls in the same order. The calls
+// that were read replace the file's lines down to there; the lines below stay. A call is final if its status is final
+// and it ended some time ago: until then, Revox may still add to it.
 //
-// An update that is interrupted leaves the file as it was, and is short enough to begin again.
+// An interrupted update leaves the file as it was. It takes so little time that it need not be resumed.
 
 // UpdateOptions are the options of an update.
 type UpdateOptions struct {
-	// Changes is the path of a file for what has changed: a line for each call that was added or updated, with the member
-	// "op"; empty writes none. A symbolic link is followed.
+	// Changes is the path of a file that gets a line for each call that was added or updated, with the member "op"; no
+	// file is written if it is empty. A symbolic link is followed.
 	Changes string
-	// ChangesTo takes the changes in place of that file, if it is not nil: a pipe or a device is not replaced.
+	// ChangesTo gets the changes instead of that file, if it is not nil: a pipe or a device must not be replaced by a
+	// file.
 	ChangesTo io.Writer
 	// Grace is how long ago a call must have ended to be final.
 	Grace time.Duration
@@ -40,8 +41,8 @@ type UpdateOptions struct {
 	Now func() time.Time
 }
 
-// sameCalls is how many calls in a row must be those of the file, in its order, where an update ends. One would do in a
-// list that grows at its head only; a call that was re-sorted can be next to another by chance.
+// sameCalls is how many calls in a row must be those of the file, in its order, before an update ends. One would
+// suffice in a list that grows only at its head, but a re-sorted call can be next to another by chance.
 const sameCalls = 8
 
 // The errors of an update that does not fit the file.
@@ -51,9 +52,10 @@ var (
 	errOtherColumns = errors.New("its lines have other columns: give the same, or remove it to export all calls")
 )
 
-// UpdateFile brings a file up to date that WalkFile has written. Without one, or with an unfinished one, it is
-// WalkFile: then all lines that the file had not are changes. The lines must be NDJSON with a call's id, status and
-// endedAt.
+// UpdateFile brings a file up to date that [WalkFile] has written. If the file does not exist, or is unfinished,
+// UpdateFile does the same as WalkFile, and all lines that the file did not have are changes. The lines must be NDJSON
+// with a call's id, status and endedAt. Its errors are those of WalkFile; it returns a [UsageError] for options that
+// an update cannot have.
 func UpdateFile(ctx context.Context, o *Options, path string, u UpdateOptions) error {
 	to, err := target(path)
 	if err != nil {
@@ -93,7 +95,7 @@ func UpdateFile(ctx context.Context, o *Options, path string, u UpdateOptions) e
 	return errors.Join(w.update(ctx, before, after, &u), after.close())
 }
 
-// follow makes the path of the changes that of the file to be replaced, which must not be the updated one.
+// follow replaces the path of the changes by the target of its links, which must not be the updated file.
 func (u *UpdateOptions) follow(updated string) (err error) {
 	if u.Changes == "" {
 		return nil
@@ -153,7 +155,7 @@ func (w *walk) update(ctx context.Context, before *oldLines, after *file, u *Upd
 	if err := after.toDisk(after.part); err != nil {
 		return err
 	}
-	// First: a run that is interrupted in between finds the same changes again.
+	// Before the rename: a run that is interrupted in between finds the same changes again.
 	err = u.write(after, func(to io.Writer) error {
 		_, err := to.Write(changes.text)
 		return err
@@ -175,7 +177,7 @@ func (w *walk) update(ctx context.Context, before *oldLines, after *file, u *Upd
 	return nil
 }
 
-// renewal is how far an update has come.
+// renewal is the state of an update.
 type renewal struct {
 	*walk
 	before  *oldLines
@@ -183,7 +185,7 @@ type renewal struct {
 	changes *changes
 	met     bool // a call of the file was read
 	rest    int  // the line after that of the last such call
-	same    int  // how many calls in a row are those of the file, in its order
+	same    int  // how many calls in a row were those of the file, in its order
 }
 
 // read reads the list until the file's lines follow, and writes a line for each call. It returns the index of the first
@@ -218,7 +220,7 @@ func (r *renewal) read(ctx context.Context) (rest int, err error) {
 	}
 }
 
-// write writes the lines of calls, and reports whether the file's follow.
+// write writes the lines of calls, and reports whether the rest of the file's lines may follow.
 func (r *renewal) write(calls []jsontext.Value) (done bool, err error) {
 	for i := range calls {
 		line, err := r.rows.lines(calls[i:i+1], false)
@@ -258,7 +260,7 @@ type changes struct {
 	added, updated int
 }
 
-// add adds the line of a call, if it is not that of the file.
+// add adds the line of a call, unless the file has the same line.
 func (c *changes) add(before *oldLines, i int, known bool, line []byte) error {
 	op := "add"
 	if known {
@@ -282,7 +284,7 @@ func (c *changes) add(before *oldLines, i int, known bool, line []byte) error {
 	return nil
 }
 
-// compare writes the changes between the lines of a file and those that take their place.
+// compare writes the changes between the lines of a file and those that replace them.
 func (l *oldLines) compare(lines io.Reader, to io.Writer) error {
 	for reader := bufio.NewReaderSize(lines, 1<<20); ; {
 		line, err := reader.ReadBytes('\n')
@@ -310,12 +312,12 @@ type oldLines struct {
 	id    string   // the name of a call's id
 	ends  []int64  // of the lines
 	seed  maphash.Seed
-	at    map[uint64]int // the lines by the hash of their id, as in [ids]
-	open  int            // the index of the last line whose call is not final; -1 where all are
+	at    map[uint64]int // the index of a line by the hash of its id, as in [ids]
+	open  int            // the index of the last line whose call is not final; -1 if all are
 	seen  []bool         // the lines whose calls were read again
 }
 
-// openLines reads the lines of a file; without one, none.
+// openLines reads the lines of a file. If the file does not exist, there are none.
 func openLines(path string, w *walk, u *UpdateOptions) (*oldLines, error) {
 	names := [3]string{}
 	for i, field := range []string{"id", "status", "endedAt"} {
@@ -362,7 +364,7 @@ func openLines(path string, w *walk, u *UpdateOptions) (*oldLines, error) {
 	return l, nil
 }
 
-// lineName is the name that a field of a call has in a line; empty where no line has it.
+// lineName returns the name that a field of a call has in a line; empty if lines do not have it.
 func (r *rows) lineName(fields []*ast.Field, field string) string {
 	for _, f := range fields {
 		if f.Name == field && (len(r.Columns) == 0 || slices.Contains(r.Columns, f.Alias)) {
@@ -391,7 +393,7 @@ func memberNames(object jsontext.Value) (names []string) {
 	return names
 }
 
-// isFinal reports whether a call no longer changes: its status is final, and it has not ended after the given time.
+// isFinal reports whether a call no longer changes: its status is final, and it did not end after the given time.
 func isFinal(status, ended jsontext.Value, after time.Time) bool {
 	if s := string(status); s != `"COMPLETED"` && s != `"ERROR"` {
 		return false
@@ -405,13 +407,13 @@ func isFinal(status, ended jsontext.Value, after time.Time) bool {
 
 func (l *oldLines) hash(id jsontext.Value) uint64 { return maphash.Bytes(l.seed, id) }
 
-// find is the index of the line of a call.
+// find returns the index of the line of a call.
 func (l *oldLines) find(id jsontext.Value) (i int, known bool) {
 	i, known = l.at[l.hash(id)]
 	return i, known
 }
 
-// line is the line with an index.
+// line reads the line with an index.
 func (l *oldLines) line(i int) ([]byte, error) {
 	from := int64(0)
 	if i > 0 {

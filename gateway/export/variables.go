@@ -12,7 +12,7 @@ import (
 )
 
 // checkVariables rejects variables that an operation does not have, and values that their enums do not have: a walk
-// that ignored one would return other calls than were requested. The engine checks everything else about values.
+// that ignored one would return other calls than were requested. The gateway checks everything else about values.
 func checkVariables(schema *ast.Schema, op *ast.OperationDefinition, variables map[string]jsontext.Value) error {
 	known := make([]string, 0, len(op.VariableDefinitions))
 	for _, variable := range op.VariableDefinitions {
@@ -33,7 +33,7 @@ func checkVariables(schema *ast.Schema, op *ast.OperationDefinition, variables m
 	return nil
 }
 
-// checkEnums checks the enum names in a value, which GraphQL compares letter by letter (specification, 3.9).
+// checkEnums checks the enum names in a value, which GraphQL compares letter by letter (specification §3.9).
 func checkEnums(schema *ast.Schema, t *ast.Type, value jsontext.Value) error {
 	if t.Elem != nil && value.Kind() == '[' {
 		var items []jsontext.Value

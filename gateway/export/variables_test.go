@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A value that an enum does not have is refused before anything is asked, and what may be meant is said.
+// A value that an enum does not have is rejected before the first request. The error names similar values.
 func TestVariables(t *testing.T) {
 	const query = `query ($statuses: [CallOrderStatus!], $roles: [TranscriptRole!], $n: Int) {
 		calls(first: $n, statuses: $statuses) { nodes { id transcript(roles: $roles) { role } } }
@@ -53,7 +53,7 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-// What the engine says of the request itself is the user's to mend; what it says later, or of upstream, is not.
+// An error in the request itself is a usage error. Errors of later requests and of upstream are not.
 func TestRejectedRequests(t *testing.T) {
 	for _, test := range []struct {
 		name     string

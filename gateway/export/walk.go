@@ -18,7 +18,8 @@ import (
 
 // Options are the options of a walk.
 type Options struct {
-	// Ask executes a GraphQL request, from JSON to JSON. The walk sends one request at a time, and owns the response.
+	// Ask executes a GraphQL request, from JSON to JSON. The walk sends one request at a time, and keeps parts of the
+	// response.
 	Ask    func(ctx context.Context, request []byte) (response []byte, err error)
 	Schema *ast.Schema
 	// Request selects `calls`.
@@ -30,13 +31,13 @@ type Options struct {
 	// calls in a row started before Since, because the order of a list is only roughly that of the start times. Calls
 	// that have not started are written. The request must select `startedAt`.
 	Since time.Time
-	// PageSize is the number of calls per page, where the request has none.
+	// PageSize is the number of calls per page, unless the request has its own.
 	PageSize int
 	Rows     RowOptions
 	// Source identifies the list and its reader: a walk of another source does not resume this one.
 	Source string
-	// Known returns what is known about upstream, as JSON, and nil where nothing is. It is kept with the position of a
-	// walk to a file. The run that resumes the walk calls Assume with it, before the first request. Both may be nil.
+	// Known returns what is known about upstream, as JSON, or nil. A walk to a file saves it with its position. The run
+	// that resumes the walk calls Assume with it, before the first request. Both functions may be nil.
 	Known  func() []byte
 	Assume func(known []byte)
 	// MaxWait is how long the walk waits for one page while upstream fails or rejects requests.
@@ -49,10 +50,10 @@ type Options struct {
 
 // Progress shows the progress of a walk.
 type Progress interface {
-	// Begin comes with the first page: done is how many calls earlier runs have written, and total how many there are, -1
-	// if that is unknown.
+	// Begin is called with the first page: done is how many calls earlier runs have written, and total how many calls
+	// there are; -1 if that is unknown.
 	Begin(done, total int)
-	// Add comes with each page.
+	// Add is called with each page, the first included.
 	Add(calls int)
 }
 
@@ -120,16 +121,17 @@ type sink interface {
 	// begin returns the position of an earlier run; nil if there was none. It calls read with the lines of that run, in
 	// one part or in two.
 	begin(read func(lines io.Reader)) (*position, error)
-	// write stores lines, and the position after them: before it returns, or, unless the position is the last, while the
-	// walk continues. Then its error may be that of an earlier one.
+	// write stores lines, and the position after them. It may continue to do so after it has returned, unless the
+	// position is the last: then its error may be that of earlier lines.
 	write(lines []byte, p position) error
-	// finish comes at the end of the list.
+	// finish is called at the end of the list.
 	finish() error
 	// advice says how to continue after the walk has stopped, or how to start again if its position is lost.
 	advice(p position, lost bool) string
 }
 
-// Walk writes the calls to w, page by page.
+// Walk writes the calls to w, page by page. Its errors are a [UsageError], [ErrIncomplete], [ErrReordered], or what
+// ended the walk.
 func Walk(ctx context.Context, o *Options, w io.Writer) error {
 	walk, err := newWalk(o)
 	if err != nil {
@@ -138,7 +140,8 @@ func Walk(ctx context.Context, o *Options, w io.Writer) error {
 	return walk.run(ctx, &stream{Writer: w, header: walk.rows.Format == CSV && walk.rows.Header})
 }
 
-// WalkFile writes the calls to a file, and resumes an interrupted run.
+// WalkFile writes the calls to a file, and resumes an interrupted run. Its errors are those of [Walk], and those of
+// the file.
 func WalkFile(ctx context.Context, o *Options, path string) error {
 	return walkFile(ctx, o, path, system{lock, (*os.File).Sync})
 }
@@ -151,7 +154,8 @@ func walkFile(ctx context.Context, o *Options, path string, system system) error
 	return walk.toFile(ctx, path, system, nil)
 }
 
-// toFile writes the calls to a file. complete is called with all lines, before they get the file's name; nil is not.
+// toFile writes the calls to a file. It calls complete with all lines before they get the file's name; complete may be
+// nil.
 func (w *walk) toFile(
 	ctx context.Context, path string, system system, complete func(f *file, lines io.Reader) error,
 ) error {
@@ -171,7 +175,7 @@ type walk struct {
 	ids      *ids
 	at       position
 	header   bool // the output begins here
-	before   int  // the calls since the last one that started after Since, as far as they have started
+	before   int  // how many started calls in a row started before Since
 	reported int
 }
 
@@ -220,7 +224,7 @@ func (w *walk) run(ctx context.Context, to sink) error {
 	if err := to.finish(); err != nil {
 		return err
 	}
-	if w.at.Calls > 0 && len(w.at.Empty) > 0 { // a misspelt key looks like one that no call has
+	if w.at.Calls > 0 && len(w.at.Empty) > 0 { // a misspelt key looks the same as a key that no call has
 		w.Notify("no call has a value for " + strings.Join(w.at.Empty, ", "))
 	}
 	return w.at.flaws()
@@ -273,7 +277,7 @@ func (w *walk) page(ctx context.Context, to sink, first bool) error {
 	return nil
 }
 
-// standsStill reports whether a page has no cursor that leads on.
+// standsStill reports whether the walk cannot continue from a page's cursor.
 func (w *walk) standsStill(p *page) bool { return p.endCursor == "" || p.endCursor == w.at.Cursor }
 
 // enoughBefore is how many calls in a row that started before [Options].Since end a walk.

@@ -15,7 +15,7 @@ import (
 	"revox-graphql/upstream/pagecache"
 )
 
-// described are the names of all metrics, also of those that have no value yet, as Prometheus stores them.
+// described returns the names of all metrics as Prometheus stores them, also of those without a value yet.
 func described(t *testing.T) map[string]bool {
 	t.Helper()
 	registry := prometheus.NewRegistry()

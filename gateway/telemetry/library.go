@@ -10,10 +10,12 @@ import (
 const maxLibraryBytes = 120
 
 // libraryLog writes messages of the standard logger to the gateway's log. net/http logs there when upstream violates
-// HTTP, and quotes what upstream sent, which may be a call: so the message ends before the first quotation mark.
+// HTTP, and quotes what upstream sent, which may be a call. So the logged message ends before the first quotation
+// mark.
 type libraryLog struct{ *seldom }
 
-// LogLibraries sends messages of the standard logger to this log from now on. A program has one standard logger.
+// LogLibraries sends messages of the standard logger to log from now on. It changes the standard logger of the whole
+// program.
 func LogLibraries(log *slog.Logger) {
 	stdlog.SetFlags(0)
 	stdlog.SetOutput(libraryLog{newSeldom(log)})

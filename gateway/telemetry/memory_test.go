@@ -11,7 +11,7 @@ import (
 	"revox-graphql/internal/memory"
 )
 
-// The metrics of memory are what the budget counts and does; of no budget there are none.
+// The metrics of memory are what the budget counts and does. Without a budget there are none.
 func TestMemoryMetrics(t *testing.T) {
 	// 800 bytes may be counted, and 500 with a large request.
 	budget := memory.NewBudget(2000, 1000, slog.New(slog.DiscardHandler))

@@ -27,7 +27,8 @@ type metrics struct{ promauto.Factory }
 
 func newMetrics(registry prometheus.Registerer) metrics { return metrics{promauto.With(registry)} }
 
-// counter is 0 from the start where it has no labels: else the first increase would be invisible.
+// counter makes a counter. Without labels it is 0 from the start: otherwise, Prometheus would not see the first
+// increase.
 func (m metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
 	vec := m.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	if len(labels) == 0 {
@@ -40,7 +41,7 @@ func (m metrics) gauge(name, help string) prometheus.Gauge {
 	return m.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
 }
 
-// histogram is empty from the start where it has no labels.
+// histogram makes a histogram, which exists from the start if it has no labels.
 func (m metrics) histogram(name, help string, labels []string, buckets ...float64) *prometheus.HistogramVec {
 	vec := m.NewHistogramVec(
 		prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
@@ -50,14 +51,15 @@ func (m metrics) histogram(name, help string, labels []string, buckets ...float6
 	return vec
 }
 
-// readCounter is a counter that is read when it is collected; label is the name and the value of a label, or none.
+// readCounter makes a counter whose value is read when Prometheus collects it. label is the name and the value of a
+// label, or nothing.
 func (m metrics) readCounter(name, help string, read func() uint64, label ...string) {
 	m.NewCounterFunc(prometheus.CounterOpts{
 		Namespace: namespace, Name: name, Help: help, ConstLabels: labelOf(label),
 	}, func() float64 { return float64(read()) })
 }
 
-// readGauge is a gauge that is read when it is collected.
+// readGauge makes a gauge whose value is read when Prometheus collects it.
 func (m metrics) readGauge(name, help string, read func() int) {
 	m.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help},
 		func() float64 { return float64(read()) })
@@ -78,13 +80,13 @@ func RegisterBuild(registry prometheus.Registerer, version string) {
 	}).Set(1)
 }
 
-// Serving is the state of the server that has metrics.
+// Serving has the functions that read the server's state for metrics.
 type Serving struct {
-	LinesDropped    func() uint64 // of the log
-	StreamsReset    func() uint64 // requests over HTTP/2
-	Connections     func() int    // of clients
-	IdleClosed      func() uint64 // connections that made room for others
-	HeadersRejected func() uint64 // connections closed because of the size of their headers
+	LinesDropped    func() uint64 // how many lines of the log were lost
+	StreamsReset    func() uint64 // how many requests over HTTP/2 were reset
+	Connections     func() int    // how many connections of clients are open
+	IdleClosed      func() uint64 // how many connections were closed to make room for others
+	HeadersRejected func() uint64 // how many were closed because of the size of their headers
 }
 
 // RegisterServing registers the metrics of the server.
@@ -145,7 +147,7 @@ func RegisterClient(registry prometheus.Registerer, load func() (inFlight, waiti
 		func() int { _, n := load(); return n })
 }
 
-// RegisterMemory registers the metrics of a memory budget; of none there are no metrics.
+// RegisterMemory registers the metrics of a memory budget. For a nil budget it does nothing.
 func RegisterMemory(registry prometheus.Registerer, b *memory.Budget) {
 	if b == nil {
 		return
@@ -163,7 +165,7 @@ func RegisterMemory(registry prometheus.Registerer, b *memory.Budget) {
 	)})
 }
 
-// accounts collects the accounts of a budget, which come and go.
+// accounts collects the accounts of a budget, also those made after the registration.
 type accounts struct {
 	*memory.Budget
 	used *prometheus.Desc

@@ -2,8 +2,8 @@ package telemetry
 
 import "sync"
 
-// names are the names from outside that have labels of their own: the first ones, up to a limit. It is safe for
-// concurrent use.
+// names are the names from outside that have labels of their own: the first ones, up to a limit. Its methods are safe
+// for concurrent use.
 type names[K comparable] struct {
 	most int
 
@@ -20,7 +20,8 @@ func (n *names[K]) has(name K) bool {
 	return n.seen[name]
 }
 
-// admit gives a name a label, if the limit allows it: ok reports that the name has one, and first that the name is new.
+// admit gives a name a label, if the limit allows that. ok reports whether the name has a label, and first whether it
+// had none before.
 func (n *names[K]) admit(name K) (ok, first bool) {
 	if n.has(name) {
 		return true, false

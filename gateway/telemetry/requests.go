@@ -49,16 +49,16 @@ const (
 // codeOK is the code of a request without errors.
 const codeOK = "OK"
 
-// RequestOptions are about GraphQL requests.
+// RequestOptions are the options of [NewRequests].
 type RequestOptions struct {
-	// Log gets a line for each request, at the level INFO, and for one that takes Slow or longer at WARN. With
-	// OnlySlow the others have none.
+	// Log gets a line for each request: at the level WARN if the request took Slow or longer, else at INFO. With
+	// OnlySlow, only slow requests have a line.
 	Log      *slog.Logger
 	Slow     time.Duration
 	OnlySlow bool
 }
 
-// NewRequests registers its metrics.
+// NewRequests registers the metrics of GraphQL requests.
 func NewRequests(registry prometheus.Registerer, opts RequestOptions) *Requests {
 	m := newMetrics(registry)
 	return &Requests{
@@ -86,7 +86,7 @@ func NewRequests(registry prometheus.Registerer, opts RequestOptions) *Requests 
 	}
 }
 
-// Wrap observes a handler of GraphQL requests. Preflights are none.
+// Wrap observes a handler of GraphQL requests. It ignores preflights.
 func (q *Requests) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodOptions {
@@ -117,10 +117,11 @@ type outcome struct {
 	made    time.Duration // until the response began to be written: the client decides how long the rest takes
 }
 
-// statusUnsent is the status of responses that did not arrive whole. nginx and Caddy log it when the client has left.
+// statusUnsent is the logged status of responses that were not sent as a whole. nginx and Caddy log it when the client
+// has left.
 const statusUnsent = 499
 
-// source is where the response to an operation came from; "" if there is none.
+// source returns where the response to an operation came from; "" if there is none.
 func (o *outcome) source() string {
 	switch {
 	case o.Cached:
@@ -200,7 +201,8 @@ func (q *Requests) count(o *outcome) string {
 	return operation
 }
 
-// label is the label of the operation. Only executed operations get one of their own, so that nonsense gets none.
+// label returns the label of the operation. Only executed operations and cached responses get a label of their own: a
+// client could send any number of names otherwise.
 func (q *Requests) label(o *outcome) string {
 	name := o.Operation.Name
 	switch {
@@ -228,7 +230,7 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 type recorder struct {
 	http.ResponseWriter
 	status int       // 0 until the header is written
-	began  time.Time // when that was
+	began  time.Time // when the header was written
 	bytes  int
 }
 
@@ -255,7 +257,8 @@ func (w *recorder) Write(b []byte) (int, error) {
 // Unwrap is for [http.ResponseController].
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// code is the code to count a request by. Responses of the middleware have these codes too.
+// code returns the code by which a request is counted. Responses of the middleware report no code, so their code
+// follows from the status.
 func (w *recorder) code(report *graph.Report) string {
 	switch {
 	case report.Code != "":

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// seldom logs what may happen many times a second: the first time, and then at most once a minute, with how many times
-// it has happened since the last line.
+// seldom logs an event that may happen many times per second: the first time, and then at most once per minute, with
+// the number of events since the last line.
 type seldom struct {
 	log   *slog.Logger
 	times atomic.Int64

@@ -14,12 +14,12 @@ import (
 	"go.opentelemetry.io/otel"
 )
 
-// A line comes at once, and then once a minute, with how many were left out.
+// The first event has a line at once. Then a line comes once per minute, with the number of events.
 func TestSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		s := newSeldom(slog.New(slog.NewTextHandler(&out, nil)))
-		for range 20 * 150 { // for two minutes and a half
+		for range 20 * 150 { // 2.5 minutes
 			s.warn("failed", "error", "reset")
 			time.Sleep(time.Second / 20)
 		}
@@ -34,7 +34,7 @@ func TestSeldom(t *testing.T) {
 	})
 }
 
-// However many exports fail, and whatever libraries report, the log has a line of it.
+// However many exports fail or libraries report errors, the log has one line of each.
 func TestFailuresAreLoggedSeldom(t *testing.T) {
 	endpoint := httptest.NewServer(http.NotFoundHandler())
 	defer endpoint.Close()

@@ -33,27 +33,28 @@ type Traces struct {
 
 // TraceOptions are the options of traces.
 type TraceOptions struct {
-	// Endpoint is the collector's address without the path for traces, like http://localhost:4318; "" is none.
+	// Endpoint is the collector's address without the path for traces, like http://localhost:4318; "" if there is none.
 	Endpoint string
-	// TracesEndpoint is the address for traces alone, with its path; it comes before Endpoint. "" is none.
+	// TracesEndpoint is the address for traces alone, with its path. It takes precedence over Endpoint; "" if there is
+	// none.
 	TracesEndpoint string
-	// Sample is the fraction of requests, 0 to 1, to trace where the client has not decided that, and
-	// OTEL_TRACES_SAMPLER is not set.
+	// Sample is the fraction of requests to trace, from 0 to 1, if neither the client nor OTEL_TRACES_SAMPLER decides
+	// that.
 	Sample float64
 	// Getenv reads the environment.
 	Getenv func(string) string
-	// Version is the gateway's.
+	// Version is the gateway's version.
 	Version string
-	// Log gets a line when spans cannot be sent, at most one a minute.
+	// Log gets a line when spans cannot be sent, at most one per minute.
 	Log *slog.Logger
 }
 
-// defaultEndpoint is OpenTelemetry's default, where OTLP is requested without an address.
+// defaultEndpoint is OpenTelemetry's default, for OTEL_TRACES_EXPORTER=otlp without an address.
 const defaultEndpoint = "http://localhost:4318"
 
-// collector is the address to which traces are sent; "" if they are not. The environment follows OpenTelemetry's
-// Environment Variable Specification, with one exception: without an address, and without otlp in OTEL_TRACES_EXPORTER,
-// nothing is sent.
+// collector returns the address to which traces are sent; "" if they are not sent. The environment follows
+// OpenTelemetry's Environment Variable Specification, with one exception: without an address, and without otlp in
+// OTEL_TRACES_EXPORTER, nothing is sent.
 func (opts *TraceOptions) collector() string {
 	disabled := opts.Getenv("OTEL_SDK_DISABLED")
 	if disabled != "" && !strings.EqualFold(disabled, "true") && !strings.EqualFold(disabled, "false") {
@@ -85,10 +86,11 @@ func (opts *TraceOptions) collector() string {
 	return cmp.Or(opts.Endpoint, defaultEndpoint) + "/v1/traces"
 }
 
-// NewTraces sends nothing yet; close it at the end. It returns nil if nothing is to be traced. It reads the variables
-// that turn traces on and off (OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER). The SDK reads those for samplers
-// (OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG), resources (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES), exporters
-// (OTEL_EXPORTER_OTLP_HEADERS and the like) and batches (OTEL_BSP_*).
+// NewTraces prepares traces; the caller must close them. It returns nil if nothing is to be traced, and an error if
+// OpenTelemetry rejects the settings. It reads the variables that turn traces on and off (OTEL_SDK_DISABLED,
+// OTEL_TRACES_EXPORTER). The SDK reads those for samplers (OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG), resources
+// (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES), exporters (OTEL_EXPORTER_OTLP_HEADERS and the like) and batches
+// (OTEL_BSP_*).
 func NewTraces(ctx context.Context, opts TraceOptions) (*Traces, error) {
 	collector := opts.collector()
 	if collector == "" {
@@ -131,7 +133,8 @@ func (t *Traces) Handler(next http.Handler) http.Handler {
 	return otelhttp.NewHandler(next, "graphql", options...)
 }
 
-// spanName is the name of a request's span until the operation is known. otelhttp reads it again at the end.
+// spanName returns the name of a request's span: the method and path until the operation is known. otelhttp calls it
+// again at the end of the request.
 func spanName(_ string, r *http.Request) string {
 	if span, ok := trace.SpanFromContext(r.Context()).(sdktrace.ReadOnlySpan); ok {
 		return span.Name()
@@ -148,7 +151,7 @@ func (t *Traces) Transport(base http.RoundTripper) http.RoundTripper {
 	return otelhttp.NewTransport(base, append(slices.Clip(t.options), otelhttp.WithSpanNameFormatter(name))...)
 }
 
-// Close sends the last spans.
+// Close sends the last spans. It returns an error if that fails, or takes longer than ctx allows.
 func (t *Traces) Close(ctx context.Context) error {
 	if t == nil {
 		return nil

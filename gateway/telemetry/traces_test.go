@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Where traces are sent is as OpenTelemetry has it for these variables.
+// The address follows OpenTelemetry's specification of these variables.
 func TestCollector(t *testing.T) {
 	const base, traces, other = "http://c:4318", "http://t:4318/v1/traces", "http://t:4318/here"
 	for name, test := range map[string]struct {

@@ -29,14 +29,14 @@ type Upstream struct {
 	labels *names[[2]string] // fields, and values of fields
 
 	mu     sync.Mutex
-	logged map[string]bool          // what is logged once
-	opened map[upstream.Tenant]bool // whose circuit breaker has opened and not closed since
+	logged map[string]bool          // the events that are logged once and have been
+	opened map[upstream.Tenant]bool // the tenants whose circuit breaker is open
 }
 
 // maxNames is how many unrecognized fields and values have labels of their own; the rest is counted as "other".
 const maxNames = 100
 
-// NewUpstream registers its metrics.
+// NewUpstream registers the metrics of requests to Revox.
 func NewUpstream(registry prometheus.Registerer, log *slog.Logger) *Upstream {
 	m := newMetrics(registry)
 	return &Upstream{
@@ -70,7 +70,7 @@ func NewUpstream(registry prometheus.Registerer, log *slog.Logger) *Upstream {
 	}
 }
 
-// first reports whether something is to be logged for the first time.
+// first reports whether an event has not been logged before.
 func (u *Upstream) first(what string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -93,7 +93,8 @@ func (u *Upstream) Replayed() { u.replays.WithLabelValues().Inc() }
 // Refused implements [upstream.Observer].
 func (u *Upstream) Refused(reason upstream.Kind) { u.rejected.WithLabelValues(reason.String()).Inc() }
 
-// maxOpened bounds the circuit breakers that are counted: a tenant that the client forgets never closes its own.
+// maxOpened bounds the circuit breakers that are counted: if the client forgets a tenant, it never reports that the
+// tenant's circuit breaker has closed.
 const maxOpened = 10_000
 
 // BreakerOpened implements [upstream.Observer]. A breaker that stays open opens again after each failed probe.

@@ -14,7 +14,7 @@ import (
 	"revox-graphql/upstream/pagecache"
 )
 
-// gathered are the values of all metrics by name and labels; of a histogram its count.
+// gathered returns the values of all metrics by name and labels; the value of a histogram is its count.
 func gathered(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	t.Helper()
 	families, err := registry.Gather()
@@ -84,7 +84,7 @@ func TestUpstreamIsCounted(t *testing.T) {
 	}
 }
 
-// What has no labels is 0 from the start, so that Prometheus sees the first increase.
+// Metrics without labels are 0 from the start, so that Prometheus sees the first increase.
 func TestMetricsBeginAtZero(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	NewUpstream(registry, slog.New(slog.DiscardHandler))
@@ -103,7 +103,7 @@ func TestMetricsBeginAtZero(t *testing.T) {
 	}
 }
 
-// Names from outside are bounded, and none is lost from the count.
+// The number of names from outside is bounded, and every occurrence is counted.
 func TestUnrecognizedLabelsAreBounded(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	u := NewUpstream(registry, slog.New(slog.DiscardHandler))

@@ -1,7 +1,8 @@
 // Package bytelru is a least-recently-used cache that is bounded by entries and by bytes.
 //
-// It adds to simplelru what every cache of the gateway needs: the size of each entry, an eviction that continues until
-// the bytes fit, entries that grow while they are cached, and a report of every change to an account of memory.
+// The package adds to simplelru what every cache of the gateway needs: the size of each entry, an eviction that
+// continues until the bytes fit, entries that grow while they are cached, and a report of every change to an account
+// of memory.
 package bytelru
 
 import (
@@ -16,8 +17,8 @@ type Options struct {
 	MaxEntries int
 	// MaxBytes is the largest sum of the entries' sizes, in bytes.
 	MaxBytes int
-	// Count reports by how many bytes the cache has grown, or shrunk if the number is negative; nil reports nothing. It
-	// is called while the cache is locked, so it must not call the cache.
+	// Count reports by how many bytes the cache has grown, or shrunk if the number is negative; nil reports nothing. The
+	// cache is locked meanwhile, so Count must not call the cache.
 	Count func(bytes int64)
 }
 
@@ -53,8 +54,9 @@ func (c *Cache[K, V]) Get(key K) (value V, ok bool) {
 	return found.value, ok
 }
 
-// Put caches a value of so many bytes in place of the key's present one, if there is one. The least recently used
-// entries leave until the bytes fit. A value that is larger than the whole cache is not cached.
+// Put caches a value of so many bytes in place of the key's present one, if there is one, and evicts the least
+// recently used entries until the bytes fit. If the value is larger than the whole cache, Put only removes the present
+// one.
 func (c *Cache[K, V]) Put(key K, value V, bytes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -73,7 +73,7 @@ func TestEviction(t *testing.T) {
 	}
 }
 
-// freed shrinks a cache and checks how many bytes that has freed.
+// freed shrinks a cache, and checks how many bytes were freed.
 func freed(c *Cache[string, string], bytes, want int64) {
 	if got := c.Shrink(bytes); got != want {
 		panic(fmt.Sprintf("%d bytes were freed, want %d", got, want))
@@ -91,7 +91,7 @@ func TestGet(t *testing.T) {
 	}
 }
 
-// Whatever happens at once, the bounds hold and what is counted is what is cached.
+// Under concurrent use, the bounds hold, and the bytes that are reported are those that are cached.
 func TestConcurrentUse(t *testing.T) {
 	const entries, bytes = 8, 500
 	c, sum := counted(entries, bytes)

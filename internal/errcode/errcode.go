@@ -46,7 +46,7 @@ type row struct {
 	server     bool // the gateway or Revox is to blame, and not the client
 	cause      string
 	action     string // what the client does
-	extensions string // what else the error has there
+	extensions string // other members of the error's extensions
 }
 
 var rows = []row{
@@ -154,7 +154,7 @@ func OfServer(code string) bool {
 	return slices.ContainsFunc(rows, func(r row) bool { return r.server && r.code == code })
 }
 
-// Table is the error codes as a Markdown table.
+// Table returns the error codes as a Markdown table.
 func Table() string {
 	var b strings.Builder
 	b.WriteString("| code | cause | what the client does | also in `extensions` |\n| --- | --- | --- | --- |\n")

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The table has every constant, and once.
+// The table has every constant exactly once.
 func TestRows(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "errcode.go", nil, 0)
 	if err != nil {
@@ -30,7 +30,7 @@ func TestRows(t *testing.T) {
 	}
 	for _, row := range rows {
 		if !codes[row.code] {
-			t.Error(row.code, "is in the table twice, or no constant")
+			t.Error(row.code, "is in the table twice, or is no constant")
 		}
 		delete(codes, row.code)
 		if row.cause == "" || row.action == "" {

@@ -32,15 +32,15 @@ func (l gatheringListener) Accept() (net.Conn, error) {
 	return &Conn{Conn: conn}, nil
 }
 
-// Conn is a connection that gathers writes. A response is written in these steps, by one goroutine: [Conn.Hold], what
-// leaves the last piece in net/http's buffer, [Conn.Last], a flush of that buffer, [Conn.Release].
+// Conn is a connection that gathers writes. One goroutine writes a response in these steps: [Conn.Hold], the writes,
+// which leave the last piece in net/http's buffer, [Conn.Last], a flush of that buffer, [Conn.Release].
 type Conn struct {
 	net.Conn
 	holding bool
 	piece   *[maxHeld]byte // nil unless a piece is held
 	length  int            // of the held piece
 
-	// What one call of writev gets; here, so that a write allocates nothing.
+	// The arguments of writev, in the connection so that a write allocates nothing.
 	parts   [2][]byte
 	buffers net.Buffers
 }
@@ -67,16 +67,15 @@ func (c *Conn) Hold() {
 	}
 }
 
-// Last says that the next write is the last one. It is sent with what is held, and net/http learns whether that has
-// worked.
+// Last says that the next write is the last one. That write also sends the held piece, and returns the error of both.
 func (c *Conn) Last() {
 	if c != nil {
 		c.holding = false
 	}
 }
 
-// Release sends what is still held, because there was no last write. If that fails, Release closes the connection: to
-// net/http, the piece was sent.
+// Release sends the held piece if no last write has sent it. If that fails, Release closes the connection and returns
+// the error: net/http takes the piece for sent.
 func (c *Conn) Release() error {
 	if c == nil || c.piece == nil {
 		return nil

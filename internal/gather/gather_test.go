@@ -71,8 +71,8 @@ func TestPiecesAreGathered(t *testing.T) {
 	}
 }
 
-// An error of sending a held piece is not lost. Where net/http does not get it, the connection is closed: it must not
-// go on behind half of a response.
+// An error of sending a held piece is not lost. If net/http does not get the error, the connection is closed: nothing
+// may follow half of a response.
 func TestErrorsAreReported(t *testing.T) {
 	failure := errors.New("the client has left")
 	sent := &network{err: failure}

@@ -1,5 +1,5 @@
-// Package idhash hashes the ids of calls. A cursor names calls by these hashes (package relay), and a page has them of
-// its rows (package upstream), so that a call is hashed once for each page and not once for each cursor.
+// Package idhash hashes the ids of calls. A cursor names calls by these hashes (package relay). A page keeps the
+// hashes of its rows (package upstream), so that a call is hashed once for each page and not once for each cursor.
 package idhash
 
 // Hash stands for an id.
@@ -9,8 +9,8 @@ type Hash uint64
 // 10^11 searches.
 const Bits = 48
 
-// Of hashes an id with FNV-1a, which gives the same hash in every process. It is written out because hash/fnv makes an
-// allocation for each.
+// Of hashes an id with FNV-1a, which gives the same hash in every process. Of does not use hash/fnv, which allocates
+// memory for each hash.
 func Of(id string) Hash {
 	const offset, prime = 14695981039346656037, 1099511628211
 	sum := uint64(offset)

@@ -18,7 +18,7 @@ const (
 	patience = 100 * time.Millisecond
 )
 
-// Queue writes lines in the order in which they come, and drops those that come while too much waits to be written.
+// Queue writes lines in the order in which they come. It drops lines that come while too much waits to be written.
 // While the reader keeps up, each line has been written when Write returns, so none is lost if the process crashes
 // after that. It is safe for concurrent use.
 type Queue struct {
@@ -42,8 +42,8 @@ type line struct {
 	written chan struct{}
 }
 
-// New writes to out, in a goroutine that ends with Close. Once out accepts lines again after some were dropped, report
-// is called with their number, in that goroutine: it may write to out, and must not write to the queue.
+// New starts a goroutine that writes to out, and ends with Close. Once out accepts lines again after some were
+// dropped, the goroutine calls report with their number. report may write to out, but not to the queue.
 func New(out io.Writer, report func(lines uint64)) *Queue {
 	q := &Queue{
 		out: out, report: report,
@@ -90,7 +90,8 @@ func (q *Queue) drop(size int64, unreported uint64) {
 	q.unreported.Add(unreported)
 }
 
-// Close writes the lines that wait, for at most that long. Lines that come later may be lost.
+// Close writes the lines that wait, and returns after that, or after within at the latest. Lines that come later may
+// be lost.
 func (q *Queue) Close(within time.Duration) {
 	q.close.Do(func() { close(q.closing) })
 	timer := time.NewTimer(within)
@@ -122,7 +123,7 @@ func (q *Queue) write(l line) {
 		q.report(l.missing)
 	}
 	if _, err := q.out.Write(l.text); err != nil {
-		q.dropped.Add(1) // it cannot be reported
+		q.dropped.Add(1) // not reported: the report would fail too
 	}
 	q.bytes.Add(-int64(len(l.text)))
 	close(l.written)

@@ -22,14 +22,14 @@ func (g *gate) Write(p []byte) (int, error) {
 	return g.Buffer.Write(p)
 }
 
-// newQueue writes to a gate, as do its reports.
+// newQueue makes a queue that writes to a gate, as do its reports.
 func newQueue() (*Queue, *gate) {
 	g := &gate{open: make(chan struct{})}
 	return New(g, func(lines uint64) { _, _ = fmt.Fprintf(g, "%d lines were dropped\n", lines) }), g
 }
 
-// A log without a reader delays its writers once, and not for long. What is beyond the bounds is dropped, and counted;
-// once it is read, the rest arrives in order, with the number of lines that are missing where they are.
+// A log without a reader delays its writers once, and not for long. Lines beyond the bounds are dropped and counted.
+// Once the log is read, the others arrive in order, with the number of the missing lines in their place.
 func TestUnreadLog(t *testing.T) {
 	for name, test := range map[string]struct {
 		line string
@@ -69,7 +69,7 @@ func TestUnreadLog(t *testing.T) {
 	}
 }
 
-// A line that has been written when Write returns cannot be lost by a crash.
+// While the reader keeps up, a line has been written when Write returns, so a crash cannot lose it.
 func TestReadLogIsWrittenAtOnce(t *testing.T) {
 	q, g := newQueue()
 	defer q.Close(time.Minute)
@@ -83,7 +83,7 @@ func TestReadLogIsWrittenAtOnce(t *testing.T) {
 	}
 }
 
-// The end waits for the lines that wait, and not for ever.
+// Close waits until the lines are written, but not for ever.
 func TestClose(t *testing.T) {
 	for name, reads := range map[string]bool{"with a reader": true, "without a reader": false} {
 		t.Run(name, func(t *testing.T) {
@@ -104,11 +104,11 @@ func TestClose(t *testing.T) {
 					return
 				}
 				if waited := time.Since(began); waited != time.Second {
-					t.Errorf("it ends after %v", waited)
+					t.Errorf("Close returns after %v", waited)
 				}
 				_, _ = io.WriteString(q, "after the end\n")
 				if waited := time.Since(began); waited != time.Second {
-					t.Errorf("a line after the end waits until %v", waited)
+					t.Errorf("after Close, Write returns after %v", waited)
 				}
 				close(g.open) // else the goroutine would be left
 			})

@@ -6,10 +6,10 @@
 //
 // The budget counts bytes that are in use and grow with the input of clients or upstream, each in an account: pages,
 // responses, bodies. A caller adds bytes to an account before it allocates them, or as they arrive, and releases them
-// when it drops them. A request reserves the bytes that it is expected to use before it begins. To measure memory
-// afterwards would be too late: Go's live heap is as old as its last collection, and forty responses of 64 MiB can
-// begin between two collections. Measured memory would also reject work until Go collects, although the memory has been
-// released long ago.
+// when it drops them. A request reserves the bytes that it is expected to use before it begins. Measuring memory
+// afterwards would be too late: Go knows its live heap as of the last collection, and forty responses of 64 MiB can
+// begin between two collections. Measured memory would also reject work until Go collects, although the memory has
+// been released long ago.
 //
 // # What is not counted
 //
@@ -101,7 +101,7 @@ type Budget struct {
 	counted, garbage atomic.Int64
 	actions          [numActions]action
 
-	mu       sync.Mutex // of accounts and observed
+	mu       sync.Mutex // guards accounts
 	accounts []*Account
 
 	reclaiming, collecting, extending sync.Mutex
@@ -250,8 +250,8 @@ func (a *Account) HasRoom(bytes int64) bool {
 	return a == nil || a.budget.counted.Load()+bytes <= a.budget.most
 }
 
-// Reserve adds the bytes of work that is about to begin, and reports whether it has. There must be room for them, if
-// necessary after cached entries have been evicted. The only work of its account needs no room, as long as the other
+// Reserve adds the bytes of work that is about to begin, and reports whether it did. There must be room for them, if
+// necessary after Reserve has evicted cached entries. The only work of its account needs no room, as long as the other
 // accounts are within the threshold: otherwise, work that is larger than all free memory could never begin. Large work
 // must leave room for small work, see spare.
 func (a *Account) Reserve(bytes int64) bool {
@@ -262,7 +262,7 @@ func (a *Account) Reserve(bytes int64) bool {
 	return false
 }
 
-// TryReserve is Reserve for work that is not rejected if there is no room: it waits, or the caller goes on without it.
+// TryReserve is Reserve for work that is not rejected if there is no room: the caller waits, or does without it.
 func (a *Account) TryReserve(bytes int64) bool {
 	if a == nil {
 		return true
@@ -312,9 +312,9 @@ func (a *Account) extendOrRelease(held, bytes, most int64) bool {
 	return false
 }
 
-// Keep is TryReserve for bytes that already exist and were added to the account: it reports whether they may stay. If
-// not, Keep calls release, which takes them from the account, before it looks for room for the next caller. So of
-// several that were added at once, the last one finds the room that the others released.
+// Keep is TryReserve for bytes that already exist and were added to the account. It reports whether they may stay. If
+// not, Keep calls release, which takes them from the account, before it looks for room for the next caller. So if
+// several callers add bytes at once, the last one finds the room that the others released.
 func (a *Account) Keep(bytes int64, release func()) bool {
 	if a == nil {
 		return true
@@ -383,7 +383,7 @@ func (a *Account) collect(bytes int64) {
 	}
 	b.collecting.Lock()
 	defer b.collecting.Unlock()
-	if due() { // else it was another's turn
+	if due() { // otherwise, another goroutine has just run a collection
 		before := b.garbage.Load()
 		runtime.GC()
 		b.garbage.Add(-before)

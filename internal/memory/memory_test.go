@@ -34,8 +34,8 @@ func (s *testCache) shrink(bytes int64) int64 {
 	return freed
 }
 
-// stock is a budget of which 800 KiB may be counted, with two caches. Requests may reserve up to 1,000, and leave 500
-// of these where they take more than a few bytes.
+// stock is a budget with two caches, of which 800 KiB may be counted. Small requests may reserve almost all of 1,000
+// KiB; those of 2 KiB and more must leave 500 KiB free.
 type stock struct {
 	*Budget
 	responses, pages, requests *testCache
@@ -54,7 +54,7 @@ func newStock() *stock {
 	return s
 }
 
-// What is dropped, in which order, and when work is refused.
+// Reserve evicts cached entries in order before it rejects work.
 func TestReserve(t *testing.T) {
 	for name, test := range map[string]struct {
 		responses, pages, held, reserve  int64
@@ -141,7 +141,8 @@ func TestAThousandUsualRequestsFindRoom(t *testing.T) {
 	}
 }
 
-// The only one of its account is refused while others have more than they may: answers that slow clients read, for one.
+// The only request of its account is rejected while the other accounts exceed the threshold, for example with
+// responses that slow clients read.
 func TestTheOnlyOneWaitsForOthers(t *testing.T) {
 	s := newStock()
 	other := s.Account("others")
@@ -155,7 +156,7 @@ func TestTheOnlyOneWaitsForOthers(t *testing.T) {
 	}
 }
 
-// Of several requests that grow together, those that find no room release what they hold at once, and the last goes on.
+// Of several requests that grow together, those without room release their bytes at once, and the last one continues.
 func TestExtend(t *testing.T) {
 	s := newStock()
 	requests := s.requests.account
@@ -166,7 +167,7 @@ func TestExtend(t *testing.T) {
 		ok         bool
 		used       int64
 	}{
-		{200, 200, false, 400}, // by then 50 of the responses have made room
+		{200, 200, false, 400}, // 50 KiB of the responses were evicted, which is not enough
 		{200, 50, true, 450},
 		{200, 200, false, 250},
 		{250, 600, true, 850}, // it is the only one now
@@ -216,7 +217,7 @@ func TestExtendingAtOnce(t *testing.T) {
 	}
 }
 
-// What exists already stays if there is room for it, or caches make some; else it goes before the next is answered.
+// Keep lets bytes stay if there is room for them, or caches make some. Otherwise it releases them before it returns.
 func TestKeep(t *testing.T) {
 	for name, test := range map[string]struct {
 		responses, held, bytes int64
@@ -250,7 +251,7 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// What may not stay because others have all the room, and goes back to a cache, does not stay there either.
+// If other accounts have all the room, bytes that release moves to a cache are evicted from there.
 func TestKeepAfterOthersHaveShrunk(t *testing.T) {
 	s := newStock()
 	s.Account("others").Add(1000 * k)
@@ -268,7 +269,7 @@ func TestKeepAfterOthersHaveShrunk(t *testing.T) {
 	}
 }
 
-// However many pages come at once, as many stay as there is room for.
+// However many pages arrive at once, as many stay as there is room for.
 func TestKeepingAtOnce(t *testing.T) {
 	for range 200 {
 		s := newStock()
@@ -291,7 +292,7 @@ func TestKeepingAtOnce(t *testing.T) {
 	}
 }
 
-// What has begun is counted, and caches make room for it.
+// Take counts work that has begun, and caches make room for it.
 func TestTake(t *testing.T) {
 	s := newStock()
 	s.responses.fill(500 * k)
@@ -319,7 +320,7 @@ func TestActionsAreToldOnce(t *testing.T) {
 		}
 	}
 	if strings.Contains(s.log.String(), "memory is available again") {
-		t.Error("it has ended")
+		t.Error("an action has ended before enough bytes were released")
 	}
 	for range 10 {
 		s.requests.account.Release(k)
@@ -333,7 +334,7 @@ func TestActionsAreToldOnce(t *testing.T) {
 	}
 }
 
-// Without a limit everything is counted, and nothing done. Without a budget nothing is counted.
+// Without a limit, the budget counts, and takes no action. Without a budget, nothing is counted.
 func TestNoLimit(t *testing.T) {
 	s := NewBudget(0, 0, slog.New(slog.DiscardHandler))
 	account := s.Account("requests")
@@ -355,22 +356,22 @@ func TestNoLimit(t *testing.T) {
 	account.Take(1)
 	account.Release(1)
 	if !account.Reserve(1<<62) || account.Used() != 0 || none.Limit() != 0 {
-		t.Error("no budget is one")
+		t.Error("a nil budget counts, or has a limit")
 	}
 }
 
-// However many come at once, no more is counted than may be, and all is given back.
+// However many requests reserve at once, no more bytes are counted than allowed, and all are released.
 func TestReservingAtOnce(t *testing.T) {
 	s := newStock()
 	first := s.Account("first")
-	first.Add(100 * k) // so that nobody is the only one
+	first.Add(100 * k) // so that the other accounts are not empty
 	s.requests.account.Add(1)
 	var at sync.WaitGroup
 	for range 16 {
 		at.Go(func() {
 			for range 1000 {
 				if s.requests.account.Reserve(130 * k) {
-					if used := s.requests.account.Used() - 1; used > (500+16*130)*k { // those that are just being refused
+					if used := s.requests.account.Used() - 1; used > (500+16*130)*k { // a loose bound: rejected bytes are not counted
 						t.Errorf("%d bytes", used)
 					}
 					s.requests.account.Release(130 * k)

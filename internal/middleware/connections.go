@@ -16,27 +16,27 @@ import (
 // request for longest: a client that only holds connections excludes no others. nginx does the same when it runs out of
 // connections. If all connections have requests in flight, the new one waits.
 //
-// Connections also counts what the connections take in an account of the memory budget.
+// Connections also counts the memory of the connections in an account of the memory budget.
 type Connections struct {
 	most   int
 	memory *memory.Account
 	closed atomic.Uint64
-	freed  chan struct{} // has a buffer of 1: a connection has ended or become idle
+	freed  chan struct{} // signals that a connection has ended or become idle; has a buffer of 1
 
 	mu   sync.Mutex
 	open int
-	idle list.List // of *limitedConn, those without requests in flight, the one idle longest first
+	idle list.List // of *limitedConn: the connections without requests in flight, the one idle longest first
 }
 
-// Estimates of what a connection takes: buffers of net/http, goroutines, and a request's header. 2,000 idle connections
-// took 18 KiB each over HTTP/1.1, where a request in flight is a part of that. Over HTTP/2, where it is not, they took
-// 27 KiB before the first request, 32 KiB after it, and 46 KiB with full header tables.
+// Estimates of the memory of a connection, in bytes: buffers of net/http, goroutines, and a request's header. Over
+// HTTP/1.1, each of 2,000 idle connections took 18 KiB, which includes a request in flight. Over HTTP/2, it took 27
+// KiB before the first request, 32 KiB after it, and 46 KiB with full header tables; requests in flight add to that.
 const (
 	HTTP1Bytes = 20 << 10
 	HTTP2Bytes = 48 << 10
 )
 
-// NewConnections returns a bound of most connections, at least 1.
+// NewConnections returns a limit of most connections, at least 1, whose memory is counted in the account.
 func NewConnections(most int, account *memory.Account) *Connections {
 	return &Connections{most: most, memory: account, freed: make(chan struct{}, 1)}
 }
@@ -125,7 +125,7 @@ func (l *limitedListener) Close() error {
 type limitedConn struct {
 	net.Conn
 	all     *Connections
-	preface int // how many bytes of it were read, and nothing else; -1 once that does not matter
+	preface int // how many bytes of the preface were read; -1 once the protocol is known
 
 	// Under the lock of all.
 	counted  int64         // bytes of memory
@@ -190,7 +190,7 @@ func (c *Connections) busy(conn *limitedConn) {
 	}
 }
 
-// end discounts a request.
+// end removes a request in flight.
 func (c *Connections) end(conn *limitedConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -198,8 +198,8 @@ func (c *Connections) end(conn *limitedConn) {
 	c.rest(conn)
 }
 
-// reach notes a state of a connection. Over HTTP/1, it is idle after the handler has returned, and over HTTP/2, where a
-// client may cancel a request, before or after.
+// reach notes a state of a connection. net/http reports it as idle after the handler has returned; over HTTP/2, where
+// a client may cancel a request, before or after.
 func (c *Connections) reach(conn *limitedConn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -207,8 +207,8 @@ func (c *Connections) reach(conn *limitedConn, state http.ConnState) {
 	c.rest(conn)
 }
 
-// rest adds a connection to the idle ones if it is. Were that only a matter of handlers, a connection could be closed
-// while net/http still has a short response in its buffer.
+// rest adds a connection to the idle ones if it is idle. A connection whose handlers have returned may not be:
+// net/http may still have a short response in its buffer.
 func (c *Connections) rest(conn *limitedConn) {
 	if conn.requests == 0 && conn.sent && conn.idle == nil && !conn.closed {
 		conn.idle = c.idle.PushBack(conn)
@@ -223,7 +223,7 @@ func (c *Connections) signal() {
 	}
 }
 
-// preface is what only a connection over HTTP/2 begins with (RFC 9113, 3.4): the rest is not needed to tell.
+// preface is the start of HTTP/2's connection preface (RFC 9113 §3.4). No request of HTTP/1 begins with it.
 const preface = "PRI "
 
 // Read implements [net.Conn].
@@ -243,7 +243,7 @@ func (conn *limitedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// take counts memory, until the connection is closed.
+// take counts bytes of memory, unless the connection is closed.
 func (conn *limitedConn) take(bytes int64) {
 	c := conn.all
 	c.mu.Lock()

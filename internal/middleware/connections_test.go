@@ -13,7 +13,7 @@ import (
 	"revox-graphql/internal/memory"
 )
 
-// Connections are counted for as long as they are open, each with what its protocol takes.
+// Connections are counted for as long as they are open, each with the estimate for its protocol.
 func TestConnectionsAreCounted(t *testing.T) {
 	budget := memory.NewBudget(0, 0, slog.New(slog.DiscardHandler))
 	connections := NewConnections(10, budget.Account("connections"))
@@ -50,7 +50,7 @@ func TestConnectionsAreCounted(t *testing.T) {
 			if _, err := io.WriteString(conn, test.sends); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := conn.Read(make([]byte, 1)); err != nil { // of what the server sends when it has read that
+			if _, err := conn.Read(make([]byte, 1)); err != nil { // the server sends something once it has read that
 				t.Fatal(err)
 			}
 			if used := budget.Accounts()[0].Used(); used != test.want {
@@ -73,7 +73,7 @@ type pipes struct {
 
 func (p pipes) Accept() (net.Conn, error) { return p.conn, nil }
 
-// HTTP/2 is recognized however few bytes come at once, and not counted once the connection is closed.
+// HTTP/2 is recognized however few bytes arrive at once. A closed connection is not counted.
 func TestHTTP2ComesByBytes(t *testing.T) {
 	budget := memory.NewBudget(0, 0, slog.New(slog.DiscardHandler))
 	account := budget.Account("connections")

@@ -25,7 +25,7 @@ type Headers struct {
 // usualHeader is the size of a header that does not count, in bytes.
 const usualHeader = 16 << 10
 
-// NewHeaders returns a bound of most bytes. Headers of the usual size do not count.
+// NewHeaders returns a limit of most bytes for all connections together. Headers of the usual size do not count.
 func NewHeaders(most int) *Headers { return &Headers{most: int64(most)} }
 
 // Rejected returns the number of connections that were closed.
@@ -45,7 +45,7 @@ func (h *Headers) Watch(server *http.Server) {
 	}
 	server.ConnState = func(conn net.Conn, state http.ConnState) {
 		if counted, ok := conn.(*countedConn); ok && state == http.StateIdle {
-			counted.forget() // the rest of a body
+			counted.forget() // bytes since the last header were the rest of a body
 		}
 	}
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -77,12 +77,12 @@ func (l *countedListener) Accept() (net.Conn, error) {
 type countedConn struct {
 	net.Conn
 	headers *Headers
-	ended   atomic.Bool // because of its headers
+	ended   atomic.Bool // because it exceeded the limit
 
 	mu       sync.Mutex
 	requests int   // in flight
-	size     int64 // bytes since the last one
-	counted  int64 // of these bytes
+	size     int64 // bytes since the last request
+	counted  int64 // how many of these bytes Headers counts
 	closed   bool
 }
 
@@ -100,8 +100,8 @@ func (c *countedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write implements [net.Conn]. Where bufio has a part of a line when the error comes, [bufio.Reader.ReadLine] returns
-// it as a whole line, and net/http responds with 400 in spite of the type of the error.
+// Write implements [net.Conn]. If the limit ends a connection within a line, [bufio.Reader.ReadLine] returns the part
+// as a whole line, and net/http would respond with 400 in spite of the type of the error.
 func (c *countedConn) Write(p []byte) (int, error) {
 	if c.ended.Load() {
 		return 0, errTooManyHeaders
@@ -135,7 +135,7 @@ func (c *countedConn) begin() {
 	c.requests++
 }
 
-// end discounts a request.
+// end removes a request in flight.
 func (c *countedConn) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -23,8 +23,8 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 
 func (l *pipeListener) Close() error { return nil }
 
-// A connection that exceeds the limit is closed without a response, also where net/http has a part of the request line:
-// with a response, proxies would not retry with another gateway.
+// A connection that exceeds the limit is closed without a response, even if net/http has read a part of the request
+// line: after a response, proxies would not retry with another gateway.
 func TestNoResponseToTooManyHeaders(t *testing.T) {
 	for name, size := range map[string]int{"between two reads": 5 * 4096, "within a line": 5*4096 + 100} {
 		t.Run(name, func(t *testing.T) {

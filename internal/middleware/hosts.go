@@ -53,8 +53,8 @@ func hostOf(header string) string {
 	return canonical(header)
 }
 
-// canonical returns a host as it is compared: in lower case, without the final dot of a full name (RFC 1034 §3.1), and
-// an address in its shortest form.
+// canonical returns the form in which hosts are compared: in lower case, without the final dot of a full name (RFC
+// 1034 §3.1), and an address in its shortest form.
 func canonical(host string) string {
 	host = strings.TrimSuffix(strings.ToLower(bare(host)), ".")
 	if address, err := netip.ParseAddr(host); err == nil {
@@ -71,7 +71,7 @@ func bare(host string) string {
 	return host
 }
 
-// CheckHost returns what is wrong with a name for [HostOptions].
+// CheckHost returns an error if a name for [HostOptions] is neither an IP address nor a host name.
 func CheckHost(name string) error {
 	if _, err := netip.ParseAddr(bare(name)); err == nil {
 		return nil

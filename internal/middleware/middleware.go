@@ -1,6 +1,6 @@
 // Package middleware checks HTTP requests before they are read as GraphQL: it gives each request an id, and checks its
-// Host header and the origin of the page that sent it. It also bounds connections, streams and headers. All that it
-// knows of GraphQL is the form of an error.
+// Host header and the origin of the page that sent it. It also bounds connections, streams and headers. It knows
+// nothing of GraphQL but the form of an error.
 //
 // The gateway has no cookies. The checks protect a browser inside the network, or on the same machine, from a page of
 // another origin that makes it send requests: such a page must neither read calls nor cause work upstream.
@@ -44,7 +44,7 @@ func reject(w http.ResponseWriter, r *http.Request, status int, message string, 
 	_, _ = w.Write(body)
 }
 
-// ReadOnly accepts GET and HEAD, and responds to OPTIONS itself, which HAProxy sends by default as a health check. The
+// ReadOnly accepts GET and HEAD. It responds to OPTIONS itself: HAProxy sends that as a health check by default. The
 // patterns of [http.ServeMux] cannot distinguish other methods from a path that does not exist, once another pattern
 // matches all paths.
 func ReadOnly(next http.Handler) http.Handler {

@@ -67,8 +67,7 @@ func CORS(origins []string, next http.Handler) http.Handler {
 	})
 }
 
-// CheckOrigin returns what is wrong with an origin. It must be written as browsers send it, since origins are compared
-// as strings.
+// CheckOrigin returns an error if an origin is not written as browsers send it: origins are compared as strings.
 func CheckOrigin(origin string) error {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin ||
@@ -93,10 +92,10 @@ func CheckOrigin(origin string) error {
 //     x-apollo-operation-name, Content-Type: application/json, or Authorization with a bearer token. Authorization of
 //     another scheme proves nothing: browsers add stored passwords (Basic) by themselves. Neither do other content
 //     types: pages may send three of them freely, and browsers differ on malformed ones.
-//   - No browser. A client that sends neither Sec-Fetch-Site nor Origin is curl, a server, or a browser that is old or
-//     uses plain HTTP beyond its own machine, where it omits Sec-Fetch-Site, and Origin for pictures. All browsers
-//     begin their User-Agent with Mozilla/5.0, which no page can change without a preflight, so such a client must
-//     prove more.
+//   - No browser. A client that sends neither Sec-Fetch-Site nor Origin is curl, a server, an old browser, or a
+//     browser that uses plain HTTP beyond its own machine: there, browsers omit Sec-Fetch-Site, and Origin for
+//     pictures. All browsers begin their User-Agent with Mozilla/5.0, which no page can change without a preflight, so
+//     such a client must prove more.
 
 // CrossSite rejects GET requests that a page of another origin may have caused. Origins are those of [CORS].
 func CrossSite(origins []string, next http.Handler) http.Handler {
@@ -118,7 +117,7 @@ func CrossSite(origins []string, next http.Handler) http.Handler {
 	})
 }
 
-// preflighted reports whether a page of another origin could only have sent this after a preflight.
+// preflighted reports whether a page of another origin can send these headers only after a preflight.
 func preflighted(header http.Header) bool {
 	if header.Get("Apollo-Require-Preflight") != "" || header.Get("X-Apollo-Operation-Name") != "" {
 		return true

@@ -12,18 +12,18 @@ import (
 	"revox-graphql/internal/slowclient"
 )
 
-// Streams bounds the open requests over HTTP/2. One connection carries many, and each holds its goroutine, its buffers
-// and its response for as long as the client opens no window, so neither the number of connections nor the buffers of
-// the system bound them. Beyond the limit, Streams cuts off the request whose client has read nothing of its response
-// for longest; if no client has stalled for a second, the request without progress for longest. While others are
-// stalled, it never cuts off a client that reads, or that waits for its response.
+// Streams bounds the open requests over HTTP/2. One connection carries many requests. Each holds its goroutine,
+// buffers and response until the client opens a window, so neither the number of connections nor the system's buffers
+// bound their memory. Beyond the limit, Streams cuts off the request whose client has read nothing of its response for
+// longest; if no client has stalled for a second, the request without progress for longest. While others are stalled,
+// it never cuts off a client that reads, or that waits for its response.
 //
 // Requests over HTTP/1.1 are bounded by the number of connections.
 type Streams struct {
 	most int
 	cut  atomic.Uint64
 
-	mu      sync.Mutex // never held while anything waits, and only briefly
+	mu      sync.Mutex // held only briefly, and never while its holder waits
 	open    map[*slowclient.Writer]*list.Element
 	order   list.List            // of *stream: all open requests, by their last seen progress
 	stalled []*slowclient.Writer // as of the last scan, the one stalled longest last
@@ -33,7 +33,7 @@ type Streams struct {
 // stream is an open request.
 type stream struct {
 	client   *slowclient.Writer
-	progress time.Time // as it was last seen
+	progress time.Time // as last seen
 }
 
 // NewStreams returns a bound of most open requests.
@@ -61,7 +61,7 @@ func (s *Streams) Wrap(next http.Handler) http.Handler {
 }
 
 func (s *Streams) begin(client *slowclient.Writer) {
-	// Without the lock: cutting off may wait for a connection, and other requests need not wait for that.
+	// Cut is called without the lock: it may wait for a connection, and other requests must not wait for that.
 	if slowest := s.add(client); slowest != nil {
 		slowest.Cut() // its handler ends as soon as reading or writing fails
 		s.cut.Add(1)
@@ -85,7 +85,7 @@ func (s *Streams) add(client *slowclient.Writer) (slowest *slowclient.Writer) {
 const (
 	// stallTime is how long a client must have read nothing to count as stalled.
 	stallTime = time.Second
-	// scanInterval is how often all requests are scanned for stalled ones: a client may open thousands per second.
+	// scanInterval is the shortest time between two scans of all requests: a client may open thousands per second.
 	scanInterval = stallTime / 10
 )
 

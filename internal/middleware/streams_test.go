@@ -44,15 +44,15 @@ func (s *stream) SetWriteDeadline(deadline time.Time) error {
 	return nil
 }
 
-// Of more streams than there may be, the one is cut off whose client is stalled.
+// Beyond the limit, the stream is cut off whose client is stalled.
 func TestStreamsThatAreCutOff(t *testing.T) {
 	const (
-		executes = iota // for a minute, and then answers
-		reads           // four chunks a second
-		stalls          // takes nothing
+		executes = iota // for a minute, and then responds
+		reads           // four chunks per second
+		stalls          // reads nothing
 	)
 	for name, test := range map[string]struct {
-		open []int // a second apart, two at once at most
+		open []int // 1.1 s apart, at most two at once
 		cut  []int
 	}{
 		"one that is stalled, and not one that is executed": {[]int{executes, stalls, executes}, []int{1}},
@@ -115,7 +115,7 @@ func (s *stuckStream) SetReadDeadline(time.Time) error {
 	return nil
 }
 
-// Cutting a client off waits for its connection. Only the request that takes its place waits as long.
+// Cutting off a client waits for its connection. Only the request that replaces it waits as long.
 func TestAStuckConnectionHoldsUpOne(t *testing.T) {
 	streams := middleware.NewStreams(1)
 	open := func(w http.ResponseWriter, handler http.HandlerFunc) (ended chan struct{}) {

@@ -1,4 +1,5 @@
-// Package negotiate chooses the form of a response by what the client accepts (RFC 9110 §12.5).
+// Package negotiate chooses the media type and the content coding of a response by what the client accepts (RFC 9110
+// §12.5).
 package negotiate
 
 import (
@@ -10,8 +11,8 @@ import (
 )
 
 // MediaType chooses one of the offered media types by the values of Accept (RFC 9110 §12.5.1), and reports whether the
-// client accepts any. Media types that are not offered do not matter. Between equals it is the one that the client
-// names first, and then the one that is offered first. A header that lists nothing is like none: the first offer.
+// client accepts any. Of offers with the same quality, it chooses the one that the client names first, and then the
+// one that is offered first. Without a header, or with one that lists nothing, it chooses the first offer.
 func MediaType(accept []string, offers ...string) (mediaType string, ok bool) {
 	listed := strings.Join(accept, ",")
 	if strings.Trim(listed, ", \t") == "" {
@@ -60,7 +61,7 @@ func MediaType(accept []string, offers ...string) (mediaType string, ok bool) {
 	return best.offer, true
 }
 
-// matches is how specific a media range is for a media type, -1 where it does not match.
+// matches returns how specific a media range is for a media type; -1 if it does not match.
 func matches(mediaRange, mediaType string) int {
 	major, _, _ := strings.Cut(mediaType, "/")
 	switch mediaRange {
@@ -75,9 +76,9 @@ func matches(mediaRange, mediaType string) int {
 	}
 }
 
-// Encoding chooses one of the offered content codings by the values of Accept-Encoding (RFC 9110 §12.5.3), the first
-// one between equals. It is "" where the response goes as it is: where the client prefers that, or accepts no coding,
-// or says nothing. A client that rejects even that gets it all the same, which the RFC allows.
+// Encoding chooses one of the offered content codings by the values of Accept-Encoding (RFC 9110 §12.5.3): the first
+// one of those with the same weight. It returns "" for a response without a coding: the client prefers that, accepts
+// no offer, or sends no header. A client that rejects identity too still gets such a response, which the RFC allows.
 func Encoding(accept []string, offers ...string) string {
 	if len(accept) == 0 {
 		return ""
@@ -99,8 +100,8 @@ func Encoding(accept []string, offers ...string) string {
 	return best
 }
 
-// quality is how much a coding is wanted, 0 for not at all, and whether it is named. A weight that is no number from 0
-// to 1 counts as 0, so that a coding is sent only to a client that is sure to accept it.
+// quality returns the weight of a coding, from 0 (not accepted) to 1, and whether the client names it. A weight that
+// is no number from 0 to 1 counts as 0, so that a coding is sent only to a client that is sure to accept it.
 func quality(accept []string, coding string) (wanted float64, named bool) {
 	for _, value := range accept {
 		for item := range strings.SplitSeq(value, ",") {

@@ -1,9 +1,9 @@
 // Package reload keeps a value that is read from a file up to date, without a restart and without a goroutine.
 //
-// [File.Current] reads the file, at most once per second and by one caller; concurrent callers get the known value. It
-// detects a change by comparing the content: time and size may stay the same, since editors, configuration management
-// and mounted secrets set any time. If the file cannot be read or is invalid, the previous value stays in force, the
-// error is logged once, and the file is read again.
+// [File.Current] reads the file at most once per second. One caller reads it; concurrent callers get the previous
+// value. It detects a change by comparing the content: time and size may stay the same, since editors, configuration
+// management and mounted secrets set any time. If the file cannot be read or is invalid, the previous value stays in
+// force, the error is logged once, and the file is read again.
 package reload
 
 import (
@@ -20,16 +20,16 @@ import (
 	"time"
 )
 
-// Interval is the time between two reads of a file, at least.
+// Interval is the shortest time between two reads of a file.
 const Interval = time.Second
 
 // Options say what a file holds.
 type Options[T any] struct {
-	// Parse makes the value of the content. Its error is logged, so it must not hold secrets.
+	// Parse makes a value from the content. Its error is logged, so the error must not hold secrets.
 	Parse func(content []byte) (T, error)
 	// Entries returns how many entries a value has, for the log.
 	Entries func(T) int
-	// MaxBytes is the largest file that is read.
+	// MaxBytes is the size of the largest file that is read.
 	MaxBytes int64
 }
 
@@ -37,16 +37,17 @@ type Options[T any] struct {
 type File[T any] struct {
 	path   string
 	opts   Options[T]
-	opened time.Time // looked counts from it, so that nothing depends on the clock being set
-	looked atomic.Int64
+	opened time.Time    // looked counts from it by the monotonic clock, which nobody sets
+	looked atomic.Int64 // nanoseconds
 	value  atomic.Pointer[T]
 
 	mu      sync.Mutex // held while the file is read
 	content [sha256.Size]byte
-	problem string // what has been logged and still holds; "" if all is well
+	problem string // the last error, which has been logged; "" if there is none
 }
 
-// Open reads a file. An error says what is wrong with it.
+// Open reads a file. It returns an error if the file cannot be read, is not a regular file, is too large, or cannot be
+// parsed.
 func Open[T any](path string, opts Options[T]) (*File[T], error) {
 	f := &File[T]{path: path, opts: opts, opened: time.Now()}
 	content, err := f.read()
@@ -62,7 +63,7 @@ func Open[T any](path string, opts Options[T]) (*File[T], error) {
 	return f, nil
 }
 
-// Current is the value of the file when it could last be used. A change since the last read is logged.
+// Current returns the value of the last content that could be used. It logs a change since the last read.
 func (f *File[T]) Current(log *slog.Logger) T {
 	if now := int64(time.Since(f.opened)); now-f.looked.Load() >= int64(Interval) && f.mu.TryLock() {
 		f.look(log)
@@ -81,12 +82,12 @@ func (f *File[T]) look(log *slog.Logger) {
 	}
 	sum := sha256.Sum256(content)
 	if sum == f.content {
-		return // it has been used, or complained about
+		return // it is in use, or its error has been logged
 	}
 	f.content = sum
 	value, err := f.opts.Parse(content)
 	if err != nil {
-		f.problem = "" // other content, another complaint
+		f.problem = "" // an error of other content is logged even if its text is the same
 		f.complain(log, fmt.Errorf("%s %w", f.path, err))
 		return
 	}
@@ -102,7 +103,7 @@ func (f *File[T]) complain(log *slog.Logger, err error) {
 	}
 }
 
-// read reads the file. Pipes and devices are refused, since opening or reading one may never end.
+// read reads the file. It rejects pipes and devices, since opening or reading one may never end.
 func (f *File[T]) read() ([]byte, error) {
 	info, err := os.Stat(f.path)
 	switch {

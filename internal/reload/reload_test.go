@@ -17,7 +17,7 @@ import (
 
 const maxBytes = 100
 
-// parse takes any text but those that begin with "bad".
+// parse accepts any text that does not begin with "bad".
 func parse(content []byte) (string, error) {
 	if bytes.HasPrefix(content, []byte("bad")) {
 		return "", errors.New("begins with " + string(content))
@@ -31,7 +31,7 @@ func open(path string) (*reload.File[string], error) {
 	})
 }
 
-// disk is a folder with one file, whose time of change never differs.
+// disk is a folder with one file, whose modification time is always the same.
 type disk struct {
 	t    *testing.T
 	path string
@@ -53,13 +53,13 @@ func (d disk) must(err error) {
 	}
 }
 
-// Each step changes the file; then, a second later, it is asked for three times, a second apart.
+// Each step changes the file. A second later, the test asks for its value three times, a second apart.
 func TestCurrent(t *testing.T) {
 	type step struct {
 		change func(disk)
 		value  string
-		logged string // what is logged is "" for nothing, else begins with it; errors also hold the words
-		words  string
+		logged string // in the one log line; "" if there is none
+		words  string // also in that line
 	}
 	const again, wrong = `level=INFO msg="a file was read again"`, `level=ERROR msg="a file cannot be used`
 	write := func(content string) func(disk) { return func(d disk) { d.write(content) } }
@@ -121,7 +121,7 @@ func TestCurrent(t *testing.T) {
 						}
 						time.Sleep(reload.Interval)
 					}
-					file.Current(log) // the next step has a second
+					file.Current(log) // so that the next step begins right after a read
 					lines := strings.Count(text.String(), "\n")
 					if step.logged == "" && lines > 0 || step.logged != "" && lines != 1 ||
 						!strings.Contains(text.String(), step.logged) || !strings.Contains(text.String(), step.words) {
@@ -154,7 +154,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// Concurrent callers while the file changes: none waits for another, and each gets a content that the file had.
+// While the file changes, each concurrent caller gets a content that the file had.
 func TestManyAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := disk{t, filepath.Join(t.TempDir(), "file")}

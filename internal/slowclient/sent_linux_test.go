@@ -11,7 +11,7 @@ import (
 	"revox-graphql/internal/slowclient"
 )
 
-// A client takes something for as long as it reads, although the system takes no chunk of its response meanwhile.
+// A client that reads makes progress, although the system accepts no chunk of its response meanwhile.
 func TestTookWithin(t *testing.T) {
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -48,6 +48,6 @@ func TestTookWithin(t *testing.T) {
 		}
 	}
 	if !writer.Progress().After(stalled) {
-		t.Error("it is no progress")
+		t.Error("what the client reads does not count as progress")
 	}
 }

@@ -1,6 +1,6 @@
 // Package slowclient judges clients by their progress in reading a response, and not by the age of the response: each
-// chunk has a write deadline of its own. nginx applies such a time between two writes, and Caddy uses such deadlines
-// too. An absolute deadline, like [http.Server.WriteTimeout], cuts off a client that reads a large response over a slow
+// chunk has a write deadline of its own. nginx limits the time between two writes, and Caddy uses such deadlines too.
+// An absolute deadline, like [http.Server.WriteTimeout], cuts off a client that reads a large response over a slow
 // line.
 package slowclient
 
@@ -19,15 +19,14 @@ import (
 const (
 	// Timeout is how long a client may take for a chunk: the default of nginx's send_timeout.
 	Timeout = 60 * time.Second
-	// Chunk is how many bytes have a deadline together, however they are written. With Timeout it is the least rate:
-	// 4.3 KiB/s, and a client that reads a byte now and then is cut off. ASP.NET Core's Kestrel wants 240 bytes per
-	// second.
+	// Chunk is how many bytes have a deadline together, in however many writes. Timeout and Chunk require 4.3 KiB/s, so
+	// a client that reads a byte now and then is cut off. ASP.NET Core's Kestrel requires 240 bytes per second.
 	//
-	// A system takes what is written in steps of up to a third of its send buffer, which are 1.4 MB on Linux. At 50
-	// kB/s these are 28 s apart, so Timeout must not be much shorter. See also [Writer.TookWithin].
+	// The system accepts bytes in steps of up to a third of its send buffer, 1.4 MB on Linux. For a client that reads 50
+	// kB/s, the steps are 28 s apart, so Timeout must not be much shorter. See also [Writer.TookWithin].
 	Chunk = 256 << 10
-	// closeTimeout is how long a stream that is cut off may take to end, before its connection is closed. A reset waits
-	// behind the frame that is being written, and that may never end.
+	// closeTimeout is how long a stream that is cut off may take to end before its connection is closed. The reset of
+	// the stream waits until the present frame is written, which may never happen.
 	closeTimeout = time.Second
 )
 
@@ -35,7 +34,7 @@ const (
 var errCut = errors.New("the client was cut off")
 
 // Watch lets a server judge its clients by their progress. [http.Server.WriteTimeout] then holds until a response
-// begins. Whatever looks for the [Writer] of a request is within the server's handler by then.
+// begins. Handlers that call [Wrap] must be within the server's handler before Watch is called.
 func Watch(server *http.Server) {
 	outer, next := server.ConnContext, server.Handler
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
@@ -60,20 +59,20 @@ func Watch(server *http.Server) {
 
 type connKey struct{}
 
-// connection is a client's, with what gathers its writes and what knows when something was sent, or nil.
+// connection is a client's connection, with the gathering connection and the sender below it; each may be nil.
 type connection struct {
 	net.Conn
 	gather *gather.Conn
 	system sender
 }
 
-// sender knows how long ago it has sent something to a client. What a client does not acknowledge is sent again, less
-// and less often. ok is false where that is not known.
+// sender knows how long ago the system sent data to a client; ok is false if it does not know. The system sends data
+// again that the client does not acknowledge, less and less often.
 type sender interface {
 	SentAgo() (ago time.Duration, ok bool)
 }
 
-// systemOf is what the system knows of a connection, which may be wrapped; nil where that is nothing.
+// systemOf returns the sender of a connection, which may be wrapped; nil if there is none.
 func systemOf(conn net.Conn) sender {
 	for {
 		switch outer := conn.(type) {
@@ -92,8 +91,8 @@ func systemOf(conn net.Conn) sender {
 // socket is a connection of the system.
 type socket struct{ syscall.Conn }
 
-// Wrap judges the client of w, unless that is done already, by [Watch] below other wrappers. It returns where to write
-// to, which may be w itself, and the writer that knows the client.
+// Wrap returns a [Writer] for the client of w: the one that w wraps, for example that of [Watch], or else a new one.
+// It also returns the [http.ResponseWriter] to write to: w itself, or the new Writer.
 func Wrap(w http.ResponseWriter) (http.ResponseWriter, *Writer) {
 	for inner := w; ; {
 		if client, ok := inner.(*Writer); ok {
@@ -109,8 +108,8 @@ func Wrap(w http.ResponseWriter) (http.ResponseWriter, *Writer) {
 	}
 }
 
-// Writer writes a response for as long as its client continues to read. Besides Write, its methods are safe for
-// concurrent use.
+// Writer writes a response for as long as its client continues to read. Its methods are safe for concurrent use,
+// except those that write or flush.
 type Writer struct {
 	http.ResponseWriter
 	conn    net.Conn     // of a stream over HTTP/2, else nil
@@ -118,15 +117,17 @@ type Writer struct {
 	system  sender       // likewise
 	written int          // bytes of the present chunk
 
-	// deadlines is held while a deadline is set. Over HTTP/2 that waits for the goroutine that serves the connection,
-	// which may have thousands of other streams to serve. It is locked before mu.
+	// deadlines is held while a deadline is set. Over HTTP/2, setting one waits for the goroutine that serves the
+	// connection, which may have thousands of other streams to serve. deadlines is locked before mu.
 	deadlines sync.Mutex
 
-	mu       sync.Mutex // of the rest: nothing waits with it, so that one stuck client does not hold up who judges all
-	progress time.Time  // see Progress
-	deadline time.Time  // of the present chunk; zero before the first
-	latest   time.Time  // no deadline is later, unless it is zero
-	waiting  bool       // for the client: a write or a flush is under way
+	// mu guards the fields below. No goroutine waits while it holds mu, so a stuck client does not delay package
+	// middleware, which asks all writers.
+	mu       sync.Mutex
+	progress time.Time // see Progress
+	deadline time.Time // of the present chunk; zero before the first
+	latest   time.Time // no deadline is later, unless it is zero
+	waiting  bool      // for the client: a write or a flush is under way
 	cut      bool
 	ended    bool
 }
@@ -161,8 +162,8 @@ func (w *Writer) Write(b []byte) (n int, err error) {
 // buffer for bodies.
 const shortResponse = 2 << 10
 
-// Parts writes the parts of a response to an [http.ResponseWriter] that wraps w. A short one is sent when the handler
-// has returned, and a longer one as [Writer.Whole] does it.
+// Parts writes the parts of a response to an [http.ResponseWriter] that wraps w. net/http sends a short response when
+// the handler has returned. Parts sends a longer one like [Writer.Whole], with its errors.
 func (w *Writer) Parts(to http.ResponseWriter, parts ...[]byte) error {
 	bytes := 0
 	for _, part := range parts {
@@ -174,8 +175,9 @@ func (w *Writer) Parts(to http.ResponseWriter, parts ...[]byte) error {
 	return w.Whole(to, parts...)
 }
 
-// Whole writes the parts of a whole response to an [http.ResponseWriter] that wraps w, and flushes it: an error says
-// that it has not arrived as a whole. Over HTTP/1 it is sent in one system call where the system takes as much.
+// Whole writes the parts of a whole response to an [http.ResponseWriter] that wraps w, and flushes it. It returns an
+// error unless the system has accepted the whole response. Over HTTP/1, Whole makes one system call if the system
+// accepts that much at once.
 func (w *Writer) Whole(to http.ResponseWriter, parts ...[]byte) error {
 	w.gather.Hold()
 	err := writeParts(to, parts)
@@ -225,7 +227,7 @@ func (w *Writer) renew() error {
 	return err
 }
 
-// next is the deadline of the chunk that begins now.
+// next begins a chunk, and returns its deadline, or errCut.
 func (w *Writer) next() (time.Time, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -240,7 +242,7 @@ func (w *Writer) next() (time.Time, error) {
 	return w.deadline, nil
 }
 
-// SetWriteDeadline is for [http.ResponseController]: a handler may give a client less time than it has by its progress.
+// SetWriteDeadline is for [http.ResponseController]: a handler may give a client less time than Timeout.
 func (w *Writer) SetWriteDeadline(deadline time.Time) error {
 	w.deadlines.Lock()
 	defer w.deadlines.Unlock()
@@ -261,7 +263,7 @@ func (w *Writer) limit(deadline time.Time) error {
 	return nil
 }
 
-// control is what net/http can do beside writing. It is made where it is used, which takes no allocation.
+// control returns a controller for the writer inside. It is made where it is used, which takes no allocation.
 func (w *Writer) control() *http.ResponseController {
 	return http.NewResponseController(w.ResponseWriter)
 }
@@ -269,24 +271,24 @@ func (w *Writer) control() *http.ResponseController {
 // Unwrap is for [http.ResponseController].
 func (w *Writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Begin says that a response is there to be written, so that the time until then is not held against the client.
+// Begin says that a response is ready to be written. The time until then does not count against the client.
 func (w *Writer) Begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.progress = time.Now()
 }
 
-// Progress is when the client has taken its last chunk; at first, when its request came or its response was there.
+// Progress returns when the client took its last chunk; before that, when its request came or its response was ready.
 func (w *Writer) Progress() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.progress
 }
 
-// TookWithin reports whether the system has sent something to the client within that time, and counts that as progress.
-// What the system takes from the gateway at once may be a hundred times what it sends to a slow client at once, so a
-// client may read all the time and take no chunk. It is a system call, and false over HTTP/2, where the connection has
-// other streams, and where the system does not tell.
+// TookWithin reports whether the system has sent something to the client within limit, and counts that as progress.
+// The system may accept a hundred times as much at once as it sends to a slow client, so a client may read all the
+// time and take no chunk. TookWithin makes a system call. It returns false over HTTP/2, where other streams share the
+// connection, and on systems that do not tell.
 func (w *Writer) TookWithin(limit time.Duration) bool {
 	if w.system == nil {
 		return false
@@ -303,7 +305,7 @@ func (w *Writer) TookWithin(limit time.Duration) bool {
 	return true
 }
 
-// Waited is for how long the client has taken no chunk while there was something for it; 0 where nothing is.
+// Waited returns the time since Progress if a write or a flush waits for the client; 0 if none does.
 func (w *Writer) Waited() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -313,16 +315,17 @@ func (w *Writer) Waited() time.Duration {
 	return time.Since(w.progress)
 }
 
-// TooSlow reports whether the client was cut off, or has missed its deadline. If it is not, and writing has failed,
-// then the client has left.
+// TooSlow reports whether the client was cut off, or has missed its deadline. If writing fails and TooSlow is false,
+// the client has left.
 func (w *Writer) TooSlow() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.cut || !w.deadline.IsZero() && !time.Now().Before(w.deadline)
 }
 
-// Cut cuts the client off: reading from it and writing to it fail. It does nothing once the request has been answered,
-// because the connection may have another by then. It may wait for the connection, so it is called without any lock.
+// Cut cuts the client off: reading from it and writing to it fail. Cut does nothing once the handler of [Watch] has
+// returned, because the connection may have another request by then. It may wait for the connection, so call it
+// without any lock.
 func (w *Writer) Cut() {
 	w.deadlines.Lock()
 	defer w.deadlines.Unlock()
@@ -337,7 +340,7 @@ func (w *Writer) Cut() {
 	}
 }
 
-// refuse has no chunk begin any more, and reports whether one could have until now.
+// refuse lets no chunk begin any more, and reports whether one could begin until now.
 func (w *Writer) refuse() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -358,7 +361,7 @@ func (w *Writer) close() {
 	}
 }
 
-// end waits for a deadline that is being set: net/http uses the stream for another request afterwards.
+// end waits until no deadline is being set: afterwards, net/http reuses its state for other requests.
 func (w *Writer) end() {
 	w.deadlines.Lock()
 	defer w.deadlines.Unlock()

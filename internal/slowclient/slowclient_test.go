@@ -14,7 +14,7 @@ import (
 	"revox-graphql/internal/slowclient"
 )
 
-// pipes is a listener whose connections have no buffer, so that a server has sent what its client has read.
+// pipes is a listener whose connections have no buffer, so that a server has sent only what its client has read.
 type pipes struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -36,7 +36,7 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
-// serve serves a handler to a client over one connection, with the deadline that the gateway has for requests.
+// serve serves a handler to a client over one connection, with the gateway's timeouts.
 func serve(t *testing.T, version int, handler http.HandlerFunc) (client *http.Client, conn *clientConn) {
 	t.Helper()
 	listener := &pipes{make(chan net.Conn, 1), make(chan struct{})}
@@ -65,11 +65,11 @@ func serve(t *testing.T, version int, handler http.HandlerFunc) (client *http.Cl
 	return &http.Client{Transport: transport}, conn
 }
 
-// clientConn is a client's connection, from which it may stop to read.
+// clientConn is a client's connection; the client may stop reading.
 type clientConn struct {
 	net.Conn
 	stopped atomic.Bool
-	most    int // bytes, after which it stops by itself; 0 is never
+	most    int // bytes, after which the client stops reading; 0: it never does
 	read    int // bytes
 	closed  chan struct{}
 	once    sync.Once
@@ -94,7 +94,7 @@ func (c *clientConn) Close() error {
 	return c.Conn.Close()
 }
 
-// read reads so many bytes a second, a second's worth at once, and returns how many there were.
+// read reads rate bytes per second, one read each second, and returns how many bytes there were.
 func read(body io.Reader, rate int) (n int) {
 	for b := make([]byte, rate); ; time.Sleep(time.Second) {
 		m, err := io.ReadFull(body, b)
@@ -104,11 +104,11 @@ func read(body io.Reader, rate int) (n int) {
 	}
 }
 
-// A client has its response however long that takes, if it goes on reading.
+// A client gets its whole response if it reads fast enough, however long that takes.
 func TestClientsAreJudgedByProgress(t *testing.T) {
 	const size = 10 << 20
 	for name, test := range map[string]struct {
-		rate    int // bytes a second
+		rate    int // bytes per second
 		writes  int // bytes at once
 		arrives bool
 		within  time.Duration
@@ -149,14 +149,14 @@ func TestClientsAreJudgedByProgress(t *testing.T) {
 	}
 }
 
-// end is what a response came to.
+// end is the outcome of a response.
 type end struct {
 	err  error
 	slow bool
 	at   time.Time
 }
 
-// write is a handler that writes a response, and tells what it came to.
+// write returns a handler that writes a response, and sends its outcome to ended.
 func write(size int, ended chan<- end) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		to, client := slowclient.Wrap(w)
@@ -168,8 +168,8 @@ func write(size int, ended chan<- end) http.HandlerFunc {
 	}
 }
 
-// Streams of HTTP/2 have the same time, whether their client gives no window or does not read from its connection.
-// There it is twice as long: when the client has read a part of a frame, net/http gives the rest as much time again
+// Streams of HTTP/2 have the same time if their client opens no window. If it does not read from its connection, they
+// have twice as long: when the client has read a part of a frame, net/http gives the rest as much time again
 // (WriteByteTimeout), and the stream's reset waits for the frame.
 func TestStreamsAreJudgedByProgress(t *testing.T) {
 	const size = 10 << 20
@@ -208,7 +208,7 @@ func TestStreamsAreJudgedByProgress(t *testing.T) {
 	}
 }
 
-// A client that is cut off is gone at once, and one that has left is not taken for slow.
+// The response to a client that is cut off ends at once. A client that has left does not count as slow.
 func TestClientsThatAreCutOff(t *testing.T) {
 	cut := func(w *slowclient.Writer, _ net.Conn) { w.Cut() }
 	leave := func(_ *slowclient.Writer, conn net.Conn) { _ = conn.Close() }
@@ -252,7 +252,7 @@ func TestClientsThatAreCutOff(t *testing.T) {
 	}
 }
 
-// Who has been answered is not cut off, since the connection may have another request by then.
+// Cut does nothing to a client that has its response: the connection may have another request by then.
 func TestClientsWithAResponseAreNotCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var first *slowclient.Writer

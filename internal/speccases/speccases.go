@@ -1,4 +1,4 @@
-// Package speccases reads cases that graphql-js has answered, for tests.
+// Package speccases reads test cases with the responses of graphql-js.
 package speccases
 
 import (
@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// Case is a case of a file: a request, and the errors and the data that come of it.
+// Case is a case of a file: a request, and the errors and the data of its response.
 type Case struct {
 	Name, Query, Variables, Operation string
 	Errors                            []string
 	Data                              string
 }
 
-// Read reads such a file. A case has its name after a hash, and then lines of a key and a value; a query with
-// line ends is quoted as in Go.
+// Read reads a file of cases, and ends the test if the file is wrong. A case has its name after a hash, and then lines
+// of a key and a value; a query with line ends is quoted as in Go.
 func Read(tb testing.TB, file string) []Case {
 	tb.Helper()
 	text, err := os.ReadFile(file) //nolint:gosec // a file of the tests

@@ -1,11 +1,11 @@
 // Package textmatch finds a text inside others, as people expect it: without regard to case, and to how letters with
-// accents are encoded. "STRASSE" is found in "Straße", and "é" in "é" whether one of them is one character or a letter
-// with an accent behind it. "cafe" is not found in "café": an accent is part of its letter.
+// accents are encoded. "STRASSE" is found in "Straße". "é" is found in "é", whether each of them is one character or a
+// letter followed by an accent. "cafe" is not found in "café": an accent is part of its letter.
 //
 // A text is folded: it is decomposed (NFD), its case is folded in full, and it is composed again (NFC). That is
 // canonical caseless matching (Unicode 3.13, D145), with composed text at the end, done for one character at a time:
 // only a Greek iota subscript that has further accents may be missed. A folded text is searched byte by byte. Text in
-// ASCII, which is most of what is searched, is folded without any of that.
+// ASCII, which is most of what is searched, is folded without these steps.
 package textmatch
 
 import (
@@ -29,8 +29,8 @@ func NewPattern(text string) Pattern {
 	return Pattern{f.folded}
 }
 
-// In reports whether the pattern is in a text that a [Folder] has folded. What follows it there must not be an accent
-// of its last letter.
+// In reports whether the pattern is in a text that a [Folder] has folded. An accent of the pattern's last letter must
+// not follow it there.
 func (p Pattern) In(folded []byte) bool {
 	for rest := folded; ; {
 		at := bytes.Index(rest, p.folded)
@@ -50,12 +50,12 @@ type Folder struct {
 	folded []byte
 	fold   cases.Caser
 
-	decomposed, caseless []byte // on the way
+	decomposed, caseless []byte // buffers of letter
 
 	known map[rune]letter // characters that have occurred
 }
 
-// letter is a character once its case is folded.
+// letter is the folded form of a character.
 type letter struct {
 	text  string
 	joins bool // it may compose with what is before it
@@ -67,7 +67,8 @@ const maxKnown = 4096
 // NewFolder makes a folder.
 func NewFolder() *Folder { return &Folder{fold: cases.Fold(), known: map[rune]letter{}} }
 
-// JSON folds the text of a JSON string, which must be well-formed. The result is good until the next use of the folder.
+// JSON folds the text of a JSON string, which must be well-formed. The result is valid until the next use of the
+// folder.
 func (f *Folder) JSON(value string) []byte {
 	f.folded = f.folded[:0]
 	text := value[1 : len(value)-1]
@@ -136,7 +137,7 @@ func (f *Folder) appendText(dst []byte, text string) []byte {
 	}
 }
 
-// appendASCII appends the ASCII with which a text begins, in small letters, and returns how much that was.
+// appendASCII appends the ASCII with which a text begins, in lower case, and returns how many bytes that was.
 func appendASCII(dst []byte, text string) ([]byte, int) {
 	const word, ones = 8, 0x0101010101010101
 	n := 0

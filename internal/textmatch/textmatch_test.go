@@ -64,7 +64,7 @@ func TestContains(t *testing.T) {
 	}
 }
 
-// Escapes that are not needed read as what they stand for.
+// An escape that JSON does not require folds like the character that it stands for.
 func TestEscapes(t *testing.T) {
 	for value, want := range map[string]string{
 		`"\u00C9T\u00c9"`: "été", `"\ud83d\uDE00!"`: "😀!", `"a\/b"`: "a/b", `"\b\f"`: "\b\f",

@@ -90,7 +90,7 @@ backend gateways
       const row = rows.find((values) => values[1] === "gateway");
       return Object.fromEntries(names.map((name, i) => [name, row[i]]));
     };
-    // L7STS is an error status.
+    // L7STS is HAProxy's check status for a wrong HTTP status.
     const checked = await until("HAProxy never checks", log, async () => {
       const got = await server();
       return ["L7OK", "L7STS", "L7RSP"].includes(got.check_status) && got;

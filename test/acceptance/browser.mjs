@@ -30,7 +30,7 @@ export async function screenshot(page, name) {
 
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** The violations that axe calls serious or critical. A page with a policy needs a context with `bypassCSP`. */
+/** Returns axe's serious and critical violations. If the page has a policy, its context needs `bypassCSP`. */
 export async function axe(page, context = {}, options = {}) {
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axeSource)
   const { violations } = await page.evaluate(([context, options]) => window.axe.run(context, options), [
@@ -42,10 +42,10 @@ export async function axe(page, context = {}, options = {}) {
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
 }
 
-/** Without GraphiQL's own violations: a tab has a button inside, and the editor's theme chooses the colors of code. */
+/** Like axe, without GraphiQL's own violations: a button in a tab, and the colors of the editor's theme. */
 export const axeOfGraphiQL = (page) => axe(page, { exclude: ['.monaco-editor'] }, { rules: { 'nested-interactive': { enabled: false } } })
 
-/** Waits until a condition holds. */
+/** Waits until a condition holds; fails after `time` milliseconds. */
 export async function until(what, condition, time = patience) {
   const deadline = Date.now() + time
   while (!(await condition())) {

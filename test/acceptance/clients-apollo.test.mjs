@@ -54,7 +54,7 @@ describe('Apollo Client', { timeout: suiteTimeout }, () => {
     }
   })
 
-  it('runs the operations of its manifest, and nothing else, with that as trusted documents', async (t) => {
+  it('runs the operations of its manifest as trusted documents, and nothing else', async (t) => {
     await reportVersions(t, example, '@apollo/generate-persisted-query-manifest')
     await runScript(example, 'manifest')
     const path = example.path('manifest.json')

@@ -16,7 +16,7 @@ describe('graphql-codegen and TypeScript', { timeout: suiteTimeout }, () => {
   before(async () => {
     const gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: '0' })
     example = await takeExample('codegen')
-    // Its build comes first: codegen's types, then tsc, which fails on any error.
+    // The script builds first: codegen's types, then tsc, which fails on any error.
     printed = await runScript(example, 'start', { GATEWAY_URL: gateway.graphql })
     await gateway.stop()
     calls = await example.load('build/calls.js')
@@ -49,13 +49,13 @@ describe('graphql-codegen and TypeScript', { timeout: suiteTimeout }, () => {
     }
   })
 
-  it('shows the raw value of an unrecognized one', () => {
+  it('shows the raw value of an unrecognized status', () => {
     assert.equal(calls.statusOf({ status: 'UNRECOGNIZED', extra: { status: 'paused' } }), 'paused')
     assert.equal(calls.statusOf({ status: 'UNRECOGNIZED', extra: null }), 'unknown')
     assert.equal(calls.statusOf({ status: 'ONGOING', extra: null }), 'talking')
   })
 
-  it('reads what passes a filter, page by page', async (t) => {
+  it('reads the calls that pass a filter, page by page', async (t) => {
     const gateway = await startGateway({ GATEWAY_DEMO_CALLS_PER_MINUTE: '0', GATEWAY_MAX_SCAN_PAGES: '5' })
     t.after(gateway.stop)
     const durations = []
@@ -86,7 +86,7 @@ describe('graphql-codegen and TypeScript', { timeout: suiteTimeout }, () => {
   itRuns(() => example, /^\d\d:\d\d:\d\d  done  \w+[^]*^\d+ long talks, \d+ minutes$/m, { printed: () => printed })
 })
 
-/** What codegen writes for a schema, by the paths of the files. */
+/** Runs codegen for a schema, and returns the content of its files by their paths. */
 async function generate(t, schema) {
   const target = await mkdtemp(join(tmpdir(), 'revox-codegen-'))
   t.after(() => rm(target, { recursive: true }))

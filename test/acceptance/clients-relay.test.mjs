@@ -19,7 +19,7 @@ describe('Relay', { timeout: suiteTimeout }, () => {
     gateway = await startGateway(movingList)
     example = await takeExample('relay')
     require = createRequire(example.path('package.json'))
-    printed = await runScript(example, 'start', { GATEWAY_URL: gateway.graphql }) // Its build comes first.
+    printed = await runScript(example, 'start', { GATEWAY_URL: gateway.graphql }) // The script builds first.
     ;({ newPage } = await example.load('page.js'))
     ;({ newEnvironment } = require('./build/environment.js'))
   })
@@ -111,7 +111,7 @@ describe('Relay', { timeout: suiteTimeout }, () => {
 
   itRuns(() => example, /^\+\d+ [A-Z]+/m, { printed: () => printed })
 
-  /** Lets a test work in a copy of the example: the compiler writes beside what it reads. */
+  /** Runs a function in a copy of the example: the compiler writes beside the files that it reads. */
   async function inCopy(work) {
     const folder = await mkdtemp(join(tmpdir(), 'revox-graphql-relay-'))
     try {
@@ -122,7 +122,7 @@ describe('Relay', { timeout: suiteTimeout }, () => {
     }
   }
 
-  /** Runs the compiler; rejects, with what it printed, unless it succeeds. */
+  /** Runs the compiler; rejects with its output unless it succeeds. */
   async function compile(folder, config) {
     await promisify(execFile)(require('relay-compiler'), ['--noWatchman', config], { cwd: folder, timeout: commandTimeout })
   }

@@ -1,4 +1,4 @@
-// urql with its normalized cache: it lists streams in `Accept` with every query, and has a list of its own to merge.
+// urql with its normalized cache, which merges pages by relayPagination. Its `Accept` always lists streams.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { itPassesEmptyPages, itRuns, itWalks, movingList, recordFetch, takeExample } from './clients.mjs'

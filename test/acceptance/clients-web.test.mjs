@@ -1,4 +1,4 @@
-// The folder of the example page, alone in an empty folder: its development server starts, with and without tokens.
+// A copy of the example page's folder outside the repository: its development server starts, with and without tokens.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { after, before, it } from 'node:test'
@@ -15,7 +15,7 @@ describePage('The example page, copied out of the repository', ({ serve, visit }
 
   for (const [name, settings, token] of [
     ['without tokens', {}],
-    ['with tokens', { GATEWAY_TOKENS: 'right' }, 'right'], // it stays in Vite
+    ['with tokens', { GATEWAY_TOKENS: 'right' }, 'right'], // the token stays in Vite
   ]) {
     it(`starts in front of a gateway ${name}, and lists calls`, async () => {
       const site = await serve(settings, { development: true, folder: example.folder, token })
@@ -31,7 +31,7 @@ describePage('The example page, copied out of the repository', ({ serve, visit }
     const gateway = await startGateway()
     t.after(gateway.stop)
     for (const [url, sentence] of [
-      ['http://127.0.0.1:9/graphql', 'There is no gateway at http://127.0.0.1:9/graphql: start it, or set GATEWAY_URL.'], // the port is discard's
+      ['http://127.0.0.1:9/graphql', 'There is no gateway at http://127.0.0.1:9/graphql: start it, or set GATEWAY_URL.'], // the port of discard
       [`${gateway.url}unknown/graphql`, `There is no schema at ${gateway.url}unknown/schema.graphqls: GATEWAY_URL must be the whole address, with /graphql.`],
     ]) {
       const env = { ...process.env, GATEWAY_URL: url }

@@ -1,4 +1,4 @@
-// The scripts of `revox-graphql completion` in the shells that they are for: a line and a tab, and what becomes of it.
+// The scripts of `revox-graphql completion` in their shells: what a tab at the end of a line offers.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { delimiter, dirname } from 'node:path'
@@ -10,7 +10,7 @@ const run = promisify(execFile)
 const binary = process.env.GATEWAY_BIN // its name is revox-graphql
 const env = { ...process.env, PATH: dirname(binary) + delimiter + process.env.PATH, TERM: 'dumb' }
 
-/** What a shell offers for the last word of a line. */
+/** Each returns what a shell offers for the last word of a line. */
 const shells = {
   /** bash gives its completion functions the words of the line, and reads their replies from COMPREPLY. */
   async bash(line) {
@@ -34,7 +34,7 @@ const shells = {
     return stdout
   },
 
-  /** zsh completes only in a terminal: the line is typed, then a tab, and then the word print is put before it. */
+  /** zsh completes only in a terminal: the script types the line and a tab, then puts a print command before it. */
   async zsh(line) {
     const script = `
       zmodload zsh/zpty

@@ -1,6 +1,6 @@
 // The gateway against graphql-js, the reference implementation: the same requests, over the same calls, must have the
-// same verdict, data, paths and places of errors. DIFFERENTIAL=100000 compares that many random requests,
-// DIFFERENTIAL_SEED=7 others.
+// same verdict, data, and paths and locations of errors. DIFFERENTIAL=100000 sets the number of random requests,
+// DIFFERENTIAL_SEED=7 chooses others.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -20,7 +20,7 @@ const firstSeed = Number(process.env.DIFFERENTIAL_SEED ?? 1)
 const sdl = readFileSync(new URL('../../schema.graphqls', import.meta.url), 'utf8')
 const graphql17 = createRequire(new URL('graphql-17/package.json', import.meta.url))('graphql')
 
-/** Limits are the gateway's own, so they are out of the way. */
+/** graphql-js has no such limits, so they are too high to matter here. */
 const unlimited = {
   GATEWAY_MAX_ALIASES: '1000',
   GATEWAY_MAX_COST: '100000000',
@@ -80,7 +80,7 @@ describe('The gateway and graphql-js', { timeout: 24 * 3600 * 1000 }, () => {
     assert.deepEqual(
       known.filter((one) => !met.has(one)).map(({ why }) => why),
       [],
-      'known differences that are no more: take them off the list',
+      'known differences that no request shows: remove them from the list',
     )
   })
 
@@ -102,7 +102,7 @@ describe('The gateway and graphql-js', { timeout: 24 * 3600 * 1000 }, () => {
   })
 })
 
-/** Differences as a text, of each kind the shortest request. */
+/** Returns the differences as a text, with the shortest request of each kind. */
 function report(found) {
   const kinds = new Map()
   for (const one of found) {

@@ -21,7 +21,7 @@ const manual = ['README.md', ...docs]
 const linked = [...manual, 'DESIGN.md', 'CHANGELOG.md', 'examples/README.md', 'examples/web/README.md']
 const text = Object.fromEntries(await Promise.all(linked.map(async (path) => [path, await read(path)])))
 
-/** The fenced blocks of a page. A block that directly follows another shows what that one prints. */
+/** Returns the fenced blocks of a page. A block that directly follows another is the output of that one. */
 function blocksOf(page) {
   const blocks = []
   for (const match of page.matchAll(/^```(\w*)\n(.*?)^```\n/gms)) {
@@ -34,13 +34,13 @@ function blocksOf(page) {
   return blocks
 }
 
-/** The commands of a block of shell. One that serves would not end, so it only checks its settings. */
+/** Returns the commands of a shell block. A gateway that serves would not end, so it only checks its settings. */
 function commandsOf(content) {
   const lines = content.replaceAll('\\\n', '').split('\n').map((line) => line.replace(/\s+#.*$/, '').trim())
   return lines.filter((line) => line && !line.startsWith('#')).map((line) => line.replace(/^([A-Z_]+=\S+ )*bin\/revox-graphql$/, '$& --check'))
 }
 
-/** Compares what was printed with the block that shows it. */
+/** Compares the output of a command with the block that shows it. */
 function compare(stdout, { language, content }) {
   if (language === 'json') assert.deepEqual(JSON.parse(stdout), JSON.parse(content))
   else assert.equal(stdout.trim(), content.trim())
@@ -76,7 +76,7 @@ describe('The README and docs/', { timeout: suiteTimeout }, () => {
       const commands = commandsOf(content)
       for (const [i, command] of commands.entries()) {
         it(`${path} runs: ${command}`, async () => {
-          if (command.startsWith('make ')) { // it runs this test, or serves
+          if (command.startsWith('make ')) { // these targets run this test, or serve
             await run('make', ['--dry-run', ...command.split(' ').slice(1)], { cwd: root })
             return
           }

@@ -34,7 +34,7 @@ describe('GraphiQL, apart from queries that work', { timeout: suiteTimeout }, ()
   }
   const run = (page) => page.getByRole('button', { name: 'Execute query' }).click()
   const shows = (page, text) => page.locator('.graphiql-response .view-lines').filter({ hasText: text }).waitFor()
-  /** Replaces what is in the header editor, by pasting: typing would close brackets. */
+  /** Replaces the content of the header editor by pasting: typing would add closing brackets. */
   async function pasteHeaders(page, text) {
     await page.locator('.graphiql-editor:not(.hidden) .monaco-editor').last().click()
     await page.evaluate((text) => navigator.clipboard.writeText(text), text)
@@ -50,8 +50,8 @@ describe('GraphiQL, apart from queries that work', { timeout: suiteTimeout }, ()
     const page = await context.newPage()
     const requests = [], finished = []
     const open = new Set()
-    // The editor ends a worker and starts another when its settings change. Where the first one's script was still on its
-    // way, Chromium reports neither its end nor a failure.
+    // The editor ends a worker and starts another when its settings change. If the first worker's script was still
+    // loading, Chromium reports neither its end nor a failure.
     const ofWorker = (request) => /\/assets\/\w+\.worker-[^/]+\.js$/.test(request.url())
     page.on('request', (request) => {
       requests.push(request)

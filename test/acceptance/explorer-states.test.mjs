@@ -1,5 +1,5 @@
-// GraphiQL and its token: entered once, tried, and shared by all tabs. And what GraphiQL looks like before a response and
-// without a good one: in light, in dark and on a phone, checked by axe.
+// GraphiQL's token: entered once, tried, and shared by all tabs. GraphiQL before a response, and after an error: in
+// light, in dark and on a phone, checked by axe.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { axeOfGraphiQL, launch, screenshot, until, variants } from './browser.mjs'
@@ -102,7 +102,7 @@ describe('GraphiQL in front of a gateway with tokens', { timeout: suiteTimeout }
 
   const failed = (code, extensions) => ({ data: { calls: null }, errors: [{ message: 'By the test.', path: ['calls'], extensions: { code, ...extensions } }] })
   const alert = (text) => (page) => page.getByRole('alert').filter({ hasText: text })
-  /** The response to the query, what GraphiQL shows then, and how to leave that. */
+  /** For each state: the response to the query, what GraphiQL shows then, and how to leave the state. */
   const states = {
     loading: {
       response: null,

@@ -102,7 +102,7 @@ describe('GraphiQL', { timeout: suiteTimeout }, () => {
     assert.match(await status.innerText(), /^Demo data: made-up calls that keep arriving\. Set REVOX_API_KEY to see your own\.$/)
   })
 
-  it('has three tabs at first, which its tab bar has room for', async () => {
+  it('has three tabs at first, which fit in its tab bar', async () => {
     const tabs = page.getByRole('tab')
     assert.deepEqual(await tabs.allInnerTexts(), ['NewestCalls', 'Transcripts', 'Answered'])
     const bar = page.getByRole('tablist')
@@ -201,7 +201,7 @@ describe('GraphiQL', { timeout: suiteTimeout }, () => {
     const { headers } = await run()
     assert.equal(headers['x-secret'], 'do-not-store')
     const history = () => page.evaluate(() => localStorage.getItem('graphiql:queries'))
-    // GraphiQL stores a query when it runs, with the variables that it knows then: on a busy machine not yet these.
+    // GraphiQL stores a query when it runs, with the variables that it knows then: on a busy machine, without these.
     await until('the query in the history', async () => (await run()) && (await history())?.includes('{\\"first\\":7}'))
     assert.doesNotMatch(await history(), /do-not-store/)
   })
@@ -273,7 +273,7 @@ describe('GraphiQL', { timeout: suiteTimeout }, () => {
     await read(name)
   }
 
-  /** Waits until GraphiQL has read the query of the open tab: before that it runs the operation of the old one. */
+  /** Waits until GraphiQL has read the query of the open tab: before that, it runs that of the previous tab. */
   const read = (name) =>
     until(`GraphiQL to read ${name}`, () =>
       page.evaluate((name) => localStorage.getItem('graphiql:query')?.includes(`query ${name}`), name),
@@ -291,7 +291,7 @@ describe('GraphiQL', { timeout: suiteTimeout }, () => {
   /** Waits until the response pane shows a text. */
   const shown = (text) => page.locator('.graphiql-response .view-lines').filter({ hasText: text }).waitFor()
 
-  /** Replaces what is in the editor of the variables or the headers, by pasting: typing would close brackets. */
+  /** Replaces the content of the variables or header editor by pasting: typing would add closing brackets. */
   async function paste(name, text) {
     const editor = page.getByRole('region', { name }).locator('.graphiql-editor:not(.hidden)')
     await editor.locator('.monaco-editor').click()

@@ -1,5 +1,5 @@
-// Measures the CPU time of filters over cached pages, and of the same in JavaScript over the responses to unfiltered
-// queries. Linux only. It prints the table of docs/performance.md:
+// Measures the CPU time of filters over cached pages, and of the same filters in JavaScript over the responses to
+// unfiltered queries. Linux only. It prints the table of docs/performance.md:
 //
 //	GATEWAY_BIN=bin/revox-graphql node test/acceptance/filters-cpu.mjs
 import assert from 'node:assert/strict'
@@ -7,10 +7,10 @@ import { readFile } from 'node:fs/promises'
 import { startGateway } from './gateway.mjs'
 
 const rounds = 7
-const requests = 30 // Of a round: the gateway's CPU time is known in steps of 10 ms.
+const requests = 30 // Per round: the gateway's CPU time is known in steps of 10 ms.
 const pageRows = 200
 
-// What nobody says, so that each transcript is searched to its end.
+// No transcript contains this text, so each is searched to its end.
 const absent = 'a text that nobody says'
 const filters = [
   {
@@ -43,7 +43,7 @@ const gateway = await startGateway({
   GATEWAY_LOG_REQUESTS: 'false',
 })
 try {
-  const { callStats } = await gateway.query('{ callStats { count } }') // All pages are cached after it.
+  const { callStats } = await gateway.query('{ callStats { count } }') // Caches all pages.
   console.log(`${callStats.count} calls, medians of ${rounds} rounds, CPU time for ${pageRows} calls\n`)
   console.log('| filter | where | µs of CPU | MB of text per second |')
   console.log('| --- | --- | ---: | ---: |')
@@ -53,7 +53,7 @@ try {
 }
 
 async function measure({ name, filter, selection, passes, text }, count) {
-  await allCalls(selection, 'First') // These pages are cached, too, after it.
+  await allCalls(selection, 'First') // Caches these pages too.
   const before = await gatewayCPU()
   const bodies = await allCalls(selection, 'Second')
   const unfiltered = (await gatewayCPU()) - before
@@ -91,13 +91,13 @@ async function measure({ name, filter, selection, passes, text }, count) {
   assert.equal(calls.length, count)
 }
 
-/** The bodies of the responses with all calls, 100 in each. Those of another operation name are not cached responses. */
+/** Returns the bodies of the responses with all calls, 100 in each. A new operation name avoids cached responses. */
 async function allCalls(selection, name) {
   const bodies = []
   for (let after = null, more = true; more; ) {
     const response = await fetch(gateway.graphql, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'accept-encoding': 'identity' }, // To compress takes longer than the rest.
+      headers: { 'content-type': 'application/json', 'accept-encoding': 'identity' }, // Compression would take longer than the rest.
       body: JSON.stringify({
         query: `query ${name}($after: String) { calls(first: 100, after: $after) { nodes { ${selection} } pageInfo { hasNextPage endCursor } } }`,
         variables: { after },
@@ -111,7 +111,7 @@ async function allCalls(selection, name) {
   return bodies
 }
 
-/** The CPU time that the gateway's process has taken, in microseconds. */
+/** Returns the CPU time that the gateway's process has taken, in microseconds. */
 async function gatewayCPU() {
   const stat = await readFile(`/proc/${gateway.pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')

@@ -20,7 +20,7 @@ export async function startGateway(settings = {}) {
   const env = { GATEWAY_LISTEN: '127.0.0.1:0', ...Object.fromEntries(others), ...settings }
   const child = spawn(binary, [], { env, stdio: ['ignore', 'ignore', 'pipe'] })
   const kill = () => child.kill('SIGKILL')
-  process.once('exit', kill) // Should the tests end without stop.
+  process.once('exit', kill) // In case the tests end without stop.
 
   const log = { text: '' }
   child.stderr.setEncoding('utf8').on('data', (chunk) => (log.text += chunk))

@@ -23,13 +23,13 @@ const everything = {
 }
 
 /**
- * The types of introspection itself, and the directives, that are of a later draft in graphql-js than in the gateway,
- * which has those of September 2025. Only introspection of introspection shows them.
+ * The types of introspection itself, and the directives, that graphql-js has from a later draft. The gateway has those
+ * of September 2025. Only introspection of introspection shows the difference.
  */
 const drafts = {
-  // directives that are deprecated
+  // deprecation of directives
   16: ['__Directive', '__Schema'],
-  // and arguments that are not nullable
+  // also arguments that are not nullable
   17: ['@deprecated', '__Directive', '__DirectiveLocation', '__Field', '__Schema', '__Type'],
 }
 
@@ -67,8 +67,8 @@ for (const graphql of [graphql16, graphql17]) {
 }
 
 /**
- * An introspection as one text for each type and directive, and one for the rest. Of what GraphQL itself defines the
- * descriptions are left out: each implementation has its own words.
+ * Returns an introspection as one text for each type and directive, and one for the rest. It leaves out the
+ * descriptions of directives and of GraphQL's own types, which each implementation words differently.
  */
 function comparable(graphql, { __schema: { types, directives, ...rest } }) {
   const own = new Set(graphql.specifiedScalarTypes.map(({ name }) => name))
@@ -82,7 +82,7 @@ function comparable(graphql, { __schema: { types, directives, ...rest } }) {
   return Object.fromEntries(names.map((name) => [name, JSON.stringify(described.get(name), sorted)]))
 }
 
-/** For JSON.stringify: the order of members has no meaning. */
+/** A replacer for JSON.stringify that sorts members, whose order has no meaning. */
 const sorted = (_, value) =>
   value && typeof value === 'object' && !Array.isArray(value)
     ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))

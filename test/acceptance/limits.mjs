@@ -1,6 +1,6 @@
 // How long tests wait. These limits only end a test that would fail anyway, so they leave room for a busy machine.
 
-/** Milliseconds until something has come that a test waits for. */
+/** Milliseconds that a test waits for an event. */
 export const patience = 60_000
 
 /** Milliseconds for a command, such as a compiler. */

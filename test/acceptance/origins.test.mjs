@@ -13,7 +13,10 @@ import { patience, suiteTimeout } from './limits.mjs'
 const typename = '{"query":"{ __typename }"}'
 const json = { 'content-type': 'application/json' }
 
-/** Each runs in the page and returns 'read' if the page could read the response, 'sent' if it cannot know, else 'refused'. */
+/**
+ * Each runs in the page. It returns 'read' if the page could read the response, 'sent' if the page cannot know whether
+ * the gateway accepted the request, else 'refused'.
+ */
 const attempts = {
   'GET by fetch': (url) => read(url + '?query={__typename}'),
   'GET by fetch, no-cors': (url) => opaque(url + '?query={__typename}', { mode: 'no-cors' }),
@@ -153,7 +156,7 @@ describe('Pages of another site', { timeout: suiteTimeout }, () => {
     return gateway
   }
 
-  /** Waits until a gateway has counted so many operations, as it counts each after its response, and returns the number. */
+  /** Waits until a gateway has counted so many operations, which it does after each response; returns the number. */
   async function executed(gateway, least) {
     for (const end = Date.now() + patience; ; await delay(20)) {
       const count = await countOperations(gateway)
@@ -167,7 +170,7 @@ describe('Pages of another site', { timeout: suiteTimeout }, () => {
   }
 
   for (const [i, kind] of ['not listed', 'listed'].entries()) {
-    it(`can do what they may, ${kind}`, async (t) => {
+    it(`can do no more than they may, ${kind}`, async (t) => {
       const gateway = await start(t, i ? { GATEWAY_CORS_ORIGINS: origin } : {})
       const table = []
       let before = 0
@@ -180,7 +183,7 @@ describe('Pages of another site', { timeout: suiteTimeout }, () => {
         table.push(`${name}: ${what} ${after - before}`)
         before = after
       }
-      // An operation that was counted after its row shows here.
+      // This finds operations that were counted after their row of the table.
       await gateway.query('{ __typename }')
       assert.equal(await executed(gateway, before + 1), before + 1)
       t.diagnostic('\n' + table.join('\n'))

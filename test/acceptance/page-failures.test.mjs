@@ -58,7 +58,7 @@ describePage('The example page during failures', ({ serve, visit }) => {
     await context.close()
   })
 
-  it('gets a token that is entered in another tab meanwhile', async () => {
+  it('uses a token that is entered in another tab meanwhile', async () => {
     const { page, context } = await visit(site)
     await dialog(page).waitFor()
     const tab = await context.newPage()
@@ -81,7 +81,7 @@ describePage('The example page during failures', ({ serve, visit }) => {
       await until('the rejection', () => requests.length === sent + i + 1 && requests.at(-1).response !== null)
     }
     await offer('wrong')
-    await offer('right') // it comes after the others
+    await offer('right') // the page gets this token after the others
     await rows(page).first().waitFor()
     assert.deepEqual(requests.slice(sent).map(operation), ['CallListQuery', 'CallListQuery', 'CallListQuery'])
     await context.close()

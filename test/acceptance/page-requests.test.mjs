@@ -1,5 +1,6 @@
-// How many requests the example page sends in a minute after something has failed: no more than what is on screen needs,
-// from the development server too, where React's StrictMode draws each component twice. The browser's clock is moved on.
+// How many requests the example page sends in a minute after something has failed: no more than what is on screen
+// needs, from the development server too, where React's StrictMode draws each component twice. The tests move the
+// browser's clock on.
 import assert from 'node:assert/strict'
 import { before, it } from 'node:test'
 import { until } from './browser.mjs'
@@ -9,10 +10,10 @@ const minute = 60
 const listPoll = 4 // seconds, of useNewCalls.ts
 const callPoll = 4 // seconds, of CallPanel.tsx
 const rowPoll = 5 // seconds, of useUnfinishedCalls.ts
-// The waits of backoff.ts double from 2.5 to 5 seconds up to a minute, so each of the first two minutes of an outage has
-// this many requests of a part of the page, at least and at most.
+// The waits of backoff.ts double from 2.5 to 5 seconds up to a minute, so each part of the page sends this many
+// requests in the first minute of an outage, at least and at most.
 const retries = [3, 4]
-const laterRetries = [1, 2] // a minute
+const laterRetries = [1, 2] // per minute after that
 
 for (const development of [true, false]) {
   describePage(`The requests of the example page, ${development ? 'from the development server' : 'as built'}`, ({ serve, visit }) => {
@@ -108,12 +109,12 @@ for (const development of [true, false]) {
   })
 }
 
-/** Milliseconds by which the clock is moved on at once: less than any wait of the page. */
+/** Milliseconds by which a test moves the clock on at once: less than any wait of the page. */
 const step = 1000
 
 /**
- * Moves the page's clock on, and counts the requests by their operation. Before each step, the page has no open request.
- * Between the steps the clock goes on by itself, so it is the clock that says when the time is over.
+ * Moves the page's clock on, and counts the requests by their operation. Before each step, the page has no open
+ * request. Between the steps the clock goes on by itself, so only the clock tells when the time is over.
  */
 async function countIn(seconds, page, requests) {
   const before = requests.length
@@ -126,7 +127,7 @@ async function countIn(seconds, page, requests) {
   return count(requests.slice(before))
 }
 
-/** Makes the page believe that its tab was hidden or shown; headless, every tab is visible. */
+/** Makes the page believe that its tab was hidden or shown. In a headless browser, every tab is visible. */
 async function hide(page, hidden) {
   await page.evaluate((hidden) => {
     Object.defineProperty(document, 'hidden', { value: hidden, configurable: true })
@@ -134,7 +135,7 @@ async function hide(page, hidden) {
   }, hidden)
 }
 
-/** Checks the parts of the page that send requests, and the number of each: a clock that is moved on in steps may start one more or less. */
+/** Checks which parts of the page send requests, and how many: steps of the clock may make one more or less. */
 function eachPart(counts, names, [least, most]) {
   assert.deepEqual(Object.keys(counts).sort(), names)
   for (const [name, n] of Object.entries(counts)) assert.ok(n >= least - 1 && n <= most + 1, `${n} ${name}, expected ${least} to ${most}`)
@@ -148,5 +149,5 @@ function count(requests) {
 
 const show = (counts) => Object.entries(counts).map(([name, n]) => `${n} ${name}`).join(', ') || 'none'
 
-/** A clock that is moved on in steps may start one more request than fits. */
+/** Checks a number of requests: steps of the clock may make one more than fits. */
 const atMost = (n, bound) => assert.ok((n ?? 0) <= bound + 1, `${n} requests, at most ${bound}`)

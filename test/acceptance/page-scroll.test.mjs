@@ -39,7 +39,7 @@ describePage('The example page, scrolled through 1,000 calls while 10 per second
       })
     await until('a resting scroller', async () => {
       const top = (await observe()).top
-      // Counted in frames, as scrolling is: on a busy machine they are far apart.
+      // The page scrolls by frames, so the test waits by frames: on a busy machine, they are far apart.
       await page.evaluate(async () => {
         for (let frame = 0; frame < 12; frame++) await new Promise(requestAnimationFrame)
       })

@@ -14,10 +14,10 @@ const root = fileURLToPath(new URL('../../examples/web', import.meta.url))
 /**
  * Defines a suite of tests of the example page, which must have been built.
  *
- * @param {string} name
- * @param {(tools: {serve: typeof servePage, visit: Function}) => void} define defines the tests. `serve` starts a gateway
- *   with the page in front of it, until the end of the suite. `visit` opens the page in a browser context of its own, whose
- *   `clock` can be moved on, and returns the requests that the page sends to the gateway. `respond` is a response to all.
+ * @param {string} name @param {(tools: {serve: typeof servePage, visit: Function}) => void} define defines the tests.
+ * `serve` starts a gateway with the page in front of it, until the end of the suite. `visit` opens the page in a
+ * browser context of its own, whose `clock` can be moved on, and returns the requests that the page sends to the
+ * gateway. `respond` is the response to all requests.
  */
 export function describePage(name, define) {
   describe(name, { timeout: suiteTimeout }, () => {
@@ -45,7 +45,7 @@ export function describePage(name, define) {
       const page = await context.newPage()
       if (clock) await page.clock.install()
       if (respond !== undefined) {
-        // Without a body, the response does not come.
+        // If `respond` is null, no response comes.
         await page.route('**/graphql', (route) => respond && route.fulfill({ contentType: 'application/graphql-response+json', json: respond }))
       }
       const faults = []
@@ -69,7 +69,7 @@ export async function enter(page, token) {
   await page.getByRole('button', { name: 'Continue' }).click()
 }
 
-/** What a request of the page is for. */
+/** Returns the name of a request's operation. */
 export const operation = ({ query }) => query.match(/^query (\w+)/)?.[1] ?? 'tryToken'
 export const transcriptRequests = (requests) => requests.filter(({ query }) => /\btranscript\b/.test(query))
 
@@ -79,7 +79,7 @@ export const shown = (page) =>
     .locator('.scroller li')
     .evaluateAll((items) => items.sort((a, b) => a.ariaPosInSet - b.ariaPosInSet).map((item) => item.querySelector('a').dataset.call))
 
-/** The row of a call that has ended and has a conversation, scrolled into view if need be. */
+/** Returns the row of an ended call with a conversation, scrolled into view if necessary. */
 export async function firstConversation(page) {
   const ended = rows(page).filter({ hasText: 'A person answered' }).filter({ hasText: 'Ended' })
   await page.locator('.scroller').hover()
@@ -109,7 +109,7 @@ async function servePage(settings, { development = false, token = '', folder = r
     printed: server.printed,
     query: (text, variables) => gateway.query(text, variables),
     stopGateway: () => gateway.stop(),
-    /** Starts it again at the address it had. */
+    /** Starts the gateway again, at the same address. */
     async startGateway() {
       gateway = await startGateway({ ...settings, GATEWAY_LISTEN: new URL(address).host })
     },
@@ -120,7 +120,7 @@ async function servePage(settings, { development = false, token = '', folder = r
   }
 }
 
-/** Walks the list from its newest call, as far as `enough` says, and returns the IDs. */
+/** Walks the list from its newest call until `enough` accepts the IDs, and returns them. */
 export async function walk(page, enough) {
   const ids = []
   let after = null
@@ -135,7 +135,7 @@ export async function walk(page, enough) {
   return ids
 }
 
-/** Keeps every request of a page to the gateway, with its response. `open` is the number of those without one. */
+/** Records every request of a page to the gateway, with its response. `open` is the number of requests without one. */
 function listen(page) {
   const requests = Object.assign([], { open: 0 })
   const entries = new Map()

@@ -15,7 +15,7 @@ export function startProgram(command, args, options) {
   const exited = once(child, 'exit')
   const kill = (signal) => process.kill(-child.pid, signal)
   const killAtExit = () => kill('SIGKILL')
-  process.once('exit', killAtExit) // Should the tests end without stop.
+  process.once('exit', killAtExit) // In case the tests end without stop.
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk) => (output += chunk))
 

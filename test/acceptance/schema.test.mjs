@@ -9,7 +9,7 @@ const root = new URL('../..', import.meta.url)
 const current = readFileSync(new URL('schema.graphqls', root), 'utf8')
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
 
-/** The schema of the last tag; undefined where there is no tag, or no history. */
+/** Returns the schema of the last tag; undefined if there is no tag, or no history. */
 function released() {
   try {
     const tag = git('describe', '--tags', '--abbrev=0')
@@ -30,7 +30,7 @@ describe('The schema', () => {
   })
 
   it('is compared by a check that finds exactly the breaking changes', () => {
-    // The text of a type, changed; other types have fields of the same names.
+    // Changes a line of one type: other types have fields of the same names.
     const changed = (type, line, by) => {
       const from = current.indexOf(`\n${type} `)
       const described = new RegExp(`\\n *"[^"\\n]*"\\n${line}`)

@@ -1,5 +1,5 @@
-// `callStats` against a plain computation over the lines of `query --all`: by steps of time in a zone whose clocks change.
-// Intl.DateTimeFormat knows the zone's rules from elsewhere (ICU).
+// `callStats` against a plain computation over the lines of `query --all`: by steps of time in a zone whose clocks
+// change. Intl.DateTimeFormat takes the zone's rules from ICU, which the gateway does not use.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,7 +20,7 @@ const accuracy = 0.01
 /** A number that looks random, below a bound. */
 const mix = (n, salt, below) => ((Math.imul(n + 1, 2654435761) ^ Math.imul(salt, 40503)) >>> 8) % below
 
-/** A call as Revox has it, the newest first: one in about 20 minutes. */
+/** Returns call n of the list, the newest first, as Revox has it: one in about 20 minutes. */
 function callAt(n) {
   const started = newest - n * 20 * minute - mix(n, 1, 10 * minute)
   const answered = mix(n, 2, 3) > 0 && started + mix(n, 3, 40_000)
@@ -72,7 +72,7 @@ const steps = {
   MONTH: ({ day }) => `${day.slice(0, 7)}-01`,
 }
 
-/** Counts calls in groups, by a function to the name of the group. */
+/** Counts calls in groups. `nameOf` returns the name of a call's group. */
 function computed(calls, nameOf) {
   const groups = new Map()
   for (const call of calls) {
@@ -96,8 +96,9 @@ function checkGroup(name, group, { count, answered, milliseconds }) {
   assert.deepEqual([average, max], [sum / sorted.length / 1000, sorted.at(-1) / 1000], name)
   for (const [q, got] of [[0.5, p50], [0.9, p90]]) {
     const rank = q * (sorted.length - 1)
-    const [low, high] = [sorted[Math.floor(rank)], sorted[Math.ceil(rank)]] // Either is a percentile, where it is between two.
-    const halfMillisecond = 0.5 // To which percentiles are rounded.
+    // Either may be the percentile, if it is between two values.
+    const [low, high] = [sorted[Math.floor(rank)], sorted[Math.ceil(rank)]]
+    const halfMillisecond = 0.5 // Percentiles are rounded to milliseconds.
     assert.ok(got * 1000 >= low * (1 - accuracy) - halfMillisecond && got * 1000 <= high * (1 + accuracy) + halfMillisecond,
       `${name}: ${got} s at ${q}, between ${low} and ${high} ms`)
   }
@@ -173,7 +174,7 @@ describe('callStats', { timeout: suiteTimeout }, () => {
     })
   }
 
-  it('as a whole', async () => {
+  it('of all calls', async () => {
     const { groups } = await ask({})
     checkGroup('all', groups[0], computed(calls, () => 'all').get('all'))
   })

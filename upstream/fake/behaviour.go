@@ -10,18 +10,18 @@ import (
 )
 
 // Behaviour holds the switches. The zero value is the endpoint as documented, with pages counted from 0; each switch
-// is something the documentation leaves open, or something that goes wrong.
+// is something that the documentation leaves open, or a fault.
 //
-// Fault, Short and Lag get n, the number of the request: it counts from 1 since the last ResetRequests. They are
-// called without a lock, and at the same time for requests that come at the same time.
+// Fault, Short and Lag get n, the number of the request, counted from 1 since the last ResetRequests. They are called
+// without a lock, and concurrently for concurrent requests.
 type Behaviour struct {
 	FirstPage   int  // 0 or 1: the number of the first page
 	LenientPage bool // with FirstPage 1: page 0 and below serve the first page instead of a 422
-	// PageZero, when not 0, is the status of the response to page 0 when FirstPage is 1, with an error as the body.
-	// It goes before LenientPage. It does not change the response to a page below 0.
+	// PageZero, when not 0, is the status of the response to page 0 when FirstPage is 1, with an error as the body. It
+	// takes precedence over LenientPage. It does not change the response to a page below 0.
 	PageZero      int
 	LeastPageSize int  // above 0: a smaller page_size is silently raised to it, for the rows and for the offset
-	MaxPageSize   int  // above 0: a larger page_size is silently lowered to it, likewise; goes before LeastPageSize
+	MaxPageSize   int  // above 0: a larger page_size is lowered likewise; takes precedence over LeastPageSize
 	IgnorePage    bool // every page number serves the first page
 	// PastEnd is the response to a page past the end: "" an empty list; "400", "404", "422" or "500" that status,
 	// with an error as the body; "204" that status, without a body; "null" the value null instead of a list; "last" the
@@ -46,57 +46,57 @@ type Behaviour struct {
 	// list change places. Rows are counted from 0, after the filter. It swaps every such pair, also when their times
 	// differ. A last row without a partner keeps its place.
 	SwapTies bool
-	// Lag, when not nil, says how many of the newest calls are missing from the list that the n-th response is taken
-	// from, as from a replica that is behind. The newest calls are those that arrived last, wherever they stand.
+	// Lag, when not nil, returns how many of the newest calls are missing from the list for the n-th response, as on a
+	// replica that lags behind. The newest calls are those that arrived last, wherever they stand.
 	Lag func(n int) int
 
 	// Drop, Short and MaxPageBytes make a response shorter than the page that was requested. They are applied in this
 	// order. They do not change where a page begins, so no other page has the rows that are missing.
 
 	// Drop, above 0, leaves every Drop-th call out of its page. Calls are counted in the order of arrival: the oldest
-	// call of the first list is number 1. So it is the same calls in every response. No row of SetRows is left out.
+	// call of the first list is number 1. So every response lacks the same calls. No row of SetRows is left out.
 	Drop int
-	// Short, when not nil, says how many of its rows the n-th response has; the first ones stay. It is called for every
-	// response that is a list, with the number of rows after Drop.
+	// Short, when not nil, returns how many rows of its page, from the first on, the n-th response has. It is called for
+	// every response that is a list, with the number of rows after Drop.
 	Short func(n int, rows int) int
-	// MaxPageBytes, above 0, ends a response before the row with which its rows would have more bytes than this. It
-	// does not count commas. The first row always comes.
+	// MaxPageBytes, above 0, ends a response before the row with which its rows would have more bytes than this. Commas
+	// do not count. The first row is never left out.
 	MaxPageBytes int
 
-	// StatusesFormat is the one way to send several statuses that is understood: "comma" or "" (statuses=a,b),
-	// "repeat" (statuses=a&statuses=b) or "brackets" (statuses[]=a&statuses[]=b). Sent in another way they are
-	// silently not applied, except that a single value that is no status is a 422.
+	// StatusesFormat is the one format of several statuses that the fake understands: "comma" or "" (statuses=a,b),
+	// "repeat" (statuses=a&statuses=b) or "brackets" (statuses[]=a&statuses[]=b). Statuses in another format are
+	// silently ignored, except that a single value that is no status is a 422.
 	StatusesFormat string
-	Key            string        // the expected bearer key, a wrong one is a 401; "" accepts any, and none
-	Latency        time.Duration // passes before every response; ends early when the client goes away
-	// Fault, when not nil, is called for every request and may give the response instead of the list; nil: the real
-	// response.
+	Key            string        // the expected bearer key: another one is a 401; "" accepts any key, or none
+	Latency        time.Duration // before every response; ends early when the client leaves
+	// Fault, when not nil, is called for every request. It returns a response to send instead of the list, or nil for
+	// the real response.
 	Fault func(n int, r *http.Request) *Response
 }
 
-// The values of the switches that are names.
+// The values of the switches Order and PastEnd.
 var (
 	orderings = []string{"", "reversed", "queued-first", "started", "updated"}
 	pastEnds  = []string{"", "400", "404", "422", "500", "204", "null", "last", "first"}
 )
 
-// Orders are the values of Order.
+// Orders returns the values of Order.
 func Orders() []string { return slices.Clone(orderings) }
 
-// PastEnds are the values of PastEnd.
+// PastEnds returns the values of PastEnd.
 func PastEnds() []string { return slices.Clone(pastEnds) }
 
 // Response is a response that the fake sends instead of its own.
 type Response struct {
 	Status   int         // 0: 200
-	Header   http.Header // set on the response, also over what the fake would set
+	Header   http.Header // set on the response; replaces the fake's own headers
 	Body     []byte      // nil: the body of the real response
 	Truncate bool        // announce the whole length, write half of the body, cut the connection
 }
 
-// Behave changes the switches atomically: a request sees all of the change or nothing of it. A request that has begun
-// continues with what it began with. change must not call Behave. Behave panics when Order or
-// PastEnd has an unknown value.
+// Behave changes the switches atomically: a request sees all of the change or none of it. A request that has begun
+// continues with the previous switches. change must not call Behave. Behave panics when Order or PastEnd has an
+// unknown value.
 func (u *Upstream) Behave(change func(*Behaviour)) {
 	u.behaving.Lock()
 	defer u.behaving.Unlock()
@@ -118,11 +118,11 @@ func (u *Upstream) Behave(change func(*Behaviour)) {
 // query is what a request asks for, as these switches understand it.
 type query struct {
 	page, pageSize int      // as sent; -1 where absent or unreadable
-	from, rows     int      // the window of the list that is meant
+	from, rows     int      // the requested window of the list
 	statuses       orderSet // 0: all
 	names          []string // of statuses, in the order sent
 	refusal        string   // why there is no list; "" when there is one
-	status         int      // of the refusal
+	status         int      // of the response with the refusal
 }
 
 func readQuery(values url.Values, b *Behaviour) query {
@@ -153,7 +153,7 @@ func readQuery(values url.Values, b *Behaviour) query {
 		index = 0
 	}
 	if q.from = index * q.rows; q.from/q.rows != index {
-		q.from = int(^uint(0) >> 1) // so far out that the product overflows: past the end in any case
+		q.from = int(^uint(0) >> 1) // the product overflows: past the end of any list
 	}
 	return q
 }
@@ -191,7 +191,7 @@ func (q *query) readStatuses(values url.Values, format string) {
 	}
 }
 
-// number reads a whole number; where there is none it is -1 and false.
+// number reads a whole number; if there is none, it returns -1 and false.
 func number(values url.Values, name string) (int, bool) {
 	n, err := strconv.Atoi(values.Get(name))
 	if err != nil {

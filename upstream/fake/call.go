@@ -14,26 +14,26 @@ type call struct {
 	life    uint32 // milliseconds from arrival to end; settled for a call that New made old enough to be over
 }
 
-// settled is the life of a call that was over before the fake began. Its real length follows from its conversation,
-// which New would otherwise have to compose for every call. It is computed when the Order "updated" needs it.
+// settled is the life of a call that was over before the fake began. Its real life follows from its conversation,
+// which New would otherwise have to compose for every call. The Order "updated" needs it, and computes it.
 const settled = 0
 
 // maxLife is longer than any call lives, from arrival to end.
 const maxLife = 40 * time.Minute
 
-// kindShares are in percent.
+// kindShares are the shares of the kinds of calls, in percent.
 var kindShares = [conversation.Kinds]int{
 	conversation.Human: 62, conversation.Voicemail: 14, conversation.IVR: 5, conversation.Screening: 2,
 	conversation.Unclear: 2, conversation.Failed: 15,
 }
 
-// failure is a way not to get through.
+// failure is a way in which a call fails to get through.
 type failure struct {
 	dialError   string
 	share       int
-	undialled   bool // refused before the network was asked
+	undialled   bool // rejected before it was dialled
 	again       int  // percent of these orders that are scheduled for another try
-	least, most int  // milliseconds from dialling to knowing
+	least, most int  // milliseconds from dialling to the failure
 }
 
 var failures = []failure{
@@ -89,8 +89,8 @@ const (
 	over
 )
 
-// plan is what is decided about a call before anybody speaks. Finding it takes some nanoseconds, so that the whole
-// list can be filtered without rendering a row.
+// plan is what is decided about a call before the conversation. Computing it takes some nanoseconds, so the whole list
+// can be filtered without rendering a row.
 type plan struct {
 	kind       conversation.Kind
 	failure    *failure // of a failed call
@@ -106,7 +106,7 @@ func planOf(seed uint64, serial uint32) plan {
 		share -= kindShares[p.kind]
 		p.kind++
 	}
-	// The ages in headAges know these bounds: each phase is shown by some of them.
+	// headAges depends on these bounds: in each phase there must be some calls of these ages.
 	p.wait = int64(d.Between(4_000, 9_000))
 	p.ring = int64(d.Between(6_000, 24_000))
 	p.order = completed
@@ -153,7 +153,7 @@ func (c call) phase(p *plan, now int64) phase {
 	}
 }
 
-// dialled reports whether a call that has come so far has a time at which it started.
+// dialled reports whether a call in this phase has a start time.
 func (p *plan) dialled(at phase) bool {
 	return at >= ringing && (p.kind != conversation.Failed || !p.failure.undialled)
 }
@@ -163,8 +163,8 @@ func (c call) order(seed uint64, now int64) order {
 	p := planOf(seed, c.serial)
 	switch c.phase(&p, now) {
 	case queued:
-		// Every fourth order takes a moment to prepare. By the serial number rather than by chance: a short list has
-		// one too.
+		// Every fourth order takes a moment to prepare. The serial number decides that, and not chance, so that a short
+		// list has one too.
 		if c.serial%4 == 3 && now-c.arrived < p.wait*2/3 {
 			return initializing
 		}
@@ -176,7 +176,7 @@ func (c call) order(seed uint64, now int64) order {
 	}
 }
 
-// life computes how long a call lives, by composing its conversation.
+// life computes how long a call lives, in milliseconds, by composing its conversation.
 func (u *Upstream) life(t *conversation.Talk, c call) uint32 {
 	p := planOf(u.seed, c.serial)
 	length := p.wait + p.ring

@@ -20,8 +20,8 @@ var orderStatuses = []string{
 	"initializing", "queued_for_calling", "calling", "scheduled", "completed", "cancelled", "errored",
 }
 
-// TestTheStandingList looks at every row of a full list: that it is well formed, that every documented value occurs,
-// and that the mixture and the sizes are what the package promises.
+// TestTheStandingList checks every row of a full list: that it is well formed, that every documented value occurs, and
+// that the shares and the sizes are what the package promises.
 func TestTheStandingList(t *testing.T) {
 	const calls = 6_000 // enough for every value to occur
 	began := time.Now()
@@ -168,7 +168,7 @@ func checkEntry(t *testing.T, e *entry, seen map[string]int) {
 	}
 }
 
-// TestNoLineIsRepeated: in one conversation no longer line is said twice.
+// TestNoLineIsRepeated: no long line comes twice in one conversation.
 func TestNoLineIsRepeated(t *testing.T) {
 	u := fake.New(fake.Config{Seed: 2, Calls: 3_000, Now: still})
 	for _, r := range everything(t, u) {

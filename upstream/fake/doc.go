@@ -1,12 +1,11 @@
-// Package fake is the Revox `GET /call` endpoint, faked over real HTTP: something to look at in a demo, something to
-// count on in a test and something to push against in a benchmark. It writes its own JSON and shares nothing with the
-// client it serves, because a type used on both sides would hide a wrong tag.
+// Package fake is the Revox `GET /call` endpoint, faked over real HTTP, for demos, tests and benchmarks. It writes its
+// own JSON and shares nothing with the client that it serves: a type used on both sides would hide a wrong tag.
 //
 // # What is kept
 //
-// A call in the list is 16 bytes: its serial number, when it arrived and how long it lives. All the rest follows from
-// these, the seed and the clock, and is rendered when a page asks for it. So a long list costs next to nothing, and a
-// call that is in progress has a longer transcript in the next response without any change to the list.
+// A call takes 16 bytes in the list: its serial number, when it arrived and how long it lives. Everything else follows
+// from these, the seed and the clock, and is rendered for each page. So a long list takes little memory, and a call in
+// progress has a longer transcript in the next response without any change to the list.
 //
 // The conversations come from package conversation. Every name, number and company in them is invented; phone numbers
 // are from ranges reserved for fiction.
@@ -15,8 +14,8 @@
 //
 // The switches in Behaviour are applied in this order: Order and ListTwice sort the list; Lag takes the newest calls
 // out; the filter by status comes next; SwapTies swaps neighbours; the page is cut out, or PastEnd gives the response;
-// Drop, Short and MaxPageBytes shorten the page. IDs returns the list after Order, ListTwice and the filter: what the
-// pages give together when no other switch is set.
+// Drop, Short and MaxPageBytes shorten the page. IDs returns the list after Order, ListTwice and the filter: the ids
+// of all pages, if no other switch is set.
 //
 // Without Order, ListTwice and Lag a response needs no copy of the list. Without a filter it looks only at the calls of
 // its page.
@@ -27,8 +26,7 @@
 // its page without any lock: one response is one consistent snapshot, and slow readers delay no other request. Writers
 // (Insert, Remove, Move, SetRows) take turns on a mutex. Insert appends in place to the array that older snapshots
 // share, which is safe because a snapshot never looks beyond its own length; Remove and Move build a new array. A
-// sorted list is kept next to the snapshot, the switches and the time that it was made from, and is used only for
-// these.
+// sorted list is kept with the snapshot, the switches and the time from which it was made, and is used only for these.
 //
 // The switches are an immutable value behind an atomic pointer too. The record of requests has a mutex of its own,
 // held for one append or one copy. No callback is ever called with a lock held that a request needs.

@@ -7,8 +7,8 @@ import (
 	"revox-graphql/upstream/fake/dice"
 )
 
-// headAges are the ages of the newest calls, in seconds: some queued, some ringing, some being talked on. Further
-// down the list the ages are thrown.
+// headAges are the ages of the newest calls, in seconds: some are queued, some ringing, some ongoing. The ages of the
+// other calls are random.
 var headAges = []float64{
 	0.4, 1.1, 1.8, 2.7, 3.6, 9.2, 9.6, 12.5, 15, 36, 47, 64, 85, 110, 140, 175, 215, 260, 310, 370,
 }
@@ -45,7 +45,7 @@ func (u *Upstream) generate(n int) {
 	u.list.Store(&list{calls: calls})
 }
 
-// quiet is how much further apart calls are at this time than in office hours.
+// quiet returns by which factor calls are further apart at a time than in office hours.
 func quiet(at time.Time) float64 {
 	at = at.UTC()
 	switch hour := at.Hour(); {

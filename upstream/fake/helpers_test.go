@@ -36,7 +36,7 @@ func (m *manual) add(d time.Duration) {
 	m.at = m.at.Add(d)
 }
 
-// row is a call as the documentation describes it. It is written down here a second time, on purpose.
+// row is a call as the documentation describes it. It shares no type with the code, on purpose.
 type row struct {
 	ID               string                     `json:"id"`
 	AnsweredAt       *time.Time                 `json:"answered_at"`
@@ -103,7 +103,7 @@ func strict(t testing.TB, data []byte, into any) {
 	}
 }
 
-// everything is the whole list, read in large pages.
+// everything returns the whole list, read in large pages.
 func everything(t testing.TB, u *fake.Upstream) []row {
 	t.Helper()
 	var all []row

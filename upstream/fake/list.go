@@ -11,17 +11,18 @@ import (
 	"revox-graphql/upstream/fake/dice"
 )
 
-// list is one state of the list. It is never changed; see the package comment for why appending does not count.
+// list is one state of the list. It is never changed, except that Insert appends to its array, as the package comment
+// explains.
 type list struct {
-	calls []call            // the head last, so that a new call is an append; oldest first, but for what was moved
+	calls []call            // the oldest first, except after Move; so a new call is appended
 	rows  []json.RawMessage // served verbatim after the calls, in this order
 }
 
 func (l *list) len() int { return len(l.calls) + len(l.rows) }
 
-// IDs returns the ids of the list as it is served, of all calls or of those whose order has one of these statuses.
-// Order and ListTwice are applied, no other switch is. Of a row given to SetRows the id is its "id" where that is a
-// string, else "".
+// IDs returns the ids of the list as it is served, of all calls or of those whose order has one of these statuses. IDs
+// applies Order and ListTwice, and no other switch. The id of a row of SetRows is its "id" if that is a string, else
+// "".
 func (u *Upstream) IDs(statuses ...string) []string {
 	var set orderSet
 	for _, name := range statuses {
@@ -43,7 +44,7 @@ func (u *Upstream) IDs(statuses ...string) []string {
 	return ids
 }
 
-// Insert lets n new calls arrive at the head of the list and returns their ids, newest first. Their life begins now.
+// Insert adds n new calls at the head of the list, and returns their ids, newest first. They arrive now.
 func (u *Upstream) Insert(n int) []string {
 	u.writer.Lock()
 	defer u.writer.Unlock()
@@ -91,7 +92,7 @@ func (u *Upstream) Remove(ids ...string) int {
 }
 
 // Move moves a call to another place of the list. The head has place 0. The calls between the two places move up or
-// down by one. So a test can change the order of single calls while the clock stands still. The place is that in the
+// down by one. So a test can change the order of single calls while the clock stands still. Places are those of the
 // Order "". "reversed" and "queued-first" follow from it; "started" and "updated" ignore it. Move returns false, and
 // changes nothing, when no call has the id or the list of calls has no such place. It cannot move a row of SetRows.
 func (u *Upstream) Move(id string, to int) bool {
@@ -127,9 +128,8 @@ func (u *Upstream) settle() {
 	u.list.Store(&list{calls: calls, rows: l.rows})
 }
 
-// SetRows makes the list exactly these rows, to be served verbatim in this order: for rows that no well-behaved
-// endpoint would send. As long as there are any, a filter by status is not applied. Calls that arrive later stand
-// before them.
+// SetRows replaces the list by these rows, which are served verbatim in this order: for rows that no correct endpoint
+// would send. As long as there are any, filters by status are not applied. Calls that arrive later stand before them.
 func (u *Upstream) SetRows(rows ...json.RawMessage) {
 	l := &list{rows: make([]json.RawMessage, len(rows))}
 	for i, row := range rows {
@@ -140,8 +140,7 @@ func (u *Upstream) SetRows(rows ...json.RawMessage) {
 	u.list.Store(l)
 }
 
-// Run gives the list a life of its own until ctx is done: new calls arrive at random moments, perMinute of them in
-// the mean. It blocks; the goroutine is the caller's.
+// Run adds new calls at random moments, perMinute on average, until ctx is done. It blocks until then.
 func (u *Upstream) Run(ctx context.Context, perMinute float64) {
 	if !(perMinute > 0) { // also when it is not a number
 		<-ctx.Done()
@@ -150,7 +149,7 @@ func (u *Upstream) Run(ctx context.Context, perMinute float64) {
 	moments := dice.New(u.seed, math.MaxUint32)
 	for {
 		gap := moments.Exponential() * float64(time.Minute) / perMinute
-		// At least a millisecond, or an absurd rate would be a busy loop; at most an hour, or a tiny one would
+		// At least a millisecond, or a very high rate would be a busy loop; at most an hour, or a very low rate would
 		// overflow.
 		if !pause(ctx, time.Duration(min(max(gap, float64(time.Millisecond)), float64(time.Hour)))) {
 			return
@@ -159,7 +158,7 @@ func (u *Upstream) Run(ctx context.Context, perMinute float64) {
 	}
 }
 
-// rowID returns the id of a verbatim row, or "" where it has none that is a string.
+// rowID returns the id of a verbatim row, or "" if that is not a string.
 func rowID(row json.RawMessage) string {
 	var fields map[string]json.RawMessage
 	var id string

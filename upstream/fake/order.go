@@ -66,7 +66,7 @@ func (u *Upstream) sortBy(calls []call, key func(call, *plan) int64) {
 	}
 }
 
-// started is started_at as it is rendered at now, or the time of arrival where that is null.
+// started returns started_at as it is rendered at now, or the time of arrival if that is null.
 func (c call) started(seed uint64, p *plan, now int64) int64 {
 	if !p.dialled(c.phase(p, now)) {
 		return c.arrived
@@ -78,7 +78,7 @@ func (c call) started(seed uint64, p *plan, now int64) int64 {
 	return at
 }
 
-// updated is when the call last changed before now. Its life must be known.
+// updated returns when the status of the call last changed before now. The life of the call must be known.
 func (c call) updated(p *plan, now int64) int64 {
 	switch c.phase(p, now) {
 	case queued:

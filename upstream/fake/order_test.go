@@ -90,7 +90,7 @@ func TestOrderByTime(t *testing.T) {
 				last = at
 			}
 		}
-		// A call of which the times are rendered without milliseconds is placed by the whole time.
+		// A call whose times are rendered without milliseconds is placed by the time with milliseconds.
 		if last != nil && last.Nanosecond() == 0 {
 			return nil
 		}
@@ -146,13 +146,13 @@ func TestOrderByTime(t *testing.T) {
 	}
 }
 
-// TestOrderWhileCallsLive moves the clock on by seconds and holds each list against the one before it.
+// TestOrderWhileCallsLive moves the clock on by seconds, and compares each list with the one before it.
 func TestOrderWhileCallsLive(t *testing.T) {
 	tests := []struct {
 		name  string
 		order string
-		// expect returns the list that follows after before, where changed tells the calls with another status. arrival
-		// is the list in the order of arrival, and status has what each call is now.
+		// expect returns the list that follows before. changed has the calls with another status, arrival the list in the
+		// order of arrival, and status the present status of each call.
 		expect func(before, arrival []string, changed map[string]bool, status map[string]string) (head, rest []string)
 	}{
 		{
@@ -227,7 +227,7 @@ func sameMembers(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
-// TestPagesAreTheListInAnyOrder: the pages together are what IDs says, with and without a filter.
+// TestPagesAreTheListInAnyOrder: the pages together are what IDs returns, with and without a filter.
 func TestPagesAreTheListInAnyOrder(t *testing.T) {
 	for _, order := range []string{"", "reversed", "queued-first", "started", "updated"} {
 		for _, statuses := range [][]string{nil, {"completed"}, {"errored", "queued_for_calling", "initializing"}} {

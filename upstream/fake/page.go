@@ -25,7 +25,7 @@ func (v *view) len() int { return len(v.calls) + len(v.rows) }
 // call returns the call at this place.
 func (v *view) call(place int) call { return v.calls[len(v.calls)-1-place] }
 
-// respondPage puts the page that is requested into s.page, or what the switches want instead of it.
+// respondPage puts the requested page into s.page, or what the switches replace it by.
 func (u *Upstream) respondPage(s *scratch, b *Behaviour, q query, n int) (status, rows int) {
 	v := u.look(b)
 	if b.Lag != nil {
@@ -56,8 +56,8 @@ func (u *Upstream) respondPage(s *scratch, b *Behaviour, q query, n int) (status
 }
 
 // choose puts the places of the rows of a page into s.places: of at most so many rows that pass the filter, beginning
-// with number from. Without a filter it looks at no row. With a filter it looks at every call down to the last one of
-// the page. total is how many rows pass the filter; with a filter it is that only when no row was chosen.
+// with number from. Without a filter it looks at no row. With a filter it looks at every call up to the last one of
+// the page. total is how many rows pass the filter; with a filter, that is so only if no row was chosen.
 func (u *Upstream) choose(s *scratch, v *view, set orderSet, from, rows int, swap bool) (total int) {
 	from, rows = min(from, v.len()), min(rows, v.len()) // so that no sum overflows
 	// To swap pairs that the page cuts, choose whole pairs first and cut them afterwards.
@@ -92,7 +92,7 @@ func (u *Upstream) choose(s *scratch, v *view, set orderSet, from, rows int, swa
 	return total
 }
 
-// shorten takes rows out of the n-th response.
+// shorten removes rows from the n-th response, as Drop and Short say.
 func (s *scratch) shorten(b *Behaviour, v *view, n int) {
 	if b.Drop > 0 {
 		left := s.places[:0]
@@ -109,8 +109,8 @@ func (s *scratch) shorten(b *Behaviour, v *view, n int) {
 	}
 }
 
-// appendRows appends the rows at the chosen places to s.page and returns how many it has appended. When most is above
-// 0 it stops before the row with which they would have more bytes than that, but not before the first row.
+// appendRows appends the rows at the chosen places to s.page and returns how many it has appended. If most is above 0,
+// it stops before the row with which they would have more bytes than that, but not before the first row.
 func (u *Upstream) appendRows(s *scratch, v *view, most int) (rows int) {
 	size := 0
 	for _, place := range s.places {

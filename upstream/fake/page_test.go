@@ -13,14 +13,14 @@ import (
 	"revox-graphql/upstream/fake"
 )
 
-// answer is what a client reads from the network.
+// response is what a client reads from the network.
 type response struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// serve serves u over HTTP until the test is over, and returns how to ask it.
+// serve serves u over HTTP until the test is over, and returns a function that sends requests to it.
 func serve(t *testing.T, u *fake.Upstream) func(query string) response {
 	t.Helper()
 	server := httptest.NewServer(u)
@@ -58,7 +58,7 @@ func (a response) places(t *testing.T, list []string) []int {
 	return at
 }
 
-// span is the numbers from from to the one before to.
+// span returns the numbers from from to to-1.
 func span(from, to int) []int {
 	numbers := []int{}
 	for n := from; n < to; n++ {
@@ -303,7 +303,7 @@ func TestPageZero(t *testing.T) {
 	}
 }
 
-// TestPageHabits asks each question as often as there are lists of rows, and expects these, one after the other.
+// TestPageHabits sends each request as often as there are lists of rows, and expects these in turn.
 func TestPageHabits(t *testing.T) {
 	swapped := []int{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14, 17, 16, 19, 18, 21, 20}
 	swap := func(b *fake.Behaviour) { b.SwapTies = true }
@@ -437,12 +437,12 @@ func TestPageHabits(t *testing.T) {
 	}
 }
 
-// TestPageHabitsOfAFilter: they are applied to the list that the filter leaves, except that it is always the same
-// calls that are dropped or not known.
+// TestPageHabitsOfAFilter: the switches apply to the filtered list, but Drop and Lag leave out the same calls as
+// without a filter.
 func TestPageHabitsOfAFilter(t *testing.T) {
 	u := fake.New(fake.Config{Seed: 1, Calls: 60, Now: still})
 	all, list := u.IDs(), u.IDs("completed")
-	// left is places, without those of which the call is one of these of all calls.
+	// left returns places without those whose call, by its place among all calls, is gone.
 	left := func(places []int, gone func(place int) bool) []int {
 		return slices.DeleteFunc(places, func(i int) bool { return gone(slices.Index(all, list[i])) })
 	}

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// maxRecord bounds the record, so that a load test does not end as a memory test.
+// maxRecord is the greatest number of recorded requests, so that a load test does not use up the memory.
 const maxRecord = 100_000
 
 // Request is the record of a request that arrived.
@@ -14,7 +14,7 @@ type Request struct {
 	Statuses       []string // as understood
 	RawQuery       string
 	Authorization  string
-	Status         int // of the response; 0 while there is none, and when the client left before
+	Status         int // of the response; 0 before it, or if the client left before it
 	Rows           int // rows in the response
 }
 
@@ -31,7 +31,7 @@ func (u *Upstream) ResetRequests() {
 // record is a ring of requests: number n, counted from 1, lies at (n-1) modulo maxRecord.
 type record struct {
 	mu    sync.Mutex
-	epoch int // counts resets, so that a response that comes after one is not written over another request
+	epoch int // counts resets, so that a response after one does not change another request's record
 	n     int
 	ring  []Request
 }

@@ -7,12 +7,12 @@ import (
 	"revox-graphql/upstream/fake/dice"
 )
 
-// traits are the small liberties that the endpoint takes with a finished call.
+// traits are how the endpoint renders a call, where it has a choice.
 type traits struct {
 	wholeSeconds bool // times without a fraction
-	noTranscript bool // where there is none: absent rather than null
-	noEnd        bool // where nothing is known of the end: absent rather than null
-	noOutput     bool // where nothing was extracted: absent rather than null
+	noTranscript bool // a transcript that does not exist is absent, not null
+	noEnd        bool // unknown end_reason and ended_by are absent, not null
+	noOutput     bool // structured_output that does not exist is absent, not null
 	unrecorded   bool
 }
 
@@ -24,7 +24,7 @@ func traitsOf(seed uint64, serial uint32) traits {
 	}
 }
 
-// appendRow appends the call as it is at now. The keys come in the order of the documentation's example.
+// appendRow appends the call as it is at now. The keys have the order of the documentation's example.
 func (u *Upstream) appendRow(dst []byte, t *conversation.Talk, c call, now int64) []byte {
 	p := planOf(u.seed, c.serial)
 	style := traitsOf(u.seed, c.serial)
@@ -56,7 +56,7 @@ func (u *Upstream) appendRow(dst []byte, t *conversation.Talk, c call, now int64
 	dst = append(dst, `","recording_url":`...)
 	dst = u.appendRecording(dst, c.serial, hungUp && !style.unrecorded)
 	dst = append(dst, `,"result":`...)
-	// Who picked up is known once both have said something, or all that there is to be said.
+	// The result is known after two entries, or once the call is over.
 	isKnown := phase == over || phase == ongoing && entries >= 2
 	dst = appendText(dst, p.kind.String(), p.kind != conversation.Failed && isKnown)
 	dst = append(dst, `,"started_at":`...)
@@ -88,7 +88,7 @@ func (u *Upstream) appendRecording(dst []byte, serial uint32, has bool) []byte {
 	if !has {
 		return append(dst, "null"...)
 	}
-	// The token is an id of nothing: it only has to look as secret as the real one is.
+	// The token is the id of no call: it only has to look like a real one.
 	dst = append(dst, `"https://recordings.example/`...)
 	dst = appendID(dst, u.seed, serial)
 	dst = append(dst, `.mp3?token=`...)
@@ -139,7 +139,7 @@ func appendText(dst []byte, text string, has bool) []byte {
 	return append(dst, '"')
 }
 
-// appendEnd appends a field of which nothing may be known, and which is then absent or null.
+// appendEnd appends a field. If its text is unknown, the field is absent or null.
 func appendEnd(dst []byte, key, text string, has, absent bool) []byte {
 	has = has && text != ""
 	if !has && absent {

@@ -12,18 +12,18 @@ import (
 	"revox-graphql/upstream/fake/conversation"
 )
 
-// DefaultCalls is a list of a size that a busy account has after some weeks.
+// DefaultCalls is the length of the list that a busy account has after some weeks.
 const DefaultCalls = 20_000
 
 // Config fixes what New generates.
 type Config struct {
-	Seed  uint64           // same seed, same calls
-	Calls int              // how many calls stand in the list at first; may be 0
-	Now   func() time.Time // the clock; nil: time.Now. With a clock that stands still the list does too
+	Seed  uint64           // the same seed makes the same calls
+	Calls int              // how many calls the list has at first; may be 0
+	Now   func() time.Time // the clock; nil: time.Now. If the clock stands still, calls do not change
 }
 
 // Upstream is the endpoint: an http.Handler, and a list of calls that can be changed while it is served. All methods
-// are safe for concurrent use. Make one with New.
+// are safe for concurrent use. New makes an Upstream.
 type Upstream struct {
 	seed    uint64
 	now     func() time.Time
@@ -42,7 +42,8 @@ type Upstream struct {
 	scratch sync.Pool // of *scratch
 }
 
-// scratch is what it takes to render one page. A page of 200 calls is more than a megabyte, so it is used again.
+// scratch is the memory in which a page is rendered. A page of 200 calls is more than a megabyte, so scratch is
+// reused.
 type scratch struct {
 	page         []byte
 	places       []int // of the rows of the page, in the view
@@ -63,7 +64,7 @@ func New(cfg Config) *Upstream {
 
 // ServeHTTP serves `GET <any prefix>/call`. Other paths are a 404, other methods a 405.
 //
-// The request is recorded first; then Fault is asked, then Latency passes, and only then is the list looked at.
+// ServeHTTP records the request first. Then it calls Fault, waits for Latency, and only then reads the list.
 func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b := u.behaviour.Load()
 	q := readQuery(r.URL.Query(), b)
@@ -76,7 +77,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fault = b.Fault(ticket.n, r)
 	}
 	if !pause(r.Context(), b.Latency) {
-		return // the client has gone
+		return // the client has left
 	}
 
 	s := u.scratch.Get().(*scratch) // the pool holds nothing else
@@ -109,11 +110,11 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(status)
 	if !truncate {
-		_, _ = w.Write(body) // a client that went away is no news
+		_, _ = w.Write(body) // the client may have left
 		return
 	}
 	_, _ = w.Write(body[:len(body)/2])
-	_ = http.NewResponseController(w).Flush() // or the half would never leave
+	_ = http.NewResponseController(w).Flush() // else net/http would not send the half
 	panic(http.ErrAbortHandler)
 }
 
@@ -146,7 +147,7 @@ func (s *scratch) refuse(status int, message string) (int, int) {
 	return status, 0
 }
 
-// pause waits for d and reports whether ctx is still alive after it.
+// pause waits for d. It returns false if ctx is done first.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return true

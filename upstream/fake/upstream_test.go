@@ -285,7 +285,7 @@ func TestLatency(t *testing.T) {
 	})
 }
 
-// TestConcurrency has everything happen at once, for the race detector; and each response must be one snapshot.
+// TestConcurrency calls everything concurrently, for the race detector. Each response must be one snapshot.
 func TestConcurrency(t *testing.T) {
 	u := fake.New(fake.Config{Seed: 1, Calls: 200})
 	var group sync.WaitGroup

@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// Client is an [http.ResponseWriter] whose client reads so many bytes per second, and at most so many. It keeps none.
+// Client is an [http.ResponseWriter] whose client reads a number of bytes per second, and then stalls. It keeps no
+// bytes.
 type Client struct {
 	*httptest.ResponseRecorder
-	// Tells says that its system tells when it has sent something, which it does bit by bit.
+	// Tells says that the system knows when it last sent data. It sends data as long as the client reads.
 	Tells bool
 
 	rate, most int
@@ -19,8 +20,8 @@ type Client struct {
 	mu       sync.Mutex
 	read     int
 	deadline time.Time
-	stalled  time.Time     // when the client has ceased to read; zero while it reads
-	changed  chan struct{} // the deadline has
+	stalled  time.Time     // when the client stopped reading; zero while it reads
+	changed  chan struct{} // signals that the deadline has changed
 }
 
 // New makes a client that reads rate bytes per second, until it has read most bytes.
@@ -50,7 +51,7 @@ func (r *Client) Write(b []byte) (int, error) {
 	}
 }
 
-// stall notes when the client ceases to read.
+// stall notes when the client stops reading.
 func (r *Client) stall() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,7 +60,7 @@ func (r *Client) stall() {
 	}
 }
 
-// SentAgo is what package slowclient asks the system.
+// SentAgo imitates what package slowclient asks the system.
 func (r *Client) SentAgo() (ago time.Duration, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

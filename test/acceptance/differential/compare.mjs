@@ -2,8 +2,8 @@
 import { isCursor } from './world.mjs'
 
 /**
- * A verdict as far as the gateway's codes show it: GRAPHQL_VALIDATION_FAILED is of the document, its operation or its
- * variables.
+ * The oracle's verdicts, as far as the gateway's codes distinguish them: GRAPHQL_VALIDATION_FAILED is an error in the
+ * document, its operation or its variables.
  */
 const coarse = {
   parse: 'parse',
@@ -15,7 +15,7 @@ const coarse = {
 
 const refusals = { GRAPHQL_PARSE_FAILED: 'parse', GRAPHQL_VALIDATION_FAILED: 'refused', BAD_USER_INPUT: 'refused' }
 
-/** Sends a request to the gateway, and returns its response in the form of an oracle's. */
+/** Sends a request to the gateway, and returns the response in the form of an oracle's response. */
 export async function ask(url, { query, variables, operationName }) {
   const members = [`"query":${JSON.stringify(query)}`]
   if (variables !== undefined) members.push(`"variables":${variables}`)
@@ -35,15 +35,16 @@ export async function ask(url, { query, variables, operationName }) {
     code: extensions?.code,
   }))
   const verdict = 'data' in answer ? 'executed' : (refusals[errors[0]?.code] ?? `refused by ${errors[0]?.code}`)
-  // A member that comes twice would be lost here; the gateway writes JSON as JavaScript does.
+  // JSON.parse keeps one of two members of one name. The gateway writes JSON like JavaScript, so texts are equal.
   if (answer.data && !text.includes(JSON.stringify(answer.data)))
     throw new Error(`The data is not as it was read: ${text}`)
   return { verdict, errors, data: answer.data, status: response.status }
 }
 
 /**
- * The first difference between the responses of the gateway and the oracle, as its kind and both sides; undefined if there
- * is none. Messages are free. Cursors are opaque, so that each stands for its call.
+ * Returns the first difference between the responses of the gateway and the oracle, as its kind and both sides;
+ * undefined if there is none. Messages may differ. Cursors are opaque, so only the calls that they stand for are
+ * compared.
  */
 export function difference(oracle, gateway) {
   const differing = (kind, expected, actual) => {
@@ -64,7 +65,7 @@ export function difference(oracle, gateway) {
   )
 }
 
-/** The gateway's data with the oracle's name for each cursor, where one text stands for one call throughout. */
+/** Replaces cursors in the gateway's data by the oracle's names for them, if each stands for one call throughout. */
 function namingCursors(expected, actual, names) {
   if (isCursor(expected))
     return typeof actual === 'string' && /^[\w-]{40,}$/.test(actual) && nameOf(names, actual, expected) === expected

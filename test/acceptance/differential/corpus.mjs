@@ -1,12 +1,12 @@
-// The chosen requests, from the files in corpus/. A group there has queries, and may have what each of them is
-// combined with: `fill`, texts that stand for VALUE in the query and the variables; `variables`, JSON texts;
-// `operationNames`, where null is none. CURSOR and a number stand for the cursor of that call.
+// The chosen requests, from the files in corpus/. Each group has queries, and optional values with which each query is
+// combined: `fill`, texts that replace VALUE in the query and the variables; `variables`, JSON texts;
+// `operationNames`, where null is none. CURSOR and a number are replaced by the cursor of that call.
 import { readdirSync, readFileSync } from 'node:fs'
 
 const folder = new URL('corpus/', import.meta.url)
 
 /**
- * @param {string[]} cursors those of the first calls of the list
+ * @param {string[]} cursors the cursors of the first calls of the list
  * @returns {{about: string, query: string, variables?: string, operationName?: string}[]}
  */
 export function chosenRequests(cursors) {

@@ -1,10 +1,9 @@
-// Random requests for a schema, valid and invalid ones, by a seed: the same number gives the same request with every
-// version of Node.
+// Random requests for a schema, valid and invalid ones: the same seed makes the same request in every version of Node.
 
 /**
  * @param {typeof import('graphql')} graphql
  * @param {import('graphql').GraphQLSchema} schema
- * @param {{ids: string[], cursors: string[]}} samples values that arguments of these kinds may have
+ * @param {{ids: string[], cursors: string[]}} samples values for arguments that take ids or cursors
  * @returns {(seed: number) => {query: string, variables?: string, operationName?: string}} variables as JSON text
  */
 export function newGenerator(graphql, schema, samples) {
@@ -63,9 +62,9 @@ const wrongDirectives = [
 class Writer {
   constructor(graphql, schema, samples, seed) {
     Object.assign(this, { graphql, schema, samples, state: seed })
-    for (let i = 0; i < 4; i++) this.random() // neighbouring seeds look alike at first
+    for (let i = 0; i < 4; i++) this.random() // the first numbers of neighbouring seeds are similar
     this.mistakes = this.pick([0, 0, 0, 0.02, 0.02, 0.1]) // how likely each choice is wrong
-    this.wrongValues = this.pick([0, 0, 0, 0.15]) // how likely a value of a variable is
+    this.wrongValues = this.pick([0, 0, 0, 0.15]) // how likely each value of a variable is wrong
     this.variables = new Map() // by name: the type as text, the default as text, the value as JSON text
     this.aliases = 0
     this.requiredBoolean = new graphql.GraphQLNonNull(graphql.GraphQLBoolean)
@@ -274,7 +273,7 @@ class Writer {
     const { isNonNullType } = this.graphql
     let declared = String(type)
     if (!isNonNullType(type) && this.chance(0.3)) declared += '!'
-    if (isNonNullType(type) && this.chance(0.15)) declared = declared.slice(0, -1) // good with a default alone
+    if (isNonNullType(type) && this.chance(0.15)) declared = declared.slice(0, -1) // valid only with a default
     if (declared.startsWith('[') && this.chance(0.1)) declared = declared.replace('!]', ']')
     if (this.wrong())
       declared = this.pick([
@@ -379,7 +378,7 @@ class Writer {
     return JSON.stringify(this.pick(texts))
   }
 
-  /** The document with a little more around it, or damaged. */
+  /** Adds characters around the document that GraphQL ignores, or damages it. */
   noise(text) {
     if (this.chance(0.05)) text = '\ufeff' + text
     if (this.chance(0.1)) text = this.pick(['\n', '\r\n', '# first\n', '# first\r', ' ,,\t', '\r\n\r\n\t']) + text

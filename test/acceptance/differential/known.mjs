@@ -1,8 +1,8 @@
-// The differences from graphql-js that are meant. One that no chosen request shows any more fails the test.
+// The intended differences from graphql-js. The test fails if no chosen request shows one of them any more.
 
 /**
- * Each contains why the gateway differs, and for which requests. `major` is that of the only graphql-js that it is a
- * difference from.
+ * `why` is why the gateway differs, and `where` for which requests. `major` is the only major version of graphql-js
+ * from which it differs; without it, the gateway differs from all.
  *
  * @type {{why: string, major?: number, where: (request: object, difference: object, oracle: object, gateway: object)
  *   => boolean}[]}
@@ -13,7 +13,7 @@ export const known = [
     where: ({ query }, { kind }) => kind === 'locations' && /[\u{10000}-\u{10ffff}]/u.test(query),
   },
   {
-    why: 'A validation error has one place, as gqlparser tells it, where graphql-js tells all.',
+    why: 'gqlparser reports one location of a validation error, graphql-js all of them.',
     where: (_, { kind }, { verdict, errors }, gateway) =>
       kind === 'locations' &&
       verdict === 'validation' &&
@@ -22,7 +22,7 @@ export const known = [
   },
   {
     why:
-      'gqlparser tells the place of the whole where graphql-js tells that of the part: the field or directive of an ' +
+      'gqlparser reports the location of the whole, graphql-js that of the part: the field or directive of an ' +
       'unknown argument, the field of a needless selection, the spread of an unknown fragment, the fragment or the ' +
       'variable of a wrong type, the operation or fragment whose name comes twice.',
     where: (_, { kind }, { verdict, errors }, gateway) =>
@@ -48,7 +48,7 @@ export const known = [
   {
     why:
       'Where the type of a fragment or a variable is wrong, a value has a selection, two fragments have one name, or ' +
-      'the schema has no such operations, gqlparser checks what depends on it all the same and tells other errors.',
+      'the schema has no such operations, gqlparser still checks what depends on it, and reports other errors.',
     where: (_, { kind }, { verdict, errors }, gateway) =>
       kind === 'locations' &&
       verdict === 'validation' &&
@@ -56,12 +56,12 @@ export const known = [
       gateway.errors.some(({ locations }) => locations?.some(({ line }) => linesOf(errors).has(line))),
   },
   {
-    why: 'A document without an operation is refused as that, and an error about what is not there has no place.',
+    why: 'The gateway rejects a document without an operation as such; the error has no location.',
     where: (_, { kind }, { verdict }, gateway) =>
       kind === 'locations' && verdict === 'validation' && /has no operation/.test(gateway.errors[0]?.message),
   },
   {
-    why: 'graphql-js 17 tells the place of the element of a list, and not of the list.',
+    why: 'graphql-js 17 reports the location of the element of a list, and not of the list.',
     major: 17,
     where: (_, { kind }, { verdict, errors }, gateway) =>
       kind === 'locations' &&
@@ -71,8 +71,8 @@ export const known = [
   },
   {
     why:
-      'Where a variable without a value makes null of what must not be null, the error is reported for the field of ' +
-      '`Query`, which is null; also where graphql-js never comes to that, since something above it is null or empty.',
+      'If a variable without a value makes something null that must not be null, the gateway reports the error for ' +
+      'the field of `Query`, which is null; also if graphql-js does not get there, as a field above is null or empty.',
     where: (_, { kind }, { verdict, errors }, gateway) =>
       ['paths', 'data', 'locations'].includes(kind) &&
       verdict === 'executed' &&
@@ -89,24 +89,24 @@ export const known = [
   },
   {
     why:
-      'A document with an operation of a kind that the schema does not have is refused, where graphql-js answers ' +
-      'with null and an error when that operation is chosen.',
+      'The gateway rejects a document with an operation of a kind that the schema does not have. graphql-js responds ' +
+      'with null and an error if that operation is chosen.',
     where: (_, { kind }, { verdict }, gateway) =>
       ['verdict', 'locations'].includes(kind) &&
       ['executed', 'operation'].includes(verdict) &&
       gateway.errors.some(({ message }) => /does not support operation type/.test(message)),
   },
   {
-    why: 'A request without a document is no GraphQL request: GraphQL over HTTP has `query` as required.',
+    why: 'A request without a document is no GraphQL request: GraphQL over HTTP requires `query`.',
     where: ({ query }, { kind }) => kind === 'verdict' && query === '',
   },
   {
-    why: 'An empty operationName is taken as none, as clients send it.',
+    why: 'The gateway ignores an empty operationName, which some clients send.',
     where: ({ operationName }, { kind }, { verdict }) =>
       ['verdict', 'locations'].includes(kind) && operationName === '' && verdict === 'operation',
   },
   {
-    why: 'JSON with two members of one name is refused (RFC 8259 leaves open what it means).',
+    why: 'The gateway rejects JSON with two members of one name (RFC 8259 leaves open what it means).',
     where: ({ variables }, { kind }, _, { status }) => kind === 'verdict' && status === 400 && hasDuplicates(variables),
   },
   {
@@ -119,7 +119,7 @@ export const known = [
       /[\0-\x08\x0b\x0c\x0e-\x1f]/.test(query),
   },
   {
-    why: 'The place of a syntax error within a string or a number may be its start, or a character away.',
+    why: 'The location of a syntax error within a string or a number may differ by up to two columns.',
     where: (_, { kind }, { verdict, errors }, gateway) => {
       const [right, said] = [errors[0], gateway.errors[0]].map((error) => error?.locations?.[0])
       return (
@@ -132,7 +132,7 @@ export const known = [
     },
   },
   {
-    why: 'A text before what is no definition: graphql-js tells the place of the text, the gateway that of the rest.',
+    why: 'A text before what is no definition: graphql-js reports where the text is, the gateway where the rest is.',
     where: (_, { kind }, { verdict, errors }, gateway) =>
       kind === 'locations' &&
       verdict === 'parse' &&
@@ -142,7 +142,7 @@ export const known = [
   {
     why:
       'Arguments of directives on variable definitions may not be variables: gqlparser parses them and ' +
-      'validation refuses the directive.',
+      'validation rejects the directive.',
     where: (_, { kind }, { verdict, errors }, gateway) =>
       kind === 'verdict' &&
       verdict === 'parse' &&
@@ -150,7 +150,7 @@ export const known = [
       /Unexpected variable .* in constant value/.test(errors[0].message),
   },
   {
-    why: 'graphql-js 17 takes empty selection sets, which the specification does not have.',
+    why: 'graphql-js 17 accepts empty selection sets, which the specification does not have.',
     major: 17,
     where: ({ query }, { kind }, _, gateway) =>
       ['verdict', 'locations'].includes(kind) &&
@@ -181,7 +181,7 @@ const ofTheWhole = new RegExp(
   ].join('|'),
 )
 
-/** The messages of errors that have others as a consequence. */
+/** The messages of errors that cause further errors. */
 const consequential = new RegExp(
   [
     '^Unknown type ',
@@ -192,7 +192,7 @@ const consequential = new RegExp(
   ].join('|'),
 )
 
-/** The errors that have no place in common with the others, but for those with such a message. */
+/** Returns the errors that have no location in common with the others, except those whose message matches `but`. */
 function elsewhere(errors, others, but = /^$/) {
   const place = ({ line, column }) => `${line}:${column}`
   const places = new Set(others.flatMap(({ locations }) => locations?.map(place) ?? []))
@@ -203,7 +203,7 @@ function elsewhere(errors, others, but = /^$/) {
 
 const linesOf = (errors) => new Set(errors.flatMap(({ locations }) => locations?.map(({ line }) => line) ?? []))
 
-/** Whether an object of JSON text, with no objects in it, has two members of one name. */
+/** Reports whether the text of a JSON object without nested objects has two members of one name. */
 function hasDuplicates(text = '') {
   const names = [...text.matchAll(/"([^"]*)":/g)].map(([, name]) => name)
   return new Set(names).size < names.length

@@ -1,6 +1,6 @@
 // graphql-js as the oracle: its responses to requests, over the resolvers of world.mjs.
 
-/** How a request ended. Errors of a request that was not executed have no data. */
+/** How a request may end. Only an executed request has data. */
 export const verdicts = ['parse', 'validation', 'operation', 'variables', 'executed']
 
 /**

@@ -10,7 +10,7 @@ const time = (minutes, seconds = 0) =>
 
 const talk = (...entries) => entries.map(([role, content, tool]) => ({ role, content, ...tool }))
 
-/** What differs from call to call; the rest of a row is made below. Each list is gone through by turns. */
+/** The values that differ from call to call, in turn. The rest of a row is made below. */
 const turns = {
   status: ['completed', 'completed', 'error', 'ongoing', 'queued', 'ringing', 'paused'],
   result: ['human', 'voicemail', null, 'IVR', 'ios-screening-filter'],
@@ -72,8 +72,8 @@ const listed = (statuses) =>
   rows.filter((_, i) => statuses.length === 0 || statuses.includes(orderStatuses[i % orderStatuses.length]))
 
 /**
- * Starts upstream on loopback: `GET /call`, with pages from 0. Gives the gateway's settings for it, and a way to stop
- * it.
+ * Starts upstream on loopback: `GET /call`, with pages from 0. Returns the gateway's settings for it, and a function
+ * that stops it.
  */
 export async function startUpstream() {
   const server = createServer((request, response) => {
@@ -109,7 +109,7 @@ class Failure extends Error {
 
 const enumName = (value) => value?.toUpperCase().replaceAll('-', '_') ?? null
 
-/** A row as an object of the type `Call`, for graphql-js's own way to resolve fields. */
+/** Returns a row as an object of the type `Call`, from which graphql-js resolves fields by default. */
 function callOf(row) {
   const seconds = (from, to) => (row[from] && row[to] ? (Date.parse(row[to]) - Date.parse(row[from])) / 1000 : null)
   const entries = row.transcript?.map((entry, index) => ({
@@ -170,8 +170,8 @@ const cursorOf = (id) => `\u0000cursor of ${id}`
 export const isCursor = (value) => typeof value === 'string' && value.startsWith('\u0000cursor')
 
 /**
- * The resolvers of `Query`. The cursors are the gateway's own, each with the id of its call: those of the list
- * without statuses.
+ * The resolvers of `Query`. `cursors` has the gateway's own cursors, of the list without statuses, each with the id of
+ * its call.
  */
 export function newRoot(cursors) {
   const find = (id) => {
@@ -194,7 +194,7 @@ export function newRoot(cursors) {
       const between = list.slice(from, Math.max(from, to))
       const shown = last == null ? between.slice(0, first ?? 20) : between.slice(Math.max(0, between.length - last))
       const nodes = shown.map(callOf)
-      const start = last == null ? from : to - nodes.length // an empty range is where it is counted from
+      const start = last == null ? from : to - nodes.length // an empty range is at the end from which calls are counted
       return {
         nodes,
         edges: nodes.map((node) => ({ cursor: cursorOf(node.id), node })),

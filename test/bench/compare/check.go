@@ -170,8 +170,8 @@ func (q *requestSet) checkPlain(ctx context.Context, client *http.Client, c, gat
 	return nil
 }
 
-// checkCalls checks that a server sends the same calls. Its cursors are of the same rows, but may contain other
-// neighbours of them. A gateway's own cursors do so too, once it has read other pages.
+// checkCalls checks that a server sends the same calls. Its cursors must be of the same rows, but may contain other
+// neighbours. So may a gateway's own cursors, once it has read other pages.
 func (q *requestSet) checkCalls(ctx context.Context, client *http.Client, c *servers.Process) error {
 	for i := range q.bodies {
 		body, err := load.Post(ctx, client, q.url(c, i), q.bodies[i])

@@ -60,10 +60,11 @@ const (
 )
 
 // measureCold measures what the gateway adds to a response of the upstream when it has nothing in memory. Connections
-// request windows through the gateway, and then the same pages from the upstream, with and without a reverse proxy that
-// only copies them, in turn. No two connections request the same window at a time: the gateway would request it once.
-// All connections begin together, and each waits for the upstream as long as the others, so they stay in step: what a
-// server adds is about the time that its processors take for the requests of half of the connections.
+// request windows through the gateway, and then the same pages from the upstream, with and without a reverse proxy
+// that only copies them, in turn. No two connections request the same window at a time: the gateway would request it
+// once. All connections begin together, and each waits for the upstream as long as the others, so their requests stay
+// simultaneous: what a server adds is about the time that the processors take for the requests of half of the
+// connections.
 func measureCold(ctx context.Context, o *options, r *results) error {
 	rest, err := servers.StartUpstream(ctx)
 	if err != nil {
@@ -128,7 +129,7 @@ type coldPage struct {
 	body         []byte
 }
 
-// learn sends each request once, while the upstream is quick, and notes which page the gateway requests for it: one.
+// learn sends each request once, while the upstream is fast, and notes the one page that the gateway requests for it.
 func (m *coldMeasurement) learn(ctx context.Context) error {
 	for i := range m.bodies {
 		m.rest.ResetRequests()
@@ -151,8 +152,8 @@ func (m *coldMeasurement) learn(ctx context.Context) error {
 
 var errOtherBytes = errors.New("the response differs from the first")
 
-// viaGateway requests a window through the gateway. Its cursors have the time at which the page was requested, and are
-// of the same length.
+// viaGateway requests a window through the gateway. Cursors contain the time at which the page was requested, so only
+// the length of the response is compared.
 func (m *coldMeasurement) viaGateway(ctx context.Context, i int) error {
 	body, err := load.Post(ctx, m.client, m.gateway.URL+"graphql", m.bodies[i])
 	if err == nil && len(body) != len(m.responses[i]) {

@@ -6,7 +6,8 @@
 //   - net/http sends stored bodies without looking at the request: the limit of Go's own server.
 //   - generated is gqlgen's own execution over plain structs in memory.
 //
-// Each is a process of its own. The command first compares their responses, and then loads them in turn with wrk.
+// Each server is a process of its own. The command first compares their responses, and then loads the servers in turn
+// with wrk.
 package compare
 
 import (

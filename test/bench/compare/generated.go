@@ -26,7 +26,8 @@ const GeneratedCommand = "serve-generated"
 // cachedDocuments is the size of the document cache, the same as the gateway's.
 const cachedDocuments = 500
 
-// ServeGenerated is the process of that server: a handler as users of gqlgen write it, over calls in memory.
+// ServeGenerated serves gqlgen's own execution until ctx is done: a handler as users of gqlgen write it, over calls in
+// memory.
 func ServeGenerated(ctx context.Context, args []string) error {
 	if len(args) != 2 {
 		return fmt.Errorf("%s requires an address and a file", GeneratedCommand)
@@ -41,7 +42,7 @@ func ServeGenerated(ctx context.Context, args []string) error {
 	return servers.Serve(ctx, server)
 }
 
-// source contains all calls that the workloads request. It makes no cursors: it knows those of the gateway.
+// source contains all calls that the workloads request. It makes no cursors, but uses those of the gateway.
 type source struct {
 	calls   []*oracle.Call
 	places  map[string]int // the number of rows up to a cursor, its own row included
@@ -60,7 +61,7 @@ func readSource(ctx context.Context, rest *servers.Upstream, file string) (*sour
 	for cursor, rows := range s.places {
 		s.cursors[rows] = cursor
 	}
-	// One more than the workloads show, so that there is a next page.
+	// One more than the workloads request, so that there is a next page.
 	wanted := slices.Max(slices.Collect(maps.Values(s.places))) + 1
 	client := load.NewClient()
 	const pageSize = 200

@@ -27,8 +27,8 @@ type storedBody struct {
 }
 
 // plain responds to every request with the body whose key is the query string. It ignores the rest of the request, and
-// has prepared all that it can: this is the cost of net/http itself. Its headers are the gateway's, because they are
-// bytes of the response too.
+// has prepared everything that it can, so it shows the cost of net/http itself. Its headers are the gateway's, because
+// they are bytes of the response too.
 type plain map[string]storedBody
 
 // The gateway sends a request ID of this length with each response.
@@ -53,7 +53,7 @@ func (p plain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(f.body)
 }
 
-// ServePlain is the process of that server.
+// ServePlain serves stored bodies until ctx is done.
 func ServePlain(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("%s requires a folder", PlainCommand)

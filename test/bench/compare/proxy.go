@@ -11,11 +11,11 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// ProxyCommand starts a reverse proxy as the standard library has it: the least that a server in front of an upstream
-// adds to its responses. It copies them, and reads nothing in them. Its argument is the URL of the upstream.
+// ProxyCommand starts the standard library's reverse proxy, which copies responses without reading them: the least
+// that a server in front of an upstream adds. Its argument is the URL of the upstream.
 const ProxyCommand = "serve-proxy"
 
-// ServeProxy is the process of that server.
+// ServeProxy serves the reverse proxy until ctx is done.
 func ServeProxy(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("%s requires a URL", ProxyCommand)

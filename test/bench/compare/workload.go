@@ -22,7 +22,7 @@ type workload struct {
 	about  string
 	calls  int    // in a window
 	fields string // of a call
-	edges  bool   // the calls are asked for in edges, each with its cursor, as Relay and Apollo Client do
+	edges  bool   // the calls are requested in edges with cursors, as by Relay and Apollo Client
 }
 
 // selection returns what is selected of the connection.
@@ -33,7 +33,7 @@ func (w *workload) selection() string {
 	return "nodes { " + w.fields + " } " + pageInfo
 }
 
-// pageInfo is what a request selects that only walks.
+// pageInfo is the selection of requests that only walk.
 const pageInfo = "pageInfo { hasNextPage endCursor }"
 
 func workloads() []workload {
@@ -69,8 +69,8 @@ func (q *requestSet) forServer(c *servers.Process) *requestSet {
 	return q
 }
 
-// on reports whether a server is measured with the workload. gqlgen's own execution has only the cursors that the
-// workloads begin with.
+// on reports whether a server is measured with the workload. gqlgen's own execution knows only the cursors at the ends
+// of windows, so it cannot serve edges.
 func (q *requestSet) on(c *servers.Process) bool { return !q.edges || c.Name != generatedServer }
 
 // key names a request in a URL and in the name of a file.

@@ -38,7 +38,7 @@ type outcome struct {
 	Requests int `json:"requests"`
 	Micros   int `json:"micros"`
 	Bytes    int `json:"bytes"`
-	P50      int `json:"p50"` // in microseconds, as p99
+	P50      int `json:"p50"` // in microseconds, like P99
 	P99      int `json:"p99"`
 	failures
 }

@@ -27,9 +27,9 @@ const (
 	retriesAtOnce     = 10
 )
 
-// measureRetryStorm measures how many retries an upstream gets that fails half of its requests. Failures of every other
-// request show the retry budget. Failures at random are now and then many in a row, which opens the circuit breaker for
-// a while.
+// measureRetryStorm measures how many retries an upstream gets that fails half of its requests. Failures of every
+// other request show the retry budget. Random failures sometimes are many in a row, which opens the circuit breaker
+// for a while.
 func (o *options) measureRetryStorm(ctx context.Context, t *report.Table) error {
 	t.Printf("\n## Retry storm\n\n%d requests per second for %v, each for a page of its own, without a cache.\n",
 		retryStormPerSecond, o.retryStorm)

@@ -52,7 +52,8 @@ func runStampede(
 		return err
 	}
 	defer s.Stop()
-	// The gateway detects how the upstream counts its pages. The page that it then has is not the one of the stampede.
+	// By this request, the gateway detects how the upstream counts its pages. The page in memory afterwards is not that
+	// of the stampede.
 	first := load.EncodeRequest("{ calls(first: 1) { nodes { id } } }", nil)
 	if _, err := load.Post(ctx, s.Client, s.Gateway.URL+"graphql", first); err != nil {
 		return errors.Join(err, s.Gateway.Err())

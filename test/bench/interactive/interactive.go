@@ -1,7 +1,7 @@
-// Package interactive measures how long small requests take while all calls are exported through the same gateway, with
-// the same credential, next to how long they take without the export, and while the export goes through another gateway
-// on the same machine. The export, the upstream and the gateway share the processors: what the third shows too is not
-// the gateway's.
+// Package interactive measures how long small requests take without an export, while all calls are exported through
+// the same gateway with the same credential, and while the export goes through another gateway on the same machine.
+// The export, the upstream and the gateway share the processors: a delay in the third case is not caused by the
+// gateway.
 package interactive
 
 import (
@@ -37,7 +37,7 @@ type options struct {
 	part    time.Duration
 }
 
-// latencies returns how far the upstream is away.
+// latencies returns the latencies of the upstream.
 func latencies() []time.Duration {
 	return []time.Duration{20 * time.Millisecond, 100 * time.Millisecond}
 }
@@ -122,7 +122,7 @@ func (m *measurement) row() []string {
 	return append(cells, report.Decimals(0)(float64(m.exported)/m.took.Seconds()))
 }
 
-// measure sends small requests in each part, and exports in two of three.
+// measure sends small requests in each part, and exports in two parts of three.
 func (o *options) measure(
 	ctx context.Context, dir string, latency time.Duration, settings []string,
 ) (*measurement, error) {
@@ -195,7 +195,7 @@ func (o *options) export(ctx context.Context, dir, url string) (calls int, err e
 			"query", "--all", "--url", url+"graphql", "--out", path, "-d", wholeCall)
 		cmd.Env = slices.DeleteFunc(os.Environ(), servers.IsSetting)
 		log, err := cmd.CombinedOutput()
-		ended := ctx.Err() != nil // killed: its file is there in part
+		ended := ctx.Err() != nil // the command was killed, and its file is incomplete
 		if err != nil && !ended {
 			return calls, fmt.Errorf("export: %w: %s", err, log)
 		}

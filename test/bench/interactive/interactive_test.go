@@ -23,7 +23,7 @@ func TestRow(t *testing.T) {
 	}
 }
 
-// Lines are counted across the parts in which files are read, and the files are removed.
+// takeLines counts the lines of files that it reads in several parts, and removes the files.
 func TestTakeLines(t *testing.T) {
 	dir := t.TempDir()
 	text := strings.Repeat(strings.Repeat("x", 99)+"\n", 2000)

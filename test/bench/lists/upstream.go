@@ -26,7 +26,7 @@ type Upstream struct {
 	Certificate string // the path of its file with TLS, else empty
 
 	Requests, MaxInFlight, inFlight atomic.Int64
-	RefuseNext                      atomic.Pointer[http.Header]  // of a 429 to the next request for a further list
+	RefuseNext                      atomic.Pointer[http.Header]  // of a 429 to the next request; nil: none
 	bodies                          [hostileBodies]func() []byte // made at first use
 }
 
@@ -34,7 +34,7 @@ type Upstream struct {
 const (
 	Hostile = "errored"   // not a list
 	Hanging = "cancelled" // never a response
-	Large   = "scheduled" // rows of LargeRow
+	Large   = "scheduled" // rows of LargeRow bytes
 	Slow    = "calling"   // delayed by slowListLatency
 )
 
@@ -179,7 +179,8 @@ func fullBody() []byte {
 // TakeMaxInFlight returns the greatest number of concurrent requests since its last call.
 func (u *Upstream) TakeMaxInFlight() int { return int(u.MaxInFlight.Swap(u.inFlight.Load())) }
 
-// Names returns distinct lists: each subset of the statuses without a meaning here, and the given status with each.
+// Names returns the statuses of distinct lists: each subset of four statuses, and the given status with each. Without
+// a given status, one of the lists is Slow.
 func Names(with string) []string {
 	free := []string{"calling", "completed", "initializing", "queued_for_calling"}
 	var all []string

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// SendInTurn sends requests over several workers, each of which waits for its response before it sends the next
+// SendInTurn sends requests with several workers, each of which waits for the response before it sends the next
 // request. It returns the number of correct responses per second.
 func (s *Target) SendInTurn(ctx context.Context, pages []Page, workers int, long time.Duration) float64 {
 	ctx, cancel := context.WithTimeout(ctx, long)

@@ -33,7 +33,7 @@ type Connection struct {
 	} `json:"pageInfo"`
 }
 
-// ReadCalls parses a response without errors.
+// ReadCalls parses a response. It returns an error if the response has GraphQL errors, or no calls.
 func ReadCalls(body []byte) (*Connection, error) {
 	var a struct {
 		Data struct {
@@ -53,8 +53,8 @@ func ReadCalls(body []byte) (*Connection, error) {
 	return a.Data.Calls, nil
 }
 
-// Nodes returns the JSON of a response's calls, as nodes or in edges, without whitespace, and with the same characters
-// escaped as by encoding/json and so by gqlgen's own transport.
+// Nodes returns the JSON of a response's calls, from nodes or edges, without whitespace. It escapes the same
+// characters as encoding/json, and so as gqlgen's own transport.
 func Nodes(body []byte) ([]byte, error) {
 	var a struct {
 		Data struct {

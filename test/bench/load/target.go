@@ -16,7 +16,7 @@ type Page struct {
 	calls   json.RawMessage
 }
 
-// Walk walks down the list until it has so many pages that keep accepts.
+// Walk walks down the list until it has so many pages that keep accepts. It returns an error if the list ends before.
 func (s *Target) Walk(ctx context.Context, calls, pages int, keep func() bool) ([]Page, error) {
 	const selection = "nodes { id status phoneNumber startedAt } pageInfo { hasNextPage endCursor }"
 	kept := make([]Page, 0, pages)

@@ -27,7 +27,7 @@ func Median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// Percentile returns the least of the sorted values that so many percent of them do not exceed.
+// Percentile returns the least of the sorted values that at least so many percent of the values do not exceed.
 func Percentile(sorted []time.Duration, percent int) time.Duration {
 	return sorted[(len(sorted)*percent+99)/100-1]
 }

@@ -20,9 +20,9 @@ type MemoryGroup struct {
 	peak   string // the file with the peak memory in bytes
 }
 
-// NewMemoryGroup creates a group below root: of version 2 if root is of version 2, else of version 1. It fails where
-// this is not allowed: it requires root privileges, and version 2 also a root without other processes or the root of
-// the machine.
+// NewMemoryGroup creates a group below root: of version 2 if root is of version 2, else of version 1. It returns an
+// error if this is not allowed: it requires root privileges and, for version 2, that root is the root of all groups or
+// has no processes of its own.
 func NewMemoryGroup(root, name string, bytes int) (*MemoryGroup, error) {
 	limit := strconv.Itoa(bytes)
 	if exists(filepath.Join(root, "cgroup.controllers")) {
@@ -79,7 +79,7 @@ func (g *MemoryGroup) Kills() int {
 	return 0
 }
 
-// Peak returns the peak memory of the group in bytes, with the kernel's own for it; 0 if it is unknown.
+// Peak returns the peak memory of the group in bytes, including the kernel's memory for it; 0 if it is unknown.
 func (g *MemoryGroup) Peak() int {
 	text, err := os.ReadFile(filepath.Join(g.dir, g.peak))
 	if err != nil {

@@ -13,7 +13,7 @@ type processLog struct {
 	mu    sync.Mutex
 	text  string
 	found bool
-	held  chan struct{} // not nil: nothing is read any more; closing it closes the log
+	held  chan struct{} // not nil: the log is not read any more; closing the channel closes the log
 }
 
 // hold stops reading the log. The function that it returns closes the log.

@@ -21,7 +21,7 @@ func TestHeldLog(t *testing.T) {
 		}()
 		synctest.Wait()
 		if len(written) > 0 {
-			t.Error("it was read")
+			t.Error("the held log was read")
 		}
 		closeLog()
 		closeLog() // the second does nothing

@@ -9,7 +9,7 @@ import (
 )
 
 // CheckOpenFiles returns an error if this process may not have so many open files, most of which are connections. The
-// gateway, at the other ends, has the same limit.
+// gateway, which has the other ends of the connections, inherits the limit.
 func CheckOpenFiles(least int) error {
 	limits, err := readProc(os.Getpid(), "limits")
 	if err != nil {

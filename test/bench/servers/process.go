@@ -80,8 +80,8 @@ func (f *Fleet) Start(
 	}
 }
 
-// IsSetting reports whether an environment variable is a setting of the gateway. Processes get only the settings given
-// here.
+// IsSetting reports whether an environment variable is a setting of the gateway. Processes do not inherit settings
+// from this program.
 func IsSetting(variable string) bool {
 	return strings.HasPrefix(variable, "GATEWAY_") || strings.HasPrefix(variable, "REVOX_")
 }
@@ -107,7 +107,7 @@ func (f *Fleet) StartSelf(ctx context.Context, name, command string, args ...str
 
 var errEnded = errors.New("the server has ended")
 
-// Err returns an error with the log if the process has ended, and so why a request to it may have failed.
+// Err returns an error with the log if the process has ended, which may be why a request to it has failed.
 func (c *Process) Err() error {
 	select {
 	case <-c.exited:
@@ -123,7 +123,7 @@ func (c *Process) Stop() {
 	<-c.exited
 }
 
-// External is a server that the fleet has not started, at a URL that ends in a slash.
+// External returns a server that no fleet has started, at a URL that ends in a slash.
 func External(url string) *Process {
 	return &Process{URL: url, exited: make(chan struct{}), log: &processLog{}}
 }

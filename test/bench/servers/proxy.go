@@ -9,7 +9,7 @@ import (
 )
 
 // StallingProxy forwards bytes between the gateway and the upstream. Its connections can be stalled: they stay open,
-// but forward nothing more, like behind a firewall that has lost its state. Connections made later work.
+// but forward nothing more, as behind a firewall that has lost its state. Connections made later work.
 type StallingProxy struct {
 	URL      string // of the upstream through the proxy
 	target   string
@@ -17,7 +17,7 @@ type StallingProxy struct {
 	cancel   context.CancelFunc
 
 	mu      sync.Mutex
-	stalled chan struct{} // once closed, the connections that have it are stalled
+	stalled chan struct{} // Stall closes it, which stalls the connections that have it
 	opened  int
 }
 

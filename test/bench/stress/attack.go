@@ -94,7 +94,8 @@ func attack(ctx context.Context, s *load.Target, document hostile.Document) atta
 	return r
 }
 
-// assault sends documents over many connections, each after the response to the last, and counts them.
+// assault sends documents over many connections, each after the response to the previous one, and counts the
+// responses.
 func assault(ctx context.Context, s *load.Target, results []attackResult) int64 {
 	var sent atomic.Int64
 	var all sync.WaitGroup

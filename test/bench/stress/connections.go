@@ -36,8 +36,8 @@ type http2Client struct {
 	coder  *hpack.Encoder
 }
 
-// newHTTP2Client starts HTTP/2 on a connection. It reads and discards what the gateway sends, until the connection
-// ends.
+// newHTTP2Client starts HTTP/2 on a connection. It reads and discards what the gateway sends. The returned channel is
+// closed when the connection ends.
 func newHTTP2Client(conn net.Conn, settings ...http2.Setting) (*http2Client, <-chan struct{}, error) {
 	c := &http2Client{conn: conn, framer: http2.NewFramer(conn, conn), next: 1}
 	c.coder = hpack.NewEncoder(&c.block)
@@ -215,9 +215,9 @@ func loadSlow(ctx context.Context, s *target) error {
 	return nil
 }
 
-// loadFiles holds a thousand idle connections, more than the gateway may have open files. They come within one second,
-// and each closed one is replaced after five seconds. The gateway closes the connection that has been idle longest: if
-// more came, that would be a normal client's before its first request.
+// loadFiles keeps a thousand idle connections, more than the gateway may have open files. It opens them within one
+// second, and replaces each closed one after five seconds. The gateway closes the connection that has been idle
+// longest: if loadFiles opened more, that would be the normal client's connection before its first request.
 func loadFiles(ctx context.Context, s *target) error {
 	const connections = 1000
 	opened := s.connections(ctx, connections, 5*time.Second, func(_ context.Context, conn net.Conn) error {
@@ -228,7 +228,7 @@ func loadFiles(ctx context.Context, s *target) error {
 	return nil
 }
 
-// loadLog stops reading the log of the gateway's requests, and closes it after half of the time.
+// loadLog stops reading the gateway's log, and closes it after half of the time.
 func loadLog(ctx context.Context, s *target) error {
 	deadline, _ := ctx.Deadline()
 	half, cancel := context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)/2))

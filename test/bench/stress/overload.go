@@ -21,8 +21,8 @@ const (
 	overloadTimes   = 4
 )
 
-// measureOverload offers four times the load that the gateway can serve. Nothing is cached and the upstream takes its
-// time, so that the capacity is the limit of concurrent upstream requests: 32 by default, each of 50 ms.
+// measureOverload offers four times the load that the gateway can serve. Nothing is cached and the upstream is slow,
+// so the limit of concurrent upstream requests determines the capacity: 32 by default, of 50 ms each.
 func (o *options) measureOverload(ctx context.Context, t *report.Table) error {
 	s, pages, err := load.StartTargetWithPages(ctx, o.Gateway, overloadCalls, overloadPages, "GATEWAY_CACHE_TTL=0s")
 	if err != nil {

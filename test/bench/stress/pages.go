@@ -19,8 +19,8 @@ import (
 	"revox-graphql/test/bench/servers"
 )
 
-// loadWalks walks down distinct lists with large pages, and selects little of them: each response is small, but
-// whatever keeps the page of a response is large.
+// loadWalks walks down distinct lists with large pages, and selects only ids: each response is small, but a cache that
+// keeps the response's page takes much memory.
 func loadWalks(ctx context.Context, s *target) error {
 	const calls = 20
 	all := lists.Names("")
@@ -82,8 +82,8 @@ func loadDisconnects(ctx context.Context, s *target) error {
 }
 
 // cursors returns a function that makes cursors of a list by position. id returns the ID of the call at a position. A
-// list without statuses is the normal client's. The cursors are based on one of a response, so that the gateway accepts
-// them as its own.
+// list without statuses is the normal client's. They are derived from the cursor of a response, so that the gateway
+// accepts them as its own.
 func (s *target) cursors(
 	ctx context.Context, statuses string, id func(int) string,
 ) (func(position int) string, error) {
@@ -112,7 +112,7 @@ func (s *target) cursors(
 	}, nil
 }
 
-// loadForged sends cursors of calls that are in no list, ten per document: the gateway searches the call of each.
+// loadForged sends cursors of calls that are in no list, ten per document: the gateway searches for the call of each.
 func loadForged(ctx context.Context, s *target) error {
 	var t outcomes
 	s.each(ctx, 4, func(client *http.Client, _, _ int) error {
@@ -157,11 +157,12 @@ func loadHanging(ctx context.Context, s *target) error {
 	return nil
 }
 
-// loadSiblings requests nine windows of distinct large pages in a document, beside one that never comes: while the
-// document waits for it, all its pages are in memory. Each page is just too small to be read alone.
+// loadSiblings requests nine windows of distinct large pages in a document, and a tenth page to which the upstream
+// never responds: while the document waits for that, its other pages are in memory. Each page is just too small to be
+// read alone.
 func loadSiblings(ctx context.Context, s *target) error {
-	const workers, windows, calls = 100, 9, 6 // with what is read beside them, 1.7 MB in each window
-	const apart = 150 * time.Millisecond      // more at once would fill the queue for upstream
+	const workers, windows, calls = 100, 9, 6 // with the rows that are read beside them, 1.7 MB for each window
+	const apart = 150 * time.Millisecond      // starts of two workers: together they would fill the queue for upstream
 	cursors, err := s.cursors(ctx, lists.Large, func(position int) string { return lists.ID(lists.Large, position) })
 	if err != nil {
 		return err
@@ -195,7 +196,7 @@ func loadHostile(ctx context.Context, s *target) error {
 	return t.cut
 }
 
-// loadForward sends requests with 400 keys that the upstream does not know.
+// loadForward sends requests with 400 keys that the upstream rejects.
 func loadForward(ctx context.Context, s *target) error {
 	var t outcomes
 	s.each(ctx, 16, func(client *http.Client, _, turn int) error {
@@ -207,7 +208,7 @@ func loadForward(ctx context.Context, s *target) error {
 	return t.cut
 }
 
-// loadRetryAfter lets the upstream reject one request for ten days.
+// loadRetryAfter lets the upstream reject one request with a Retry-After of eleven days.
 func loadRetryAfter(ctx context.Context, s *target) error {
 	s.up.RefuseNext.Store(&http.Header{"Retry-After": {"1000000"}})
 	r := s.send(ctx, s.Client, request{body: listRequest("completed", "first: 20", "nodes { id }")})
@@ -235,8 +236,8 @@ const (
 	largeClients = 40
 )
 
-// loadLarge requests many large responses at once: 64 of about 10 MB each, read at full speed; 40 of up to 61 MiB,
-// which honest clients read at 2 MB per second; and one that is read at 50 kB per second. None may be cut off. Honest
+// loadLarge requests many large responses at once: 64 of about 10 MB each, read at full speed; 40 of up to 59 MiB,
+// which honest clients read at 2 MiB per second; and one that is read at 50 kB per second. None may be cut off. Honest
 // clients request only what they can read in the given time.
 func loadLarge(ctx context.Context, s *target) error {
 	all := lists.Names(lists.Large)
@@ -250,7 +251,7 @@ func loadLarge(ctx context.Context, s *target) error {
 	// Honest clients read each begun response to its end, also when the time is over.
 	deadline, _ := ctx.Deadline()
 	seconds := max(1, int(time.Until(deadline).Seconds()))
-	const calls, mostCopies = 25, 19 // of 128 KiB: 61 MiB
+	const calls, mostCopies = 25, 19 // of 128 KiB: 59 MiB
 	most := max(1, min(mostCopies, seconds*lineRate/(calls*lists.LargeRow)))
 	patient, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline.Add(endTimeout/2))
 	defer cancel()

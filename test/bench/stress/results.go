@@ -15,7 +15,7 @@ type result struct {
 	requests              int64 // to the upstream, during the load
 	atOnce                int   // the greatest number of concurrent upstream requests
 	before, during, after *normalReplies
-	peak, group           int // memory of the process, and of its control group with the kernel's, in bytes
+	peak, group           int // memory of the process, and of its control group with the kernel's buffers, in bytes
 	notes                 []string
 	series                []int // of memory, in bytes, each second
 	err                   error
@@ -68,8 +68,9 @@ func minutes(series []int) [][]int {
 	return all
 }
 
-// flat returns an error if memory still grows after the caches have had half of the time to fill: by more than a fifth,
-// and by more than 50 MiB, from the minute in the middle to the last whole one. It needs at least six minutes.
+// flat returns an error if memory still grows after the caches have had half of the time to fill: by more than a
+// fifth, and by more than 50 MiB, from the minute in the middle to the last whole one. For less than six minutes it
+// returns nil.
 func flat(series []int) error {
 	all := minutes(series[:len(series)/60*60])
 	if len(all) < 6 {

@@ -113,7 +113,7 @@ type outcomes struct {
 	mu     sync.Mutex
 	counts map[string]int
 	bytes  int64
-	cut    error // why the first incomplete response ended
+	cut    error // why the first incomplete response was cut off
 	none   error // why the first missing response is missing
 }
 

@@ -22,7 +22,7 @@ const (
 	slowPipelined   = 20  // responses that a slow reader requests at once: more than fit in the buffers of a connection
 )
 
-// slowKind is a kind of slow connection: what it sends at once, and what it does once per second.
+// slowKind is a kind of slow connection: what it sends first, and what it does once per second after that.
 type slowKind struct {
 	name, start string
 	step        func(net.Conn) error
@@ -52,8 +52,8 @@ func slowRequest() []byte {
 	return load.TranscriptsRequest(100)
 }
 
-// measureSlow opens a thousand connections that send one byte per second, first of a header, then of a body, or read
-// one byte of a response. Each connection that the gateway closes is replaced.
+// measureSlow opens a thousand slow connections of each kind in turn: they send one byte of a header per second, or of
+// a body, or read one byte of a response. It replaces each connection that the gateway closes.
 func (o *options) measureSlow(ctx context.Context, t *report.Table) error {
 	s, pages, err := load.StartTargetWithPages(ctx, o.Gateway, load.NormalCalls, load.NormalPages,
 		"GATEWAY_CACHE_TTL=1h", fmt.Sprintf("GATEWAY_MAX_CONCURRENT_REQUESTS=%d", slowLimit))
@@ -102,7 +102,7 @@ func trickle(ctx context.Context, address string, way slowKind) {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	defer func() { _ = conn.Close() }()
 	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
-	go func() { _, _ = conn.Write([]byte(way.start)) }() // a reader's does not fit in the buffers; closing ends the write
+	go func() { _, _ = conn.Write([]byte(way.start)) }() // a reader's does not fit in the buffers
 	for servers.Sleep(ctx, time.Second) == nil && way.step(conn) == nil {
 	}
 }

@@ -57,7 +57,7 @@ func TestShortForm(t *testing.T) {
 	}
 }
 
-// A client finds out whether its response was cut off, with and without a length.
+// read finds out whether a response was cut off, with and without a Content-Length.
 func TestReadFindsCuts(t *testing.T) {
 	response := []byte(`{"data":{"calls":null}}`)
 	for name, test := range map[string]struct {
@@ -102,7 +102,7 @@ func TestReadFindsCuts(t *testing.T) {
 	}
 }
 
-// A made cursor equals that of a response, but for its position.
+// A cursor that a load makes equals that of a response, except for its position and calls.
 func TestCursors(t *testing.T) {
 	known := relay.Cursor{List: 7, Position: 9, Since: time.UnixMilli(1), Process: 5, Element: relay.NewHash("x")}
 	response, err := json.Marshal(map[string]any{"data": map[string]any{"calls": map[string]any{

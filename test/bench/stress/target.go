@@ -74,7 +74,8 @@ func (s *target) takeNotes() []string {
 // resources are counts that must not leak.
 type resources struct{ goroutines, files int }
 
-// resources reads the gateway's own metrics. They are for one reader at a time, so that is repeated.
+// resources reads the counts from the gateway's metrics. The gateway serves them to one reader at a time, so resources
+// tries for up to 10 seconds.
 func (s *target) resources(ctx context.Context) (resources, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -124,7 +125,7 @@ func (s *target) noteRejections(ctx context.Context) error {
 	return nil
 }
 
-// metric returns the value of a series, its name with its labels; 0 if there is none.
+// metric returns the value of a series; 0 if there is none. The name includes the labels.
 func metric(text []byte, name string) int {
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
 		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {

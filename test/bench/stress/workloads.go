@@ -81,7 +81,7 @@ func workloads() []workload {
 // the scenario measures the memory that they need together.
 const everythingGap = time.Second
 
-// everything returns a load that runs all loads at once that can share a gateway.
+// everything returns a load that runs, at once, all loads that can share a gateway.
 func everything(all []workload) workload {
 	var some []workload
 	for _, l := range all {

@@ -106,7 +106,7 @@ func (w *walker) runKilled(ctx context.Context, path string, kill bool) (killed 
 	return false, nil
 }
 
-// verify compares a file with the list: those of the calls that were listed at first, and still are.
+// verify compares a file with the list. A call is lost if it was listed at first, still is, and is not in the file.
 func (w *walker) verify(path string, listed []string) (lines, twice, lost int, err error) {
 	file, err := os.Open(path) //nolint:gosec // in a folder of this program
 	if err != nil {

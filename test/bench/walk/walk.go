@@ -1,6 +1,6 @@
 // Package walk measures `query --all`, which writes all calls of a fake upstream to a file, next to a plain loop over
-// REST that does the minimum: request a page, write each of its rows. Then it kills the command several times, restarts
-// it until it is done, and compares the file with the list.
+// REST that does the minimum: request a page, write each of its rows. Then the benchmark kills the command several
+// times, restarts it until it has finished, and compares the file with the list.
 package walk
 
 import (
@@ -161,7 +161,7 @@ func figures(exports []measurement, figure func(measurement) float64) []float64 
 	return figures
 }
 
-// loop returns the program that one writes without the gateway, for a list that never changes: it requests so many
+// loop returns a function that gets all calls without the gateway, from a list that never changes: it requests so many
 // pages at a time, and writes their rows in the list's order.
 func (w *walker) loop(concurrency int) func(context.Context, string) (measurement, error) {
 	return func(ctx context.Context, path string) (measurement, error) {

@@ -2,7 +2,7 @@
 // in script.go.
 package conversation
 
-// Kind is who, or what, answers a call; Failed when it is not answered.
+// Kind is who or what answers a call; Failed if nobody does.
 type Kind uint8
 
 // The kinds of calls, and their number.
@@ -19,7 +19,7 @@ const (
 // kindNames are the values of `result`, and of "kind" in a script.
 var kindNames = [Failed]string{"human", "voicemail", "IVR", "ios-screening-filter", "unknown"}
 
-// String is the value of `result`; "" for Failed.
+// String returns the value of `result`; "" for Failed.
 func (k Kind) String() string {
 	if k == Failed {
 		return ""

@@ -24,7 +24,7 @@ var (
 	}
 )
 
-// weekday is the day of the week as it is said.
+// weekday returns the day of the week in words.
 func (l language) weekday(at time.Time) string {
 	switch l {
 	case french:
@@ -56,7 +56,7 @@ func (l language) date(at time.Time) string {
 	}
 }
 
-// day is the day of an appointment as it is said.
+// day returns the day of an appointment in words.
 func (l language) day(at time.Time) string {
 	switch l {
 	case french, spanish:
@@ -68,7 +68,7 @@ func (l language) day(at time.Time) string {
 	}
 }
 
-// born is a date of birth as it is said.
+// born returns a date of birth in words.
 func (l language) born(at time.Time) string {
 	year := strconv.Itoa(at.Year())
 	switch l {
@@ -81,7 +81,7 @@ func (l language) born(at time.Time) string {
 	}
 }
 
-// clock is the time of day as a transcript has it.
+// clock returns the time of day as transcripts write it.
 func (l language) clock(at time.Time) string {
 	switch l {
 	case french:
@@ -99,7 +99,7 @@ func (l language) clock(at time.Time) string {
 	}
 }
 
-// address is a street and a number, in the order the language has them.
+// address returns a street and a number, in the order of the language.
 func (l language) address(street string, number int) string {
 	switch l {
 	case french:
@@ -128,8 +128,8 @@ func ordinal(n int) string {
 	return strconv.Itoa(n) + suffix
 }
 
-// phone throws a number that can never belong to a person: it is from a range that is reserved for fiction. None is
-// reserved in Spain, so Spanish speakers have a number in the United States.
+// phone returns a random number that can never belong to a person: it is from a range that is reserved for fiction.
+// Spain reserves no range, so Spanish speakers have a number in the United States.
 func phone(d *dice.Dice, l language) string {
 	switch l {
 	case french: // reserved by Arcep
@@ -148,7 +148,7 @@ func phone(d *dice.Dice, l language) string {
 	}
 }
 
-// usNumber throws one of the hundred numbers that each area of North America keeps for fiction.
+// usNumber returns a random one of the hundred numbers that each area of North America reserves for fiction.
 func usNumber(d *dice.Dice, areas []string) string {
 	return "+1" + dice.Pick(d, areas) + "55501" + two(d.Below(100))
 }

@@ -11,7 +11,7 @@ const (
 	languages
 )
 
-// locale is what a language calls people, places, days and hours.
+// locale has the names of people and places in a language.
 type locale struct {
 	code    string
 	share   int // of the calls, in percent

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// A script is a text file in scripts/: the material for one sort of conversation. A call is one walk through it.
+// A script is a text file in scripts/: the material for one sort of conversation. A call takes one path through it.
 //
 //	kind human                          what answers the call; "common" for stages that all scripts of a language may use
 //	lang en
@@ -32,7 +32,7 @@ import (
 //go:embed scripts/*.txt
 var scripts embed.FS
 
-// Library is all scripts, ready to be composed from. It is never changed once loaded.
+// Library has all scripts, parsed. It never changes once it is loaded.
 type Library struct {
 	scripts [Failed][languages][]*script
 	stages  int // how many stages there are in all scripts
@@ -50,7 +50,7 @@ type script struct {
 	slots       []string // names, by number; the builtin ones first
 }
 
-// choice is a slot whose value is thrown from a list, or several that are thrown together.
+// choice is a slot with a random value from a list, or several slots that get their values together.
 type choice struct {
 	first  int        // the number of the first slot
 	values [][]string // one value for each slot, escaped for JSON
@@ -60,7 +60,7 @@ type choice struct {
 type Outcome struct {
 	weight             int
 	EndReason, EndedBy string
-	plan               string // the text of the steps until they are resolved
+	plan               string // the steps as a text, until resolve
 	steps              []step
 	Output             template
 }
@@ -88,7 +88,7 @@ type line struct {
 // Load returns the library. Its scripts are part of the program, so a mistake in one is a bug and panics.
 func Load() *Library { return library() }
 
-// A program with many fakes, such as a test, reads the scripts once.
+// A program with many fakes, such as a test, parses the scripts once.
 var library = sync.OnceValue(read)
 
 func read() *Library {
@@ -231,7 +231,8 @@ func (s *script) line(mark, text string, fail func(string)) line {
 	}
 }
 
-// resolve finds the stages of an outcome: those of the script itself, then those all scripts of the language share.
+// resolve finds the stages of an outcome: first among those of the script, then among those that all scripts of the
+// language share.
 func (s *script) resolve(o *Outcome, common map[string]*stage) {
 	for name := range strings.FieldsSeq(o.plan) {
 		name, times, repeated := strings.Cut(name, "*")

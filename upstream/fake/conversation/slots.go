@@ -69,7 +69,7 @@ var builtins = [builtinSlots]string{
 	slotAt + 2*appointmentSlots: "at3", slotTo + 2*appointmentSlots: "to3", slotISO + 2*appointmentSlots: "iso3",
 }
 
-// fill throws a value for every slot.
+// fill chooses a random value for every slot.
 func (t *Talk) fill(s *script, arrived int64) {
 	d, v, l := &t.dice, &t.values, &locales[s.lang]
 	sex := d.Below(2)
@@ -113,7 +113,7 @@ func (t *Talk) fill(s *script, arrived int64) {
 	}
 }
 
-// weekday is this day, or the Monday after it.
+// weekday returns the day, or the Monday after it if it is on a weekend.
 func weekday(at time.Time) time.Time {
 	switch at.Weekday() {
 	case time.Saturday:
@@ -125,7 +125,7 @@ func weekday(at time.Time) time.Time {
 	}
 }
 
-// letter throws a letter that is not taken for another on the phone.
+// letter returns a random letter that is not mistaken for another on the phone.
 func letter(d *dice.Dice) byte {
 	return "ACDFHJKLRTVX"[d.Below(12)]
 }

@@ -7,7 +7,7 @@ import (
 	"revox-graphql/upstream/fake/dice"
 )
 
-// Talk is one conversation, and the buffers in which it is composed. It is used again for the next.
+// Talk is one conversation, and the buffers in which it is composed. It is reused for the next conversation.
 type Talk struct {
 	// Phone is the number that was called.
 	Phone string
@@ -32,8 +32,8 @@ func New(lib *Library) Talk {
 	return Talk{used: make([]uint64, lib.stages)}
 }
 
-// Compose composes the whole conversation of a call, whatever part of it has happened yet. It is the same whenever it
-// is composed. The call arrived at a time in milliseconds since 1970.
+// Compose composes the whole conversation of a call, even if only a part of it has happened yet. The same call always
+// has the same conversation. arrived is in milliseconds since 1970.
 func (t *Talk) Compose(lib *Library, seed uint64, serial uint32, arrived int64, k Kind) {
 	t.dice = dice.New(seed, uint64(serial)|1<<42)
 	t.json, t.marks, t.Outcome = t.json[:0], t.marks[:0], Outcome{}
@@ -56,7 +56,7 @@ func (t *Talk) Compose(lib *Library, seed uint64, serial uint32, arrived int64, 
 	}
 }
 
-// unused throws a variant that this conversation has not had.
+// unused returns a random variant that this conversation has not had.
 func (t *Talk) unused(st *stage) []line {
 	had := &t.used[st.number]
 	if bits.OnesCount64(*had) == len(st.variants) {
@@ -76,7 +76,7 @@ func (t *Talk) unused(st *stage) []line {
 	return nil
 }
 
-// enter appends an entry. One that is no tool's has its role and its content only, as in older responses.
+// enter appends an entry. An entry that is not a tool's has only its role and its content, as in older responses.
 func (t *Talk) enter(l *line) {
 	if len(t.marks) > 0 {
 		t.json = append(t.json, ',')
@@ -107,7 +107,7 @@ func (t *Talk) enter(l *line) {
 	t.marks = append(t.marks, mark{at: len(t.json), end: t.Length() + t.duration(l, said)})
 }
 
-// duration is how many milliseconds an entry takes: people say about 16 characters in a second and take a breath.
+// duration returns how many milliseconds an entry takes: people say about 16 characters per second, after a breath.
 func (t *Talk) duration(l *line, said int) int64 {
 	if l.tool != "" {
 		return int64(t.dice.Between(250, 1_900))
@@ -115,7 +115,7 @@ func (t *Talk) duration(l *line, said int) int64 {
 	return int64(t.dice.Between(350, 1_100) + said*62)
 }
 
-// Length is how many milliseconds the conversation takes so far.
+// Length returns how many milliseconds the entries so far take.
 func (t *Talk) Length() int64 {
 	if len(t.marks) == 0 {
 		return 0
@@ -123,8 +123,8 @@ func (t *Talk) Length() int64 {
 	return t.marks[len(t.marks)-1].end
 }
 
-// Entries returns the entries that are complete this many milliseconds after the call was answered, separated by
-// commas.
+// Entries returns the entries that are complete elapsed milliseconds after the call was answered, separated by commas,
+// and their number.
 func (t *Talk) Entries(elapsed int64) (json []byte, n int) {
 	for n < len(t.marks) && t.marks[n].end <= elapsed {
 		n++

@@ -7,11 +7,11 @@ import (
 	"revox-graphql/upstream/fake/dice"
 )
 
-// template is a text with slots and throws, cut into parts when it is loaded, so that filling it in is little more
-// than copying. Its texts are escaped for JSON already.
+// template is a text with slots and random choices. It is cut into parts when it is loaded, so that filling it in is
+// little more than copying. Its texts are already escaped for JSON.
 type template []part
 
-// part is a text, or the number of a slot, or several templates of which one is thrown.
+// part is a text, or the number of a slot, or several templates of which one is chosen at random.
 type part struct {
 	text   string
 	slot   int // 0: none
@@ -56,7 +56,7 @@ func (s *script) template(text string, fail func(string)) template {
 	return t
 }
 
-// Expand appends the template with its slots filled in and its throws thrown.
+// Expand appends the template with its slots filled in and its random choices made.
 func (t *Talk) Expand(dst []byte, parts template) []byte {
 	for i := range parts {
 		switch p := &parts[i]; {
@@ -71,7 +71,7 @@ func (t *Talk) Expand(dst []byte, parts template) []byte {
 	return dst
 }
 
-// escape makes text fit to stand between the quotes of JSON text. What is not ASCII stays as it is.
+// escape escapes a text for a JSON string. Characters beyond ASCII stay as they are.
 func escape(text string) string {
 	return escaper.Replace(text)
 }

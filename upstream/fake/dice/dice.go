@@ -3,14 +3,14 @@ package dice
 
 import "math"
 
-// Dice is a SplitMix64 generator: one word of state, a few nanoseconds a throw, and the same throws for the same seed
-// in every version, which no generator of a library promises.
+// Dice is a SplitMix64 generator: one word of state, a few nanoseconds per number, and the same numbers for the same
+// seed in every version, which no generator of a library promises.
 type Dice uint64
 
-// golden is the odd constant that SplitMix64 steps by.
+// golden is the odd constant by which SplitMix64 increases its state.
 const golden = 0x9E3779B97F4A7C15
 
-// New returns dice of their own for a call, or for whatever else salt stands for.
+// New returns a generator of its own for each pair of seed and salt, for example for each call.
 func New(seed, salt uint64) Dice {
 	return Dice(mix(seed + mix(salt*golden+1)))
 }
@@ -21,38 +21,38 @@ func mix(z uint64) uint64 {
 	return z ^ z>>31
 }
 
-// Next throws 64 bits.
+// Next returns 64 random bits.
 func (d *Dice) Next() uint64 {
 	*d += golden
 	return mix(uint64(*d))
 }
 
-// Below throws a whole number from 0 to n-1. n must be positive and, for an even chance, small.
+// Below returns a random number from 0 to n-1. n must be positive and, for equal chances, far below 2^31.
 func (d *Dice) Below(n int) int {
 	return int((d.Next() >> 33) % uint64(n))
 }
 
-// Between throws a whole number from least to most.
+// Between returns a random number from least to most.
 func (d *Dice) Between(least, most int) int {
 	return least + d.Below(most-least+1)
 }
 
-// OneIn is true once in n throws.
+// OneIn returns true with the probability 1/n.
 func (d *Dice) OneIn(n int) bool {
 	return d.Below(n) == 0
 }
 
-// Exponential throws a waiting time whose mean is 1.
+// Exponential returns a random waiting time whose mean is 1.
 func (d *Dice) Exponential() float64 {
 	return -math.Log(1 - float64(d.Next()>>11)/(1<<53))
 }
 
-// Pick throws one of several.
+// Pick returns a random one of several.
 func Pick[T any](d *Dice, of []T) T {
 	return of[d.Below(len(of))]
 }
 
-// Weighted throws an index, each with the chance that its weight gives it.
+// Weighted returns a random index; the probability of each is proportional to its weight.
 func Weighted[T any](d *Dice, of []T, weight func(*T) int) int {
 	total := 0
 	for i := range of {
