@@ -38,7 +38,7 @@ func workloads() []workload {
 		},
 		{name: "windows", about: "100 connections with 120 streams without a window", load: loadWindows},
 		{
-			name: "large", about: "64 responses of 10 MB, 40 of up to 61 MiB at 2 MB per second, one at 50 kB per second",
+			name: "large", about: "64 responses of 10 MB, 40 of up to 59 MiB at 2 MiB per second, one at 50 kB per second",
 			load: loadLarge,
 		},
 		{name: "disconnects", about: "clients that disconnect after 5 ms", load: loadDisconnects, short: true},
@@ -62,7 +62,7 @@ func workloads() []workload {
 		{name: "no-cache", about: "Cache-Control: no-cache in a loop", load: loadNoCache},
 		{name: "metrics", about: "/metrics over 20 connections in a loop", load: loadMetrics},
 		{
-			name: "retry-after", about: "the upstream rejects one request for ten days",
+			name: "retry-after", about: "the upstream rejects one request for eleven days",
 			load: loadRetryAfter, alone: true, coldFails: true,
 		},
 		{name: "documents", about: "hostile documents over 16 connections", load: loadDocuments},
