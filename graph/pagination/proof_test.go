@@ -3,6 +3,7 @@ package pagination
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"revox-graphql/graph/relay"
 	"revox-graphql/upstream"
@@ -223,6 +224,32 @@ func TestPagesThatDoNotJoin(t *testing.T) {
 	a.queue = []*tile{page, page}
 	if missing := a.settle(page, false, false, &s, seam); missing != most/2 {
 		t.Errorf("%d rows are missing", missing)
+	}
+}
+
+// A call that was re-sorted by a few rows is still near its neighbours, and a filter lets calls in between. The rows
+// that a window has read before a seam show that these are no new calls. The model found a walk that showed them again.
+func TestNoRowIsReadAgainAtASeam(t *testing.T) {
+	l := newMemoryList(0)
+	r := newLists(l, 20, 100).of(upstream.List{Statuses: statusA}, time.Time{})
+	l.ids = strings.Fields("x p a b c d e f q r s t u")
+	s := spanOf(pageOf(t, 0, 19, strings.Fields("a b c d e f g h i j k l m n o p q r s")...))
+	if err := r.extendDown(t.Context(), &s, 0, 2); err != nil {
+		t.Fatal(err)
+	}
+	w := &Window{span: s, to: len(s.rows)}
+	if got, want := strings.Join(w.ids(), " "), "a b c d e f g h i j k l m n o p q r s t u"; got != want {
+		t.Errorf("down: %q, want %q", got, want)
+	}
+	l.ids = strings.Fields("u t s r q f e d c b a p x")
+	s = spanOf(pageOf(t, 1, 19, strings.Fields("s r q p o n m l k j i h g f e d c b a")...))
+	added, err := r.extendUp(t.Context(), &s, 10, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w = &Window{span: s, to: len(s.rows)}
+	if got, want := strings.Join(w.ids(), " "), "u t s r q p o n m l k j i h g f e d c b a"; got != want || added != 2 {
+		t.Errorf("up: %q, %d rows more; want %q", got, added, want)
 	}
 }
 

@@ -222,7 +222,6 @@ func (s *Scan) unrepeated(from, to int) (int, int) {
 // repeated reports whether the row with index i is a call that the rows next to its response have too, which the scan
 // has read before.
 func (s *Scan) repeated(i int) bool {
-	row := s.span.rows[i]
 	var read []upstream.Row
 	for _, p := range s.span.later {
 		switch {
@@ -232,7 +231,7 @@ func (s *Scan) repeated(i int) bool {
 			read = s.span.rows[p.from:min(p.from+kept, len(s.span.rows))]
 		}
 	}
-	return row.Call != nil && slices.ContainsFunc(read, func(other upstream.Row) bool { return other.Hash == row.Hash })
+	return has(read, s.span.rows[i])
 }
 
 // deliver makes a part of the rows [from, to), as many as may be delivered.

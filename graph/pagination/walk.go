@@ -325,6 +325,7 @@ func (r *Reader) readDown(ctx context.Context, read *ahead, s *span, from, wante
 			return err
 		}
 		p.skipNone(s.rows[max(0, seam-kept):seam], down)
+		p.skipRead(s.rows[:seam], down)
 		s.append(seam, p)
 	}
 	return nil
@@ -354,6 +355,7 @@ func (r *Reader) readUp(ctx context.Context, read *ahead, s *span, to, wanted in
 				return added, err
 			}
 			p.skipNone(s.rows[seam+1:min(seam+1+kept, len(s.rows))], up)
+			p.skipRead(s.rows[seam+1:], up)
 		}
 		s.prepend(seam, p)
 		added += p.before - seam
@@ -368,9 +370,6 @@ func (p *place) skipNone(read []upstream.Row, way direction) {
 	if !p.gone() {
 		return
 	}
-	wasRead := func(row upstream.Row) bool {
-		return row.Call != nil && slices.ContainsFunc(read, func(r upstream.Row) bool { return r.Hash == row.Hash })
-	}
 	for i := range kept {
 		at, next := p.before-i, p.before-i-1 // the place, and the row beside it that may have been read
 		if way == up {
@@ -379,11 +378,27 @@ func (p *place) skipNone(read []upstream.Row, way direction) {
 		if next < 0 || next >= len(p.rows) {
 			return
 		}
-		if wasRead(p.rows[next]) {
+		if has(read, p.rows[next]) {
 			p.before, p.after = at, at
 			return
 		}
 	}
+}
+
+// skipRead moves a place past rows that were read before it. They follow it only if its call, or the calls that mark
+// it, were re-sorted to a place before theirs.
+func (p *place) skipRead(read []upstream.Row, way direction) {
+	for way == down && p.after < len(p.rows) && has(read, p.rows[p.after]) {
+		p.after++
+	}
+	for way == up && p.before > 0 && has(read, p.rows[p.before-1]) {
+		p.before--
+	}
+}
+
+// has reports whether rows have the call of a row.
+func has(rows []upstream.Row, row upstream.Row) bool {
+	return row.Call != nil && slices.ContainsFunc(rows, func(r upstream.Row) bool { return r.Hash == row.Hash })
 }
 
 // spare is how many rows beyond a seam are read once more, for the sake of its neighbours. Where a page does not reach
