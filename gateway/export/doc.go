@@ -22,9 +22,10 @@
 //
 // FILE is therefore always complete: the previous file until the new one replaces it. The state also holds a digest of
 // everything that decides the lines, including the key, so no walk continues the file of another query. A walk does
-// not resume lines that have been changed since. If FILE is a symbolic link, all this applies to its target. Some
-// network file systems cannot sync folders or lock files. There, the walk continues without that; without a lock, it
-// reads its lines once more before it renames the file.
+// not resume lines that have been changed since. A new FILE is readable by its owner alone, because calls are personal
+// data. A FILE that is replaced keeps its permission bits, and a read-only FILE is rejected. If FILE is a symbolic
+// link, all this applies to its target. Some network file systems cannot sync folders or lock files. There, the walk
+// continues without that; without a lock, it reads its lines once more before it renames the file.
 //
 // The lines should be all calls, each once. A walk counts what prevents that: errors beside the calls, responses that
 // report reordered calls, and calls that come twice (ids.go). The counts are part of the state. If any of them is not

@@ -133,6 +133,45 @@ func target(path string) (string, error) {
 	return "", fmt.Errorf("%s: %w", path, syscall.ELOOP)
 }
 
+// writable rejects a file that exists and that this user may not write: renaming another file to its name would replace
+// it all the same. A file without any write bit is protected, as in vim, although root could write it.
+func writable(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil //nolint:nilerr // there is nothing to protect
+	}
+	if info.Mode().Perm()&0o222 != 0 {
+		file, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:gosec // the user names it
+		if err == nil {
+			return file.Close()
+		}
+		if !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return &UsageError{fmt.Errorf("%s is read-only: make it writable, or name another file", path)}
+}
+
+// keepAccess lets the same users access a file that is to replace another: it takes over the owner, the group and the
+// permission bits, as far as this user may set them. Where the group is another, it gets the bits of all other users.
+// Without a file to replace, the mode stays as it is, and so do modes on file systems without permission bits.
+func keepAccess(f *os.File, replaced string) error {
+	info, err := os.Stat(replaced)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	mode := info.Mode().Perm()
+	if !takeOwner(f, info) {
+		mode = mode&^0o070 | mode&0o007<<3
+	}
+	if err := f.Chmod(mode); err != nil && !lacks(err) && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
+}
+
 // openFile opens the unfinished lines beside the target of path, exclusively for this process. It returns a
 // [UsageError] if the path cannot be followed, and an error if another process has the lock.
 func openFile(path, digest string, system system, notify func(line string)) (*file, error) {
@@ -142,6 +181,9 @@ func openFile(path, digest string, system system, notify func(line string)) (*fi
 			return nil, err
 		}
 		return nil, &UsageError{err}
+	}
+	if err := writable(to); err != nil {
+		return nil, err
 	}
 	f := &file{system: system, path: to, digest: digest, sum: sha256.New()}
 	// Calls hold personal data: other users must not read them.
@@ -403,7 +445,7 @@ func (f *file) finish() error {
 			err = f.complete(f, io.NewSectionReader(f.part, 0, f.length))
 		}
 		if err == nil {
-			err = os.Rename(f.partPath(), f.path)
+			err = f.takeName()
 		}
 	}
 	if err != nil {
@@ -416,6 +458,14 @@ func (f *file) finish() error {
 		return err
 	}
 	return os.Remove(f.statePath())
+}
+
+// takeName renames FILE.part to FILE.
+func (f *file) takeName() error {
+	if err := keepAccess(f.part, f.path); err != nil {
+		return err
+	}
+	return os.Rename(f.partPath(), f.path)
 }
 
 // close waits for the last state, and removes FILE.part if nothing was written.
@@ -441,7 +491,7 @@ func (f *file) replace(path string, write func(to io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(write(to), f.toDisk(to), to.Close()); err != nil {
+	if err := errors.Join(keepAccess(to, path), write(to), f.toDisk(to), to.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, path); err != nil {

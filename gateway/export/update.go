@@ -106,7 +106,7 @@ func (u *UpdateOptions) follow(updated string) (err error) {
 	if u.Changes == updated {
 		return errors.New("the changes and the calls would be written to the same file")
 	}
-	return nil
+	return writable(u.Changes)
 }
 
 // write writes the changes, if they are wanted.
@@ -166,7 +166,7 @@ func (w *walk) update(ctx context.Context, before *oldLines, after *file, u *Upd
 	if err := after.check(); err != nil {
 		return err
 	}
-	if err := os.Rename(after.partPath(), after.path); err != nil {
+	if err := after.takeName(); err != nil {
 		return err
 	}
 	after.unused = false
