@@ -140,6 +140,7 @@ func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 	}
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { writeHelp(c, stdout) })
 	root.SetErr(io.Discard)
+	root.SetFlagErrorFunc(wrongValue)
 	root.SetArgs(l.args)
 	return root
 }
@@ -333,6 +334,23 @@ func (l *commandLine) badFlags(c *cobra.Command) error {
 	return errors.Join(errs...)
 }
 
+// wrongValue words the error of a flag's value as [config.Load] does those of settings.
+func wrongValue(_ *cobra.Command, err error) error {
+	wrong, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	cause := wrong.Unwrap()
+	must, ok := map[string]string{
+		"int": config.WholeNumber, "float64": config.Number, "duration": config.Duration, "bool": config.Boolean,
+		"boolfunc": config.Boolean,
+	}[wrong.GetFlag().Value.Type()]
+	if ok { // else the cause is worded already
+		cause = config.Unread(must, wrong.GetValue(), cause)
+	}
+	return fmt.Errorf("--%s %w", wrong.GetFlag().Name, cause)
+}
+
 func unknownFlag(name string, known []string) error {
 	if nearest := config.Nearest(strings.TrimLeft(name, "-"), known); nearest != "" {
 		return fmt.Errorf("unknown flag %s: did you mean --%s?", name, nearest)
@@ -372,7 +390,7 @@ func (q *queryOptions) validate() error {
 	reject(q.Token != "" && q.URL == "", "--token requires --url")
 	reject(q.All && q.Pretty, "--pretty cannot be used with --all")
 	reject(q.PageSize < 1, fmt.Sprintf("--page-size must be at least 1, and is %d", q.PageSize))
-	reject(q.MaxWait < 0, "--max-wait must not be negative")
+	reject(q.MaxWait < 0, fmt.Sprintf("--max-wait must not be negative, and is %v", q.MaxWait))
 	q.validateExport(reject)
 	q.validateUpdate(reject)
 	return errors.Join(errs...)
@@ -422,7 +440,7 @@ func (q *queryOptions) validateUpdate(reject func(bad bool, text string)) {
 	reject(q.Update && q.Format != string(export.NDJSON), "--update requires --format ndjson")
 	reject(q.Update && q.Since != "", "--since cannot be used with --update, which would leave out calls of the file")
 	reject(!q.Update && q.Changes != "", "--changes requires --update")
-	reject(q.Grace < 0, "--grace must not be negative")
+	reject(q.Grace < 0, fmt.Sprintf("--grace must not be negative, and is %v", q.Grace))
 }
 
 // formats are the values of --format.

@@ -154,3 +154,61 @@ func TestUserAgent(t *testing.T) {
 		t.Errorf("got %q", agent)
 	}
 }
+
+// A malformed value is wrong usage, whatever reads it: the status is 2, and one line has the flag and the value.
+// Addresses are not repeated, because they may have a password.
+func TestMalformedValues(t *testing.T) {
+	done, cancel := context.WithCancel(t.Context())
+	cancel() // nothing serves, even if a value is accepted
+	for _, test := range []struct{ args, says string }{
+		{"demo --listen x", `--listen must be host:port, and is "x"`},
+		{"demo --listen ::1:80", `--listen must be host:port, and is "::1:80"`},
+		{"demo --listen 127.0.0.1:65536", `--listen must have a port from 0 to 65535, and is "127.0.0.1:65536"`},
+		{"demo --listen 127.0.0.1:http", `--listen must have a port from 0 to 65535, and is "127.0.0.1:http"`},
+		{"demo --calls x", `--calls must be a whole number, and is "x"`},
+		{"demo --calls 1.5", `--calls must be a whole number, and is "1.5"`},
+		{"demo --calls 9223372036854775808", `--calls is out of range: 9223372036854775808`},
+		{"demo --calls -1", `--calls must not be negative, and is -1`},
+		{"demo --lag -1", `--lag must not be negative, and is -1`},
+		{"demo --max-page-size -1", `--max-page-size must not be negative, and is -1`},
+		{"demo --first-page 2", `--first-page must be 0 or 1, and is 2`},
+		{"demo --calls-per-minute x", `--calls-per-minute must be a number, and is "x"`},
+		{"demo --calls-per-minute 1e999", `--calls-per-minute is out of range: 1e999`},
+		{"demo --calls-per-minute 60001", `--calls-per-minute must be from 0 to 60000, and is 60001`},
+		{"demo --removed-per-minute NaN", `--removed-per-minute must be from 0 to 60000, and is NaN`},
+		{"demo --latency x", `--latency must be a duration like 1m30s, and is "x"`},
+		{"demo --latency 5", `--latency must be a duration like 1m30s, and is "5"`},
+		{"demo --latency -1s", `--latency must not be negative, and is -1s`},
+		{"demo --slow -1s", `--slow must not be negative, and is -1s`},
+		{"demo --retry-after -1s", `--retry-after must not be negative, and is -1s`},
+		{"demo --order x", `--order must be one of newest, reversed, queued-first, started, updated, and is "x"`},
+		{"demo --fault x", `--fault must be one of 401, 403, 429, 500, 502, 503, 504, slow, hang, close, reset, cut, ` +
+			`garbage, and is "x"`},
+		{"demo --fault 429:0", `--fault must have a whole number of at least 1 after the colon, and is "429:0"`},
+		{"demo --log-requests=x", `--log-requests must be true or false, and is "x"`},
+		{"demo --no-log-requests=x", `--no-log-requests must be true or false, and is "x"`},
+		{"demo --help=x", `--help must be true or false, and is "x"`},
+		{"health --url x", `--url must be the address of a gateway, like http://127.0.0.1:8080`},
+		{"health --url http://[::1", `--url must be the address of a gateway, like http://127.0.0.1:8080`},
+		{"health --url ftp://x", `--url must be the address of a gateway, like http://127.0.0.1:8080`},
+		{"health --url http://x:65536", `--url must be the address of a gateway, like http://127.0.0.1:8080`},
+		{"health --url http://x?y", `--url must be the address of a gateway, like http://127.0.0.1:8080`},
+		{"health --timeout 0", `--timeout must be more than 0, and is 0s`},
+		{"query --all --page-size x", `--page-size must be a whole number, and is "x"`},
+		{"query --all --max-wait -1s", `--max-wait must not be negative, and is -1s`},
+		{"query --all --out x --update --grace -1s", `--grace must not be negative, and is -1s`},
+		{"query --all --header=x", `--header must be true or false, and is "x"`},
+		{"query --all --url http://x:65536", "--url must be the address of a gateway's GraphQL endpoint, like " +
+			"http://127.0.0.1:8080/graphql"},
+		{"--max-shift 9223372036854775808", `--max-shift (GATEWAY_MAX_SHIFT) is out of range: 9223372036854775808`},
+		{"--trace-sample 1e999", `--trace-sample (GATEWAY_TRACE_SAMPLE) is out of range: 1e999`},
+		{"--listen 127.0.0.1:http", `--listen (GATEWAY_LISTEN) must have a port from 0 to 65535, and is "127.0.0.1:http"`},
+		{"--otlp-endpoint http://x:65536", `--otlp-endpoint (OTEL_EXPORTER_OTLP_ENDPOINT) must be an address like ` +
+			`http://localhost:4318`},
+	} {
+		out, log, status := command(done, nil, strings.Fields(test.args)...)
+		if status != 2 || out != "" || log != test.says+"\n" {
+			t.Errorf("%s: %d, %s, %s", test.args, status, out, log)
+		}
+	}
+}

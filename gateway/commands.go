@@ -69,10 +69,12 @@ func (l *commandLine) healthCommand() *cobra.Command {
 		var err error
 		if address == "" {
 			address, err = localAddress(l.getenv)
+		} else if _, ok := config.ParseServer(address); !ok {
+			err = errors.New("--url must be the address of a gateway, like http://127.0.0.1:8080")
 		}
 		address = strings.TrimSuffix(address, "/")
 		if timeout <= 0 {
-			err = errors.Join(err, errors.New("--timeout must be more than 0"))
+			err = errors.Join(err, fmt.Errorf("--timeout must be more than 0, and is %v", timeout))
 		}
 		return err
 	})
@@ -166,18 +168,24 @@ func (d *demoFlags) register(c *cobra.Command) {
 
 func (d *demoFlags) validate() error {
 	var errs []error
-	reject := func(bad bool, text string) {
+	reject := func(bad bool, flag, must string, value any) {
 		if bad {
-			errs = append(errs, errors.New(text))
+			errs = append(errs, fmt.Errorf("--%s must %s, and is %v", flag, must, value))
 		}
 	}
-	reject(d.calls < 0, "--calls must not be negative")
-	reject(d.firstPage != 0 && d.firstPage != 1, "--first-page must be 0 or 1")
-	reject(d.maxPageSize < 0, "--max-page-size must not be negative")
-	reject(d.lag < 0, "--lag must not be negative")
-	reject(!(d.arriving >= 0 && d.arriving <= mostPerMinute), "--calls-per-minute must be from 0 to 60000")
-	reject(!(d.leaving >= 0 && d.leaving <= mostPerMinute), "--removed-per-minute must be from 0 to 60000")
-	reject(d.latency < 0 || d.times.RetryAfter < 0 || d.times.Slow < 0, "no duration may be negative")
+	if err := config.CheckAddress(d.listen); err != nil {
+		errs = append(errs, fmt.Errorf("--listen %w", err))
+	}
+	const notNegative, perMinute = "not be negative", "be from 0 to 60000"
+	reject(d.calls < 0, "calls", notNegative, d.calls)
+	reject(d.firstPage != 0 && d.firstPage != 1, "first-page", "be 0 or 1", d.firstPage)
+	reject(d.maxPageSize < 0, "max-page-size", notNegative, d.maxPageSize)
+	reject(d.lag < 0, "lag", notNegative, d.lag)
+	reject(!(d.arriving >= 0 && d.arriving <= mostPerMinute), "calls-per-minute", perMinute, d.arriving)
+	reject(!(d.leaving >= 0 && d.leaving <= mostPerMinute), "removed-per-minute", perMinute, d.leaving)
+	reject(d.latency < 0, "latency", notNegative, d.latency)
+	reject(d.times.RetryAfter < 0, "retry-after", notNegative, d.times.RetryAfter)
+	reject(d.times.Slow < 0, "slow", notNegative, d.times.Slow)
 	return errors.Join(errs...)
 }
 
@@ -243,7 +251,7 @@ func (*choice) Type() string { return "NAME" }
 func (v *choice) Set(given string) error {
 	i := slices.Index(v.all(), given)
 	if i < 0 {
-		return errors.New("must be one of " + strings.Join(v.all(), ", "))
+		return fmt.Errorf("must be one of %s, and is %q", strings.Join(v.all(), ", "), given)
 	}
 	*v.to = v.names[i]
 	return nil

@@ -30,6 +30,23 @@ type value struct {
 	parse func(text string) error
 }
 
+// What a value must be that strconv or package time reads, see [Unread].
+const (
+	WholeNumber = "a whole number"
+	Number      = "a number"
+	Duration    = "a duration like 1m30s"
+	Boolean     = "true or false"
+)
+
+// Unread is the error of a value that strconv or package time cannot read. It completes a sentence that begins with the
+// flag.
+func Unread(must, text string, err error) error {
+	if errors.Is(err, strconv.ErrRange) {
+		return fmt.Errorf("is out of range: %s", text)
+	}
+	return fmt.Errorf("must be %s, and is %q", must, text)
+}
+
 // boolKind is the kind whose flags need no value.
 const boolKind = "bool"
 
@@ -73,7 +90,7 @@ func number(to *int, least, most int) value {
 	return ordered(to, "number", least, most, math.MaxInt, func(text string) (int, error) {
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			return 0, fmt.Errorf("must be a whole number, and is %q", text)
+			return 0, Unread(WholeNumber, text, err)
 		}
 		return n, nil
 	}, strconv.Itoa)
@@ -83,7 +100,7 @@ func fraction(to *float64, least, most float64) value {
 	return ordered(to, "number", least, most, math.Inf(1), func(text string) (float64, error) {
 		n, err := strconv.ParseFloat(text, 64)
 		if err != nil {
-			return 0, fmt.Errorf("must be a number, and is %q", text)
+			return 0, Unread(Number, text, err)
 		}
 		return n, nil
 	}, func(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) })
@@ -93,7 +110,7 @@ func duration(to *time.Duration, least, most time.Duration) value {
 	return ordered(to, "duration", least, most, forever, func(text string) (time.Duration, error) {
 		d, err := time.ParseDuration(text)
 		if err != nil {
-			return 0, fmt.Errorf("must be a duration like 1m30s, and is %q", text)
+			return 0, Unread(Duration, text, err)
 		}
 		return d, nil
 	}, shortDuration)
@@ -141,7 +158,7 @@ func zeroOr(v value) value {
 func boolean(to *bool) value {
 	return value{boolKind, "", func(text string) (err error) {
 		if *to, err = strconv.ParseBool(text); err != nil {
-			return fmt.Errorf("must be true or false, and is %q", text)
+			return Unread(Boolean, text, err)
 		}
 		return nil
 	}}
@@ -196,16 +213,29 @@ func file(to *string) value {
 // address accepts addresses to listen on.
 func address(to *string) value {
 	return value{"host:port", "", func(text string) error {
-		_, port, err := net.SplitHostPort(text)
-		if err != nil {
-			return fmt.Errorf("must be host:port, and is %q", text)
-		}
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return fmt.Errorf("must have a port from 0 to 65535, and is %q", text)
+		if err := CheckAddress(text); err != nil {
+			return err
 		}
 		*to = text
 		return nil
 	}}
+}
+
+// CheckAddress rejects what is no address to listen on. Its error completes a sentence that begins with the flag.
+func CheckAddress(text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return fmt.Errorf("must be host:port, and is %q", text)
+	}
+	if !isPort(port) {
+		return fmt.Errorf("must have a port from 0 to 65535, and is %q", text)
+	}
+	return nil
+}
+
+func isPort(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 16)
+	return err == nil
 }
 
 // loopbackAddress accepts addresses that only this machine can reach.
@@ -257,6 +287,14 @@ func baseURL(to **url.URL) value {
 
 // isAddress reports whether a text is the address of a server, and holds no secret.
 func isAddress(text string) bool {
+	u, ok := ParseServer(text)
+	return ok && u.User == nil
+}
+
+// ParseServer reads the address of a server over HTTP, which has neither a query nor a fragment, and reports whether it
+// is one.
+func ParseServer(text string) (*url.URL, bool) {
 	u, err := url.Parse(text)
-	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && u.User == nil && u.RawQuery == ""
+	return u, err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") &&
+		(u.Port() == "" || isPort(u.Port())) && u.RawQuery == "" && u.Fragment == ""
 }

@@ -115,19 +115,20 @@ func reset(r *http.Request, _ Times) *fake.Response {
 	panic(http.ErrAbortHandler)
 }
 
-// ParseFault reads a fault: its name for every request, or "429:5" for every fifth.
+// ParseFault reads a fault: its name for every request, or "429:5" for every fifth. Its error completes a sentence that
+// begins with the flag.
 func ParseFault(text string) (Fault, error) {
 	name, number, given := strings.Cut(text, ":")
 	all := kinds()
 	i := slices.IndexFunc(all, func(k kind) bool { return k.name == name })
 	if i < 0 {
-		return Fault{}, fmt.Errorf("there is no fault %q: choose one of %s", name, strings.Join(Names(), ", "))
+		return Fault{}, fmt.Errorf("must be one of %s, and is %q", strings.Join(Names(), ", "), text)
 	}
 	every := 1
 	if given {
 		var err error
 		if every, err = strconv.Atoi(number); err != nil || every < 1 {
-			return Fault{}, fmt.Errorf("%q must be a number of at least 1 after the colon, like %s:5", text, name)
+			return Fault{}, fmt.Errorf("must have a whole number of at least 1 after the colon, and is %q", text)
 		}
 	}
 	return Fault{all[i], every}, nil

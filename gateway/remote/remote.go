@@ -41,9 +41,8 @@ const maxAtOnce = 64 << 20
 // New returns the gateway at an address, which is that of its GraphQL endpoint. An address without a path is completed
 // with /graphql. Without a token, requests have no credential.
 func New(address, token string) (*Gateway, error) {
-	endpoint, err := url.Parse(address)
-	if err != nil || endpoint.Host == "" || endpoint.Scheme != "http" && endpoint.Scheme != "https" ||
-		endpoint.User != nil || endpoint.RawQuery != "" || endpoint.Fragment != "" {
+	endpoint, ok := config.ParseServer(address)
+	if !ok || endpoint.User != nil {
 		return nil, errors.New("must be the address of a gateway's GraphQL endpoint, like http://127.0.0.1:8080/graphql")
 	}
 	if endpoint.Path == "" || endpoint.Path == "/" {
