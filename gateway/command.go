@@ -448,10 +448,11 @@ func formats() []string {
 	return []string{string(export.NDJSON), string(export.CSV), string(export.Table)}
 }
 
-// parseTime reads a time, or a date, which begins at midnight UTC.
+// parseTime reads a time, in which T and Z may be small letters (RFC 3339 §5.6), or a date, which begins at midnight
+// UTC.
 func parseTime(text string) (time.Time, bool) {
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if at, err := time.Parse(layout, text); err == nil {
+		if at, err := time.Parse(layout, strings.ToUpper(text)); err == nil {
 			return at, true
 		}
 	}

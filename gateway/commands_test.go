@@ -291,6 +291,9 @@ func TestWalkOptions(t *testing.T) {
 		strings.Contains(got, "startedAt") {
 		t.Errorf("without the column: %s", got)
 	}
+	if lower := walk("--columns", "id,startedAt", "--since", strings.ToLower(since)); lower != got {
+		t.Errorf("in small letters, %d calls", strings.Count(lower, "\n"))
+	}
 	if got := walk("--columns", "id", "--since", "2026-03-14"); strings.Count(got, "\n") <= len(want) {
 		t.Errorf("a date: %s", got)
 	}

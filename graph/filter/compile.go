@@ -171,9 +171,10 @@ func (c *compiler) times(a at, input *TimeRange) (condition, interval) {
 	return startedAt(times), times
 }
 
-// moment reads a time. Times of calls have milliseconds, so one between two of them is as good as the later one.
+// moment reads a time, in which T and Z may be small letters (RFC 3339 §5.6). Times of calls have milliseconds, so one
+// between two of them is as good as the later one.
 func (c *compiler) moment(a at, text string) int64 {
-	t, err := time.Parse(time.RFC3339, text)
+	t, err := time.Parse(time.RFC3339, strings.ToUpper(text))
 	if err != nil {
 		c.fail(a, "is not an RFC 3339 time, such as 2026-03-14T09:26:53Z.")
 		return 0

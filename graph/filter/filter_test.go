@@ -272,6 +272,36 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
+// T and Z may be small letters (RFC 3339 §5.6, and the specification of the scalar DateTime), and nothing else is
+// accepted that would not be with capitals.
+func TestSmallLettersInTimes(t *testing.T) {
+	compile := func(from string) (interval, error) {
+		f, err := Compile("filter", input(t, `{"startedAt": {"from": "`+from+`"}}`))
+		if err != nil {
+			return interval{}, err
+		}
+		return f.times, nil
+	}
+	for small, capital := range map[string]string{
+		"2011-08-30t13:22:53.108z":      "2011-08-30T13:22:53.108Z",
+		"2011-08-30T13:22:53z":          "2011-08-30T13:22:53Z",
+		"2011-08-30t13:22:53.108+03:30": "2011-08-30T13:22:53.108+03:30",
+	} {
+		want, err := compile(capital)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := compile(small); err != nil || got != want {
+			t.Errorf("%s: %v and not %v, %v", small, got, want, err)
+		}
+	}
+	for _, wrong := range []string{"2011-08-30 13:22:53z", "2011-08-30t13:22:53", "2011-08-30t13:22:53z07:00"} {
+		if _, err := compile(wrong); err == nil {
+			t.Errorf("%s is accepted", wrong)
+		}
+	}
+}
+
 // The times of a filter hold every call that passes.
 func TestTimes(t *testing.T) {
 	span := func(from, before string) string {
