@@ -23,6 +23,12 @@ func valuesRule(suggest bool) validator.RuleFunc {
 	}
 }
 
+// The messages for numbers that are out of range. They say more than those of graphql-js, whose numbers have no end.
+const (
+	outsideInt = "Int cannot represent non 32-bit signed integer value: %s. It must be from -2147483648 to 2147483647."
+	beyond64   = "%s cannot represent a number beyond 64-bit floating point: %s"
+)
+
 // literalRule checks literals. The walk visits those inside a list or an input object separately.
 type literalRule struct {
 	suggest bool
@@ -115,12 +121,15 @@ func (r *literalRule) scalar(value *ast.Value) {
 		case value.Kind != ast.IntValue:
 			r.fail(value, "Int cannot represent non-integer value: %s", value)
 		case errors.Is(err, strconv.ErrRange):
-			r.fail(value, "Int cannot represent non 32-bit signed integer value: %s", value)
+			r.fail(value, outsideInt, value)
 		}
 	case "Float":
 		_, err := strconv.ParseFloat(value.Raw, 64)
-		if value.Kind != ast.IntValue && value.Kind != ast.FloatValue || err != nil {
+		switch {
+		case value.Kind != ast.IntValue && value.Kind != ast.FloatValue:
 			r.fail(value, "Float cannot represent non numeric value: %s", value)
+		case err != nil:
+			r.fail(value, beyond64, "Float", value)
 		}
 	case "String":
 		if !isText {
@@ -133,6 +142,12 @@ func (r *literalRule) scalar(value *ast.Value) {
 	case "ID":
 		if !isText && value.Kind != ast.IntValue {
 			r.fail(value, "ID cannot represent a non-string and non-integer value: %s", value)
+		}
+	case "JSON": // gqlparser makes int64 and float64 of numbers
+		_, err := value.Value(nil)
+		if number, ok := errors.AsType[*strconv.NumError](err); ok {
+			r.fail(value, "JSON cannot represent a number beyond 64 bits in a document: %s. Give it in a variable, which "+
+				"keeps all digits.", number.Num)
 		}
 	default: // a custom scalar accepts any literal with a value in Go
 		if _, err := value.Value(nil); err != nil {

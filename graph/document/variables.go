@@ -2,6 +2,7 @@ package document
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -23,7 +24,7 @@ import (
 // coercion of each type in 3.5 to 3.12), and gqlgen gets the result. gqlparser's own coercion is not used. It ignores
 // the case of enum names, and the generated code does not, so the filter `["completed"]` became no filter. It also
 // accepts texts for numbers and numbers for texts, and its errors name neither the variable nor the place. The messages
-// here are those of graphql-js.
+// here are those of graphql-js, except for numbers that are out of range.
 //
 // A coerced value has one Go type for each type of the schema: int64 for Int, float64 for Float, string for String, ID
 // and enums, bool for Boolean, []any for lists and map[string]any for input objects. Values of custom scalars stay as
@@ -302,13 +303,16 @@ func (c *coercion) scalar(value any, of *ast.Definition) any {
 		case !isNumber || !isWhole:
 			return c.reject(value, "Int cannot represent non-integer value: %s", inspect(value))
 		case whole < math.MinInt32 || whole > math.MaxInt32:
-			return c.reject(value, "Int cannot represent non 32-bit signed integer value: %s", inspect(value))
+			return c.reject(value, outsideInt, inspect(value))
 		}
 		return int64(whole)
 	case "Float":
 		f, err := number.Float64()
-		if !isNumber || err != nil {
+		switch {
+		case !isNumber:
 			return c.reject(value, "Float cannot represent non numeric value: %s", inspect(value))
+		case err != nil:
+			return c.reject(value, beyond64, "Float", inspect(value))
 		}
 		return f
 	case "String":
@@ -329,6 +333,8 @@ func (c *coercion) scalar(value any, of *ast.Definition) any {
 		switch {
 		case !isNumber || !isWhole:
 			return c.reject(value, "ID cannot represent value: %s", inspect(value))
+		case math.IsInf(whole, 0):
+			return c.reject(value, beyond64, "ID", inspect(value))
 		case strings.ContainsAny(string(number), ".eE"):
 			return strconv.FormatFloat(whole, 'f', -1, 64)
 		}
@@ -339,10 +345,10 @@ func (c *coercion) scalar(value any, of *ast.Definition) any {
 }
 
 // wholeNumber reads a JSON number whose value is an integer, however it is written: 2, 2.0 and 2e0 are one number in
-// JSON.
+// JSON. A number that is out of range is infinite.
 func wholeNumber(number json.Number) (float64, bool) {
 	f, err := number.Float64()
-	return f, err == nil && f == math.Trunc(f)
+	return f, (err == nil || errors.Is(err, strconv.ErrRange)) && f == math.Trunc(f)
 }
 
 // meant returns the suggestion of names that are similar to the given one, as graphql-js does.
