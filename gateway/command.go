@@ -63,6 +63,8 @@ type commandLine struct {
 	do func(ctx context.Context, s *config.Settings, check bool, query *queryOptions) error
 	// parsed is set once a command runs: errors before that are of the command line.
 	parsed bool
+	// helpError is the error of writing the help, which Cobra has no place for.
+	helpError error
 }
 
 // queryOptions are the options of the command `query` beside the settings.
@@ -120,10 +122,9 @@ func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 	if err != nil {
 		panic(err)
 	}
-	completion.RunE = func(c *cobra.Command, _ []string) error { // for its Args, which are none, to be checked
-		l.parsed = true
-		return c.Help()
-	}
+	// For its Args, which are none, to be checked.
+	completion.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	completion.PersistentPreRun = func(*cobra.Command, []string) { l.parsed = true } // also before its own commands
 	for _, c := range []*cobra.Command{root, serve, query} {
 		l.addSettings(c)
 	}
@@ -138,7 +139,7 @@ func (l *commandLine) newCommand(stdout io.Writer) *cobra.Command {
 	for _, c := range append([]*cobra.Command{root, help}, root.Commands()...) {
 		c.Flags().BoolP("help", "h", false, "Show this help.")
 	}
-	root.SetHelpFunc(func(c *cobra.Command, _ []string) { writeHelp(c, stdout) })
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { l.helpError = writeHelp(c, stdout) })
 	root.SetErr(io.Discard)
 	root.SetFlagErrorFunc(wrongValue)
 	root.SetArgs(l.args)
@@ -336,6 +337,9 @@ func (l *commandLine) badFlags(c *cobra.Command) error {
 
 // wrongValue words the error of a flag's value as [config.Load] does those of settings.
 func wrongValue(_ *cobra.Command, err error) error {
+	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return fmt.Errorf("--%s has no value", missing.GetFlag().Name)
+	}
 	wrong, ok := errors.AsType[*pflag.InvalidValueError](err)
 	if !ok {
 		return err
@@ -463,7 +467,7 @@ func parseTime(text string) (time.Time, bool) {
 const defaultWidth = 100
 
 // writeHelp shows a command's own flags first, and of the settings those that matter to it.
-func writeHelp(c *cobra.Command, w io.Writer) {
+func writeHelp(c *cobra.Command, w io.Writer) error {
 	width := defaultWidth
 	if file, ok := w.(*os.File); ok {
 		if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
@@ -501,5 +505,6 @@ func writeHelp(c *cobra.Command, w io.Writer) {
 	if settings.HasAvailableFlags() {
 		fmt.Fprintf(&b, "\nSettings:\n%s", settings.FlagUsagesWrapped(width))
 	}
-	_, _ = io.WriteString(w, b.String())
+	_, err := io.WriteString(w, b.String())
+	return err
 }

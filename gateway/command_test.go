@@ -3,12 +3,14 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"revox-graphql/gateway/config"
@@ -200,6 +202,8 @@ func TestMalformedValues(t *testing.T) {
 		{"query --all --header=x", `--header must be true or false, and is "x"`},
 		{"query --all --url http://x:65536", "--url must be the address of a gateway's GraphQL endpoint, like " +
 			"http://127.0.0.1:8080/graphql"},
+		{"query --all --out", "--out has no value"},
+		{"query -d", "--document has no value"},
 		{"--max-shift 9223372036854775808", `--max-shift (GATEWAY_MAX_SHIFT) is out of range: 9223372036854775808`},
 		{"--trace-sample 1e999", `--trace-sample (GATEWAY_TRACE_SAMPLE) is out of range: 1e999`},
 		{"--listen 127.0.0.1:http", `--listen (GATEWAY_LISTEN) must have a port from 0 to 65535, and is "127.0.0.1:http"`},
@@ -209,6 +213,25 @@ func TestMalformedValues(t *testing.T) {
 		out, log, status := command(done, nil, strings.Fields(test.args)...)
 		if status != 2 || out != "" || log != test.says+"\n" {
 			t.Errorf("%s: %d, %s, %s", test.args, status, out, log)
+		}
+	}
+}
+
+// fullDisk is a writer that stores nothing.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// What cannot be written is an error, with the status 1, whatever a command writes.
+func TestFullDisk(t *testing.T) {
+	for _, args := range []string{
+		"help", "help query", "--help", "query --help", "completion", "completion bash", "completion zsh --no-descriptions",
+		"completion fish", "completion powershell", "version", "--version", "demo --version", "--check",
+		"query -d {__typename}", "query --all --columns id",
+	} {
+		err := run(t.Context(), strings.Fields(args), nil, fullDisk{}, io.Discard)
+		if !errors.Is(err, syscall.ENOSPC) || exitStatus(err) != 1 {
+			t.Errorf("%s: %v", args, err)
 		}
 	}
 }

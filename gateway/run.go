@@ -110,7 +110,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	if err != nil && !line.parsed {
 		return &export.UsageError{Err: err}
 	}
-	return err
+	return cmp.Or(err, line.helpError)
 }
 
 // invocation has the inputs and outputs of a command, beside its settings.
