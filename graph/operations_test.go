@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"revox-graphql/graph/oracle"
 	"revox-graphql/upstream"
 )
 
@@ -148,7 +150,7 @@ func (o *operation) narrow(of *ast.Definition) *ast.Definition {
 func (o *operation) field(of *ast.Definition, in scope) string {
 	fields := ast.FieldList{{Name: "__typename", Type: ast.NonNullNamedType("String", nil)}}
 	for _, field := range of.Fields {
-		if !strings.HasPrefix(field.Name, "__") && field.Name != "callStats" { // which gqlgen writes on both sides
+		if !strings.HasPrefix(field.Name, "__") && (of.Name != "Query" || slices.Contains(oracle.RootFields, field.Name)) {
 			fields = append(fields, field)
 		}
 	}

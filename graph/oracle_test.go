@@ -20,6 +20,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"revox-graphql/graph/document"
 	"revox-graphql/graph/oracle"
@@ -428,7 +429,11 @@ func TestOracleOnQueries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Contains(query, []byte("filter:")) || bytes.Contains(query, []byte("callStats")) {
+		unresolved := func(field *ast.FieldDefinition) bool {
+			return !strings.HasPrefix(field.Name, "__") && !slices.Contains(oracle.RootFields, field.Name) &&
+				bytes.Contains(query, []byte(field.Name))
+		}
+		if bytes.Contains(query, []byte("filter:")) || slices.ContainsFunc(newSchema().Query.Fields, unresolved) {
 			continue
 		}
 		request, err := json.Marshal(map[string]any{"query": string(query)})

@@ -49,12 +49,19 @@ func New(source Source) graphql.ExecutableSchema {
 type resolver struct{ Source }
 
 // Query implements [ResolverRoot].
-func (r resolver) Query() QueryResolver { return queryResolver(r) }
+func (r resolver) Query() QueryResolver { return queryResolver{resolver: r} }
 
 // Call implements [ResolverRoot].
 func (r resolver) Call() CallResolver { return callResolver(r) }
 
-type queryResolver resolver
+// RootFields are the fields of Query that the oracle resolves.
+var RootFields = []string{"calls", "call", "node", "nodes"}
+
+// queryResolver resolves RootFields. The embedded interface is nil, so that any other root field panics.
+type queryResolver struct {
+	QueryResolver
+	resolver
+}
 
 // Calls resolves `calls`.
 func (r queryResolver) Calls(
@@ -62,13 +69,6 @@ func (r queryResolver) Calls(
 	_ *CallFilter,
 ) (*CallConnection, error) {
 	return r.Source.Calls(ctx, first, after, last, before, statuses)
-}
-
-// CallStats is not compared.
-func (queryResolver) CallStats(
-	context.Context, []CallOrderStatus, *CallFilter, []CallStatsKey, *TimeStep, *string,
-) (*CallStats, error) {
-	return nil, errors.New("not compared")
 }
 
 // Call resolves `call`.
