@@ -310,7 +310,7 @@ func TestRequestIDs(t *testing.T) {
 }
 
 // A client that sends a body slowly takes no slot of admission control.
-func TestSlowBodiesTakeNoPlace(t *testing.T) {
+func TestSlowBodiesTakeNoSlot(t *testing.T) {
 	const most = 2
 	p := start(t, map[string]string{"GATEWAY_MAX_CONCURRENT_REQUESTS": fmt.Sprint(most)})
 	for range 5 * most {
@@ -337,7 +337,7 @@ func TestSlowBodiesTakeNoPlace(t *testing.T) {
 }
 
 // A client that reads a response slowly takes no slot of admission control.
-func TestSlowReadersTakeNoPlace(t *testing.T) {
+func TestSlowReadersTakeNoSlot(t *testing.T) {
 	const most = 2
 	p := start(t, map[string]string{
 		"GATEWAY_MAX_CONCURRENT_REQUESTS": fmt.Sprint(most), "GATEWAY_CACHE_TTL": "1h",
@@ -360,7 +360,7 @@ func TestSlowReadersTakeNoPlace(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	until(t, "a request has a place beside slow clients", func() bool {
+	until(t, "a request has a slot beside slow clients", func() bool {
 		return strings.Contains(p.query(t, smallQuery), `"nodes":[{`)
 	})
 	until(t, "slow clients have no slots", func() bool {
@@ -368,7 +368,7 @@ func TestSlowReadersTakeNoPlace(t *testing.T) {
 		return strings.Contains(body, "\nrevox_graphql_requests_in_flight 0\n")
 	})
 	if waited := time.Since(began); waited > 40*time.Second { // they have 60 s to read
-		t.Errorf("slow clients had the places for %v", waited)
+		t.Errorf("slow clients had the slots for %v", waited)
 	}
 }
 

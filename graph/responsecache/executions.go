@@ -11,7 +11,7 @@ import (
 // hold it fifty times. It is safe for concurrent use.
 //
 // Waiting requests take no slot and hold no response, so that they keep no other request out. Their number is limited,
-// and each execution may have as many waiters as places are still free for other executions: upstream may hang.
+// and each execution may have as many waiters as may still join other executions: upstream may hang.
 //
 // An execution ends early only when all of its clients have left. Only a response without errors is shared: an error
 // may be due to the first client's own deadline or limits, so each of the others executes its request itself then.

@@ -117,6 +117,6 @@ func TestWaitersAreBounded(t *testing.T) {
 		running[0].Wait(t.Context())
 	}
 	if _, err := join("e"); err != nil {
-		t.Errorf("the places of those that wait no more are not free: %v", err)
+		t.Errorf("a request may not wait although others have ceased to: %v", err)
 	}
 }

@@ -248,12 +248,12 @@ func TestSlotsOrder(t *testing.T) {
 		"a queue as long as others": {opts: slotOptions{waiting: 4}, come: "AABBC", want: "ABCB", refuse: "A"},
 		"as long as its own":        {opts: slotOptions{waiting: 4}, come: "AABBB", want: "ABAB", refuse: "B"},
 		"refreshes give first":      {opts: slotOptions{waiting: 4}, come: "aaaaAAB", want: "ABaA", refuse: "aaa"},
-		"unproven, each has a place": {
+		"unproven, each may wait": {
 			opts: slotOptions{waiting: 16, unproven: true}, come: "UVWAA", want: "UVAA", refuse: "W",
 		},
-		"unproven tenants alone":      {opts: slotOptions{waiting: 16, unproven: true}, come: "UUU", want: "UU", refuse: "U"},
-		"unproven, the longer gives":  {opts: slotOptions{waiting: 16, unproven: true}, come: "UUV", want: "UV", refuse: "U"},
-		"there are no places to wait": {opts: slotOptions{waiting: -1}, come: "AB", refuse: "AB"},
+		"unproven tenants alone":     {opts: slotOptions{waiting: 16, unproven: true}, come: "UUU", want: "UU", refuse: "U"},
+		"unproven, the longer gives": {opts: slotOptions{waiting: 16, unproven: true}, come: "UUV", want: "UV", refuse: "U"},
+		"no request may wait":        {opts: slotOptions{waiting: -1}, come: "AB", refuse: "AB"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -9,13 +9,13 @@ import (
 // waitLimit limits the requests that wait for upstream, so that waiting requests alone cannot use up other limits
 // (requests in flight, memory), and some capacity is left for requests that pages in memory can serve.
 //
-// If there are several tenants, each may have as many waiting requests as places are still free for others (dynamic
+// If there are several tenants, each may have as many waiting requests as others may still add (dynamic
 // thresholds, by which network switches share their buffers): a single tenant has half, and n of them have 1/(n+1)
 // each, so there is always room for another one. Tenants whose key upstream has never accepted have an eighth together,
 // and refreshes have a quarter.
 //
-// A fetch, too, may have as many waiters as places are still free: one page that never arrives, and that all clients
-// request, leaves room for requests for other pages.
+// A fetch, too, may have as many waiters as other fetches may still add: one page that never arrives, and that all
+// clients request, leaves room for requests for other pages.
 //
 // A request is identified by its request budget: it may wait for several pages at once, and counts once. A request
 // without a budget counts once for each page.

@@ -26,8 +26,7 @@ func request(tenant string, refresh bool) upstream.ListCallsOptions {
 	}
 }
 
-// How many of each tenant's requests wait if there are 16 places and the tenants send their requests one after the
-// other.
+// How many of each tenant's requests wait if 16 may wait and the tenants send their requests one after the other.
 func TestWaitersAreBounded(t *testing.T) {
 	type send struct {
 		tenant  string // unproven if the name begins with "new"
