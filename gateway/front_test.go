@@ -186,6 +186,9 @@ func TestBrowsersAreLedToThePage(t *testing.T) {
 		if resp.StatusCode == http.StatusFound && resp.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("/%s may be cached", test.path)
 		}
+		if strings.HasPrefix(test.path, "graphql") && !strings.Contains(resp.Header.Get("Vary"), "Accept") {
+			t.Errorf("%s /%s %s does not vary by Accept", test.method, test.path, test.accept)
+		}
 	}
 	p.stop()
 	if err := <-p.stopped; err != nil {

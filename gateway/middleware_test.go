@@ -56,6 +56,9 @@ func refusal(t *testing.T, resp *http.Response, body string) (message string, ex
 	if err := json.Unmarshal([]byte(body), &response); err != nil || len(response.Errors) != 1 || response.Data != nil {
 		t.Fatalf("no GraphQL error: %d %s", resp.StatusCode, body)
 	}
+	if vary := strings.Join(resp.Header.Values("Vary"), ", "); !strings.Contains(vary, "Authorization") {
+		t.Errorf("%d varies by %q", resp.StatusCode, vary)
+	}
 	return response.Errors[0].Message, response.Errors[0].Extensions
 }
 

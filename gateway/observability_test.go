@@ -22,6 +22,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"revox-graphql/graph/hostile"
 	"revox-graphql/upstream/fake"
 )
 
@@ -130,6 +131,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	p.query(t, `query List { calls(first: 2) { nodes { id } } }`)
 	p.query(t, `{ calls(first: 2) { nodes { id } } }`)
 	p.query(t, `query Deep { nonsense }`)
+	p.query(t, `query Costly { calls(first: 100) { nodes {`+hostile.Numbered(" t%d: transcript { role }", 5)+` } } }`)
 	p.query(t, `{ `+strings.Repeat("a: __typename ", 400)+`}`)
 	_, metrics := p.get(t, "metrics")
 	for _, line := range []string{
@@ -137,11 +139,12 @@ func TestRequestsAreCounted(t *testing.T) {
 		`revox_graphql_requests_total{code="OK",operation="(anonymous)"} 1`,
 		`revox_graphql_requests_total{code="GRAPHQL_VALIDATION_FAILED",operation="(none)"} 1`,
 		`revox_graphql_requests_total{code="QUERY_TOO_LARGE",operation="(none)"} 1`,
+		`revox_graphql_requests_total{code="QUERY_TOO_COMPLEX",operation="(other)"} 1`, // it was not executed
 		`revox_graphql_request_duration_seconds_count{operation="List"} 2`,
 		`revox_graphql_operations_total{source="executed"} 2`,
 		`revox_graphql_operations_total{source="cached"} 1`,
 		`revox_graphql_limits_exceeded_total{limit="tokens"} 1`,
-		`revox_graphql_request_cost_sum 6`,
+		`revox_graphql_request_cost_sum 5106`,
 		`revox_graphql_upstream_requests_in_flight 0`,
 	} {
 		if !strings.Contains(metrics, "\n"+line+"\n") {

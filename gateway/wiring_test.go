@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -257,11 +258,45 @@ func TestTheReadinessProbeGoesOn(t *testing.T) {
 	for _, ctx := range []context.Context{gone, t.Context()} {
 		w := httptest.NewRecorder()
 		ready.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/readyz", http.NoBody))
-		if w.Code != http.StatusOK {
-			t.Errorf("%d %s", w.Code, w.Body)
+		if w.Code != http.StatusOK || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%d %s, %v", w.Code, w.Body, w.Header())
 		}
 	}
 	if probes != 1 {
 		t.Errorf("%d probes", probes)
 	}
+}
+
+// An engine that ends closes its connections to upstream.
+func TestTheEngineClosesItsConnections(t *testing.T) {
+	var open atomic.Int32
+	server := httptest.NewUnstartedServer(fake.New(fake.Config{Seed: 1, Calls: 30}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	s, err := parse(map[string]string{
+		"REVOX_API_KEY": "key", "REVOX_BASE_URL": server.URL, "GATEWAY_UPSTREAM_FIRST_PAGE": "0",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := newEngine(s, nil, newRegistry(), nil, nil, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := e.responses(t.Context(), "", smallQuery); !strings.Contains(body, `{"data":{`) {
+		t.Fatal(body)
+	}
+	if open.Load() == 0 {
+		t.Fatal("no connection stays open for the next request")
+	}
+	e.stop()
+	until(t, "the connections are closed", func() bool { return open.Load() == 0 })
 }
