@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"revox-graphql/graph"
+	"revox-graphql/graph/admission"
 	"revox-graphql/upstream/pagecache"
 	"revox-graphql/upstream/rest"
 )
@@ -29,7 +30,9 @@ type asked struct {
 
 // newSlowGateway makes a gateway whose upstream takes a second for a response, and fails if it is down. No response
 // fits in its cache: each is shared while it is in flight, or not at all.
-func newSlowGateway(t *testing.T, down bool) (handler http.Handler, upstreamRequests *atomic.Int64) {
+func newSlowGateway(
+	t *testing.T, down bool, change ...func(*graph.Options),
+) (handler http.Handler, upstreamRequests *atomic.Int64) {
 	t.Helper()
 	upstreamRequests = &atomic.Int64{}
 	list := &clockList{
@@ -40,11 +43,15 @@ func newSlowGateway(t *testing.T, down bool) (handler http.Handler, upstreamRequ
 	t.Cleanup(client.Close)
 	cache := pagecache.New(client, pagecache.Options{TTL: time.Minute, MaxBytes: 64 << 20, Timeout: 30 * time.Second})
 	t.Cleanup(cache.Close)
-	handler, err := graph.NewHandler(graph.Options{
+	opts := graph.Options{
 		Calls: cache, Known: cache, Cached: true, ResponseCacheBytes: 1,
 		PageSize: 200, MaxCount: 100, MaxShift: 1000, MaxScan: 20, Timeout: 30 * time.Second,
 		Limits: limits, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, one := range change {
+		one(&opts)
+	}
+	handler, err := graph.NewHandler(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,9 +60,11 @@ func newSlowGateway(t *testing.T, down bool) (handler http.Handler, upstreamRequ
 
 // atOnce sends so many identical requests and returns what becomes of them. The first n of them leave after half a
 // second.
-func atOnce(t *testing.T, requests, leaving int, query string, header http.Header, down bool) (all []asked, n int64) {
+func atOnce(
+	t *testing.T, requests, leaving int, query string, header http.Header, down bool, change ...func(*graph.Options),
+) (all []asked, n int64) {
 	t.Helper()
-	handler, upstreamRequests := newSlowGateway(t, down)
+	handler, upstreamRequests := newSlowGateway(t, down, change...)
 	all = make([]asked, requests)
 	var inFlight sync.WaitGroup
 	for i := range all {
@@ -199,6 +208,26 @@ func TestSharedResponsesStayAsTheyAre(t *testing.T) {
 		reading.Wait()
 		if !bytes.Equal(second.Body.Bytes(), first.Body.Bytes()) {
 			t.Error("the second client got another response")
+		}
+	})
+}
+
+// So many requests wait for the response of another. A further one is rejected at once, and counted.
+func TestWaitersAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		control := admission.New(100, 1<<20, 1<<20, nil)
+		all, _ := atOnce(t, 3, 0, `{"query": "{ calls(first: 100) { nodes { id } } }"}`, nil, false,
+			func(o *graph.Options) { o.MaxWaiters, o.Admission = 1, control })
+		for i, want := range []int{http.StatusOK, http.StatusOK, http.StatusServiceUnavailable} {
+			if got := all[i].recorder.Code; got != want {
+				t.Errorf("request %d: %d %s", i, got, all[i].recorder.Body)
+			}
+		}
+		if wait := all[2].recorder.Header().Get("Retry-After"); wait != "1" || all[2].report.Code != "OVERLOADED" {
+			t.Errorf("%s: retry after %q", all[2].report.Code, wait)
+		}
+		if n := control.Rejected(admission.Waiting); n != 1 {
+			t.Errorf("%d rejected requests are counted", n)
 		}
 	})
 }

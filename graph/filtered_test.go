@@ -290,3 +290,25 @@ func TestScansWithNoCache(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 }
+
+// The scans of one key with no-cache take none from another.
+func TestScansWithNoCacheOfOneKeyOnly(t *testing.T) {
+	g := newGateway(t, gatewayOptions{
+		calls: 30, ttl: time.Hour, graph: func(o *graph.Options) { o.Authenticate = withKeys },
+	})
+	scan := func(key string) response {
+		_, _, got := g.post(t, `{"query": "{ callStats { count } }"}`, http.Header{
+			"Authorization": {"Bearer " + key}, "Cache-Control": {"no-cache"},
+		})
+		return decode(t, got)
+	}
+	for range 10 * admission.NoCacheScans {
+		if a := scan("one"); len(a.Errors) > 0 {
+			if other := scan("two"); len(other.Errors) > 0 {
+				t.Errorf("got %+v", other)
+			}
+			return
+		}
+	}
+	t.Error("no scan was rejected")
+}

@@ -282,6 +282,15 @@ func TestCosts(t *testing.T) {
 	}
 }
 
+// A scan costs no more than the requests to upstream that are allowed.
+func TestCostsOfFewUpstreamRequests(t *testing.T) {
+	g := newGateway(t, gatewayOptions{calls: 30, graph: func(o *graph.Options) { o.MaxUpstreamRequests = 7 }})
+	_, _, got := g.post(t, `{"query": "{ callStats { count } }"}`, http.Header{"X-Query-Cost": {"true"}})
+	if cost, _ := decode(t, got).Extensions["cost"].(map[string]any); cost["requested"] != 107.0 {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestResponseBytes(t *testing.T) {
 	g := newGateway(t, gatewayOptions{
 		calls: 30, ttl: time.Hour, graph: func(o *graph.Options) { o.MaxResponseBytes = 3000 },

@@ -131,3 +131,18 @@ func TestNoCacheIsHonoured(t *testing.T) {
 		}
 	})
 }
+
+// A request with no-cache of one key says nothing about the pages of another.
+func TestNoCacheOfOneKeyOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newNoCacheGateway(t)
+		g.ask(t, "one", true)
+		for want, noCache := range []bool{false, true} {
+			time.Sleep(100 * time.Millisecond)
+			g.ask(t, "two", noCache)
+			if got := g.asked["Bearer two 0"]; got != want+1 {
+				t.Errorf("%d requests to upstream", got)
+			}
+		}
+	})
+}

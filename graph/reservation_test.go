@@ -288,7 +288,9 @@ func TestBodiesCountInTheBudget(t *testing.T) {
 func TestSizesAreLearned(t *testing.T) {
 	const said = 50_000
 	h := budgeted(t, budgetOf(1<<30), 20, said, 64<<20)
-	all := upstream.List{}.Key()
+	own := upstream.NewCredential("own")
+	h.authenticate = func(*http.Request) (Client, error) { return Client{Credential: own}, nil }
+	all := upstream.List{Credential: own}.Key()
 	if h.sizes.Of(all) != h.sizes.Of() {
 		t.Error("something is known")
 	}
@@ -297,10 +299,12 @@ func TestSizesAreLearned(t *testing.T) {
 	if got.Transcript < said || got.Transcript > said*1.1 || got.Call < 50 || got.Call > 500 {
 		t.Errorf("learned %+v", got)
 	}
-	if other := h.sizes.Of(upstream.List{Credential: upstream.NewCredential("other")}.Key()); other != h.sizes.Of() {
-		t.Errorf("another credential has %+v", other)
+	for _, other := range []upstream.Credential{{}, upstream.NewCredential("other")} {
+		if size := h.sizes.Of(upstream.List{Credential: other}.Key()); size != h.sizes.Of() {
+			t.Errorf("another credential has %+v", size)
+		}
 	}
-	errored := upstream.List{Statuses: upstream.NewOrderStatuses(upstream.OrderStatusErrored)}.Key()
+	errored := upstream.List{Credential: own, Statuses: upstream.NewOrderStatuses(upstream.OrderStatusErrored)}.Key()
 	if other := h.sizes.Of(errored, all); other != got {
 		t.Errorf("another list has %+v", other)
 	}
