@@ -577,7 +577,10 @@ func (s *schedule) close() {
 	for _, walk := range s.walks {
 		walk.Close()
 	}
-	time.Sleep(10 * time.Millisecond) // until all responses have come
+	time.Sleep(10 * time.Millisecond) // until what is read ahead has ended
+	for _, cache := range s.w.caches {
+		cache.Close() // and waits for its requests, which end with their responses
+	}
 }
 
 // steps are what a schedule consists of. Those of a restless one ask for more ranges and scans, which come to more

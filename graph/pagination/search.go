@@ -77,7 +77,7 @@ func (s *search) look(page *upstream.Page) {
 	}
 	here, from := found, page
 	if len(s.chain.later) > 0 {
-		if whole := s.chain.match(s.cursor, s.towards); whole.run > found.run {
+		if whole := s.chain.match(s.cursor, s.towards); whole.run >= found.run {
 			found, from = whole, nil // the known calls are in two pages
 		}
 	}
@@ -100,12 +100,12 @@ func (s *search) saw(found *match) {
 }
 
 // better reports whether a place is better than the best one so far, whose run is as long: it leaves no side open, or
-// is nearer to where the cursor's call stood.
+// is nearer to where the cursor's call stood. The same place with more rows around it is better, too.
 func (s *search) better(found *match) bool {
 	if (found.open == neither) != (s.best.open == neither) {
 		return found.open == neither
 	}
-	return distance(found.at(found.before), s.cursor.Position) < distance(s.best.at(s.best.before), s.cursor.Position)
+	return distance(found.at(found.before), s.cursor.Position) <= distance(s.best.at(s.best.before), s.cursor.Position)
 }
 
 // beginsAlike reports whether two pages begin with the same call.

@@ -132,17 +132,16 @@ type match struct {
 
 // sure reports whether no other place can be the right one. The calls that keep their order among each other are the
 // evidence. The cursor knows known calls, and seen are those that any page has shown. Those that were not seen, or only
-// in other pages, could at most all stand in order elsewhere. Those that were not seen could also make the rival
-// longer. If the cursor's call itself is not in the run, they could do so together with those of the run on one side of
-// the place. So could calls that another page has shown in a run with the cursor's call (withOwn): that page may be the
-// next one.
+// in other pages, could at most all stand in order elsewhere, or make the rival longer. If the cursor's call itself is
+// not in the run, those that were not seen could do so together with those of the run on one side of the place. Calls
+// that another page has shown in a run with the cursor's call (withOwn) could, too: that page may be the next one.
 func (m *match) sure(known int, seen, withOwn uint8) bool {
-	unseen, elsewhere := known-bits.OnesCount8(seen), bits.OnesCount8(seen&^m.seen)
-	better := unseen + elsewhere // calls in a run at another place, at most
-	beyond := unseen + bits.OnesCount8(withOwn&^m.seen)
-	if beyond > 0 {
+	unseen := known - bits.OnesCount8(seen)
+	better := unseen + bits.OnesCount8(seen&^m.seen) // calls in a run at another place, at most
+	if better > 0 {
 		better += m.rival
 	}
+	beyond := unseen + bits.OnesCount8(withOwn&^m.seen)
 	return m.run > 0 && (m.still || m.run > better && (!m.gone() || m.thinner > beyond))
 }
 

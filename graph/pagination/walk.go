@@ -1,6 +1,6 @@
 package pagination
 
-// Walking a list that moves
+// Pagination of a list that moves
 //
 // Upstream numbers its pages from the newest call. Each call that arrives shifts all rows down by one. Each row that
 // leaves (because it was deleted, or its status no longer passes the filter) shifts the rows below it up. So two
@@ -324,9 +324,7 @@ func (r *Reader) readDown(ctx context.Context, read *ahead, s *span, from, wante
 		if p, err = provenSeam(r.locate(ctx, &c, down, 0, rows)); err != nil {
 			return err
 		}
-		p.skipNone(s.rows[max(0, seam-kept):seam], down)
-		p.skipRead(s.rows[:seam], down)
-		s.append(seam, p)
+		s.append(p.reseam(s, seam, from, down), p)
 	}
 	return nil
 }
@@ -354,8 +352,7 @@ func (r *Reader) readUp(ctx context.Context, read *ahead, s *span, to, wanted in
 			if p, err = provenSeam(r.locate(ctx, &c, up, rows, 0)); err != nil {
 				return added, err
 			}
-			p.skipNone(s.rows[seam+1:min(seam+1+kept, len(s.rows))], up)
-			p.skipRead(s.rows[seam+1:], up)
+			seam = p.reseam(s, seam, to+added, up)
 		}
 		s.prepend(seam, p)
 		added += p.before - seam
@@ -363,37 +360,19 @@ func (r *Reader) readUp(ctx context.Context, read *ahead, s *span, to, wanted in
 	return added, nil
 }
 
-// skipNone moves a place that the call has left back to the rows that were read before, if the response has them near
-// it. A client's walk takes the rows in between for calls that have just entered the list there, and skips them. But
-// one of the calls that mark the place may have been re-sorted. Then nobody has read these rows.
-func (p *place) skipNone(read []upstream.Row, way direction) {
-	if !p.gone() {
-		return
+// reseam moves the place that was found for a seam to the call at which all rows that both the span and the place have
+// fit together, and returns that call's index in the span. The rows from the index stay on are not replaced. A cursor
+// knows few calls; but a call at a seam that was re-sorted is often seen among the other rows that were read.
+func (p *place) reseam(s *span, seam, stay int, way direction) int {
+	index, its := s.join(&p.span, way)
+	if index < 0 {
+		return seam
 	}
-	for i := range kept {
-		at, next := p.before-i, p.before-i-1 // the place, and the row beside it that may have been read
-		if way == up {
-			at, next = p.before+i, p.before+i
-		}
-		if next < 0 || next >= len(p.rows) {
-			return
-		}
-		if has(read, p.rows[next]) {
-			p.before, p.after = at, at
-			return
-		}
+	p.before, p.after = its, its+1
+	if way == up {
+		return min(index, stay)
 	}
-}
-
-// skipRead moves a place past rows that were read before it. They follow it only if its call, or the calls that mark
-// it, were re-sorted to a place before theirs.
-func (p *place) skipRead(read []upstream.Row, way direction) {
-	for way == down && p.after < len(p.rows) && has(read, p.rows[p.after]) {
-		p.after++
-	}
-	for way == up && p.before > 0 && has(read, p.rows[p.before-1]) {
-		p.before--
-	}
+	return max(index, stay)
 }
 
 // has reports whether rows have the call of a row.

@@ -38,6 +38,7 @@ type world struct {
 	ahead    int    // pages that a replica may read ahead at once
 	transit  *transit
 	habits   habits
+	caches   []*pagecache.Cache                              // of all replicas
 	clock    string                                          // what the calls' start times are: "", "exact", "jittered"
 	served   int                                             // counts the responses
 	first    int                                             // of them for the request
@@ -373,6 +374,7 @@ func (w *world) replica(pageSize int, ttl, stale, offset time.Duration, verified
 	cache := pagecache.New(n, pagecache.Options{
 		TTL: ttl, Revalidate: stale, Stale: stale, MaxBytes: 1 << 30, Now: n.now,
 	})
+	w.caches = append(w.caches, cache)
 	p := newLists(ageing{cache, w, offset}, pageSize, modelBound)
 	p.now, p.cached, p.concurrency = n.now, ttl > 0, w.ahead
 	return p
