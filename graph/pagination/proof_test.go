@@ -247,8 +247,11 @@ func TestRowsFitTogetherAtASeam(t *testing.T) {
 		"down, the call is before rows that were read": {
 			"a b c d e f g", "x e a b c f g h", "e", 1, down, 3, "a b c d e f g h",
 		},
-		"down, and the call at the seam stays": {
-			"a b c d e f g", "x a b c e f h", "e", 4, down, 6, "a b c d e f g h",
+		"down, another call was re-sorted": {
+			"a b c d e f g", "g x a b c d e f h", "f", 7, down, 5, "a b c d e f h",
+		},
+		"down, rows that were read are in another order": {
+			"a b c d e f g h", "h f x d e g i", "e", 4, down, 4, "a b c d e g i",
 		},
 		"down, the call is after rows that nobody has read": {
 			"a b c d e", "b c d x y z e v", "e", 6, down, 2, "a b c d x y z e v",
@@ -256,7 +259,10 @@ func TestRowsFitTogetherAtASeam(t *testing.T) {
 		"down, the call has left, with rows between": {"a b c ? d", "c d x y z", "", 4, down, 2, "a b c ? d x y z"},
 		"down, beside a row that cannot be read":     {"a b c ? d", "d ? y", "", 2, down, 2, "a b c ? d ? y"},
 		"down, no row in common":                     {"a b c", "x y z", "", 2, down, 1, "a b z"},
-		"up, nothing has moved":                      {"d e f g", "b c d e", "e", 3, up, 3, "b c d e f g"},
+		"down, one of these rows was re-sorted, too": {
+			"a b c d e f g h", "x g b c d h f a", "g", 1, down, 6, "a b c d e f g h f a",
+		},
+		"up, nothing has moved": {"d e f g", "b c d e", "e", 3, up, 3, "b c d e f g"},
 		"up, the call is after rows that were read": {
 			"g f e d c b a", "h g f c b a e x", "e", 6, up, 3, "h g f e d c b a",
 		},
@@ -292,6 +298,39 @@ func TestRowsFitTogetherAtASeam(t *testing.T) {
 			}
 			if got := strings.Join(got, " "); got != test.want {
 				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// A place that a call has left moves back to the rows that were read before it: what stands between them was never
+// read. The model found calls that were missing from a scan beside a re-sorted one.
+func TestNoRowIsSkippedAtASeam(t *testing.T) {
+	read := spanOf(pageOf(t, 0, 8, "a", "b", "c", "", "d")).rows
+	for name, test := range map[string]struct {
+		ids           []string // of the response
+		before, after int      // the place
+		way           direction
+		want          int
+	}{
+		"down, after the rows that were read":     {[]string{"c", "d", "x", "y"}, 2, 2, down, 2},
+		"down, with rows between":                 {[]string{"c", "d", "x", "y", "z"}, 4, 4, down, 2},
+		"down, where none of them is near":        {[]string{"x", "y", "z"}, 2, 2, down, 2},
+		"down, where the call is":                 {[]string{"d", "x", "y", "z"}, 2, 3, down, 2},
+		"up, before the rows that were read":      {[]string{"x", "y", "a", "b"}, 2, 2, up, 2},
+		"up, with rows between":                   {[]string{"w", "x", "y", "a", "b"}, 1, 1, up, 3},
+		"up, where none of them is near":          {[]string{"x", "y", "z"}, 1, 1, up, 1},
+		"up, where the call is":                   {[]string{"w", "x", "y", "a"}, 1, 2, up, 1},
+		"up, at the end":                          {[]string{"x", "y"}, 2, 2, up, 2},
+		"down, at the end":                        {[]string{"d", "x"}, 2, 2, down, 1},
+		"down, at the start":                      {[]string{"x", "y"}, 0, 0, down, 0},
+		"down, with an unreadable row in between": {[]string{"d", "", "y"}, 2, 2, down, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := place{span: spanOf(pageOf(t, 0, 8, test.ids...)), before: test.before, after: test.after}
+			p.skipNone(read, test.way)
+			if p.before != test.want || p.after-p.before != test.after-test.before {
+				t.Errorf("rows before %d and from %d, want %d", p.before, p.after, test.want)
 			}
 		})
 	}

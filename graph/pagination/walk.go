@@ -361,18 +361,56 @@ func (r *Reader) readUp(ctx context.Context, read *ahead, s *span, to, wanted in
 }
 
 // reseam moves the place that was found for a seam to the call at which all rows that both the span and the place have
-// fit together, and returns that call's index in the span. The rows from the index stay on are not replaced. A cursor
-// knows few calls; but a call at a seam that was re-sorted is often seen among the other rows that were read.
+// fit together, and returns that call's index in the span. A cursor knows few calls; but a call at a seam that was
+// re-sorted is often seen among the other rows that were read. The rows before the index stay, or with up those after
+// it, are not replaced. If no such call is among the others, the place of the cursor counts.
 func (p *place) reseam(s *span, seam, stay int, way direction) int {
 	index, its := s.join(&p.span, way)
-	if index < 0 {
-		return seam
+	if index >= 0 && (index == stay || (index < stay) == (way == up)) {
+		p.before, p.after = its, its+1
+		return index
 	}
-	p.before, p.after = its, its+1
+	read, near := s.rows[:seam], s.rows[max(0, seam-kept):seam]
 	if way == up {
-		return min(index, stay)
+		read = s.rows[seam+1:]
+		near = read[:min(kept, len(read))]
 	}
-	return max(index, stay)
+	p.skipNone(near, way)
+	p.skipRead(read, way)
+	return seam
+}
+
+// skipNone moves a place that the call has left back to the rows that were read before, if the response has them near
+// it. A client's walk takes the rows in between for calls that have just entered the list there, and skips them. But
+// one of the calls that mark the place may have been re-sorted. Then nobody has read these rows.
+func (p *place) skipNone(read []upstream.Row, way direction) {
+	if !p.gone() {
+		return
+	}
+	for i := range kept {
+		at, next := p.before-i, p.before-i-1 // the place, and the row beside it that may have been read
+		if way == up {
+			at, next = p.before+i, p.before+i
+		}
+		if next < 0 || next >= len(p.rows) {
+			return
+		}
+		if has(read, p.rows[next]) {
+			p.before, p.after = at, at
+			return
+		}
+	}
+}
+
+// skipRead moves a place past rows that were read before it. They follow it only if its call, or the calls that mark
+// it, were re-sorted to a place before theirs.
+func (p *place) skipRead(read []upstream.Row, way direction) {
+	for way == down && p.after < len(p.rows) && has(read, p.rows[p.after]) {
+		p.after++
+	}
+	for way == up && p.before > 0 && has(read, p.rows[p.before-1]) {
+		p.before--
+	}
 }
 
 // has reports whether rows have the call of a row.
