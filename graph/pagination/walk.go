@@ -324,7 +324,8 @@ func (r *Reader) readDown(ctx context.Context, read *ahead, s *span, from, wante
 		if p, err = provenSeam(r.locate(ctx, &c, down, 0, rows)); err != nil {
 			return err
 		}
-		s.append(p.reseam(s, seam, from, down), p)
+		seam = p.reseam(s, seam, from, down)
+		s.append(seam, p)
 	}
 	return nil
 }
