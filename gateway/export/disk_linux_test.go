@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,53 +57,67 @@ func TestFolderThatOnlyTakesFiles(t *testing.T) {
 // A file that is replaced keeps its owner and group where the user may set them. Else the new group has no more rights
 // than all other users.
 func TestOwnersAreKept(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root may give files away")
+	self, own := os.Geteuid(), os.Getegid()
+	owner, group := self, own
+	if groups, err := os.Getgroups(); err == nil && len(groups) > 0 {
+		group = groups[len(groups)-1]
 	}
-	const group = 12345
-	folder := t.TempDir()
-	path := filepath.Join(folder, "calls")
-	for _, at := range []string{filepath.Dir(folder), folder} {
-		if err := os.Chmod(at, 0o777); err != nil {
-			t.Fatal(err)
-		}
+	if self == 0 {
+		owner, group = nobody, 12345
 	}
+	path := filepath.Join(t.TempDir(), "calls")
 	for _, test := range []struct {
-		name            string
-		by              int
-		mode            os.FileMode
-		owner, newOwner int
-		newGroup        uint32
-		newMode         os.FileMode // 0: the file is rejected
+		name               string
+		may                func(owner int) bool
+		asked              [][2]int
+		newOwner, newGroup int
+		newMode            os.FileMode
 	}{
-		{"by root", 0, 0o640, nobody, nobody, group, 0o640},
-		{"by the owner", nobody, 0o662, nobody, nobody, 0, 0o622},
-		{"by another user", nobody, 0o662, 0, nobody, 0, 0o622},
-		{"by a user who may not write it", nobody, 0o644, 0, 0, group, 0},
+		{"both", func(int) bool { return true }, [][2]int{{owner, group}}, owner, group, 0o662},
+		{"the group", func(to int) bool { return to == -1 }, [][2]int{{owner, group}, {-1, group}}, self, group, 0o662},
+		{"neither", func(int) bool { return false }, [][2]int{{owner, group}, {-1, group}}, self, own, 0o622},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_ = os.Remove(path)
-			err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chown(path, test.owner, group), os.Chmod(path, test.mode))
+			err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chown(path, owner, group), os.Chmod(path, 0o662))
 			if err != nil {
 				t.Fatal(err)
 			}
-			e := &engine{calls: 3}
-			o := e.options(t)
-			err = as(test.by, func() error { return WalkFile(t.Context(), o, path) })
-			if test.newMode == 0 {
-				if err == nil || !strings.Contains(err.Error(), "calls is read-only") || len(e.requests) > 0 {
-					t.Errorf("%d requests, %v", len(e.requests), err)
+			var asked [][2]int
+			s := newSystem()
+			s.chown = func(f *os.File, owner, group int) error {
+				if asked = append(asked, [2]int{owner, group}); !test.may(owner) {
+					return syscall.EPERM
 				}
-				return
+				return f.Chown(owner, group)
 			}
-			info, missing := os.Stat(path)
-			if err = errors.Join(err, missing); err != nil {
+			if err := walkFile(t.Context(), (&engine{calls: 3}).options(t), path, s); err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(path)
+			if err != nil {
 				t.Fatal(err)
 			}
 			got, ok := info.Sys().(*syscall.Stat_t)
-			if !ok || int(got.Uid) != test.newOwner || got.Gid != test.newGroup || info.Mode() != test.newMode {
+			if !ok || int(got.Uid) != test.newOwner || int(got.Gid) != test.newGroup || info.Mode() != test.newMode {
 				t.Errorf("the new file is of %d, %d, with the mode %v", got.Uid, got.Gid, info.Mode())
 			}
+			if !slices.Equal(asked, test.asked) {
+				t.Errorf("owner and group to be set: %v, want %v", asked, test.asked)
+			}
 		})
+	}
+}
+
+// A file that the user may not write, although others may, is rejected before the first request.
+func TestAFileOfAnotherUser(t *testing.T) {
+	e := &engine{calls: 3}
+	o := e.options(t)
+	err := as(nobody, func() error { return WalkFile(t.Context(), o, "/etc/passwd") }) // root may write every file
+	if _, usage := errors.AsType[*UsageError](err); !usage || !strings.Contains(err.Error(), "passwd is read-only") {
+		t.Errorf("it ended with %v", err)
+	}
+	if len(e.requests) > 0 {
+		t.Errorf("%d requests", len(e.requests))
 	}
 }

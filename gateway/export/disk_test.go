@@ -11,9 +11,6 @@ import (
 	"testing/synctest"
 )
 
-// fine returns a system that supports everything.
-func fine() system { return system{lock, (*os.File).Sync} }
-
 // A network file system may be unable to sync a folder, or to lock a file: then the walk continues. Other errors end
 // the walk. The error names another process only if that has the lock.
 func TestFileSystemsThatLackSomething(t *testing.T) {
@@ -52,7 +49,7 @@ func TestFileSystemsThatLackSomething(t *testing.T) {
 		{name: "locks: held", lock: always(syscall.EWOULDBLOCK), fails: "is being written by another process"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			disk := fine()
+			disk := newSystem()
 			if test.lock != nil {
 				disk.lock = test.lock
 			}
@@ -90,7 +87,7 @@ func TestFileSystemsThatLackSomething(t *testing.T) {
 func TestDiskFullAtTheEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")
 	last := int64(len(lines(t, 9)))
-	disk := fine()
+	disk := newSystem()
 	disk.sync = func(f *os.File) error {
 		if info, err := f.Stat(); err == nil && info.Size() == last && strings.HasSuffix(f.Name(), ".part") {
 			return syscall.ENOSPC
@@ -120,7 +117,7 @@ func TestSlowDisk(t *testing.T) {
 			}
 		}}
 		syncs := 0
-		disk := fine()
+		disk := newSystem()
 		disk.sync = func(f *os.File) error {
 			if strings.HasSuffix(f.Name(), ".part") {
 				syncs++
@@ -168,7 +165,7 @@ func TestLinesTakenAwayMeanwhile(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "calls")
-			disk := fine()
+			disk := newSystem()
 			if test.lockErr != nil {
 				disk.lock = func(*os.File) error { return test.lockErr }
 			}

@@ -61,11 +61,15 @@ func (s *stream) advice(p position, lost bool) string {
 	return advice
 }
 
-// system holds the operations that not every file system supports.
+// system holds the operations that not every file system supports, or not every user may do.
 type system struct {
-	lock func(*os.File) error // locks a file for this process alone, without waiting
-	sync func(*os.File) error // waits until a file, or the names in a folder, are on the disk
+	lock  func(*os.File) error                     // locks a file for this process alone, without waiting
+	sync  func(*os.File) error                     // waits until a file, or the names in a folder, are on the disk
+	chown func(f *os.File, owner, group int) error // -1 keeps the owner
 }
+
+// newSystem returns the system that the process runs on.
+func newSystem() system { return system{lock, (*os.File).Sync, (*os.File).Chown} }
 
 // lacks reports whether an error says that the file system does not support an operation: ENOSYS, ENOTSUP or
 // EOPNOTSUPP; EINVAL from fsync(2) for a file that cannot be synced; ENOLCK from flock(2) if the file server keeps no
@@ -155,7 +159,7 @@ func writable(path string) error {
 // keepAccess lets the same users access a file that is to replace another: it takes over the owner, the group and the
 // permission bits, as far as this user may set them. Where the group is another, it gets the bits of all other users.
 // Without a file to replace, the mode stays as it is, and so do modes on file systems without permission bits.
-func keepAccess(f *os.File, replaced string) error {
+func (s *system) keepAccess(f *os.File, replaced string) error {
 	info, err := os.Stat(replaced)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -163,7 +167,7 @@ func keepAccess(f *os.File, replaced string) error {
 		return err
 	}
 	mode := info.Mode().Perm()
-	if !takeOwner(f, info) {
+	if !takeOwner(f, info, s.chown) {
 		mode = mode&^0o070 | mode&0o007<<3
 	}
 	if err := f.Chmod(mode); err != nil && !lacks(err) && !errors.Is(err, fs.ErrPermission) {
@@ -462,7 +466,7 @@ func (f *file) finish() error {
 
 // takeName renames FILE.part to FILE.
 func (f *file) takeName() error {
-	if err := keepAccess(f.part, f.path); err != nil {
+	if err := f.keepAccess(f.part, f.path); err != nil {
 		return err
 	}
 	return os.Rename(f.partPath(), f.path)
@@ -491,7 +495,7 @@ func (f *file) replace(path string, write func(to io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(keepAccess(to, path), write(to), f.toDisk(to), to.Close()); err != nil {
+	if err := errors.Join(f.keepAccess(to, path), write(to), f.toDisk(to), to.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, path); err != nil {

@@ -235,7 +235,7 @@ func TestLinesAreReadOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := openFile(path, w.digest(), fine(), w.Notify)
+		f, err := openFile(path, w.digest(), newSystem(), w.Notify)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -299,7 +299,7 @@ func TestLearnTwoParts(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				f, err := openFile(path, w.digest(), fine(), w.Notify)
+				f, err := openFile(path, w.digest(), newSystem(), w.Notify)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -327,7 +327,7 @@ func almostFinish(t *testing.T, path string, calls int, named bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := openFile(path, w.digest(), system{lock, (*os.File).Sync}, w.Notify)
+	f, err := openFile(path, w.digest(), newSystem(), w.Notify)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -371,7 +371,7 @@ func TestOthersAreKeptOut(t *testing.T) {
 			t.Errorf("another %s: %v", name, err)
 		}
 	}
-	f, err := openFile(path, "", system{lock, (*os.File).Sync}, nil)
+	f, err := openFile(path, "", newSystem(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

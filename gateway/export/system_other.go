@@ -11,4 +11,4 @@ import (
 func lock(*os.File) error { return errors.ErrUnsupported }
 
 // takeOwner does nothing where permission bits name no group.
-func takeOwner(*os.File, os.FileInfo) bool { return true }
+func takeOwner(*os.File, os.FileInfo, func(f *os.File, owner, group int) error) bool { return true }

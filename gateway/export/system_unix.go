@@ -21,7 +21,7 @@ func lock(f *os.File) error {
 
 // takeOwner gives a file the group of another, and its owner too where this user may, as root does. It reports whether
 // the groups are the same then.
-func takeOwner(f *os.File, of os.FileInfo) bool {
-	owner, ok := of.Sys().(*syscall.Stat_t)
-	return ok && (f.Chown(int(owner.Uid), int(owner.Gid)) == nil || f.Chown(-1, int(owner.Gid)) == nil)
+func takeOwner(f *os.File, of os.FileInfo, chown func(f *os.File, owner, group int) error) bool {
+	is, ok := of.Sys().(*syscall.Stat_t)
+	return ok && (chown(f, int(is.Uid), int(is.Gid)) == nil || chown(f, -1, int(is.Gid)) == nil)
 }

@@ -84,11 +84,11 @@ func UpdateFile(ctx context.Context, o *Options, path string, u UpdateOptions) e
 	}
 	defer func() { _ = before.Close() }()
 	if whole {
-		return w.toFile(ctx, path, system{lock, (*os.File).Sync}, func(f *file, lines io.Reader) error {
+		return w.toFile(ctx, path, newSystem(), func(f *file, lines io.Reader) error {
 			return u.write(f, func(to io.Writer) error { return before.compare(lines, to) })
 		})
 	}
-	after, err := openFile(path, "", system{lock, (*os.File).Sync}, o.Notify)
+	after, err := openFile(path, "", newSystem(), o.Notify)
 	if err != nil {
 		return err
 	}

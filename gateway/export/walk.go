@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -143,7 +142,7 @@ func Walk(ctx context.Context, o *Options, w io.Writer) error {
 // WalkFile writes the calls to a file, and resumes an interrupted run. Its errors are those of [Walk], and those of
 // the file.
 func WalkFile(ctx context.Context, o *Options, path string) error {
-	return walkFile(ctx, o, path, system{lock, (*os.File).Sync})
+	return walkFile(ctx, o, path, newSystem())
 }
 
 func walkFile(ctx context.Context, o *Options, path string, system system) error {
