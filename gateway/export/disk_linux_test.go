@@ -109,6 +109,34 @@ func TestOwnersAreKept(t *testing.T) {
 	}
 }
 
+// States are files of the walk. They do not take over the owner of an earlier one.
+func TestStatesAreReadableByTheirOwnerAlone(t *testing.T) {
+	s := newSystem()
+	s.chown = func(_ *os.File, owner, group int) error {
+		t.Errorf("owner %d and group %d are set", owner, group)
+		return nil
+	}
+	f, err := openFile(filepath.Join(t.TempDir(), "calls"), "", s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := f.saveOne(&state{}); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(f.statePath())
+		if err != nil || info.Mode() != 0o600 {
+			t.Errorf("the mode is %v, %v", info.Mode(), err)
+		}
+		if err := os.Chmod(f.statePath(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A file that the user may not write, although others may, is rejected before the first request.
 func TestAFileOfAnotherUser(t *testing.T) {
 	e := &engine{calls: 3}

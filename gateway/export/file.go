@@ -415,7 +415,7 @@ func (f *file) saveOne(s *state) error {
 	if err != nil {
 		return err
 	}
-	return f.replace(f.statePath(), func(to io.Writer) error {
+	return f.replace(f.statePath(), func(to *os.File) error {
 		_, err := to.Write(append(text, '\n'))
 		return err
 	})
@@ -489,13 +489,13 @@ func (f *file) advice(_ position, lost bool) string {
 }
 
 // replace replaces the content of a file atomically.
-func (f *file) replace(path string, write func(to io.Writer) error) error {
+func (f *file) replace(path string, write func(to *os.File) error) error {
 	temporary := path + ".new"
 	to, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // beside the user's file
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.keepAccess(to, path), write(to), f.toDisk(to), to.Close()); err != nil {
+	if err := errors.Join(write(to), f.toDisk(to), to.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, path); err != nil {

@@ -115,7 +115,9 @@ func (u *UpdateOptions) write(f *file, write func(to io.Writer) error) error {
 	case u.ChangesTo != nil:
 		return write(u.ChangesTo)
 	case u.Changes != "":
-		return f.replace(u.Changes, write)
+		return f.replace(u.Changes, func(to *os.File) error {
+			return errors.Join(f.keepAccess(to, u.Changes), write(to))
+		})
 	default:
 		return nil
 	}
