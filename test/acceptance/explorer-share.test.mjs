@@ -211,6 +211,30 @@ describe('GraphiQL, apart from queries that work', { timeout: suiteTimeout }, ()
     await page.context().close()
   })
 
+  it('keeps the advice on a query when the schema arrives after its response', async () => {
+    const context = await browser.newContext()
+    context.setDefaultTimeout(patience)
+    const page = await context.newPage()
+    let held
+    await page.route('**/graphql', (route) => {
+      if (route.request().postDataJSON().operationName === 'IntrospectionQuery') held = route
+      else return route.fulfill({ json: { data: null, errors: [{ message: 'By the test.', extensions: { code: 'UPSTREAM_UNAUTHENTICATED' } }] } })
+    })
+    await page.goto(gateway.url)
+    await page.locator('.explorer:not([inert])').waitFor()
+    await until('the request for the schema', () => held)
+    await run(page)
+    const alert = page.getByRole('alert').filter({ hasText: 'must replace REVOX_API_KEY' })
+    await alert.waitFor()
+    const arrived = page.waitForResponse((response) => response.request() === held.request())
+    await held.continue()
+    await (await arrived).finished()
+    await page.getByRole('button', { name: 'Show Documentation Explorer' }).click()
+    await page.getByText('A GraphQL schema provides a root type').waitFor() // The page has the schema.
+    assert.equal(await alert.count(), 1)
+    await context.close()
+  })
+
   it('reports an unreachable gateway', async () => {
     const gone = await startGateway()
     const page = await visit(gone.url)

@@ -68,8 +68,11 @@ async function send(operation: FetcherParams, ownHeaders: Record<string, string>
       continue
     }
     demo.set(response.headers.get('X-Revox-Upstream') === 'demo')
-    problem.set(problemOf(body))
-    if (operation.operationName !== 'IntrospectionQuery') {
+    const ofUser = operation.operationName !== 'IntrospectionQuery'
+    const advice = problemOf(body)
+    // The schema may arrive after the response to a query, and must not hide the advice on that.
+    if (ofUser || advice || problem.get() === unreachable) problem.set(advice)
+    if (ofUser) {
       exchange.set({
         status: response.status,
         milliseconds,

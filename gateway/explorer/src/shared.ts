@@ -9,6 +9,7 @@ export function shared<T>(value: T) {
   }
   return {
     use: () => useSyncExternalStore(subscribe, () => value),
+    get: () => value,
     set(next: T) {
       value = next
       listeners.forEach((listener) => listener())
