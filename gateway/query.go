@@ -323,7 +323,7 @@ func (q *queryOptions) variables(r *export.Request, stdin io.Reader) error {
 	if q.Variables != "" {
 		text := []byte(q.Variables)
 		var err error
-		if !strings.HasPrefix(strings.TrimSpace(q.Variables), "{") {
+		if begin := strings.TrimSpace(q.Variables); !strings.HasPrefix(begin, "{") && !strings.HasPrefix(begin, "[") {
 			if text, err = read(q.Variables, stdin); err != nil {
 				return fmt.Errorf("--variables: %w", err)
 			}

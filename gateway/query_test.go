@@ -155,6 +155,10 @@ func TestQuerySettings(t *testing.T) {
 			t.Errorf("%s: %d, %s, %s", args, status, out, log)
 		}
 	}
+	if _, log, status := runQuery(t, env, "-d", "{ __typename }", "--variables", "[1]"); status != 2 ||
+		!strings.Contains(log, "--variables must be a JSON object") {
+		t.Errorf("variables that are a list: %d, %s", status, log)
+	}
 	if _, log, status := runQuery(t, env, "--all", ""); status != 2 || !strings.HasPrefix(log, "FILE is empty\n") {
 		t.Errorf("a file without a name: %d, %s", status, log)
 	}

@@ -157,7 +157,7 @@ func TestUpdateThatFails(t *testing.T) {
 	other.Insert(300)
 	other.Remove(l.IDs()...)
 	l.env["REVOX_BASE_URL"] = other.env["REVOX_BASE_URL"]
-	_, log = l.run(t, 1, "calls", "--update", "--max-wait", "0s")
+	_, log = l.run(t, 2, "calls", "--update", "--max-wait", "0s")
 	stays("and may be another account's", log)
 	_, log, status = runQuery(t, l.env, "--all", "--out", l.dir, "--update")
 	if status != 2 || !strings.Contains(log, "is no file") {

@@ -137,15 +137,32 @@ func TestStatesAreReadableByTheirOwnerAlone(t *testing.T) {
 	}
 }
 
-// A file that the user may not write, although others may, is rejected before the first request.
-func TestAFileOfAnotherUser(t *testing.T) {
-	e := &engine{calls: 3}
-	o := e.options(t)
-	err := as(nobody, func() error { return WalkFile(t.Context(), o, "/etc/passwd") }) // root may write every file
-	if _, usage := errors.AsType[*UsageError](err); !usage || !strings.Contains(err.Error(), "passwd is read-only") {
-		t.Errorf("it ended with %v", err)
+// A path that cannot be written is rejected before the first request, and the same command would fail again.
+func TestPathsThatCannotBeWritten(t *testing.T) {
+	unfinished := filepath.Join(t.TempDir(), "calls")
+	if err := os.Mkdir(unfinished+".part", 0o700); err != nil {
+		t.Fatal(err)
 	}
-	if len(e.requests) > 0 {
-		t.Errorf("%d requests", len(e.requests))
+	me := os.Geteuid()
+	for _, test := range []struct {
+		user       int
+		path, want string
+	}{
+		{nobody, "/etc/passwd", "passwd is read-only"}, // although another user may write it
+		{nobody, "/etc/calls", "calls.part: permission denied"},
+		{nobody, "/root/folder/calls", "/root/folder/calls cannot be written: "},
+		{me, "/sys/calls", "calls.part: "}, // where nobody can create a file
+		{me, filepath.Join(t.TempDir(), strings.Repeat("c", 255)), "file name too long"},
+		{me, unfinished, "is a directory"},
+	} {
+		e := &engine{calls: 3}
+		o := e.options(t)
+		err := as(test.user, func() error { return WalkFile(t.Context(), o, test.path) })
+		if _, usage := errors.AsType[*UsageError](err); !usage || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: it ended with %v", test.path, err)
+		}
+		if len(e.requests) > 0 {
+			t.Errorf("%s: %d requests", test.path, len(e.requests))
+		}
 	}
 }

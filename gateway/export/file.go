@@ -156,6 +156,17 @@ func writable(path string) error {
 	return &UsageError{fmt.Errorf("%s is read-only: make it writable, or name another file", path)}
 }
 
+// openError turns an error of opening a file for writing into a [UsageError] if it lasts until the user changes the
+// path or the file system. Others, such as that of a full disk, may end on their own.
+func openError(err error) error {
+	for _, lasting := range []error{fs.ErrPermission, syscall.EROFS, syscall.EISDIR, syscall.ENAMETOOLONG} {
+		if errors.Is(err, lasting) {
+			return &UsageError{err}
+		}
+	}
+	return err
+}
+
 // keepAccess lets the same users access a file that is to replace another: it takes over the owner, the group and the
 // permission bits, as far as this user may set them. Where the group is another, it gets the bits of all other users.
 // Without a file to replace, the mode stays as it is, and so do modes on file systems without permission bits.
@@ -177,14 +188,11 @@ func (s *system) keepAccess(f *os.File, replaced string) error {
 }
 
 // openFile opens the unfinished lines beside the target of path, exclusively for this process. It returns a
-// [UsageError] if the path cannot be followed, and an error if another process has the lock.
+// [UsageError] if the path cannot be followed or written, and another error if another process has the lock.
 func openFile(path, digest string, system system, notify func(line string)) (*file, error) {
 	to, err := target(path)
 	if err != nil {
-		if err = fmt.Errorf("%s cannot be written: %w", path, err); errors.Is(err, fs.ErrPermission) {
-			return nil, err
-		}
-		return nil, &UsageError{err}
+		return nil, &UsageError{fmt.Errorf("%s cannot be written: %w", path, err)}
 	}
 	if err := writable(to); err != nil {
 		return nil, err
@@ -192,7 +200,7 @@ func openFile(path, digest string, system system, notify func(line string)) (*fi
 	f := &file{system: system, path: to, digest: digest, sum: sha256.New()}
 	// Calls hold personal data: other users must not read them.
 	if f.part, err = os.OpenFile(f.partPath(), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
-		return nil, err
+		return nil, openError(err)
 	}
 	if err = f.lock(f.part); err != nil {
 		switch {
@@ -247,8 +255,8 @@ func (f *file) begin(read func(lines io.Reader)) (*position, error) {
 	saved := int64(0)
 	if s != nil {
 		if saved = s.Length; size < saved {
-			return nil, fmt.Errorf("%s has %d bytes, and %s expects %d; %s",
-				f.partPath(), size, f.statePath(), saved, f.advice(position{}, true))
+			return nil, &UsageError{fmt.Errorf("%s has %d bytes, and %s expects %d; %s",
+				f.partPath(), size, f.statePath(), saved, f.advice(position{}, true))}
 		}
 		lines := io.TeeReader(io.NewSectionReader(f.part, 0, saved), f.sum)
 		read(lines)
@@ -294,7 +302,7 @@ func (f *file) savedState() (*state, error) {
 	}
 	s := new(state)
 	if err := json.Unmarshal(text, s); err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w; %s", f.statePath(), err, f.advice(position{}, true))
+		return nil, &UsageError{fmt.Errorf("%s cannot be read: %w; %s", f.statePath(), err, f.advice(position{}, true))}
 	}
 	if s.Digest != f.digest {
 		return nil, &UsageError{fmt.Errorf("%s is the unfinished file of another query: the document, the variables, the "+
@@ -326,7 +334,7 @@ func (f *file) sumUp(from, to int64) error {
 }
 
 func (f *file) changed() error {
-	return fmt.Errorf("%s was changed after it was written; %s", f.partPath(), f.advice(position{}, true))
+	return &UsageError{fmt.Errorf("%s was changed after it was written; %s", f.partPath(), f.advice(position{}, true))}
 }
 
 // isFile reports whether a file has exactly the lines that a state describes.
@@ -493,7 +501,7 @@ func (f *file) replace(path string, write func(to *os.File) error) error {
 	temporary := path + ".new"
 	to, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // beside the user's file
 	if err != nil {
-		return err
+		return openError(err)
 	}
 	if err := errors.Join(write(to), f.toDisk(to), to.Close()); err != nil {
 		return err

@@ -410,8 +410,21 @@ func TestStateThatIsWrong(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := WalkFile(t.Context(), (&engine{calls: 9}).options(t), path)
-		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "to start again, remove") {
+		if _, usage := errors.AsType[*UsageError](err); !usage || !strings.Contains(err.Error(), name) ||
+			!strings.Contains(err.Error(), "to start again, remove") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A state whose cursor is lost would fail again, so it is an error for the user to correct.
+func TestStateWhoseCursorIsLost(t *testing.T) {
+	for _, code := range []string{"CURSOR_EXPIRED", "INVALID_CURSOR"} {
+		path := filepath.Join(t.TempDir(), "calls")
+		interrupt(t, path, 9, 3)
+		err := WalkFile(t.Context(), (&engine{calls: 9, failures: []string{failure(code, "")}}).options(t), path)
+		if _, usage := errors.AsType[*UsageError](err); !usage || !strings.Contains(err.Error(), "to start again, remove") {
+			t.Errorf("%s: %v", code, err)
 		}
 	}
 }

@@ -212,7 +212,7 @@ func (r *renewal) read(ctx context.Context) (rest int, err error) {
 		}
 		switch {
 		case !page.more && !r.met && len(r.before.ends) > 0:
-			return 0, errOtherCalls
+			return 0, &UsageError{errOtherCalls}
 		case !page.more:
 			return len(r.before.ends), nil
 		case r.standsStill(page):

@@ -64,7 +64,8 @@ func TestRejectedRequests(t *testing.T) {
 		{"a value", []string{failure("BAD_USER_INPUT", "")}, true},
 		{"the cursor to begin behind", []string{failure("INVALID_CURSOR", "")}, true},
 		{"a cursor on the way", []string{"", failure("INVALID_CURSOR", "")}, false},
-		{"an old cursor", []string{failure("CURSOR_EXPIRED", "")}, false},
+		{"an old cursor to begin behind", []string{failure("CURSOR_EXPIRED", "")}, true},
+		{"an old cursor on the way", []string{"", failure("CURSOR_EXPIRED", "")}, false},
 		{"the key", []string{failure("UPSTREAM_UNAUTHENTICATED", "")}, false},
 		{"upstream", []string{failure("UPSTREAM_INVALID_RESPONSE", "")}, false},
 	} {

@@ -56,7 +56,8 @@ type Progress interface {
 	Add(calls int)
 }
 
-// UsageError is an error of the user: a wrong command, setting or query.
+// UsageError is an error that only the user can correct: a wrong command, setting, query or file. The same command
+// would fail again.
 type UsageError struct{ Err error }
 
 func (e *UsageError) Error() string { return e.Err.Error() }
@@ -212,9 +213,8 @@ func (w *walk) run(ctx context.Context, to sink) error {
 		if err := w.page(ctx, to, first); err != nil {
 			lost := isCode(err, errcode.CursorExpired, errcode.InvalidCursor)
 			stopped := fmt.Errorf("stopped after %d calls: %w; %s", w.at.Calls, err, to.advice(w.at, lost))
-			// The first cursor and the document come from the user.
-			if isCode(err, errcode.ParseFailed, errcode.ValidationFailed, errcode.BadUserInput) ||
-				isCode(err, errcode.InvalidCursor) && begun == nil && first {
+			// The document and the first cursor come from the user, or from the state that the same command would read again.
+			if isCode(err, errcode.ParseFailed, errcode.ValidationFailed, errcode.BadUserInput) || lost && first {
 				return &UsageError{stopped}
 			}
 			return stopped
