@@ -20,6 +20,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -96,21 +97,7 @@ const writingBytes = 256 << 20
 // run is the program: it serves until ctx is done, then lets the requests in flight finish; or it answers a query.
 // environ is the environment, a NAME=value each.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
-	variables := map[string]string{}
-	for _, pair := range environ {
-		name, value, _ := strings.Cut(pair, "=")
-		variables[name] = value
-	}
-	p := &invocation{
-		getenv: func(name string) string { return variables[name] }, unknown: config.UnknownVariables(environ),
-		stdout: stdout, stderr: stderr,
-	}
-	line := &commandLine{args: args, getenv: p.getenv, stderr: stderr, do: p.do}
-	err := line.newCommand(stdout).ExecuteContext(ctx)
-	if err != nil && !line.parsed {
-		return &export.UsageError{Err: err}
-	}
-	return cmp.Or(err, line.helpError)
+	return newInvocation(environ, stdout, stderr).run(ctx, args)
 }
 
 // invocation has the inputs and outputs of a command, beside its settings.
@@ -118,6 +105,28 @@ type invocation struct {
 	getenv         func(string) string
 	unknown        []config.Unknown
 	stdout, stderr io.Writer
+	prepare        func(*http.Server) // changes the server before it serves; nil but in tests
+}
+
+func newInvocation(environ []string, stdout, stderr io.Writer) *invocation {
+	variables := map[string]string{}
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		variables[name] = value
+	}
+	return &invocation{
+		getenv: func(name string) string { return variables[name] }, unknown: config.UnknownVariables(environ),
+		stdout: stdout, stderr: stderr,
+	}
+}
+
+func (p *invocation) run(ctx context.Context, args []string) error {
+	line := &commandLine{args: args, getenv: p.getenv, stderr: p.stderr, do: p.do}
+	err := line.newCommand(p.stdout).ExecuteContext(ctx)
+	if err != nil && !line.parsed {
+		return &export.UsageError{Err: err}
+	}
+	return cmp.Or(err, line.helpError)
 }
 
 // do does what the command line asks for.
@@ -208,6 +217,9 @@ func (p *invocation) serve(ctx context.Context, s *config.Settings, written *slo
 	log.Info("listening", "url", "http://"+listener.Addr().String()+"/", "upstream", upstreamName)
 	server := newServer(s, countStreams(budget, bounds.streams.Wrap(handler)), log)
 	bounds.watch(server)
+	if p.prepare != nil {
+		p.prepare(server)
+	}
 	return serve(ctx, server, bounds.listen(listener), &draining, s.DrainDelay, log)
 }
 

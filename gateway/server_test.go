@@ -62,6 +62,12 @@ func start(t *testing.T, env map[string]string) *program {
 	return startCommand(t.Context(), t, env, args...)
 }
 
+// unhurriedServer gives clients more time for their requests: on a busy machine, a client of the same process may be
+// late by more than the 5 seconds of newServer. TestSlowClients has those 5 seconds, in simulated time.
+func unhurriedServer(server *http.Server) {
+	server.ReadHeaderTimeout, server.ReadTimeout = patience, patience
+}
+
 // startCommand runs a command that serves, and waits for the line with its address.
 func startCommand(ctx context.Context, t *testing.T, env map[string]string, args ...string) *program {
 	t.Helper()
@@ -69,11 +75,16 @@ func startCommand(ctx context.Context, t *testing.T, env map[string]string, args
 	p := &program{stop: cancel, stopped: make(chan error, 1), log: &lockedBuffer{}}
 	reader, writer := io.Pipe()
 	go func() {
-		err := run(ctx, args, environ(env), io.Discard, io.MultiWriter(p.log, writer))
+		command := newInvocation(environ(env), io.Discard, io.MultiWriter(p.log, writer))
+		command.prepare = unhurriedServer
+		err := command.run(ctx, args)
 		_ = writer.CloseWithError(io.EOF)
 		p.stopped <- err
 	}()
 	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the log of %s:\n%s", p.url, p.log)
+		}
 		cancel()
 		_ = reader.Close()
 	})
@@ -124,7 +135,7 @@ func do(t *testing.T, req *http.Request) (*http.Response, string) {
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %s %v, and after %d bytes of its body %v", req.URL, resp.Status, resp.Header, len(body), err)
 	}
 	return resp, string(body)
 }

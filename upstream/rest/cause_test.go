@@ -55,17 +55,8 @@ func listen(t *testing.T, serve func(*net.TCPConn)) *url.URL {
 	return &url.URL{Scheme: "http", Host: listener.Addr().String()}
 }
 
-// closedPort is an address at which nothing listens.
-func closedPort(t *testing.T) *url.URL {
-	t.Helper()
-	server := httptest.NewServer(http.NotFoundHandler())
-	base, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Close()
-	return base
-}
+// closedPort is an address at which nothing listens: the system assigns this port to no program.
+func closedPort() *url.URL { return &url.URL{Scheme: "http", Host: "127.0.0.1:1"} }
 
 // secure serves over TLS, without a word about failing handshakes.
 func secure(t *testing.T, change func(*tls.Config)) (*httptest.Server, *url.URL) {
@@ -117,7 +108,7 @@ func failures() map[string]failure {
 			kind: unavailable, cause: upstream.CauseDNS, reason: "lookup revox.example: no such host",
 		},
 		"refused": {
-			transport: func(t *testing.T) (*url.URL, http.RoundTripper) { t.Helper(); return closedPort(t), nil },
+			transport: func(*testing.T) (*url.URL, http.RoundTripper) { return closedPort(), nil },
 			kind:      unavailable, cause: upstream.CauseRefused, reason: "connection refused",
 		},
 		"no route": {
@@ -200,7 +191,7 @@ func failures() map[string]failure {
 		"a proxy that is not there": {
 			transport: func(t *testing.T) (*url.URL, http.RoundTripper) {
 				t.Helper()
-				return &url.URL{Scheme: "https", Host: "revox.example"}, through(closedPort(t))
+				return &url.URL{Scheme: "https", Host: "revox.example"}, through(closedPort())
 			},
 			kind: unavailable, cause: upstream.CauseProxy, reason: "connection refused",
 		},
