@@ -19,9 +19,14 @@ import (
 	"revox-graphql/upstream"
 )
 
-// jump looks for the place where the range begins, and goes there. Without such a place it does nothing.
+// jump looks for the place where the range begins, and goes there. Without such a place it does nothing, and neither
+// where the scan is to end at a cursor: that cursor may come before the place.
 func (s *scan) jump(ctx context.Context) error {
 	s.jumped = true
+	parts, ok := s.parts.(*toEnd)
+	if !ok {
+		return nil
+	}
 	j := &jump{scan: s, way: 1, from: s.stopped.Position}
 	if s.rng.Backward {
 		j.way = -1
@@ -37,7 +42,7 @@ func (s *scan) jump(ctx context.Context) error {
 	if !j.leadsUp(w) {
 		return nil
 	}
-	read, err := s.parts.resume(w)
+	read, err := parts.resume(w)
 	if err == nil && read != nil {
 		return s.take(read)
 	}

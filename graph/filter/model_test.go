@@ -28,9 +28,10 @@ import (
 //
 //   - every call that passes and has kept its place in the list since the walk began is shown once;
 //   - no other call is shown that does not pass;
+//   - no call is shown that lies outside the range between the cursors;
 //   - the walk ends, and where a page says that nothing follows, nothing does.
 //
-// Some lists are ordered by time, strictly or about so, and some are not.
+// Some walks end at a cursor instead of the end of the list. Some lists are ordered by time, strictly or about so, and some are not.
 
 // world is a list of calls by their numbers, and its history.
 type world struct {
@@ -293,6 +294,8 @@ type walker struct {
 	began    int  // how many changes there had been when the walk began
 	seen     map[int]bool
 	cursor   *relay.Cursor // nil: at the start
+	bound    *relay.Cursor // at which the walk ends; nil: the end of the list
+	boundID  int           // its call
 }
 
 func modelProperty(t *rapid.T) {
@@ -303,8 +306,8 @@ func modelProperty(t *rapid.T) {
 		}
 		k.change(page)
 		rng := relay.Range{Count: rapid.SampledFrom([]int{1, 5, 20, 100}).Draw(t, "count"), Backward: k.back}
-		if rng.After = k.cursor; k.back {
-			rng.Before, rng.After = k.cursor, nil
+		if rng.After, rng.Before = k.cursor, k.bound; k.back {
+			rng.Before, rng.After = k.cursor, k.bound
 		}
 		n := pagination.Selection{Rows: true, Next: true, Previous: true}
 		maxPages := rapid.IntRange(1, 4).Draw(t, "pages")
@@ -320,8 +323,11 @@ func modelProperty(t *rapid.T) {
 			break
 		}
 	}
-	for n, since := range k.w.steady {
-		if since <= k.began && !k.seen[n] && k.passes(k.w.of(n)) {
+	if k.bound != nil && !k.kept(k.boundID) {
+		return
+	}
+	for n := range k.w.steady {
+		if k.kept(n) && !k.seen[n] && k.passes(k.w.of(n)) && !k.beyond(n) {
 			t.Fatalf("call %d passes and has been in the list all the time, and was not shown", n)
 		}
 	}
@@ -345,6 +351,9 @@ func drawWalker(t *rapid.T) *walker {
 	t.Logf("%s over %d calls, %s", chosen.text, len(w.ids), w.clock)
 	k := &walker{t: t, w: w, lists: lists, filter: compiled, passes: chosen.passes, seen: map[int]bool{}}
 	k.back = rapid.Bool().Draw(t, "back")
+	if len(w.ids) > 0 && rapid.IntRange(0, 3).Draw(t, "bound") == 0 {
+		k.drawBound(rapid.IntRange(0, len(w.ids)-1).Draw(t, "at"))
+	}
 	k.standing = rapid.Bool().Draw(t, "the list stands still")
 	w.move = func() {
 		if k.moves > 0 {
@@ -353,6 +362,32 @@ func drawWalker(t *rapid.T) *walker {
 		}
 	}
 	return k
+}
+
+// drawBound lets the walk end at the call at an index.
+func (k *walker) drawBound(at int) {
+	k.t.Helper()
+	rng := relay.Range{Count: at + 1}
+	win, err := k.lists.Reader(pagination.Request{}).Window(k.t.Context(), rng, pagination.Selection{Rows: true})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.bound, k.boundID = new(win.Cursor(at)), k.w.ids[at]
+}
+
+// kept reports whether a call has kept its place since the walk began.
+func (k *walker) kept(n int) bool {
+	since, ok := k.w.steady[n]
+	return ok && since <= k.began
+}
+
+// beyond reports whether a call lies at or beyond the call at which the walk ends, if both have kept their places.
+func (k *walker) beyond(n int) bool {
+	if k.bound == nil || !k.kept(n) || !k.kept(k.boundID) {
+		return false
+	}
+	at, bound := slices.Index(k.w.ids, n), slices.Index(k.w.ids, k.boundID)
+	return at == bound || at > bound != k.back
 }
 
 // change changes the list before the request for a page, and draws how often it will move meanwhile.
@@ -379,7 +414,10 @@ func (k *walker) check(got *Page, asked int) {
 		if !k.passes(k.w.of(n)) {
 			k.t.Fatalf("call %d does not pass, and is shown", n)
 		}
-		if since, ok := k.w.steady[n]; k.seen[n] && ok && since <= k.began {
+		if k.beyond(n) {
+			k.t.Fatalf("call %d is not before call %d, and is shown", n, k.boundID)
+		}
+		if k.seen[n] && k.kept(n) {
 			k.t.Fatalf("call %d came twice", n)
 		}
 		k.seen[n] = true
@@ -396,6 +434,7 @@ func (k *walker) goOn(got *Page) bool {
 	if k.back {
 		more, next = got.HasPrevious(), got.StartCursor()
 	}
+	more = more && (k.bound == nil || !got.Complete()) // the list may continue beyond the bound
 	if more && (next == nil || k.cursor != nil && next.String() == k.cursor.String()) {
 		k.t.Fatal("there is more, and no way to go on")
 	}

@@ -20,9 +20,6 @@ type part struct {
 type parts interface {
 	// next reads the next part, which has at least one row. It is nil where there is no other, and then end says why.
 	next(ctx context.Context) (read *part, end ending, err error)
-	// resume continues from a window that was read elsewhere, and returns it as the next part; nil if the window has no
-	// row.
-	resume(w *pagination.Window) (*part, error)
 	// close ends what is read ahead.
 	close()
 }
@@ -89,6 +86,8 @@ func (r *toEnd) read(w *pagination.Window) *part {
 	return &part{w, 0, len(w.Rows())}
 }
 
+// resume continues from a window that was read elsewhere, and returns it as the next part; nil if no more rows may be
+// read.
 func (r *toEnd) resume(w *pagination.Window) (*part, error) {
 	if r.scan == nil {
 		return nil, nil
@@ -120,7 +119,7 @@ type ending struct {
 	more bool
 }
 
-// bounded reads a range that may end before the list does, as a client does that pages through it.
+// bounded reads a range that ends at a cursor, as a client does that pages through it.
 type bounded struct {
 	reader    *pagination.Reader
 	rng       relay.Range // what is left of it
@@ -140,9 +139,8 @@ func (r *bounded) next(ctx context.Context) (*part, ending, error) {
 	asked := max(1, min(r.most, r.reader.PageRows()*4/5)) // so many are usually got by one request
 	r.rng.Count = asked
 	n := pagination.Selection{Rows: true, Next: true, Previous: true}
-	bound := r.rng.Before
 	if r.rng.Backward {
-		n.Next, bound = r.selection.Next && !r.begun, r.rng.After
+		n.Next = r.selection.Next && !r.begun
 	} else {
 		n.Previous = r.selection.Previous && !r.begun && r.rng.After != nil
 	}
@@ -155,21 +153,12 @@ func (r *bounded) next(ctx context.Context) (*part, ending, error) {
 	if r.rng.Backward {
 		more = w.HasPrevious()
 	}
-	if len(w.Rows()) < asked || bound == nil && !more {
+	if len(w.Rows()) < asked {
 		r.end = ending{StopEndOfList, more}
 	}
-	read, err := r.goOn(w)
-	if err != nil || read.from == read.to {
-		return nil, r.end, err
-	}
-	return read, ending{}, nil
-}
-
-// goOn makes a part of a window, and continues from there.
-func (r *bounded) goOn(w *pagination.Window) (*part, error) {
 	read, on, err := trim(w, r.rng.Backward, r.end.stop != 0)
 	if err != nil {
-		return nil, err
+		return nil, ending{}, err
 	}
 	if on != nil && r.rng.Backward {
 		r.rng.Before = on
@@ -177,17 +166,10 @@ func (r *bounded) goOn(w *pagination.Window) (*part, error) {
 		r.rng.After = on
 	}
 	r.most -= read.to - read.from
-	return read, nil
-}
-
-func (r *bounded) resume(w *pagination.Window) (*part, error) {
-	if r.end.stop != 0 {
-		return nil, nil
+	if read.from == read.to {
+		return nil, r.end, nil
 	}
-	if !r.rng.Backward && !w.HasNext() || r.rng.Backward && !w.HasPrevious() {
-		r.end = ending{StopEndOfList, false}
-	}
-	return r.goOn(w)
+	return read, ending{}, nil
 }
 
 func (*bounded) close() {}
