@@ -61,7 +61,8 @@ func (s *scanPart) of(pages int, variables map[string]any) int {
 
 // CostPart is a root field with a cost for each call: `calls`, or `nodes` if there are ids.
 type CostPart struct {
-	each             int
+	calls            int          // how often each call is selected
+	transcripts      int          // how often its transcript is
 	lists            []*ast.Value // in arguments of fields of a call
 	first, last, ids *ast.Value
 	statuses         *ast.Value // the argument of `calls`; nil is all statuses
@@ -75,11 +76,14 @@ func (o *Operation) Fixed() int { return o.cost.fixed }
 // Parts returns the parts of the cost that depend on a number of calls.
 func (o *Operation) Parts() []CostPart { return o.cost.parts }
 
-// Calls returns how often each call is selected.
-func (p *CostPart) Calls() int { return p.each % transcriptCost }
+// Calls returns how often each call is selected, and at least 1.
+func (p *CostPart) Calls() int { return max(1, p.calls) }
 
 // Transcripts returns how often the transcript of each call is selected.
-func (p *CostPart) Transcripts() int { return p.each / transcriptCost }
+func (p *CostPart) Transcripts() int { return p.transcripts }
+
+// each returns the cost of each call, without the lists in arguments.
+func (p *CostPart) each() int { return p.Calls()*callCost + p.transcripts*transcriptCost }
 
 // Statuses returns the filter of the list that the part reads, by the names in the schema. The resolver
 // rejects an invalid filter.
@@ -130,7 +134,6 @@ var rootCosts = map[string]func(c *checker, p *costPlan, field mergedField, frag
 		if filter := field.argument("filter"); filter != nil {
 			p.scans = append(p.scans, scanPart{filter, 1 + counts})
 		}
-		part.each = max(callCost, part.each)
 		p.parts = append(p.parts, part)
 		p.lists = append(p.lists, field.lists()...)
 	},
@@ -151,7 +154,7 @@ var rootCosts = map[string]func(c *checker, p *costPlan, field mergedField, frag
 func lookUpCost(_ *checker, p *costPlan, field mergedField, fragments fragments) {
 	var one CostPart
 	one.call(field, fragments)
-	p.fixed += ScanCost + one.each
+	p.fixed += ScanCost + one.each()
 	p.lists = append(p.lists, one.lists...)
 }
 
@@ -181,10 +184,10 @@ func (p *costPlan) connection(part *CostPart, connection mergedField, fragments 
 
 // call adds the cost of a call.
 func (p *CostPart) call(call mergedField, fragments fragments) {
-	p.each += callCost
+	p.calls++
 	for _, field := range fragments.merge(call.selections...) {
 		if field.name == "transcript" {
-			p.each += transcriptCost
+			p.transcripts++
 		}
 		p.lists = append(p.lists, field.lists()...)
 	}
@@ -213,7 +216,7 @@ func (p *costPlan) of(variables map[string]any) int {
 	}
 	for i := range p.parts {
 		part := &p.parts[i]
-		cost += (part.each + costOfLists(part.lists, variables)) * part.Count(variables)
+		cost += (part.each() + costOfLists(part.lists, variables)) * part.Count(variables)
 	}
 	return cost
 }

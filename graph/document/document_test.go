@@ -187,6 +187,39 @@ func TestCostsAreBounded(t *testing.T) {
 	}
 }
 
+// A part of the cost says how often it selects each call, and how often its transcript.
+func TestPartsOfTheCost(t *testing.T) {
+	for name, test := range map[string]struct {
+		selects            string
+		calls, transcripts int
+	}{
+		"no call":         {"totalCount", 1, 0},
+		"a call":          {"nodes { id }", 1, 0},
+		"twice":           {"nodes { id } edges { node { transcript { role } } }", 2, 1},
+		"ten times":       {strings.Join(aliases(10, "nodes { id }"), " "), 10, 0},
+		"eleven times":    {strings.Join(aliases(11, "nodes { transcript { role } }"), " "), 11, 11},
+		"ten transcripts": {"nodes { " + strings.Join(aliases(10, "transcript { role }"), " ") + " }", 1, 10},
+	} {
+		doc, errs := newTestCache().get("{ calls(first: 1) { " + test.selects + " } }")
+		if errs != nil {
+			t.Fatal(errs)
+		}
+		part := doc.operations[0].Parts()[0]
+		if part.Calls() != test.calls || part.Transcripts() != test.transcripts {
+			t.Errorf("%s: %d calls and %d transcripts", name, part.Calls(), part.Transcripts())
+		}
+	}
+}
+
+// aliases returns a field with so many aliases.
+func aliases(n int, field string) []string {
+	fields := make([]string, n)
+	for i := range fields {
+		fields[i] = fmt.Sprintf("a%d: %s", i, field)
+	}
+	return fields
+}
+
 // The bytes of a document's plans count with its own, so that plans can evict documents.
 func TestPlansCountWithTheirDocuments(t *testing.T) {
 	documents := newTestCache()

@@ -131,9 +131,9 @@ func (r *literalRule) scalar(value *ast.Value) {
 		case err != nil:
 			r.fail(value, beyond64, "Float", value)
 		}
-	case "String":
+	case "String", "DateTime":
 		if !isText {
-			r.fail(value, "String cannot represent a non string value: %s", value)
+			r.fail(value, "%s cannot represent a non string value: %s", value.Definition.Name, value)
 		}
 	case "Boolean":
 		if value.Kind != ast.BooleanValue {

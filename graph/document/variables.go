@@ -315,11 +315,11 @@ func (c *coercion) scalar(value any, of *ast.Definition) any {
 			return c.reject(value, beyond64, "Float", inspect(value))
 		}
 		return f
-	case "String":
+	case "String", "DateTime":
 		if _, ok := value.(string); ok {
 			return value
 		}
-		return c.reject(value, "String cannot represent a non string value: %s", inspect(value))
+		return c.reject(value, "%s cannot represent a non string value: %s", of.Name, inspect(value))
 	case "Boolean":
 		if _, ok := value.(bool); ok {
 			return value

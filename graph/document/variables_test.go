@@ -73,7 +73,9 @@ func TestInputObjectLiterals(t *testing.T) {
 			`Give it in a variable, which keeps all digits.`,
 		`any: [99999999999999999999]`: `JSON cannot represent a number beyond 64 bits in a document: ` +
 			`99999999999999999999. Give it in a variable, which keeps all digits.`,
-		`day: 99999999999999999999`: `Expected value of type "DateTime", found 99999999999999999999.`,
+		`day: 99999999999999999999`: `DateTime cannot represent a non string value: 99999999999999999999`,
+		`day: {a: 1}`:               `DateTime cannot represent a non string value: {a:1}`,
+		`day: ["2026-03-14"]`:       `DateTime cannot represent a non string value: ["2026-03-14"]`,
 		`x: 99999999999999999999`:   "",
 		`x: 1e400`:                  `Float cannot represent a number beyond 64-bit floating point: 1e400`,
 		`n: 99999999999999999999`: `Int cannot represent non 32-bit signed integer value: 99999999999999999999. ` +
