@@ -17,15 +17,17 @@ type CallEdge struct {
 
 // Where a page lies in the list. Both flags are exact, whichever way you walk.
 type PageInfo struct {
-	// True when the list has a call after the last one of this page.
+	// True when the list has a call after the last one of this page, also when that call is not before the cursor `before`.
 	HasNextPage bool `json:"hasNextPage"`
-	// True when the list has a call before the first one of this page.
+	// True when the list has a call before the first one of this page, also when that call is not after the cursor `after`.
 	HasPreviousPage bool `json:"hasPreviousPage"`
 	// The cursor of the first call of this page, for `before`. Null when the page is empty. With a `filter` and `last`, the
-	// cursor of the call at which the gateway has stopped reading, even when the page is empty.
+	// cursor of the call at which the gateway has stopped reading, even when the page is empty. With a `filter` and `first`, an
+	// empty page has the cursor of the first call that the gateway has read.
 	StartCursor *string `json:"startCursor,omitempty"`
-	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter`, the cursor of the call
-	// at which the gateway has stopped reading, even when the page is empty.
+	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter` and `first`, the cursor
+	// of the call at which the gateway has stopped reading, even when the page is empty. With a `filter` and `last`, an empty
+	// page has the cursor of the first call that the gateway has read.
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 

@@ -694,7 +694,8 @@ type Query {
     """
     Only calls that pass this filter. Revox has no such filter, so the gateway reads the list: a page may hold
     fewer calls than ` + "`" + `first` + "`" + ` or ` + "`" + `last` + "`" + `, or none, although more follow. ` + "`" + `scan` + "`" + ` says how far the gateway has read. Continue
-    from ` + "`" + `endCursor` + "`" + ` (or ` + "`" + `startCursor` + "`" + `) while ` + "`" + `hasNextPage` + "`" + ` (or ` + "`" + `hasPreviousPage` + "`" + `) is true. A cursor is valid with any filter.
+    from ` + "`" + `endCursor` + "`" + ` (or ` + "`" + `startCursor` + "`" + `) while ` + "`" + `hasNextPage` + "`" + ` (or ` + "`" + `hasPreviousPage` + "`" + `) is true; between two cursors, until
+    ` + "`" + `scan.complete` + "`" + ` is true. A cursor is valid with any filter.
     """
     filter: CallFilter
   ): CallConnection
@@ -815,9 +816,12 @@ type DurationStats {
   total: Float!
   "The average."
   average: Float
-  "Half of the calls lasted at most as long, give or take 1 %."
+  "The median, within 1 %. If two calls are in the middle, the shorter one."
   p50: Float
-  "Nine of ten calls lasted at most as long, give or take 1 %."
+  """
+  The 90th percentile, within 1 %. Of n calls in the order of their durations, that is the call with the index 0.9 · (n - 1),
+  counted from 0 and rounded down.
+  """
   p90: Float
   "The longest."
   max: Float
@@ -970,18 +974,20 @@ type CallEdge {
 
 "Where a page lies in the list. Both flags are exact, whichever way you walk."
 type PageInfo {
-  "True when the list has a call after the last one of this page."
+  "True when the list has a call after the last one of this page, also when that call is not before the cursor ` + "`" + `before` + "`" + `."
   hasNextPage: Boolean!
-  "True when the list has a call before the first one of this page."
+  "True when the list has a call before the first one of this page, also when that call is not after the cursor ` + "`" + `after` + "`" + `."
   hasPreviousPage: Boolean!
   """
   The cursor of the first call of this page, for ` + "`" + `before` + "`" + `. Null when the page is empty. With a ` + "`" + `filter` + "`" + ` and ` + "`" + `last` + "`" + `, the
-  cursor of the call at which the gateway has stopped reading, even when the page is empty.
+  cursor of the call at which the gateway has stopped reading, even when the page is empty. With a ` + "`" + `filter` + "`" + ` and ` + "`" + `first` + "`" + `, an
+  empty page has the cursor of the first call that the gateway has read.
   """
   startCursor: String
   """
-  The cursor of the last call of this page, for ` + "`" + `after` + "`" + `. Null when the page is empty. With a ` + "`" + `filter` + "`" + `, the cursor of the call
-  at which the gateway has stopped reading, even when the page is empty.
+  The cursor of the last call of this page, for ` + "`" + `after` + "`" + `. Null when the page is empty. With a ` + "`" + `filter` + "`" + ` and ` + "`" + `first` + "`" + `, the cursor
+  of the call at which the gateway has stopped reading, even when the page is empty. With a ` + "`" + `filter` + "`" + ` and ` + "`" + `last` + "`" + `, an empty
+  page has the cursor of the first call that the gateway has read.
   """
   endCursor: String
 }

@@ -153,9 +153,10 @@ type DurationStats struct {
 	Total float64 `json:"total"`
 	// The average.
 	Average *float64 `json:"average,omitempty"`
-	// Half of the calls lasted at most as long, give or take 1 %.
+	// The median, within 1 %. If two calls are in the middle, the shorter one.
 	P50 *float64 `json:"p50,omitempty"`
-	// Nine of ten calls lasted at most as long, give or take 1 %.
+	// The 90th percentile, within 1 %. Of n calls in the order of their durations, that is the call with the index 0.9 · (n - 1),
+	// counted from 0 and rounded down.
 	P90 *float64 `json:"p90,omitempty"`
 	// The longest.
 	Max *float64 `json:"max,omitempty"`
@@ -171,15 +172,17 @@ type NumberRange struct {
 
 // Where a page lies in the list. Both flags are exact, whichever way you walk.
 type PageInfo struct {
-	// True when the list has a call after the last one of this page.
+	// True when the list has a call after the last one of this page, also when that call is not before the cursor `before`.
 	HasNextPage bool `json:"hasNextPage"`
-	// True when the list has a call before the first one of this page.
+	// True when the list has a call before the first one of this page, also when that call is not after the cursor `after`.
 	HasPreviousPage bool `json:"hasPreviousPage"`
 	// The cursor of the first call of this page, for `before`. Null when the page is empty. With a `filter` and `last`, the
-	// cursor of the call at which the gateway has stopped reading, even when the page is empty.
+	// cursor of the call at which the gateway has stopped reading, even when the page is empty. With a `filter` and `first`, an
+	// empty page has the cursor of the first call that the gateway has read.
 	StartCursor *string `json:"startCursor,omitempty"`
-	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter`, the cursor of the call
-	// at which the gateway has stopped reading, even when the page is empty.
+	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter` and `first`, the cursor
+	// of the call at which the gateway has stopped reading, even when the page is empty. With a `filter` and `last`, an empty
+	// page has the cursor of the first call that the gateway has read.
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
