@@ -31,7 +31,8 @@ import (
 //   - no call is shown that lies outside the range between the cursors;
 //   - the walk ends, and where a page says that nothing follows, nothing does.
 //
-// Some walks end at a cursor instead of the end of the list. Some lists are ordered by time, strictly or about so, and some are not.
+// Some walks end at a cursor instead of the end of the list. Some lists are ordered by time, strictly or about so, and
+// some are not.
 
 // world is a list of calls by their numbers, and its history.
 type world struct {
