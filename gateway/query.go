@@ -298,7 +298,10 @@ func (q *queryOptions) request(schema *ast.Schema, stdin io.Reader) (*export.Req
 			return nil, err
 		}
 	}
-	return r, q.variables(r, stdin)
+	if err := q.variables(r, stdin); err != nil || q.All { // a walk checks them itself, with their values
+		return r, err
+	}
+	return r, export.CheckNames(r)
 }
 
 // checkNames rejects variables that are no arguments of a field. GraphQL ignores variables that a document does not
