@@ -191,6 +191,9 @@ func newWalk(o *Options) (*walk, error) {
 	if err != nil {
 		return nil, &UsageError{err}
 	}
+	if o.After != "" && !o.Rows.Header { // the lines continue others, in whose middle a mark would be text
+		rows.BOM = false
+	}
 	return &walk{Options: o, document: document, rows: rows, ids: newIDs(document.id)}, nil
 }
 
