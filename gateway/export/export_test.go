@@ -139,6 +139,18 @@ func TestTemporaryErrors(t *testing.T) {
 			failure("UPSTREAM_TIMEOUT", ""),
 		}, 7 * time.Second, ""},
 		{
+			"a limit that a later request may not reach",
+			[]string{failure("QUERY_TOO_COMPLEX", `,"retryAfter":7`)},
+			7 * time.Second,
+			"",
+		},
+		{
+			"a limit that every request reaches",
+			[]string{failure("QUERY_TOO_COMPLEX", "")},
+			0,
+			"stopped after 0 calls: QUERY_TOO_COMPLEX: No.; nothing was written",
+		},
+		{
 			"too long",
 			[]string{failure("OVERLOADED", `,"retryAfter":61`)},
 			0,
