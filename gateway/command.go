@@ -209,7 +209,7 @@ func (q *queryOptions) register(flags *pflag.FlagSet) {
 	flags.IntVar(&q.PageSize, "page-size", 100,
 		"With --all: `NUMBER` of calls per page, unless the document has a count; at most --max-page-size.")
 	flags.DurationVar(&q.MaxWait, "max-wait", 2*time.Minute,
-		"With --all: how long to wait for one page while Revox fails or rejects requests.")
+		"With --all: how long to wait for one page while Revox, or the gateway at --url, fails or rejects requests.")
 	toggle(flags, &q.Progress, "progress", "With --all: show the progress, if standard error is a terminal.")
 }
 
