@@ -190,7 +190,7 @@ func (q *queryOptions) register(flags *pflag.FlagSet) {
 			"transcript.0.content. Default: all that the document selects.")
 	toggle(flags, &q.Header, "header", "With --format=csv or table: begin with the names of the columns.")
 	flags.BoolVar(&q.BOM, "bom", false, "With --format=csv: begin with a byte order mark, without which Excel does not "+
-		"recognize UTF-8.")
+		"recognize UTF-8. Output that continues another, with --after and --no-header, gets none.")
 	flags.StringVar(&q.Out, "out", "",
 		"With --all: write to `FILE`, which appears under this name when it is complete. The command resumes an unfinished "+
 			"file. - is standard output.")
@@ -209,7 +209,7 @@ func (q *queryOptions) register(flags *pflag.FlagSet) {
 	flags.IntVar(&q.PageSize, "page-size", 100,
 		"With --all: `NUMBER` of calls per page, unless the document has a count; at most --max-page-size.")
 	flags.DurationVar(&q.MaxWait, "max-wait", 2*time.Minute,
-		"With --all: how long to wait for one page while Revox fails or rejects requests.")
+		"With --all: how long to wait for one page while Revox, or the gateway at --url, fails or rejects requests.")
 	toggle(flags, &q.Progress, "progress", "With --all: show the progress, if standard error is a terminal.")
 }
 

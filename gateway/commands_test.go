@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,8 +152,10 @@ func TestQueryOfAnotherGateway(t *testing.T) {
 		"a check":        {"secret", []string{"--all", "--check"}, 2, "", "--check cannot be used with --url"},
 		"a large page":   {"secret", []string{"--all", "--page-size", "101"}, 2, "", "may be at most 100"},
 		"another server": {"secret", []string{"--all", "--url", p.url + "healthz"}, 1, "", "not with GraphQL"},
-		"nowhere":        {"secret", []string{"--all", "--url", "http://127.0.0.1:1"}, 1, "", "cannot be reached: dial tcp"},
-		"no address":     {"secret", []string{"--all", "--url", "127.0.0.1"}, 2, "", "--url must be the address"},
+		"nowhere": {
+			"secret", []string{"--all", "--max-wait=0s", "--url", "http://127.0.0.1:1"}, 1, "", "cannot be reached: dial tcp",
+		},
+		"no address": {"secret", []string{"--all", "--url", "127.0.0.1"}, 2, "", "--url must be the address"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{"query", "--url", p.url + "graphql"}, test.args...)
@@ -296,6 +300,29 @@ func TestWalkOptions(t *testing.T) {
 	}
 	if got := walk("--columns", "id", "--since", "2026-03-14"); strings.Count(got, "\n") <= len(want) {
 		t.Errorf("a date: %s", got)
+	}
+}
+
+// A walk through a gateway that is down at the start waits for it, and says so.
+func TestGatewayThatIsDownAtFirst(t *testing.T) {
+	var requests atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if requests.Add(1) == 1 {
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, `{"data":{"calls":{"nodes":[{"id":"1"}],"_exportPage":{"hasNextPage":false}}}}`)
+	}))
+	defer server.Close()
+	args := []string{"query", "--url", server.URL, "--all", "--columns", "id"}
+	out, log, status := command(t.Context(), nil, append(args, "--max-wait", "1m")...)
+	if status != 0 || out != `{"id":"1"}`+"\n" || !strings.Contains(log, "cannot be reached: ") ||
+		strings.Count(log, ". Retrying in 1s.\n") != 1 {
+		t.Errorf("%d, %s, %s", status, out, log)
+	}
+	requests.Store(0)
+	if out, log, status := command(t.Context(), nil, append(args, "--max-wait", "0s")...); status != 1 || out != "" ||
+		strings.Contains(log, "Retrying") || requests.Load() != 1 {
+		t.Errorf("no time to wait: %d, %s, %s", status, out, log)
 	}
 }
 

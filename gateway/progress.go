@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -32,6 +33,9 @@ func (t *terminal) Write(p []byte) (int, error) {
 	_ = t.bar.RenderBlank()
 	return n, err
 }
+
+// notify writes a line for the user.
+func (t *terminal) notify(line string) { _, _ = fmt.Fprintln(t, "revox-graphql:", line) }
 
 // Begin implements [export.Progress].
 func (t *terminal) Begin(done, total int) {

@@ -68,7 +68,7 @@ func (q *queryOptions) run(ctx context.Context, s *config.Settings, stdout, stde
 	terminal := newTerminal(stderr)
 	var from *source
 	if q.URL != "" {
-		from, err = q.remote(ctx)
+		from, err = q.remote(ctx, terminal)
 	} else {
 		from, err = q.engine(ctx, s, terminal)
 	}
@@ -79,9 +79,9 @@ func (q *queryOptions) run(ctx context.Context, s *config.Settings, stdout, stde
 	switch {
 	case from.name != demoSource:
 	case q.URL != "":
-		_, _ = fmt.Fprintln(terminal, "revox-graphql: that gateway serves made-up demo calls")
+		terminal.notify("that gateway serves made-up demo calls")
 	default:
-		_, _ = fmt.Fprintln(terminal, "revox-graphql: these are made-up demo calls: set REVOX_API_KEY to see your own")
+		terminal.notify("these are made-up demo calls: set REVOX_API_KEY to see your own")
 	}
 	if !q.All {
 		err = execute(ctx, from.ask, request, q.Pretty || isTerminal(stdout), stdout)
@@ -159,8 +159,9 @@ func (q *queryOptions) engine(ctx context.Context, s *config.Settings, log io.Wr
 	return from, nil
 }
 
-// remote returns a gateway that runs already. A walk asks it first whether its calls are made up.
-func (q *queryOptions) remote(ctx context.Context) (*source, error) {
+// remote returns a gateway that runs already. A walk asks it first whether its calls are made up, and waits for a
+// gateway that cannot be reached as it waits for a page.
+func (q *queryOptions) remote(ctx context.Context, terminal *terminal) (*source, error) {
 	if q.Token != "" {
 		if err := auth.CheckToken(q.Token); err != nil {
 			return nil, &export.UsageError{Err: fmt.Errorf("--token (%s) %w", tokenVariable, err)}
@@ -175,7 +176,11 @@ func (q *queryOptions) remote(ctx context.Context) (*source, error) {
 		close: func() {},
 	}
 	if q.All {
-		demo, err := gateway.Demo(ctx)
+		var demo bool
+		err := export.Retry(ctx, q.MaxWait, terminal.notify, func() (err error) {
+			demo, err = gateway.Demo(ctx)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -195,7 +200,7 @@ func tableColumns() []string {
 func (q *queryOptions) walk(ctx context.Context, o *export.Options, terminal *terminal, stdout io.Writer) error {
 	o.MaxWait, o.After, o.Since = q.MaxWait, q.After, q.since
 	o.Rows = export.RowOptions{Format: export.Format(q.Format), Columns: q.Columns, Header: q.Header, BOM: q.BOM}
-	o.Notify = func(line string) { _, _ = fmt.Fprintln(terminal, "revox-graphql:", line) }
+	o.Notify = terminal.notify
 	info, err := os.Stat(q.Out)
 	if q.Update {
 		return q.bringUpToDate(ctx, o, info, stdout)
@@ -298,7 +303,10 @@ func (q *queryOptions) request(schema *ast.Schema, stdin io.Reader) (*export.Req
 			return nil, err
 		}
 	}
-	return r, q.variables(r, stdin)
+	if err := q.variables(r, stdin); err != nil || q.All { // a walk checks them itself, with their values
+		return r, err
+	}
+	return r, export.CheckNames(r)
 }
 
 // checkNames rejects variables that are no arguments of a field. GraphQL ignores variables that a document does not

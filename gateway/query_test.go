@@ -89,6 +89,42 @@ func TestQueries(t *testing.T) {
 	}
 }
 
+// A variable that the operation does not have is rejected, with the same words as for a walk. What cannot be parsed, or
+// lacks the operation, gets the gateway's own error.
+func TestVariablesOfNoOperation(t *testing.T) {
+	_, env := startREST(t, 30)
+	const plain, named = "{ calls(first: 3) { totalCount } }", "query A($n: Int) { calls(first: $n) { totalCount } } "
+	for _, test := range []struct {
+		args   []string
+		status int
+		says   string
+	}{
+		{[]string{plain, "--filter", `{"result": ["VOICEMAIL"]}`}, 2, "the operation has no variable $filter\n"},
+		{[]string{plain, "--var", "n=1"}, 2, "the operation has no variable $n\n"},
+		{[]string{named, "--var", "n=1"}, 0, ""},
+		{[]string{named, "--var", "m=1"}, 2, `there is no "$m" (did you mean "$n"?): the operation has $n`},
+		{[]string{named, "--variables", `{"n": 1, "N": 2}`}, 2, `there is no "$N"`},
+		{[]string{named + "query B { __typename }", "--operation", "A", "--var", "n=1"}, 0, ""},
+		{[]string{named + "query B { __typename }", "--operation", "B", "--var", "n=1"}, 2, "has no variable $n\n"},
+		{[]string{named + "query B { __typename }", "--operation", "C", "--var", "n=1"}, 1, "GRAPHQL_VALIDATION_FAILED"},
+		{[]string{named + "query B { __typename }", "--var", "n=1"}, 1, `"errors"`},
+		{[]string{"{ calls", "--var", "n=1"}, 1, "GRAPHQL_PARSE_FAILED"},
+		{[]string{"{ nothing }"}, 1, "GRAPHQL_VALIDATION_FAILED"},
+	} {
+		out, log, status := runQuery(t, env, append([]string{"-d"}, test.args...)...)
+		if status != test.status || !strings.Contains(out+log, test.says) || status == 2 && out != "" {
+			t.Errorf("%q: %d, %s, %s", test.args, status, out, log)
+		}
+		if status != 2 || strings.Contains(test.args[0], "query B") {
+			continue
+		}
+		all := append([]string{"--all", "-d"}, test.args...)
+		if _, walk, status := runQuery(t, env, all...); status != 2 || walk != log {
+			t.Errorf("%q: %d, %s, and without --all %s", all, status, walk, log)
+		}
+	}
+}
+
 // A file that is there already is never replaced by the demo's calls: a key that a script has not got would do that.
 func TestDemoReplacesNoFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls")

@@ -239,3 +239,32 @@ func TestUpdateOfNothing(t *testing.T) {
 		t.Errorf("the next run finds out again what is known: %s", first.RawQuery)
 	}
 }
+
+// Calls from the end of the file that were re-sorted to the head of the list do not end the update: the calls between
+// are still listed. Neither does the update of a file of --since go on below its last line.
+func TestUpdateAfterTheEndMoved(t *testing.T) {
+	for _, test := range []struct{ calls, moved, requests int }{{3000, 1, 1}, {3000, 8, 1}, {300, 100, 10}, {5, 1, 10}} {
+		l := startLiving(t, test.calls)
+		l.run(t, 0, "calls")
+		for range test.moved {
+			ids := l.IDs()
+			l.Move(ids[len(ids)-1], 0)
+		}
+		got, log := l.run(t, 0, "calls", "--update")
+		requests := len(l.Requests())
+		want, _ := l.run(t, 0, "fresh")
+		if !slices.Equal(got, want) || requests > test.requests {
+			t.Errorf("%+v: %d lines with %d requests, want %d; %s", test, len(got), requests, len(want), log)
+		}
+	}
+	l := startLiving(t, 300)
+	all, _ := l.run(t, 0, "all")
+	for _, lines := range []int{1, 5, 20} {
+		if err := os.WriteFile(l.path("calls"), []byte(strings.Join(all[:lines], "")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, log := l.run(t, 0, "calls", "--update"); !slices.Equal(got, all[:lines]) {
+			t.Errorf("%d lines became %d; %s", lines, len(got), log)
+		}
+	}
+}

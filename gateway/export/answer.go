@@ -28,7 +28,7 @@ func (e *responseError) Error() string { return e.Extensions.Code + ": " + e.Mes
 
 // temporary reports whether a later request may succeed.
 func (e *responseError) temporary() bool {
-	return slices.Contains(
+	return e.Extensions.RetryAfter > 0 || slices.Contains(
 		[]string{errcode.UpstreamRateLimited, errcode.UpstreamTimeout, errcode.UpstreamUnavailable, errcode.Overloaded},
 		e.Extensions.Code,
 	)

@@ -124,6 +124,59 @@ func TestRequestsThatFail(t *testing.T) {
 	})
 }
 
+// A walk waits no longer than MaxWait for a page, the time of requests that fail included. A page that comes late is no
+// failure, and each page has its own time.
+func TestMaxWait(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		lasts   []time.Duration // the requests that fail
+		want    time.Duration
+		written bool
+	}{
+		{"slow failures", []time.Duration{29 * time.Second, 20 * time.Second, 40 * time.Second}, 92 * time.Second, false},
+		{"a failure that takes too long", []time.Duration{59*time.Second + 1}, 59*time.Second + 1, false},
+		{"just in time", []time.Duration{59 * time.Second}, 60 * time.Second, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := &engine{calls: 4}
+				o := e.options(t)
+				o.Ask = func(ctx context.Context, request []byte) ([]byte, error) {
+					if len(test.lasts) > 0 {
+						time.Sleep(test.lasts[0])
+						test.lasts = test.lasts[1:]
+						return nil, &TemporaryError{Err: errors.New("lost")}
+					}
+					return e.ask(ctx, request)
+				}
+				began := time.Now()
+				var out bytes.Buffer
+				err := Walk(t.Context(), o, &out)
+				if waited := time.Since(began); waited != test.want || (err == nil) != test.written {
+					t.Errorf("after %v: %v", waited, err)
+				}
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{calls: 4}
+		o := e.options(t)
+		failed := false
+		o.Ask = func(ctx context.Context, request []byte) ([]byte, error) {
+			if failed = !failed; failed {
+				time.Sleep(50 * time.Second)
+				return nil, &TemporaryError{Err: errors.New("lost")}
+			}
+			time.Sleep(time.Hour)
+			return e.ask(ctx, request)
+		}
+		var out bytes.Buffer
+		if err := Walk(t.Context(), o, &out); err != nil || strings.Count(out.String(), "\n") != 4 {
+			t.Errorf("%v: %s", err, &out)
+		}
+	})
+}
+
 // A walk waits as long as the error says, but no longer than MaxWait. Permanent errors end it at once.
 func TestTemporaryErrors(t *testing.T) {
 	for _, test := range []struct {
@@ -138,6 +191,18 @@ func TestTemporaryErrors(t *testing.T) {
 			failure("OVERLOADED", ""), failure("UPSTREAM_UNAVAILABLE", ""),
 			failure("UPSTREAM_TIMEOUT", ""),
 		}, 7 * time.Second, ""},
+		{
+			"a limit that a later request may not reach",
+			[]string{failure("QUERY_TOO_COMPLEX", `,"retryAfter":7`)},
+			7 * time.Second,
+			"",
+		},
+		{
+			"a limit that every request reaches",
+			[]string{failure("QUERY_TOO_COMPLEX", "")},
+			0,
+			"stopped after 0 calls: QUERY_TOO_COMPLEX: No.; nothing was written",
+		},
 		{
 			"too long",
 			[]string{failure("OVERLOADED", `,"retryAfter":61`)},

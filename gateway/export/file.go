@@ -22,6 +22,7 @@ import (
 type stream struct {
 	io.Writer
 	header bool // the output begins with a header
+	begun  bool // a page was written, with the header if there is one
 	torn   bool // a page was written in part
 }
 
@@ -30,6 +31,7 @@ func (*stream) begin(func(io.Reader)) (*position, error) { return nil, nil } //n
 
 func (s *stream) write(lines []byte, _ position) error {
 	n, err := s.Write(lines)
+	s.begun = s.begun || err == nil
 	s.torn = err != nil && n > 0
 	return err
 }
@@ -38,7 +40,7 @@ func (*stream) finish() error { return nil }
 
 func (s *stream) advice(p position, lost bool) string {
 	after := "--after " + p.Cursor
-	if s.header {
+	if s.header && s.begun {
 		after = "--no-header " + after
 	}
 	var advice string

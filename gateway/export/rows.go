@@ -35,7 +35,8 @@ type RowOptions struct {
 	Columns []string
 	// Header writes the names of the columns first, in CSV and in a table.
 	Header bool
-	// BOM writes a byte order mark before everything else, by which Excel recognizes UTF-8.
+	// BOM writes a byte order mark before everything else, by which Excel recognizes UTF-8. Lines that begin after
+	// [Options].After and have no header get none, since they continue others.
 	BOM bool `json:",omitzero"`
 }
 

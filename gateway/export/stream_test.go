@@ -68,6 +68,19 @@ func TestGoingOnWithAStream(t *testing.T) {
 			[]string{"; continue with --after 2"},
 		},
 		{
+			"with a header that was not written",
+			RowOptions{Format: CSV, Header: true},
+			"2", 1e6,
+			[]string{failure("FORBIDDEN", "")},
+			[]string{"stopped after 0 calls: ", "; continue with --after 2"},
+		},
+		{
+			"with half a header",
+			RowOptions{Format: CSV, Header: true},
+			"2", 5, nil,
+			[]string{"the output after these 0 calls is incomplete: remove it, and continue with --after 2"},
+		},
+		{
 			"after calls that came twice",
 			RowOptions{},
 			"", 1e6,
@@ -95,5 +108,31 @@ func TestGoingOnWithAStream(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Lines that continue a stream have neither a header nor a byte order mark, which would be text in its middle: the
+// joined output is that of a walk without an interruption.
+func TestJoinedStreams(t *testing.T) {
+	for _, header := range []bool{true, false} {
+		walk := func(after string, header bool, failures ...string) (string, error) {
+			o := (&engine{calls: 5, failures: failures}).options(t)
+			o.After, o.Rows = after, RowOptions{Format: CSV, Header: header, BOM: true}
+			var out strings.Builder
+			err := Walk(t.Context(), o, &out)
+			return out.String(), err
+		}
+		want, err := walk("", header)
+		if err != nil || !strings.HasPrefix(want, byteOrderMark) {
+			t.Fatalf("%q, %v", want, err)
+		}
+		first, _ := walk("", header, "", failure("FORBIDDEN", ""))
+		rest, err := walk("2", false)
+		if got := first + rest; err != nil || got != want {
+			t.Errorf("got %q, and not %q; %v", got, want, err)
+		}
+		if own, err := walk("2", true); err != nil || !strings.HasPrefix(own, byteOrderMark+"id,") {
+			t.Errorf("an output with its own header: %q, %v", own, err)
+		}
 	}
 }

@@ -25,6 +25,11 @@ import (
 // that were read replace the file's lines down to there; the lines below stay. A call is final if its status is final
 // and it ended some time ago: until then, Revox may still add to it.
 //
+// A call from the end of the file that was re-sorted to the head of the list seems to prove that all lines above it are
+// no longer listed. So the more lines would be dropped, the more calls in a row must prove it. Where nothing proves
+// it, the update reads to the end of the list, or until it has read every call of the file: a file of `--since` does
+// not end with the list.
+//
 // An interrupted update leaves the file as it was. It takes so little time that it need not be resumed.
 
 // UpdateOptions are the options of an update.
@@ -42,7 +47,8 @@ type UpdateOptions struct {
 }
 
 // sameCalls is how many calls in a row must be those of the file, in its order, before an update ends. One would
-// suffice in a list that grows only at its head, but a re-sorted call can be next to another by chance.
+// suffice in a list that grows only at its head, but a re-sorted call can be next to another by chance. If lines of the
+// file were skipped, there must be more calls in a row than such lines.
 const sameCalls = 8
 
 // The errors of an update that does not fit the file.
@@ -130,7 +136,7 @@ func (w *walk) update(ctx context.Context, before *oldLines, after *file, u *Upd
 		return err
 	}
 	var changes changes
-	r := renewal{walk: w, before: before, to: after.part, changes: &changes}
+	r := renewal{walk: w, before: before, to: after.part, changes: &changes, unread: len(before.ends)}
 	rest, err := r.read(ctx)
 	if err != nil {
 		return fmt.Errorf("%s stays as it was: %w", after.path, err)
@@ -187,6 +193,8 @@ type renewal struct {
 	changes *changes
 	met     bool // a call of the file was read
 	rest    int  // the line after that of the last such call
+	skipped int  // how many lines above rest have a call that was not read
+	unread  int  // how many lines of the file have a call that was not read
 	same    int  // how many calls in a row were those of the file, in its order
 }
 
@@ -248,12 +256,31 @@ func (r *renewal) write(calls []jsontext.Value) (done bool, err error) {
 		default:
 			r.same = 1
 		}
-		r.met, r.rest, r.before.seen[at] = true, at+1, true
-		if r.rest > r.before.open && (r.same >= sameCalls || r.rest == len(r.before.ends)) {
+		r.pass(at)
+		if r.unread == 0 || r.rest > r.before.open && r.same >= max(sameCalls, r.skipped+1) {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// pass notes that the call of a line was read.
+func (r *renewal) pass(at int) {
+	for ; r.rest < at; r.rest++ {
+		if !r.before.seen[r.rest] {
+			r.skipped++
+		}
+	}
+	for r.rest > at {
+		if r.rest--; !r.before.seen[r.rest] {
+			r.skipped--
+		}
+	}
+	if !r.before.seen[at] {
+		r.before.seen[at] = true
+		r.unread--
+	}
+	r.met, r.rest = true, at+1
 }
 
 // changes are the lines of the file of changes.

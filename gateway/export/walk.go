@@ -39,7 +39,7 @@ type Options struct {
 	// that resumes the walk calls Assume with it, before the first request. Both functions may be nil.
 	Known  func() []byte
 	Assume func(known []byte)
-	// MaxWait is how long the walk waits for one page while upstream fails or rejects requests.
+	// MaxWait is how long the walk waits for one page while upstream fails or rejects requests; see [Retry].
 	MaxWait time.Duration
 	// Progress shows the progress of the walk, unless it is nil.
 	Progress Progress
@@ -191,6 +191,9 @@ func newWalk(o *Options) (*walk, error) {
 	if err != nil {
 		return nil, &UsageError{err}
 	}
+	if o.After != "" && !o.Rows.Header { // the lines continue others, in whose middle a mark would be text
+		rows.BOM = false
+	}
 	return &walk{Options: o, document: document, rows: rows, ids: newIDs(document.id)}, nil
 }
 
@@ -316,22 +319,32 @@ func (w *walk) report(problem *responseError) {
 }
 
 // ask repeats a request until the response has calls, or a permanent error, or MaxWait has passed.
-func (w *walk) ask(ctx context.Context, request []byte) (*page, error) {
+func (w *walk) ask(ctx context.Context, request []byte) (page *page, err error) {
+	err = Retry(ctx, w.MaxWait, w.Notify, func() error {
+		page, err = w.askOnce(ctx, request)
+		return err
+	})
+	return page, err
+}
+
+// Retry repeats an attempt while it fails with a [TemporaryError], unless the next attempt would begin more than
+// maxWait after the first. It notifies of each failure after which it tries again.
+func Retry(ctx context.Context, maxWait time.Duration, notify func(line string), attempt func() error) error {
 	const atFirst, atMost = time.Second, 30 * time.Second
-	for waited, wait := time.Duration(0), atFirst; ; wait = min(2*wait, atMost) {
-		page, err := w.askOnce(ctx, request)
+	for began, wait := time.Now(), atFirst; ; wait = min(2*wait, atMost) {
+		err := attempt()
 		temporary, ok := errors.AsType[*TemporaryError](err)
 		if !ok {
-			return page, err
+			return err
 		}
 		pause := max(wait, temporary.RetryAfter)
-		if waited += pause; waited > w.MaxWait {
-			return nil, err
+		if time.Since(began)+pause > maxWait {
+			return err
 		}
-		w.Notify(fmt.Sprintf("%s. Retrying in %v.", strings.TrimSuffix(err.Error(), "."), pause))
+		notify(fmt.Sprintf("%s. Retrying in %v.", strings.TrimSuffix(err.Error(), "."), pause))
 		select {
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		case <-time.After(pause):
 		}
 	}

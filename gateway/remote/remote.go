@@ -3,6 +3,7 @@ package remote
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,12 @@ type Gateway struct {
 // responseTimeout is how long the header of a response may take: a gateway waits up to GATEWAY_UPSTREAM_TIMEOUT for
 // Revox, 30 s by default, which its operator may have raised.
 const responseTimeout = 5 * time.Minute
+
+// bodyTimeout is how long nothing of a body may come, once the header has come: a gateway sends complete responses.
+const bodyTimeout = time.Minute
+
+// errStalled is the error of a response that stopped.
+var errStalled = fmt.Errorf("nothing more of its response came for %v", bodyTimeout)
 
 // maxResponse bounds a response, in bytes: the most that GATEWAY_MAX_ANSWER_BYTES allows.
 const maxResponse = 4 << 30
@@ -70,16 +77,11 @@ func (g *Gateway) Ask(ctx context.Context, request []byte) ([]byte, error) {
 	if r.isGraphQL() {
 		return r.body, nil
 	}
-	err = g.foreign(r)
-	switch r.code { // of a proxy in between
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		seconds, _ := strconv.Atoi(r.header.Get("Retry-After"))
-		err = &export.TemporaryError{Err: err, RetryAfter: time.Duration(seconds) * time.Second}
-	}
-	return nil, err
+	return nil, g.foreign(r)
 }
 
-// Demo reports whether the gateway serves made-up calls. Its error says why the gateway cannot be used.
+// Demo reports whether the gateway serves made-up calls. Its error says why the gateway cannot be used; it is a
+// [export.TemporaryError] as that of [Gateway.Ask] is.
 func (g *Gateway) Demo(ctx context.Context) (bool, error) {
 	r, err := g.send(ctx, []byte(`{"query":"{ __typename }"}`))
 	switch {
@@ -87,6 +89,8 @@ func (g *Gateway) Demo(ctx context.Context) (bool, error) {
 		return false, err
 	case !r.isGraphQL():
 		return false, g.foreign(r)
+	case r.code == http.StatusServiceUnavailable: // overloaded: whether the calls are made up is not known
+		return false, r.temporary(fmt.Errorf("%s responds with %s", g, r.status))
 	case r.code == http.StatusUnauthorized:
 		return false, fmt.Errorf("%s does not accept the token: set --token or GATEWAY_TOKEN to one of its tokens", g)
 	default:
@@ -96,7 +100,19 @@ func (g *Gateway) Demo(ctx context.Context) (bool, error) {
 
 // foreign is the error of a response that does not come from a gateway.
 func (g *Gateway) foreign(r *response) error {
-	return fmt.Errorf("%s responds with %s and not with GraphQL: is that the address of a gateway?", g, r.status)
+	err := fmt.Errorf("%s responds with %s and not with GraphQL: is that the address of a gateway?", g, r.status)
+	switch r.code { // of a proxy in between
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return r.temporary(err)
+	default:
+		return err
+	}
+}
+
+// temporary marks the error of a response that a later request may not get.
+func (r *response) temporary(err error) error {
+	seconds, _ := strconv.Atoi(r.header.Get("Retry-After"))
+	return &export.TemporaryError{Err: err, RetryAfter: time.Duration(seconds) * time.Second}
 }
 
 // response is the response to a request.
@@ -108,7 +124,9 @@ type response struct {
 }
 
 func (g *Gateway) send(ctx context.Context, request []byte) (*response, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, g.endpoint.String(), bytes.NewReader(request))
+	bounded, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r, err := http.NewRequestWithContext(bounded, http.MethodPost, g.endpoint.String(), bytes.NewReader(request))
 	if err != nil {
 		return nil, err
 	}
@@ -126,10 +144,25 @@ func (g *Gateway) send(ctx context.Context, request []byte) (*response, error) {
 	if got.ContentLength > 0 { // else it is not known, and the buffer grows
 		body.Grow(int(min(got.ContentLength, maxAtOnce)) + bytes.MinRead)
 	}
-	if _, err := body.ReadFrom(io.LimitReader(got.Body, maxResponse)); err != nil {
-		return nil, g.unreached(ctx, err)
+	stalled := time.AfterFunc(bodyTimeout, func() { cancel(errStalled) })
+	defer stalled.Stop()
+	if _, err := body.ReadFrom(io.LimitReader(&progress{got.Body, stalled}, maxResponse)); err != nil {
+		return nil, g.unreached(ctx, cmp.Or(context.Cause(bounded), err))
 	}
 	return &response{got.StatusCode, got.Status, got.Header, body.Bytes()}, nil
+}
+
+// progress is a body that postpones a timer whenever some of it comes.
+type progress struct {
+	io.Reader
+	timer *time.Timer
+}
+
+func (p *progress) Read(b []byte) (n int, err error) {
+	if n, err = p.Reader.Read(b); n > 0 {
+		p.timer.Reset(bodyTimeout)
+	}
+	return n, err
 }
 
 // unreached is the error of a request without a whole response.

@@ -143,12 +143,15 @@ func TestDemo(t *testing.T) {
 		body   string
 		demo   bool
 		says   string
+		later  bool // a later request may get the response
 	}{
-		"a gateway":      {200, "", `{"data":{}}`, false, ""},
-		"a demo":         {200, "demo", `{"data":{}}`, true, ""},
-		"documents":      {400, "", `{"errors":[]}`, false, ""},
-		"a wrong token":  {401, "", `{"errors":[]}`, false, "does not accept the token"},
-		"another server": {200, "", "hello", false, "not with GraphQL"},
+		"a gateway":      {200, "", `{"data":{}}`, false, "", false},
+		"a demo":         {200, "demo", `{"data":{}}`, true, "", false},
+		"documents":      {400, "", `{"errors":[]}`, false, "", false},
+		"a wrong token":  {401, "", `{"errors":[]}`, false, "does not accept the token", false},
+		"another server": {200, "", "hello", false, "not with GraphQL", false},
+		"a proxy":        {503, "", "hello", false, "not with GraphQL", true},
+		"overloaded":     {503, "", `{"errors":[]}`, false, "responds with 503 Service Unavailable", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -168,6 +171,9 @@ func TestDemo(t *testing.T) {
 			if demo != test.demo || (err != nil) != (test.says != "") ||
 				err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("got %t, %v", demo, err)
+			}
+			if _, temporary := errors.AsType[*export.TemporaryError](err); temporary != test.later {
+				t.Errorf("got %v", err)
 			}
 		})
 	}
