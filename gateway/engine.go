@@ -54,7 +54,7 @@ func newEngine(
 ) (*engine, error) {
 	forward := s.Forward
 	telemetry.LogLibraries(log) // where net/http reports violations of HTTP by upstream
-	observer := telemetry.NewUpstream(registry, log)
+	observer := telemetry.NewUpstream(registry, s.UpstreamAttemptTimeout, log)
 	clientOptions := rest.Options{
 		BaseURL:        s.BaseURL,
 		UserAgent:      "revox-graphql/" + strings.Trim(programVersion(), "()"), // parentheses would be a comment there

@@ -316,8 +316,9 @@ func (s *Settings) rows() []row {
 			value: zeroOr(size(&s.MemoryLimit, leastMemory, mostBytes)),
 			help: "Maximum memory of the process. Unset, the limit is `GOMEMLIMIT`, or else 65 % of the control group's " +
 				"limit (a container, a systemd unit); without either, there is none.",
-			details: "Beyond 80 % of it, the gateway drops cached responses, then cached pages, and then rejects requests " +
-				"with 503 and `OVERLOADED`. Go's garbage collector observes the limit too.",
+			details: "To make room for requests, the gateway drops cached responses, then cached pages, and then rejects " +
+				"requests with 503 and `OVERLOADED`: large ones beyond half of the limit, small ones later. " +
+				"Go's garbage collector observes the limit too.",
 		},
 		{
 			flag: "max-concurrent-requests", variable: "GATEWAY_MAX_CONCURRENT_REQUESTS", fallback: "1024",

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -20,7 +21,7 @@ func described(t *testing.T) map[string]bool {
 	t.Helper()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	NewUpstream(registry, slog.New(slog.DiscardHandler))
+	NewUpstream(registry, 10*time.Second, slog.New(slog.DiscardHandler))
 	RegisterCache(registry, func() pagecache.Stats { return pagecache.Stats{} })
 	RegisterClient(registry, func() (int, int) { return 0, 0 })
 	RegisterBuild(registry, "v1")

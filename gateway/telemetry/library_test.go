@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"revox-graphql/internal/seldom"
 )
 
 func TestLibrariesLog(t *testing.T) {
@@ -18,7 +20,7 @@ func TestLibrariesLog(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			log := libraryLog{newSeldom(slog.New(slog.NewTextHandler(&out, nil)))}
+			log := libraryLog{seldom.New(slog.New(slog.NewTextHandler(&out, nil)))}
 			if n, err := log.Write([]byte(test.line)); n != len(test.line) || err != nil {
 				t.Errorf("wrote %d: %v", n, err)
 			}

@@ -157,7 +157,7 @@ func RegisterMemory(registry prometheus.Registerer, b *memory.Budget) {
 		func() int { return int(b.Limit()) })
 	for _, action := range []memory.Action{memory.ShrinkResponses, memory.ShrinkPages, memory.RejectWork} {
 		m.readCounter("memory_overload_actions_total",
-			"How often the gateway acted because memory was scarce, by the action.",
+			"How often the gateway shrank a cache to make room for requests, or rejected a request, by the action.",
 			func() uint64 { return b.Taken(action) }, "action", action.String())
 	}
 	registry.MustRegister(accounts{b, prometheus.NewDesc(

@@ -19,6 +19,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"revox-graphql/internal/seldom"
 )
 
 // Traces sends traces to an OpenTelemetry collector, by OTLP over HTTP. A trace continues the client's `traceparent`.
@@ -107,9 +109,9 @@ func NewTraces(ctx context.Context, opts TraceOptions) (*Traces, error) {
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES cannot be used: %w", err)
 	}
-	failures := newSeldom(opts.Log)
+	failures := seldom.New(opts.Log)
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { // the handler is global
-		failures.warn("traces failed", "error", err)
+		failures.Warn("traces failed", "error", err)
 	}))
 	options := []sdktrace.TracerProviderOption{sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)}
 	if opts.Getenv("OTEL_TRACES_SAMPLER") == "" {

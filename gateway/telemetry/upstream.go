@@ -6,9 +6,12 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"revox-graphql/internal/seldom"
 	"revox-graphql/upstream"
+	"revox-graphql/upstream/attempt"
 )
 
 // Upstream counts what a client of upstream reports. It implements [upstream.Observer].
@@ -19,7 +22,6 @@ type Upstream struct {
 	retries      *prometheus.CounterVec
 	replays      *prometheus.CounterVec
 	rejected     *prometheus.CounterVec
-	breakersOpen prometheus.Gauge
 	rateLimited  *prometheus.CounterVec
 	firstPage    prometheus.Gauge
 	pageSize     prometheus.Gauge
@@ -28,18 +30,27 @@ type Upstream struct {
 
 	labels *names[[2]string] // fields, and values of fields
 
+	lowered *seldom.Log // lower request rates
+
+	opened  *lru.Cache[upstream.Tenant, time.Time] // when circuit breakers last opened that have not closed since
+	openFor time.Duration                          // how long one counts as open: without requests, nothing closes it
+
 	mu     sync.Mutex
-	logged map[string]bool          // the events that are logged once and have been
-	opened map[upstream.Tenant]bool // the tenants whose circuit breaker is open
+	logged map[string]bool // the events that are logged once and have been
 }
 
 // maxNames is how many unrecognized fields and values have labels of their own; the rest is counted as "other".
 const maxNames = 100
 
-// NewUpstream registers the metrics of requests to Revox.
-func NewUpstream(registry prometheus.Registerer, log *slog.Logger) *Upstream {
+// maxOpened bounds the circuit breakers that are counted: if the client forgets a tenant, it never reports that the
+// tenant's circuit breaker has closed.
+const maxOpened = 10_000
+
+// NewUpstream registers the metrics of requests to Revox, each attempt of which may take so long.
+func NewUpstream(registry prometheus.Registerer, attemptTimeout time.Duration, log *slog.Logger) *Upstream {
 	m := newMetrics(registry)
-	return &Upstream{
+	opened, _ := lru.New[upstream.Tenant, time.Time](maxOpened) // its one error is a size below 1
+	u := &Upstream{
 		log: log,
 		attempts: m.histogram("upstream_request_duration_seconds",
 			"Duration of requests to Revox, by their result; each retry is a request of its own.",
@@ -51,8 +62,6 @@ func NewUpstream(registry prometheus.Registerer, log *slog.Logger) *Upstream {
 		rejected: m.counter("upstream_rejected_total",
 			"Requests to Revox that the gateway did not send, by the reason: Revox was known to fail, or too many waited.",
 			"reason"),
-		breakersOpen: m.gauge("upstream_circuit_breakers_open",
-			"Credentials whose circuit breaker is open after consecutive failures."),
 		rateLimited: m.counter("upstream_rate_limited_total",
 			"Times that the gateway lowered its request rate because Revox returned 429."),
 		firstPage: m.gauge("upstream_first_page", "Number of Revox's first page, as last determined."),
@@ -64,10 +73,15 @@ func NewUpstream(registry prometheus.Registerer, log *slog.Logger) *Upstream {
 		}, nil),
 		unrecognized: m.counter("upstream_unrecognized_total",
 			"Pages from Revox that contain a field, or a value of a field, that the gateway does not know.", "field", "value"),
-		labels: newNames[[2]string](maxNames),
-		logged: map[string]bool{},
-		opened: map[upstream.Tenant]bool{},
+		labels:  newNames[[2]string](maxNames),
+		lowered: seldom.New(log),
+		opened:  opened,
+		openFor: attempt.OpensAgainWithin(attemptTimeout),
+		logged:  map[string]bool{},
 	}
+	m.readGauge("upstream_circuit_breakers_open", "Credentials for which Revox keeps failing: their circuit breaker "+
+		"opened in the last minutes, and no request has closed it since.", u.breakersOpen)
+	return u
 }
 
 // first reports whether an event has not been logged before.
@@ -93,35 +107,38 @@ func (u *Upstream) Replayed() { u.replays.WithLabelValues().Inc() }
 // Refused implements [upstream.Observer].
 func (u *Upstream) Refused(reason upstream.Kind) { u.rejected.WithLabelValues(reason.String()).Inc() }
 
-// maxOpened bounds the circuit breakers that are counted: if the client forgets a tenant, it never reports that the
-// tenant's circuit breaker has closed.
-const maxOpened = 10_000
-
-// BreakerOpened implements [upstream.Observer]. A breaker that stays open opens again after each failed probe.
-func (u *Upstream) BreakerOpened(tenant upstream.Tenant) {
-	u.mu.Lock()
-	if len(u.opened) < maxOpened {
-		u.opened[tenant] = true
+// breakersOpen returns how many circuit breakers count as open.
+func (u *Upstream) breakersOpen() (n int) {
+	for _, at := range u.opened.Values() {
+		if time.Since(at) < u.openFor {
+			n++
+		}
 	}
-	u.breakersOpen.Set(float64(len(u.opened)))
-	u.mu.Unlock()
+	return n
+}
+
+// BreakerOpened implements [upstream.Observer]. A breaker opens again after each trial that fails; only the first
+// opening of an outage is logged.
+func (u *Upstream) BreakerOpened(tenant upstream.Tenant) {
+	before, ok := u.opened.Peek(tenant)
+	u.opened.Add(tenant, time.Now())
+	if ok && time.Since(before) < u.openFor {
+		return
+	}
 	u.log.Warn("circuit breaker opened: upstream keeps failing, and gets no requests for some seconds",
 		"tenant", tenant.String())
 }
 
 // BreakerClosed implements [upstream.Observer].
 func (u *Upstream) BreakerClosed(tenant upstream.Tenant) {
-	u.mu.Lock()
-	delete(u.opened, tenant)
-	u.breakersOpen.Set(float64(len(u.opened)))
-	u.mu.Unlock()
+	u.opened.Remove(tenant)
 	u.log.Info("circuit breaker closed: upstream responds again", "tenant", tenant.String())
 }
 
 // RateLowered implements [upstream.Observer].
 func (u *Upstream) RateLowered(tenant upstream.Tenant, perSecond float64) {
 	u.rateLimited.WithLabelValues().Inc()
-	u.log.Warn("upstream returned 429: lowering the request rate",
+	u.lowered.Warn("upstream returned 429: lowering the request rate",
 		"tenant", tenant.String(), "requestsPerSecond", perSecond)
 }
 

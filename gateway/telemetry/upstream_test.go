@@ -2,15 +2,18 @@ package telemetry
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"revox-graphql/upstream"
+	"revox-graphql/upstream/attempt"
 	"revox-graphql/upstream/pagecache"
 )
 
@@ -39,7 +42,7 @@ func gathered(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 func TestUpstreamIsCounted(t *testing.T) {
 	var log bytes.Buffer
 	registry := prometheus.NewRegistry()
-	u := NewUpstream(registry, slog.New(slog.NewTextHandler(&log, nil)))
+	u := NewUpstream(registry, 10*time.Second, slog.New(slog.NewTextHandler(&log, nil)))
 	mine, yours := upstream.NewCredential("mine").Tenant(), upstream.NewCredential("yours").Tenant()
 	for range 2 {
 		u.Attempted("ok", time.Second)
@@ -84,10 +87,101 @@ func TestUpstreamIsCounted(t *testing.T) {
 	}
 }
 
+// While upstream fails and requests come, a tenant counts as one with an open circuit breaker, and the log has one
+// line. That ends with the first response, or some time after the last request.
+func TestOpenBreakersAreCounted(t *testing.T) {
+	const outage = 20 * time.Minute
+	for name, test := range map[string]struct {
+		every, took time.Duration
+		err         *upstream.Error
+	}{
+		"upstream fails at once":    {100 * time.Millisecond, 0, &upstream.Error{Kind: upstream.KindUnavailable}},
+		"it is silent":              {time.Second, 10 * time.Second, &upstream.Error{Kind: upstream.KindTimeout}},
+		"there are few requests":    {25 * time.Second, 10 * time.Second, &upstream.Error{Kind: upstream.KindTimeout}},
+		"it asks for a long pause":  {time.Second, 0, failedFor(attempt.LongestPause)},
+		"and is slow, few requests": {25 * time.Second, 10 * time.Second, failedFor(attempt.LongestPause)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				registry := prometheus.NewRegistry()
+				tenant := attempt.NewPool(attempt.Options{
+					Timeout: 10 * time.Second, RetryDelay: attempt.DefaultRetryDelay, MaxConcurrent: 1, MaxTenantConcurrent: 1,
+					MaxWaiting: 8, Observer: NewUpstream(registry, 10*time.Second, slog.New(slog.NewTextHandler(&log, nil))),
+				}).Tenant(upstream.Tenant{1})
+				send := func(err error) {
+					_ = tenant.Do(t.Context(), attempt.Request{Sending: t.Context(), Budget: upstream.NewRequestBudget(1)},
+						func(context.Context) error {
+							time.Sleep(test.took)
+							return err
+						})
+				}
+				open := func() bool { return gathered(t, registry)["upstream_circuit_breakers_open"] == 1 }
+				request := time.NewTicker(test.every)
+				defer request.Stop()
+				fail := func() {
+					<-request.C
+					go send(test.err)
+					synctest.Wait()
+				}
+				for !open() {
+					fail()
+				}
+				for start := time.Now(); time.Since(start) < outage; fail() {
+					if !open() {
+						t.Errorf("it is not counted %v after the beginning", time.Since(start))
+						break
+					}
+				}
+				if n := strings.Count(log.String(), "circuit breaker opened"); n != 1 {
+					t.Errorf("it is logged %d times", n)
+				}
+				time.Sleep(3 * time.Minute)
+				if open() {
+					t.Error("it is counted long after the last request")
+				}
+				send(test.err)
+				if !open() || strings.Count(log.String(), "circuit breaker opened") != 2 {
+					t.Errorf("another outage: open is %v", open())
+				}
+				time.Sleep(time.Minute)
+				send(nil)
+				if open() {
+					t.Error("it is counted after a response")
+				}
+			})
+		})
+	}
+}
+
+// failedFor is a 503 with `Retry-After`.
+func failedFor(pause time.Duration) *upstream.Error {
+	return &upstream.Error{Kind: upstream.KindUnavailable, Status: 503, RetryAfter: pause}
+}
+
+// Lower request rates are counted each time, and logged seldom.
+func TestLowerRatesAreLoggedSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		registry := prometheus.NewRegistry()
+		u := NewUpstream(registry, 10*time.Second, slog.New(slog.NewTextHandler(&log, nil)))
+		for i := range 60 {
+			u.RateLowered(upstream.Tenant{byte(i)}, 7)
+			time.Sleep(2 * time.Second)
+		}
+		if got := gathered(t, registry)["upstream_rate_limited_total"]; got != 60 {
+			t.Errorf("%v are counted", got)
+		}
+		if n := strings.Count(log.String(), "\n"); n != 2 {
+			t.Errorf("%d lines:\n%s", n, &log)
+		}
+	})
+}
+
 // Metrics without labels are 0 from the start, so that Prometheus sees the first increase.
 func TestMetricsBeginAtZero(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	NewUpstream(registry, slog.New(slog.DiscardHandler))
+	NewUpstream(registry, 10*time.Second, slog.New(slog.DiscardHandler))
 	NewRequests(registry, RequestOptions{})
 	got := gathered(t, registry)
 	for _, name := range []string{
@@ -106,7 +200,7 @@ func TestMetricsBeginAtZero(t *testing.T) {
 // The number of names from outside is bounded, and every occurrence is counted.
 func TestUnrecognizedLabelsAreBounded(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	u := NewUpstream(registry, slog.New(slog.DiscardHandler))
+	u := NewUpstream(registry, 10*time.Second, slog.New(slog.DiscardHandler))
 	for i := range 3 * maxNames {
 		u.Unrecognized(fmt.Sprint("field ", i), "")
 	}

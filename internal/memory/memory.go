@@ -26,11 +26,11 @@
 //
 // # Overload actions
 //
-// Beyond the threshold, the budget first evicts what can be read again: cached responses, then cached pages, by as many
-// bytes as necessary. Each cache keeps a minimum share: without any cache, each request would go to upstream, and use
-// more memory than the cache did. Then the budget rejects new work, the largest requests first; work that has begun
-// continues. An action begins when it does something, and ends when the sum is below nine tenths of the threshold, so
-// that it is logged once.
+// For work that has begun, the threshold counts; for new work, the bytes that it must leave free, see [spare]. Beyond
+// that, the budget first evicts what can be read again: cached responses, then cached pages, by as many bytes as
+// necessary. Each cache keeps a minimum share: without any cache, each request would go to upstream, and use more
+// memory than the cache did. Then the budget rejects new work, the largest requests first; work that has begun
+// continues. It evicts nothing for work that it rejects. Each action is counted, and logged at most once per minute.
 //
 // All counts are atomic. The budget takes locks only beyond the threshold, and for a collection.
 package memory
@@ -42,6 +42,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"revox-graphql/internal/seldom"
 )
 
 // threshold is the share of Go's memory that may be counted, in per cent. At 80, the collector runs at worst once for
@@ -84,19 +86,21 @@ func (a Action) String() string {
 	return [numActions]string{"shrink_response_cache", "shrink_page_cache", "reject_requests"}[a]
 }
 
-// messages are the log messages of the actions.
-var messages = [numActions]string{
-	ShrinkResponses: "memory is scarce: cached responses are evicted",
-	ShrinkPages:     "memory is scarce: cached pages are evicted",
-	RejectWork:      "memory is scarce: requests are rejected",
+// lines are the log lines of the actions. Evictions are no warnings: large requests beside full caches need them.
+var lines = [numActions]struct {
+	level   slog.Level
+	message string
+}{
+	ShrinkResponses: {slog.LevelInfo, "cached responses are evicted: requests need their memory"},
+	ShrinkPages:     {slog.LevelInfo, "cached pages are evicted: requests need their memory"},
+	RejectWork:      {slog.LevelWarn, "memory is scarce: requests are rejected"},
 }
 
 // Budget is the memory budget of a process. A nil Budget has no limit, and counts nothing.
 type Budget struct {
-	limit, most, calm int64 // bytes: of the process, that may be counted, and below which actions end
-	goLimit           int64 // bytes that Go may take
-	full              int64 // bytes that may be counted with the garbage
-	log               *slog.Logger
+	limit, most int64 // bytes: of the process, and that may be counted
+	goLimit     int64 // bytes that Go may take
+	full        int64 // bytes that may be counted with the garbage
 
 	counted, garbage atomic.Int64
 	actions          [numActions]action
@@ -109,7 +113,7 @@ type Budget struct {
 
 // action is one of the actions.
 type action struct {
-	active atomic.Bool
+	log    *seldom.Log
 	taken  atomic.Uint64
 	of     *Account
 	shrink func(bytes int64) (freed int64)
@@ -121,12 +125,14 @@ var kept = [numActions]int64{ShrinkResponses: 16, ShrinkPages: 8}
 // NewBudget makes the budget of a process with this memory limit, of which Go may use goLimit; both are in bytes. With
 // a limit of 0, the budget counts and takes no action.
 func NewBudget(limit, goLimit int64, log *slog.Logger) *Budget {
-	b := &Budget{limit: limit, most: math.MaxInt64 / 2, goLimit: math.MaxInt64 / 2, full: math.MaxInt64, log: log}
+	b := &Budget{limit: limit, most: math.MaxInt64 / 2, goLimit: math.MaxInt64 / 2, full: math.MaxInt64}
+	for a := range numActions {
+		b.actions[a].log = seldom.New(log)
+	}
 	if limit > 0 {
 		b.most = goLimit / 100 * threshold
 		b.goLimit = goLimit
 		b.full = goLimit / 100 * garbageLimit
-		b.calm = b.most / 10 * 9
 	}
 	return b
 }
@@ -148,7 +154,7 @@ func (b *Budget) Shrinks(a Action, of *Account, shrink func(bytes int64) (freed 
 	}
 }
 
-// Taken returns how often an action has begun.
+// Taken returns how often an action was taken: how many requests were rejected, or for how many a cache has shrunk.
 func (b *Budget) Taken(a Action) uint64 { return b.actions[a].taken.Load() }
 
 // Reject counts a rejection of work for which there is no room.
@@ -203,13 +209,9 @@ func (a *Account) Add(bytes int64) {
 	}
 	b := a.budget
 	a.used.Add(bytes)
-	sum := b.counted.Add(bytes)
-	if bytes > 0 {
-		return
-	}
-	b.garbage.Add(-bytes)
-	if sum < b.calm {
-		b.calmed()
+	b.counted.Add(bytes)
+	if bytes < 0 {
+		b.garbage.Add(-bytes)
 	}
 }
 
@@ -273,7 +275,7 @@ func (a *Account) TryReserve(bytes int64) bool {
 		a.collect(bytes)
 		return true
 	}
-	b.reclaim(most - bytes)
+	a.makeRoom(0, bytes, most)
 	if a.add(bytes, most) || a.addAlone(0, bytes) {
 		a.collect(bytes)
 		return true
@@ -304,7 +306,7 @@ func (a *Account) extendOrRelease(held, bytes, most int64) bool {
 	b := a.budget
 	b.extending.Lock()
 	defer b.extending.Unlock()
-	b.reclaim(most - bytes)
+	a.makeRoom(held, bytes, most)
 	if a.add(bytes, most) || a.addAlone(held, bytes) {
 		return true
 	}
@@ -326,7 +328,7 @@ func (a *Account) Keep(bytes int64, release func()) bool {
 	}
 	b.extending.Lock()
 	defer b.extending.Unlock()
-	b.reclaim(most)
+	a.makeRoom(bytes, 0, most)
 	counted := b.counted.Load()
 	if counted <= most || a.Used() == bytes && counted-bytes <= b.most {
 		return true
@@ -371,6 +373,19 @@ func (a *Account) addAlone(held, bytes int64) bool {
 	return true
 }
 
+// makeRoom evicts cached entries for more bytes of a request that already holds so many. It evicts nothing if that
+// would not be enough, unless the request is the only one of its account, which may need less room.
+func (a *Account) makeRoom(held, bytes, most int64) {
+	b := a.budget
+	over := b.counted.Load() - (most - bytes)
+	for action := range RejectWork {
+		over -= b.evictable(action)
+	}
+	if over <= 0 || a.Used() == held {
+		b.reclaim(most - bytes)
+	}
+}
+
 // collect runs a garbage collection before so many bytes are taken, if there is too much garbage.
 func (a *Account) collect(bytes int64) {
 	if a == nil || bytes < much {
@@ -399,27 +414,23 @@ func (b *Budget) reclaim(most int64) {
 		if over <= 0 {
 			break
 		}
-		action := &b.actions[a]
-		spare := action.of.Used() - b.most/kept[a]
-		if action.shrink != nil && spare > 0 && action.shrink(min(over, spare)) > 0 {
+		if bytes := b.evictable(a); bytes > 0 && b.actions[a].shrink(min(over, bytes)) > 0 {
 			b.take(a)
 		}
 	}
 }
 
+// evictable is how many bytes an action may evict.
+func (b *Budget) evictable(a Action) int64 {
+	action := &b.actions[a]
+	if action.shrink == nil {
+		return 0
+	}
+	return max(0, action.of.Used()-b.most/kept[a])
+}
+
 // take notes that an action was taken.
 func (b *Budget) take(a Action) {
 	b.actions[a].taken.Add(1)
-	if b.actions[a].active.CompareAndSwap(false, true) {
-		b.log.Warn(messages[a], "countedBytes", b.counted.Load(), "limitBytes", b.limit)
-	}
-}
-
-// calmed ends the actions.
-func (b *Budget) calmed() {
-	for a := range numActions {
-		if b.actions[a].active.Load() && b.actions[a].active.CompareAndSwap(true, false) {
-			b.log.Info("memory is available again", "ended", a.String(), "countedBytes", b.counted.Load())
-		}
-	}
+	b.actions[a].log.Log(lines[a].level, lines[a].message, "countedBytes", b.counted.Load(), "limitBytes", b.limit)
 }

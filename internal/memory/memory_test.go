@@ -3,10 +3,13 @@ package memory
 import (
 	"bytes"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // k is the unit of all sizes here.
@@ -45,13 +48,29 @@ type stock struct {
 
 func newStock() *stock {
 	s := &stock{}
-	s.Budget = NewBudget(1024*k, 1000*k, slog.New(slog.NewTextHandler(&s.log, nil)))
+	s.Budget = NewBudget(1024*k, 1000*k, slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || strings.HasSuffix(a.Key, "Bytes") {
+				return slog.Attr{}
+			}
+			return a
+		},
+	})))
 	s.responses = &testCache{account: s.Account("responses"), order: &s.order}
 	s.pages = &testCache{account: s.Account("pages"), order: &s.order}
 	s.requests = &testCache{account: s.Account("requests"), order: &s.order}
 	s.Shrinks(ShrinkPages, s.pages.account, s.pages.shrink)
 	s.Shrinks(ShrinkResponses, s.responses.account, s.responses.shrink)
 	return s
+}
+
+// wantLines checks the lines of the log.
+func (s *stock) wantLines(t *testing.T, want ...string) {
+	t.Helper()
+	got := strings.Split(strings.TrimSpace(s.log.String()), "\n")
+	if !slices.Equal(got, want) {
+		t.Errorf("got %d lines: %q", len(got), got[:min(len(got), 5)])
+	}
 }
 
 // Reserve evicts cached entries in order before it rejects work.
@@ -65,7 +84,8 @@ func TestReserve(t *testing.T) {
 		"there is room":                       {100, 100, 100, 200, true, 100, 100, 300, ""},
 		"responses go first":                  {100, 100, 100, 240, true, 60, 100, 340, "responses"},
 		"then pages":                          {100, 300, 100, 200, true, 50, 150, 300, "responses pages"},
-		"then work is refused":                {100, 300, 100, 260, false, 50, 100, 100, "responses pages"},
+		"as many as are necessary":            {100, 300, 100, 250, true, 50, 100, 350, "responses pages"},
+		"none where that is not enough":       {100, 300, 100, 251, false, 100, 300, 100, ""},
 		"a large one leaves room for it":      {0, 0, 370, 140, false, 0, 0, 370, ""},
 		"the only one is never refused":       {100, 200, 0, 5000, true, 50, 100, 5000, "responses pages"},
 		"the only one, with nothing in cache": {0, 0, 0, 801, true, 0, 0, 801, ""},
@@ -167,7 +187,7 @@ func TestExtend(t *testing.T) {
 		ok         bool
 		used       int64
 	}{
-		{200, 200, false, 400}, // 50 KiB of the responses were evicted, which is not enough
+		{200, 200, false, 400}, // 50 KiB of the responses could be evicted, which is not enough
 		{200, 50, true, 450},
 		{200, 200, false, 250},
 		{250, 600, true, 850}, // it is the only one now
@@ -302,36 +322,48 @@ func TestTake(t *testing.T) {
 	}
 }
 
-// An action is reported when it begins and when it ends, however often it is taken.
-func TestActionsAreToldOnce(t *testing.T) {
-	s := newStock()
-	s.pages.fill(150 * k)
-	s.requests.account.Add(700 * k)
-	for range 10 {
-		s.requests.account.Reserve(150 * k)
-	}
-	if got := s.Taken(RejectWork); got != 10 {
-		t.Errorf("taken %d times", got)
-	}
-	s.requests.account.Release(80 * k) // 720 is nine tenths of 800
-	for _, want := range []string{"cached pages are evicted", "requests are rejected"} {
-		if n := strings.Count(s.log.String(), want); n != 1 {
-			t.Errorf("%q is reported %d times", want, n)
+// Rejections are logged at once, and then once per minute, whatever is released in between.
+func TestRejectionsAreLoggedSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStock()
+		s.pages.fill(400 * k) // at which large requests compete, but far below the threshold
+		large, small := s.requests.account, s.Account("small")
+		if !large.Reserve(60 * k) {
+			t.Fatal("the first is rejected")
 		}
-	}
-	if strings.Contains(s.log.String(), "memory is available again") {
-		t.Error("an action has ended before enough bytes were released")
-	}
-	for range 10 {
-		s.requests.account.Release(k)
-	}
-	if n := strings.Count(s.log.String(), "memory is available again"); n != 2 {
-		t.Errorf("%d ends are reported: %s", n, s.log.String())
-	}
-	s.requests.account.Reserve(500 * k)
-	if n := strings.Count(s.log.String(), "requests are rejected"); n != 2 {
-		t.Errorf("the repetition is reported %d times", n)
-	}
+		for range 20 * 150 { // 2.5 minutes
+			if large.Reserve(600*k) || !small.Reserve(16) {
+				t.Fatal("not the large one is rejected")
+			}
+			small.Release(16)
+			time.Sleep(time.Second / 20)
+		}
+		if got := s.Taken(RejectWork); got != 20*150 {
+			t.Errorf("%d rejections are counted", got)
+		}
+		const line = `level=WARN msg="memory is scarce: requests are rejected" times=`
+		s.wantLines(t, line+"1", line+"1200", line+"1200")
+	})
+}
+
+// Large requests beside full caches evict a little each. That is logged seldom, and not as a warning.
+func TestEvictionsAreNoWarnings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStock()
+		s.pages.fill(400 * k)
+		s.responses.fill(100 * k)
+		for range 100 {
+			if !s.requests.account.Reserve(2 * k) {
+				t.Fatal("rejected")
+			}
+			s.requests.account.Release(2 * k)
+			s.responses.fill(2 * k) // the cache fills again
+		}
+		if got := s.Taken(ShrinkResponses); got != 100 {
+			t.Errorf("%d evictions are counted", got)
+		}
+		s.wantLines(t, `level=INFO msg="cached responses are evicted: requests need their memory" times=1`)
+	})
 }
 
 // Without a limit, the budget counts, and takes no action. Without a budget, nothing is counted.

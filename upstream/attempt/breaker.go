@@ -22,6 +22,14 @@ const (
 	refusedPause = 2 * time.Second
 )
 
+// OpensAgainWithin returns within what time the breaker of a tenant opens again while upstream fails, if there are
+// requests: after the longest pause, the next request comes, waits for a slot as long as another attempt may take, and
+// is the trial.
+func OpensAgainWithin(timeout time.Duration) time.Duration {
+	const nextRequest = 30 * time.Second
+	return max(LongestPause, breakerDelay) + nextRequest + 2*min(timeout, time.Hour)
+}
+
 // breaker rejects requests while upstream is known to fail: it has failed too often, or named a time to wait.
 type breaker struct {
 	circuit circuitbreaker.CircuitBreaker[any]

@@ -12,7 +12,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 
@@ -21,25 +21,50 @@ import (
 
 // progress is how far a request has come. Hooks of httptrace may be called concurrently.
 type progress struct {
-	at atomic.Pointer[upstream.Cause]
+	mu        sync.Mutex
+	at        upstream.Cause
+	connected bool
 }
-
-func (p *progress) reach(c upstream.Cause) { p.at.Store(&c) }
 
 // cause is what took the time of a request that has run out of it.
 func (p *progress) cause() upstream.Cause {
-	if at := p.at.Load(); at != nil {
-		return *at
-	}
-	return upstream.CauseConnect
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at
 }
 
-// hooks follow a request.
-func (p *progress) hooks() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		DNSStart:             func(httptrace.DNSStartInfo) { p.reach(upstream.CauseDNS) },
-		ConnectStart:         func(string, string) { p.reach(upstream.CauseConnect) },
-		TLSHandshakeStart:    func() { p.reach(upstream.CauseTLS) },
+// connect records that the request waits for a connection: its first, or another one if net/http sends it again.
+func (p *progress) connect() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at, p.connected = upstream.CauseConnect, false
+}
+
+// dial records a step of a dial. A request that has taken a connection which another one returned needs its dial no
+// more, but net/http goes on with it and reports its steps.
+func (p *progress) dial(step upstream.Cause) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.connected {
+		p.at = step
+	}
+}
+
+// reach records a step after that.
+func (p *progress) reach(step upstream.Cause) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at, p.connected = step, true
+}
+
+// newProgress makes the progress of a request that begins, and hooks that follow it. GotConn is the caller's.
+func newProgress() (*progress, *httptrace.ClientTrace) {
+	p := &progress{at: upstream.CauseConnect}
+	return p, &httptrace.ClientTrace{
+		GetConn:              func(string) { p.connect() },
+		DNSStart:             func(httptrace.DNSStartInfo) { p.dial(upstream.CauseDNS) },
+		ConnectStart:         func(string, string) { p.dial(upstream.CauseConnect) },
+		TLSHandshakeStart:    func() { p.dial(upstream.CauseTLS) },
 		GotFirstResponseByte: func() { p.reach(upstream.CauseBody) },
 	}
 }

@@ -10,9 +10,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -333,6 +335,65 @@ func TestWhatTookTheTime(t *testing.T) {
 				e, ok := errors.AsType[*upstream.Error](err)
 				if !ok || e.Kind != upstream.KindTimeout || e.Cause != test.cause {
 					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A request may take a connection that another one returns, while net/http goes on with the dial for it. What becomes
+// of that dial says nothing about the request.
+func TestTheCauseIsOfTheRequestsConnection(t *testing.T) {
+	for name, dialed := range map[string]func(*httptrace.ClientTrace){
+		"the dial looks up the name": func(trace *httptrace.ClientTrace) { trace.DNSStart(httptrace.DNSStartInfo{}) },
+		"it connects":                func(trace *httptrace.ClientTrace) { trace.ConnectStart("tcp", "192.0.2.1:80") },
+		"it begins with TLS":         func(trace *httptrace.ClientTrace) { trace.TLSHandshakeStart() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				transport := rest.NewTransport(2)
+				transport.Proxy = nil
+				dials := 0 // by one request at a time
+				transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+					dials++
+					if dials == 2 { // that of the second request, which goes on after the first has ended
+						time.Sleep(2 * time.Second)
+						dialed(httptrace.ContextClientTrace(ctx))
+					}
+					ours, theirs := net.Pipe()
+					go func() { // it responds to one request, after a second
+						readRequest(theirs)
+						time.Sleep(time.Second)
+						_, _ = io.WriteString(theirs, "HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n"+`{"calls": [{"id":"a"}]}`)
+						_, _ = io.Copy(io.Discard, theirs)
+					}()
+					return ours, nil
+				}
+				c := rest.NewClient(rest.Options{
+					BaseURL: &url.URL{Scheme: "http", Host: "revox.example"}, Transport: transport, AttemptTimeout: 5 * time.Second,
+				})
+				defer c.Close()
+				ask := func() error {
+					_, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{
+						Page: 1, PageSize: 1, Budget: upstream.NewRequestBudget(1),
+					})
+					return err
+				}
+				var first sync.WaitGroup
+				first.Go(func() {
+					if err := ask(); err != nil {
+						t.Error(err)
+					}
+				})
+				synctest.Wait() // the first waits for its response
+				err := ask()
+				e, ok := errors.AsType[*upstream.Error](err)
+				if !ok || e.Kind != upstream.KindTimeout || e.Cause != upstream.CauseResponse {
+					t.Errorf("got %v", err)
+				}
+				first.Wait()
+				if err := ask(); err != nil || dials != 3 {
+					t.Errorf("the connections are not left: %d dials, %v", dials, err)
 				}
 			})
 		})

@@ -137,10 +137,11 @@ const (
 // is not counted. Servers send some kilobytes, and nginx accepts no more than 8 from those behind it.
 const maxHeaderBytes = 64 << 10
 
-// NewTransport makes the transport of a client that has so many requests in flight.
+// NewTransport makes the transport of a client that has so many requests in flight. As many connections stay open: with
+// Go's defaults (2 to a host, and 100) connections would be closed under load only to be dialed again.
 func NewTransport(maxConcurrent int) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = maxConcurrent // Go's default of 2 closes connections under load only to dial them again
+	t.MaxIdleConnsPerHost, t.MaxIdleConns = maxConcurrent, max(t.MaxIdleConns, maxConcurrent)
 	t.MaxResponseHeaderBytes = maxHeaderBytes
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
 	t.OnProxyConnectResponse = checkProxy

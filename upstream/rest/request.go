@@ -117,8 +117,8 @@ func (r request) send(ctx context.Context, number, size int) (*upstream.Page, er
 // replay ends the attempt; net/http may have sent that by then.
 func (r request) watch(ctx context.Context) (context.Context, *progress, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	connections, came := 0, new(progress)
-	hooks := came.hooks()
+	connections := 0
+	came, hooks := newProgress()
 	hooks.GotConn = func(httptrace.GotConnInfo) {
 		came.reach(upstream.CauseResponse)
 		connections++

@@ -1,7 +1,9 @@
 package rest_test
 
 import (
+	"bufio"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -222,6 +224,52 @@ func TestStalledConnectionsAreLeft(t *testing.T) {
 			})
 		})
 	}
+}
+
+// As many connections as requests may be in flight stay open for the next requests.
+func TestConnectionsStayOpen(t *testing.T) {
+	const inFlight = 160
+	synctest.Test(t, func(t *testing.T) {
+		transport := rest.NewTransport(inFlight)
+		transport.Proxy = nil
+		var dials atomic.Int32
+		transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			dials.Add(1)
+			ours, theirs := net.Pipe()
+			go func() {
+				in := bufio.NewReader(theirs)
+				for {
+					req, err := http.ReadRequest(in)
+					if err != nil {
+						return
+					}
+					_ = req.Body.Close()
+					time.Sleep(time.Second)
+					_, _ = io.WriteString(theirs, "HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n"+`{"calls": [{"id":"a"}]}`)
+				}
+			}()
+			return ours, nil
+		}
+		c := rest.NewClient(rest.Options{
+			BaseURL: &url.URL{Scheme: "http", Host: "revox.example"}, Transport: transport, MaxConcurrent: inFlight,
+		})
+		defer c.Close()
+		for range 3 {
+			var asked sync.WaitGroup
+			for range inFlight {
+				asked.Go(func() {
+					if _, err := c.ListCalls(t.Context(), upstream.ListCallsOptions{Page: 1, PageSize: 1}); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			asked.Wait()
+			synctest.Wait() // the connections are idle
+		}
+		if n := dials.Load(); n != inFlight {
+			t.Errorf("%d connections were made for %d requests at a time", n, inFlight)
+		}
+	})
 }
 
 // Leaving a connection ends no request in flight over it, and a client that gives up early makes no request leave it.
