@@ -82,7 +82,7 @@ type Error struct {
 	Cause  Cause
 	Reason string
 
-	// Advice is upstream's own word on whether to retry.
+	// Advice is upstream's own word on whether to retry, or the gateway's for an error of its own.
 	Advice RetryAdvice
 	// Unsent says that upstream was not asked: it is known to reject requests at present, or too many wait for it.
 	Unsent bool

@@ -24,7 +24,7 @@ type Observer interface {
 	// FirstPage is called with the number of upstream's first page when it is found out, and when it has changed.
 	FirstPage(tenant Tenant, number int)
 	// PageSize is called with the most rows that upstream serves a page, of some list at least, when that is found out,
-	// and when it has changed.
+	// and when it has changed: with 0 when upstream serves larger pages of that list again.
 	PageSize(tenant Tenant, rows int)
 	// StatusesChecked is called once for each tenant, with whether upstream filters by several statuses as they are
 	// sent.

@@ -59,23 +59,25 @@ func (b *RequestBudget) Take() error {
 	return nil
 }
 
+// take counts a request only if it is not refused: a request that is given back is always there for another one.
 func (b *RequestBudget) take() *RequestBudgetError {
-	if b == nil {
+	switch {
+	case b == nil:
 		return nil
-	}
-	beyond := b.used.Add(1) > int64(b.limit)
-	if b.charge == nil {
-		if beyond {
-			return &RequestBudgetError{Limit: b.limit, owner: b}
+	case b.charge == nil:
+		for used := b.used.Load(); used < int64(b.limit); used = b.used.Load() {
+			if b.used.CompareAndSwap(used, used+1) {
+				return nil
+			}
 		}
-		return nil
+		return &RequestBudgetError{Limit: b.limit, owner: b}
 	}
 	if refused := b.within.take(); refused != nil {
 		return &RequestBudgetError{Limit: refused.Limit, owner: b}
 	}
-	if beyond {
+	if b.used.Add(1) > int64(b.limit) {
 		if retryAfter := b.charge(); retryAfter > 0 {
-			b.within.GiveBack()
+			b.GiveBack()
 			return &RequestBudgetError{Limit: b.limit, RetryAfter: retryAfter, owner: b}
 		}
 	}
@@ -106,5 +108,5 @@ func (b *RequestBudget) Used() int {
 	if b == nil {
 		return 0
 	}
-	return int(min(b.used.Load(), int64(b.limit)))
+	return int(b.used.Load())
 }

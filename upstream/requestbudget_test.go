@@ -2,6 +2,8 @@ package upstream
 
 import (
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -51,6 +53,42 @@ func TestChargingRequestBudgets(t *testing.T) {
 			a.GiveBack()
 			if used := test.within.Used(); test.within != nil && !test.spent && used != test.taken-1 {
 				t.Errorf("%d are used after one is given back", used)
+			}
+		})
+	}
+}
+
+// A request that is refused takes nothing. So one that is given back can be taken by another, also if many are refused
+// meanwhile.
+func TestRefusedRequestsAreNotCounted(t *testing.T) {
+	free := func() time.Duration { return 0 }
+	costly := func() time.Duration { return time.Second }
+	for name, test := range map[string]*RequestBudget{
+		"alone":                         NewRequestBudget(3),
+		"a part, which cannot pay":      NewRequestBudget(10).Charging(3, costly),
+		"a part, and nothing around it": NewRequestBudget(3).Charging(1, free),
+		"a part of the endless":         (*RequestBudget)(nil).Charging(3, costly),
+	} {
+		t.Run(name, func(t *testing.T) {
+			takeMany := func() (taken int) {
+				var some atomic.Int64
+				var all sync.WaitGroup
+				for range 100 {
+					all.Go(func() {
+						if test.Take() == nil {
+							some.Add(1)
+						}
+					})
+				}
+				all.Wait()
+				return int(some.Load())
+			}
+			if taken := takeMany(); taken != 3 || test.Used() != 3 {
+				t.Errorf("%d are taken, and %d are used", taken, test.Used())
+			}
+			test.GiveBack()
+			if taken := takeMany(); taken != 1 || test.Used() != 3 {
+				t.Errorf("one was given back: %d are taken, and %d are used", taken, test.Used())
 			}
 		})
 	}

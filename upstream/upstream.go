@@ -79,9 +79,9 @@ type ListCallsOptions struct {
 	Refresh bool
 	// Urgent, if it is not nil, is closed when a Refresh is one no longer.
 	Urgent <-chan struct{}
-	// Waiters, if it is not nil, ends when no client waits for the page any more. What has not been sent by then is
-	// given up; what has been is finished, and the page returned if nothing more has to be waited for. When ctx ends,
-	// the request ends at once.
+	// Waiters, if it is not nil, ends when no client waits for the page any more. From then on, the Lister waits only
+	// for upstream's responses: it finishes the request in flight, and sends the others that the page takes, but none
+	// that would have to wait for its turn, and no retry. When ctx ends, ListCalls ends at once.
 	Waiters context.Context //nolint:containedctx // it is not that of the call
 }
 

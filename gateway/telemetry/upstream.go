@@ -153,7 +153,7 @@ func (u *Upstream) FirstPage(_ upstream.Tenant, number int) {
 // PageSize implements [upstream.Observer].
 func (u *Upstream) PageSize(_ upstream.Tenant, rows int) {
 	u.pageSize.Set(float64(rows))
-	if u.first("page size " + strconv.Itoa(rows)) {
+	if rows > 0 && u.first("page size "+strconv.Itoa(rows)) {
 		u.log.Warn("upstream serves fewer calls per page than requested: the gateway adapts", "rows", rows)
 	}
 }

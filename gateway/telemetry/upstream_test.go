@@ -77,6 +77,10 @@ func TestUpstreamIsCounted(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, value, want)
 		}
 	}
+	u.PageSize(yours, 0)
+	if value := gathered(t, registry)["upstream_page_size_limit"]; value != 0 {
+		t.Errorf("upstream serves larger pages again, and the limit is %v", value)
+	}
 	for text, times := range map[string]int{
 		"robot": 1, "mood": 1, "first page": 1, "per page": 1,
 		"GATEWAY_UPSTREAM_STATUSES_FORMAT": 1, "requestsPerSecond=7": 1,

@@ -71,6 +71,40 @@ func TestAPauseWhileWaitingForASlot(t *testing.T) {
 	})
 }
 
+// The errors of several requests in flight pause until the latest moment that one of them says.
+func TestPauses(t *testing.T) {
+	limited := func(seconds int) *upstream.Error {
+		return &upstream.Error{Kind: upstream.KindRateLimited, RetryAfter: time.Duration(seconds) * time.Second}
+	}
+	refused := &upstream.Error{Kind: upstream.KindUnauthenticated}
+	for name, test := range map[string]struct {
+		first, second *upstream.Error // a second later
+		kind          upstream.Kind   // of the pause
+		until         time.Duration   // from the first error
+	}{
+		"a shorter one follows":   {limited(30), limited(1), upstream.KindRateLimited, 30 * time.Second},
+		"a longer one follows":    {limited(3), limited(5), upstream.KindRateLimited, 6 * time.Second},
+		"a 401 follows":           {limited(30), refused, upstream.KindRateLimited, 30 * time.Second},
+		"a 401 comes first":       {refused, limited(5), upstream.KindRateLimited, 6 * time.Second},
+		"a 401 after the end":     {limited(1), refused, upstream.KindUnauthenticated, 3 * time.Second},
+		"an error without a time": {limited(30), limited(0), upstream.KindRateLimited, 30 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBreaker(func() {}, func() {})
+			start := time.Now()
+			b.record(test.first, start)
+			b.record(test.second, start.Add(time.Second))
+			err, _ := errors.AsType[*upstream.Error](b.admit(start.Add(test.until - 1)))
+			if err == nil || err.Kind != test.kind || !err.Unsent || err.Kind.Passing() && err.RetryAfter != 1 {
+				t.Errorf("before the end: %#v", err)
+			}
+			if err := b.admit(start.Add(test.until)); err != nil {
+				t.Errorf("after the end: %v", err)
+			}
+		})
+	}
+}
+
 // A retry that is not sent does not count, whether a pause rejects it or its client has gone.
 func TestRetriesThatAreNotSent(t *testing.T) {
 	failed := &upstream.Error{Kind: upstream.KindUnavailable, Status: 503}

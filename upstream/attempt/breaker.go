@@ -109,16 +109,18 @@ func (b *breaker) record(err error, now time.Time) {
 	}
 }
 
-// pause makes rejects refuse requests for as long as an error says.
+// pause makes rejects refuse requests for as long as an error says. It never shortens a pause: the errors of requests
+// that were sent before it come during it.
 func (b *breaker) pause(e *upstream.Error, now time.Time) {
 	wait := e.RetryAfter
 	if e.Kind == upstream.KindUnauthenticated {
 		wait = refusedPause
 	}
-	if wait > 0 {
-		b.mu.Lock()
-		b.pausedUntil, b.reason = now.Add(wait), e
-		b.mu.Unlock()
+	until := now.Add(wait)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if wait > 0 && until.After(b.pausedUntil) {
+		b.pausedUntil, b.reason = until, e
 	}
 }
 

@@ -176,6 +176,24 @@ func TestComingToAnAbandonedFetch(t *testing.T) {
 	})
 }
 
+// A fetch whose time is over is abandoned, too, and retries nothing: a request that joins it fetches again if it fails.
+func TestComingToAFetchWhoseTimeIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{took: 5 * time.Second, status: http.StatusServiceUnavailable}
+		_, cache := over(t, s, rest.Options{}, Options{TTL: time.Minute, Timeout: 3 * time.Second})
+		go func() {
+			if _, err := cache.ListCalls(t.Context(), ask(0, 12)); err == nil {
+				t.Error("no error for the request that has waited for all of the fetch")
+			}
+		}()
+		time.Sleep(4 * time.Second)
+		s.responses(0)
+		if _, err := cache.ListCalls(t.Context(), ask(0, 12)); err != nil || s.count(&s.asked) != 2 {
+			t.Errorf("%v, %d requests", err, s.count(&s.asked))
+		}
+	})
+}
+
 // A request that has joined an abandoned fetch gives up in time, too.
 func TestGivingUpAtAnAbandonedFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package pagecache
 
 import (
 	"log/slog"
+	"net/http"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -9,7 +10,47 @@ import (
 
 	"revox-graphql/internal/memory"
 	"revox-graphql/upstream"
+	"revox-graphql/upstream/rest"
 )
+
+// A page that is served stale to several requests is one page in memory, and is counted once, also if a request holds
+// the page of its calls.
+func TestStalePagesCountOnce(t *testing.T) { synctest.Test(t, testStalePagesCountOnce) }
+
+func testStalePagesCountOnce(t *testing.T) {
+	t.Helper()
+	budget := memory.NewBudget(1<<20, 1<<20, slog.New(slog.DiscardHandler))
+	s := new(slow)
+	_, cache := over(t, s, rest.Options{}, Options{
+		TTL: 15 * time.Second, Revalidate: 15 * time.Second, Stale: time.Minute, Memory: budget,
+	})
+	cached, inUse := budget.Accounts()[0], budget.Accounts()[1]
+	read := func(stale bool) *upstream.Page {
+		page, err := cache.ListCalls(t.Context(), ask(0, 12))
+		if err != nil || page.Stale != stale {
+			t.Fatalf("%+v, %v", page, err)
+		}
+		return page
+	}
+	page := read(false)
+	time.Sleep(31 * time.Second)
+	s.responses(http.StatusServiceUnavailable)
+	held := []*upstream.Page{read(true), read(true), page.Rows[0].Call.Page()}
+	for i, page := range held {
+		if !cache.Hold(page) || cached.Used() != 0 || inUse.Used() != int64(page.Bytes) {
+			t.Errorf("held by %d: %d bytes of cached pages and %d of held ones", i+1, cached.Used(), inUse.Used())
+		}
+	}
+	if freed := cache.Shrink(1 << 20); freed != 0 {
+		t.Errorf("Shrink has dropped a held page of %d bytes", freed)
+	}
+	for _, page := range held {
+		cache.Release(page)
+	}
+	if cached.Used() != int64(page.Bytes) || inUse.Used() != 0 || len(cache.uses) != 1 {
+		t.Errorf("released: %d bytes of cached pages and %d of held ones", cached.Used(), inUse.Used())
+	}
+}
 
 // Pages count in the process's memory budget. If memory is scarce, the least recently used pages are dropped first.
 func TestPagesCountInTheBudget(t *testing.T) { synctest.Test(t, testPagesCountInTheBudget) }

@@ -124,15 +124,21 @@ func (c *Cache) ListCalls(ctx context.Context, opts upstream.ListCallsOptions) (
 		if page != nil {
 			return page, nil
 		}
-		finished := false
+		finished, until := false, opts.Deadline
 		if w != nil {
-			page, finished, err = w.wait(ctx, c.deadline(w.fetch, opts))
+			until = c.deadline(w.fetch, opts)
+			page, finished, err = w.wait(ctx, until)
 		}
-		if err != nil && ctx.Err() == nil && failing(err) {
+		for err != nil && ctx.Err() == nil && failing(err) {
 			if older := c.older(opts); older != nil {
 				c.leave(w, true)
 				return older, nil
 			}
+			if finished || until.Equal(opts.Deadline) {
+				break
+			}
+			until = opts.Deadline // the older page has left the cache: nothing but the fetch can serve the request
+			page, finished, err = w.wait(ctx, until)
 		}
 		c.leave(w, false)
 		if err == nil && page.AskedAt.Before(opts.NotBefore) {

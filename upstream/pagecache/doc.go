@@ -26,14 +26,14 @@
 // # One fetch for many waiters
 //
 // Requests for the same page of the same list wait for one fetch. The fetch belongs to all of them, not to the request
-// that started it. It ends at its timeout, or with the request to upstream that is in flight then. Errors reach every
-// waiter and are not cached.
+// that started it. Errors reach every waiter and are not cached.
 //
-// When the last waiter has left, the fetch is abandoned. If it has not yet sent a request, it ends. Otherwise it
-// finishes that request and caches the page, but waits for nothing else (see [upstream.ListCallsOptions].Waiters). So
-// clients that give up too early fill the cache for later ones. A request that joins an abandoned fetch may get its
-// page, but not its error, since an abandoned fetch retries nothing. A fetch in the background belongs to the cache.
-// All fetches end with the cache.
+// When the last waiter has left, or at its timeout, the fetch is abandoned. From then on, it waits for nothing but
+// upstream's responses (see [upstream.ListCallsOptions].Waiters): it finishes the request in flight, sends the others
+// that the page takes if they have a slot at once, and caches the page. It ends where it would have to wait for a slot,
+// and retries nothing. So clients that give up too early fill the cache for later ones. A request that joins an
+// abandoned fetch may get its page, but not its error. A fetch in the background belongs to the cache. All fetches end
+// with the cache.
 //
 // waitlimit.go bounds the number of waiting requests.
 //

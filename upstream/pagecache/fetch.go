@@ -12,21 +12,21 @@ import (
 
 // fetch is one request to the decorated Lister, with any number of waiters.
 type fetch struct {
-	began     time.Time
-	done      chan struct{} // closed when page and err are set
-	page      *upstream.Page
-	err       error
-	waiters   int
-	abandon   context.CancelFunc
-	abandoned bool          // it once had no waiter
-	urgent    chan struct{} // of a refresh: closed when a request without a page joins, and nil from then on
+	began   time.Time
+	done    chan struct{} // closed when page and err are set
+	page    *upstream.Page
+	err     error
+	waiters int
+	waiting context.Context //nolint:containedctx // ends when the fetch is abandoned
+	abandon context.CancelFunc
+	urgent  chan struct{} // of a refresh: closed when a request without a page joins, and nil from then on
 }
 
 // waiter is a request that has joined a fetch, and must leave it.
 type waiter struct {
 	*fetch
 	key     key
-	late    bool            // joined after the fetch was abandoned
+	late    bool            // joined after the fetch was abandoned, by its waiters or at its timeout
 	counted *waitingRequest // nil: waiters are not bounded
 }
 
@@ -86,7 +86,7 @@ func (c *Cache) join(ctx context.Context, k key, opts upstream.ListCallsOptions)
 			w.makeUrgent()
 		}
 	}
-	w.late = w.abandoned
+	w.late = w.waiting.Err() != nil
 	w.waiters++
 	return w, nil
 }
@@ -117,16 +117,14 @@ func (c *Cache) start(
 ) *fetch {
 	c.stats.Misses++
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var waiters context.Context
-	var abandon context.CancelFunc
+	f := &fetch{began: c.opts.Now(), done: make(chan struct{})}
 	if c.opts.Timeout > 0 {
-		waiters, abandon = context.WithTimeout(ctx, c.opts.Timeout)
+		f.waiting, f.abandon = context.WithTimeout(ctx, c.opts.Timeout)
 	} else {
-		waiters, abandon = context.WithCancel(ctx)
+		f.waiting, f.abandon = context.WithCancel(ctx)
 	}
-	f := &fetch{began: c.opts.Now(), done: make(chan struct{}), abandon: abandon}
 	opts := upstream.ListCallsOptions{
-		List: list, Page: k.number, PageSize: k.size, Budget: budget, Waiters: waiters, Refresh: refresh,
+		List: list, Page: k.number, PageSize: k.size, Budget: budget, Waiters: f.waiting, Refresh: refresh,
 	}
 	if refresh {
 		f.urgent = make(chan struct{})
@@ -197,7 +195,6 @@ func (c *Cache) leave(w *waiter, finish bool) {
 		return
 	}
 	if w.waiters--; w.waiters == 0 {
-		w.abandoned = true
 		w.abandon()
 	}
 }

@@ -29,8 +29,20 @@ func (c *Cache) unused(page *upstream.Page, u *use) {
 	}
 }
 
+// shared returns the page whose memory a request uses. A page that is marked as stale is a copy, one for each request,
+// and shares the rows of the page in the cache.
+func shared(page *upstream.Page) *upstream.Page {
+	for _, row := range page.Rows {
+		if row.Call != nil && row.Call.Page() != nil {
+			return row.Call.Page()
+		}
+	}
+	return page
+}
+
 // Hold implements [upstream.Holder].
 func (c *Cache) Hold(page *upstream.Page) bool {
+	page = shared(page)
 	bytes := int64(page.Bytes)
 	c.mu.Lock()
 	u := c.useOf(page)
@@ -48,6 +60,7 @@ func (c *Cache) Hold(page *upstream.Page) bool {
 
 // Release implements [upstream.Holder].
 func (c *Cache) Release(page *upstream.Page) {
+	page = shared(page)
 	bytes := int64(page.Bytes)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -422,6 +422,50 @@ func TestPatience(t *testing.T) {
 	})
 }
 
+// A request whose older page leaves the cache while it is patient waits for upstream until its deadline, like a request
+// without an older page.
+func TestPatienceForAPageThatLeaves(t *testing.T) {
+	for name, test := range map[string]struct {
+		age      time.Duration // of the page, which is too old after 75 s
+		evicted  bool
+		deadline time.Duration // 0 is none
+		took     time.Duration // by upstream
+		want     time.Duration
+		ok       bool
+	}{
+		"evicted":                  {40 * time.Second, true, 30 * time.Second, 12 * time.Second, 12 * time.Second, true},
+		"evicted, and no deadline": {40 * time.Second, true, 0, time.Minute, time.Minute, true},
+		"too old by then":          {70 * time.Second, false, 30 * time.Second, 12 * time.Second, 12 * time.Second, true},
+		"out of time":              {40 * time.Second, true, 30 * time.Second, time.Minute, 30 * time.Second, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := &lister{rows: 50}
+				c := New(l, Options{
+					TTL: 15 * time.Second, Revalidate: 15 * time.Second, Stale: time.Minute, MaxBytes: 1 << 20,
+					Patience: 10 * time.Second,
+				})
+				defer c.Close()
+				list(t, c, ask(0, 20))
+				time.Sleep(test.age)
+				l.hold = make(chan struct{})
+				time.AfterFunc(test.took, func() { close(l.hold) })
+				if test.evicted {
+					time.AfterFunc(5*time.Second, func() { c.Shrink(1 << 20) })
+				}
+				opts, start := ask(0, 20), time.Now()
+				if test.deadline > 0 {
+					opts.Deadline = start.Add(test.deadline)
+				}
+				page, err := c.ListCalls(t.Context(), opts)
+				if took := time.Since(start); (err == nil) != test.ok || took != test.want || test.ok && page.Stale {
+					t.Errorf("after %v: %+v, %v", took, page, err)
+				}
+			})
+		})
+	}
+}
+
 // The facts about a tenant outlive the tenant's pages.
 func TestWhatIsKnownOutlivesPages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

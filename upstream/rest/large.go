@@ -91,6 +91,8 @@ type bodyReader struct {
 	whole   bool // there is memory for all of it
 	read    int
 	from    io.Reader
+	waited  time.Duration // until it was enlarged
+	resumed time.Time     // when it was
 
 	memory   *memory.Account
 	maxBytes int // bytes that are kept of a response
@@ -104,6 +106,13 @@ var errManyLarge = &upstream.Error{
 	RetryAfter: time.Second, Unsent: true,
 }
 
+// errLongWait is the error of a large response that has waited for others for most of its time. It says nothing about
+// upstream either, but another attempt may find fewer others.
+var errLongWait = &upstream.Error{
+	Kind: upstream.KindOverloaded, Reason: "other large responses were read for too long",
+	RetryAfter: time.Second, Unsent: true, Advice: upstream.ShouldRetry,
+}
+
 // take counts so many bytes.
 func (w *bodyReader) take(bytes int) {
 	w.counted += bytes
@@ -113,6 +122,7 @@ func (w *bodyReader) take(bytes int) {
 // enlarge waits until the rest of a large response may be read, and counts the response as a whole then, with as much
 // left for usual requests as any large reservation leaves.
 func (w *bodyReader) enlarge() error {
+	start := time.Now()
 	if !w.entered && !w.large.enter() {
 		return errManyLarge
 	}
@@ -121,30 +131,33 @@ func (w *bodyReader) enlarge() error {
 	case w.large.slots <- struct{}{}:
 		w.held = true
 	case <-w.ctx.Done():
-		return w.late()
+		return w.late(errManyLarge)
 	}
 	rest := max(0, readFactor*w.maxBytes-w.counted)
 	for ended := w.large.reserve(w.memory, int64(rest)); ended != nil; ended = w.large.reserve(w.memory, int64(rest)) {
 		select {
 		case <-ended:
 		case <-w.ctx.Done():
-			return w.late()
+			return w.late(errManyLarge)
 		}
 	}
 	w.counted += rest
 	w.whole = true
+	w.resumed = time.Now()
+	w.waited = w.resumed.Sub(start)
 	return nil
 }
 
-// late is the error of a response that has waited until its context has ended.
-func (w *bodyReader) late() error {
+// late returns the error of a response that has waited too long, or that of its context if this was canceled.
+func (w *bodyReader) late(err *upstream.Error) error {
 	if !errors.Is(context.Cause(w.ctx), context.DeadlineExceeded) {
 		return w.ctx.Err()
 	}
-	return errManyLarge
+	return err
 }
 
-// Read implements [io.Reader]. Its error is of [upstream.KindOverloaded] where others were read until the deadline.
+// Read implements [io.Reader]. Its error is of [upstream.KindOverloaded] where others were read until the deadline, or
+// for so long that upstream had the smaller part of the time.
 func (w *bodyReader) Read(p []byte) (int, error) {
 	if w.read >= smallBytes && !w.held {
 		if err := w.enlarge(); err != nil {
@@ -155,6 +168,8 @@ func (w *bodyReader) Read(p []byte) (int, error) {
 	w.read += n
 	if !w.held {
 		w.take(readFactor * n)
+	} else if w.ctx.Err() != nil && w.waited > time.Since(w.resumed) {
+		return n, w.late(errLongWait)
 	}
 	return n, err
 }

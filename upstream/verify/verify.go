@@ -69,25 +69,25 @@ type Verifier struct {
 	// nil is no observer.
 	FirstPage func(number int)
 	// PageSize is called with the largest page size of some list, in rows, when the Verifier finds it, and when it has
-	// changed; nil is no observer.
+	// changed: with 0 when a larger page of that list has all its rows again. Nil is no observer.
 	PageSize func(rows int)
 
 	set     upstream.FirstPage
 	now     func() time.Time
 	probing chan struct{} // holds a token while a request probes; a channel, so that waiting ends with the context
 
-	mu           sync.Mutex
-	first        finding[upstream.FirstPage]
-	zero         *pageZero        // the last response for page 0, to compare with page 1; nil: none
-	few          int              // rows of the list when it last showed nothing about the number
-	least        finding[int]     // the minimum page size, in rows; 0: unknown
-	raised       int              // how often a response has raised least
-	exact        finding[int]     // rows of the smallest page that upstream was seen not to enlarge
-	repeats      finding[bool]    // whether a page past the end has rows
-	tails        [wholePages]tail // of whole pages, as a ring
-	tailed       int              // how many tails were stored
-	reportedSize int              // the last argument of PageSize
-	lists        *lru.Cache[upstream.OrderStatuses, listFindings]
+	mu       sync.Mutex
+	first    finding[upstream.FirstPage]
+	zero     *pageZero        // the last response for page 0, to compare with page 1; nil: none
+	few      int              // rows of the list when it last showed nothing about the number
+	least    finding[int]     // the minimum page size, in rows; 0: unknown
+	raised   int              // how often a response has raised least
+	exact    finding[int]     // rows of the smallest page that upstream was seen not to enlarge
+	repeats  finding[bool]    // whether a page past the end has rows
+	tails    [wholePages]tail // of whole pages, as a ring
+	tailed   int              // how many tails were stored
+	reported listSize         // by the last call of PageSize
+	lists    *lru.Cache[upstream.OrderStatuses, listFindings]
 }
 
 // listFindings are the findings about one list.
@@ -95,6 +95,12 @@ type listFindings struct {
 	most  finding[int] // the maximum page size, in rows
 	whole finding[int] // rows of the largest page that had all requested rows
 	end   finding[end]
+}
+
+// listSize is the largest page size of a list, in rows; 0: pages are as large as requested.
+type listSize struct {
+	list upstream.OrderStatuses
+	rows int
 }
 
 // end describes a list of one page: the number of its rows, and a hash of the ids of their calls.
@@ -123,14 +129,21 @@ type Findings struct {
 	Until     time.Time `json:"until"`
 }
 
-// Findings returns the current findings; ok is false if there are none.
+// Findings returns the current findings, for as long as the Verifier trusts all of them; ok is false if there are none.
 func (v *Verifier) Findings() (f Findings, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.set != upstream.FirstPageAuto || !v.now().Before(v.first.until) {
 		return Findings{}, false
 	}
-	return Findings{int(v.first.value), v.exact.value, v.first.until.Round(0)}, true // without the process's own clock
+	exact, until := 0, v.first.until
+	if v.now().Before(v.exact.until) {
+		exact = v.exact.value
+		if v.exact.until.Before(until) {
+			until = v.exact.until
+		}
+	}
+	return Findings{int(v.first.value), exact, until.Round(0)}, true // without the process's own clock
 }
 
 // Assume takes over the findings of another process, for as long as that process would trust them. It ignores invalid
@@ -240,20 +253,37 @@ func (r *reader) page(ctx context.Context, number, size int, came *upstream.Page
 
 // learn stores what a single page shows about upstream's behaviour.
 func (r *reader) learn(list upstream.OrderStatuses, page *upstream.Page) {
+	if r.store(list, page) && r.PageSize != nil {
+		r.PageSize(0)
+	}
+}
+
+// store is learn, and reports whether the largest page size that was reported last is one no longer.
+func (r *reader) store(list upstream.OrderStatuses, page *upstream.Page) (raised bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := r.now()
-	if len(page.Rows) == page.Size && page.Number < upstream.FarPage {
-		r.keepTail(list, page)
+	if page.Number >= upstream.FarPage {
+		if len(page.Rows) > 0 && !r.repeats.value {
+			r.repeats.until = time.Time{} // look again, also whether upstream ignores the number
+		}
+		return false
 	}
+	if len(page.Rows) != page.Size {
+		return false
+	}
+	r.keepTail(list, page)
+	now := r.now()
 	known, _ := r.lists.Get(list)
-	switch believed := now.Before(known.whole.until); {
-	case len(page.Rows) == page.Size && page.Number < upstream.FarPage && (page.Size >= known.whole.value || !believed):
+	if page.Size >= known.whole.value || !now.Before(known.whole.until) {
 		known.whole = finding[int]{page.Size, now.Add(findingsLast)}
 		r.lists.Add(list, known)
-	case len(page.Rows) > 0 && page.Number >= upstream.FarPage && !r.repeats.value:
-		r.repeats.until = time.Time{} // look again, also whether upstream ignores the number
 	}
+	raised = r.reported.rows > 0 && r.reported.list == list && page.Size > r.reported.rows &&
+		!now.Before(known.most.until) // else the request was sent before the size was found
+	if raised {
+		r.reported = listSize{}
+	}
+	return raised
 }
 
 // once fetches a page, counted from 0, of the reader's list or of the list without a filter.
@@ -354,8 +384,8 @@ func (r *reader) lower(rows, size int) error {
 	known, _ := r.lists.Get(r.list)
 	known.most = finding[int]{rows, r.now().Add(findingsLast)}
 	r.lists.Add(r.list, known)
-	news := r.reportedSize != rows
-	r.reportedSize = rows
+	news := r.reported.rows != rows
+	r.reported = listSize{r.list, rows}
 	r.mu.Unlock()
 	if news && r.PageSize != nil {
 		r.PageSize(rows)

@@ -117,6 +117,48 @@ func TestFindingsHaveATerm(t *testing.T) {
 	}
 }
 
+// The verifier reports the largest page size of a list, and 0 when it has found out that larger pages of that list come
+// whole again. Larger pages of other lists show nothing about it, nor does a page that was requested before.
+func TestTheLargestPageSizeIsReported(t *testing.T) {
+	const filtered = upstream.OrderStatuses(1)
+	now := noon
+	l := newModelList(habits{}, 100)
+	v := verify.New(upstream.FirstPageZero, func() time.Time { return now })
+	var reported []int
+	v.PageSize = func(rows int) { reported = append(reported, rows) }
+	ask := func(step string, list upstream.OrderStatuses, most int, want ...int) {
+		t.Helper()
+		l.most = most
+		_, err := v.Page(t.Context(), list, l.ask, l.ask, 0, 20)
+		if limits, ok := errors.AsType[*upstream.PageSizeError](err); err != nil && !ok || ok && limits.Most != 10 {
+			t.Errorf("%s: %v", step, err)
+		}
+		if !slices.Equal(reported, want) {
+			t.Errorf("%s: reported %v, want %v", step, reported, want)
+		}
+		reported = nil
+	}
+	ask("whole", 0, 20)
+	asked := func(ctx context.Context, number, size int) (*upstream.Page, error) {
+		page, err := l.ask(ctx, number, size)
+		ask("a limit", 0, 10, 10)
+		return page, err
+	}
+	l.most = 20
+	if _, err := v.Page(t.Context(), 0, asked, asked, 0, 20); err != nil || len(reported) > 0 {
+		t.Errorf("requested before the limit: reported %v, %v", reported, err)
+	}
+	ask("known", 0, 20)
+	ask("another list", filtered, 20)
+	now = now.Add(11 * time.Minute)
+	ask("another list, later", filtered, 20)
+	ask("the limit again", 0, 10)
+	now = now.Add(11 * time.Minute)
+	ask("whole again", 0, 20, 0)
+	ask("still whole", 0, 20)
+	ask("another limit", filtered, 10, 10)
+}
+
 // Reading a list from its start takes one request more than its pages: a whole page 0 needs no number, and page 1 helps
 // to find it.
 func TestTheFirstPages(t *testing.T) {
@@ -190,6 +232,35 @@ func TestFindingsAreCarried(t *testing.T) {
 			t.Errorf("%s: %v, %d requests, want %d", test.name, err, l.requests, test.requests)
 		}
 	}
+}
+
+// Findings are carried for as long as the process trusts all of them, and without the one that it trusts no more.
+func TestExpiredFindingsAreNotCarried(t *testing.T) {
+	now := noon
+	l := newModelList(habits{}, 90)
+	v := verify.New(upstream.FirstPageAuto, func() time.Time { return now })
+	v.Assume(verify.Findings{Until: noon.Add(time.Minute)})
+	later := func(minutes int, exact, until int) {
+		t.Helper()
+		now = noon.Add(time.Duration(minutes) * time.Minute)
+		if f, ok := v.Findings(); !ok || f.Exact != exact || !f.Until.Equal(noon.Add(time.Duration(until)*time.Minute)) {
+			t.Errorf("after %d minutes: %+v, %v", minutes, f, ok)
+		}
+	}
+	read := func(number int) {
+		t.Helper()
+		if page, err := l.page(t.Context(), v, number, 20); err != nil || l.check(page) != "" {
+			t.Fatal(err)
+		}
+	}
+	later(0, 0, 1)
+	read(4) // the end shows the smallest page size
+	later(0, 1, 1)
+	now = noon.Add(9 * time.Minute)
+	l.remove(1, 89)
+	read(0) // a list of one call shows the first page only
+	later(9, 1, 10)
+	later(10, 0, 19)
 }
 
 // The verifier does not take a refused page size for the end of the list.
