@@ -42,8 +42,8 @@ const (
 // Labels of operations without a name or without a label of their own. No operation can have such a name.
 const (
 	anonymous = "(anonymous)"
-	other     = "(other)"
-	none      = "(none)" // the request was rejected before its operation was known
+	other     = "(other)" // also of unrecognized fields
+	none      = "(none)"  // the request was rejected before its operation was known
 )
 
 // codeOK is the code of a request without errors.

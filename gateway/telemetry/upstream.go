@@ -33,7 +33,7 @@ type Upstream struct {
 	opened map[upstream.Tenant]bool // the tenants whose circuit breaker is open
 }
 
-// maxNames is how many unrecognized fields and values have labels of their own; the rest is counted as "other".
+// maxNames is how many unrecognized fields and values have labels of their own; the rest is counted as [other].
 const maxNames = 100
 
 // NewUpstream registers the metrics of requests to Revox.
@@ -157,7 +157,7 @@ func (u *Upstream) StatusesChecked(_ upstream.Tenant, applied bool) {
 func (u *Upstream) Unrecognized(field, value string) {
 	ok, first := u.labels.admit([2]string{field, value})
 	if !ok {
-		field, value = "other", ""
+		field, value = other, ""
 	} else if first {
 		u.log.Warn("upstream sent an unrecognized field or value: clients find it in `extra`",
 			"field", field, "value", value)

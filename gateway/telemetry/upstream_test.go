@@ -103,15 +103,23 @@ func TestMetricsBeginAtZero(t *testing.T) {
 	}
 }
 
-// The number of names from outside is bounded, and every occurrence is counted.
+// The number of names from outside is bounded, and every occurrence is counted. The rest does not count as a field of
+// that name.
 func TestUnrecognizedLabelsAreBounded(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	u := NewUpstream(registry, slog.New(slog.DiscardHandler))
-	for i := range 3 * maxNames {
+	u.Unrecognized("other", "")
+	for i := range 3*maxNames - 1 {
 		u.Unrecognized(fmt.Sprint("field ", i), "")
 	}
+	got := gathered(t, registry)
+	for field, want := range map[string]float64{"other": 1, "(other)": 2 * maxNames} {
+		if n := got["upstream_unrecognized_total field="+field+" value="]; n != want {
+			t.Errorf("%s: %v", field, n)
+		}
+	}
 	series, sum := 0, 0.0
-	for name, value := range gathered(t, registry) {
+	for name, value := range got {
 		if strings.HasPrefix(name, "upstream_unrecognized_total ") {
 			series++
 			sum += value
