@@ -39,7 +39,7 @@ const maxNames = 100
 // NewUpstream registers the metrics of requests to Revox.
 func NewUpstream(registry prometheus.Registerer, log *slog.Logger) *Upstream {
 	m := newMetrics(registry)
-	return &Upstream{
+	u := &Upstream{
 		log: log,
 		attempts: m.histogram("upstream_request_duration_seconds",
 			"Duration of requests to Revox, by their result; each retry is a request of its own.",
@@ -68,6 +68,10 @@ func NewUpstream(registry prometheus.Registerer, log *slog.Logger) *Upstream {
 		logged: map[string]bool{},
 		opened: map[upstream.Tenant]bool{},
 	}
+	for _, kind := range []upstream.Kind{upstream.KindUnauthenticated, upstream.KindForbidden} {
+		u.attempts.WithLabelValues(kind.String()) // 0 from the start, for the alert about rejected keys
+	}
+	return u
 }
 
 // first reports whether an event has not been logged before.

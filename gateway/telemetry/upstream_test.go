@@ -84,7 +84,8 @@ func TestUpstreamIsCounted(t *testing.T) {
 	}
 }
 
-// Metrics without labels are 0 from the start, so that Prometheus sees the first increase.
+// Metrics without labels are 0 from the start, so that Prometheus sees the first increase; so are those of labels with
+// an alert.
 func TestMetricsBeginAtZero(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	NewUpstream(registry, slog.New(slog.DiscardHandler))
@@ -93,6 +94,8 @@ func TestMetricsBeginAtZero(t *testing.T) {
 	for _, name := range []string{
 		"upstream_replays_total", "upstream_rate_limited_total", "response_bytes_total", "request_cost",
 		"request_upstream_requests", "walk_drift_rows", "upstream_circuit_breakers_open",
+		"last_internal_error_timestamp_seconds", "upstream_request_duration_seconds result=unauthenticated",
+		"upstream_request_duration_seconds result=forbidden",
 	} {
 		if value, ok := got[name]; !ok || value != 0 {
 			t.Errorf("%s: %v, %v", name, value, ok)
