@@ -76,8 +76,9 @@ type Options struct {
 	Limits document.Limits
 	// MaxRequestBytes bounds a body or a query string, in bytes; 0 is no limit.
 	MaxRequestBytes int
-	// MaxResponseBytes bounds a response, in bytes: its data, and the errors that came up before or while the data was
-	// written; 0 is no limit.
+	// MaxResponseBytes bounds a response, in bytes, while it writes calls: the data and the errors until then; 0 is no
+	// limit. Connections and calls with which a response is larger are null. Nothing is checked while other fields are
+	// written: callStats is bounded by its groups, and introspection by its cost.
 	MaxResponseBytes int
 	// Admission bounds the requests in flight, unless it is nil.
 	Admission *admission.Controller

@@ -247,7 +247,10 @@ func TestCosts(t *testing.T) {
 			map[string]any{"s": slices.Repeat([]string{"COMPLETED"}, 5000)},
 			30,
 		},
-		"a filter":      {"{ calls(first: 5, filter: {result: [HUMAN]}) { nodes { id } } }", nil, 25},
+		"a filter": {"{ calls(first: 5, filter: {result: [HUMAN]}) { nodes { id } } }", nil, 25},
+		"lists in a filter": {
+			"{ calls(first: 5, filter: {result: [" + strings.Repeat("HUMAN ", 200) + "]}) { nodes { id } } }", nil, 25,
+		},
 		"no filter":     {"{ calls(first: 5, filter: null) { nodes { id } } }", nil, 5},
 		"a null filter": {"query ($f: CallFilter) { calls(first: 5, filter: $f) { nodes { id } } }", nil, 5},
 		"a filter that counts": {
@@ -305,6 +308,41 @@ func TestResponseBytes(t *testing.T) {
 	}
 	at(t, a.Data, "first", "nodes", 0, "id")
 	at(t, a.Data, "last", "nodes", 0, "id")
+}
+
+// Only fields that return calls are bounded by the bytes of the response. What the others wrote before counts.
+func TestResponseBytesOfOtherFields(t *testing.T) {
+	g := newGateway(t, gatewayOptions{
+		calls: 30, ttl: time.Hour, graph: func(o *graph.Options) { o.MaxResponseBytes = 200 },
+	})
+	a := g.query(t, `{ __schema { types { name } } callStats {`+
+		hostile.Numbered(" a%d: count", 30)+` } }`, nil)
+	for _, field := range []string{"__schema", "callStats"} {
+		if text, err := json.Marshal(a.Data[field]); err != nil || len(text) <= 200 || len(a.Errors) > 0 {
+			t.Errorf("%s has %d bytes: %v, %v", field, len(text), err, a.Errors)
+		}
+	}
+	for name, field := range map[string]string{
+		"calls": "calls(first: 1) { nodes { id } }", "node": `node(id: "` + g.fake.IDs()[0] + `") { id }`,
+	} {
+		a = g.query(t, "{ __schema { types { name } } "+field+" }", nil)
+		if at(t, a.Data, "__schema", "types", 0, "name"); a.code(t) != "QUERY_TOO_COMPLEX" || a.Data[name] != nil {
+			t.Errorf("%s: %.1000v", name, a)
+		}
+	}
+}
+
+// Each element of `nodes` with which the response is too large is null, and the elements before it are there.
+func TestResponseBytesOfNodes(t *testing.T) {
+	g := newGateway(t, gatewayOptions{
+		calls: 30, ttl: time.Hour, graph: func(o *graph.Options) { o.MaxResponseBytes = 100 },
+	})
+	a := g.query(t, `query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": g.fake.IDs()[:2]})
+	nodes, _ := a.Data["nodes"].([]any)
+	if a.code(t) != "QUERY_TOO_COMPLEX" || fmt.Sprint(a.Errors[0].Path) != "[nodes 1]" || len(nodes) != 2 ||
+		nodes[0] == nil || nodes[1] != nil {
+		t.Errorf("got %.2000v", a)
+	}
 }
 
 // The attacks of the table in DESIGN.md. None reaches upstream. How long each takes is logged, and nothing depends on

@@ -60,6 +60,13 @@ func TestComposeSettings(t *testing.T) {
 	}
 }
 
+// The gateway's container has the memory that docs/operations.md recommends, as the pods have.
+func TestComposeMemory(t *testing.T) {
+	if limit := compose(t).Services["gateway"].MemLimit; limit != 1<<30 {
+		t.Errorf("the memory limit is %d bytes", limit)
+	}
+}
+
 // The health check of compose.yaml is a command that the gateway has.
 func TestComposeHealth(t *testing.T) {
 	check := compose(t).Services["gateway"].HealthCheck.Test

@@ -60,7 +60,7 @@ func TestPodsStop(t *testing.T) {
 	}
 }
 
-// The caches leave two fifths of the memory limit, which the gateway detects, for requests. No setting has the limit.
+// The caches leave two fifths of the memory limit, which the gateway detects, for requests.
 func TestPodsFitTheirMemory(t *testing.T) {
 	c := apply(t)
 	bytes := func(text string) int64 {
@@ -76,11 +76,6 @@ func TestPodsFitTheirMemory(t *testing.T) {
 	}
 	if limit := c.container().Resources.Limits.Memory().Value(); limit < kept*5/3 {
 		t.Errorf("kept: %d, limit: %d", kept, limit)
-	}
-	for _, name := range []string{"GOMEMLIMIT", "GATEWAY_MEMORY_LIMIT"} {
-		if value, ok := c.settings.Data[name]; ok {
-			t.Errorf("%s is %s", name, value)
-		}
 	}
 }
 

@@ -60,6 +60,22 @@ func duration(t *testing.T, text string) time.Duration {
 	return d
 }
 
+// deployed returns the files with which the gateway is deployed.
+func deployed(t *testing.T) []string {
+	t.Helper()
+	files := []string{"Dockerfile", "compose.yaml"}
+	err := fs.WalkDir(os.DirFS(repository), "deploy", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && !strings.HasPrefix(path, "deploy/tests/") {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
 // Every setting that a file here names exists: the gateway ignores others.
 func TestSettingsExist(t *testing.T) {
 	help, err := gateway(t, nil, "--help")
@@ -72,7 +88,7 @@ func TestSettingsExist(t *testing.T) {
 		known[name] = true
 	}
 	found := 0
-	check := func(path string) {
+	for _, path := range deployed(t) {
 		for _, name := range setting.FindAllString(read(t, path), -1) {
 			found++
 			if !known[name] {
@@ -80,15 +96,18 @@ func TestSettingsExist(t *testing.T) {
 			}
 		}
 	}
-	check("Dockerfile")
-	err = fs.WalkDir(os.DirFS(repository), "deploy", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.HasPrefix(path, "deploy/tests/") {
-			return err
+	if found < 10 {
+		t.Errorf("found %d settings", found)
+	}
+}
+
+// The gateway detects the memory limit of its container or systemd unit, and keeps some of it free. A limit as a
+// setting would replace that one.
+func TestMemoryLimitsAreDetected(t *testing.T) {
+	limit := regexp.MustCompile(`GOMEMLIMIT|GATEWAY_MEMORY_LIMIT`)
+	for _, path := range deployed(t) {
+		if found := limit.FindString(read(t, path)); found != "" {
+			t.Errorf("%s sets %s", path, found)
 		}
-		check(path)
-		return nil
-	})
-	if err != nil || found < 10 {
-		t.Errorf("found %d settings, %v", found, err)
 	}
 }

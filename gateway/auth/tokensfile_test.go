@@ -75,7 +75,7 @@ func TestTokensFileThatIsBad(t *testing.T) {
 			t.Errorf("the log tells a token: %s", &text)
 		}
 	})
-	for _, content := range []string{"", "# nothing", "a b"} {
+	for _, content := range []string{"", "# nothing", "a b", "first-token # for Bob"} {
 		path := filepath.Join(t.TempDir(), "tokens")
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)

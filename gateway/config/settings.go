@@ -146,7 +146,8 @@ func (s *Settings) rows() []row {
 		},
 		{
 			flag: "tokens-file", variable: "GATEWAY_TOKENS_FILE", value: file(&s.TokensFile),
-			help: "File of such tokens, one per line, with comments after `#`. The gateway rereads it when it changes.",
+			help: "File of such tokens, one per line. Lines that begin with `#` are comments. The gateway rereads the file " +
+				"when it changes.",
 			details: "A change takes effect within a second. If the new content is invalid, the previous tokens stay in " +
 				"force, and the log says so.",
 		},
@@ -292,7 +293,9 @@ func (s *Settings) rows() []row {
 		{
 			flag: "max-answer-bytes", variable: "GATEWAY_MAX_ANSWER_BYTES", fallback: "64MiB", query: true,
 			value: size(&s.MaxResponseBytes, 1<<10, 4<<30),
-			help:  "Maximum size of a response. A field of `Query` that exceeds it is null, with an error.",
+			help: "Maximum size of a response with calls. A field that exceeds it (`calls`, `call`, `node`, an element of " +
+				"`nodes`) is null, with an error.",
+			details: "The bytes of `callStats` and introspection are bounded by the number of groups, and by the cost.",
 		},
 		{
 			flag: "apq-bytes", variable: "GATEWAY_APQ_BYTES", fallback: "16MiB", value: size(&s.APQBytes, 0, mostBytes),

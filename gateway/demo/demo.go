@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -93,14 +94,24 @@ const leaving = 200
 func leave(ctx context.Context, list *fake.Upstream, perMinute float64) {
 	ticker := time.NewTicker(max(time.Duration(float64(time.Minute)/perMinute), time.Millisecond))
 	defer ticker.Stop()
+	start, gone := time.Now(), 0
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if ids := list.IDs(); len(ids) > 0 {
-				list.Remove(ids[rand.IntN(min(len(ids), leaving))]) //nolint:gosec // no secret
-			}
+			gone = remove(list, gone, time.Since(start).Minutes()*perMinute)
 		}
 	}
+}
+
+// remove takes out calls until as many have gone as are due, and returns how many have. A busy machine loses ticks, so
+// several calls may be due at one.
+func remove(list *fake.Upstream, gone int, due float64) int {
+	for ; gone < int(math.Round(due)); gone++ {
+		if n := list.Len(); n > 0 {
+			list.RemoveAt(rand.IntN(min(n, leaving))) //nolint:gosec // no secret
+		}
+	}
+	return gone
 }

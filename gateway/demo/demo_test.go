@@ -213,6 +213,24 @@ func TestLeaving(t *testing.T) {
 	})
 }
 
+// The highest rate holds also where ticks are lost, and in a long list a removal costs little: it makes no ids. The
+// newest calls leave.
+func TestManyLeave(t *testing.T) {
+	list := fake.New(fake.Config{Seed: 1, Calls: fake.DefaultCalls})
+	before := list.IDs()
+	if gone := remove(list, 0, 60.4); gone != 60 {
+		t.Errorf("%d calls have gone", gone)
+	}
+	left := list.IDs()
+	if len(left) != len(before)-60 || !slices.Equal(left[leaving:], before[leaving+60:]) {
+		t.Errorf("%d calls, or not the newest, have left", len(before)-len(left))
+	}
+	gone := 0
+	if made := testing.AllocsPerRun(100, func() { gone = remove(list, gone, float64(gone+1)) }); made > 10 {
+		t.Errorf("a removal allocates %v times", made)
+	}
+}
+
 // The list grows while it is served, and an address that is taken is an error.
 func TestStart(t *testing.T) {
 	server := start(t, &Options{ArrivingPerMinute: 60_000})

@@ -28,7 +28,8 @@ type metrics struct{ promauto.Factory }
 func newMetrics(registry prometheus.Registerer) metrics { return metrics{promauto.With(registry)} }
 
 // counter makes a counter. Without labels it is 0 from the start: otherwise, Prometheus would not see the first
-// increase.
+// increase. With labels it appears with its first value, so an alert that must not miss this value needs another
+// metric, or the series from the start.
 func (m metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
 	vec := m.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	if len(labels) == 0 {

@@ -28,6 +28,7 @@ type Requests struct {
 	cost       prometheus.Observer
 	upstream   prometheus.Observer
 	drift      *prometheus.HistogramVec
+	internal   prometheus.Gauge
 
 	names *names[string] // of operations that have a label
 }
@@ -42,8 +43,8 @@ const (
 // Labels of operations without a name or without a label of their own. No operation can have such a name.
 const (
 	anonymous = "(anonymous)"
-	other     = "(other)"
-	none      = "(none)" // the request was rejected before its operation was known
+	other     = "(other)" // also of unrecognized fields
+	none      = "(none)"  // the request was rejected before its operation was known
 )
 
 // codeOK is the code of a request without errors.
@@ -82,6 +83,8 @@ func NewRequests(registry prometheus.Registerer, opts RequestOptions) *Requests 
 		drift: m.histogram("walk_drift_rows",
 			"Rows by which the call of a cursor had moved, up or down, since the cursor was made.", nil,
 			0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000),
+		internal: m.gauge("last_internal_error_timestamp_seconds",
+			"When a request last had an internal error, in seconds since 1970; 0 if none had."),
 		names: newNames[string](maxOperations),
 	}
 }
@@ -197,6 +200,10 @@ func (q *Requests) count(o *outcome) string {
 	}
 	if o.Limit != "" {
 		q.limits.WithLabelValues(o.Limit).Inc()
+	}
+	// Of a counter, Prometheus would miss the only error of an operation, and one between a restart and the first read.
+	if o.code == errcode.InternalServerError {
+		q.internal.SetToCurrentTime()
 	}
 	return operation
 }

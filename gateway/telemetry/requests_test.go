@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"revox-graphql/graph"
+	"revox-graphql/internal/errcode"
 )
 
 // The duration of a request ends when its response begins: how long the rest takes depends on the client.
@@ -35,5 +38,21 @@ func TestDurationEndsWhenTheResponseBegins(t *testing.T) {
 			}
 		}
 		t.Error("there is no duration")
+	})
+}
+
+// The metric of the alert holds the time of the last internal error, whatever operation it was in.
+func TestLastInternalError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := prometheus.NewRegistry()
+		requests := NewRequests(registry, RequestOptions{Log: slog.New(slog.DiscardHandler), Slow: time.Hour})
+		for _, code := range []string{codeOK, errcode.UpstreamTimeout, errcode.InternalServerError, errcode.BadUserInput} {
+			time.Sleep(time.Minute)
+			requests.count(&outcome{Report: &graph.Report{Code: code}, written: &recorder{}, code: code})
+		}
+		want := float64(time.Now().Add(-time.Minute).Unix())
+		if got := gathered(t, registry)["last_internal_error_timestamp_seconds"]; got != want {
+			t.Errorf("%v, want %v", got, want)
+		}
 	})
 }

@@ -39,7 +39,7 @@ type Upstream struct {
 	logged map[string]bool // the events that are logged once and have been
 }
 
-// maxNames is how many unrecognized fields and values have labels of their own; the rest is counted as "other".
+// maxNames is how many unrecognized fields and values have labels of their own; the rest is counted as [other].
 const maxNames = 100
 
 // maxOpened bounds the circuit breakers that are counted: if the client forgets a tenant, it never reports that the
@@ -81,6 +81,9 @@ func NewUpstream(registry prometheus.Registerer, attemptTimeout time.Duration, l
 	}
 	m.readGauge("upstream_circuit_breakers_open", "Credentials for which Revox keeps failing: their circuit breaker "+
 		"opened in the last minutes, and no request has closed it since.", u.breakersOpen)
+	for _, kind := range []upstream.Kind{upstream.KindUnauthenticated, upstream.KindForbidden} {
+		u.attempts.WithLabelValues(kind.String()) // 0 from the start, for the alert about rejected keys
+	}
 	return u
 }
 
@@ -174,7 +177,7 @@ func (u *Upstream) StatusesChecked(_ upstream.Tenant, applied bool) {
 func (u *Upstream) Unrecognized(field, value string) {
 	ok, first := u.labels.admit([2]string{field, value})
 	if !ok {
-		field, value = "other", ""
+		field, value = other, ""
 	} else if first {
 		u.log.Warn("upstream sent an unrecognized field or value: clients find it in `extra`",
 			"field", field, "value", value)

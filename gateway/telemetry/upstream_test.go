@@ -182,7 +182,8 @@ func TestLowerRatesAreLoggedSeldom(t *testing.T) {
 	})
 }
 
-// Metrics without labels are 0 from the start, so that Prometheus sees the first increase.
+// Metrics without labels are 0 from the start, so that Prometheus sees the first increase; so are those of labels with
+// an alert.
 func TestMetricsBeginAtZero(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	NewUpstream(registry, 10*time.Second, slog.New(slog.DiscardHandler))
@@ -191,6 +192,8 @@ func TestMetricsBeginAtZero(t *testing.T) {
 	for _, name := range []string{
 		"upstream_replays_total", "upstream_rate_limited_total", "response_bytes_total", "request_cost",
 		"request_upstream_requests", "walk_drift_rows", "upstream_circuit_breakers_open",
+		"last_internal_error_timestamp_seconds", "upstream_request_duration_seconds result=unauthenticated",
+		"upstream_request_duration_seconds result=forbidden",
 	} {
 		if value, ok := got[name]; !ok || value != 0 {
 			t.Errorf("%s: %v, %v", name, value, ok)
@@ -201,15 +204,23 @@ func TestMetricsBeginAtZero(t *testing.T) {
 	}
 }
 
-// The number of names from outside is bounded, and every occurrence is counted.
+// The number of names from outside is bounded, and every occurrence is counted. The rest does not count as a field of
+// that name.
 func TestUnrecognizedLabelsAreBounded(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	u := NewUpstream(registry, 10*time.Second, slog.New(slog.DiscardHandler))
-	for i := range 3 * maxNames {
+	u.Unrecognized("other", "")
+	for i := range 3*maxNames - 1 {
 		u.Unrecognized(fmt.Sprint("field ", i), "")
 	}
+	got := gathered(t, registry)
+	for field, want := range map[string]float64{"other": 1, "(other)": 2 * maxNames} {
+		if n := got["upstream_unrecognized_total field="+field+" value="]; n != want {
+			t.Errorf("%s: %v", field, n)
+		}
+	}
 	series, sum := 0, 0.0
-	for name, value := range gathered(t, registry) {
+	for name, value := range got {
 		if strings.HasPrefix(name, "upstream_unrecognized_total ") {
 			series++
 			sum += value

@@ -20,8 +20,9 @@ import (
 //   - `callStats` costs 1 for each of those pages, and 100.
 //   - `nodes` costs as much as a call for each id, `call` and `node` as much as one call, and each of the three 20 for
 //     the scan.
-//   - Ten elements of any other list in an argument cost 1. In an argument of a field of calls they cost 1 for each
-//     call, because they are compared there.
+//   - Ten elements of any other list that is the value of an argument cost 1. In an argument of a field of calls they
+//     cost 1 for each call, because they are compared there. Lists inside the argument `filter` cost nothing: package
+//     filter bounds them.
 //   - About two values of introspection cost 1.
 //
 // Fields that @include and @skip leave out cost the same, so that the cost of a document depends on counts alone. The

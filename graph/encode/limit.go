@@ -9,7 +9,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// Limit bounds the bytes of a response.
+// Limit bounds the bytes of a response while a [Connection] or a [Call] is written.
 type Limit struct {
 	// Bytes is the largest number of bytes of the response, with its errors; 0 is no limit.
 	Bytes int
@@ -46,7 +46,7 @@ func (l Limit) errors() int {
 	return l.Errors()
 }
 
-// SizeError is the error of a root field with which the response has more bytes than its [Limit].
+// SizeError is the error of a connection or a call with which the response has more bytes than its [Limit].
 type SizeError struct{ Limit, Actual int }
 
 func (e *SizeError) Error() string {

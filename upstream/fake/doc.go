@@ -24,8 +24,8 @@
 //
 // The list is an immutable value behind an atomic pointer. A request loads it once, reads the clock once, and renders
 // its page without any lock: one response is one consistent snapshot, and slow readers delay no other request. Writers
-// (Insert, Remove, Move, SetRows) take turns on a mutex. Insert appends in place to the array that older snapshots
-// share, which is safe because a snapshot never looks beyond its own length; Remove and Move build a new array. A
+// (Insert, Remove, RemoveAt, Move, SetRows) take turns on a mutex. Insert appends in place to the array that older
+// snapshots share, which is safe because a snapshot never looks beyond its own length; the others build a new array. A
 // sorted list is kept with the snapshot, the switches and the time from which it was made, and is used only for these.
 //
 // The switches are an immutable value behind an atomic pointer too. The record of requests has a mutex of its own,

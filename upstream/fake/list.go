@@ -91,6 +91,23 @@ func (u *Upstream) Remove(ids ...string) int {
 	return l.len() - left.len()
 }
 
+// Len returns how many calls and rows of SetRows the list has, without any switch.
+func (u *Upstream) Len() int { return u.list.Load().len() }
+
+// RemoveAt takes the call at a place out of the list. Places are those of Move. It returns false where there is no such
+// call. Unlike Remove, it compares no ids, so many calls can leave a long list.
+func (u *Upstream) RemoveAt(place int) bool {
+	u.writer.Lock()
+	defer u.writer.Unlock()
+	l := u.list.Load()
+	i := len(l.calls) - 1 - place
+	if place < 0 || i < 0 {
+		return false
+	}
+	u.list.Store(&list{calls: slices.Concat(l.calls[:i], l.calls[i+1:]), rows: l.rows})
+	return true
+}
+
 // Move moves a call to another place of the list. The head has place 0. The calls between the two places move up or
 // down by one. So a test can change the order of single calls while the clock stands still. Places are those of the
 // Order "". "reversed" and "queued-first" follow from it; "started" and "updated" ignore it. Move returns false, and

@@ -104,6 +104,14 @@ func TestInsertAndRemoveShiftPages(t *testing.T) {
 	if !slices.Equal(u.IDs(), want) {
 		t.Error("Remove took other calls")
 	}
+	for place, ok := range map[int]bool{-1: false, u.Len(): false, 5: true} {
+		if u.RemoveAt(place) != ok {
+			t.Errorf("RemoveAt(%d) is %v", place, !ok)
+		}
+	}
+	if want = slices.Delete(want, 5, 6); !slices.Equal(u.IDs(), want) || u.Len() != len(want) {
+		t.Errorf("RemoveAt took another call: %d are left", u.Len())
+	}
 	again := u.Insert(1)
 	if slices.Contains(before, again[0]) || slices.Contains(fresh, again[0]) {
 		t.Error("an id is given twice")
@@ -126,6 +134,9 @@ func TestSetRows(t *testing.T) {
 	}
 	if got := u.IDs(); !slices.Equal(got, []string{"a", "", "", "z"}) {
 		t.Errorf("IDs: %q", got)
+	}
+	if u.RemoveAt(0) || u.Len() != len(odd) {
+		t.Error("RemoveAt takes a row of SetRows for a call")
 	}
 	fresh := u.Insert(1)
 	if n := u.Remove("a"); n != 1 {
