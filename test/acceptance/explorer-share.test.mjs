@@ -33,6 +33,9 @@ describe('GraphiQL, apart from queries that work', { timeout: suiteTimeout }, ()
     return page
   }
   const run = (page) => page.getByRole('button', { name: 'Execute query' }).click()
+  /** Waits for the request with an operation. */
+  const asking = (page, name) =>
+    page.waitForRequest((request) => request.url().endsWith('/graphql') && request.postDataJSON().operationName === name)
   const shows = (page, text) => page.locator('.graphiql-response .view-lines').filter({ hasText: text }).waitFor()
   /** Replaces the content of the header editor by pasting: typing would add closing brackets. */
   async function pasteHeaders(page, text) {
@@ -81,10 +84,154 @@ describe('GraphiQL, apart from queries that work', { timeout: suiteTimeout }, ()
   it('opens a link with a query and its variables, and runs it', async () => {
     const page = await visit(`${gateway.url}#query=${encodeURIComponent(query)}&variables=${encodeURIComponent(variables)}`)
     await page.getByRole('tab', { name: 'Linked', selected: true }).waitFor()
-    const asked = page.waitForRequest((request) => request.url().endsWith('/graphql') && request.postDataJSON().operationName === 'Linked')
+    const asked = asking(page, 'Linked')
     await run(page)
     assert.deepEqual((await asked).postDataJSON().variables, { n: 3 })
     await shows(page, '"nodes"')
+    await page.context().close()
+  })
+
+  it('opens links in a page that is open already, beside the other tabs and only once', async () => {
+    const page = await visit(gateway.url)
+    const tabs = page.getByRole('tab')
+    const names = ['NewestCalls', 'Transcripts', 'Answered']
+    assert.deepEqual(await tabs.allInnerTexts(), names)
+    await page.evaluate(() => (window.isTheFirstPage = true))
+    await page.locator('.graphiql-query-editor .monaco-editor').click()
+    await page.keyboard.type('# mine ')
+
+    const link = `${gateway.url}#query=${encodeURIComponent(query)}&variables=${encodeURIComponent(variables)}`
+    await page.goto(link)
+    await page.getByRole('tab', { name: 'Linked', selected: true }).waitFor()
+    await screenshot(page, 'explorer-linked')
+    assert.equal(await page.evaluate(() => window.isTheFirstPage), true, 'the page is still the same')
+    assert.deepEqual(await tabs.allInnerTexts(), [...names, 'Linked'])
+    const asked = asking(page, 'Linked')
+    await run(page)
+    assert.deepEqual((await asked).postDataJSON().variables, { n: 3 })
+    await shows(page, '"nodes"')
+
+    await page.getByRole('tab', { name: 'NewestCalls' }).click()
+    await page.locator('.graphiql-query-editor .view-lines').filter({ hasText: 'mine' }).waitFor()
+    await page.goto(link)
+    await page.getByRole('tab', { name: 'Linked', selected: true }).waitFor()
+    assert.deepEqual(await tabs.allInnerTexts(), [...names, 'Linked'], 'the tab with the query is opened')
+
+    await page.goto(`${gateway.url}#query=${encodeURIComponent('query Second { __typename }')}`)
+    await page.getByRole('tab', { name: 'Second', selected: true }).waitFor()
+    const editor = page.getByRole('region', { name: 'Variables' }).locator('.graphiql-editor:not(.hidden) .view-lines')
+    await editor.filter({ hasNotText: '3' }).waitFor()
+    await page.goBack()
+    await page.getByRole('tab', { name: 'Linked', selected: true }).waitFor()
+    assert.deepEqual(await tabs.allInnerTexts(), [...names, 'Linked', 'Second'])
+    await page.context().close()
+  })
+
+  it('opens a link that comes before the editors are ready', async () => {
+    const context = await browser.newContext()
+    context.setDefaultTimeout(patience)
+    const page = await context.newPage()
+    await page.addInitScript((hash) => {
+      const follow = new MutationObserver(() => {
+        if (!document.querySelector('.explorer[inert]')) return
+        follow.disconnect()
+        location.hash = hash
+      })
+      follow.observe(document, { childList: true, subtree: true })
+    }, `query=${encodeURIComponent(query)}`)
+    await page.goto(gateway.url)
+    await page.getByRole('tab', { name: 'Linked', selected: true }).waitFor()
+    assert.deepEqual(await page.getByRole('tab').allInnerTexts(), ['NewestCalls', 'Transcripts', 'Answered', 'Linked'])
+    await context.close()
+  })
+
+  it('opens a link without variables once, and not with the variables of another tab', async () => {
+    const page = await visit(`${gateway.url}#query=${encodeURIComponent(query)}&variables=${encodeURIComponent(variables)}`)
+    const item = (key) => page.evaluate((key) => localStorage.getItem(key), key)
+    const stored = (key, text) => until(`${text} in the storage`, async () => (await item(key))?.includes(text))
+    await page.locator('.graphiql-editor:not(.hidden) .monaco-editor').last().click()
+    await page.keyboard.press('End')
+    await page.keyboard.type(' ')
+    await stored('graphiql:variables', '"n": 3')
+    const link = `${gateway.url}#query=${encodeURIComponent('query Second { __typename }')}`
+    for (let visits = 0; visits < 2; visits++) {
+      await page.goto('about:blank')
+      await page.goto(link)
+      await page.locator('.explorer:not([inert])').waitFor()
+      await page.getByRole('tab', { name: 'Second', selected: true }).waitFor()
+      assert.equal(await page.evaluate(() => document.querySelectorAll('[role=tab]').length), 5)
+      const asked = asking(page, 'Second')
+      await run(page)
+      assert.equal((await asked).postDataJSON().variables, undefined)
+      await stored('graphiql:tabState', 'Second')
+    }
+    await page.context().close()
+  })
+
+  it('sends headers of the user in place of its own, in any case', async () => {
+    const page = await visit(gateway.url)
+    await page.getByRole('button', { name: 'Headers', exact: true }).click()
+    const json = 'application/json'
+    await pasteHeaders(page, JSON.stringify({ 'Content-Type': json, ACCEPT: json, 'x-Twice': 1, 'X-twice': 2 }))
+    const asked = asking(page, 'NewestCalls')
+    await run(page)
+    const headers = await (await asked).allHeaders()
+    assert.equal(headers['content-type'], json)
+    assert.equal(headers.accept, json)
+    assert.equal(headers['x-twice'], '2')
+    await shows(page, '"nodes"')
+    await page.context().close()
+  })
+
+  it('says which header cannot be sent', async () => {
+    const page = await visit(gateway.url)
+    await page.getByRole('button', { name: 'Headers', exact: true }).click()
+    for (const [headers, message] of [
+      [{ '': 'a' }, 'header "" has a wrong name.'],
+      [{ 'X Name': 'a' }, 'header "X Name" has a wrong name. Names consist of letters, digits and hyphens.'],
+      [{ 'X-Lines': 'a\nb' }, 'header "X-Lines" has a wrong value.'],
+      [{ 'X-Null': null }, 'header "X-Null" has a wrong value.'],
+      [{ 'X-Ellipsis': 'a…' }, 'header "X-Ellipsis" has a wrong value. Values are one line of text in Latin-1.'],
+    ]) {
+      await pasteHeaders(page, JSON.stringify(headers))
+      await run(page)
+      await shows(page, JSON.stringify(message).slice(1, -1).replaceAll(' ', '\u00a0'))
+      assert.doesNotMatch(await page.locator('.graphiql-response').innerText(), /stack/)
+    }
+    await screenshot(page, 'explorer-wrong-header')
+    await page.context().close()
+  })
+
+  it('says why it copies nothing', async () => {
+    const page = await visit(gateway.url)
+    const uncaught = []
+    page.on('pageerror', (error) => uncaught.push(error))
+    const copy = async (name, message) => {
+      await page.evaluate(() => navigator.clipboard.writeText('before'))
+      await page.getByRole('button', { name: /^(Copy as|Not copied)/ }).click()
+      await page.getByRole('menuitem', { name: `Copy as ${name}` }).click()
+      await page.getByRole('button', { name: message }).waitFor()
+      await page.getByRole('tooltip', { name: message }).waitFor()
+      assert.equal(await page.evaluate(() => navigator.clipboard.readText()), 'before')
+    }
+    await pasteHeaders(page, '{"n": }') // The variables: the last editor that is shown.
+    const invalid = 'Not copied. Variables are invalid JSON: expected a value at line 1, column 7.'
+    for (const name of ['cURL', 'fetch']) await copy(name, invalid)
+    await screenshot(page, 'explorer-not-copied')
+    await pasteHeaders(page, '[1]')
+    await copy('cURL', 'Not copied. Variables are not a JSON object.')
+    await pasteHeaders(page, '')
+    await page.getByRole('button', { name: 'Headers', exact: true }).click()
+    await pasteHeaders(page, '{"X-Name": "a" "b"}')
+    await copy('cURL', /^Not copied\. Request headers are invalid JSON: /)
+    await pasteHeaders(page, '{"X Name": "a"}')
+    await copy('fetch', /^Not copied\. Request header "X Name" has a wrong name\./)
+    await page.setViewportSize(variants.phone.viewport)
+    await copy('cURL', /^Not copied\. Request header "X Name"/)
+    const { x, width } = await page.locator('.graphiql-tooltip').boundingBox()
+    assert.ok(x >= 0 && x + width <= variants.phone.viewport.width, `the reason is in view: ${x} + ${width}`)
+    await screenshot(page, 'explorer-not-copied-phone')
+    assert.deepEqual(uncaught, [])
     await page.context().close()
   })
 

@@ -58,6 +58,26 @@ describe('GraphiQL in front of a gateway with tokens', { timeout: suiteTimeout }
     await context.close()
   })
 
+  it('says why a text cannot be a token, and does not try it', async () => {
+    const { page, context, operations } = await visit()
+    await dialog(page).waitFor()
+    for (const [text, flaw] of [
+      ['ri…', 'A token cannot contain the character “…” (U+2026). Copy the whole token, and nothing else.'],
+      ['ri\u200bght', 'A token cannot contain the character “\u200b” (U+200B).'],
+      ['é', 'A token cannot contain the character “é” (U+00E9).'],
+      ['Bearer right', 'A token cannot contain spaces.'],
+      ['  ', 'Enter a token.'],
+    ]) {
+      await enter(page, text)
+      await page.getByRole('alert').getByText(flaw).waitFor()
+      if (text === 'ri…') await look(page, 'impossible-token')
+    }
+    assert.deepEqual(operations, ['IntrospectionQuery'])
+    await enter(page, ' right ')
+    await dialog(page).waitFor({ state: 'detached' })
+    await context.close()
+  })
+
   it('asks once: not after a reload, and not in another tab', async () => {
     const { page, context } = await visit()
     await enter(page, 'right')

@@ -1,6 +1,7 @@
 import { useState } from 'react'
 import { ToolbarButton, ToolbarMenu, tryParseJSONC, useGraphiQL } from '@graphiql/react'
 import { endpoint } from './gateway'
+import { headersOf } from './headers'
 import { currentToken } from './token'
 
 export type Operation = {
@@ -18,8 +19,14 @@ export function CopyMenu() {
   const [label, setLabel] = useState(unused)
 
   async function copy(name: string, format: typeof asCurl) {
-    const operation: Operation = { query: query?.getValue() ?? '', variables: parse(variables?.getValue()), operationName }
-    const text = format(endpoint, operation, headersOf(parse(headers?.getValue())))
+    let text
+    try {
+      const parsed = parse('Variables', variables?.getValue())
+      const operation: Operation = { query: query?.getValue() ?? '', variables: parsed, operationName }
+      text = format(endpoint, operation, copiedHeaders(parse('Request headers', headers?.getValue())))
+    } catch (error) {
+      return setLabel(`Not copied. ${(error as Error).message}`)
+    }
     const done = await navigator.clipboard?.writeText(text).then(() => true, () => false)
     setLabel(done ? `Copied as ${name}` : 'The browser does not allow copying')
   }
@@ -43,13 +50,13 @@ export function CopyMenu() {
 const unused = 'Copy as cURL or fetch'
 
 /** The headers of a request. `Authorization` is a placeholder for a token, whoever has given the token. */
-function headersOf(own: Record<string, unknown> = {}): Record<string, string> {
+function copiedHeaders(own?: Record<string, unknown>): Record<string, string> {
   const headers: Record<string, string> = { 'content-type': 'application/json' }
   let authorized = currentToken() !== ''
-  for (const [name, value] of Object.entries(own)) {
-    if (name.toLowerCase() === 'authorization') authorized = true
-    else headers[name.toLowerCase()] = String(value)
-  }
+  headersOf(own).forEach((value, name) => {
+    if (name === 'authorization') authorized = true
+    else headers[name] = value
+  })
   if (authorized) headers.authorization = placeholder
   return headers
 }
@@ -87,8 +94,12 @@ console.log(JSON.stringify(await response.json(), null, 2))
 `
 }
 
-/** Editors may contain comments. What is not an object is left out. */
-function parse(text?: string): Record<string, unknown> | undefined {
-  const value = tryParseJSONC(text)
-  return value && Object.keys(value).length > 0 ? value : undefined
+/** Editors may contain comments. An empty object is left out. Throws an error for the user about anything else. */
+function parse(name: string, text?: string): Record<string, unknown> | undefined {
+  try {
+    const value = tryParseJSONC(text)
+    return value && Object.keys(value).length > 0 ? value : undefined
+  } catch (error) {
+    throw new Error(`${name} ${(error as Error).message}`)
+  }
 }

@@ -1,20 +1,11 @@
-import { ToolbarButton, ToolbarMenu, useGraphiQL, useGraphiQLActions } from '@graphiql/react'
+import { ToolbarButton, ToolbarMenu } from '@graphiql/react'
 import { examples, type Example } from './examples'
+import { useOpenTab } from './tabs'
 
 /** Opens an example in a tab of its own, or the tab that has it already. */
 export function ExamplesMenu() {
-  const query = useGraphiQL((state) => state.queryEditor)
-  const variables = useGraphiQL((state) => state.variableEditor)
-  const tabs = useGraphiQL((state) => state.tabs)
-  const { addTab, changeTab } = useGraphiQLActions()
-
-  function open(example: Example) {
-    const index = tabs.findIndex((tab) => tab.query === example.query)
-    if (index >= 0) return changeTab(index)
-    addTab()
-    query?.setValue(example.query)
-    variables?.setValue(example.variables ?? '')
-  }
+  const openTab = useOpenTab()
+  const open = ({ query, variables = '' }: Example) => openTab(query, variables, (tab) => tab.query === query)
 
   return (
     <ToolbarMenu

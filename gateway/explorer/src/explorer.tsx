@@ -7,7 +7,7 @@ import { CopyMenu } from './copyAs'
 import { firstTabs, headers } from './examples'
 import { ExamplesMenu } from './examplesMenu'
 import { demo, fetcher, problem } from './gateway'
-import { readLink, ShareButton } from './share'
+import { currentLink, OpenLinks, ShareButton } from './share'
 import { StatusBar } from './statusBar'
 import { storageWithoutHeaders } from './storage'
 import { TokenDialog } from './tokenDialog'
@@ -19,7 +19,7 @@ export function Explorer() {
   const isDemo = demo.use()
   const advice = problem.use()
   const [ready, setReady] = useState(false)
-  const [link] = useState(() => readLink(location.hash))
+  const [link] = useState(currentLink.get)
 
   return (
     <>
@@ -42,7 +42,8 @@ export function Explorer() {
           // At a first visit the linked query is an additional tab; later visits add it to their tabs.
           defaultTabs={link.query ? [{ ...link, query: link.query }, ...firstTabs] : firstTabs}
           initialQuery={link.query}
-          initialVariables={link.variables}
+          // Without variables in the link, GraphiQL would take those of the last visit.
+          initialVariables={link.query && (link.variables ?? '')}
           defaultEditorToolsVisibility="variables"
           inputValueDeprecation
           isHeadersEditorEnabled
@@ -68,6 +69,7 @@ export function Explorer() {
             <StatusBar />
           </GraphiQL.Footer>
           <OnReady call={setReady} />
+          <OpenLinks first={link} ready={ready} />
           <RunByKeyboard />
           <FollowSystemTheme />
         </GraphiQL>

@@ -1,4 +1,5 @@
 import type { Fetcher, FetcherParams } from '@graphiql/toolkit'
+import { headersOf } from './headers'
 import { problemOf, unreachable, type GraphQLResponse } from './problem'
 import { shared } from './shared'
 import { currentToken, otherToken, tryingQuery, wantedAfter, type Kind } from './token'
@@ -38,7 +39,8 @@ export const fetcher: Fetcher = (operation, { headers = {} } = {}) => ({
     send(operation, headers, ended.signal)
       .then((response) => response.json())
       .then(next)
-      .then(complete, (reason) => ended.signal.aborted || error(reason))
+      // GraphiQL would show the stack of an error.
+      .then(complete, ({ message }: Error) => ended.signal.aborted || error({ message }))
     return { unsubscribe: () => ended.abort() }
   },
 })
@@ -53,8 +55,9 @@ async function send(operation: FetcherParams, ownHeaders: Record<string, string>
   const headers = new Headers({
     'content-type': 'application/json',
     accept: 'application/graphql-response+json, application/json;q=0.9',
-    ...ownHeaders,
   })
+  // Set one by one: in an object, a name in another case would add a second value to the default.
+  headersOf(ownHeaders).forEach((value, name) => headers.set(name, value))
   const ownAuthorization = headers.has('authorization')
   const wantsCost = headers.has('x-query-cost')
   headers.set('x-query-cost', 'true')

@@ -1,5 +1,7 @@
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import { ToolbarButton, useGraphiQL } from '@graphiql/react'
+import { shared } from './shared'
+import { useOpenTab } from './tabs'
 
 /*
  * A link to a query: the fragment of the address, which no server and no log sees, has `query` and `variables`. It never
@@ -12,6 +14,23 @@ export type Shared = { query?: string; variables?: string }
 export function readLink(hash: string): Shared {
   const parameters = new URLSearchParams(hash.slice(1))
   return { query: parameters.get('query') ?? undefined, variables: parameters.get('variables') ?? undefined }
+}
+
+/** The link in the address. A link that is opened in a tab with this page changes only the fragment. */
+export const currentLink = shared(readLink(location.hash))
+// Not hashchange, which the same link does not cause again.
+addEventListener('popstate', () => currentLink.set(readLink(location.hash)))
+
+/** Opens the query of each link that comes after the first one, as soon as the editors are ready. */
+export function OpenLinks({ first, ready }: { first: Shared; ready: boolean }) {
+  const link = currentLink.use()
+  const openTab = useOpenTab()
+  useEffect(() => {
+    const { query, variables = '' } = link
+    if (!ready || link === first || !query) return
+    openTab(query, variables, (tab) => tab.query === query && (tab.variables ?? '').trim() === variables.trim())
+  }, [link, ready]) // and not when another tab is opened
+  return null
 }
 
 /** Returns the link to a query. */

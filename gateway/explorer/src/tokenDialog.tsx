@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState, type FormEvent } from 'react'
 import { tryToken } from './gateway'
 import { unreachable } from './problem'
-import { keepToken, useTokenRequest, type Wanted } from './token'
+import { keepToken, useTokenRequest, type Kind, type Wanted } from './token'
 
 /** Asks for a token or key and tries it. Requests that have been rejected wait meanwhile. */
 export function TokenDialog() {
@@ -33,6 +33,8 @@ function Dialog({ kind, problem = '' }: Wanted) {
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault()
     const token = String(new FormData(event.currentTarget).get('token')).trim()
+    const flaw = flawOf(token, kind)
+    if (flaw) return setError(flaw)
     setTrying(true)
     setError('')
     try {
@@ -68,4 +70,14 @@ function Dialog({ kind, problem = '' }: Wanted) {
       </form>
     </dialog>
   )
+}
+
+/** What is wrong with a text that no gateway accepts as a token, and no header can carry; undefined if it may be one. */
+function flawOf(text: string, kind: Kind): string | undefined {
+  if (!text) return `Enter a ${kind}.`
+  const character = text.match(/[^\x21-\x7e]/u)?.[0]
+  if (!character) return
+  const code = character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')
+  const named = /\s/.test(character) ? 'spaces' : `the character “${character}” (U+${code})`
+  return `A ${kind} cannot contain ${named}. Copy the whole ${kind}, and nothing else.`
 }
