@@ -132,12 +132,13 @@ test: $(LINT) $(ACCEPTANCE_TOOLS) $(DEPLOY_TOOLS) ## Run all checks: lint, tests
 check: lint ## Run the quick checks: lint, and the unit tests without the slow ones.
 	$(GO_TEST) $(WAITING) ./... -skip '$(call names,$(SLOW))'
 
-GENERATED := graph/generated/*.go graph/oracle/*.go docs/configuration.md docs/errors.md
+GENERATED := graph/generated/*.go graph/oracle/*.go examples/go/generated.go docs/configuration.md docs/errors.md
 
 # Generated files must equal what their generators make, and go.mod must list exactly the used modules.
 generated: ## Check that generated files and go.mod are up to date.
 	go mod tidy -diff
-	@before=$$(cat $(GENERATED) | cksum); go generate ./... && test "$$before" = "$$(cat $(GENERATED) | cksum)" || \
+	@before=$$(cat $(GENERATED) | cksum); go generate ./... && (cd examples/go && go generate ./...) && \
+		test "$$before" = "$$(cat $(GENERATED) | cksum)" || \
 		{ echo 'go generate changed files: run it and commit what it made'; exit 1; }
 
 # By default, golangci-lint fails where another one runs on the machine, such as that of the stage deploy.
@@ -148,6 +149,9 @@ lint: $(LINT) ## Run the linters, and check the layers of packages and the names
 	@go run ./test/packages >/dev/null
 	@for name in $(SLOW) $(NO_RACE); do grep -rqs --include='*_test.go' "^func $$name(" gateway graph upstream internal test || \
 		{ echo "the Makefile lists $$name, but there is no such test"; exit 1; }; done
+	@listed=$$(sed -n 's/^\t$$(call FUZZ,\([A-Za-z]*\),.*/\1/p' Makefile | sort); \
+		declared=$$(grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z]+' gateway graph upstream internal test | cut -c6- | sort); \
+		test "$$listed" = "$$declared" || { echo "the target fuzz lists other tests than there are: $$listed, $$declared"; exit 1; }
 
 packages: ## Print the packages with their sizes and imports; fail if one is too large or imports a higher layer.
 	go run ./test/packages
@@ -187,6 +191,8 @@ fuzz: ## Fuzz each target for a short time, or for $FUZZ_TIME.
 	$(call FUZZ,FuzzRequest,./graph,20000x)
 	$(call FUZZ,FuzzHandler,./gateway,20000x)
 	$(call FUZZ,FuzzOracle,./graph,1000x)
+	$(call FUZZ,FuzzAnyRequest,./graph,1000x)
+	$(call FUZZ,FuzzFold,./internal/textmatch,50000x)
 
 # As far as possible without the hosts that they are for.
 deploy: build $(LINT) $(DEPLOY_TOOLS) ## Test the image, the systemd unit and the Kubernetes manifests.

@@ -143,6 +143,18 @@ func TestSelectors(t *testing.T) {
 	}
 }
 
+// The alerts and the dashboard select the job that the PodMonitor names.
+func TestJob(t *testing.T) {
+	c := apply(t)
+	job := `job="` + c.deployment.Spec.Template.Labels[c.monitor.Spec.JobLabel] + `"`
+	for _, file := range []string{"deploy/prometheus/alerts.yml", "deploy/grafana/dashboard.json"} {
+		text := strings.ReplaceAll(read(t, file), `\"`, `"`)
+		if all, ours := strings.Count(text, `job="`), strings.Count(text, job); all == 0 || ours != all {
+			t.Errorf("%s selects other jobs than %s", file, job)
+		}
+	}
+}
+
 // The port has one name and number everywhere, and the image listens there.
 func TestPort(t *testing.T) {
 	c := apply(t)

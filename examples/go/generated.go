@@ -117,10 +117,11 @@ func (v *CallsCallsCallConnectionNodesCall) GetDurationSeconds() *float64 { retu
 //
 // Where a page lies in the list. Both flags are exact, whichever way you walk.
 type CallsCallsCallConnectionPageInfo struct {
-	// True when the list has a call after the last one of this page.
+	// True when the list has a call after the last one of this page, also when that call is not before the cursor `before`.
 	HasNextPage bool `json:"hasNextPage"`
-	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter`, the cursor of the call
-	// at which the gateway has stopped reading, even when the page is empty.
+	// The cursor of the last call of this page, for `after`. Null when the page is empty. With a `filter` and `first`, the cursor
+	// of the call at which the gateway has stopped reading, even when the page is empty. With a `filter` and `last`, an empty
+	// page has the cursor of the first call that the gateway has read.
 	EndCursor *string `json:"endCursor"`
 }
 
