@@ -167,7 +167,22 @@ func (t *Tally) start(at time.Time) time.Time {
 	if start.Hour() != 0 { // the clocks are put forward at midnight, and the day begins an hour later
 		start = time.Date(year, month, day, 1, 0, 0, 0, t.zone)
 	}
-	return start
+	return firstOf(start)
+}
+
+// firstOf returns the first moment that the clocks show as they do at a moment: midnight comes twice where the clocks
+// are put back to it or beyond, and [time.Date] may return the second one.
+func firstOf(at time.Time) time.Time {
+	changed, _ := at.ZoneBounds()
+	if changed.IsZero() {
+		return at
+	}
+	_, before := changed.Add(-1).Zone()
+	_, after := at.Zone()
+	if first := at.Add(time.Duration(after-before) * time.Second); first.Before(changed) && first.Before(at) {
+		return first
+	}
+	return at
 }
 
 func (g *group) add(call *upstream.Call) error {

@@ -175,6 +175,8 @@ func TestSteps(t *testing.T) {
 		"a day of 23 hours":             {StepDay, "Europe/Paris", "2026-03-29T21:59:59Z", "2026-03-28T23:00:00Z"},
 		"a day of 25 hours":             {StepDay, "Europe/Paris", "2026-10-25T22:59:59Z", "2026-10-24T22:00:00Z"},
 		"a day that begins at 1":        {StepDay, "America/Sao_Paulo", "2018-11-04T12:00:00Z", "2018-11-04T03:00:00Z"},
+		"a midnight that comes twice":   {StepDay, "Asia/Amman", "2021-10-28T21:30:00Z", "2021-10-28T21:00:00Z"},
+		"the second one":                {StepDay, "Asia/Amman", "2021-10-28T22:30:00Z", "2021-10-28T21:00:00Z"},
 		"a week":                        {StepWeek, "Europe/Paris", "2026-03-15T12:00:00Z", "2026-03-08T23:00:00Z"},
 		"a Monday":                      {StepWeek, "UTC", "2026-03-16T00:00:00Z", "2026-03-16T00:00:00Z"},
 		"a week into the last month":    {StepWeek, "UTC", "2026-05-02T00:00:00Z", "2026-04-27T00:00:00Z"},
