@@ -19,21 +19,27 @@ import (
 
 func main() {
 	url := cmp.Or(os.Getenv("GATEWAY_URL"), "http://127.0.0.1:8080/graphql")
-	client := graphql.NewClient(url, &http.Client{Transport: withToken{os.Getenv("GATEWAY_TOKEN")}})
+	client := graphql.NewClient(url, &http.Client{
+		Transport: withToken{os.Getenv("GATEWAY_TOKEN")},
+		// A redirect would take the token to another host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	})
 	statuses := make([]CallOrderStatus, 0, len(os.Args)-1)
 	for _, status := range os.Args[1:] {
 		statuses = append(statuses, CallOrderStatus(status))
 	}
-	n := 0
+	n, status := 0, 0
 	for call, err := range allCalls(context.Background(), client, statuses) {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, explain(url, err))
-			os.Exit(1)
+			status = 1
+			continue
 		}
 		fmt.Println(call.Id, call.Status)
 		n++
 	}
 	fmt.Println(n, "calls")
+	os.Exit(status)
 }
 
 // withToken sends the gateway's token, if there is one.
@@ -64,7 +70,8 @@ func explain(url string, err error) string {
 	return fmt.Sprintf("There is no GraphQL at %s: GATEWAY_URL must be the whole address, with /graphql.", url)
 }
 
-// allCalls walks the list to its end, a page at a time. Calls that arrive meanwhile disturb nothing.
+// allCalls walks the list to its end, a page at a time. Calls that arrive meanwhile disturb nothing. A call that the
+// gateway cannot read is an error beside the others. After any other error, the walk ends.
 func allCalls(
 	ctx context.Context, client graphql.Client, statuses []CallOrderStatus,
 ) iter.Seq2[*CallsCallsCallConnectionNodesCall, error] {
@@ -72,8 +79,7 @@ func allCalls(
 		var after *string
 		for more := true; more; {
 			page, err := Calls(ctx, client, statuses, after)
-			if err != nil {
-				yield(nil, err)
+			if err != nil && (!yield(nil, err) || page.Calls == nil) {
 				return
 			}
 			for i := range page.Calls.Nodes {

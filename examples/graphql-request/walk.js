@@ -1,4 +1,4 @@
-import { GraphQLClient, gql } from 'graphql-request'
+import { ClientError, GraphQLClient, gql } from 'graphql-request'
 
 const CALLS = gql`
   query Calls($first: Int!, $after: String, $statuses: [CallOrderStatus!]) {
@@ -17,11 +17,14 @@ const CALLS = gql`
   }
 `
 
-/** Walks all calls, page by page, newest first. */
+/** Walks all calls, page by page, newest first. A call that the gateway cannot read is reported, and left out. */
 export async function* pagesOfCalls(url, { first = 100, statuses, headers } = {}) {
-  const client = new GraphQLClient(url, { headers })
+  const client = new GraphQLClient(url, { headers, errorPolicy: 'all' })
   for (let after = null; ; ) {
-    const { calls } = await client.request(CALLS, { first, after, statuses })
+    const response = await client.rawRequest(CALLS, { first, after, statuses })
+    const { calls } = response.data ?? {}
+    if (!calls) throw new ClientError(response, { query: CALLS })
+    for (const { message, extensions } of response.errors ?? []) console.warn(`${message} (${extensions.code})`)
     yield calls.nodes
     if (!calls.pageInfo.hasNextPage) return
     after = calls.pageInfo.endCursor

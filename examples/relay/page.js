@@ -35,9 +35,9 @@ export async function newPage(url, options) {
     /** What is said in an item of the list, and a press of its button for all that was said. */
     turns: (id) => turnsOf(body, id).map((turn) => turn.textContent),
     moreTurns: (id) => {
-      const before = turnsOf(body, id).length
-      body.querySelector(`li[data-id="${id}"] button`).click()
-      return changed(() => turnsOf(body, id).length > before)
+      const button = body.querySelector(`li[data-id="${id}"] button`)
+      button.click()
+      return changed(() => !button.isConnected)
     },
     close: () => {
       root.unmount()

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
-import { itPassesEmptyPages, itRuns, itWalks, movingList, recordFetch, reportVersions, runScript, takeExample } from './clients.mjs'
+import {
+  itPassesEmptyPages, itRuns, itWalks, movingList, recordFetch, recordWarnings, reportVersions, runScript, startWithUnreadableCall, takeExample,
+} from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 import { suiteTimeout } from './limits.mjs'
 
@@ -68,6 +70,42 @@ describe('Apollo Client', { timeout: suiteTimeout }, () => {
     assert.equal(list.calls().length, 2 * first)
     assert.ok(wire.exchanges.every(({ body }) => !('query' in JSON.parse(body))), 'no text is sent')
     await assert.rejects(openList(newClient(trusting.graphql), { first }), code('PERSISTED_QUERY_REQUIRED'))
+  })
+
+  it('opens a list again at its top, as after CURSOR_EXPIRED', async () => {
+    const client = newClient(gateway.graphql)
+    const old = await openList(client, { first })
+    await old.more()
+    const list = await openList(client, { first })
+    assert.equal(list.calls().length, first, 'the old pages are gone')
+    await list.more()
+    assert.equal(new Set(list.calls().map(({ id }) => id)).size, 2 * first)
+  })
+
+  it('shows the calls beside one that the gateway cannot read, and walks past it', async (t) => {
+    const { gateway, ids } = await startWithUnreadableCall(t)
+    const warnings = recordWarnings(t)
+    const list = await openList(newClient(gateway.graphql), { first })
+    while (list.calls().length < 3 * first - 1) await list.more()
+    assert.deepEqual(list.calls().map(({ id }) => id), ids.slice(0, list.calls().length))
+    assert.match(warnings().join('\n'), /^[^\n]+\(UPSTREAM_INVALID_RESPONSE\)$/)
+  })
+
+  it('fails if a further page fails', async (t) => {
+    const stopping = await startGateway()
+    t.after(() => stopping.stop())
+    const list = await openList(newClient(stopping.graphql), { first })
+    const { fetch } = globalThis
+    t.after(() => (globalThis.fetch = fetch))
+    for (const [answer, sentence] of [
+      [{ data: { calls: null }, errors: [{ message: 'By the test.', path: ['calls'], extensions: { code: 'CURSOR_EXPIRED' } }] }, /Start again at its top/],
+      [null, /cannot be reached/],
+    ]) {
+      globalThis.fetch = async () => (answer ? Response.json(answer) : fetch('http://127.0.0.1:9/')) // the port is discard's
+      const error = await list.more().then(() => assert.fail('no failure'), (error) => error)
+      assert.match(explain(error), sentence)
+      assert.equal(list.calls().length, first, 'what is loaded stays')
+    }
   })
 
   it('distinguishes errors by extensions.code', async (t) => {

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { itRuns, reportVersions, runScript, takeExample } from './clients.mjs'
+import { itRuns, recordWarnings, reportVersions, runScript, startWithUnreadableCall, takeExample } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 import { commandTimeout, suiteTimeout } from './limits.mjs'
 
@@ -63,6 +63,20 @@ describe('graphql-codegen and TypeScript', { timeout: suiteTimeout }, () => {
     const { callStats } = await gateway.query('{ callStats { scan { complete } } }')
     assert.equal(callStats.scan.complete, false, 'one scan does not read the list')
     assert.ok(durations.length > 10 && durations.every((duration) => duration >= 240), `${durations}`)
+  })
+
+  it('fails if the list fails, which would look like an empty one', async (t) => {
+    const gateway = await startGateway()
+    t.after(gateway.stop)
+    await assert.rejects(calls.newestCalls(gateway.graphql, -1), /\(BAD_USER_INPUT\)$/)
+  })
+
+  it('returns the calls beside one that the gateway cannot read', async (t) => {
+    const { gateway, ids } = await startWithUnreadableCall(t)
+    const warnings = recordWarnings(t)
+    const newest = await calls.newestCalls(gateway.graphql, 10)
+    assert.deepEqual(newest.map(({ id }) => id), ids.slice(0, 9))
+    assert.match(warnings().join('\n'), /^[^\n]+\(UPSTREAM_INVALID_RESPONSE\)$/)
   })
 
   it('runs its documents by their ids, with its manifest as trusted documents', async (t) => {

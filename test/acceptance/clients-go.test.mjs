@@ -1,12 +1,14 @@
 // genqlient: Go code that is generated from the schema and one document, and walks all calls of some statuses.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { after, before, describe, it } from 'node:test'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { itRuns, takeExample } from './clients.mjs'
+import { itRuns, startWithUnreadableCall, takeExample } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 import { commandTimeout, suiteTimeout } from './limits.mjs'
 
@@ -66,6 +68,32 @@ describe('genqlient', { timeout: suiteTimeout }, () => {
       assert.match(stderr, /NONSENSE.*\((BAD_USER_INPUT|GRAPHQL_VALIDATION_FAILED)\)$/m)
       return true
     })
+  })
+
+  it('lists the calls beside one that the gateway cannot read, and fails', async (t) => {
+    const { gateway, ids } = await startWithUnreadableCall(t)
+    await assert.rejects(go(['run', '.'], { GATEWAY_URL: gateway.graphql }), ({ stdout, stderr }) => {
+      assert.deepEqual(stdout.trim().split('\n'), [...ids.map((id) => `${id} COMPLETED`), `${ids.length} calls`])
+      assert.match(stderr, /^[^\n]+\(UPSTREAM_INVALID_RESPONSE\)\nexit status 1\n$/)
+      return true
+    })
+  })
+
+  it('sends its token to no address that a redirect names', async (t) => {
+    let requests = 0
+    const other = createServer((_, response) => response.end(`${++requests}`)).listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    t.after(() => other.close())
+    const elsewhere = `http://127.0.0.1:${other.address().port}/graphql`
+    const redirecting = createServer((_, response) => response.writeHead(307, { location: elsewhere }).end()).listen(0, '127.0.0.1')
+    await once(redirecting, 'listening')
+    t.after(() => redirecting.close())
+    const GATEWAY_URL = `http://127.0.0.1:${redirecting.address().port}/graphql`
+    await assert.rejects(go(['run', '.'], { GATEWAY_URL, GATEWAY_TOKEN: 'any' }), ({ stderr }) => {
+      assert.match(stderr, /^There is no GraphQL at /)
+      return true
+    })
+    assert.equal(requests, 0)
   })
 
   itRuns(() => example, /^\d{5} calls$/m, { command: ['go', 'run', '.'] })

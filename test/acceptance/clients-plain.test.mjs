@@ -1,7 +1,7 @@
 // Clients without a cache: plain fetch, and graphql-request.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { itRuns, movingList, reportVersions, statuses, takeExample, watchList } from './clients.mjs'
+import { itRuns, movingList, recordWarnings, reportVersions, startWithUnreadableCall, statuses, takeExample, watchList } from './clients.mjs'
 import { startGateway } from './gateway.mjs'
 import { suiteTimeout } from './limits.mjs'
 
@@ -26,6 +26,23 @@ describe('Clients without a cache', { timeout: suiteTimeout }, () => {
     const { calls } = await newest(first)
     assert.equal(new Set(calls.nodes.map(({ id }) => id)).size, first)
     await assert.rejects(newest(-1), /\(BAD_USER_INPUT\)$/)
+  })
+
+  it('fetch returns the calls beside one that the gateway cannot read', async (t) => {
+    const { gateway, ids } = await startWithUnreadableCall(t)
+    const warnings = recordWarnings(t)
+    const { calls } = await request('{ calls(first: 10) { nodes { id } } }', {}, gateway.graphql)
+    assert.deepEqual(calls.nodes.map(({ id }) => id), ids.slice(0, 9))
+    assert.match(warnings().join('\n'), /^[^\n]+\(UPSTREAM_INVALID_RESPONSE\)$/)
+  })
+
+  it('graphql-request walks past a call that the gateway cannot read', async (t) => {
+    const { gateway, ids } = await startWithUnreadableCall(t)
+    const warnings = recordWarnings(t)
+    const walked = []
+    for await (const page of pagesOfCalls(gateway.graphql, { first: 100 })) walked.push(...page.map(({ id }) => id))
+    assert.deepEqual(walked, ids)
+    assert.match(warnings().join('\n'), /^[^\n]+\(UPSTREAM_INVALID_RESPONSE\)$/)
   })
 
   it('graphql-request walks to the end while calls arrive: no duplicates, no losses', async (t) => {

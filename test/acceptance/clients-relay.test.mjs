@@ -90,6 +90,18 @@ describe('Relay', { timeout: suiteTimeout }, () => {
     await page.close()
   })
 
+  it('says that a call has left the list, and keeps the others', async (t) => {
+    const wire = recordFetch(t)
+    const page = await newPage(gateway.graphql, { count: 100, statuses: ['COMPLETED'] })
+    t.after(page.close)
+    const { id } = wire.exchanges[0].answer.data.calls.edges.map(({ node }) => node).find((node) => node.transcriptEntryCount > 1)
+    const before = page.ids()
+    globalThis.fetch = async () => Response.json({ data: { node: null } }) // until the test ends
+    await page.moreTurns(id)
+    assert.deepEqual(page.turns(id), ['This call is no longer in the list.'])
+    assert.deepEqual(page.ids(), before)
+  })
+
   it('runs compiled operations by their ids alone, with the manifest of persistConfig as trusted documents', async (t) => {
     await inCopy(async (folder) => {
       await writeFile(join(folder, 'persisted.json'), '{}') // The compiler adds to it.

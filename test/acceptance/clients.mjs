@@ -2,8 +2,10 @@
 // record of HTTP requests.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { copyFile, cp, link, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, symlink } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
@@ -97,6 +99,30 @@ async function list(gateway, which) {
   )
   assert.equal(calls.pageInfo.hasNextPage, false, 'the list fits one response')
   return calls.nodes.map(({ id }) => id)
+}
+
+/** Starts a gateway in front of a Revox whose list has 150 calls, and sends the fourth of them without its id. */
+export async function startWithUnreadableCall(t) {
+  const rows = Array.from({ length: 150 }, (_, n) => ({ id: n === 3 ? undefined : `call-${n}`, status: 'completed' }))
+  const revox = createServer(({ url }, response) => {
+    const parameters = new URL(url, 'http://revox').searchParams
+    const [page, size] = [Number(parameters.get('page')), Number(parameters.get('page_size'))]
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify({ calls: rows.slice(page * size, (page + 1) * size) }))
+  })
+  await once(revox.listen(0, '127.0.0.1'), 'listening')
+  const gateway = await startGateway({ REVOX_BASE_URL: `http://127.0.0.1:${revox.address().port}`, REVOX_API_KEY: 'any' })
+  t.after(async () => {
+    await gateway.stop()
+    revox.close()
+  })
+  return { gateway, ids: rows.flatMap(({ id }) => id ?? []) }
+}
+
+/** Records what is printed as a warning until the test ends. */
+export function recordWarnings(t) {
+  const { mock } = t.mock.method(console, 'warn', () => {})
+  return () => mock.calls.map(({ arguments: [warning] }) => warning)
 }
 
 /**

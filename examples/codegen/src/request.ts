@@ -16,11 +16,16 @@ export async function request<Data, Variables>(
   }).catch(() => {
     throw new Error(`There is no gateway at ${url}.`)
   })
-  const { data, errors }: { data?: Data; errors?: GatewayError[] } = await response.json().catch(() => {
+  const { data, errors = [] }: { data?: Data & Record<string, unknown>; errors?: GatewayError[] } = await response.json().catch(() => {
     throw new Error(`There is no GraphQL at ${url}: it must be the whole address, with /graphql.`)
   })
-  if (!data) throw new Error(errors?.map(({ message, extensions }) => `${message} (${extensions.code})`).join('\n'))
-  return data
+  for (const { message, path, extensions } of errors) {
+    const sentence = `${message} (${extensions.code})`
+    // A root field that failed is null, which would look like an empty list. Otherwise the rest of the data is there.
+    if (!path || data?.[path[0]] == null) throw new Error(sentence)
+    console.warn(sentence)
+  }
+  return data!
 }
 
 export interface Options {
@@ -30,5 +35,6 @@ export interface Options {
 
 interface GatewayError {
   message: string
+  path?: [string, ...unknown[]]
   extensions: { code: string }
 }

@@ -19,6 +19,7 @@ export function CallDetail({ call }) {
     `,
     call,
   )
+  if (!data) return <p>This call is no longer in the list.</p>
   const turns = data.transcript ?? []
   return (
     <>
