@@ -46,7 +46,8 @@ describe('GraphiQL in front of a gateway with tokens', { timeout: suiteTimeout }
     await dialog(page).waitFor()
     await enter(page, 'wrong')
     await page.getByText('The gateway rejects this token.').waitFor()
-    await page.keyboard.press('Escape')
+    // Browsers close a dialog at the second Escape, whatever the page does.
+    for (let press = 0; press < 3; press++) await page.keyboard.press('Escape')
     await enter(page, 'right')
     await dialog(page).waitFor({ state: 'detached' })
     assert.deepEqual(operations, ['IntrospectionQuery', 'accepts', 'accepts', 'IntrospectionQuery'])

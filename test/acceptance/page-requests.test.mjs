@@ -83,6 +83,27 @@ for (const development of [true, false]) {
       await context.close()
     })
 
+    it('polls ever more rarely for rows while Revox fails', async (t) => {
+      const { page, context, requests } = await enterPage()
+      await rows(page).filter({ hasText: 'In progress' }).first().waitFor()
+      await page.route('**/graphql', (route) => {
+        const { query, variables } = route.request().postDataJSON()
+        if (!/^query useUnfinishedCallsQuery/.test(query)) return route.continue()
+        const errors = variables.ids.map((_, i) => ({ message: 'By the test.', path: ['nodes', i], extensions: { code: 'UPSTREAM_UNAVAILABLE' } }))
+        const json = { data: { nodes: variables.ids.map(() => null) }, errors }
+        return route.fulfill({ contentType: 'application/graphql-response+json', json })
+      })
+      const before = requests.length
+      await until('the first failure', async () => {
+        await page.clock.runFor(step)
+        return requests.slice(before).some((request) => operation(request) === 'useUnfinishedCallsQuery')
+      })
+      const { useUnfinishedCallsQuery: polls } = await countIn(2 * minute, page, requests)
+      t.diagnostic(`${polls} polls for rows in two minutes`)
+      assert.ok(polls >= 3 && polls <= retries[1] + laterRetries[1] + 2, `${polls} polls`)
+      await context.close()
+    })
+
     it('sends one request for each token, and resumes what waited for it', async (t) => {
       const { page, context, requests } = await visit(site, '?call=unknown', { clock: true })
       await page.getByRole('dialog').waitFor()

@@ -53,11 +53,14 @@ describePage('The example page, scrolled through 1,000 calls while 10 per second
 
   it('has a button that counts the new calls and leads to them', async () => {
     const pill = page.getByRole('button', { name: /^\d+ new calls?$/ })
-    await pill.click()
+    const newest = assemble(requests)
+    await pill.press('Enter')
     await until('the top of the list', async () => {
       seen.push(await shown(page))
       return page.locator('.scroller').evaluate((scroller) => scroller.scrollTop < 1000)
     })
+    const focused = await page.evaluate(() => document.activeElement.dataset.call)
+    assert.ok(focused && !newest.slice(50).includes(focused), 'the focus is at the top of the list')
   })
 
   it('shows no call twice and loses none', async (t) => {

@@ -82,13 +82,23 @@ export const shown = (page) =>
 /** Returns the row of an ended call with a conversation, scrolled into view if necessary. */
 export async function firstConversation(page) {
   const ended = rows(page).filter({ hasText: 'A person answered' }).filter({ hasText: 'Ended' })
+  await scrollTo(page, ended)
+  return rowOf(page, await ended.first().getAttribute('data-call'))
+}
+
+/** Returns the row of a call, scrolled into view if necessary. */
+export async function rowOf(page, id) {
+  const row = page.locator(`[data-call="${id}"]`)
+  await scrollTo(page, row)
+  return row
+}
+
+async function scrollTo(page, row) {
   await page.locator('.scroller').hover()
-  await until('a call with a conversation', async () => {
-    if ((await ended.count()) > 0) return true
+  await until('the row', async () => {
+    if ((await row.count()) > 0) return true
     await page.mouse.wheel(0, 300)
   })
-  const id = await ended.first().getAttribute('data-call')
-  return page.locator(`[data-call="${id}"]`)
 }
 
 /**

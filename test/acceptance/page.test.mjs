@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { before, it } from 'node:test'
 import { axe, screenshot, until, variants } from './browser.mjs'
-import { describePage, firstConversation, rows, shown, transcript, transcriptRequests } from './page.mjs'
+import { describePage, firstConversation, rowOf, rows, shown, transcript, transcriptRequests } from './page.mjs'
 
 describePage('The example page in front of a quiet gateway', ({ serve, visit }) => {
   let site
@@ -40,23 +40,64 @@ describePage('The example page in front of a quiet gateway', ({ serve, visit }) 
     await deep.context.close()
   })
 
-  it('can be used with the keyboard alone', async () => {
-    const { page, context } = await visit(site)
-    await rows(page).first().waitFor()
-    const current = () => page.evaluate(() => document.activeElement.dataset.call)
-    await until('the focus of the list', async () => (await page.keyboard.press('Tab'), await current()))
-    for (let row = 0; row < 30; row++) await page.keyboard.press('ArrowDown')
-    const list = await shown(page)
-    const call = await current()
-    assert.ok(list.includes(call))
-    await page.keyboard.press('Enter')
-    await page.waitForURL((url) => url.searchParams.get('call') === call)
-    await page.getByRole('region', { name: 'Call' }).waitFor()
-    await page.keyboard.press('Escape')
-    await page.waitForURL((url) => !url.searchParams.has('call'))
-    assert.equal(await current(), call, 'the focus is back at the row')
-    await context.close()
-  })
+  for (const [name, options] of Object.entries({ 'a wide screen': {}, 'a phone': variants.phone })) {
+    it(`can be used with the keyboard alone on ${name}`, async () => {
+      const { page, context } = await visit(site, '', options)
+      await rows(page).first().waitFor()
+      const current = () => page.evaluate(() => document.activeElement.dataset.call)
+      await until('the focus of the list', async () => (await page.keyboard.press('Tab'), await current()))
+      for (let row = 0; row < 30; row++) await page.keyboard.press('ArrowDown')
+      const list = await shown(page)
+      const call = await current()
+      assert.ok(list.includes(call))
+      await page.keyboard.press('Enter')
+      await page.waitForURL((url) => url.searchParams.get('call') === call)
+      await page.getByRole('region', { name: 'Call' }).waitFor()
+      await page.keyboard.press('Escape')
+      await page.waitForURL((url) => !url.searchParams.has('call'))
+      assert.equal(await current(), call, 'the focus is back at the row')
+      await context.close()
+    })
+  }
+
+  for (const [name, patch] of Object.entries({ '': {}, ', also without the time of its end': { endedAt: null } })) {
+    it(`shows all of a call that ended while its panel was closed${name}`, async () => {
+      const { page, context, requests } = await visit(site, '', { clock: true })
+      const row = await firstConversation(page)
+      const id = await row.getAttribute('data-call')
+      await row.click()
+      await transcript(page).waitFor()
+      const words = await transcript(page).innerText()
+
+      // Before its end, a call has a part of its transcript.
+      let ended = false
+      await page.route('**/graphql', async (route) => {
+        const response = await route.fetch()
+        const revive = (_, value) => {
+          if (value?.id !== id) return value
+          if (ended) return { ...value, ...('endedAt' in value ? patch : {}) }
+          const partial = value.transcript ? { transcript: value.transcript.slice(0, 1), endedAt: null } : {}
+          return { ...value, status: 'ONGOING', ...partial }
+        }
+        await route.fulfill({ response, body: JSON.stringify(JSON.parse(await response.text(), revive)) })
+      })
+      await page.goto(site.url)
+      const again = await rowOf(page, id)
+      await again.click()
+      await page.getByText('The call is in progress').waitFor()
+      await page.keyboard.press('Escape')
+      ended = true
+      await until('the end of the call in its row', async () => (await page.clock.runFor(1000), again.getByText('Ended').isVisible()))
+      await again.click()
+      await transcript(page).waitFor()
+      await until('the whole transcript', async () => (await page.clock.runFor(1000), (await transcript(page).innerText()) === words))
+      const before = transcriptRequests(requests).length
+      await page.clock.runFor(60_000)
+      await until('the responses', () => requests.open === 0)
+      assert.equal(transcriptRequests(requests).length, before, 'no more polls')
+      await context.close()
+    })
+  }
 
   for (const [name, options] of Object.entries(variants)) {
     it(`has no serious accessibility violation: ${name}`, async () => {

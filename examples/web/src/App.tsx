@@ -1,4 +1,5 @@
 import { useRef } from 'react'
+import { flushSync } from 'react-dom'
 import { CallPanel } from './CallPanel'
 import { Calls } from './CallList'
 import { OrderFilter } from './OrderFilter'
@@ -11,7 +12,8 @@ export function App() {
   const list = useRef<HTMLElement>(null)
 
   function close() {
-    navigate({ call: null })
+    // At once, because a hidden list, as on a phone, cannot take the focus.
+    flushSync(() => navigate({ call: null }))
     // The keyboard continues at the row of the call that was open.
     list.current?.querySelector<HTMLElement>(`[data-call="${CSS.escape(call ?? '')}"]`)?.focus()
   }

@@ -19,6 +19,7 @@ const callQuery = graphql`
       status
       phoneNumber
       startedAt
+      endedAt
       durationSeconds
       ringingSeconds
       result
@@ -62,14 +63,23 @@ export function CallPanel({ id, close }: { id: string; close: () => void }) {
 }
 
 function Call({ id, fetchKey }: { id: string; fetchKey: number }) {
-  // The transcript of a call that is over does not change any more.
+  // What the store has of a call that is over does not change any more.
   const { call } = useLazyLoadQuery<CallPanelQuery>(callQuery, { id }, { fetchKey, fetchPolicy: 'store-or-network' })
   const inProgress = call != null && !isOver(call.status)
+  // The rows update `status`, and not the rest. No other query selects `endedAt`, so a call that has it is complete. Revox
+  // may leave it out, so one response after the end is enough too.
+  const [complete, setComplete] = useState(false)
+  const unfinished = inProgress || (call != null && call.endedAt == null && !complete)
   const environment = useRelayEnvironment()
   const [error, setError] = useState<Error | null>(null)
   const refresh = () =>
-    fetchQuery<CallPanelQuery>(environment, callQuery, { id }).toPromise().then(() => setError(null), setError)
-  usePolling(refresh, pause, inProgress && !error)
+    fetchQuery<CallPanelQuery>(environment, callQuery, { id })
+      .toPromise()
+      .then((response) => {
+        setError(null)
+        setComplete(response?.call != null && isOver(response.call.status))
+      }, setError)
+  usePolling(refresh, pause, unfinished && !error)
 
   if (!call) return <p className="note">There is no such call, or it is no longer in the list.</p>
   const outcome = call.dialError ?? call.result

@@ -1,7 +1,7 @@
 // Asks for a token or key, tries it, and says what is wrong with it. The requests of the page wait until one is accepted.
 import { useEffect, useRef, useState, type FormEvent } from 'react'
 import { tryToken } from './gateway'
-import { keepToken, useTokenRequest, type Wanted } from './token'
+import { keepToken, useTokenRequest, type Kind, type Wanted } from './token'
 
 export function TokenDialog() {
   const request = useTokenRequest()
@@ -36,6 +36,8 @@ function Dialog({ kind, problem = '' }: Wanted) {
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault()
     const token = String(new FormData(event.currentTarget).get('token')).trim()
+    const flaw = flawOf(token, kind)
+    if (flaw) return setError(flaw)
     setTrying(true)
     setError('')
     const problem = await tryToken(token, kind)
@@ -45,7 +47,15 @@ function Dialog({ kind, problem = '' }: Wanted) {
   }
 
   return (
-    <dialog className="token" ref={dialog} aria-labelledby="token-title" onCancel={(event) => event.preventDefault()}>
+    <dialog
+      className="token"
+      ref={dialog}
+      aria-labelledby="token-title"
+      onClose={(event) => {
+        // A page cannot prevent that Escape closes a dialog, at the latest when it is pressed twice.
+        if (!event.currentTarget.open) event.currentTarget.showModal()
+      }}
+    >
       <form onSubmit={submit}>
         <h2 id="token-title">{title}</h2>
         <p>{advice}</p>
@@ -69,4 +79,14 @@ function Dialog({ kind, problem = '' }: Wanted) {
       </form>
     </dialog>
   )
+}
+
+/** What is wrong with a text that no gateway accepts as a token, and no header can carry; undefined if it may be one. */
+function flawOf(text: string, kind: Kind): string | undefined {
+  if (!text) return `Enter a ${kind}.`
+  const character = text.match(/[^\x21-\x7e]/u)?.[0]
+  if (!character) return
+  const code = character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')
+  const named = /\s/.test(character) ? 'spaces' : `the character “${character}” (U+${code})`
+  return `A ${kind} cannot contain ${named}. Copy the whole ${kind}, and nothing else.`
 }

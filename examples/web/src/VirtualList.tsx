@@ -53,11 +53,16 @@ export function VirtualList({ calls, complete, onShow, children }: Props) {
     move(row)
   }
 
+  function showNewest() {
+    virtualizer.scrollToOffset(0)
+    move(0) // The button disappears, and with it the focus.
+  }
+
   return (
     <div className="list-frame">
       <div className="pill-place" role="status">
         {unseen > 0 && (
-          <button className="pill" onClick={() => virtualizer.scrollToOffset(0)}>
+          <button className="pill" onClick={showNewest}>
             {unseen} new {unseen === 1 ? 'call' : 'calls'}
           </button>
         )}

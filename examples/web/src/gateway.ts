@@ -60,7 +60,7 @@ export async function tryToken(token: string, kind: Kind): Promise<string | unde
 async function post(body: object, token: string): Promise<Response> {
   const [response, headers] = await receive(body, token)
   // One unreadable call is an error beside the data of the others, which are worth showing. It is a failure if there is no data.
-  const nothing = Object.values(response.data ?? {}).every((field) => field === null)
+  const nothing = Object.values(response.data ?? {}).every(isNothing)
   const error = response.errors?.[0]
   if (error && nothing) {
     const { code = 'INTERNAL_SERVER_ERROR', retryAfter } = error.extensions ?? {}
@@ -68,6 +68,9 @@ async function post(body: object, token: string): Promise<Response> {
   }
   return response
 }
+
+/** Whether a field is null, or a list of nothing but nulls, as `nodes` is if Revox fails. */
+const isNothing = (field: unknown): boolean => field === null || (Array.isArray(field) && field.length > 0 && field.every(isNothing))
 
 async function receive(body: object, token: string): Promise<[Response, Headers]> {
   const headers: Record<string, string> = {

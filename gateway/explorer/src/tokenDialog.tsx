@@ -48,7 +48,15 @@ function Dialog({ kind, problem = '' }: Wanted) {
   }
 
   return (
-    <dialog className="token" ref={dialog} aria-labelledby="token-title" onCancel={(event) => event.preventDefault()}>
+    <dialog
+      className="token"
+      ref={dialog}
+      aria-labelledby="token-title"
+      onClose={(event) => {
+        // A page cannot prevent that Escape closes a dialog, at the latest when it is pressed twice.
+        if (!event.currentTarget.open) event.currentTarget.showModal()
+      }}
+    >
       <form onSubmit={submit}>
         <h2 id="token-title">{title}</h2>
         <p>{advice}</p>
