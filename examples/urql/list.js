@@ -24,8 +24,8 @@ export const CALLS = gql`
 `
 
 /**
- * Opens the list of calls at its first page. In React, `useQuery` gives the same with the `after` of the page wanted last.
- * To start again at the top, as after CURSOR_EXPIRED, make a new client: graphcache would add the old pages.
+ * Opens the list of calls at its first page. In React, `useQuery` gives the same with the `after` of the page wanted
+ * last. To start again at the top, as after CURSOR_EXPIRED, make a new client: graphcache would add the old pages.
  */
 export async function openList(client, variables) {
   let calls

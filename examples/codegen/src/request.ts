@@ -16,7 +16,7 @@ export async function request<Data, Variables>(
   }).catch(() => {
     throw new Error(`There is no gateway at ${url}.`)
   })
-  const { data, errors = [] }: { data?: Data & Record<string, unknown>; errors?: GatewayError[] } = await response.json().catch(() => {
+  const { data, errors = [] }: Answer<Data> = await response.json().catch(() => {
     throw new Error(`There is no GraphQL at ${url}: it must be the whole address, with /graphql.`)
   })
   for (const { message, path, extensions } of errors) {
@@ -31,6 +31,11 @@ export async function request<Data, Variables>(
 export interface Options {
   trusted?: boolean
   headers?: Record<string, string>
+}
+
+interface Answer<Data> {
+  data?: Data & Record<string, unknown>
+  errors?: GatewayError[]
 }
 
 interface GatewayError {

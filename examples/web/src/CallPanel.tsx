@@ -66,8 +66,8 @@ function Call({ id, fetchKey }: { id: string; fetchKey: number }) {
   // What the store has of a call that is over does not change any more.
   const { call } = useLazyLoadQuery<CallPanelQuery>(callQuery, { id }, { fetchKey, fetchPolicy: 'store-or-network' })
   const inProgress = call != null && !isOver(call.status)
-  // The rows update `status`, and not the rest. No other query selects `endedAt`, so a call that has it is complete. Revox
-  // may leave it out, so one response after the end is enough too.
+  // The rows update `status`, and not the rest. No other query selects `endedAt`, so a call that has it is complete.
+  // Revox may leave it out, so one response after the end is enough too.
   const [complete, setComplete] = useState(false)
   const unfinished = inProgress || (call != null && call.endedAt == null && !complete)
   const environment = useRelayEnvironment()

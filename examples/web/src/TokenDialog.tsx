@@ -81,7 +81,7 @@ function Dialog({ kind, problem = '' }: Wanted) {
   )
 }
 
-/** What is wrong with a text that no gateway accepts as a token, and no header can carry; undefined if it may be one. */
+/** What is wrong with a text that no gateway accepts as a token, or no header can carry; undefined if it may be one. */
 function flawOf(text: string, kind: Kind): string | undefined {
   if (!text) return `Enter a ${kind}.`
   const character = text.match(/[^\x21-\x7e]/u)?.[0]

@@ -70,7 +70,8 @@ async function post(body: object, token: string): Promise<Response> {
 }
 
 /** Whether a field is null, or a list of nothing but nulls, as `nodes` is if Revox fails. */
-const isNothing = (field: unknown): boolean => field === null || (Array.isArray(field) && field.length > 0 && field.every(isNothing))
+const isNothing = (field: unknown): boolean =>
+  field === null || (Array.isArray(field) && field.length > 0 && field.every(isNothing))
 
 async function receive(body: object, token: string): Promise<[Response, Headers]> {
   const headers: Record<string, string> = {
