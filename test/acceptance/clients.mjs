@@ -119,6 +119,19 @@ export async function startWithUnreadableCall(t) {
   return { gateway, ids: rows.flatMap(({ id }) => id ?? []) }
 }
 
+/** Defines a test: one call that the gateway cannot read is reported, and the calls beside it and after it are shown. */
+export function itPassesAnUnreadableCall(openList) {
+  it('shows the calls beside one that the gateway cannot read, and walks past it', async (t) => {
+    const { gateway, ids } = await startWithUnreadableCall(t)
+    const warnings = recordWarnings(t)
+    const first = 10
+    const list = await openList(t, gateway, { first })
+    while (list.calls().length < 3 * first - 1) await list.more()
+    assert.deepEqual(list.calls().map(({ id }) => id), ids.slice(0, list.calls().length))
+    assert.match(warnings().join('\n'), /^[^\n]+\(UPSTREAM_INVALID_RESPONSE\)$/)
+  })
+}
+
 /** Records what is printed as a warning until the test ends. */
 export function recordWarnings(t) {
   const { mock } = t.mock.method(console, 'warn', () => {})

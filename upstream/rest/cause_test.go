@@ -370,7 +370,8 @@ func TestTheCauseIsOfTheRequestsConnection(t *testing.T) {
 					return ours, nil
 				}
 				c := rest.NewClient(rest.Options{
-					BaseURL: &url.URL{Scheme: "http", Host: "revox.example"}, Transport: transport, AttemptTimeout: 5 * time.Second,
+					BaseURL:   &url.URL{Scheme: "http", Host: "revox.example"},
+					Transport: transport, AttemptTimeout: 5 * time.Second,
 				})
 				defer c.Close()
 				ask := func() error {
