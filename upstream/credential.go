@@ -30,24 +30,28 @@ func NewCredential(key string) Credential {
 // Tenant identifies the credential wherever something is kept, limited or counted for it.
 func (c Credential) Tenant() Tenant { return c.tenant }
 
+// Keyless is a Credential of the same tenant without its key, for what is kept for longer than a request takes. It can
+// find what is in memory, and request nothing.
+func (c Credential) Keyless() Credential { return Credential{tenant: c.tenant} }
+
 // UnprovenShare is the part of what is bounded, one in so many, that the tenants whose key upstream has never accepted
 // have together.
 const UnprovenShare = 8
 
 // secret is the key itself.
 func (c Credential) secret() string {
-	if c == (Credential{}) {
+	if c.key == (unique.Handle[string]{}) {
 		return ""
 	}
 	return c.key.Value()
 }
 
-// Authorization is the value of the header of that name, for the request to upstream alone; "" for the zero Credential.
+// Authorization is the value of the header of that name, for the request to upstream alone; "" without a key.
 func (c Credential) Authorization() string {
-	if c == (Credential{}) {
-		return ""
+	if secret := c.secret(); secret != "" {
+		return "Bearer " + secret
 	}
-	return "Bearer " + c.secret()
+	return ""
 }
 
 // Fingerprint is the HMAC-SHA-256 of a purpose with the key, in hexadecimal. It tells keys apart in what outlives a

@@ -77,6 +77,9 @@ func TestWhatAClientRequestSaysReachesUpstream(t *testing.T) {
 		if read.opts.Budget != nil {
 			t.Error("the request's budget is kept")
 		}
+		if read.opts.Credential.Authorization() != "" || read.opts.Key() != req.List.Key() {
+			t.Errorf("of the list %v, the list %v is kept, and its API key", req.List.Key(), read.opts.Key())
+		}
 	}
 }
 

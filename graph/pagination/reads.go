@@ -49,7 +49,8 @@ func (d *Reads) readPage(opts upstream.ListCallsOptions, page *upstream.Page) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	opts.Budget = nil // it belongs to this request, and the response cache outlives that
+	// The response cache outlives the request: it keeps neither the request's budget nor an API key.
+	opts.Budget, opts.Credential = nil, opts.Credential.Keyless()
 	d.pages = append(d.pages, pageRead{opts, weak.Make(page)})
 	d.readAt(page)
 }
