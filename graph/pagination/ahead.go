@@ -28,8 +28,8 @@ const (
 	// firstOverlap is how many rows a page has in common with the one before, at first. In a list that stands still two
 	// prove a seam; in one that grows at its head the pages that are requested later begin higher, and have more.
 	firstOverlap = 2
-	// aheadLasts is for how long a page that was read ahead is good: as long as a page is fresh in the page cache by
-	// default. The consumer may have paused.
+	// aheadLasts is for how long a page that was read ahead is good, since it was requested: as long as a page is fresh
+	// in the page cache by default. The consumer may have paused. A page from the cache may be older.
 	aheadLasts = 15 * time.Second
 )
 
@@ -64,8 +64,9 @@ type tile struct {
 	done  chan struct{} // closed when page and err are set
 	page  *upstream.Page
 	err   error
-	held  bool // it is counted
-	left  bool // it has left the queue
+	held  bool      // it is counted
+	left  bool      // it has left the queue
+	asked time.Time // when this reader or, if later, the page cache requested it
 }
 
 // errNoMemory is the error of a page for which there is no memory.
@@ -149,6 +150,10 @@ func (a *ahead) fill() {
 func (a *ahead) ask(number, size, request int) {
 	opts := a.reader.options()
 	opts.Page, opts.PageSize = number, size
+	opts.From, opts.To = max(number*size, a.edge-a.overlap), (number+1)*size
+	if a.way == up {
+		opts.From, opts.To = number*size, min((number+1)*size, a.edge+a.overlap)
+	}
 	t := &tile{opts: opts, early: request > 0, done: make(chan struct{})}
 	a.queue = append(a.queue, t)
 	if a.edge = t.ends(); a.way == up {
@@ -161,6 +166,9 @@ func (a *ahead) ask(number, size, request int) {
 		if request > 0 {
 			fresh := t.err == nil && !t.page.AskedAt.Before(began)
 			a.limiter.done(request, now().Sub(began), fresh, t.page, t.err)
+		}
+		if t.asked = began; t.err == nil {
+			t.asked = later(began, t.page.AskedAt)
 		}
 		a.came(t)
 		close(t.done)
@@ -244,7 +252,7 @@ func (a *ahead) join(ctx context.Context, r *Reader, s *span, seam int) (p place
 	case <-ctx.Done():
 		return place{}, 0, false, context.Cause(ctx)
 	}
-	good := t.err == nil && !t.page.AskedAt.Before(r.notBefore) && r.now().Sub(t.page.AskedAt) < aheadLasts
+	good := t.err == nil && !t.page.AskedAt.Before(r.notBefore) && r.now().Sub(t.asked) < aheadLasts
 	if good {
 		if p, ok = r.proves(t.page, s, seam, a.way); ok {
 			r.trace.readPage(t.opts, t.page)

@@ -151,6 +151,8 @@ func (r *Reader) second(ctx context.Context, w *Window, c cut) (place, error) {
 	behind, ahead, apart := 0, 0, c.second.Position // positions of two moments: good enough to ask by
 	if c.first != nil {
 		apart -= c.first.Position
+	} else if c.way == up {
+		apart -= w.at(w.to) // the window ends with the list
 	}
 	switch near := distance(apart, 0) + 1 + relay.Neighbours; {
 	case near > r.largest()-relay.Neighbours:
@@ -185,7 +187,10 @@ func (r *Reader) crossed(ctx context.Context, w *Window, p *place, c cut) (bool,
 		crossed = at >= to
 	}
 	if c.first == nil {
-		return crossed, nil
+		if crossed { // no cursor is beyond an end of the list: the list has moved between the two responses
+			return false, errListUnsteady
+		}
+		return false, nil
 	}
 	first, err := r.locateNow(ctx, c.first, c.way) // after the place, and after upstream was probed past the list's end
 	if err != nil {

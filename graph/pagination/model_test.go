@@ -37,7 +37,7 @@ import (
 // in every second response, or where upstream drops rows after paging, a walk ends somewhere.
 //
 // Totals are compared with the lengths that the list has had, and ranges between two cursors with what lies between
-// their calls.
+// their calls. A range may also reach from a cursor to the end of the list at which its window begins.
 //
 // Upstream fails for a while now and then, and replicas serve pages that are no longer fresh, as they do then and
 // while they ask again in the background. All goroutines of a test are in one bubble, so that the background is through
@@ -303,33 +303,51 @@ func (w *world) count(ctx context.Context, t rapid.TB, p *Lists, list upstream.O
 	}
 }
 
-// between asks for what lies between two cursors and checks it. The calls of both must have kept their places.
+// between asks for what lies between two cursors, or between a cursor and the end of the list that the window is read
+// from, and checks it: then the other bookmark is nil. The calls of the cursors must have kept their places.
 func (w *world) between(
 	ctx context.Context, t rapid.TB, p *Lists, after, before *bookmark, count int, back, moving bool,
 ) {
 	t.Helper()
-	rng := relay.Range{Count: count, Backward: back, After: parse(t, after.text), Before: parse(t, before.text)}
-	r := w.reading(p, after.list)
+	rng := relay.Range{Count: count, Backward: back}
+	var marks []*bookmark
+	if after != nil {
+		rng.After, marks = parse(t, after.text), append(marks, after)
+	}
+	if before != nil {
+		rng.Before, marks = parse(t, before.text), append(marks, before)
+	}
+	list := marks[0].list
+	r := w.reading(p, list)
 	win, err := r.window(ctx, rng, everything)
 	w.used(r)
-	w.checkMark(t, r, after.list)
-	ids := w.ids(after.list)
-	from, to := slices.Index(ids, after.id), slices.Index(ids, before.id)
-	if w.unchecked(t, r, err, moving, after, before) {
+	w.checkMark(t, r, list)
+	ids := w.ids(list)
+	from, to := -1, len(ids)
+	if after != nil {
+		from = slices.Index(ids, after.id)
+	}
+	if before != nil {
+		to = slices.Index(ids, before.id)
+	}
+	if w.unchecked(t, r, err, moving, marks...) {
 		return
 	}
+	for _, m := range marks { // no response may be older than that of a cursor
+		w.oldest = later(w.oldest, m.made)
+	}
 	got := win.ids()
-	t.Logf("from %s to %s: %v, before it %v, after it %v", after.id, before.id, got, win.HasPrevious(), win.HasNext())
+	t.Logf("from %d to %d: %v, before it %v, after it %v", from, to, got, win.HasPrevious(), win.HasNext())
 	var want []string
 	if from < to {
-		want = w.stayed(after.list, ids[from+1:to])
+		want = w.stayed(list, ids[from+1:to])
 	}
-	shown := w.stayed(after.list, got)
+	shown := w.stayed(list, got)
 	if len(got) == count {
 		want = clip(want, len(shown), back)
 	}
 	if !slices.Equal(shown, want) {
-		t.Fatalf("%v lies between %s and %s, and %v is shown", want, after.id, before.id, shown)
+		t.Fatalf("%v lies between %d and %d, and %v is shown", want, from, to, shown)
 	}
 }
 
@@ -629,9 +647,14 @@ func (s *schedule) ask(step, replica int, moving bool) {
 	case step == 3:
 		w.count(t.Context(), t, p, k.list, moving)
 	case step == 4:
-		if known := s.marks[k.list]; len(known) > 1 {
-			after := rapid.SampledFrom(known).Draw(t, "after")
-			before := rapid.SampledFrom(known).Draw(t, "before")
+		if known := s.marks[k.list]; len(known) > 0 {
+			after, before := rapid.SampledFrom(known).Draw(t, "after"), rapid.SampledFrom(known).Draw(t, "before")
+			switch alone := rapid.IntRange(0, 2).Draw(t, "one cursor alone") == 0; {
+			case alone && k.back:
+				before = nil
+			case alone:
+				after = nil
+			}
 			w.between(t.Context(), t, p, after, before, k.count, k.back, moving)
 		}
 	case step == 13:

@@ -19,6 +19,7 @@ type distant struct {
 	latency time.Duration
 	apart   time.Duration // by which each page comes later than the one before it; 0: their order is left to chance
 	limit   int           // more requests under way are refused with 429, and sent again a second later; 0 is no limit
+	down    bool          // every request fails
 
 	mu             sync.Mutex
 	inFlight, most int
@@ -48,6 +49,9 @@ func (d *distant) ListCalls(ctx context.Context, opts upstream.ListCallsOptions)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.down {
+		return nil, errDown
+	}
 	if refused {
 		d.refused++
 	}

@@ -38,8 +38,11 @@ func (r *Reader) window(ctx context.Context, rng relay.Range, n Selection) (*Win
 	case !rng.Backward && !rows && !n.Next && (!n.Previous || rng.After == nil):
 		return &Window{}, nil // nothing comes before the start of the list
 	}
-	if rng.After != nil && rng.Before != nil { // each is looked for among the rows that were read from the other
-		r.notBefore = later(r.notBefore, later(r.oldest(rng.After), r.oldest(rng.Before)))
+	if c := cutOf(rng); c.second != nil { // each cursor is looked for among the rows that were read from the other
+		r.notBefore = later(r.notBefore, r.oldest(c.second))
+		if c.first != nil {
+			r.notBefore = later(r.notBefore, r.oldest(c.first))
+		}
 	}
 	for try := 1; ; try++ {
 		var w *Window
