@@ -112,7 +112,7 @@ func TestAnEmptyPageInTheMiddle(t *testing.T) {
 	}
 }
 
-// A call that a page lists twice is shown once, and the other is reported.
+// A call that a page lists twice is shown once, and the other is reported, with the calls that follow it.
 func TestRepeatedIDs(t *testing.T) {
 	g := newGateway(t, gatewayOptions{graph: func(o *graph.Options) { o.MaxCount = 3 }})
 	var rows []json.RawMessage
@@ -126,13 +126,13 @@ func TestRepeatedIDs(t *testing.T) {
 	}
 	g.fake.SetRows(rows[0], rows[1], rows[0], rows[2])
 	a = g.query(t, `{ calls(first: 3) { nodes { id } pageInfo { hasNextPage endCursor } } }`, nil)
-	if a.code(t) != "UPSTREAM_INVALID_RESPONSE" || len(at(t, a.Data, "calls", "nodes").([]any)) != 2 {
+	if len(a.Errors) > 0 || len(at(t, a.Data, "calls", "nodes").([]any)) != 2 {
 		t.Errorf("got %+v", a)
 	}
 	a = g.query(t, `query ($c: String) { calls(first: 3, after: $c) { nodes { id } pageInfo { hasNextPage } } }`,
 		map[string]any{"c": at(t, a.Data, "calls", "pageInfo", "endCursor")})
 	nodes := at(t, a.Data, "calls", "nodes").([]any)
-	if len(nodes) == 0 || at(t, nodes[len(nodes)-1], "id") != "call-2" {
+	if a.code(t) != "UPSTREAM_INVALID_RESPONSE" || len(nodes) == 0 || at(t, nodes[len(nodes)-1], "id") != "call-2" {
 		t.Errorf("got %+v", a)
 	}
 }

@@ -136,8 +136,7 @@ func (r *bounded) next(ctx context.Context) (*part, ending, error) {
 	if r.end.stop != 0 {
 		return nil, r.end, nil
 	}
-	asked := max(1, min(r.most, r.reader.PageRows()*4/5)) // so many are usually got by one request
-	r.rng.Count = asked
+	r.rng.Count = max(1, min(r.most, r.reader.PageRows()*4/5)) // so many are usually got by one request
 	n := pagination.Selection{Rows: true, Next: true, Previous: true}
 	if r.rng.Backward {
 		n.Next = r.selection.Next && !r.begun
@@ -153,7 +152,7 @@ func (r *bounded) next(ctx context.Context) (*part, ending, error) {
 	if r.rng.Backward {
 		more = w.HasPrevious()
 	}
-	if len(w.Rows()) < asked {
+	if w.Ends() {
 		r.end = ending{StopEndOfList, more}
 	}
 	read, on, err := trim(w, r.rng.Backward, r.end.stop != 0)

@@ -194,7 +194,7 @@ func (k *walker) unchecked(t rapid.TB, w *world, r *Reader, c *relay.Cursor, err
 		k.ended = k.failed > 5 && !w.down
 		return true // it may try again
 	}
-	if c != nil && r.reported() && lost(w, k.list, c, k.made) {
+	if c != nil && r.reported() && likely(w, k.list, c, k.made) {
 		k.ended = true // `extensions.reordered` says so to the client, or the log
 		return true
 	}
@@ -252,24 +252,35 @@ func (k *walker) broken(t rapid.TB, w *world, how string) {
 	k.ended = true
 }
 
+// left is how many of the calls that a cursor knows have kept their places, next to where they stood.
+func left(w *world, list upstream.OrderStatuses, c *relay.Cursor, made time.Time) int {
+	n := 0
+	calls, _ := known(c)
+	for i, id := range w.ids(list) {
+		if !w.moved[id].After(made) && distance(i, c.Position) <= modelBound && slices.Contains(calls, relay.NewHash(id)) {
+			n++
+		}
+	}
+	return n
+}
+
+// likely reports whether a response or the log may say that a cursor's place is likely and not proven. One call that is
+// left may be taken for a re-sorted one: it may stand out of the order by time, among calls that have come since.
+func likely(w *world, list upstream.OrderStatuses, c *relay.Cursor, made time.Time) bool {
+	return left(w, list, c, made) <= 1 || lost(w, list, c, made)
+}
+
 // lost reports whether a cursor may have expired: its call and its neighbours have left their places, but for one at
 // the most, or what there still is of them next to its place is beyond the bound.
 func lost(w *world, list upstream.OrderStatuses, c *relay.Cursor, made time.Time) bool {
+	if calls, _ := known(c); len(calls) > 2 && left(w, list, c, made) <= 1 {
+		return true
+	}
 	at := map[relay.Hash]int{}
 	for i, id := range w.ids(list) {
 		if !w.moved[id].After(made) {
 			at[relay.NewHash(id)] = i
 		}
-	}
-	calls, _ := known(c)
-	left := 0
-	for _, h := range calls {
-		if i, ok := at[h]; ok && distance(i, c.Position) <= modelBound {
-			left++
-		}
-	}
-	if left <= 1 && len(calls) > 2 {
-		return true
 	}
 	far, there := false, false
 	look := func(h relay.Hash, stood int) bool {
@@ -361,12 +372,12 @@ func (w *world) unchecked(t rapid.TB, r *Reader, err error, moving bool, marks .
 			return true
 		}
 	}
-	anyLost := func() bool {
-		return slices.ContainsFunc(marks, func(m *bookmark) bool { return lost(w, m.list, parse(t, m.text), m.made) })
+	some := func(holds func(*world, upstream.OrderStatuses, *relay.Cursor, time.Time) bool) bool {
+		return slices.ContainsFunc(marks, func(m *bookmark) bool { return holds(w, m.list, parse(t, m.text), m.made) })
 	}
 	switch {
 	case errors.Is(err, ErrCursorExpired):
-		if !w.excused(moving) && !anyLost() {
+		if !w.excused(moving) && !some(lost) {
 			for _, m := range marks {
 				t.Logf("%s is still there", m.id)
 			}
@@ -380,7 +391,7 @@ func (w *world) unchecked(t rapid.TB, r *Reader, err error, moving bool, marks .
 		return true
 	}
 	// `extensions.reordered` tells the client, or the log says so.
-	return w.habits.swap || w.habits.drop > 0 || r.reported() && anyLost()
+	return w.habits.swap || w.habits.drop > 0 || r.reported() && some(likely)
 }
 
 // stayed returns those of some calls that have kept their places since before the request.

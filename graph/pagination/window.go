@@ -65,11 +65,59 @@ func (r *Reader) window(ctx context.Context, rng relay.Range, n Selection) (*Win
 
 // readOnce reads the window once.
 func (r *Reader) readOnce(ctx context.Context, rng relay.Range, n Selection) (*Window, error) {
-	w, err := r.readRange(ctx, rng, n)
+	w, err := r.readEdges(ctx, rng, n)
 	if err == nil && n.Previous && w.from == 0 && w.position > 0 { // the position says that a row comes before it
 		err = r.anchored(ctx, &w.span, 0)
 	}
 	return w, err
+}
+
+// readEdges reads a window that ends with an edge where rows follow it: a client continues from the cursor of the last
+// edge, so what could not be read after that comes with the next window, once. A window without an edge would lead a
+// client nowhere, so it is read again with as many rows as the largest page has.
+func (r *Reader) readEdges(ctx context.Context, rng relay.Range, n Selection) (*Window, error) {
+	w, err := r.readRange(ctx, rng, n)
+	if err != nil || rng.Count == 0 || w.toEdge(rng, rng.Count) || rng.Count >= r.largest() {
+		return w, err
+	}
+	count := rng.Count
+	rng.Count = r.largest()
+	wider, err := r.readRange(ctx, rng, n)
+	switch {
+	case errors.Is(err, errListUnsteady):
+		return w, nil // there is no call at which responses could be joined
+	case err == nil:
+		wider.toEdge(rng, count)
+	}
+	return wider, err
+}
+
+// toEdge ends the window of a range after at most so many edges, and with an edge where rows follow it; backward, that
+// is its start. It returns false for a window without an edge, where rows follow it.
+func (w *Window) toEdge(rng relay.Range, most int) bool {
+	edges, end := 0, 0
+	for i := range w.to - w.from {
+		at := w.from + i
+		if rng.Backward {
+			at = w.to - 1 - i
+		}
+		if edges < most && isEdge(w.rows[at]) {
+			edges, end = edges+1, i+1
+		}
+	}
+	follow := rng.Backward && w.HasPrevious() || !rng.Backward && w.HasNext()
+	w.ends = w.to-w.from < rng.Count || !follow
+	switch {
+	case w.ends && edges < most:
+	case edges == 0:
+		return false
+	case end == w.to-w.from:
+	case rng.Backward:
+		w.from, w.ends = w.to-end, false
+	default:
+		w.to, w.ends = w.from+end, false
+	}
+	return true
 }
 
 func (r *Reader) readRange(ctx context.Context, rng relay.Range, n Selection) (w *Window, err error) {
@@ -132,12 +180,16 @@ func (r *Reader) again(ctx context.Context, try int) error {
 type Window struct {
 	span
 	from, to int
+	ends     bool // see Ends
 	list     upstream.List
 	marks    marks
 }
 
 // Rows are the calls of the window, and the rows that could not be read. The slice is shared: do not change it.
 func (w *Window) Rows() []upstream.Row { return w.rows[w.from:w.to] }
+
+// Ends reports whether the range of the window is known to have no rows beyond it, in its direction.
+func (w *Window) Ends() bool { return w.ends }
 
 // Position is the place of the i-th of the window's rows in the list, from 0.
 func (w *Window) Position(i int) int { return w.at(w.from + i) }
