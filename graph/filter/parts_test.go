@@ -80,8 +80,10 @@ func readParts(ctx context.Context, p parts, backward bool) (ids []string, err e
 				its = append(its, row.Call.ID)
 			}
 		}
-		if ids = append(ids, its...); backward {
-			ids = append(its, ids[:len(ids)-len(its)]...)
+		if backward {
+			ids = append(its, ids...)
+		} else {
+			ids = append(ids, its...)
 		}
 	}
 }

@@ -179,17 +179,16 @@ func (r *Reader) crossed(ctx context.Context, w *Window, p *place, c cut) (bool,
 	}
 	from, to := w.at(w.from), w.at(w.to)
 	at := c.secondAt(p)
-	if from < at && at < to {
-		return false, errListUnsteady
-	}
 	crossed := at <= from
 	if c.way == up {
 		crossed = at >= to
 	}
-	if c.first == nil {
-		if crossed { // no cursor is beyond an end of the list: the list has moved between the two responses
-			return false, errListUnsteady
-		}
+	switch {
+	case from < at && at < to:
+		return false, errListUnsteady
+	case c.first == nil && crossed: // no cursor is beyond an end of the list: it has moved between the two responses
+		return false, errListUnsteady
+	case c.first == nil:
 		return false, nil
 	}
 	first, err := r.locateNow(ctx, c.first, c.way) // after the place, and after upstream was probed past the list's end
