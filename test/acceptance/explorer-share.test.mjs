@@ -33,16 +33,9 @@ describe('GraphiQL, apart from queries that work', { timeout: suiteTimeout }, ()
     return page
   }
   const run = (page) => page.getByRole('button', { name: 'Execute query' }).click()
-  /**
-   * Executes the query in the editor, and returns the request. GraphiQL names the operation of a query that it has just
-   * opened a moment after the editor shows it, and names that of the tab before until then.
-   */
-  async function execute(page, name) {
-    for (;;) {
-      const [response] = await Promise.all([page.waitForResponse('**/graphql'), run(page)])
-      if (response.request().postDataJSON().operationName === name) return response.request()
-    }
-  }
+  /** Waits for the request with an operation. */
+  const asking = (page, name) =>
+    page.waitForRequest((request) => request.url().endsWith('/graphql') && request.postDataJSON().operationName === name)
   const shows = (page, text) => page.locator('.graphiql-response .view-lines').filter({ hasText: text }).waitFor()
   /** Replaces the content of the header editor by pasting: typing would add closing brackets. */
   async function pasteHeaders(page, text) {
@@ -91,8 +84,9 @@ describe('GraphiQL, apart from queries that work', { timeout: suiteTimeout }, ()
   it('opens a link with a query and its variables, and runs it', async () => {
     const page = await visit(`${gateway.url}#query=${encodeURIComponent(query)}&variables=${encodeURIComponent(variables)}`)
     await page.getByRole('tab', { name: 'Linked', selected: true }).waitFor()
-    const asked = await execute(page, 'Linked')
-    assert.deepEqual(asked.postDataJSON().variables, { n: 3 })
+    const asked = asking(page, 'Linked')
+    await run(page)
+    assert.deepEqual((await asked).postDataJSON().variables, { n: 3 })
     await shows(page, '"nodes"')
     await page.context().close()
   })
@@ -112,7 +106,9 @@ describe('GraphiQL, apart from queries that work', { timeout: suiteTimeout }, ()
     await screenshot(page, 'explorer-linked')
     assert.equal(await page.evaluate(() => window.isTheFirstPage), true, 'the page is still the same')
     assert.deepEqual(await tabs.allInnerTexts(), [...names, 'Linked'])
-    assert.deepEqual((await execute(page, 'Linked')).postDataJSON().variables, { n: 3 })
+    const asked = asking(page, 'Linked')
+    await run(page)
+    assert.deepEqual((await asked).postDataJSON().variables, { n: 3 })
     await shows(page, '"nodes"')
 
     await page.getByRole('tab', { name: 'NewestCalls' }).click()
@@ -128,6 +124,23 @@ describe('GraphiQL, apart from queries that work', { timeout: suiteTimeout }, ()
     await page.goBack()
     await page.getByRole('tab', { name: 'Linked', selected: true }).waitFor()
     assert.deepEqual(await tabs.allInnerTexts(), [...names, 'Linked', 'Second'])
+    await page.context().close()
+  })
+
+  it('executes the query of a link as soon as its tab is shown', async () => {
+    const page = await visit(gateway.url)
+    const asked = asking(page, 'Linked')
+    await page.evaluate((hash) => {
+      const follow = new MutationObserver(() => {
+        if (!document.querySelector('[role=tab][aria-selected=true]')?.textContent.includes('Linked')) return
+        follow.disconnect()
+        document.querySelector('.graphiql-execute-button').click()
+      })
+      follow.observe(document, { childList: true, subtree: true, attributes: true })
+      location.hash = hash
+    }, `query=${encodeURIComponent(query)}&variables=${encodeURIComponent(variables)}`)
+    assert.deepEqual((await asked).postDataJSON().variables, { n: 3 })
+    await shows(page, '"nodes"')
     await page.context().close()
   })
 
@@ -164,8 +177,9 @@ describe('GraphiQL, apart from queries that work', { timeout: suiteTimeout }, ()
       await page.locator('.explorer:not([inert])').waitFor()
       await page.getByRole('tab', { name: 'Second', selected: true }).waitFor()
       assert.equal(await page.evaluate(() => document.querySelectorAll('[role=tab]').length), 5)
-      const asked = await execute(page, 'Second')
-      assert.equal(asked.postDataJSON().variables, undefined)
+      const asked = asking(page, 'Second')
+      await run(page)
+      assert.equal((await asked).postDataJSON().variables, undefined)
       await stored('graphiql:tabState', 'Second')
     }
     await page.context().close()
@@ -176,8 +190,9 @@ describe('GraphiQL, apart from queries that work', { timeout: suiteTimeout }, ()
     await page.getByRole('button', { name: 'Headers', exact: true }).click()
     const json = 'application/json'
     await pasteHeaders(page, JSON.stringify({ 'Content-Type': json, ACCEPT: json, 'x-Twice': 1, 'X-twice': 2 }))
-    const asked = await execute(page, 'NewestCalls')
-    const headers = await asked.allHeaders()
+    const asked = asking(page, 'NewestCalls')
+    await run(page)
+    const headers = await (await asked).allHeaders()
     assert.equal(headers['content-type'], json)
     assert.equal(headers.accept, json)
     assert.equal(headers['x-twice'], '2')
